@@ -1,0 +1,74 @@
+"""Every error that dyadwatch raises on purpose.
+
+    DyadwatchError
+    ├── LayoutError          joints do not fit: rename them, or choose another model or layout
+    ├── ClipError            a clip file cannot be used: names the file and what is wrong with it
+    ├── TrainingError        training cannot start or go on: says what it needs
+    ├── ArtefactError        a model file does not fit or is damaged: export or fetch it again
+    ├── CalibrationError     a calibration file does not belong to the model
+    ├── ConfigError          a configuration key is wrong: names key, value, what was expected, the line
+    ├── MissingExtraError    an optional dependency is not installed: names the command that installs it
+    ├── ProviderError        the inference engine cannot run where it was told to
+    └── WireError            a message from a publisher breaks the wire protocol; has a countable `reason`
+"""
+
+from __future__ import annotations
+
+
+class DyadwatchError(Exception):
+    """Base of all errors a caller may want to show to a person as one sentence."""
+
+
+class LayoutError(DyadwatchError):
+    """Joints of a source or model do not fit the layout that is asked of them."""
+
+
+class ClipError(DyadwatchError):
+    """A clip file or data folder cannot be read or holds unusable clips."""
+
+
+class TrainingError(DyadwatchError):
+    """Training cannot start, or must stop, and the message says what is needed."""
+
+
+class ArtefactError(DyadwatchError):
+    """A model file is damaged, of another version, or does not fit what is asked of it."""
+
+
+class CalibrationError(DyadwatchError):
+    """A calibration file is unreadable or was made for another model."""
+
+
+class ConfigError(DyadwatchError):
+    """A configuration value is wrong; the message names key, value, expectation and line."""
+
+
+class ProviderError(DyadwatchError):
+    """ONNX Runtime cannot run on the execution provider that was asked for."""
+
+
+class MissingExtraError(DyadwatchError):
+    """An optional dependency is missing.
+
+    Arguments:
+        package: the import that failed.
+        extra: the extra of dyadwatch that brings it.
+    """
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f"{package} is not installed; install it with: pip install 'dyadwatch[{extra}]'")
+        self.package = package
+        self.extra = extra
+
+
+class WireError(DyadwatchError):
+    """A message breaks the wire protocol.
+
+    Arguments:
+        reason: short stable name under which the refusal is counted, such as `bad_topic`.
+        text: one sentence for the log, naming the value and what was expected.
+    """
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason

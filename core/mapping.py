@@ -1,0 +1,106 @@
+"""From one skeleton layout to another, by joint name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyadwatch.core.errors import LayoutError
+from dyadwatch.core.skeleton import Layout
+
+# What may stand in for a joint, best first. Two names mean the middle between them. The hand stands in for the
+# wrist (and the foot for the ankle) because Kinect v1 data, SBU among them, have no wrist: some 8 cm off.
+_STAND_INS: dict[str, tuple[tuple[str, ...], ...]] = {
+    "head": (("left_ear", "right_ear"), ("nose",), ("left_eye", "right_eye")),
+    "nose": (("head",),),
+    "neck": (("spine_shoulder",), ("left_shoulder", "right_shoulder"), ("left_clavicle", "right_clavicle")),
+    "pelvis": (("mid_hip",), ("hips",), ("spine_base",), ("hip",), ("root",), ("left_hip", "right_hip")),
+    "torso": (("spine_mid",), ("spine2",), ("chest_spine",), ("spine",), ("neck", "pelvis")),
+    "spine_shoulder": (("neck",), ("left_shoulder", "right_shoulder")),
+    "spine_mid": (("torso",), ("naval_spine",), ("spine1",), ("neck", "pelvis")),
+}
+_SIDED: dict[str, tuple[str, ...]] = {
+    "wrist": ("hand",),
+    "hand": ("wrist",),
+    "ankle": ("foot", "heel"),
+    "foot": ("foot_index", "big_toe", "ankle"),
+    "shoulder": ("upper_arm", "clavicle", "collar"),
+    "elbow": ("fore_arm", "lower_arm"),
+    "hip": ("up_leg", "upper_leg"),
+    "knee": ("leg", "lower_leg"),
+}
+for _joint, _others in _SIDED.items():
+    for _side in ("left", "right"):
+        _STAND_INS[f"{_side}_{_joint}"] = tuple((f"{_side}_{o}",) for o in _others)
+
+
+def _sources(joint: str, have: dict[str, int]) -> tuple[int, int] | None:
+    """The two source joints (twice the same one where one is enough) whose middle is `joint`; None if absent."""
+    if joint in have:
+        return have[joint], have[joint]
+    for names in _STAND_INS.get(joint, ()):
+        if all(n in have for n in names):
+            return have[names[0]], have[names[-1]]
+    if joint == "torso" and "neck" in have:
+        hips = _sources("pelvis", have)
+        if hips is not None and hips[0] == hips[1]:
+            return have["neck"], hips[0]
+    return None
+
+
+@dataclass(frozen=True)
+class JointMap:
+    """Maps joints of one layout onto another; make it with `JointMap.between`.
+
+    Arguments:
+        source: layout of the arrays that go in.
+        target: layout of the arrays that come out.
+        pairs: (J_target, 2) indices on the source's J axis; a target joint is the middle of its two.
+    """
+
+    source: Layout
+    target: Layout
+    pairs: NDArray[np.intp]
+
+    @classmethod
+    def between(cls, source: Layout, target: Layout) -> JointMap:
+        """The map from `source` onto `target`.
+
+        Raises:
+            LayoutError: when target joints are missing; the message names every one of them.
+        """
+        found = [_sources(j, source.index) for j in target.joints]
+        missing = [j for j, f in zip(target.joints, found, strict=True) if f is None]
+        if missing:
+            raise LayoutError(
+                f"layout {source.name!r} cannot feed a model of layout {target.name!r}: "
+                f"no joint for {', '.join(missing)} (it has {', '.join(source.joints)})"
+            )
+        return cls(source, target, np.asarray([f for f in found if f is not None], dtype=np.intp))
+
+    @property
+    def is_identity(self) -> bool:
+        """Whether source and target have the same joints in the same order."""
+        return self.source.joints == self.target.joints
+
+    def positions(self, joints: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Joints of the target layout.
+
+        Arguments:
+            joints: metres, shape (..., J_source, 3); NaN where unseen.
+
+        Returns:
+            Shape (..., J_target, 3); NaN where a joint it needs was unseen.
+        """
+        if self.is_identity:
+            return joints
+        first, second = self.pairs[:, 0], self.pairs[:, 1]
+        return 0.5 * (joints[..., first, :] + joints[..., second, :])
+
+    def confidence(self, confidence: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Confidence of the target joints, the lower one of the two joints; shape (..., J)."""
+        if self.is_identity:
+            return confidence
+        return np.minimum(confidence[..., self.pairs[:, 0]], confidence[..., self.pairs[:, 1]])

@@ -1,0 +1,1 @@
+"""From normal clips to a trained scorer. Imports torch."""

@@ -1,0 +1,109 @@
+"""The options of the live path, one struct a section of config.yaml. Defaults here equal those in config.yaml."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+Positive = Annotated[float, Meta(gt=0)]
+NotNegative = Annotated[float, Meta(ge=0)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+Count = Annotated[int, Meta(ge=1)]
+
+
+class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all sections: immutable, keyword only, unknown keys refused."""
+
+
+class WireOptions(Section):
+    """Where poses come in, and how much one message may hold."""
+
+    bind: str = "tcp://127.0.0.1:5570"
+    max_people: Count = 32
+    max_joints: Count = 256
+    max_bytes: Count = 1 << 20
+    max_sources: Count = 256
+
+
+class ClockOptions(Section):
+    """How stamps become the model's time grid."""
+
+    max_gap_s: Positive = 0.5  # a longer silence of a source or a person starts windows afresh
+    reorder_s: NotNegative = 0.15  # how far in event time a missing frame is waited for
+    max_jump_s: Positive = 10.0  # a larger step of the stamps is a clock step, not a gap
+    jump_frames: Count = 5  # frames that must agree before a clock step is believed
+
+
+class TrackOptions(Section):
+    """Who is who from frame to frame."""
+
+    max_gap_s: Positive = 0.5  # a track survives this long unseen
+    gate_m: Positive = 0.6  # association without ids: farther than predicted by this is somebody else
+    max_speed_m_s: Positive = 12.0  # a faster id is not the same person any more
+    min_confidence: Fraction = 0.2  # joints below count as unseen
+
+
+class PairOptions(Section):
+    """Which pairs are scored."""
+
+    enter_m: Positive = 4.0  # two people closer than this become a pair
+    leave_m: Positive = 5.0  # and stop being one beyond this
+    max_pairs: Count = 15  # a source; the nearest ones are kept, the others counted
+
+
+class WindowOptions(Section):
+    """How windows are cut."""
+
+    hop: Count = 3  # grid steps from one window to the next
+    max_hidden: Fraction = 0.34  # a joint unseen for a larger part of a window makes it unusable
+
+
+class ScorerOptions(Section):
+    """How windows are scored."""
+
+    model: str = ""  # path of a .onnx artefact; empty: the shipped one
+    provider: str = "cpu"  # cpu | cuda | tensorrt
+    threads: Count = 2
+    max_batch: Count = 32
+    max_queue: Count = 4096  # windows waiting; more are shed and counted
+
+
+class AlarmOptions(Section):
+    """When a score becomes an event. Scores are -log10 of how rare a normal window scores so high."""
+
+    calibration: str = ""  # path of a calibration file; empty: the one beside the model
+    raise_at: Positive | None = None  # overrides the calibration file
+    clear_at: Positive | None = None
+    min_duration_s: NotNegative = 0.5  # a score must stay up this long before an event opens
+    hold_s: NotNegative = 2.0  # and down this long before it closes
+    update_s: Positive = 1.0  # an open event is told again this often
+
+
+class SinkOptions(Section):
+    """Where results go."""
+
+    bind: str = "tcp://127.0.0.1:5571"  # empty: no socket
+    scores: bool = True  # publish every score, not only events and status
+    status_s: Positive = 1.0
+
+
+class LivenessOptions(Section):
+    """When a source counts as silent; the only rule on the receiver's clock."""
+
+    silent_s: Positive = 5.0
+    forget_s: Positive = 3600.0
+
+
+class Config(Section):
+    """The whole of config.yaml."""
+
+    wire: WireOptions = WireOptions()
+    clock: ClockOptions = ClockOptions()
+    tracks: TrackOptions = TrackOptions()
+    pairs: PairOptions = PairOptions()
+    windows: WindowOptions = WindowOptions()
+    scorer: ScorerOptions = ScorerOptions()
+    alarm: AlarmOptions = AlarmOptions()
+    sinks: SinkOptions = SinkOptions()
+    liveness: LivenessOptions = LivenessOptions()

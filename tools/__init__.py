@@ -1,0 +1,1 @@
+"""The command line `dyadwatch`: one verb a file; each parses, calls and prints."""
