@@ -1,0 +1,259 @@
+"""The wire format, version 1: multipart [topic, header, payload]. See docs/wire-protocol.md."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+from msgspec import Meta, Struct
+from numpy.typing import NDArray
+
+from dyadwatch.core.errors import LayoutError, WireError
+from dyadwatch.core.layouts import LAYOUTS, find_layout, get_layout
+from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeleton import Layout
+from dyadwatch.stream.config import WireOptions
+
+VERSION = 1
+TOPIC = "pose."
+_SOURCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+# Metres from the origin that no room reaches, and the tallest span of one body, arms up, plus noise.
+_FARTHEST_M = 1000.0
+_LARGEST_BODY_M = 3.5
+_SMALLEST_BODY_M = 0.05
+
+_Unsigned = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+_Id = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | Annotated[str, Meta(min_length=1, max_length=64)]
+_Name = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class Header(Struct, frozen=True, omit_defaults=True):
+    """The msgpack map of part two. Unknown keys are ignored, so that newer publishers keep working."""
+
+    v: int
+    source: str
+    epoch: _Unsigned
+    seq: _Unsigned
+    stamp: _Unsigned
+    shape: tuple[_Unsigned, _Unsigned, _Unsigned]
+    clock: _Name = "unix"
+    ids: list[_Id] | None = None
+    layout: _Name | None = None
+    joints: list[_Name] | None = None
+    axes: Literal["y-up", "z-up", "y-down"] = "y-up"
+    units: Literal["m", "cm", "mm"] = "m"
+    fps: Annotated[float, Meta(gt=0)] | None = None
+
+
+class _Version(Struct):
+    v: int
+
+
+_decode_header = msgspec.msgpack.Decoder(Header).decode
+_decode_version = msgspec.msgpack.Decoder(_Version).decode
+_encode_header = msgspec.msgpack.Encoder().encode
+
+
+def encode_pose(frame: PoseFrame, *, fps: float | None = None) -> list[bytes]:
+    """The three parts of a pose message, metres and Y up, four channels."""
+    known = LAYOUTS.get(frame.layout.name)
+    named = known is not None and known.joints == frame.layout.joints
+    header = Header(
+        v=VERSION,
+        source=frame.source,
+        epoch=frame.epoch,
+        seq=frame.seq,
+        stamp=frame.stamp,
+        clock=frame.clock,
+        shape=(frame.people, len(frame.layout), 4),
+        ids=None if frame.ids is None else list(frame.ids),
+        layout=frame.layout.name if named else None,
+        joints=None if named else list(frame.layout.joints),
+        fps=fps,
+    )
+    payload = np.concatenate([frame.joints, frame.confidence[..., None]], axis=2, dtype="<f4")
+    return [f"{TOPIC}{frame.source}".encode(), _encode_header(header), payload.tobytes()]
+
+
+def topic_source(topic: bytes) -> str:
+    """The source that a topic names.
+
+    Raises:
+        WireError: `bad_topic`.
+    """
+    text = topic[:80].decode("utf8", "replace")
+    source = text.removeprefix(TOPIC)
+    if not text.startswith(TOPIC) or len(topic) > 69 or not _SOURCE.fullmatch(source):
+        raise WireError(
+            "bad_topic", f"topic is {text!r}; expected 'pose.<source>' with 1-64 characters of A-Z a-z 0-9 _ -"
+        )
+    return source
+
+
+def decode_pose(parts: Sequence[bytes], limits: WireOptions) -> PoseFrame:
+    """The frame in a message from outside; nothing in it is trusted.
+
+    Arguments:
+        parts: the parts of one multipart message.
+        limits: the largest counts and lengths that are taken.
+
+    Raises:
+        WireError: and nothing else, whatever the bytes; its `reason` is what gets counted.
+    """
+    if len(parts) != 3:
+        raise WireError("part_count", f"message has {len(parts)} parts; expected 3: topic, header, payload")
+    topic, head, payload = parts
+    source = topic_source(topic)
+    size = sum(map(len, parts))
+    if size > limits.max_bytes:
+        raise WireError("too_big", f"message has {size} bytes; expected at most {limits.max_bytes} (wire.max_bytes)")
+    header = _header(head)
+    if header.source != source:
+        raise WireError(
+            "source_mismatch", f"header key 'source' is {header.source!r:.80}; expected {source!r}, as in the topic"
+        )
+    layout = _layout(header)
+    _check_counts(header, layout, limits)
+    # Any 32 bits may come in: signalling NaNs and sums past the largest float are judged, not warned about.
+    with np.errstate(all="ignore"):
+        joints, confidence = _joints_and_confidence(_values(header, payload), header)
+        _check_bodies(joints, header)
+    ids = None if header.ids is None else tuple(header.ids)
+    return PoseFrame(
+        source, header.epoch, header.seq, header.stamp, header.clock, layout, joints, confidence, ids
+    )
+
+
+def _header(head: bytes) -> Header:
+    try:
+        header = _decode_header(head)
+    except msgspec.ValidationError as e:
+        version = _peek_version(head)
+        if version not in (None, VERSION):
+            raise WireError("version", f"header key 'v' is {version}; expected {VERSION}") from None
+        raise WireError("bad_key", f"header: {e}; see docs/wire-protocol.md") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
+        raise WireError("bad_msgpack", f"header is not a msgpack map: {e}") from None
+    if header.v != VERSION:
+        raise WireError("version", f"header key 'v' is {header.v}; expected {VERSION}")
+    return header
+
+
+def _peek_version(head: bytes) -> int | None:
+    try:
+        return _decode_version(head).v
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+
+
+@lru_cache(maxsize=64)
+def _custom_layout(joints: tuple[str, ...]) -> Layout:
+    return find_layout(Layout.custom(joints).joints)
+
+
+def _layout(header: Header) -> Layout:
+    if (header.layout is None) == (header.joints is None):
+        raise WireError("layout", "header has both or neither of 'layout' and 'joints'; expected exactly one")
+    try:
+        if header.layout is not None:
+            return get_layout(header.layout)
+        return _custom_layout(tuple(header.joints or ()))
+    except LayoutError as e:
+        raise WireError("layout", f"header: {e}") from None
+
+
+def _check_counts(header: Header, layout: Layout, limits: WireOptions) -> None:
+    people, joints, channels = header.shape
+    if people > limits.max_people:
+        raise WireError(
+            "too_many_people", f"shape has {people} people; expected at most {limits.max_people} (wire.max_people)"
+        )
+    if joints > limits.max_joints:
+        raise WireError(
+            "too_many_joints", f"shape has {joints} joints; expected at most {limits.max_joints} (wire.max_joints)"
+        )
+    if joints != len(layout):
+        raise WireError("joint_count", f"shape has {joints} joints; layout {layout.name!r} has {len(layout)}")
+    if channels not in (3, 4):
+        raise WireError("channels", f"shape has {channels} channels; expected 3 (x y z) or 4 (x y z confidence)")
+    if header.ids is not None:
+        if len(header.ids) != people:
+            raise WireError("id_count", f"header has {len(header.ids)} ids for {people} people; expected one each")
+        if len(set(map(str, header.ids))) != people:
+            raise WireError("duplicate_ids", f"ids are {header.ids!r:.120}; expected each person's own, once")
+
+
+def _values(header: Header, payload: bytes) -> NDArray[np.float32]:
+    people, joints, channels = header.shape
+    expected = 4 * people * joints * channels
+    if len(payload) != expected:
+        raise WireError(
+            "payload_length",
+            f"payload has {len(payload)} bytes; expected {expected} for shape {list(header.shape)} of float32",
+        )
+    values = np.frombuffer(payload, "<f4").reshape(people, joints, channels)
+    return values if sys.byteorder == "little" else values.astype(np.float32)
+
+
+def _joints_and_confidence(
+    values: NDArray[np.float32], header: Header
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Metres, Y up; a joint with any NaN coordinate is unseen as a whole and has confidence 0."""
+    raw = values[..., :3]
+    if np.isinf(raw).any():
+        raise WireError("infinite", "payload holds infinite coordinates; expected metres, or NaN for an unseen joint")
+    joints = np.empty(raw.shape, np.float32)
+    if header.axes == "y-up":
+        joints[...] = raw
+    elif header.axes == "z-up":
+        joints[..., 0], joints[..., 1], joints[..., 2] = raw[..., 0], raw[..., 2], -raw[..., 1]
+    else:
+        joints[..., 0], joints[..., 1], joints[..., 2] = raw[..., 0], -raw[..., 1], -raw[..., 2]
+    if header.units != "m":
+        joints *= np.float32(_METRES[header.units])
+    seen = ~np.isnan(joints).any(axis=-1)
+    if not seen.all():
+        joints[~seen] = np.nan
+    if values.shape[2] == 3:
+        return joints, seen.astype(np.float32)
+    confidence = np.where(seen, np.nan_to_num(values[..., 3], nan=0.0, posinf=9.0, neginf=-9.0), np.float32(0))
+    if confidence.size and not (confidence.min() >= 0 and confidence.max() <= 1):
+        worst = confidence.flat[np.abs(confidence - 0.5).argmax()]
+        raise WireError("confidence", f"payload holds a confidence of {worst:g}; expected 0 to 1")
+    return joints, confidence
+
+
+def _check_bodies(joints: NDArray[np.float32], header: Header) -> None:
+    """Refuses coordinates no room or body has, and names the likely cause."""
+    if not joints.size:
+        return
+    high, low = np.fmax.reduce(joints, axis=1), np.fmin.reduce(joints, axis=1)
+    span = float(np.fmax.reduce((high - low).max(axis=1)))
+    if span > _LARGEST_BODY_M:
+        likely = "millimetres" if span > 100 else "centimetres" if span > 10 else "a wrong joint"
+        raise WireError(
+            "absurd_body",
+            f"a person spans {span:.4g} m with units {header.units!r}; expected at most {_LARGEST_BODY_M} m "
+            f"({likely} sent as {header.units!r}?)",
+        )
+    far = float(np.fmax.reduce(np.maximum(np.abs(high), np.abs(low)), axis=None))
+    if far > _FARTHEST_M:
+        raise WireError(
+            "absurd_place",
+            f"a joint lies {far:.4g} m from the origin with units {header.units!r}; expected at most "
+            f"{_FARTHEST_M:g} m (wrong units, or a map's coordinates: subtract a local origin)",
+        )
+    seen_all = ~np.isnan(joints[..., 0]).any(axis=1)
+    small = seen_all & ((high - low).max(axis=1) < _SMALLEST_BODY_M) if joints.shape[1] >= 5 else seen_all[:0]
+    if small.any():
+        raise WireError(
+            "tiny_body",
+            f"a whole person spans less than {_SMALLEST_BODY_M} m with units {header.units!r}; expected a body "
+            f"(metres declared as {header.units!r}?)",
+        )
