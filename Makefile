@@ -1,0 +1,84 @@
+# Every goal sets itself up: it makes .venv and installs what it needs, pinned by constraints.txt, then runs.
+# Set-up is repeated only when pyproject.toml or constraints.txt change. `make` alone lists the goals.
+
+# The first Python that is new enough; name another with `make PYTHON=/path/to/python3.12 test`.
+PYTHON ?= $(firstword $(foreach p,python3 python3.11 python3.12 python3.13 python3.14 python,\
+	$(shell command -v $(p) >/dev/null 2>&1 && $(p) -c $(new_enough) >/dev/null 2>&1 && echo $(p))))
+new_enough := 'import sys; sys.exit(sys.version_info < (3, 11))'
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+WORKERS ?= 2
+
+# The detector needs no torch and is ready in a fraction of the time; developing adds the rest to the same place.
+DETECTOR := $(VENV)/.installed-detector
+EVERYTHING := $(VENV)/.installed-everything
+
+# One thread a process: the tests run side by side, and a pool of threads in each would only fight for the cores.
+ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check-fast lint format types layers pytest bench doctor setup setup-demo clean distclean
+
+help: ## list the goals
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(DETECTOR) ## simulated people over real ZeroMQ into the detector, about two minutes
+	@$(BIN)/dyadwatch demo
+
+test: lint types layers pytest ## everything that must hold: lint, types, layers, tests
+
+check-fast: lint layers ## seconds instead of minutes: lint, layers, and the tests not marked slow
+	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow"
+
+lint: $(EVERYTHING) ## ruff: rules and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(EVERYTHING) ## rewrite the files as `make lint` wants them
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+types: $(EVERYTHING) ## basedpyright
+	@$(BIN)/basedpyright
+
+layers: $(EVERYTHING) ## import-linter: tools -> stream | exporters -> core, and where torch may be imported
+	@$(BIN)/lint-imports
+
+pytest: $(EVERYTHING) ## the tests alone
+	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS)
+
+bench: $(EVERYTHING) ## cost of each station and latency end to end, on this machine
+	@$(BIN)/dyadwatch bench
+
+doctor: $(DETECTOR) ## what is installed and whether it runs
+	@$(BIN)/dyadwatch doctor
+
+setup: $(EVERYTHING) ## only install what developing needs
+setup-demo: $(DETECTOR) ## only install what a detector needs
+
+clean: ## remove caches and build leftovers
+	rm -rf build dist *.egg-info .pytest_cache .ruff_cache .hypothesis .import_linter_cache .benchmarks
+	find core stream exporters tools tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## remove the installed environment too
+	rm -rf $(VENV)
+
+$(BIN)/python:
+	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c $(new_enough); then \
+	  echo "dyadwatch needs Python 3.11 or newer; found: $$(python3 --version 2>&1)." \
+	    "Install one, or name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; fi
+	@echo "making $(VENV) with $$($(PYTHON) --version 2>&1)"
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+	  echo "python could not make $(VENV); on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
+
+$(DETECTOR): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing the detector into $(VENV) (once, some 20 seconds)"
+	@$(PIP) --editable '.[cpu]'
+	@touch $@
+
+$(EVERYTHING): pyproject.toml constraints.txt | $(BIN)/python
+	@echo "installing the detector and everything to train and test it into $(VENV) (once, one to two minutes)"
+	@$(PIP) --editable '.[cpu,train,dev]'
+	@touch $(DETECTOR) $@
