@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+from threading import Thread
+
+from dyadwatch.stream.counters import OTHERS, Counters
+
+
+def test_counts_by_source_and_reason() -> None:
+    counters = Counters()
+    counters.add("hall", "late")
+    counters.add("hall", "late", 2)
+    counters.add("hall", "duplicate")
+    counters.add("yard", "late")
+    assert counters.snapshot() == {"hall": {"late": 3, "duplicate": 1}, "yard": {"late": 1}}
+    assert counters.of("hall") == {"late": 3, "duplicate": 1}
+
+
+def test_asking_for_an_unknown_source_counts_nothing() -> None:
+    counters = Counters()
+    assert counters.of("nowhere") == {}
+    assert counters.snapshot() == {}
+
+
+def test_a_snapshot_stays_as_it_was() -> None:
+    counters = Counters()
+    counters.add("hall", "late")
+    before = counters.snapshot()
+    row = counters.of("hall")
+    counters.add("hall", "late")
+    assert before == {"hall": {"late": 1}}
+    assert row == {"late": 1}
+
+
+def test_made_up_sources_share_one_row() -> None:
+    counters = Counters(max_sources=2)
+    for source in ("a", "b", "c", "d", "a"):
+        counters.add(source, "bad_topic")
+    assert counters.snapshot() == {"a": {"bad_topic": 2}, "b": {"bad_topic": 1}, OTHERS: {"bad_topic": 2}}
+
+
+def test_no_count_is_lost_between_threads() -> None:
+    counters = Counters()
+
+    def work() -> None:
+        for i in range(5000):
+            counters.add(f"s{i % 3}", "late")
+
+    threads = [Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(row["late"] for row in counters.snapshot().values()) == 20_000
