@@ -91,7 +91,8 @@ def topic_source(topic: bytes) -> str:
     source = text.removeprefix(TOPIC)
     if not text.startswith(TOPIC) or len(topic) > 69 or not _SOURCE.fullmatch(source):
         raise WireError(
-            "bad_topic", f"topic is {text!r}; expected 'pose.<source>' with 1-64 characters of A-Z a-z 0-9 _ -"
+            "bad_topic",
+            f"topic is {text!r}; expected 'pose.<source>' with 1-64 characters of A-Z a-z 0-9 _ -",
         )
     return source
 
@@ -112,11 +113,14 @@ def decode_pose(parts: Sequence[bytes], limits: WireOptions) -> PoseFrame:
     source = topic_source(topic)
     size = sum(map(len, parts))
     if size > limits.max_bytes:
-        raise WireError("too_big", f"message has {size} bytes; expected at most {limits.max_bytes} (wire.max_bytes)")
+        raise WireError(
+            "too_big", f"message has {size} bytes; expected at most {limits.max_bytes} (wire.max_bytes)"
+        )
     header = _header(head)
     if header.source != source:
         raise WireError(
-            "source_mismatch", f"header key 'source' is {header.source!r:.80}; expected {source!r}, as in the topic"
+            "source_mismatch",
+            f"header key 'source' is {header.source!r:.80}; expected {source!r}, as in the topic",
         )
     layout = _layout(header)
     _check_counts(header, layout, limits)
@@ -172,19 +176,25 @@ def _check_counts(header: Header, layout: Layout, limits: WireOptions) -> None:
     people, joints, channels = header.shape
     if people > limits.max_people:
         raise WireError(
-            "too_many_people", f"shape has {people} people; expected at most {limits.max_people} (wire.max_people)"
+            "too_many_people",
+            f"shape has {people} people; expected at most {limits.max_people} (wire.max_people)",
         )
     if joints > limits.max_joints:
         raise WireError(
-            "too_many_joints", f"shape has {joints} joints; expected at most {limits.max_joints} (wire.max_joints)"
+            "too_many_joints",
+            f"shape has {joints} joints; expected at most {limits.max_joints} (wire.max_joints)",
         )
     if joints != len(layout):
         raise WireError("joint_count", f"shape has {joints} joints; layout {layout.name!r} has {len(layout)}")
     if channels not in (3, 4):
-        raise WireError("channels", f"shape has {channels} channels; expected 3 (x y z) or 4 (x y z confidence)")
+        raise WireError(
+            "channels", f"shape has {channels} channels; expected 3 (x y z) or 4 (x y z confidence)"
+        )
     if header.ids is not None:
         if len(header.ids) != people:
-            raise WireError("id_count", f"header has {len(header.ids)} ids for {people} people; expected one each")
+            raise WireError(
+                "id_count", f"header has {len(header.ids)} ids for {people} people; expected one each"
+            )
         if len(set(map(str, header.ids))) != people:
             raise WireError("duplicate_ids", f"ids are {header.ids!r:.120}; expected each person's own, once")
 
@@ -207,7 +217,9 @@ def _joints_and_confidence(
     """Metres, Y up; a joint with any NaN coordinate is unseen as a whole and has confidence 0."""
     raw = values[..., :3]
     if np.isinf(raw).any():
-        raise WireError("infinite", "payload holds infinite coordinates; expected metres, or NaN for an unseen joint")
+        raise WireError(
+            "infinite", "payload holds infinite coordinates; expected metres, or NaN for an unseen joint"
+        )
     joints = np.empty(raw.shape, np.float32)
     if header.axes == "y-up":
         joints[...] = raw
@@ -222,7 +234,9 @@ def _joints_and_confidence(
         joints[~seen] = np.nan
     if values.shape[2] == 3:
         return joints, seen.astype(np.float32)
-    confidence = np.where(seen, np.nan_to_num(values[..., 3], nan=0.0, posinf=9.0, neginf=-9.0), np.float32(0))
+    confidence = np.where(
+        seen, np.nan_to_num(values[..., 3], nan=0.0, posinf=9.0, neginf=-9.0), np.float32(0)
+    )
     if confidence.size and not (confidence.min() >= 0 and confidence.max() <= 1):
         worst = confidence.flat[np.abs(confidence - 0.5).argmax()]
         raise WireError("confidence", f"payload holds a confidence of {worst:g}; expected 0 to 1")

@@ -1,0 +1,149 @@
+"""Puts the frames of one source in order of time and refuses those that no time grid can use.
+
+A frame that follows its predecessor by number goes through at once. Only where numbers are missing are later
+frames held back, and only until the missing ones come or event time has moved on by `reorder_s`: a clean source
+pays no latency. Everything is decided by numbers and stamps, nothing by when a frame arrives.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import NamedTuple
+
+from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.config import ClockOptions
+
+_NS = 1_000_000_000
+_RECENT = 256  # numbers remembered to tell a doubled frame from a late one
+
+
+class Ordered(NamedTuple):
+    """A frame in its turn; `restart` says that nothing before it may be joined to it, and why."""
+
+    frame: PoseFrame
+    restart: str | None
+
+
+class SourceClock:
+    """One source's order of frames.
+
+    Arguments:
+        options: the section `clock` of the configuration.
+        count: called with a reason for every frame that is dropped and every irregularity seen.
+    """
+
+    def __init__(self, options: ClockOptions, count: Callable[[str], None]) -> None:
+        self._reorder = round(options.reorder_s * _NS)
+        self._jump = round(options.max_jump_s * _NS)
+        self._gap = round(options.max_gap_s * _NS)
+        self._agree = options.jump_frames
+        self._count = count
+        self._epoch: int | None = None
+        self._next_seq = 0
+        self._last_stamp: int | None = None
+        self._held: dict[int, PoseFrame] = {}
+        self._recent: deque[int] = deque(maxlen=_RECENT)
+        self._refused: list[PoseFrame] = []  # old numbers with new stamps: a restart nobody announced?
+        self._stepped: list[PoseFrame] = []  # stamps far off that agree among themselves: a clock step?
+        self._restart: str | None = None
+
+    def push(self, frame: PoseFrame) -> list[Ordered]:
+        """Takes a frame as it came; returns those whose turn it is, in order of their stamps."""
+        if self._epoch is None or frame.epoch > self._epoch:
+            done = self.finish()
+            if self._epoch is not None:
+                self._count("source_restart")
+                self._restart = "source_restart"
+            self._begin(frame)
+            return done + self._release_ready()
+        if frame.epoch < self._epoch:
+            self._count("old_epoch")
+            return []
+        if frame.seq < self._next_seq or frame.seq in self._held:
+            return self._late(frame)
+        self._refused.clear()
+        self._held[frame.seq] = frame
+        return self._release_ready()
+
+    def finish(self) -> list[Ordered]:
+        """Releases what is held, in order, giving up on what is missing."""
+        out: list[Ordered] = []
+        while self._held:
+            out += self._skip_to_first_held()
+        return out
+
+    def _begin(self, frame: PoseFrame) -> None:
+        self._epoch, self._next_seq = frame.epoch, frame.seq
+        self._held = {frame.seq: frame}
+        self._recent.clear()
+        self._refused.clear()
+        self._stepped.clear()
+        self._last_stamp = None
+
+    def _late(self, frame: PoseFrame) -> list[Ordered]:
+        """A number that had its turn: doubled, too late, or a publisher that began again without a new epoch."""
+        if frame.seq in self._recent or frame.seq in self._held:
+            self._count("duplicate")
+            return []
+        self._count("late")
+        if self._last_stamp is not None and frame.stamp <= self._last_stamp:
+            return []
+        if self._refused and frame.seq <= self._refused[-1].seq:
+            self._refused.clear()
+        self._refused.append(frame)
+        if len(self._refused) < self._agree:
+            return []
+        self._count("restart_without_epoch")
+        done = self.finish()
+        self._restart = "source_restart"
+        self._begin(frame)
+        return done + self._release_ready()
+
+    def _release_ready(self) -> list[Ordered]:
+        out = self._release_run()
+        while self._held:
+            newest = max(f.stamp for f in self._held.values())
+            if newest - self._held[min(self._held)].stamp < self._reorder:
+                break
+            out += self._skip_to_first_held()
+        return out
+
+    def _skip_to_first_held(self) -> list[Ordered]:
+        first = min(self._held)
+        self._count("seq_gap")
+        self._next_seq = first
+        return self._release_run()
+
+    def _release_run(self) -> list[Ordered]:
+        out: list[Ordered] = []
+        while (frame := self._held.pop(self._next_seq, None)) is not None:
+            self._recent.append(self._next_seq)
+            self._next_seq += 1
+            if self._believes(frame):
+                out.append(Ordered(frame, self._restart))
+                self._restart = None
+                self._last_stamp = frame.stamp
+        return out
+
+    def _believes(self, frame: PoseFrame) -> bool:
+        """Whether the stamp can follow the last one; a far step is believed once enough frames agree on it."""
+        last = self._last_stamp
+        if last is None:
+            return True
+        step = frame.stamp - last
+        if 0 < step <= self._jump:
+            self._stepped.clear()
+            return True
+        if -self._jump <= step <= 0:
+            self._count("stamp_not_increasing")
+            return False
+        self._count("stamp_jump_ahead" if step > 0 else "stamp_jump_back")
+        if self._stepped and not 0 < frame.stamp - self._stepped[-1].stamp <= self._gap:
+            self._stepped.clear()
+        self._stepped.append(frame)
+        if len(self._stepped) < self._agree:
+            return False
+        self._stepped.clear()
+        self._restart = "clock_step"
+        return True

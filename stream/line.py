@@ -1,0 +1,222 @@
+"""One source's way from frames to windows: clock, tracks, grid, pairs, windows, in that order.
+
+Identity comes before the time grid (see docs/architecture.md): to interpolate between two frames one must know who
+is who in both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyadwatch.core.errors import LayoutError
+from dyadwatch.core.mapping import JointMap
+from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeleton import Layout
+from dyadwatch.stream.clock import SourceClock
+from dyadwatch.stream.config import Config
+from dyadwatch.stream.grid import Resampler, TimeGrid
+from dyadwatch.stream.pairs import Pair, PairGate
+from dyadwatch.stream.tracks import Seen, Tracker
+from dyadwatch.stream.windows import TrackRing, fill_hidden
+
+_NS = 1_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window ready to be scored.
+
+    Arguments:
+        source, pair: whose it is.
+        start, end: ns, event time of its first and last row.
+        joints: metres in the model's layout, shape (2, T, J, 3), no NaN.
+        clock: name of the clock domain of its stamps.
+        arrived: monotonic ns at which the frame that completed it was received.
+    """
+
+    source: str
+    pair: Pair
+    start: int
+    end: int
+    joints: NDArray[np.float32]
+    clock: str
+    arrived: int
+
+
+@dataclass(frozen=True, slots=True)
+class PairEnded:
+    """A pair will send no more windows; `reason` says why."""
+
+    source: str
+    pair: Pair
+    stamp: int
+    clock: str
+    reason: str
+
+
+Item = Window | PairEnded
+
+
+@dataclass(frozen=True, slots=True)
+class WindowShape:
+    """What the model wants: layout, T frames, on a grid of fps points a second."""
+
+    layout: Layout
+    frames: int
+    fps: float
+
+
+class _Person:
+    """A track's samples on the grid."""
+
+    def __init__(self, grid: TimeGrid, max_gap: int, shape: WindowShape) -> None:
+        self.resampler = Resampler(grid, max_gap)
+        slack = int(max_gap / _NS * shape.fps) + 2
+        self.ring = TrackRing(len(shape.layout), shape.frames, slack)
+
+
+class SourceLine:
+    """The stations of one source. Deterministic: what comes out depends on the frames and their order alone.
+
+    Arguments:
+        source: its name.
+        shape: what the model wants.
+        config: the whole configuration.
+        count: called with a reason for everything that is dropped.
+    """
+
+    def __init__(self, source: str, shape: WindowShape, config: Config, count: Callable[[str], None]) -> None:
+        self.source = source
+        self._shape = shape
+        self._config = config
+        self._count = count
+        self._clock = SourceClock(config.clock, count)
+        self._tracker = Tracker(config.tracks, count)
+        self._gate = PairGate(config.pairs, count)
+        self._grid = TimeGrid(shape.fps)
+        self._max_gap = round(min(config.clock.max_gap_s, config.tracks.max_gap_s) * _NS)
+        self._people: dict[int, _Person] = {}
+        self._next_end: dict[tuple[int, int], int] = {}
+        self._map: JointMap | None = None
+        self._hidden: set[tuple[int, int]] = set()
+        self._unfit: str | None = None
+        self._windowed: dict[tuple[int, int], int] = {}
+        self.frames = 0
+        self.people = 0
+        self.stamp = 0
+        self.clock = "unix"
+
+    @property
+    def pairs(self) -> int:
+        """Number of pairs that are near enough to be scored."""
+        return len(self._gate.open)
+
+    @property
+    def blind(self) -> str | None:
+        """Why no pair of this source can be scored just now; None when nothing is in the way."""
+        if self._unfit is not None:
+            return f"layout does not fit the model: {self._unfit}"
+        if self.people == 0:
+            return "nobody in view"
+        if self.people == 1:
+            return "one person in view"
+        pairs = self._gate.open
+        if not pairs or any(p.keys in self._windowed for p in pairs):
+            return None
+        return (
+            "joints out of sight"
+            if any(p.keys in self._hidden for p in pairs)
+            else "filling the first window"
+        )
+
+    def push(self, frame: PoseFrame, arrived: int) -> list[Item]:
+        """Takes a frame as received; returns the windows it completes and the pairs it ends, in order."""
+        out: list[Item] = []
+        for ordered in self._clock.push(frame):
+            if ordered.restart is not None:
+                out += self._restart(ordered.restart)
+            out += self._advance(ordered.frame, arrived)
+        return out
+
+    def finish(self, arrived: int, reason: str = "end_of_stream") -> list[Item]:
+        """Releases what the clock holds back and ends all pairs."""
+        out: list[Item] = []
+        for ordered in self._clock.finish():
+            out += self._advance(ordered.frame, arrived)
+        return out + self._restart(reason)
+
+    def _restart(self, reason: str) -> list[Item]:
+        ended = self._end(self._gate.clear(reason))
+        self._tracker.clear()
+        self._people.clear()
+        return ended
+
+    def _end(self, pairs: list[tuple[Pair, str]]) -> list[Item]:
+        for pair, _ in pairs:
+            self._next_end.pop(pair.keys, None)
+            self._windowed.pop(pair.keys, None)
+            self._hidden.discard(pair.keys)
+        return [PairEnded(self.source, pair, self.stamp, self.clock, reason) for pair, reason in pairs]
+
+    def _mapping(self, layout: Layout) -> JointMap | None:
+        if self._map is None or self._map.source is not layout:
+            try:
+                self._map = JointMap.between(layout, self._shape.layout)
+                self._unfit = None
+            except LayoutError as e:
+                self._map, self._unfit = None, str(e)
+        return self._map
+
+    def _advance(self, frame: PoseFrame, arrived: int) -> list[Item]:
+        mapping = self._mapping(frame.layout)
+        if mapping is None:
+            self._count("layout_unfit")
+            return []
+        self.frames += 1
+        joints, confidence = mapping.positions(frame.joints), mapping.confidence(frame.confidence)
+        seen, lost = self._tracker.push(frame, joints, confidence)
+        for track in lost:
+            self._people.pop(track.key, None)
+        out = self._end(self._gate.update(self._tracker.alive))
+        self.stamp, self.clock = frame.stamp, frame.clock
+        self.people = len(seen)
+        self._sample(seen)
+        for pair in self._gate.open:
+            out += self._cut(pair, arrived)
+        return out
+
+    def _sample(self, seen: list[Seen]) -> None:
+        for track, joints in ((s.track, s.joints) for s in seen):
+            person = self._people.get(track.key)
+            if person is None:
+                person = self._people[track.key] = _Person(self._grid, self._max_gap, self._shape)
+            person.ring.extend(*person.resampler.push(track.stamp, joints))
+
+    def _cut(self, pair: Pair, arrived: int) -> list[Item]:
+        """The windows of a pair that are complete by now: their ends lie on multiples of the hop."""
+        a, b = (self._people[k].ring for k in pair.keys)
+        hop, frames = self._config.windows.hop, self._shape.frames
+        earliest = max(a.first, b.first) + frames - 1
+        end = max(self._next_end.get(pair.keys, 0), -(-earliest // hop) * hop)
+        out: list[Item] = []
+        while end <= a.last and end <= b.last:
+            if a.has(end) and b.has(end):
+                joints = np.stack((a.window(end), b.window(end)))
+                if fill_hidden(joints, self._config.windows.max_hidden):
+                    start = self._grid.stamp(end - frames + 1)
+                    out.append(
+                        Window(self.source, pair, start, self._grid.stamp(end), joints, self.clock, arrived)
+                    )
+                    self._windowed[pair.keys] = end
+                    self._hidden.discard(pair.keys)
+                else:
+                    self._count("joints_hidden")
+                    self._hidden.add(pair.keys)
+                    self._windowed.pop(pair.keys, None)
+            end += hop
+        self._next_end[pair.keys] = end
+        return out

@@ -1,0 +1,138 @@
+"""The live path without sockets or threads: `Intake` makes windows of frames, `Judge` makes messages of windows.
+
+`Pipeline` joins the two into one synchronous, deterministic object; `service` runs them on two threads.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from functools import partial
+
+from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.alarm import AlarmDesk, Thresholds
+from dyadwatch.stream.config import Config
+from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.line import Item, SourceLine, Window, WindowShape
+from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
+from dyadwatch.stream.scorer import Score, Scorer
+
+# Source name of what cannot be put down to any source; '@' cannot occur in a real one.
+DETECTOR = "@detector"
+
+
+class Intake:
+    """The lines of all sources.
+
+    Arguments:
+        shape: the windows the model wants.
+        config: the whole configuration.
+        counters: where drops are counted.
+    """
+
+    def __init__(self, shape: WindowShape, config: Config, counters: Counters) -> None:
+        self._shape = shape
+        self._config = config
+        self._counters = counters
+        self.lines: dict[str, SourceLine] = {}
+
+    def push(self, frame: PoseFrame, arrived: int) -> list[Item]:
+        """Takes a frame; returns the windows it completes and the pairs it ends, in order."""
+        line = self.lines.get(frame.source)
+        if line is None:
+            if len(self.lines) >= self._config.wire.max_sources:
+                self._counters.add(DETECTOR, "too_many_sources")
+                return []
+            count = partial(self._counters.add, frame.source)
+            line = self.lines[frame.source] = SourceLine(frame.source, self._shape, self._config, count)
+        return line.push(frame, arrived)
+
+    def finish(self, reason: str) -> list[Item]:
+        """Releases what is held back and ends all pairs of all sources."""
+        arrived = time.monotonic_ns()
+        return [item for line in self.lines.values() for item in line.finish(arrived, reason)]
+
+
+class Judge:
+    """Scores windows and keeps the alarms.
+
+    Arguments:
+        scorer: the loaded model.
+        thresholds: when a score raises and clears an alarm.
+        config: the whole configuration.
+    """
+
+    def __init__(self, scorer: Scorer, thresholds: Thresholds, config: Config) -> None:
+        self._scorer = scorer
+        self._model = f"{scorer.info.name} {scorer.info.version}"
+        self._scores_wanted = config.sinks.scores
+        self.windows: defaultdict[str, int] = defaultdict(int)
+        joints = scorer.shape.layout.joints
+        self._new_desk = partial(AlarmDesk, config.alarm, thresholds, joints, self._model)
+        self._desks: dict[str, AlarmDesk] = {}
+
+    def open_events(self, source: str) -> int:
+        """Number of events of a source that are open just now."""
+        desk = self._desks.get(source)
+        return 0 if desk is None else desk.open_events
+
+    def judge(self, items: Sequence[Item]) -> list[Message]:
+        """Scores all windows among the items in as few batches as possible; returns what there is to tell, in order."""
+        scores = iter(self._scorer.score([i.joints for i in items if isinstance(i, Window)]))
+        done = time.monotonic_ns()
+        out: list[Message] = []
+        for item in items:
+            desk = self._desks.get(item.source)
+            if desk is None:
+                desk = self._desks[item.source] = self._new_desk()
+            if isinstance(item, Window):
+                score = next(scores)
+                self.windows[item.source] += 1
+                if self._scores_wanted:
+                    out.append(self._score_message(item, score, done))
+                out += desk.scored(item, score)
+            else:
+                out += desk.ended(item)
+        return out
+
+    def _score_message(self, window: Window, score: Score, done: int) -> ScoreMessage:
+        return ScoreMessage(
+            source=window.source,
+            pair=window.pair.ids,
+            start=window.start,
+            end=window.end,
+            score=score.score,
+            relation=score.relation,
+            unusual=score.unusual,
+            model=self._model,
+            latency_ms=round((done - window.arrived) / 1e6, 3),
+        )
+
+
+class Pipeline:
+    """Frames in, messages out, one frame at a time; the same frames give the same events, whenever they come.
+
+    Arguments:
+        scorer: the loaded model.
+        thresholds: when a score raises and clears an alarm.
+        config: the whole configuration.
+    """
+
+    def __init__(self, scorer: Scorer, thresholds: Thresholds, config: Config) -> None:
+        self.counters = Counters()
+        self.intake = Intake(scorer.shape, config, self.counters)
+        self.judge = Judge(scorer, thresholds, config)
+
+    def push(self, frame: PoseFrame) -> list[Message]:
+        """Takes a frame; returns the scores and events it leads to."""
+        return self.judge.judge(self.intake.push(frame, time.monotonic_ns()))
+
+    def finish(self) -> list[Message]:
+        """Ends the stream: scores what is held back and closes open events."""
+        return self.judge.judge(self.intake.finish("end_of_stream"))
+
+
+def events_of(messages: Sequence[Message]) -> list[EventMessage]:
+    """The events among messages."""
+    return [m for m in messages if isinstance(m, EventMessage)]

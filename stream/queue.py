@@ -1,0 +1,67 @@
+"""The bounded queue between the thread that receives and the thread that scores."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable
+
+from dyadwatch.stream.line import Item, Window
+
+
+class ItemQueue:
+    """Windows and ends of pairs in order. When it is full the oldest window is shed; ends of pairs never are.
+
+    Arguments:
+        max_windows: windows that may wait.
+        shed: called with the source of every window that is shed.
+    """
+
+    def __init__(self, max_windows: int, shed: Callable[[str], None]) -> None:
+        self._max = max_windows
+        self._shed = shed
+        self._items: deque[Item] = deque()
+        self._windows = 0
+        self._closed = False
+        self._ready = threading.Condition()
+
+    def put(self, items: Iterable[Item]) -> None:
+        """Adds items at the end."""
+        with self._ready:
+            for item in items:
+                self._items.append(item)
+                if isinstance(item, Window):
+                    self._windows += 1
+                    if self._windows > self._max:
+                        self._drop_oldest_window()
+            self._ready.notify()
+
+    def take(self, most: int, timeout_s: float) -> list[Item] | None:
+        """The next items with at most `most` windows; empty after `timeout_s`; None once closed and empty."""
+        with self._ready:
+            if not self._items and not self._closed:
+                self._ready.wait(timeout_s)
+            if not self._items:
+                return None if self._closed else []
+            out: list[Item] = []
+            windows = 0
+            while self._items and windows < most:
+                item = self._items.popleft()
+                windows += isinstance(item, Window)
+                out.append(item)
+            self._windows -= windows
+            return out
+
+    def close(self) -> None:
+        """Lets `take` hand out what is left and then None."""
+        with self._ready:
+            self._closed = True
+            self._ready.notify_all()
+
+    def _drop_oldest_window(self) -> None:
+        for i, item in enumerate(self._items):
+            if isinstance(item, Window):
+                del self._items[i]
+                self._windows -= 1
+                self._shed(item.source)
+                return

@@ -1,0 +1,98 @@
+"""The SUB socket: messages from outside become frames; what cannot is counted and told at a bounded rate."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+import zmq
+
+from dyadwatch.core.errors import ConfigError, WireError
+from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.config import WireOptions
+from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.log_limit import LimitedLog
+from dyadwatch.stream.pipeline import DETECTOR
+from dyadwatch.stream.wire import TOPIC, decode_pose, topic_source
+
+_log = logging.getLogger(__name__)
+
+
+def bind(socket: zmq.Socket[bytes], address: str, key: str) -> None:
+    """Binds a socket.
+
+    Raises:
+        ConfigError: naming the configuration key, the address and what to do.
+    """
+    try:
+        socket.bind(address)
+    except zmq.ZMQError as e:
+        hint = (
+            "another program uses the port; stop it or choose another"
+            if e.errno == zmq.EADDRINUSE
+            else str(e)
+        )
+        raise ConfigError(
+            f"{key} is {address!r}; expected an address this machine can bind ({hint})"
+        ) from None
+
+
+class Receiver:
+    """Receives poses until it is told to stop.
+
+    Arguments:
+        context: of pyzmq.
+        options: the section `wire` of the configuration.
+        counters: where refusals are counted.
+        known: tells whether a source has sent good frames before; what nobody known sent is put down to the detector,
+            so that made-up names cannot fill the memory.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        options: WireOptions,
+        counters: Counters,
+        known: Callable[[str], bool],
+    ) -> None:
+        self._options = options
+        self._counters = counters
+        self._known = known
+        self._refusals = LimitedLog(_log)
+        self._socket = context.socket(zmq.SUB)
+        self._socket.setsockopt(zmq.RCVHWM, 10_000)
+        # libzmq hangs up on senders of larger messages; a little above the limit they are refused by name instead.
+        self._socket.setsockopt(zmq.MAXMSGSIZE, 4 * options.max_bytes)
+        self._socket.setsockopt(zmq.LINGER, 0)
+        self._socket.setsockopt(zmq.SUBSCRIBE, TOPIC.encode())
+        try:
+            bind(self._socket, options.bind, "wire.bind")
+        except ConfigError:
+            self._socket.close()
+            raise
+
+    def receive(self, timeout_ms: int) -> tuple[PoseFrame, int] | None:
+        """The next frame and the monotonic ns at which it came; None after `timeout_ms` or for a refused message."""
+        if not self._socket.poll(timeout_ms):
+            return None
+        parts = self._socket.recv_multipart(zmq.NOBLOCK)
+        arrived = time.monotonic_ns()
+        try:
+            return decode_pose(parts, self._options), arrived
+        except WireError as e:
+            source = self._blame(parts[0])
+            self._counters.add(source, e.reason)
+            self._refusals.warning(source, e.reason, str(e))
+            return None
+
+    def close(self) -> None:
+        """Frees the port."""
+        self._socket.close()
+
+    def _blame(self, topic: bytes) -> str:
+        try:
+            source = topic_source(topic)
+        except WireError:
+            return DETECTOR
+        return source if self._known(source) else DETECTOR

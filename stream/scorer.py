@@ -1,0 +1,106 @@
+"""Scores batches of windows with ONNX Runtime, on the provider that was asked for and no other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyadwatch.core.artefact import ArtefactInfo, read_info
+from dyadwatch.core.errors import MissingExtraError, ProviderError
+from dyadwatch.core.layouts import LAYOUTS
+from dyadwatch.core.skeleton import Layout
+from dyadwatch.stream.config import ScorerOptions
+from dyadwatch.stream.line import WindowShape
+
+PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "tensorrt": "TensorrtExecutionProvider",
+}
+_OUTPUTS = ["score", "relation", "unusual", "joint_pairs", "shift"]
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What the model says of one window.
+
+    Arguments:
+        score, relation, unusual: surprise, -log10 of the tail probability of normal windows.
+        joint_pairs: contributions >= 0, shape (J, J), rows are the first person's joints.
+        shift: metres, shape (J, J), mean distance minus that of the most similar normal window.
+    """
+
+    score: float
+    relation: float
+    unusual: float
+    joint_pairs: NDArray[np.float32]
+    shift: NDArray[np.float32]
+
+
+class Scorer:
+    """A loaded model.
+
+    Arguments:
+        path: the .onnx artefact.
+        options: the section `scorer` of the configuration.
+
+    Raises:
+        ArtefactError: the file is missing, damaged or not ours.
+        MissingExtraError: no ONNX Runtime is installed.
+        ProviderError: the provider asked for does not run here.
+    """
+
+    def __init__(self, path: Path, options: ScorerOptions) -> None:
+        self.info: ArtefactInfo = read_info(path)
+        self._max_batch = options.max_batch
+        try:
+            import onnxruntime as ort
+        except ImportError:
+            raise MissingExtraError("onnxruntime", "cpu") from None
+        wanted = PROVIDERS[options.provider]
+        if wanted not in ort.get_available_providers():
+            raise ProviderError(
+                f"scorer.provider is {options.provider!r}; this ONNX Runtime has only "
+                f"{', '.join(ort.get_available_providers())}; install it with: pip install 'dyadwatch[gpu]'"
+            )
+        session_options = ort.SessionOptions()
+        session_options.intra_op_num_threads = options.threads
+        session_options.inter_op_num_threads = 1
+        session_options.log_severity_level = 3
+        # Threads that spin between batches would take the cores that receive the next frames.
+        session_options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        self._session = ort.InferenceSession(str(path), session_options, providers=[wanted])
+        self.provider = self._session.get_providers()[0]
+        if self.provider != wanted:
+            raise ProviderError(
+                f"scorer.provider is {options.provider!r}, but ONNX Runtime fell back to {self.provider}; "
+                "run 'dyadwatch doctor' to see which libraries are missing"
+            )
+
+    @property
+    def shape(self) -> WindowShape:
+        """The windows the model wants."""
+        known = LAYOUTS.get(self.info.layout)
+        joints = tuple(self.info.joints)
+        layout = known if known is not None and known.joints == joints else Layout(self.info.layout, joints)
+        return WindowShape(layout, self.info.frames, self.info.fps)
+
+    def score(self, windows: Sequence[NDArray[np.float32]]) -> list[Score]:
+        """Scores windows of shape (2, T, J, 3) in batches of at most `max_batch`."""
+        out: list[Score] = []
+        for at in range(0, len(windows), self._max_batch):
+            batch = np.stack(windows[at : at + self._max_batch])
+            score, relation, unusual, pairs, shift = self._session.run(_OUTPUTS, {"joints": batch})
+            out += [
+                Score(_round(score[i]), _round(relation[i]), _round(unusual[i]), pairs[i], shift[i])
+                for i in range(len(batch))
+            ]
+        return out
+
+
+def _round(value: np.float32) -> float:
+    return round(float(value), 4)

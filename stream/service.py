@@ -1,0 +1,150 @@
+"""The detector as a running service: one thread receives, one scores and tells; both stop cleanly."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from types import FrameType
+
+import numpy as np
+import zmq
+
+from dyadwatch.stream.alarm import Thresholds
+from dyadwatch.stream.config import Config
+from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.pipeline import DETECTOR, Intake, Judge
+from dyadwatch.stream.queue import ItemQueue
+from dyadwatch.stream.receive import Receiver
+from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.sinks import Sink, Sinks, ZmqSink
+from dyadwatch.stream.status import StatusBoard
+
+_log = logging.getLogger(__name__)
+_POLL_MS = 50
+
+
+class Service:
+    """Sockets and threads around the pipeline's two halves.
+
+    Arguments:
+        scorer: the loaded model.
+        thresholds: when a score raises and clears an alarm.
+        config: the whole configuration.
+        sinks: further sinks by name, beside the PUB socket of the configuration.
+
+    Raises:
+        ConfigError: when an address cannot be bound.
+    """
+
+    def __init__(
+        self, scorer: Scorer, thresholds: Thresholds, config: Config, sinks: dict[str, Sink] | None = None
+    ) -> None:
+        self.counters = Counters()
+        self._config = config
+        self._scorer = scorer
+        self._intake = Intake(scorer.shape, config, self.counters)
+        self._judge = Judge(scorer, thresholds, config)
+        self._queue = ItemQueue(
+            config.scorer.max_queue, lambda source: self.counters.add(source, "shed_overload")
+        )
+        self._board = StatusBoard(
+            self._intake,
+            self._judge,
+            self.counters,
+            config.liveness,
+            f"{scorer.info.name} {scorer.info.version}",
+            scorer.provider,
+        )
+        self._stop = threading.Event()
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        try:
+            self._receiver = Receiver(
+                self._context, config.wire, self.counters, lambda s: s in self._intake.lines
+            )
+            all_sinks = dict(sinks or {})
+            if config.sinks.bind:
+                all_sinks["zmq"] = ZmqSink(self._context, config.sinks.bind)
+        except BaseException:
+            self._context.destroy(linger=0)
+            raise
+        self._sinks = Sinks(all_sinks, self.counters, DETECTOR)
+
+    def stop(self) -> None:
+        """Asks the service to stop; `run` returns once open events are closed and ports are free."""
+        self._stop.set()
+
+    def run(self) -> None:
+        """Runs until `stop` is called, from a signal handler or another thread."""
+        self._warm_up()
+        _log.info(
+            "listening on %s, telling on %s", self._config.wire.bind, self._config.sinks.bind or "no socket"
+        )
+        try:
+            with ThreadPoolExecutor(max_workers=2, thread_name_prefix="dyadwatch") as pool:
+                threads = [pool.submit(self._receive), pool.submit(self._score)]
+                # A thread that ends by itself has failed; the service stops rather than staying deaf or mute.
+                while not self._stop.wait(0.2) and not any(t.done() for t in threads):
+                    pass
+                self._stop.set()
+            for t in threads:
+                t.result()
+        finally:
+            self._context.destroy()
+        _log.info("stopped; open events are closed and ports are free")
+
+    def _warm_up(self) -> None:
+        """The engine's first run is slow; it should not be a person's first window."""
+        shape = self._scorer.shape
+        still = np.zeros((2, shape.frames, len(shape.layout), 3), np.float32)
+        self._scorer.score([still])
+
+    def _receive(self) -> None:
+        try:
+            while not self._stop.is_set():
+                got = self._receiver.receive(_POLL_MS)
+                if got is not None:
+                    frame, arrived = got
+                    self._queue.put(self._intake.push(frame, arrived))
+                    self._board.beat(frame, arrived)
+            self._queue.put(self._intake.finish("shutdown"))
+        finally:
+            self._receiver.close()
+            self._queue.close()
+
+    def _score(self) -> None:
+        period = self._config.sinks.status_s
+        due = time.monotonic() + period
+        try:
+            while (
+                items := self._queue.take(self._config.scorer.max_batch, max(due - time.monotonic(), 0))
+            ) is not None:
+                if items:
+                    self._sinks.emit(self._judge.judge(items))
+                if time.monotonic() >= due:
+                    self._sinks.emit(self._board.messages())
+                    due = max(due + period, time.monotonic())
+            self._sinks.emit(self._board.messages())
+        finally:
+            self._sinks.close()
+
+
+@contextmanager
+def stop_on_signals(
+    service: Service, signals: Iterable[int] = (signal.SIGINT, signal.SIGTERM)
+) -> Iterator[None]:
+    """While it lasts, the signals stop the service cleanly instead of killing the program."""
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        service.stop()
+
+    before = {s: signal.signal(s, handler) for s in signals}
+    try:
+        yield
+    finally:
+        for s, h in before.items():
+            signal.signal(s, h)

@@ -1,0 +1,160 @@
+"""Who is who: the source's ids kept where it tracks, our own 3D association where it does not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+from dyadwatch.core.pose import PoseFrame, TrackId
+from dyadwatch.stream.config import TrackOptions
+
+_NS = 1_000_000_000
+_JITTER_M = 0.5  # how far a root may seem to move between two frames by noise alone
+_BLEND = 0.3  # weight of the newest step in a track's velocity
+
+
+@dataclass(slots=True)
+class Track:
+    """One person for as long as we are sure it is the same.
+
+    Arguments:
+        id: the id people see: the source's own, or a number of ours.
+        key: unique in this run of the tracker; a returning id is a new track with a new key.
+        stamp: ns, when last seen.
+        root: metres (3,), where last seen.
+        velocity: metres a second (3,), smoothed.
+    """
+
+    id: TrackId
+    key: int
+    stamp: int
+    root: NDArray[np.float64]
+    velocity: NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A track seen in the present frame with its joints (J, 3) in metres, NaN where unseen."""
+
+    track: Track
+    joints: NDArray[np.float32]
+
+
+class Tracker:
+    """The tracks of one source.
+
+    Arguments:
+        options: the section `tracks` of the configuration. A gate that is too low breaks tracks of fast people;
+            one too high lets two people who pass each other exchange ids.
+        count: called with a reason for every irregularity.
+    """
+
+    def __init__(self, options: TrackOptions, count: Callable[[str], None]) -> None:
+        self._options = options
+        self._max_gap = round(options.max_gap_s * _NS)
+        self._count = count
+        self._tracks: dict[int, Track] = {}
+        self._next_key = 0
+        self._next_id = 1
+
+    @property
+    def alive(self) -> dict[int, Track]:
+        """Tracks by key that were seen within `max_gap_s` of the last frame."""
+        return self._tracks
+
+    def clear(self) -> None:
+        """Forgets everybody, because time began afresh."""
+        self._tracks.clear()
+
+    def push(
+        self, frame: PoseFrame, joints: NDArray[np.float32], confidence: NDArray[np.float32]
+    ) -> tuple[list[Seen], list[Track]]:
+        """Finds the people of a frame among the tracks.
+
+        Arguments:
+            frame: ids and stamp are taken from it.
+            joints: metres in the model's layout, shape (P, J, 3).
+            confidence: shape (P, J); joints below `min_confidence` become unseen.
+
+        Returns:
+            (seen, ended): the tracks in this frame, and those that were lost before it.
+        """
+        ended = [t for t in self._tracks.values() if frame.stamp - t.stamp > self._max_gap]
+        for t in ended:
+            del self._tracks[t.key]
+        if not frame.people:
+            return [], ended
+        weak = confidence < self._options.min_confidence
+        if weak.any():
+            joints = np.where(weak[..., None], np.float32(np.nan), joints)
+        visible = ~np.isnan(joints[..., 0])
+        present = visible.any(axis=1)
+        if not present.all():
+            self._count("person_unseen")
+        rows = [int(i) for i in np.flatnonzero(present)]
+        weights = visible[..., None]
+        roots = np.where(weights, joints, 0).sum(axis=1, dtype=np.float64) / np.maximum(
+            weights.sum(axis=1), 1
+        )
+        if frame.ids is None:
+            found = self._associate(frame.stamp, roots[rows])
+        else:
+            by_id = {t.id: t for t in self._tracks.values()}
+            found = [self._same(by_id.get(frame.ids[i]), frame.stamp, roots[i], ended) for i in rows]
+        seen: list[Seen] = []
+        for i, track in zip(rows, found, strict=True):
+            if track is None:
+                track = self._new(None if frame.ids is None else frame.ids[i], frame.stamp, roots[i])
+            else:
+                self._move(track, frame.stamp, roots[i])
+            seen.append(Seen(track, joints[i]))
+        return seen, ended
+
+    def _new(self, given: TrackId | None, stamp: int, root: NDArray[np.float64]) -> Track:
+        if given is None:
+            given, self._next_id = self._next_id, self._next_id + 1
+        track = Track(given, self._next_key, stamp, root, np.zeros(3))
+        self._tracks[track.key] = track
+        self._next_key += 1
+        return track
+
+    def _move(self, track: Track, stamp: int, root: NDArray[np.float64]) -> None:
+        dt = (stamp - track.stamp) / _NS
+        if dt > 0:
+            track.velocity = track.velocity + _BLEND * ((root - track.root) / dt - track.velocity)
+        track.stamp, track.root = stamp, root
+
+    def _same(
+        self, track: Track | None, stamp: int, root: NDArray[np.float64], ended: list[Track]
+    ) -> Track | None:
+        """The track of a known id, unless the person would have had to fly: then ids were switched."""
+        if track is None:
+            return None
+        reach = self._options.max_speed_m_s * (stamp - track.stamp) / _NS + _JITTER_M
+        if float(np.linalg.norm(root - track.root)) <= reach:
+            return track
+        self._count("id_jump")
+        del self._tracks[track.key]
+        ended.append(track)
+        return None
+
+    def _associate(self, stamp: int, roots: NDArray[np.float64]) -> list[Track | None]:
+        """Least total distance between where tracks should be by now and where people are."""
+        found: list[Track | None] = [None] * len(roots)
+        tracks = list(self._tracks.values())
+        if not tracks or not len(roots):
+            return found
+        ages = np.asarray([(stamp - t.stamp) / _NS for t in tracks])
+        expected = np.stack([t.root + t.velocity * a for t, a in zip(tracks, ages, strict=True)])
+        distance = np.linalg.norm(roots[:, None] - expected[None], axis=2)
+        # The longer a person was out of sight, the farther off they may be.
+        gate = self._options.gate_m * (1.0 + ages / self._options.max_gap_s)
+        cost = np.where(distance <= gate, distance, 1e3)
+        for i, j in zip(*linear_sum_assignment(cost), strict=True):
+            if cost[i, j] < 1e3:
+                found[i] = tracks[j]
+        return found
