@@ -12,8 +12,8 @@ class Counters:
     """Thread-safe counts of (source, reason).
 
     Arguments:
-        max_sources: sources counted by name; what further ones do is put down to `_others`, so that made-up names
-            cannot fill the memory. Too low, and real sources lose their own row in the status.
+        max_sources: sources counted by name; what further ones do is put down to `_others`, so that made-up
+            names cannot fill the memory. Too low, and real sources lose their own row in the status.
     """
 
     def __init__(self, max_sources: int = 1024) -> None:
@@ -37,6 +37,6 @@ class Counters:
             return dict(self._counts.get(source, {}))
 
     def snapshot(self) -> dict[str, dict[str, int]]:
-        """All counts at one moment, source -> reason -> n; later additions do not change what was returned."""
+        """All counts at one moment, source -> reason -> n; later additions do not change it."""
         with self._lock:
             return {source: dict(row) for source, row in self._counts.items()}
