@@ -15,10 +15,10 @@ class LimitedLog:
 
     Arguments:
         logger: where they go.
-        every_s: seconds between two lines of a kind. Lower: closer to what happens, but a broken publisher fills the
-            log; higher: the reverse. Never changes what is counted.
-        max_kinds: kinds remembered; further ones share one line per reason, so that made-up names cannot fill memory
-            or log.
+        every_s: seconds between two lines of a kind. Lower: closer to what happens, but a broken publisher fills
+            the log; higher: the reverse. Never changes what is counted.
+        max_kinds: kinds remembered; further ones share one line per reason, so that made-up names cannot fill
+            memory or log.
         clock: seconds that only go forward.
     """
 
@@ -51,11 +51,8 @@ class LimitedLog:
                 return
             left_out, kind.left_out, kind.due = kind.left_out, 0, now + self._every_s
         if left_out:
-            self._logger.warning(
-                "%s: %s: %s (%d more like it since the last line)", source, reason, text, left_out
-            )
-        else:
-            self._logger.warning("%s: %s: %s", source, reason, text)
+            text = f"{text} ({left_out} more like it since the last line)"
+        self._logger.warning("%s: %s: %s", source, reason, text)
 
     def flush(self) -> None:
         """Tells what was left out and not yet told; for the end of a run."""

@@ -47,9 +47,7 @@ def test_first_time_at_once_then_at_a_bounded_rate(
     assert lines(caplog) == ["hall: version: v is 4; expected 1"]
 
 
-def test_each_source_and_reason_has_its_own_limit(
-    limited: LimitedLog, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_each_source_and_reason_has_its_own_limit(limited: LimitedLog, caplog: pytest.LogCaptureFixture) -> None:
     limited.warning("hall", "version", "a")
     limited.warning("yard", "version", "b")
     limited.warning("hall", "late", "c")
