@@ -108,7 +108,9 @@ def read_clips(path: str | Path) -> ClipSet:
     z = _load_arrays(file)
     missing = [k for k in ("pose", "offset") if k not in z]
     if missing:
-        raise ClipError(f"{file}: has no array {' and '.join(missing)}; expected pose and offset (the shared clip format)")
+        raise ClipError(
+            f"{file}: has no array {' and '.join(missing)}; expected pose and offset (the shared clip format)"
+        )
     pose, offset = z["pose"], z["offset"]
     if pose.ndim != 4 or pose.shape[1] != 2 or pose.shape[3] != 3 or pose.dtype.kind != "f":
         raise ClipError(f"{file}: pose is {pose.dtype} of shape {pose.shape}; expected float32 (frames, 2, joints, 3)")

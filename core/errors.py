@@ -1,15 +1,15 @@
 """Every error that dyadwatch raises on purpose.
 
-    DyadwatchError
-    ├── LayoutError          joints do not fit: rename them, or choose another model or layout
-    ├── ClipError            a clip file cannot be used: names the file and what is wrong with it
-    ├── TrainingError        training cannot start or go on: says what it needs
-    ├── ArtefactError        a model file does not fit or is damaged: export or fetch it again
-    ├── CalibrationError     a calibration file does not belong to the model
-    ├── ConfigError          a configuration key is wrong: names key, value, what was expected, the line
-    ├── MissingExtraError    an optional dependency is not installed: names the command that installs it
-    ├── ProviderError        the inference engine cannot run where it was told to
-    └── WireError            a message from a publisher breaks the wire protocol; has a countable `reason`
+DyadwatchError
+├── LayoutError          joints do not fit: rename them, or choose another model or layout
+├── ClipError            a clip file cannot be used: names the file and what is wrong with it
+├── TrainingError        training cannot start or go on: says what it needs
+├── ArtefactError        a model file does not fit or is damaged: export or fetch it again
+├── CalibrationError     a calibration file does not belong to the model
+├── ConfigError          a configuration key is wrong: names key, value, what was expected, the line
+├── MissingExtraError    an optional dependency is not installed: names the command that installs it
+├── ProviderError        the inference engine cannot run where it was told to
+└── WireError            a message from a publisher breaks the wire protocol; has a countable `reason`
 """
 
 from __future__ import annotations

@@ -55,10 +55,7 @@ def sentence(pair: tuple[TrackId, TrackId], parts: Sequence[JointPair], score: f
     rare = f"rarer than 1 normal window in {_round_count(score)}"
     if not parts:
         return f"{pair[0]} and {pair[1]}: {rare}"
-    words = [
-        f"{pair[0]}'s {_words(p.first)} {_change(p.shift_m)} {pair[1]}'s {_words(p.second)}"
-        for p in parts[:2]
-    ]
+    words = [f"{pair[0]}'s {_words(p.first)} {_change(p.shift_m)} {pair[1]}'s {_words(p.second)}" for p in parts[:2]]
     return f"{'; '.join(words)}; {rare}"
 
 

@@ -118,8 +118,7 @@ SMPL22 = Layout(
 )  # fmt: skip
 
 LAYOUTS: dict[str, Layout] = {
-    layout.name: layout
-    for layout in (UPPER11, SBU15, KINECT25, ZED34, ZED26, MEDIAPIPE33, COCO17, OPENPOSE25, SMPL22)
+    layout.name: layout for layout in (UPPER11, SBU15, KINECT25, ZED34, ZED26, MEDIAPIPE33, COCO17, OPENPOSE25, SMPL22)
 }
 
 
@@ -133,7 +132,9 @@ def get_layout(name: str) -> Layout:
         return LAYOUTS[name]
     except KeyError:
         known = ", ".join(sorted(LAYOUTS))
-        raise LayoutError(f"layout {name!r} is not known; expected one of {known}, or send joint names instead") from None
+        raise LayoutError(
+            f"layout {name!r} is not known; expected one of {known}, or send joint names instead"
+        ) from None
 
 
 def find_layout(joints: tuple[str, ...]) -> Layout:

@@ -56,7 +56,9 @@ class Layout:
         """A layout from any spelling of joint names, without bones."""
         names = tuple(normalise_joint_name(j) for j in joints)
         if "" in names:
-            raise LayoutError(f"joint {names.index('')} of layout {name!r} has no name; expected a word like 'left_wrist'")
+            raise LayoutError(
+                f"joint {names.index('')} of layout {name!r} has no name; expected a word like 'left_wrist'"
+            )
         return cls(name, names)
 
     @cached_property

@@ -86,9 +86,7 @@ class AlarmDesk:
         model: name of the model, told with every event.
     """
 
-    def __init__(
-        self, options: AlarmOptions, thresholds: Thresholds, joints: Sequence[str], model: str
-    ) -> None:
+    def __init__(self, options: AlarmOptions, thresholds: Thresholds, joints: Sequence[str], model: str) -> None:
         self._times = {
             "": 0,
             "min_duration": round(options.min_duration_s * _NS),
@@ -146,8 +144,9 @@ class AlarmDesk:
         reason: str,
     ) -> EventMessage:
         alarm.told = now
-        assert alarm.peak is not None and alarm.last is not None  # an open event has been scored
-        peak = alarm.peak
+        peak, last = alarm.peak, alarm.last
+        assert peak is not None, "an event is told only once it was scored"
+        assert last is not None, "an event is told only once it was scored"
         parts = leading_joint_pairs(peak.joint_pairs, peak.shift, self._joints)
         ids = item.pair.ids
         name = f"{item.source}|{ids[0]}|{ids[1]}|{alarm.start}"
@@ -160,7 +159,7 @@ class AlarmDesk:
             start=alarm.start,
             end=alarm.last_up if kind == "close" else None,
             stamp=now,
-            score=alarm.last.score,
+            score=last.score,
             relation=peak.relation,
             unusual=peak.unusual,
             peak_score=peak.score,

@@ -16,7 +16,7 @@ class Section(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Base of all sections: immutable, keyword only, unknown keys refused."""
 
 
-class WireOptions(Section):
+class WireOptions(Section, frozen=True):
     """Where poses come in, and how much one message may hold."""
 
     bind: str = "tcp://127.0.0.1:5570"
@@ -26,7 +26,7 @@ class WireOptions(Section):
     max_sources: Count = 256
 
 
-class ClockOptions(Section):
+class ClockOptions(Section, frozen=True):
     """How stamps become the model's time grid."""
 
     max_gap_s: Positive = 0.5  # a longer silence of a source or a person starts windows afresh
@@ -35,7 +35,7 @@ class ClockOptions(Section):
     jump_frames: Count = 5  # frames that must agree before a clock step is believed
 
 
-class TrackOptions(Section):
+class TrackOptions(Section, frozen=True):
     """Who is who from frame to frame."""
 
     max_gap_s: Positive = 0.5  # a track survives this long unseen
@@ -44,7 +44,7 @@ class TrackOptions(Section):
     min_confidence: Fraction = 0.2  # joints below count as unseen
 
 
-class PairOptions(Section):
+class PairOptions(Section, frozen=True):
     """Which pairs are scored."""
 
     enter_m: Positive = 4.0  # two people closer than this become a pair
@@ -52,14 +52,14 @@ class PairOptions(Section):
     max_pairs: Count = 15  # a source; the nearest ones are kept, the others counted
 
 
-class WindowOptions(Section):
+class WindowOptions(Section, frozen=True):
     """How windows are cut."""
 
     hop: Count = 3  # grid steps from one window to the next
     max_hidden: Fraction = 0.34  # a joint unseen for a larger part of a window makes it unusable
 
 
-class ScorerOptions(Section):
+class ScorerOptions(Section, frozen=True):
     """How windows are scored."""
 
     model: str = ""  # path of a .onnx artefact; empty: the shipped one
@@ -69,7 +69,7 @@ class ScorerOptions(Section):
     max_queue: Count = 4096  # windows waiting; more are shed and counted
 
 
-class AlarmOptions(Section):
+class AlarmOptions(Section, frozen=True):
     """When a score becomes an event. Scores are -log10 of how rare a normal window scores so high."""
 
     calibration: str = ""  # path of a calibration file; empty: the one beside the model
@@ -80,7 +80,7 @@ class AlarmOptions(Section):
     update_s: Positive = 1.0  # an open event is told again this often
 
 
-class SinkOptions(Section):
+class SinkOptions(Section, frozen=True):
     """Where results go."""
 
     bind: str = "tcp://127.0.0.1:5571"  # empty: no socket
@@ -88,14 +88,14 @@ class SinkOptions(Section):
     status_s: Positive = 1.0
 
 
-class LivenessOptions(Section):
+class LivenessOptions(Section, frozen=True):
     """When a source counts as silent; the only rule on the receiver's clock."""
 
     silent_s: Positive = 5.0
     forget_s: Positive = 3600.0
 
 
-class Config(Section):
+class Config(Section, frozen=True):
     """The whole of config.yaml."""
 
     wire: WireOptions = WireOptions()

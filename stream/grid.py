@@ -72,8 +72,8 @@ class Resampler:
         first = self._next
         rows: list[NDArray[np.float32]] = []
         while self._next_stamp <= stamp:
-            w = np.float32((self._next_stamp - last) / (stamp - last))
-            rows.append(joints if w == 1 else before + w * (joints - before))
+            w = (self._next_stamp - last) / (stamp - last)
+            rows.append(joints if w == 1 else (before + w * (joints - before)).astype(np.float32, copy=False))
             self._advance()
         return first, np.stack(rows) if rows else joints[:0, None]
 

@@ -127,11 +127,7 @@ class SourceLine:
         pairs = self._gate.open
         if not pairs or any(p.keys in self._windowed for p in pairs):
             return None
-        return (
-            "joints out of sight"
-            if any(p.keys in self._hidden for p in pairs)
-            else "filling the first window"
-        )
+        return "joints out of sight" if any(p.keys in self._hidden for p in pairs) else "filling the first window"
 
     def push(self, frame: PoseFrame, arrived: int) -> list[Item]:
         """Takes a frame as received; returns the windows it completes and the pairs it ends, in order."""
@@ -208,9 +204,7 @@ class SourceLine:
                 joints = np.stack((a.window(end), b.window(end)))
                 if fill_hidden(joints, self._config.windows.max_hidden):
                     start = self._grid.stamp(end - frames + 1)
-                    out.append(
-                        Window(self.source, pair, start, self._grid.stamp(end), joints, self.clock, arrived)
-                    )
+                    out.append(Window(self.source, pair, start, self._grid.stamp(end), joints, self.clock, arrived))
                     self._windowed[pair.keys] = end
                     self._hidden.discard(pair.keys)
                 else:

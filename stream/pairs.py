@@ -45,10 +45,8 @@ class PairGate:
         Returns:
             The pairs that ended, each with its reason: `lost`, `apart` or `capped`.
         """
-        ended: list[tuple[Pair, str]] = []
-        for keys, pair in list(self._open.items()):
-            if keys[0] not in alive or keys[1] not in alive:
-                ended.append((self._open.pop(keys), "lost"))
+        lost = [keys for keys in self._open if keys[0] not in alive or keys[1] not in alive]
+        ended = [(self._open.pop(keys), "lost") for keys in lost]
         # A pair that is being scored keeps its place at the cap by the same margin that it keeps at the border.
         margin = self._options.leave_m - self._options.enter_m
         near: list[tuple[float, tuple[int, int]]] = []

@@ -28,14 +28,8 @@ def bind(socket: zmq.Socket[bytes], address: str, key: str) -> None:
     try:
         socket.bind(address)
     except zmq.ZMQError as e:
-        hint = (
-            "another program uses the port; stop it or choose another"
-            if e.errno == zmq.EADDRINUSE
-            else str(e)
-        )
-        raise ConfigError(
-            f"{key} is {address!r}; expected an address this machine can bind ({hint})"
-        ) from None
+        hint = "another program uses the port; stop it or choose another" if e.errno == zmq.EADDRINUSE else str(e)
+        raise ConfigError(f"{key} is {address!r}; expected an address this machine can bind ({hint})") from None
 
 
 class Receiver:

@@ -94,7 +94,8 @@ class Scorer:
         out: list[Score] = []
         for at in range(0, len(windows), self._max_batch):
             batch = np.stack(windows[at : at + self._max_batch])
-            score, relation, unusual, pairs, shift = self._session.run(_OUTPUTS, {"joints": batch})
+            outputs = self._session.run(_OUTPUTS, {"joints": batch})
+            score, relation, unusual, pairs, shift = (np.asarray(o) for o in outputs)
             out += [
                 Score(_round(score[i]), _round(relation[i]), _round(unusual[i]), pairs[i], shift[i])
                 for i in range(len(batch))

@@ -49,9 +49,7 @@ class Service:
         self._scorer = scorer
         self._intake = Intake(scorer.shape, config, self.counters)
         self._judge = Judge(scorer, thresholds, config)
-        self._queue = ItemQueue(
-            config.scorer.max_queue, lambda source: self.counters.add(source, "shed_overload")
-        )
+        self._queue = ItemQueue(config.scorer.max_queue, lambda source: self.counters.add(source, "shed_overload"))
         self._board = StatusBoard(
             self._intake,
             self._judge,
@@ -63,9 +61,7 @@ class Service:
         self._stop = threading.Event()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
-            self._receiver = Receiver(
-                self._context, config.wire, self.counters, lambda s: s in self._intake.lines
-            )
+            self._receiver = Receiver(self._context, config.wire, self.counters, lambda s: s in self._intake.lines)
             all_sinks = dict(sinks or {})
             if config.sinks.bind:
                 all_sinks["zmq"] = ZmqSink(self._context, config.sinks.bind)
@@ -81,9 +77,7 @@ class Service:
     def run(self) -> None:
         """Runs until `stop` is called, from a signal handler or another thread."""
         self._warm_up()
-        _log.info(
-            "listening on %s, telling on %s", self._config.wire.bind, self._config.sinks.bind or "no socket"
-        )
+        _log.info("listening on %s, telling on %s", self._config.wire.bind, self._config.sinks.bind or "no socket")
         try:
             with ThreadPoolExecutor(max_workers=2, thread_name_prefix="dyadwatch") as pool:
                 threads = [pool.submit(self._receive), pool.submit(self._score)]
@@ -134,9 +128,7 @@ class Service:
 
 
 @contextmanager
-def stop_on_signals(
-    service: Service, signals: Iterable[int] = (signal.SIGINT, signal.SIGTERM)
-) -> Iterator[None]:
+def stop_on_signals(service: Service, signals: Iterable[int] = (signal.SIGINT, signal.SIGTERM)) -> Iterator[None]:
     """While it lasts, the signals stop the service cleanly instead of killing the program."""
 
     def handler(number: int, frame: FrameType | None) -> None:

@@ -97,9 +97,7 @@ class Tracker:
             self._count("person_unseen")
         rows = [int(i) for i in np.flatnonzero(present)]
         weights = visible[..., None]
-        roots = np.where(weights, joints, 0).sum(axis=1, dtype=np.float64) / np.maximum(
-            weights.sum(axis=1), 1
-        )
+        roots = np.where(weights, joints, 0).sum(axis=1, dtype=np.float64) / np.maximum(weights.sum(axis=1), 1)
         if frame.ids is None:
             found = self._associate(frame.stamp, roots[rows])
         else:
@@ -128,9 +126,7 @@ class Tracker:
             track.velocity = track.velocity + _BLEND * ((root - track.root) / dt - track.velocity)
         track.stamp, track.root = stamp, root
 
-    def _same(
-        self, track: Track | None, stamp: int, root: NDArray[np.float64], ended: list[Track]
-    ) -> Track | None:
+    def _same(self, track: Track | None, stamp: int, root: NDArray[np.float64], ended: list[Track]) -> Track | None:
         """The track of a known id, unless the person would have had to fly: then ids were switched."""
         if track is None:
             return None

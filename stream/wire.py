@@ -27,6 +27,7 @@ _METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 _FARTHEST_M = 1000.0
 _LARGEST_BODY_M = 3.5
 _SMALLEST_BODY_M = 0.05
+_WHOLE_BODY_JOINTS = 5
 
 _Unsigned = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 _Id = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | Annotated[str, Meta(min_length=1, max_length=64)]
@@ -113,9 +114,7 @@ def decode_pose(parts: Sequence[bytes], limits: WireOptions) -> PoseFrame:
     source = topic_source(topic)
     size = sum(map(len, parts))
     if size > limits.max_bytes:
-        raise WireError(
-            "too_big", f"message has {size} bytes; expected at most {limits.max_bytes} (wire.max_bytes)"
-        )
+        raise WireError("too_big", f"message has {size} bytes; expected at most {limits.max_bytes} (wire.max_bytes)")
     header = _header(head)
     if header.source != source:
         raise WireError(
@@ -129,9 +128,7 @@ def decode_pose(parts: Sequence[bytes], limits: WireOptions) -> PoseFrame:
         joints, confidence = _joints_and_confidence(_values(header, payload), header)
         _check_bodies(joints, header)
     ids = None if header.ids is None else tuple(header.ids)
-    return PoseFrame(
-        source, header.epoch, header.seq, header.stamp, header.clock, layout, joints, confidence, ids
-    )
+    return PoseFrame(source, header.epoch, header.seq, header.stamp, header.clock, layout, joints, confidence, ids)
 
 
 def _header(head: bytes) -> Header:
@@ -187,14 +184,10 @@ def _check_counts(header: Header, layout: Layout, limits: WireOptions) -> None:
     if joints != len(layout):
         raise WireError("joint_count", f"shape has {joints} joints; layout {layout.name!r} has {len(layout)}")
     if channels not in (3, 4):
-        raise WireError(
-            "channels", f"shape has {channels} channels; expected 3 (x y z) or 4 (x y z confidence)"
-        )
+        raise WireError("channels", f"shape has {channels} channels; expected 3 (x y z) or 4 (x y z confidence)")
     if header.ids is not None:
         if len(header.ids) != people:
-            raise WireError(
-                "id_count", f"header has {len(header.ids)} ids for {people} people; expected one each"
-            )
+            raise WireError("id_count", f"header has {len(header.ids)} ids for {people} people; expected one each")
         if len(set(map(str, header.ids))) != people:
             raise WireError("duplicate_ids", f"ids are {header.ids!r:.120}; expected each person's own, once")
 
@@ -217,9 +210,7 @@ def _joints_and_confidence(
     """Metres, Y up; a joint with any NaN coordinate is unseen as a whole and has confidence 0."""
     raw = values[..., :3]
     if np.isinf(raw).any():
-        raise WireError(
-            "infinite", "payload holds infinite coordinates; expected metres, or NaN for an unseen joint"
-        )
+        raise WireError("infinite", "payload holds infinite coordinates; expected metres, or NaN for an unseen joint")
     joints = np.empty(raw.shape, np.float32)
     if header.axes == "y-up":
         joints[...] = raw
@@ -234,9 +225,8 @@ def _joints_and_confidence(
         joints[~seen] = np.nan
     if values.shape[2] == 3:
         return joints, seen.astype(np.float32)
-    confidence = np.where(
-        seen, np.nan_to_num(values[..., 3], nan=0.0, posinf=9.0, neginf=-9.0), np.float32(0)
-    )
+    confidence = np.nan_to_num(values[..., 3], nan=0.0, posinf=9.0, neginf=-9.0)
+    confidence[~seen] = 0
     if confidence.size and not (confidence.min() >= 0 and confidence.max() <= 1):
         worst = confidence.flat[np.abs(confidence - 0.5).argmax()]
         raise WireError("confidence", f"payload holds a confidence of {worst:g}; expected 0 to 1")
@@ -263,9 +253,9 @@ def _check_bodies(joints: NDArray[np.float32], header: Header) -> None:
             f"a joint lies {far:.4g} m from the origin with units {header.units!r}; expected at most "
             f"{_FARTHEST_M:g} m (wrong units, or a map's coordinates: subtract a local origin)",
         )
-    seen_all = ~np.isnan(joints[..., 0]).any(axis=1)
-    small = seen_all & ((high - low).max(axis=1) < _SMALLEST_BODY_M) if joints.shape[1] >= 5 else seen_all[:0]
-    if small.any():
+    whole = ~np.isnan(joints[..., 0]).any(axis=1)
+    small = whole & ((high - low).max(axis=1) < _SMALLEST_BODY_M)
+    if joints.shape[1] >= _WHOLE_BODY_JOINTS and small.any():
         raise WireError(
             "tiny_body",
             f"a whole person spans less than {_SMALLEST_BODY_M} m with units {header.units!r}; expected a body "
