@@ -87,6 +87,8 @@ class SourceLine:
         shape: what the model wants.
         config: the whole configuration.
         count: called with a reason for everything that is dropped.
+
+    The stations `order`, `tracker` and `gate` are open to view, for status and measurement.
     """
 
     def __init__(self, source: str, shape: WindowShape, config: Config, count: Callable[[str], None]) -> None:
@@ -94,9 +96,9 @@ class SourceLine:
         self._shape = shape
         self._config = config
         self._count = count
-        self._clock = SourceClock(config.clock, count)
-        self._tracker = Tracker(config.tracks, count)
-        self._gate = PairGate(config.pairs, count)
+        self.order = SourceClock(config.clock, count)
+        self.tracker = Tracker(config.tracks, count)
+        self.gate = PairGate(config.pairs, count)
         self._grid = TimeGrid(shape.fps)
         self._max_gap = round(min(config.clock.max_gap_s, config.tracks.max_gap_s) * _NS)
         self._people: dict[int, _Person] = {}
@@ -113,7 +115,7 @@ class SourceLine:
     @property
     def pairs(self) -> int:
         """Number of pairs that are near enough to be scored."""
-        return len(self._gate.open)
+        return len(self.gate.open)
 
     @property
     def blind(self) -> str | None:
@@ -124,7 +126,7 @@ class SourceLine:
             return "nobody in view"
         if self.people == 1:
             return "one person in view"
-        pairs = self._gate.open
+        pairs = self.gate.open
         if not pairs or any(p.keys in self._windowed for p in pairs):
             return None
         return "joints out of sight" if any(p.keys in self._hidden for p in pairs) else "filling the first window"
@@ -132,7 +134,7 @@ class SourceLine:
     def push(self, frame: PoseFrame, arrived: int) -> list[Item]:
         """Takes a frame as received; returns the windows it completes and the pairs it ends, in order."""
         out: list[Item] = []
-        for ordered in self._clock.push(frame):
+        for ordered in self.order.push(frame):
             if ordered.restart is not None:
                 out += self._restart(ordered.restart)
             out += self._advance(ordered.frame, arrived)
@@ -141,13 +143,13 @@ class SourceLine:
     def finish(self, arrived: int, reason: str = "end_of_stream") -> list[Item]:
         """Releases what the clock holds back and ends all pairs."""
         out: list[Item] = []
-        for ordered in self._clock.finish():
+        for ordered in self.order.finish():
             out += self._advance(ordered.frame, arrived)
         return out + self._restart(reason)
 
     def _restart(self, reason: str) -> list[Item]:
-        ended = self._end(self._gate.clear(reason))
-        self._tracker.clear()
+        ended = self._end(self.gate.clear(reason))
+        self.tracker.clear()
         self._people.clear()
         return ended
 
@@ -174,14 +176,14 @@ class SourceLine:
             return []
         self.frames += 1
         joints, confidence = mapping.positions(frame.joints), mapping.confidence(frame.confidence)
-        seen, lost = self._tracker.push(frame, joints, confidence)
+        seen, lost = self.tracker.push(frame, joints, confidence)
         for track in lost:
             self._people.pop(track.key, None)
-        out = self._end(self._gate.update(self._tracker.alive))
+        out = self._end(self.gate.update(self.tracker.alive))
         self.stamp, self.clock = frame.stamp, frame.clock
         self.people = len(seen)
         self._sample(seen)
-        for pair in self._gate.open:
+        for pair in self.gate.open:
             out += self._cut(pair, arrived)
         return out
 

@@ -225,12 +225,12 @@ def _joints_and_confidence(
         joints[~seen] = np.nan
     if values.shape[2] == 3:
         return joints, seen.astype(np.float32)
-    confidence = np.nan_to_num(values[..., 3], nan=0.0, posinf=9.0, neginf=-9.0)
+    confidence = np.asarray(np.nan_to_num(values[..., 3], nan=0.0, posinf=9.0, neginf=-9.0))
     confidence[~seen] = 0
     if confidence.size and not (confidence.min() >= 0 and confidence.max() <= 1):
         worst = confidence.flat[np.abs(confidence - 0.5).argmax()]
         raise WireError("confidence", f"payload holds a confidence of {worst:g}; expected 0 to 1")
-    return joints, confidence
+    return joints, np.asarray(confidence, np.float32)
 
 
 def _check_bodies(joints: NDArray[np.float32], header: Header) -> None:

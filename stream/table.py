@@ -1,0 +1,124 @@
+"""A live table in the terminal: every source, its pairs and their scores, and the latest events."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from dyadwatch.core.pose import TrackId
+from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage
+
+_NS = 1_000_000_000
+_STALE_S = 3.0  # a pair not scored for so long leaves the table
+_BAR = 24
+_STYLES = {"watching": "green", "blind": "yellow", "silent": "red"}
+
+
+def clock_time(stamp: int, clock: str) -> str:
+    """A stamp as people read it: local time of day for unix time, seconds for any other clock."""
+    if clock == "unix":
+        return time.strftime("%H:%M:%S", time.localtime(stamp / _NS)) + f".{stamp // 100_000_000 % 10}"
+    return f"{stamp / _NS:.1f} s"
+
+
+def event_line(event: EventMessage) -> Text:
+    """One line about a change in an event."""
+    style = {"open": "bold red", "update": "red", "close": "green"}[event.type]
+    line = Text(f"{clock_time(event.stamp, event.clock):>10}  ")
+    line.append(f"{event.type.upper():6}", style)
+    line.append(f" {event.source}  {event.pair[0]} + {event.pair[1]}  ")
+    if event.type == "close":
+        lasted = ((event.end or event.stamp) - event.start) / _NS
+        line.append(f"after {lasted:.1f} s ({event.reason}), peak {event.peak_score:.1f}")
+    else:
+        line.append(f"score {event.peak_score:.1f}  {event.explanation}")
+    return line
+
+
+class EventLinesSink:
+    """Prints a line when an event opens or closes, for logs and pipes that people read."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    def emit(self, messages: Sequence[Message]) -> None:
+        """Prints the events among the messages."""
+        for m in messages:
+            if isinstance(m, EventMessage) and m.type != "update":
+                self._console.print(event_line(m), soft_wrap=True)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class TableSink:
+    """Draws the live table.
+
+    Arguments:
+        console: a terminal.
+        raise_at: the threshold, drawn as the end of the calm part of the score bar.
+        title: shown above.
+    """
+
+    def __init__(self, console: Console, raise_at: float, title: str = "dyadwatch") -> None:
+        self._raise_at = raise_at
+        self._title = title
+        self._scores: dict[tuple[str, tuple[TrackId, TrackId]], tuple[ScoreMessage, float]] = {}
+        self._status: dict[str, StatusMessage] = {}
+        self._open: set[tuple[str, tuple[TrackId, TrackId]]] = set()
+        self._events: deque[EventMessage] = deque(maxlen=8)
+        self._live = Live(console=console, refresh_per_second=8, get_renderable=self.render, transient=False)
+        self._live.start()
+
+    def emit(self, messages: Sequence[Message]) -> None:
+        """Takes note; drawing happens eight times a second on the table's own thread."""
+        now = time.monotonic()
+        for m in messages:
+            if isinstance(m, ScoreMessage):
+                self._scores[m.source, m.pair] = (m, now)
+            elif isinstance(m, StatusMessage):
+                self._status[m.source] = m
+            else:
+                if m.type != "update":
+                    self._events.append(m)
+                (self._open.discard if m.type == "close" else self._open.add)((m.source, m.pair))
+
+    def close(self) -> None:
+        """Leaves the last table on the screen."""
+        self._live.stop()
+
+    def render(self) -> RenderableType:
+        """The table as it stands now."""
+        now = time.monotonic()
+        sources = Table(title=self._title, title_justify="left", expand=True)
+        for name in ("source", "state", "fps", "people", "pairs", "windows", "dropped"):
+            sources.add_column(name, justify="left" if name in ("source", "state", "dropped") else "right")
+        for s in list(self._status.values()):
+            dropped = ", ".join(f"{k} {v}" for k, v in sorted(s.dropped.items())) or "-"
+            state = Text(s.state + (f": {s.blind}" if s.blind else ""), _STYLES[s.state])
+            sources.add_row(s.source, state, f"{s.fps:.0f}", str(s.people), str(s.pairs), str(s.windows), dropped)
+        pairs = Table(expand=True)
+        for name in ("source", "pair", "score", "", "relation", "unusual", "latency"):
+            pairs.add_column(name, justify="left" if name in ("source", "pair", "") else "right")
+        for (source, pair), (m, at) in list(self._scores.items()):
+            if now - at > _STALE_S:
+                self._scores.pop((source, pair), None)
+                continue
+            style = "bold red" if (source, pair) in self._open else ""
+            bar = self._bar(m.score)
+            cells = (f"{m.score:.2f}", bar, f"{m.relation:.2f}", f"{m.unusual:.2f}", f"{m.latency_ms:.0f} ms")
+            pairs.add_row(source, f"{pair[0]} + {pair[1]}", *cells, style=style)
+        return Group(sources, pairs, *(event_line(e) for e in list(self._events)))
+
+    def _bar(self, score: float) -> Text:
+        """Full at twice the threshold; red from the threshold on."""
+        filled = min(_BAR, round(score / self._raise_at * _BAR / 2))
+        bar = Text("━" * min(filled, _BAR // 2), "green")
+        bar.append("━" * max(filled - _BAR // 2, 0), "red")
+        return bar

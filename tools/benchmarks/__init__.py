@@ -1,0 +1,1 @@
+"""What `dyadwatch bench` measures, one subject a file."""

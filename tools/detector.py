@@ -1,0 +1,81 @@
+"""From a configuration to a loaded model and its thresholds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+import msgspec
+
+from dyadwatch.core.artefact import file_sha256
+from dyadwatch.core.calibration import read_calibration
+from dyadwatch.core.errors import CalibrationError, ConfigError
+from dyadwatch.stream.alarm import Thresholds
+from dyadwatch.stream.config import Config
+from dyadwatch.stream.config_file import load_config, set_option
+from dyadwatch.stream.scorer import Scorer
+
+
+def shipped_model() -> Path:
+    """The model that comes with the package, trained on simulated normal behaviour."""
+    return Path(str(files("dyadwatch.exporters") / "models" / "simulated.onnx"))
+
+
+def configure(path: Path | None, options: Sequence[str], model: Path | None) -> Config:
+    """The configuration from a file (the packaged default without one), `--set key=value` and `--model`.
+
+    Raises:
+        ConfigError: naming key, value, expectation and line.
+    """
+    config = load_config(path)
+    for option in options:
+        config = set_option(config, option)
+    if model is not None:
+        config = msgspec.structs.replace(config, scorer=msgspec.structs.replace(config.scorer, model=str(model)))
+    return config
+
+
+def model_path(config: Config) -> Path:
+    """The model that a configuration asks for."""
+    return Path(config.scorer.model) if config.scorer.model else shipped_model()
+
+
+def load_thresholds(config: Config, model: Path) -> Thresholds:
+    """Thresholds of the calibration file that belongs to the model, or those of the configuration.
+
+    Raises:
+        CalibrationError: there is neither, or the file was made for another model.
+        ConfigError: the thresholds contradict each other.
+    """
+    alarm = config.alarm
+    file = Path(alarm.calibration) if alarm.calibration else model.with_suffix(".calibration.yaml")
+    raise_at, clear_at = alarm.raise_at, alarm.clear_at
+    if raise_at is None or clear_at is None:
+        if not file.is_file():
+            raise CalibrationError(
+                f"{file}: no such calibration file; expected one beside the model, or alarm.raise_at and "
+                "alarm.clear_at in the configuration"
+            )
+        calibration = read_calibration(file)
+        if calibration.model_sha256 != (have := file_sha256(model)):
+            raise CalibrationError(
+                f"{file}: made for the model with sha256 {calibration.model_sha256[:12]}, but {model.name} has "
+                f"{have[:12]}; calibrate again or set alarm.raise_at and alarm.clear_at"
+            )
+        raise_at = calibration.raise_at if raise_at is None else raise_at
+        clear_at = min(calibration.clear_at, raise_at) if clear_at is None else clear_at
+    if clear_at > raise_at:
+        raise ConfigError(f"alarm.clear_at is {clear_at}; expected at most alarm.raise_at, which is {raise_at}")
+    return Thresholds(raise_at, clear_at)
+
+
+def load_detector(config: Config) -> tuple[Scorer, Thresholds]:
+    """Model and thresholds of a configuration.
+
+    Raises:
+        DyadwatchError: when anything does not fit; the message says what to do.
+    """
+    path = model_path(config)
+    scorer = Scorer(path, config.scorer)
+    return scorer, load_thresholds(config, path)

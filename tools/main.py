@@ -1,0 +1,48 @@
+"""The program `dyadwatch`: mounts the verbs, each imported only when it is called."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from importlib.metadata import version
+
+from cyclopts import App
+
+from dyadwatch.core.errors import DyadwatchError
+
+app = App(
+    name="dyadwatch",
+    help="Watches how two people interact, live, from 3D pose alone.",
+    version=lambda: version("dyadwatch"),
+)
+_VERBS = {
+    "run": "Run the detector: poses in over ZeroMQ, scores and alarms out.",
+    "publish": "Publish clip files or simulated people to a running detector.",
+    "detect": "Find events in clip files, offline, as fast as the machine goes.",
+    "demo": "Show the whole thing at work on simulated people.",
+    "train": "Learn what is normal from clips and write a model.",
+    "export": "Write a model file again from a training state, with a fresh parity check.",
+    "evaluate": "Measure live detection on real clips.",
+    "bench": "Measure what each station costs, throughput and latency.",
+    "doctor": "Check what is installed and whether it truly runs.",
+}
+for _verb, _help in _VERBS.items():
+    _attribute = "app" if _verb == "publish" else _verb
+    app.command(f"dyadwatch.tools.{_verb}:{_attribute}", name=_verb, help=_help)
+
+
+def main() -> None:
+    """Runs the command line; an expected error is one sentence on standard error and exit code 2."""
+    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
+    try:
+        app()
+    except DyadwatchError as e:
+        sys.stderr.write(f"dyadwatch: {e}\n")
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of our output has left, as in `dyadwatch detect ... | head`
+        sys.stderr.close()
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

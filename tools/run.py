@@ -1,0 +1,72 @@
+"""`dyadwatch run`: the detector as a service."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from dyadwatch.stream.service import Service, stop_on_signals
+from dyadwatch.stream.sinks import JsonLinesSink, Sink
+from dyadwatch.stream.table import EventLinesSink, TableSink
+from dyadwatch.tools.detector import configure, load_detector
+
+_log = logging.getLogger(__name__)
+
+
+def run(
+    *,
+    config: Path | None = None,
+    model: Path | None = None,
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=False)] = (),
+    json: Annotated[bool, Parameter(negative=())] = False,
+    no_table: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Run the detector until it is stopped with Ctrl-C or SIGTERM.
+
+    Any number of publishers connect to tcp://127.0.0.1:5570 and send pose frames; scores, events and status are
+    published on tcp://127.0.0.1:5571. Both addresses, and everything else, are keys of the configuration.
+
+    Parameters
+    ----------
+    config
+        Configuration file; without one the commented default, config.yaml, is used.
+    model
+        Model file to score with, instead of the one the configuration names.
+    set_
+        One configuration key, such as --set alarm.hold_s=3; may be repeated.
+    json
+        Print every score, event and status as one JSON object a line on standard output.
+    no_table
+        On a terminal print event lines only, without the live table.
+    """
+    settings = configure(config, set_, model)
+    scorer, thresholds = load_detector(settings)
+    console = Console()
+    sinks: dict[str, Sink] = {}
+    service = Service(scorer, thresholds, settings, sinks_for(json, no_table, console, thresholds.raise_at, sinks))
+    _log.info(
+        "model %s %s on %s; alarm at score %.2f, clear below %.2f",
+        scorer.info.name,
+        scorer.info.version,
+        scorer.provider,
+        thresholds.raise_at,
+        thresholds.clear_at,
+    )
+    with stop_on_signals(service):
+        service.run()
+
+
+def sinks_for(json: bool, no_table: bool, console: Console, raise_at: float, sinks: dict[str, Sink]) -> dict[str, Sink]:
+    """The sink for standard output that suits it: JSON lines, a live table on a terminal, or event lines."""
+    if json:
+        sinks["json"] = JsonLinesSink(sys.stdout.buffer)
+    elif console.is_terminal and not no_table:
+        sinks["table"] = TableSink(console, raise_at)
+    else:
+        sinks["lines"] = EventLinesSink(console)
+    return sinks
