@@ -1,0 +1,135 @@
+"""What every configuration key may hold, in words, and the rules that join several keys."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from msgspec import inspect
+
+from dyadwatch.stream.config import Config
+
+PROVIDERS = ("cpu", "cuda", "tensorrt")
+_TCP = re.compile(r"tcp://(\*|[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.%]+\]):(\*|\d{1,5})")
+_IPC = re.compile(r"ipc://.+")
+
+
+class Problem(NamedTuple):
+    """A value that its type allows and its meaning does not; `keys` are all it depends on, the culprit first."""
+
+    keys: tuple[str, ...]
+    value: object
+    expected: str
+
+
+def _flatten(struct: inspect.StructType, prefix: str = "") -> Iterator[tuple[str, inspect.Type]]:
+    for field in struct.fields:
+        key = prefix + field.encode_name
+        yield key, field.type
+        if isinstance(field.type, inspect.StructType):
+            yield from _flatten(field.type, key + ".")
+
+
+def _all_keys() -> dict[str, inspect.Type]:
+    root = inspect.type_info(Config)
+    assert isinstance(root, inspect.StructType)
+    return dict(_flatten(root))
+
+
+KEYS = _all_keys()  # "alarm" and "alarm.hold_s" -> its type
+
+
+def expectation(kind: inspect.Type) -> str:
+    """What a type takes, such as `a number >= 0`.
+
+    Raises:
+        TypeError: no words are known for this type; a new kind of option needs a line here.
+    """
+    match kind:
+        case inspect.BoolType():
+            return "true or false"
+        case inspect.IntType():
+            return "a whole number" + _bounds(kind)
+        case inspect.FloatType():
+            return "a number" + _bounds(kind)
+        case inspect.StrType():
+            return "text"
+        case inspect.LiteralType():
+            return "one of " + ", ".join(map(str, kind.values))
+        case inspect.StructType():
+            return "a mapping of keys"
+        case inspect.UnionType():
+            some = [expectation(t) for t in kind.types if not isinstance(t, inspect.NoneType)]
+            return " or ".join(some + ["null"] * (len(some) < len(kind.types)))
+        case _:
+            raise TypeError(f"no words for {kind}")
+
+
+def _bounds(kind: inspect.IntType | inspect.FloatType) -> str:
+    if kind.ge is not None and kind.le is not None:
+        return f" from {kind.ge:g} to {kind.le:g}"
+    signs = ((">", kind.gt), (">=", kind.ge), ("<", kind.lt), ("<=", kind.le))
+    return "".join(f" {sign} {bound:g}" for sign, bound in signs if bound is not None)
+
+
+def suggestion(key: str) -> str:
+    """A hint towards the key that was meant, to be put behind an error; empty if none comes near."""
+    name = key.rpartition(".")[2]
+    same = [known for known in KEYS if known.rpartition(".")[2] == name]
+    near = same or difflib.get_close_matches(key, KEYS, n=1, cutoff=0.75)
+    if not near:
+        by_name = {known.rpartition(".")[2]: known for known in KEYS}
+        near = [by_name[match] for match in difflib.get_close_matches(name, by_name, n=1, cutoff=0.75)]
+    return f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+
+
+def problems(config: Config) -> Iterator[Problem]:
+    """Every rule that the configuration breaks beyond the types of its values."""
+    for key, kind in KEYS.items():
+        if not isinstance(kind, inspect.StructType):
+            value = lookup(config, key)
+            if isinstance(value, float) and not math.isfinite(value):
+                yield Problem((key,), value, "a finite number")
+    pairs, alarm = config.pairs, config.alarm
+    if pairs.leave_m <= pairs.enter_m:
+        yield Problem(
+            ("pairs.leave_m", "pairs.enter_m"),
+            pairs.leave_m,
+            f"more than pairs.enter_m, which is {pairs.enter_m:g}",
+        )
+    if alarm.raise_at is not None and alarm.clear_at is not None and alarm.clear_at > alarm.raise_at:
+        yield Problem(
+            ("alarm.clear_at", "alarm.raise_at"),
+            alarm.clear_at,
+            f"at most alarm.raise_at, which is {alarm.raise_at:g}",
+        )
+    if config.scorer.provider not in PROVIDERS:
+        yield Problem(("scorer.provider",), config.scorer.provider, f"one of {', '.join(PROVIDERS)}")
+    if not _is_address(config.wire.bind):
+        yield Problem(("wire.bind",), config.wire.bind, "an address like tcp://127.0.0.1:5570 or ipc:///path")
+    if config.sinks.bind and not _is_address(config.sinks.bind):
+        yield Problem(
+            ("sinks.bind",),
+            config.sinks.bind,
+            "an address like tcp://127.0.0.1:5571 or ipc:///path, or '' for no socket",
+        )
+    if config.wire.bind == config.sinks.bind and not config.wire.bind.endswith((":*", ":0")):
+        yield Problem(("sinks.bind", "wire.bind"), config.sinks.bind, "another address than wire.bind")
+
+
+def lookup(config: Config, key: str) -> object:
+    """The value under a dotted key."""
+    value: object = config
+    for name in key.split("."):
+        value = getattr(value, name)
+    return value
+
+
+def _is_address(text: str) -> bool:
+    tcp = _TCP.fullmatch(text)
+    if tcp is not None:
+        return tcp[2] == "*" or int(tcp[2]) <= 65535
+    return _IPC.fullmatch(text) is not None

@@ -1,0 +1,217 @@
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from dyadwatch.core.errors import ConfigError
+from dyadwatch.stream.config import AlarmOptions, Config, PairOptions, ScorerOptions
+from dyadwatch.stream.config_check import KEYS, expectation
+from dyadwatch.stream.config_file import default_text, load_config, parse_config, set_option
+
+
+def error_of(text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse_config(text, "config.yaml")
+    return str(caught.value)
+
+
+def test_default_file_equals_the_defaults_in_code() -> None:
+    assert load_config() == Config()
+
+
+def test_default_file_mentions_and_explains_every_key() -> None:
+    lines = default_text().splitlines()
+    options = [key for key in KEYS if "." in key]
+    assert len(options) > 25
+    for key in options:
+        section, _, name = key.partition(".")
+        start = lines.index(f"{section}:")
+        at = next(i for i, line in enumerate(lines[start:], start) if line.startswith(f"  {name}:"))
+        comment = []
+        while lines[at - 1].startswith("  #"):
+            at -= 1
+            comment.insert(0, lines[at].strip(" #"))
+        assert " ".join(comment).endswith("."), key
+        if "number" in expectation(KEYS[key]):
+            assert "Lower:" in " ".join(comment), key
+            assert "higher" in " ".join(comment), key
+
+
+def test_repository_root_holds_the_packaged_file() -> None:
+    root = Path(__file__).parents[2]
+    assert (root / "config.yaml").read_text("utf8") == default_text()
+
+
+def test_a_file_may_leave_out_what_it_does_not_change(tmp_path: Path) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text("alarm:\n  hold_s: 4\n  raise_at: 3.5\n")
+    assert load_config(path) == Config(alarm=AlarmOptions(hold_s=4.0, raise_at=3.5))
+
+
+TABLE = [
+    ("alarm:\n  # long\n  hold_s: -3\n", "config.yaml line 3: alarm.hold_s is -3; expected a number >= 0"),
+    ("alarm:\n  raise_at: 0\n", "config.yaml line 2: alarm.raise_at is 0; expected a number > 0 or null"),
+    ("alarm:\n  hold_s: soon\n", "config.yaml line 2: alarm.hold_s is soon; expected a number >= 0"),
+    (
+        "alarm:\n  hold_s: 1e3\n",
+        "config.yaml line 2: alarm.hold_s is 1e3; expected a number >= 0, written without quotes, "
+        "and an exponent only as in 1.0e+3",
+    ),
+    (
+        "alarm:\n  hold_s: '3'\n",
+        "config.yaml line 2: alarm.hold_s is '3'; expected a number >= 0, written without quotes, "
+        "and an exponent only as in 1.0e+3",
+    ),
+    ("alarm:\n  hold_s: .inf\n", "config.yaml line 2: alarm.hold_s is .inf; expected a finite number"),
+    ("alarm:\n  hold_s: .nan\n", "config.yaml line 2: alarm.hold_s is .nan; expected a number >= 0"),
+    ("alarm:\n  hold_s:\n", "config.yaml line 2: alarm.hold_s is empty; expected a number >= 0"),
+    ("alarm:\n  hold_s:\n    [1]\n", "config.yaml line 3: alarm.hold_s is a list; expected a number >= 0"),
+    ("wire:\n  max_people: 2.5\n", "config.yaml line 2: wire.max_people is 2.5; expected a whole number >= 1"),
+    ("wire:\n  max_people: true\n", "config.yaml line 2: wire.max_people is true; expected a whole number >= 1"),
+    (
+        "windows:\n  max_hidden: 40\n",
+        "config.yaml line 2: windows.max_hidden is 40; expected a number from 0 to 1",
+    ),
+    ("sinks: {scores: 1}\n", "config.yaml line 1: sinks.scores is 1; expected true or false"),
+    ("scorer: {model: 7}\n", "config.yaml line 1: scorer.model is 7; expected text"),
+    (
+        "scorer:\n  provider: gpu\n",
+        "config.yaml line 2: scorer.provider is gpu; expected one of cpu, cuda, tensorrt",
+    ),
+    (
+        "pairs:\n  enter_m: 3\n  leave_m: 3\n",
+        "config.yaml line 3: pairs.leave_m is 3; expected more than pairs.enter_m, which is 3",
+    ),
+    (
+        "pairs:\n  enter_m: 6\n",
+        "config.yaml line 2: pairs.leave_m is 5.0 by default; expected more than pairs.enter_m, which is 6",
+    ),
+    (
+        "alarm:\n  raise_at: 3\n  clear_at: 3.5\n",
+        "config.yaml line 3: alarm.clear_at is 3.5; expected at most alarm.raise_at, which is 3",
+    ),
+    (
+        "wire:\n  bind: 127.0.0.1:5570\n",
+        "config.yaml line 2: wire.bind is 127.0.0.1:5570; expected an address like tcp://127.0.0.1:5570 or ipc:///path",
+    ),
+    (
+        "wire:\n  bind: ''\n",
+        "config.yaml line 2: wire.bind is ''; expected an address like tcp://127.0.0.1:5570 or ipc:///path",
+    ),
+    (
+        "sinks:\n  bind: tcp://127.0.0.1:99999\n",
+        "config.yaml line 2: sinks.bind is tcp://127.0.0.1:99999; expected an address like tcp://127.0.0.1:5571 "
+        "or ipc:///path, or '' for no socket",
+    ),
+    (
+        "sinks:\n  bind: tcp://127.0.0.1:5570\n",
+        "config.yaml line 2: sinks.bind is tcp://127.0.0.1:5570; expected another address than wire.bind",
+    ),
+    ("alarm:\n  hold: 3\n", "config.yaml line 2: alarm.hold is not a key; did you mean 'alarm.hold_s'?"),
+    ("\nalarms:\n  hold_s: 3\n", "config.yaml line 2: alarms is not a key; did you mean 'alarm'?"),
+    ("hold_s: 3\n", "config.yaml line 1: hold_s is not a key; did you mean 'alarm.hold_s'?"),
+    (
+        "max_gap_s: 3\n",
+        "config.yaml line 1: max_gap_s is not a key; did you mean 'clock.max_gap_s' or 'tracks.max_gap_s'?",
+    ),
+    ("alarm:\n  colour: red\n", "config.yaml line 2: alarm.colour is not a key"),
+    ("1: 2\n", "config.yaml line 1: 1 is not a key"),
+    ("[a]: 2\n", "config.yaml line 1: a list is not a key"),
+    (
+        "alarm:\n  hold_s: 3\n\n  hold_s: 4\n",
+        "config.yaml line 4: alarm.hold_s is given twice, first at config.yaml line 2",
+    ),
+    (
+        "alarm:\n  hold_s: 3\nwire: {}\nalarm: {}\n",
+        "config.yaml line 4: alarm is given twice, first at config.yaml line 1",
+    ),
+    (
+        "wire:\nalarm:\n  hold_s: 3\n",
+        "config.yaml line 1: wire is empty; expected a mapping of keys; delete the line for the defaults",
+    ),
+    ("wire: 5570\n", "config.yaml line 1: wire is 5570; expected a mapping of keys"),
+    ("wire: [1]\n", "config.yaml line 1: wire is a list; expected a mapping of keys"),
+    ("- wire\n", "config.yaml line 1: the file is a list; expected a mapping of keys"),
+    ("", "config.yaml is empty; expected sections such as 'wire:'"),
+    ("# nothing\n", "config.yaml is empty; expected sections such as 'wire:'"),
+    (
+        "alarm:\n\thold_s: 3\n",
+        "config.yaml line 2: is not valid YAML: found character '\\t' that cannot start any token",
+    ),
+    (
+        "alarm: {}\n---\nwire: {}\n",
+        "config.yaml line 2: is not valid YAML: but found another document",
+    ),
+    (
+        "scorer: {model: !!python/name:os.system x}\n",
+        "config.yaml line 1: is not valid YAML: could not determine a constructor for the tag "
+        "'tag:yaml.org,2002:python/name:os.system'",
+    ),
+]
+
+
+@pytest.mark.parametrize(("text", "expected"), TABLE, ids=range(len(TABLE)))
+def test_errors_name_line_key_value_and_expectation(text: str, expected: str) -> None:
+    assert error_of(text) == expected
+
+
+@pytest.mark.parametrize(
+    "text", ["a: \x00", "[" * 20_000, "scorer: {model: 2024-13-45}", "&a [*a]", "wire: &a {bind: *a}"]
+)
+def test_hostile_files_raise_nothing_but_the_config_error(text: str) -> None:
+    assert error_of(text).startswith("config.yaml")
+
+
+def test_files_that_cannot_be_read(tmp_path: Path) -> None:
+    missing = tmp_path / "none.yaml"
+    with pytest.raises(ConfigError, match=re.escape(f"{missing} cannot be read (No such file or directory)")):
+        load_config(missing)
+    latin = tmp_path / "latin.yaml"
+    latin.write_bytes(b"alarm: {calibration: \xe9}")
+    with pytest.raises(ConfigError, match=re.escape(f"{latin} is not UTF-8 text; expected a YAML file")):
+        load_config(latin)
+
+
+@pytest.mark.parametrize(
+    "address", ["tcp://*:5570", "tcp://127.0.0.1:*", "tcp://[::1]:5570", "tcp://host-1.lan:80", "ipc:///tmp/a"]
+)
+def test_addresses_that_zeromq_can_bind_are_taken(address: str) -> None:
+    assert parse_config(f"wire: {{bind: '{address}'}}", "config.yaml").wire.bind == address
+
+
+def test_options_override_in_order_and_are_checked_together() -> None:
+    config = set_option(Config(), "alarm.hold_s=3", "pairs.enter_m=6", "pairs.leave_m = 7", "alarm.hold_s=4")
+    assert config == Config(alarm=AlarmOptions(hold_s=4.0), pairs=PairOptions(enter_m=6.0, leave_m=7.0))
+    assert set_option(Config(), "scorer.model=2024") == Config(scorer=ScorerOptions(model="2024"))
+    assert set_option(config, "scorer.model=", "alarm.raise_at=null", "sinks.scores=false").sinks.scores is False
+
+
+@pytest.mark.parametrize(
+    ("option", "expected"),
+    [
+        ("alarm.hold_s=-3", "option 'alarm.hold_s=-3': alarm.hold_s is -3; expected a number >= 0"),
+        ("alarm.hold_s=", "option 'alarm.hold_s=': alarm.hold_s is empty; expected a number >= 0"),
+        ("alarm.hold=3", "option 'alarm.hold=3': alarm.hold is not a key; did you mean 'alarm.hold_s'?"),
+        ("hold_s=3", "option 'hold_s=3': hold_s is not a key; did you mean 'alarm.hold_s'?"),
+        ("alarm.hold_s", "option 'alarm.hold_s' sets nothing; expected section.key=value, such as alarm.hold_s=3"),
+        ("alarm={}", "option 'alarm={}' sets nothing; expected section.key=value, such as alarm.hold_s=3"),
+        ("alarm.hold_s=[", "option 'alarm.hold_s=[' has a value that is not valid YAML: ["),
+        (
+            "pairs.enter_m=9",
+            "option 'pairs.enter_m=9': pairs.leave_m is 5.0; expected more than pairs.enter_m, which is 9",
+        ),
+    ],
+)
+def test_errors_of_options(option: str, expected: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        set_option(Config(), option)
+    assert str(caught.value) == expected
+
+
+def test_every_key_has_words_for_what_it_takes() -> None:
+    assert {key.partition(".")[0] for key in KEYS} == {field.name for field in msgspec.structs.fields(Config)}
+    for key, kind in KEYS.items():
+        assert expectation(kind), key
