@@ -54,9 +54,7 @@ class StreamMLP(nn.Sequential):
     """Linear, GELU, linear; for each stream or shared by both."""
 
     def __init__(self, streams: int, inputs: int, hidden: int, outputs: int) -> None:
-        super().__init__(
-            StreamLinear(streams, inputs, hidden), nn.GELU(), StreamLinear(streams, hidden, outputs)
-        )
+        super().__init__(StreamLinear(streams, inputs, hidden), nn.GELU(), StreamLinear(streams, hidden, outputs))
 
 
 class Attention(nn.Module):

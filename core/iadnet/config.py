@@ -63,9 +63,7 @@ class IADNetConfig:
             _expect(getattr(self, key) >= 1, key, getattr(self, key), "at least 1")
         _expect(self.width % self.heads == 0, "heads", self.heads, f"a divisor of width {self.width}")
         _expect(self.width % 2 == 0, "width", self.width, "an even number")
-        _expect(
-            self.position in get_args(Position), "position", self.position, " or ".join(get_args(Position))
-        )
+        _expect(self.position in get_args(Position), "position", self.position, " or ".join(get_args(Position)))
         _expect(self.pooling == "mean+max", "pooling", self.pooling, "mean+max")
         for key, joints in (
             ("pelvis", self.pelvis),

@@ -27,8 +27,8 @@ class IADNet(nn.Module):
 
     def features(self, joints: Tensor) -> tuple[Tensor, Tensor]:
         """Raw metres (B, 2, T, J, 3) to the pair's pooled features (B, F) in both orders of the persons."""
-        f = self.encoder.encode(self.frame(joints))
-        fx, fy = f[:, 0], f[:, 1]
+        features = self.encoder.encode_axes(self.frame.axes(joints))
+        fx, fy = features[:, 0], features[:, 1]
         return pool(fx, fy), pool(fy, fx)
 
     def nll(self, joints: Tensor) -> Tensor:

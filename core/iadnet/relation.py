@@ -4,22 +4,29 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
-from dyadwatch.core.iadnet.attention import StreamMLP
+from dyadwatch.core.iadnet.attention import StreamLinear
+from dyadwatch.core.iadnet.steady import steady_log
 
 # Distances level off here: below it joints interpenetrate, which is noise, and log d would run away.
 FLOOR = 0.02
 
 
-def soft_distances(x: Tensor, y: Tensor, floor: float = FLOOR) -> Tensor:
-    """Distances sqrt(|x_i - y_j|^2 + floor^2), shapes (..., J, 3) and (..., K, 3) to (..., J, K).
+Axes = tuple[Tensor, Tensor, Tensor]
+
+
+def soft_distances(x: Axes, y: Axes, floor: float = FLOOR) -> Tensor:
+    """Distances sqrt(|x_i - y_j|^2 + floor^2) from coordinates (..., J) and (..., K) to (..., J, K).
 
     Differences are taken axis by axis: the Gram form cancels, and a (J, K, 3) array costs three times as
     much.
     """
-    total = torch.full((), floor**2, dtype=x.dtype, device=x.device)
-    for a, b in zip(x.unbind(-1), y.unbind(-1), strict=True):
-        total = total + (a[..., :, None] - b[..., None, :]).square()
+    total: Tensor | float = floor**2
+    for a, b in zip(x, y, strict=True):
+        gap = a[..., :, None] - b[..., None, :]
+        total = gap * gap + total
+    assert isinstance(total, Tensor)
     return total.sqrt()
 
 
@@ -37,16 +44,25 @@ class Relations(nn.Module):
         width: channels given out.
     """
 
+    transposition: Tensor
+
     def __init__(self, streams: int, related: tuple[int, ...], joints: int, width: int) -> None:
         super().__init__()
-        self.subset = None if related == tuple(range(joints)) else related
-        self.mlp = StreamMLP(streams, 2 * len(related) ** 2, width, width)
+        self.subset = None if related == tuple(range(joints)) else list(related)
+        count = len(related)
+        self.inner = StreamLinear(streams, 2 * count**2, width)
+        self.outer = StreamLinear(streams, width, width)
+        order = torch.arange(2 * count**2).view(2, count, count).mT.flatten()
+        self.register_buffer("transposition", order, persistent=False)
 
-    def forward(self, x: Tensor, y: Tensor) -> Tensor:
-        """Canonical joints x, y (B, T, J, 3) to relation features (B, 2, T, width)."""
+    def forward(self, x: Axes, y: Axes) -> Tensor:
+        """Coordinates of the canonical joints, each (B, T, J), to relation features (B, 2, T, width)."""
         if self.subset is not None:
-            index = torch.tensor(self.subset, device=x.device)
-            x, y = x.index_select(-2, index), y.index_select(-2, index)
-        d = soft_distances(x, y)  # (B, T, R, R)
-        both = torch.stack([d, d.mT], dim=1).flatten(3)
-        return self.mlp(torch.cat([-both, both.log()], dim=-1))
+            x, y = ((a[..., self.subset], b[..., self.subset], c[..., self.subset]) for a, b, c in (x, y))
+        d = soft_distances(x, y).flatten(2)  # (B, T, R * R)
+        maps = torch.cat([-d, steady_log(d)], dim=-1)
+        # A weight with its columns in transposed order does to M what the weight does to M transposed.
+        weight, bias = self.inner.weight, self.inner.bias[:, 0]
+        own = functional.linear(maps, weight[0], bias[0])
+        mirrored = functional.linear(maps, weight[-1][:, self.transposition], bias[-1])
+        return self.outer(functional.gelu(torch.stack([own, mirrored], dim=1)))

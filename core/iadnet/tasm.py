@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from dyadwatch.core.iadnet.attention import Attention, StreamMLP, StreamNorm
 from dyadwatch.core.iadnet.config import IADNetConfig
-from dyadwatch.core.iadnet.relation import Relations
+from dyadwatch.core.iadnet.relation import Axes, Relations
+from dyadwatch.core.iadnet.steady import mean_over_time
 
 # Per-frame steps are an order smaller than positions; this brings both to the same size.
 _VELOCITY_SCALE = 10.0
@@ -61,9 +62,7 @@ class IADNetEncoder(nn.Module):
         self.config = config
         streams, width = config.streams, config.width
         channels = config.joints * (6 if config.velocities else 3)
-        facing = torch.ones(2, 1, 1, 3)
-        facing[1, ..., ::2] = -1
-        self.register_buffer("facing", facing, persistent=False)
+        self.register_buffer("facing", torch.tensor([1.0, -1.0]).view(2, 1, 1), persistent=False)
         self.embed = StreamMLP(streams, channels, width, width)
         if config.position == "sinusoidal":
             self.register_buffer("position", _sines(config.frames, width)[None])
@@ -84,19 +83,25 @@ class IADNetEncoder(nn.Module):
 
     def encode(self, joints: Tensor) -> Tensor:
         """The same for stacked persons: (B, 2, T, J, 3) to (B, 2, T, features)."""
-        tokens = (joints * self.facing).flatten(3)
+        x, y, z = joints.unbind(-1)
+        return self.encode_axes((x, y, z))
+
+    def encode_axes(self, axes: Axes) -> Tensor:
+        """The same for coordinates (B, 2, T, J) each, see `PairFrame.axes`."""
+        x, y, z = axes
+        tokens = torch.cat([x * self.facing, y, z * self.facing], dim=-1)
         if self.config.velocities:
             step = _VELOCITY_SCALE * (tokens[:, :, 1:] - tokens[:, :, :-1])
             tokens = torch.cat([tokens, torch.cat([step[:, :, :1], step], dim=2)], dim=-1)
-        position = self.position
-        x = self.embed(tokens) + position
+        out = self.embed(tokens) + self.position
         related: Tensor | None = None
         if self.config.relations:
             # the maps carry the time of their frame as the tokens do, else attention could not align the two
-            related = self.relation_norm(self.relations(joints[:, 0], joints[:, 1]) + position)
+            maps = self.relations((x[:, 0], y[:, 0], z[:, 0]), (x[:, 1], y[:, 1], z[:, 1]))
+            related = self.relation_norm(maps + self.position)
         for unit in self.units:
-            x = unit(x, related)
-        return self.head(self.norm(x))
+            out = unit(out, related)
+        return self.head(self.norm(out))
 
 
 def pool(fx: Tensor, fy: Tensor) -> Tensor:
@@ -104,7 +109,7 @@ def pool(fx: Tensor, fy: Tensor) -> Tensor:
 
     Per-frame likelihoods would sum T terms that depend on each other.
     """
-    return torch.cat([fx.mean(1), fx.amax(1), fy.mean(1), fy.amax(1)], dim=-1)
+    return torch.cat([mean_over_time(fx), fx.amax(1), mean_over_time(fy), fy.amax(1)], dim=-1)
 
 
 def _sines(frames: int, width: int) -> Tensor:
