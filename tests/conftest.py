@@ -1,0 +1,28 @@
+"""What several rooms' tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def repo_root() -> Path:
+    """The checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real clips: `DYADWATCH_DATA`, or ../shared/data beside the checkout; skips without one."""
+    named = os.environ.get("DYADWATCH_DATA")
+    folder = Path(named) if named else ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        if named:
+            pytest.fail(f"DYADWATCH_DATA is {named!r}; expected an existing folder", pytrace=False)
+        pytest.skip(f"no real clips: {folder} does not exist; set DYADWATCH_DATA to the folder that holds sbu/")
+    return folder
