@@ -2,12 +2,12 @@
 
 A frame that follows its predecessor by number goes through at once. Only where numbers are missing are later
 frames held back, and only until the missing ones come or event time has moved on by `reorder_s`: a clean source
-pays no latency. Everything is decided by numbers and stamps, nothing by when a frame arrives.
+pays no latency. The first frame of a run is held the same way unless its number is 0, for an earlier one may be on
+its way. Everything is decided by numbers and stamps, nothing by when a frame arrives.
 """
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -15,7 +15,7 @@ from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.config import ClockOptions
 
 _NS = 1_000_000_000
-_RECENT = 256  # numbers remembered to tell a doubled frame from a late one
+_RECENT = 256  # numbers remembered to tell a doubled frame from a late one; nothing older is waited for
 
 
 class Ordered(NamedTuple):
@@ -41,9 +41,10 @@ class SourceClock:
         self._count = count
         self._epoch: int | None = None
         self._next_seq = 0
+        self._opening = True  # nothing of this run has been released yet
         self._last_stamp: int | None = None
         self._held: dict[int, PoseFrame] = {}
-        self._recent: deque[int] = deque(maxlen=_RECENT)
+        self._recent: dict[int, int] = {}  # number -> stamp of those that had their turn
         self._refused: list[PoseFrame] = []  # old numbers with new stamps: a restart nobody announced?
         self._stepped: list[PoseFrame] = []  # stamps far off that agree among themselves: a clock step?
         self._restart: str | None = None
@@ -74,7 +75,8 @@ class SourceClock:
         return out
 
     def _begin(self, frame: PoseFrame) -> None:
-        self._epoch, self._next_seq = frame.epoch, frame.seq
+        self._epoch, self._next_seq = frame.epoch, max(frame.seq - _RECENT // 2, 0)
+        self._opening = True
         self._held = {frame.seq: frame}
         self._recent.clear()
         self._refused.clear()
@@ -83,11 +85,12 @@ class SourceClock:
 
     def _late(self, frame: PoseFrame) -> list[Ordered]:
         """A number that had its turn: doubled, too late, or a publisher that began again without a new epoch."""
-        if frame.seq in self._recent or frame.seq in self._held:
+        if frame.seq in self._held or self._recent.get(frame.seq) == frame.stamp:
             self._count("duplicate")
             return []
         self._count("late")
-        if self._last_stamp is not None and frame.stamp <= self._last_stamp:
+        last = self._last_stamp
+        if last is not None and last - self._jump <= frame.stamp <= last:
             return []
         if self._refused and frame.seq <= self._refused[-1].seq:
             self._refused.clear()
@@ -103,22 +106,28 @@ class SourceClock:
     def _release_ready(self) -> list[Ordered]:
         out = self._release_run()
         while self._held:
-            newest = max(f.stamp for f in self._held.values())
-            if newest - self._held[min(self._held)].stamp < self._reorder:
+            stamps = [f.stamp for f in self._held.values()]
+            # The span of all that is held, not its age: one stamp hours ahead, or stamps that stand still, would
+            # otherwise hold a source back for ever.
+            in_time = max(stamps) - min(stamps) < self._reorder
+            if in_time and max(len(stamps), min(self._held) - self._next_seq) < _RECENT:
                 break
             out += self._skip_to_first_held()
         return out
 
     def _skip_to_first_held(self) -> list[Ordered]:
-        first = min(self._held)
-        self._count("seq_gap")
-        self._next_seq = first
+        if not self._opening:
+            self._count("seq_gap")
+        self._next_seq = min(self._held)
         return self._release_run()
 
     def _release_run(self) -> list[Ordered]:
         out: list[Ordered] = []
         while (frame := self._held.pop(self._next_seq, None)) is not None:
-            self._recent.append(self._next_seq)
+            self._opening = False
+            self._recent[self._next_seq] = frame.stamp
+            if len(self._recent) > _RECENT:
+                del self._recent[next(iter(self._recent))]
             self._next_seq += 1
             if self._believes(frame):
                 out.append(Ordered(frame, self._restart))
@@ -135,7 +144,7 @@ class SourceClock:
         if 0 < step <= self._jump:
             self._stepped.clear()
             return True
-        if -self._jump <= step <= 0:
+        if -self._gap <= step <= 0:
             self._count("stamp_not_increasing")
             return False
         self._count("stamp_jump_ahead" if step > 0 else "stamp_jump_back")

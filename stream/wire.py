@@ -29,9 +29,12 @@ _LARGEST_BODY_M = 3.5
 _SMALLEST_BODY_M = 0.05
 _WHOLE_BODY_JOINTS = 5
 
+# Names and ids reach logs and terminals: no control characters.
+_PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*\Z"
+
 _Unsigned = Annotated[int, Meta(ge=0, le=2**63 - 1)]
-_Id = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | Annotated[str, Meta(min_length=1, max_length=64)]
-_Name = Annotated[str, Meta(min_length=1, max_length=64)]
+_Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=_PRINTABLE)]
+_Id = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | _Name
 
 
 class Header(Struct, frozen=True, omit_defaults=True):
@@ -121,8 +124,9 @@ def decode_pose(parts: Sequence[bytes], limits: WireOptions) -> PoseFrame:
             "source_mismatch",
             f"header key 'source' is {header.source!r:.80}; expected {source!r}, as in the topic",
         )
+    _check_limits(header, limits)
     layout = _layout(header)
-    _check_counts(header, layout, limits)
+    _check_shape(header, layout)
     # Any 32 bits may come in: signalling NaNs and sums past the largest float are judged, not warned about.
     with np.errstate(all="ignore"):
         joints, confidence = _joints_and_confidence(_values(header, payload), header)
@@ -166,11 +170,13 @@ def _layout(header: Header) -> Layout:
             return get_layout(header.layout)
         return _custom_layout(tuple(header.joints or ()))
     except LayoutError as e:
-        raise WireError("layout", f"header: {e}") from None
+        raise WireError("layout", f"header: {str(e):.300}") from None
 
 
-def _check_counts(header: Header, layout: Layout, limits: WireOptions) -> None:
-    people, joints, channels = header.shape
+def _check_limits(header: Header, limits: WireOptions) -> None:
+    """Comes before any work whose cost grows with the counts."""
+    people, joints, _ = header.shape
+    joints = max(joints, len(header.joints or ()))
     if people > limits.max_people:
         raise WireError(
             "too_many_people",
@@ -179,8 +185,12 @@ def _check_counts(header: Header, layout: Layout, limits: WireOptions) -> None:
     if joints > limits.max_joints:
         raise WireError(
             "too_many_joints",
-            f"shape has {joints} joints; expected at most {limits.max_joints} (wire.max_joints)",
+            f"message has {joints} joints; expected at most {limits.max_joints} (wire.max_joints)",
         )
+
+
+def _check_shape(header: Header, layout: Layout) -> None:
+    people, joints, channels = header.shape
     if joints != len(layout):
         raise WireError("joint_count", f"shape has {joints} joints; layout {layout.name!r} has {len(layout)}")
     if channels not in (3, 4):
