@@ -8,7 +8,7 @@ new_enough := 'import sys; sys.exit(sys.version_info < (3, 11))'
 
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
 WORKERS ?= 2
 
 # The detector needs no torch and is ready in a fraction of the time; developing adds the rest to the same place.
@@ -66,9 +66,11 @@ distclean: clean ## remove the installed environment too
 	rm -rf $(VENV)
 
 $(BIN)/python:
-	@if [ -z "$(PYTHON)" ] || ! $(PYTHON) -c $(new_enough); then \
-	  echo "dyadwatch needs Python 3.11 or newer; found: $$(python3 --version 2>&1)." \
+	@if [ -z "$(PYTHON)" ]; then \
+	  echo "dyadwatch needs Python 3.11 or newer; found only: $$(python3 --version 2>&1)." \
 	    "Install one, or name it: make PYTHON=/path/to/python3.11 $(MAKECMDGOALS)" >&2; exit 1; fi
+	@$(PYTHON) -c $(new_enough) || { \
+	  echo "PYTHON is $(PYTHON); expected a program that is Python 3.11 or newer" >&2; exit 1; }
 	@echo "making $(VENV) with $$($(PYTHON) --version 2>&1)"
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
 	  echo "python could not make $(VENV); on Debian and Ubuntu: apt install python3-venv" >&2; exit 1; }
