@@ -170,7 +170,7 @@ def _layout(header: Header) -> Layout:
             return get_layout(header.layout)
         return _custom_layout(tuple(header.joints or ()))
     except LayoutError as e:
-        raise WireError("layout", f"header: {str(e):.300}") from None
+        raise WireError("layout", f"header: {e!s:.300}") from None
 
 
 def _check_limits(header: Header, limits: WireOptions) -> None:
