@@ -1,0 +1,248 @@
+"""The model file: an ONNX graph that describes itself and knows whether it is whole.
+
+Everything is checked with the standard library and msgspec; neither onnx nor an inference engine is needed. An ONNX
+file is one protobuf message, and protobuf messages may be appended to each other: two `metadata_props` entries at
+the very end carry the description (key `dyadwatch`, JSON) and the SHA-256 of all bytes before it (key
+`dyadwatch.sha256`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dyadwatch.core.errors import ArtefactError, LayoutError
+from dyadwatch.core.layouts import LAYOUTS
+from dyadwatch.core.skeleton import Layout
+
+FORMAT = 1
+OUTPUTS = ("score", "relation", "unusual", "joint_pairs", "shift")
+
+_INFO_KEY, _SUM_KEY = b"dyadwatch", b"dyadwatch.sha256"
+_METADATA = 14  # field number of ModelProto.metadata_props
+_GRAPH = 7
+_FIRST_BYTE = 0x08  # ModelProto.ir_version, which every writer puts first
+
+
+class ArtefactInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a model file says of itself.
+
+    Arguments:
+        format: version of this description; 1.
+        name, version: of the model, for people.
+        layout: name of the layout it takes, `custom` where it has none.
+        joints: J joint names, in the order of the J axis.
+        frames: T, frames of a window.
+        fps: frames a second of the time grid that windows lie on.
+        training: what it was trained on and how, for people and model cards.
+        parity: how closely the graph follows the network it was exported from, see `exporters.parity`.
+    """
+
+    name: str
+    version: str
+    layout: str
+    joints: tuple[str, ...]
+    frames: int
+    fps: float
+    format: int = FORMAT
+    training: dict[str, Any] = {}
+    parity: dict[str, Any] = {}
+
+    def __post_init__(self) -> None:
+        known = LAYOUTS.get(self.layout)
+        if known is not None and known.joints != self.joints:
+            raise ValueError(f"joints are not those of layout {self.layout!r}, which are {', '.join(known.joints)}")
+        if self.frames < 2:
+            raise ValueError(f"frames is {self.frames}; expected at least 2")
+        if not 1 <= self.fps <= 1000:
+            raise ValueError(f"fps is {self.fps:g}; expected 1 to 1000")
+
+    @property
+    def skeleton(self) -> Layout:
+        """The layout itself.
+
+        Raises:
+            LayoutError: when the joint names are empty or doubled.
+        """
+        return LAYOUTS.get(self.layout) or Layout(self.layout, self.joints)
+
+
+class _Version(msgspec.Struct):
+    format: int
+
+
+def seal(model: bytes, info: ArtefactInfo) -> bytes:
+    """The artefact: the ONNX file `model`, less any earlier seal, with description and checksum at its end.
+
+    Raises:
+        ArtefactError: when `model` is not a whole ONNX file.
+    """
+    kept = [field for number, field, content in _fields(model, "model") if not _is_ours(number, content)]
+    body = b"".join(kept) + _entry(_INFO_KEY, msgspec.json.encode(info))
+    return body + _entry(_SUM_KEY, hashlib.sha256(body).hexdigest().encode())
+
+
+def read_info(path: str | Path) -> ArtefactInfo:
+    """The description in a model file whose bytes are verified.
+
+    Raises:
+        ArtefactError: when the file is missing, cut short, damaged, not ours or of another version.
+    """
+    path = Path(path)
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ArtefactError(f"model {path} cannot be read: {error.strerror}") from None
+    return read_sealed(data, f"model {path}")
+
+
+def read_sealed(data: bytes, what: str) -> ArtefactInfo:
+    """The same for the bytes of a file; `what` names it in errors."""
+    if data[:1] != bytes([_FIRST_BYTE]):
+        raise ArtefactError(f"{what} is not an ONNX file")
+    tail = _entry(_SUM_KEY, b"0" * 64)
+    body, found = data[: -len(tail)], data[-len(tail) :]
+    if found[:-64] != tail[:-64]:
+        entries = dict(_metadata(data, what))  # says where a file that was cut short ends
+        if _INFO_KEY not in entries:
+            raise ArtefactError(f"{what} is an ONNX file, but not a dyadwatch model: it has no metadata 'dyadwatch'")
+        raise ArtefactError(f"{what} is damaged: it does not end with its checksum")
+    stated, real = found[-64:].decode("ascii", "replace"), hashlib.sha256(body).hexdigest()
+    if stated != real:
+        raise ArtefactError(f"{what} is damaged: its checksum says {stated[:12]}..., its bytes give {real[:12]}...")
+    document = dict(_metadata(body, what)).get(_INFO_KEY)
+    if document is None:
+        raise ArtefactError(f"{what} has a checksum but no metadata 'dyadwatch'; export it again")
+    try:
+        version = msgspec.json.decode(document, type=_Version).format
+        if version != FORMAT:
+            raise ArtefactError(f"{what} has format {version}; this dyadwatch reads format {FORMAT}")
+        info = msgspec.json.decode(document, type=ArtefactInfo)
+        _ = info.skeleton
+    except (msgspec.MsgspecError, LayoutError) as error:
+        raise ArtefactError(f"{what} has unusable metadata: {error}") from None
+    return info
+
+
+def check_fits(
+    info: ArtefactInfo, *, layout: Layout | None = None, frames: int | None = None, fps: float | None = None
+) -> None:
+    """Refuses a model for windows it was not made for; only what is given is compared.
+
+    Raises:
+        ArtefactError: names what the model takes and what it was to be given.
+    """
+    if layout is not None and layout.joints != info.joints:
+        missing = [j for j in info.joints if j not in layout.index]
+        why = f"missing {', '.join(missing)}" if missing else "other joints or another order"
+        raise ArtefactError(
+            f"model {info.name!r} takes layout {info.layout!r} with {len(info.joints)} joints, not layout "
+            f"{layout.name!r} with {len(layout)}: {why}"
+        )
+    if frames is not None and frames != info.frames:
+        raise ArtefactError(f"model {info.name!r} takes windows of {info.frames} frames, not {frames}")
+    if fps is not None and abs(fps - info.fps) > 1e-6 * info.fps:
+        raise ArtefactError(f"model {info.name!r} takes windows at {info.fps:g} fps, not {fps:g}")
+
+
+def file_sha256(path: str | Path) -> str:
+    """SHA-256 of a whole file in hex, as `sha256sum` prints it; calibration files name their model by it.
+
+    Raises:
+        ArtefactError: when the file cannot be read.
+    """
+    try:
+        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    except OSError as error:
+        raise ArtefactError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Writes a file so that a reader sees the old one or the whole new one, never a part."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(data)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _is_ours(number: int, content: bytes) -> bool:
+    return number == _METADATA and dict(_strings(content)).get(1) in (_INFO_KEY, _SUM_KEY)
+
+
+def _metadata(data: bytes, what: str) -> Iterator[tuple[bytes, bytes]]:
+    """Keys and values of `metadata_props`."""
+    graph = False
+    for number, _, content in _fields(data, what):
+        graph |= number == _GRAPH
+        if number == _METADATA:
+            pair = dict(_strings(content))
+            yield pair.get(1, b""), pair.get(2, b"")
+    if not graph:
+        raise ArtefactError(f"{what} is not an ONNX file: it has no graph")
+
+
+def _strings(message: bytes) -> Iterator[tuple[int, bytes]]:
+    """Field numbers and contents of a small message; nothing where it is garbled."""
+    try:
+        for number, _, content in _fields(message, ""):
+            yield number, content
+    except ArtefactError:
+        return
+
+
+def _fields(data: bytes, what: str) -> Iterator[tuple[int, bytes, bytes]]:
+    """Walks the top level of a protobuf message: field number, the field whole, its content."""
+    at = 0
+    while at < len(data):
+        start = at
+        tag, at = _varint(data, at, what)
+        kind = tag & 7
+        if kind == 0:
+            content = at
+            _, at = _varint(data, at, what)
+        elif kind == 2:
+            length, content = _varint(data, at, what)
+            at = content + length
+        elif kind in (1, 5):
+            content = at
+            at += 8 if kind == 1 else 4
+        else:
+            raise ArtefactError(f"{what} is damaged or not an ONNX file: byte {start} starts no field")
+        if at > len(data):
+            raise ArtefactError(f"{what} is cut short or damaged: it has {len(data)} bytes, but needs {at}")
+        yield tag >> 3, data[start:at], data[content:at]
+
+
+def _varint(data: bytes, at: int, what: str) -> tuple[int, int]:
+    value = 0
+    for i in range(10):
+        if at + i >= len(data):
+            raise ArtefactError(f"{what} is cut short or damaged: it ends within a number")
+        byte = data[at + i]
+        value |= (byte & 0x7F) << (7 * i)
+        if byte < 0x80:
+            return value, at + i + 1
+    raise ArtefactError(f"{what} is damaged or not an ONNX file: byte {at} starts no number")
+
+
+def _entry(key: bytes, value: bytes) -> bytes:
+    """One `metadata_props` field."""
+    message = b"\x0a" + _length(key) + key + b"\x12" + _length(value) + value
+    return bytes([_METADATA << 3 | 2]) + _length(message) + message
+
+
+def _length(content: bytes) -> bytes:
+    out, rest = bytearray(), len(content)
+    while rest >= 0x80:
+        out.append(rest & 0x7F | 0x80)
+        rest >>= 7
+    out.append(rest)
+    return bytes(out)
