@@ -1,0 +1,99 @@
+"""Legs under a moving person: where the feet are planted, and when they swing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from dyadwatch.stream.publishers.simulator.body import Body
+from dyadwatch.stream.publishers.simulator.ik import Array
+from dyadwatch.stream.publishers.simulator.motion import RATE, ease
+
+_REST = 0.25  # phase in which both feet stand side by side; the left is mid-stance at 0, the right at 0.5
+
+
+@dataclass
+class Gait:
+    """Feet of one person at N samples.
+
+    Arguments:
+        ankle: metres, shape (N, 2, 3).
+        toe: pitch of the feet, shape (N, 2).
+        phase: strides made, shape (N,).
+        speed: metres a second, shape (N,).
+    """
+
+    ankle: Array
+    toe: Array
+    phase: Array
+    speed: Array
+
+
+def stride_length(speed: Array) -> Array:
+    """Metres from one step of a foot to its next at a speed: longer steps when faster, as people do."""
+    return 0.42 + 0.74 * np.minimum(speed, 1.5) + 0.5 * np.maximum(speed - 1.5, 0.0)
+
+
+def _phases(root: Array, stepping: Array) -> tuple[Array, Array, list[tuple[int, float]]]:
+    """Strides made (N,), speed (N,), and each rest as (last sample, phase)."""
+    velocity = gaussian_filter1d(np.gradient(root[:, :2], 1 / RATE, axis=0), 3, axis=0)
+    turning = np.abs(gaussian_filter1d(np.gradient(root[:, 2], 1 / RATE), 3))
+    speed = np.hypot(velocity[:, 0], velocity[:, 1])
+    rate = (speed / stride_length(speed) + 0.16 * turning) * stepping
+    rate = gaussian_filter1d(np.where(rate > 0.06, rate, 0.0), 6, truncate=3.0)
+    moving = rate > 1e-4
+    runs = np.cumsum(np.diff(moving, prepend=False) & moving) * moving
+    totals = np.bincount(runs, weights=rate) / RATE
+    # Whole strides only, so that nobody comes to rest with a foot in the air.
+    whole = np.maximum(np.round(totals), 1.0)
+    scale = np.concatenate([[0.0], whole[1:] / np.maximum(totals[1:], 1e-9)])
+    phase = _REST + np.cumsum(rate * scale[runs]) / RATE
+    ends = np.flatnonzero(moving[:-1] & ~moving[1:]) + 1
+    rests = [(0, _REST)] if not moving[0] else []
+    rests += [(int(e), float(np.round(phase[e] - _REST) + _REST)) for e in ends]
+    return phase, speed, rests
+
+
+def feet(root: Array, stepping: Array, body: Body, width: float) -> Gait:
+    """Feet for a way over the floor: planted while they carry, swung to the next place otherwise.
+
+    Arguments:
+        root: x, z, yaw, shape (N, 3).
+        stepping: 1 where the person may step, 0 where the feet stay (a fall), shape (N,).
+        body: whose feet.
+        width: metres from the middle line to each foot.
+    """
+    phase, speed, rests = _phases(root, stepping)
+    duty = np.interp(speed, [0.0, 1.5, 3.0], [0.68, 0.6, 0.34])
+    duty = gaussian_filter1d(duty, 6)
+    strides = int(np.ceil(phase[-1])) + 2
+    n = len(root)
+    ankle, toe = np.empty((n, 2, 3)), np.empty((n, 2))
+    at = np.arange(n, dtype=np.float64)
+    for k, (side, offset) in enumerate(((1.0, 0.0), (-1.0, 0.5))):
+        # Plant m carries while the phase is around m + offset; lie it under the body at that moment.
+        marks = np.arange(-1, strides) + offset
+        when = np.interp(marks, phase, at)
+        pose = np.stack([np.interp(when, at, root[:, d]) for d in range(3)], axis=1)
+        for sample, rest in rests:
+            pose[round(rest - _REST) + 1] = root[sample]
+        x = pose[:, 0] + side * width * np.cos(pose[:, 2])
+        z = pose[:, 1] - side * width * np.sin(pose[:, 2])
+        nearest = np.floor(phase - offset + 0.5)
+        past = phase - offset - nearest
+        half = duty / 2
+        leaving, coming = past > half, past < -half
+        u = np.where(leaving, (past - half) / (1 - duty), np.where(coming, (past + 1 - half) / (1 - duty), 0.0))
+        i = np.clip((nearest + 1 - coming).astype(int), 0, len(marks) - 1)
+        j = np.clip(i + (leaving | coming), 0, len(marks) - 1)
+        w = 0.5 * u + 0.5 * ease(u)
+        w = u * u * (3 - 2 * u) * 0.7 + 0.3 * w
+        far = np.hypot(x[j] - x[i], z[j] - z[i])
+        lift = np.minimum(0.02 + 0.07 * far, 0.2) + 0.1 * np.clip(speed - 2.0, 0.0, 1.0)
+        ankle[:, k, 0] = x[i] + w * (x[j] - x[i])
+        ankle[:, k, 2] = z[i] + w * (z[j] - z[i])
+        ankle[:, k, 1] = body.ankle + lift * np.sin(np.pi * u) ** 2
+        toe[:, k] = 0.42 + np.clip(far, 0.0, 1.2) * (0.6 * np.sin(np.pi * u) * (1 - u) - 0.35 * u * np.sin(np.pi * u))
+    return Gait(ankle, toe, phase, speed)
