@@ -68,6 +68,7 @@ class Judge:
         self._model = f"{scorer.info.name} {scorer.info.version}"
         self._scores_wanted = config.sinks.scores
         self.windows: defaultdict[str, int] = defaultdict(int)
+        self.window_s = scorer.info.frames / scorer.info.fps
         joints = scorer.shape.layout.joints
         self._new_desk = partial(AlarmDesk, config.alarm, thresholds, joints, self._model)
         self._desks: dict[str, AlarmDesk] = {}

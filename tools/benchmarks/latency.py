@@ -3,71 +3,22 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import tempfile
 import threading
 import time
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import zmq
 
-from dyadwatch.core.errors import DyadwatchError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.wire import encode_pose
 from dyadwatch.tools.benchmarks.machine import spread
+from dyadwatch.tools.live import running_detector
 
 _NS = 1_000_000_000
 _WARM_UP_S = 3.0  # the first window takes two seconds to fill
-_STATUS_EVERY_S = 0.5
-
-
-def free_address() -> str:
-    """A loopback address that nobody uses just now."""
-    with zmq.Context() as context, context.socket(zmq.REP) as socket:
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.bind("tcp://127.0.0.1:0")
-        return socket.getsockopt_string(zmq.LAST_ENDPOINT)
-
-
-@contextmanager
-def running_detector(model: Path, settings: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
-    """A detector in a process of its own on free ports; gives its addresses in and out.
-
-    Raises:
-        DyadwatchError: when it does not start; the message holds what it said.
-    """
-    with tempfile.TemporaryDirectory(prefix="dyadwatch-") as folder:
-        into, out = free_address(), free_address()
-        command = [sys.executable, "-m", "dyadwatch.tools.main", "run", "--json", "--model", str(model)]
-        options = [f"wire.bind={into}", f"sinks.bind={out}", f"sinks.status_s={_STATUS_EVERY_S}", *settings]
-        command += [word for option in options for word in ("--set", option)]
-        with (Path(folder) / "log").open("w+b") as log:
-            process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
-            try:
-                _wait_until_ready(process, out, log)
-                yield into, out
-            finally:
-                process.terminate()
-                process.wait(timeout=20)
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], out: str, log: Any) -> None:
-    with zmq.Context() as context, context.socket(zmq.SUB) as socket:
-        socket.setsockopt(zmq.SUBSCRIBE, b"status.")
-        socket.connect(out)
-        for _ in range(300):
-            if socket.poll(100):
-                return
-            if process.poll() is not None:
-                break
-    log.seek(0)
-    raise DyadwatchError(f"the detector did not start: {log.read().decode('utf8', 'replace').strip()}")
 
 
 class _Listener(threading.Thread):
@@ -110,7 +61,7 @@ def measure_latency(
     """
     names = [f"bench{i}" for i in range(sources)]
     sent: dict[str, tuple[list[int], list[int]]] = {name: ([], []) for name in names}
-    with running_detector(model, settings) as (into, out), zmq.Context() as context:
+    with running_detector(model, ("sinks.status_s=0.5", *settings)) as (into, out), zmq.Context() as context:
         listener = _Listener(context, out)
         listener.start()
         with context.socket(zmq.PUB) as socket:
@@ -118,7 +69,7 @@ def measure_latency(
             socket.connect(into)
             time.sleep(0.3)  # PUB sends to nobody until the subscription has come
             _send_all(socket, frames, names, sent)
-            time.sleep(1.0 + 2 * _STATUS_EVERY_S)
+            time.sleep(2.0)  # the last scores and the last status, told every half second
         listener.done.set()
         listener.join()
     began = min(times[0] for _, times in sent.values())

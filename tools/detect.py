@@ -1,0 +1,116 @@
+"""`dyadwatch detect`: clip files in, events out, without sockets, as fast as the machine goes."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.progress import Progress
+
+from dyadwatch.core.clips import Clip, read_clips
+from dyadwatch.core.errors import ClipError
+from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
+from dyadwatch.stream.pipeline import Pipeline
+from dyadwatch.stream.publishers.clips import clip_frames
+from dyadwatch.stream.sinks import JsonLinesSink, Sink
+from dyadwatch.stream.table import EventLinesSink
+from dyadwatch.tools.detector import configure, load_detector
+
+_NS = 1_000_000_000
+_BATCH = 256  # frames between two words to the sinks
+
+
+def select_clips(paths: Sequence[Path], label: Sequence[str] = (), split: Sequence[str] = ()) -> list[Clip]:
+    """The clips of files in the shared format, those of some labels and splits only where given.
+
+    Raises:
+        ClipError: a file is unusable, or nothing is left; the message lists what there is.
+    """
+    clips = [clip for path in paths for clip in read_clips(path)]
+    kept = [c for c in clips if (not label or c.label in label) and (not split or c.split in split)]
+    if not kept:
+        labels, splits = sorted({c.label for c in clips}), sorted({c.split for c in clips})
+        raise ClipError(f"no clip has label {list(label)} and split {list(split)}; there are {labels} and {splits}")
+    return kept
+
+
+def detect(
+    paths: list[Path],
+    /,
+    *,
+    model: Path | None = None,
+    config: Path | None = None,
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=False)] = (),
+    source: str = "clips",
+    label: tuple[str, ...] = (),
+    split: tuple[str, ...] = (),
+    json: Annotated[bool, Parameter(negative=())] = False,
+    scores: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Find events in clip files. The same clips give the same events as when they are published to a running detector.
+
+    Parameters
+    ----------
+    paths
+        Clip files (clips.npz) or the folders that hold them.
+    model
+        Model file to score with, instead of the shipped one.
+    config
+        Configuration file; without one the commented default is used.
+    set_
+        One configuration key, such as --set alarm.hold_s=3; may be repeated.
+    source
+        Source name that the events carry.
+    label, split
+        Only clips of this label or split; may be repeated.
+    json
+        Print events as JSON objects, one a line.
+    scores
+        With --json, print every score too.
+    """
+    clips = select_clips(paths, label, split)
+    settings = configure(config, set_, model)
+    pipeline = Pipeline(*load_detector(settings), settings)
+    console = Console(stderr=json)
+    sink: Sink = JsonLinesSink(sys.stdout.buffer) if json else EventLinesSink(console)
+    began = time.monotonic()
+    events = windows = frames = 0
+    span = sum(len(c) / c.fps for c in clips)
+    with Progress(console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("detecting", total=sum(map(len, clips)))
+        for messages, n in _run(pipeline, clip_frames(clips, source)):
+            windows += sum(isinstance(m, ScoreMessage) for m in messages)
+            events += sum(isinstance(m, EventMessage) and m.type == "open" for m in messages)
+            frames += n
+            sink.emit([m for m in messages if scores or not isinstance(m, ScoreMessage)])
+            progress.advance(task, n)
+    took = time.monotonic() - began
+    dropped = pipeline.counters.of(source)
+    summary = Console(stderr=True)
+    summary.print(
+        f"{len(clips)} clips, {frames} frames, {windows} windows, {events} events in {took:.1f} s "
+        f"({span / took:.0f} times real time)" + (f"; dropped: {dropped}" if dropped else "")
+    )
+    if not windows:
+        summary.print(
+            f"no window was scored: the model needs {pipeline.judge.window_s:.1f} s of two people within "
+            f"{settings.pairs.enter_m} m of each other"
+        )
+
+
+def _run(pipeline: Pipeline, frames: Iterator[PoseFrame]) -> Iterator[tuple[list[Message], int]]:
+    messages: list[Message] = []
+    n = 0
+    for frame in frames:
+        messages += pipeline.push(frame)
+        n += 1
+        if n == _BATCH:
+            yield messages, n
+            messages, n = [], 0
+    yield messages + pipeline.finish(), n
