@@ -1,0 +1,116 @@
+"""From a trained network to one ONNX file that takes raw metres and describes itself."""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from dyadwatch.core.artefact import OUTPUTS, ArtefactInfo, read_info, seal, write_atomically
+from dyadwatch.core.errors import ArtefactError, MissingExtraError
+from dyadwatch.exporters.parity import ParityReport, parity, random_pairs
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+    from torch import nn
+
+OPSET = 20  # the first with GELU as one operator
+
+
+def export(module: nn.Module, info: ArtefactInfo, path: str | Path) -> ParityReport:
+    """Writes a network as an artefact, proven to compute the same; the file appears whole or not at all.
+
+    Arguments:
+        module: joints (B, 2, T, J, 3) in metres to score, relation, unusual (B,), joint_pairs, shift (B, J, J).
+        info: the description; its `parity` is filled in here.
+        path: where the artefact goes; an older file there is replaced.
+
+    Raises:
+        ArtefactError: when the outputs have other shapes, or the graph does not compute what the module does.
+        MissingExtraError: when torch, onnx or ONNX Runtime is not installed.
+    """
+    path = Path(path)
+    training = module.training
+    module.eval()
+    try:
+        model = _translate(module, info)
+        with tempfile.TemporaryDirectory() as folder:
+            trial = Path(folder) / "trial.onnx"
+            trial.write_bytes(seal(model, info))
+            report = parity(module, trial)
+    finally:
+        module.train(training)
+    sealed = seal(model, msgspec.structs.replace(info, parity=msgspec.to_builtins(report)))
+    write_atomically(path, sealed)
+    read_info(path)
+    return report
+
+
+def _translate(module: nn.Module, info: ArtefactInfo) -> bytes:
+    """The ONNX graph of a network, with a free number of windows."""
+    for package in ("torch", "onnx", "onnxscript", "onnxruntime"):
+        try:
+            importlib.import_module(package)
+        except ImportError:
+            raise MissingExtraError(package, "train") from None
+    import torch
+
+    example = torch.from_numpy(random_pairs(2, info.frames, len(info.joints), seed=0))
+    _check_outputs(module, example)
+    with _quiet(), torch.no_grad():
+        program = torch.onnx.export(
+            module,
+            (example,),
+            input_names=["joints"],
+            output_names=list(OUTPUTS),
+            opset_version=OPSET,
+            dynamo=True,
+            external_data=False,
+            dynamic_shapes=({0: torch.export.Dim("batch")},),
+            verbose=False,
+        )
+    if program is None:
+        raise ArtefactError("torch gave no ONNX program")
+    return _without_traces(program.model_proto)
+
+
+def _check_outputs(module: nn.Module, example) -> None:
+    count, joints = example.shape[0], example.shape[3]
+    outputs = module(example)
+    have = [tuple(t.shape) for t in outputs]
+    want = [(count,)] * 3 + [(count, joints, joints)] * 2
+    if have != want:
+        raise ArtefactError(f"the network gives outputs of shapes {have}; expected {want} for {', '.join(OUTPUTS)}")
+
+
+def _without_traces(model: ModelProto) -> bytes:
+    """The graph without the source lines and paths that the exporter writes to every node."""
+    graph = model.graph
+    for part in (*graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer, graph):
+        part.doc_string = ""
+        del part.metadata_props[:]
+    del model.metadata_props[:]
+    if model.functions:
+        raise ArtefactError(f"the graph holds {len(model.functions)} local functions; expected plain operators only")
+    return model.SerializeToString()
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silences what torch says of its own insides during an export, and nothing else."""
+    log = logging.getLogger("torch.onnx._internal.exporter._registration")  # "torchvision is not installed"
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
+            yield
+    finally:
+        log.setLevel(level)
