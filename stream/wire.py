@@ -235,12 +235,13 @@ def _joints_and_confidence(
         joints[~seen] = np.nan
     if values.shape[2] == 3:
         return joints, seen.astype(np.float32)
-    confidence = np.asarray(np.nan_to_num(values[..., 3], nan=0.0, posinf=9.0, neginf=-9.0))
+    confidence: NDArray[np.float32] = np.array(values[..., 3])
+    np.nan_to_num(confidence, copy=False, nan=0.0, posinf=9.0, neginf=-9.0)
     confidence[~seen] = 0
     if confidence.size and not (confidence.min() >= 0 and confidence.max() <= 1):
         worst = confidence.flat[np.abs(confidence - 0.5).argmax()]
         raise WireError("confidence", f"payload holds a confidence of {worst:g}; expected 0 to 1")
-    return joints, np.asarray(confidence, np.float32)
+    return joints, confidence
 
 
 def _check_bodies(joints: NDArray[np.float32], header: Header) -> None:
@@ -250,11 +251,10 @@ def _check_bodies(joints: NDArray[np.float32], header: Header) -> None:
     high, low = np.fmax.reduce(joints, axis=1), np.fmin.reduce(joints, axis=1)
     span = float(np.fmax.reduce((high - low).max(axis=1)))
     if span > _LARGEST_BODY_M:
-        likely = "millimetres" if span > 100 else "centimetres" if span > 10 else "a wrong joint"
         raise WireError(
             "absurd_body",
             f"a person spans {span:.4g} m with units {header.units!r}; expected at most {_LARGEST_BODY_M} m "
-            f"({likely} sent as {header.units!r}?)",
+            f"({_likely_units(span / _METRES[header.units], header.units)}?)",
         )
     far = float(np.fmax.reduce(np.maximum(np.abs(high), np.abs(low)), axis=None))
     if far > _FARTHEST_M:
@@ -271,3 +271,9 @@ def _check_bodies(joints: NDArray[np.float32], header: Header) -> None:
             f"a whole person spans less than {_SMALLEST_BODY_M} m with units {header.units!r}; expected a body "
             f"(metres declared as {header.units!r}?)",
         )
+
+
+def _likely_units(span: float, declared: str) -> str:
+    """What a body that spans so many of the declared units was probably measured in."""
+    likely = "mm" if span > 350 else "cm" if span > 20 else declared
+    return "a wrong joint" if likely == declared else f"{likely} sent as {declared!r}"
