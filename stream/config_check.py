@@ -11,8 +11,8 @@ from typing import NamedTuple
 from msgspec import inspect
 
 from dyadwatch.stream.config import Config
+from dyadwatch.stream.scorer import PROVIDERS
 
-PROVIDERS = ("cpu", "cuda", "tensorrt")
 _TCP = re.compile(r"tcp://(\*|[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.%]+\]):(\*|\d{1,5})")
 _IPC = re.compile(r"ipc://.+")
 
