@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.artefact import ArtefactInfo, read_info
 from dyadwatch.core.errors import MissingExtraError, ProviderError
-from dyadwatch.core.layouts import LAYOUTS
-from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.config import ScorerOptions
 from dyadwatch.stream.line import WindowShape
 
@@ -84,10 +82,7 @@ class Scorer:
     @property
     def shape(self) -> WindowShape:
         """The windows the model wants."""
-        known = LAYOUTS.get(self.info.layout)
-        joints = tuple(self.info.joints)
-        layout = known if known is not None and known.joints == joints else Layout(self.info.layout, joints)
-        return WindowShape(layout, self.info.frames, self.info.fps)
+        return WindowShape(self.info.skeleton, self.info.frames, self.info.fps)
 
     def score(self, windows: Sequence[NDArray[np.float32]]) -> list[Score]:
         """Scores windows of shape (2, T, J, 3) in batches of at most `max_batch`."""

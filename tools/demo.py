@@ -18,7 +18,7 @@ from rich.table import Table
 from dyadwatch.core.errors import DyadwatchError
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
-from dyadwatch.stream.publishers.simulator import make_scenario
+from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.service import Service, stop_on_signals
 from dyadwatch.tools.benchmarks.machine import spread
 from dyadwatch.tools.detector import configure, load_detector
@@ -58,7 +58,7 @@ def demo(
     *,
     seed: int = 7,
     people: int = 4,
-    duration: float = 90.0,
+    duration: float = 100.0,
     rate: float = 1.0,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
@@ -88,7 +88,7 @@ def demo(
     start = time.time_ns()
     _introduce(console, people, duration, rate)
     _watch(settings, collector, console, _publish_command(settings, seed, people, duration, rate, start))
-    outcomes, false_alarms = match(scenario.truth_at(start), collector.events)
+    outcomes, false_alarms = match([t.shifted(start) for t in scenario.truth], collector.events)
     summary = _summary(outcomes, false_alarms, collector)
     _show(console, outcomes, false_alarms, summary, start)
     if json:
@@ -99,7 +99,7 @@ def demo(
 
 def _introduce(console: Console, people: int, duration: float, rate: float) -> None:
     console.print(
-        f"{people} simulated people for {duration / rate:.0f} s; staged among everyday meetings: {', '.join(ANOMALIES)}.",
+        f"{people} simulated people for {duration / rate:.0f} s; staged among their meetings: {', '.join(ANOMALIES)}.",
         "The model has seen simulated normal behaviour only, and no anomaly.",
         sep="\n",
     )

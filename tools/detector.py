@@ -8,8 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from dyadwatch.core.artefact import file_sha256
-from dyadwatch.core.calibration import read_calibration
+from dyadwatch.core.calibration import calibration_path, check_belongs, read_calibration
 from dyadwatch.core.errors import CalibrationError, ConfigError
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
@@ -49,7 +48,7 @@ def load_thresholds(config: Config, model: Path) -> Thresholds:
         ConfigError: the thresholds contradict each other.
     """
     alarm = config.alarm
-    file = Path(alarm.calibration) if alarm.calibration else model.with_suffix(".calibration.yaml")
+    file = Path(alarm.calibration) if alarm.calibration else calibration_path(model)
     raise_at, clear_at = alarm.raise_at, alarm.clear_at
     if raise_at is None or clear_at is None:
         if not file.is_file():
@@ -58,11 +57,7 @@ def load_thresholds(config: Config, model: Path) -> Thresholds:
                 "alarm.clear_at in the configuration"
             )
         calibration = read_calibration(file)
-        if calibration.model_sha256 != (have := file_sha256(model)):
-            raise CalibrationError(
-                f"{file}: made for the model with sha256 {calibration.model_sha256[:12]}, but {model.name} has "
-                f"{have[:12]}; calibrate again or set alarm.raise_at and alarm.clear_at"
-            )
+        check_belongs(calibration, model)
         raise_at = calibration.raise_at if raise_at is None else raise_at
         clear_at = min(calibration.clear_at, raise_at) if clear_at is None else clear_at
     if clear_at > raise_at:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dyadwatch.stream.messages import EventMessage
-from dyadwatch.stream.publishers.simulator import Interval
+from dyadwatch.stream.publishers.simulator.scenario import Interval
 
 _NS = 1_000_000_000
 # An event may come up to one window after the anomaly's last instant: the window still holds it.
