@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.clock import SourceClock
+from dyadwatch.stream.config import ClockOptions
+
+S = 1_000_000_000
+OPTIONS = ClockOptions()
+
+
+def run(clock: SourceClock, frames: Iterable[PoseFrame]) -> list[tuple[PoseFrame, str | None]]:
+    out = [(o.frame, o.restart) for f in frames for o in clock.push(f)]
+    return out + [(o.frame, o.restart) for o in clock.finish()]
+
+
+def seqs(released: list[tuple[PoseFrame, str | None]]) -> list[int]:
+    return [f.seq for f, _ in released]
+
+
+def restarts(released: list[tuple[PoseFrame, str | None]]) -> dict[int, str]:
+    return {f.seq: r for f, r in released if r is not None}
+
+
+def test_a_clean_source_waits_for_nothing(frame: Callable[..., PoseFrame], Drops: Any) -> None:
+    drops = Drops()
+    clock = SourceClock(OPTIONS, drops)
+    for seq in range(50):
+        assert [o.frame.seq for o in clock.push(frame(seq))] == [seq]
+    assert drops == {}
+
+
+def test_a_missing_frame_is_waited_for_in_event_time(frame: Callable[..., PoseFrame], Drops: Any) -> None:
+    drops = Drops()
+    clock = SourceClock(OPTIONS, drops)
+    out = [[o.frame.seq for o in clock.push(frame(seq))] for seq in (0, 1, 3, 4, 5, 6, 7, 8, 9)]
+    # 3 came at 0.1 s; 0.15 s later it is frame 8's turn to give up on 2
+    assert out == [[0], [1], [], [], [], [], [], [3, 4, 5, 6, 7, 8], [9]]
+    assert drops == {"seq_gap": 1}
+
+
+def test_a_frame_that_comes_in_time_takes_its_place(frame: Callable[..., PoseFrame], Drops: Any) -> None:
+    drops = Drops()
+    clock = SourceClock(OPTIONS, drops)
+    out = [[o.frame.seq for o in clock.push(frame(seq))] for seq in (0, 2, 3, 1, 4)]
+    assert out == [[0], [], [], [1, 2, 3], [4]]
+    assert drops == {}
+
+
+def test_a_frame_that_comes_too_late_is_counted(frame: Callable[..., PoseFrame], Drops: Any) -> None:
+    drops = Drops()
+    out = run(SourceClock(OPTIONS, drops), [frame(s) for s in (0, 2, 3, 4, 5, 6, 7, 1, 8)])
+    assert seqs(out) == [0, 2, 3, 4, 5, 6, 7, 8]
+    assert drops == {"seq_gap": 1, "late": 1}
+
+
+def test_the_first_frames_of_a_run_may_be_out_of_order(frame: Callable[..., PoseFrame], Drops: Any) -> None:
+    drops = Drops()
+    out = run(SourceClock(OPTIONS, drops), [frame(s) for s in (9, 8, 11, 10, 12, 13, 14, 15, 16)])
+    assert seqs(out) == list(range(8, 17))
+    assert drops == {}
+
+
+def shuffled(count: int, shifts: list[float], copies: list[int], reorder_s: float, fps: float) -> list[int]:
+    """Numbers in order of arrival when each is delayed by less than `reorder_s`, some sent more than once."""
+    due = [(i / fps + shifts[i % len(shifts)] * reorder_s, i) for i in range(count)]
+    due += [(t + 0.5, i) for (t, i), n in zip(due, copies * count, strict=False) for _ in range(n)]
+    return [i for _, i in sorted(due)]
+
+
+@given(
+    fps=st.sampled_from([10.0, 25.0, 30.0, 120.0]),
+    first=st.sampled_from([0, 1, 5000]),
+    shifts=st.lists(st.floats(0, 0.95), min_size=1, max_size=12),
+    copies=st.lists(st.integers(0, 2), min_size=1, max_size=7),
+)
+def test_any_order_within_reorder_s_is_the_clean_order(
+    frame: Callable[..., PoseFrame],
+    Drops: Any,
+    fps: float,
+    first: int,
+    shifts: list[float],
+    copies: list[int],
+) -> None:
+    drops = Drops()
+    arrival = [first + i for i in shuffled(80, shifts, copies, OPTIONS.reorder_s, fps)]
+    out = run(SourceClock(OPTIONS, drops), [frame(i, fps=fps) for i in arrival])
+    assert seqs(out) == list(range(first, first + 80))
+    assert restarts(out) == {}
+    assert drops == ({"duplicate": len(arrival) - 80} if len(arrival) > 80 else {})
+
+
+@given(st.data())
+def test_released_stamps_only_rise_between_restarts(
+    frame: Callable[..., PoseFrame], Drops: Any, data: st.DataObject
+) -> None:
+    """Whatever numbers, stamps and epochs come in, and every frame is released once or counted."""
+    numbers = st.integers(0, 40) | st.sampled_from([10**6, 2**62])
+    stamps = st.integers(0, 2 * S) | st.sampled_from([20 * S, 3600 * S, 2**62])
+    sent = [
+        frame(seq, stamp=stamp, epoch=epoch)
+        for seq, stamp, epoch in data.draw(st.lists(st.tuples(numbers, stamps, st.integers(1, 2)), max_size=40))
+    ]
+    drops = Drops()
+    out = run(SourceClock(OPTIONS, drops), sent)
+    last = -1
+    for released, restart in out:
+        assert restart is not None or released.stamp > last
+        last = released.stamp
+    lost = sum(n for r, n in drops.items() if r not in ("seq_gap", "source_restart", "restart_without_epoch"))
+    assert len(out) + lost == len(sent)
+
+
+@pytest.mark.parametrize("step_s", [-20, 20, -11, 3600, -3600, -2])
+def test_a_step_of_the_clock_is_believed_once_five_frames_agree(
+    frame: Callable[..., PoseFrame], Drops: Any, step_s: int
+) -> None:
+    drops = Drops()
+    before = [frame(i) for i in range(60)]
+    after = [replace(f, stamp=f.stamp + step_s * S) for f in (frame(i) for i in range(60, 120))]
+    out = run(SourceClock(OPTIONS, drops), before + after)
+    assert restarts(out) == {64: "clock_step"}
+    assert seqs(out) == [*range(60), *range(64, 120)]
+    assert drops == {"stamp_jump_ahead" if step_s > 0 else "stamp_jump_back": 5}
+
+
+def test_a_short_pause_is_no_step(frame: Callable[..., PoseFrame], Drops: Any) -> None:
+    drops = Drops()
+    out = run(SourceClock(OPTIONS, drops), [frame(i) for i in range(30)] + [frame(i, fps=10) for i in range(30, 40)])
+    assert restarts(out) == {}
+    assert seqs(out) == list(range(40))
+    assert drops == {}
+
+
+@pytest.mark.parametrize("off_s", [7200, -7200, 2**33])
+def test_one_stamp_hours_off_costs_one_frame(frame: Callable[..., PoseFrame], Drops: Any, off_s: int) -> None:
+    drops = Drops()
+    frames = [frame(i) for i in range(60)]
+    frames[30] = replace(frames[30], stamp=frames[30].stamp + min(off_s, 2**62 // S) * S)
+    out = run(SourceClock(OPTIONS, drops), frames)
+    assert seqs(out) == [i for i in range(60) if i != 30]
+    assert restarts(out) == {}
+    assert drops == {"stamp_jump_ahead" if off_s > 0 else "stamp_jump_back": 1}
+
+
+def test_a_stamp_hours_ahead_behind_a_lost_frame_does_not_hold_the_source(
+    frame: Callable[..., PoseFrame], Drops: Any
+) -> None:
+    drops = Drops()
+    frames = [frame(i) for i in range(40) if i != 10]
+    frames[10] = replace(frames[10], stamp=frames[10].stamp + 7200 * S)
+    out = run(SourceClock(OPTIONS, drops), frames)
+    assert seqs(out) == [i for i in range(40) if i not in (10, 11)]
+    assert drops == {"seq_gap": 1, "stamp_jump_ahead": 1}
+
+
+def test_stamps_that_stand_still_do_not_fill_the_memory(frame: Callable[..., PoseFrame], Drops: Any) -> None:
+    drops = Drops()
+    clock = SourceClock(OPTIONS, drops)
+    sent = [0, *range(2, 2000)]
+    released = sum(len(clock.push(frame(i, stamp=5))) for i in sent)
+    assert released == 1
+    assert drops["stamp_not_increasing"] > 1700
+    assert drops["seq_gap"] == 1
+
+
+def test_stamps_that_step_back_a_little_are_dropped_one_by_one(frame: Callable[..., PoseFrame], Drops: Any) -> None:
+    drops = Drops()
+    frames = [frame(i) for i in range(20)] + [
+        replace(f, stamp=f.stamp - S // 10) for f in (frame(i) for i in range(20, 40))
+    ]
+    out = run(SourceClock(OPTIONS, drops), frames)
+    assert seqs(out) == [*range(20), *range(23, 40)]
+    assert restarts(out) == {}
+    assert drops == {"stamp_not_increasing": 3}
+
+
+def test_a_restart_with_a_new_epoch_counts_at_once(frame: Callable[..., PoseFrame], Drops: Any) -> None:
+    drops = Drops()
+    frames = [frame(i) for i in range(30)] + [frame(i, epoch=2, stamp=frame(40 + i).stamp) for i in range(30)]
+    out = run(SourceClock(OPTIONS, drops), frames)
+    assert seqs(out) == [*range(30), *range(30)]
+    assert restarts(out) == {0: "source_restart"}
+    assert drops == {"source_restart": 1}
+
+
+def test_a_restart_releases_what_was_held(frame: Callable[..., PoseFrame], Drops: Any) -> None:
+    drops = Drops()
+    clock = SourceClock(OPTIONS, drops)
+    for i in (0, 2):
+        clock.push(frame(i))
+    out = clock.push(frame(0, epoch=2, stamp=frame(9).stamp))
+    assert [(o.frame.epoch, o.frame.seq, o.restart) for o in out] == [(1, 2, None), (2, 0, "source_restart")]
+
+
+@pytest.mark.parametrize("ran", [20, 400])
+@pytest.mark.parametrize("goes_back", [False, True])
+def test_a_restart_without_a_new_epoch_is_found_out(
+    frame: Callable[..., PoseFrame], Drops: Any, ran: int, goes_back: bool
+) -> None:
+    """Numbers begin again at 0; the stamps go on, or begin again as well."""
+    drops = Drops()
+    origin = 0 if goes_back else frame(ran + 60).stamp
+    frames = [frame(i) for i in range(ran)] + [frame(i, stamp=origin + i * S // 30) for i in range(30)]
+    out = run(SourceClock(OPTIONS, drops), frames)
+    assert seqs(out) == [*range(ran), *range(4, 30)]
+    assert restarts(out[ran:]) == {4: "source_restart"}
+    assert drops == {"late": 5, "restart_without_epoch": 1}
+
+
+def test_two_publishers_of_one_name_do_not_mix(frame: Callable[..., PoseFrame], Drops: Any) -> None:
+    """The later epoch has the name; the other is counted and changes nothing."""
+    drops = Drops()
+    mixed = [f for i in range(60) for f in (frame(i, epoch=7), frame(i * 4, epoch=3, fps=120))]
+    out = run(SourceClock(OPTIONS, drops), mixed)
+    assert [(f.epoch, f.seq) for f, _ in out] == [(7, i) for i in range(60)]
+    assert restarts(out) == {}
+    assert drops == {"old_epoch": 60}
+
+
+def test_the_later_of_two_publishers_takes_over(frame: Callable[..., PoseFrame], Drops: Any) -> None:
+    drops = Drops()
+    frames = [f for i in range(30) for f in (frame(i, epoch=3), *([frame(i, epoch=7)] if i >= 10 else []))]
+    out = run(SourceClock(OPTIONS, drops), frames)
+    assert [f.epoch for f, _ in out] == [3] * 11 + [7] * 20
+    assert drops == {"source_restart": 1, "old_epoch": 19}
+
+
+def test_a_jump_of_the_numbers_is_not_waited_out(frame: Callable[..., PoseFrame], Drops: Any) -> None:
+    """A single wild number is found out like a restart: five frames are lost, not the source."""
+    drops = Drops()
+    wild = [frame(i) for i in range(40)]
+    wild[20] = replace(wild[20], seq=10**12)
+    out = run(SourceClock(OPTIONS, drops), wild)
+    assert [f.stamp for f, _ in out] == [f.stamp for f in wild[:21] + wild[25:]]
+    assert drops == {"seq_gap": 1, "late": 5, "restart_without_epoch": 1}
