@@ -93,7 +93,7 @@ def gesture(fig: Figure, rng: np.random.Generator, side: int, i: int, n: int) ->
     arm, s, size = fig.body.arm, 1.0 - 2.0 * side, fig.habits.lively
     times = np.cumsum(rng.uniform(0.35, 0.85, 64))
     times = times[times < n / RATE]
-    if len(times) < 2:
+    if n < 1.4 * RATE:
         return
     keys = rng.uniform([0.02, -0.62, 0.38], [0.42, -0.28, 0.62], (len(times), 3)) * arm
     middle = np.asarray([0.2, -0.5, 0.48]) * arm
@@ -105,6 +105,8 @@ def gesture(fig: Figure, rng: np.random.Generator, side: int, i: int, n: int) ->
 def rest_arms(fig: Figure, rng: np.random.Generator, i: int, n: int) -> None:
     """One of the ways in which people keep their arms while they do nothing."""
     arm, h = fig.body.arm, fig.body.height
+    if n < 1.8 * RATE:
+        return
     habit = rng.choice(["hang", "hang", "folded", "hips", "back", "phone", "front"])
     fade = envelope(n, 0.7, 0.7)
     spots = {

@@ -49,7 +49,7 @@ class Body:
     @property
     def pelvis_height(self) -> float:
         """Height of the pelvis when standing, knees a little loose."""
-        return 0.978 * (self.thigh + self.shank) + self.ankle + 0.02
+        return 0.985 * (self.thigh + self.shank) + self.ankle + 0.02
 
 
 @dataclass

@@ -123,10 +123,10 @@ class Figure:
         c.hip_yaw += going * 0.07 * wave
         c.lean[:, 2] -= going * 0.09 * wave
         c.lean[:, 0] += 0.02 * going + 0.13 * run
-        reach = going * h.swing * (0.1 + 0.2 * np.minimum(v, 1.6)) + 0.25 * run
+        reach = going * h.swing * (0.1 + 0.2 * np.minimum(v, 1.6)) * (1 - 0.5 * run) + 0.25 * run
         for side, (_, s) in enumerate(SIDES):
             c.hang[:, side, 0] += s * wave * reach - 0.25 * run
-            c.hang[:, side, 1] += going * 0.12 * (1 + s * wave) + 1.15 * run
+            c.hang[:, side, 1] += going * (0.12 - 0.08 * run) * (1 + s * wave) + 1.15 * run
         w = self.foot_weight[..., None]
         c.ankle[:] = gait.ankle + w * (self.foot - gait.ankle)
         c.toe[:] = gait.toe + self.foot_weight * (self.foot_toe - gait.toe)

@@ -31,9 +31,17 @@ class Gait:
     speed: Array
 
 
-def stride_length(speed: Array) -> Array:
-    """Metres from one step of a foot to its next at a speed: longer steps when faster, as people do."""
-    return 0.42 + 0.74 * np.minimum(speed, 1.5) + 0.5 * np.maximum(speed - 1.5, 0.0)
+def stride_length(speed: Array, ahead: Array) -> Array:
+    """Metres from one step of a foot to its next.
+
+    Longer steps when faster, as people do; short ones sideways and backwards.
+
+    Arguments:
+        speed: metres a second.
+        ahead: 1 going forward .. -1 going backward.
+    """
+    forward = 0.42 + 0.74 * np.minimum(speed, 1.5) + 0.5 * np.maximum(speed - 1.5, 0.0)
+    return forward + (1.0 - ease((ahead + 0.2) / 0.9)) * (0.38 + 0.25 * speed - forward)
 
 
 def _phases(root: Array, stepping: Array) -> tuple[Array, Array, list[tuple[int, float]]]:
@@ -41,7 +49,9 @@ def _phases(root: Array, stepping: Array) -> tuple[Array, Array, list[tuple[int,
     velocity = gaussian_filter1d(np.gradient(root[:, :2], 1 / RATE, axis=0), 3, axis=0)
     turning = np.abs(gaussian_filter1d(np.gradient(root[:, 2], 1 / RATE), 3))
     speed = np.hypot(velocity[:, 0], velocity[:, 1])
-    rate = (speed / stride_length(speed) + 0.16 * turning) * stepping
+    ahead = velocity[:, 0] * np.sin(root[:, 2]) + velocity[:, 1] * np.cos(root[:, 2])
+    stride = stride_length(speed, ahead / np.maximum(speed, 0.05))
+    rate = np.minimum(speed / stride + 0.16 * turning, 2.0) * stepping
     rate = gaussian_filter1d(np.where(rate > 0.06, rate, 0.0), 6, truncate=3.0)
     moving = rate > 1e-4
     runs = np.cumsum(np.diff(moving, prepend=False) & moving) * moving

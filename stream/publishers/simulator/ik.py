@@ -14,7 +14,7 @@ def unit(v: Array) -> Array:
     return v / np.maximum(length, 1e-9)
 
 
-def soft_reach(distance: Array, limit: float, zone: float = 0.04) -> Array:
+def soft_reach(distance: Array, limit: float, zone: float = 0.06) -> Array:
     """Distance bent below `limit` within its last part `zone`, so that a limb stretches out without a jerk."""
     start = limit * (1.0 - zone)
     room = limit - start

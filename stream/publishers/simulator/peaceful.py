@@ -85,17 +85,17 @@ def handshake(rng: Rng, poses: Array, tall: float) -> Beat:
 
 def handover(rng: Rng, poses: Array, tall: float) -> Beat:
     """One holds something out, the other takes it to their chest."""
-    n = count(seconds(rng, 2.0, 3.4))
     roots = close_up(rng, poses, seconds(rng, 0.42, 0.53) * tall, off=0.12)
     lead = roots.shape[1]
     giver = int(rng.integers(2))
     both = rng.random() < 0.25
     offer, touch = seconds(rng, 0.6, 0.9), seconds(rng, 0.15, 0.4)
+    meet = offer + seconds(rng, 0.35, 0.6)
+    n = count(meet + touch + seconds(rng, 0.8, 1.6))
 
     def play(figures: Sequence[Figure], i: int) -> None:
         i += lead
         t = np.arange(n) / RATE
-        meet = offer + seconds(rng, 0.35, 0.6)
         for fig in figures:
             fig.bend(i, envelope(n, meet, 0.7) * seconds(rng, 0.08, 0.2))
         spot = sum(f.point(i, n, (0.0, -0.19 * f.body.height, 0.0)) for f in figures) / 2
@@ -139,7 +139,7 @@ def hug(rng: Rng, poses: Array, tall: float) -> Beat:
                 # In the other's chest axes my left lies at their right; open wide first, then close behind the back.
                 y_side = y + (0.05 * h if side == low else -0.03 * h)
                 keys = np.asarray([(-0.3 * s * h, y_side, 0.1 * h), (-0.21 * s * h, y_side, -0.03 * h),
-                                   (-0.04 * s * h, y_side, -0.085 * h), (-0.04 * s * h, y_side, -0.085 * h),
+                                   (0.01 * s * h, y_side, -0.055 * h), (0.01 * s * h, y_side, -0.055 * h),
                                    (-0.23 * s * h, y_side, 0.02 * h)])  # fmt: skip
                 end = m / RATE
                 local = through(m, (0.0, 0.6, 1.1, end - 0.9, end - 0.3), keys)

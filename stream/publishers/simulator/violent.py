@@ -15,14 +15,13 @@ from dyadwatch.stream.publishers.simulator.motion import RATE, along, bump, coun
 Rng = np.random.Generator
 
 
-def _recoil(n: int, hits_s: Sequence[float], metres: Sequence[float], slow_s: float) -> Array:
-    """Distance (n,) somebody is driven back by hits: starts hard, fades."""
+def _recoil(n: int, hits_s: Sequence[float], metres: Sequence[float], stop_s: float) -> Array:
+    """Distance (n,) somebody is driven back by hits: starts hard, fades, over after `stop_s`."""
     t = np.arange(n) / RATE
     out = np.zeros(n)
     for hit, d in zip(hits_s, metres, strict=True):
-        past = np.maximum(t - hit, 0.0)
-        out += d * (1 - np.exp(-past / slow_s)) * ease(past / 0.25)
-    return out
+        out += d * (1 - (1 - np.clip((t - hit) / stop_s, 0.0, 1.0)) ** 3)
+    return gaussian_filter1d(out, 2.5, mode="nearest")
 
 
 def _away(roots: Array, who: int) -> Array:
@@ -33,7 +32,7 @@ def _away(roots: Array, who: int) -> Array:
 
 def push(rng: Rng, poses: Array, tall: float) -> Beat:
     """Both hands against the other's chest, once or twice; the other is thrown back."""
-    roots = close_up(rng, poses, seconds(rng, 0.34, 0.4) * tall, off=0.1)
+    roots = close_up(rng, poses, seconds(rng, 0.39, 0.45) * tall, off=0.1)
     lead = roots.shape[1]
     who = int(rng.integers(2))
     hits = [0.55, 1.75] if rng.random() < 0.4 else [0.55]
@@ -41,9 +40,9 @@ def push(rng: Rng, poses: Array, tall: float) -> Beat:
     n = count(hits[-1] + seconds(rng, 1.5, 2.2))
     roots = then_stay(roots, n)
     away = _away(roots, 1 - who)
-    back = _recoil(n, hits, thrown, 0.28)
+    back = _recoil(n, hits, thrown, 0.9)
     # The pusher follows up, and catches up before a second push.
-    step = _recoil(n, [h - 0.22 for h in hits], [0.22, thrown[0] + 0.05][: len(hits)], 0.3)
+    step = _recoil(n, [h - 0.3 for h in hits], [0.15, thrown[0]][: len(hits)], 0.75)
     roots[1 - who, lead:, :2] += back[:, None] * away
     roots[who, lead:, :2] += step[:, None] * away
 
@@ -59,9 +58,9 @@ def push(rng: Rng, poses: Array, tall: float) -> Beat:
             h = other.body.height
             chest = other.point(i, n, (-0.075 * s * h, -0.06 * h, 0.055 * h))
             t = np.arange(n) / RATE
-            touch = np.max([ease((t - hit + 0.17) / 0.17) * ease((hit + 0.42 - t) / 0.32) for hit in hits], axis=0)
+            touch = np.max([ease((t - hit + 0.19) / 0.19) * ease((hit + 0.4 - t) / 0.36) for hit in hits], axis=0)
             raised = np.max([ease((t - hit + 0.55) / 0.35) * ease((hit + 0.8 - t) / 0.5) for hit in hits], axis=0)
-            me.hold(side, i, stay(np.asarray([0.28 * s, -0.22, 0.38]) * me.body.arm, n), raised)
+            me.hold(side, i, stay(np.asarray([0.3 * s, -0.25, 0.5]) * me.body.arm, n), raised)
             me.reach(side, i, chest, touch)
             thrown_up = np.max([bump(n, hit + 0.35, 0.33, 0.7) for hit in hits], axis=0)
             other.hold(side, i, stay(np.asarray([0.55 * s, -0.12, 0.62]) * n_arm, n), thrown_up)
@@ -81,8 +80,8 @@ def punch(rng: Rng, poses: Array, tall: float) -> Beat:
     n = count(hits[-1] + seconds(rng, 1.2, 1.9))
     roots = then_stay(roots, n)
     away = _away(roots, 1 - who)
-    roots[1 - who, lead:, :2] += _recoil(n, hits, driven, 0.2)[:, None] * away
-    chase = _recoil(n, [h + 0.1 for h in hits[:-1]], driven[:-1], 0.2)
+    roots[1 - who, lead:, :2] += _recoil(n, hits, driven, 0.6)[:, None] * away
+    chase = _recoil(n, [h + 0.1 for h in hits[:-1]], driven[:-1], 0.5)
     roots[who, lead:, :2] += chase[:, None] * away
 
     def play(figures: Sequence[Figure], i: int) -> None:
@@ -128,7 +127,7 @@ def kick(rng: Rng, poses: Array, tall: float) -> Beat:
     n = count(hits[-1] + seconds(rng, 1.4, 2.0))
     roots = then_stay(roots, n)
     away = _away(roots, 1 - who)
-    roots[1 - who, lead:, :2] += _recoil(n, hits, driven, 0.25)[:, None] * away
+    roots[1 - who, lead:, :2] += _recoil(n, hits, driven, 0.7)[:, None] * away
     if len(hits) > 1:
         t = np.arange(n) / RATE
         roots[who, lead:, :2] += (driven[0] * ease((t - hits[0] - 0.4) / 0.5))[:, None] * away
@@ -149,7 +148,7 @@ def kick(rng: Rng, poses: Array, tall: float) -> Beat:
         spot = torso.pelvis + [0.0, height, 0.0] + toward * 0.13
         knee_up = mine.pelvis - toward * 0.3 + [0.0, -0.42, 0.0]
         chamber = np.max([ease((t - hit + 0.5) / 0.36) * ease((hit + 0.7 - t) / 0.4) for hit in hits], axis=0)
-        strike = np.max([ease((t - hit + 0.17) / 0.17) * ease((hit + 0.36 - t) / 0.28) for hit in hits], axis=0)
+        strike = np.max([ease((t - hit + 0.21) / 0.21) * ease((hit + 0.38 - t) / 0.32) for hit in hits], axis=0)
         me.foot[i : i + n, side] = knee_up + strike[:, None] * (spot - knee_up)
         me.foot_weight[i : i + n, side] = chamber
         me.foot_toe[i : i + n, side] = 0.2 - 0.9 * strike
@@ -181,7 +180,7 @@ def chase(rng: Rng, poses: Array, tall: float, room: float = 4.0) -> Beat:
     gap = float(np.hypot(*(b - a)[:2]))
     turn = 0.55
     n = count(turn + seconds(rng, 3.4, 5.0))
-    speed = seconds(rng, 2.7, 3.3)
+    speed = seconds(rng, 2.4, 2.9)
     flee = _sprint(n, speed, 0.2)
     heading = float(np.arctan2(b[0] - a[0], b[1] - a[1])) + seconds(rng, -0.7, 0.7)
     bias = seconds(rng, -0.35, 0.35)
@@ -198,7 +197,7 @@ def chase(rng: Rng, poses: Array, tall: float, room: float = 4.0) -> Beat:
     path = np.concatenate([np.linspace(a[:2], b[:2], max(int(gap / ds), 2))[:-1], np.asarray(way[1:])])
     path = np.stack([gaussian_filter1d(path[:, d], 4, mode="nearest") for d in (0, 1)], axis=1)
     nearest = seconds(rng, 0.75, 1.1)
-    hunt = np.minimum(_sprint(n, speed * 1.08, 0.35), np.maximum(flee + gap - nearest, 0.0))
+    hunt = np.minimum(_sprint(n, speed * 1.06, 0.35), np.maximum(flee + gap - nearest, 0.0))
     hunt = np.maximum.accumulate(gaussian_filter1d(hunt, 8, mode="nearest"))
     hunt -= hunt[0]
     roots = np.empty((2, n, 3))
