@@ -16,7 +16,7 @@ from dyadwatch.core.errors import LayoutError
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.skeleton import Layout
-from dyadwatch.stream.clock import SourceClock
+from dyadwatch.stream.clock import Ordered, SourceClock
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.grid import Resampler, TimeGrid
 from dyadwatch.stream.pairs import Pair, PairGate
@@ -133,19 +133,19 @@ class SourceLine:
 
     def push(self, frame: PoseFrame, arrived: int) -> list[Item]:
         """Takes a frame as received; returns the windows it completes and the pairs it ends, in order."""
-        out: list[Item] = []
-        for ordered in self.order.push(frame):
-            if ordered.restart is not None:
-                out += self._restart(ordered.restart)
-            out += self._advance(ordered.frame, arrived)
-        return out
+        return self._take(self.order.push(frame), arrived)
 
     def finish(self, arrived: int, reason: str = "end_of_stream") -> list[Item]:
         """Releases what the clock holds back and ends all pairs."""
+        return self._take(self.order.finish(), arrived) + self._restart(reason)
+
+    def _take(self, frames: list[Ordered], arrived: int) -> list[Item]:
         out: list[Item] = []
-        for ordered in self.order.finish():
-            out += self._advance(ordered.frame, arrived)
-        return out + self._restart(reason)
+        for frame, restart in frames:
+            if restart is not None:
+                out += self._restart(restart)
+            out += self._advance(frame, arrived)
+        return out
 
     def _restart(self, reason: str) -> list[Item]:
         ended = self._end(self.gate.clear(reason))
@@ -198,21 +198,20 @@ class SourceLine:
         """The windows of a pair that are complete by now: their ends lie on multiples of the hop."""
         a, b = (self._people[k].ring for k in pair.keys)
         hop, frames = self._config.windows.hop, self._shape.frames
-        earliest = max(a.first, b.first) + frames - 1
+        earliest = max(a.first_end, b.first_end)
         end = max(self._next_end.get(pair.keys, 0), -(-earliest // hop) * hop)
         out: list[Item] = []
         while end <= a.last and end <= b.last:
-            if a.has(end) and b.has(end):
-                joints = np.stack((a.window(end), b.window(end)))
-                if fill_hidden(joints, self._config.windows.max_hidden):
-                    start = self._grid.stamp(end - frames + 1)
-                    out.append(Window(self.source, pair, start, self._grid.stamp(end), joints, self.clock, arrived))
-                    self._windowed[pair.keys] = end
-                    self._hidden.discard(pair.keys)
-                else:
-                    self._count("joints_hidden")
-                    self._hidden.add(pair.keys)
-                    self._windowed.pop(pair.keys, None)
+            joints = np.stack((a.window(end), b.window(end)))
+            if fill_hidden(joints, self._config.windows.max_hidden):
+                start = self._grid.stamp(end - frames + 1)
+                out.append(Window(self.source, pair, start, self._grid.stamp(end), joints, self.clock, arrived))
+                self._windowed[pair.keys] = end
+                self._hidden.discard(pair.keys)
+            else:
+                self._count("joints_hidden")
+                self._hidden.add(pair.keys)
+                self._windowed.pop(pair.keys, None)
             end += hop
         self._next_end[pair.keys] = end
         return out

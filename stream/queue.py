@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 
 from dyadwatch.stream.line import Item, Window
 
@@ -25,8 +25,10 @@ class ItemQueue:
         self._closed = False
         self._ready = threading.Condition()
 
-    def put(self, items: Iterable[Item]) -> None:
-        """Adds items at the end."""
+    def put(self, items: Sequence[Item]) -> None:
+        """Adds items at the end; most frames bring none, and those wake nobody."""
+        if not items:
+            return
         with self._ready:
             for item in items:
                 self._items.append(item)

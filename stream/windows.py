@@ -38,9 +38,10 @@ class TrackRing:
             k += 1
         self.last = k - 1
 
-    def has(self, end: int) -> bool:
-        """Whether the T rows up to point `end` are there, unbroken."""
-        return max(self.first, self.last - self._capacity + 1) + self._frames - 1 <= end <= self.last
+    @property
+    def first_end(self) -> int:
+        """The earliest point up to which T unbroken rows are still there; beyond `last` when there are too few."""
+        return max(self.first, self.last - self._capacity + 1) + self._frames - 1
 
     def window(self, end: int) -> NDArray[np.float32]:
         """View (T, J, 3) of the rows up to point `end`; valid until rows are written."""
