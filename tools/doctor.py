@@ -210,6 +210,8 @@ def _version(package: str) -> str | None:
 
 def _print(checks: list[Check], ok: bool) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
+    for _ in range(3):
+        table.add_column(overflow="fold")  # a path too long for the terminal is still told whole
     for check in checks:
         style = _STYLES[check.state]
         # Text, not markup: an advice such as dyadwatch[cpu] would lose its brackets.
