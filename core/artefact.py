@@ -82,8 +82,13 @@ def seal(model: bytes, info: ArtefactInfo) -> bytes:
     Raises:
         ArtefactError: when `model` is not a whole ONNX file.
     """
+    return seal_document(model, msgspec.json.encode(info))
+
+
+def seal_document(model: bytes, document: bytes) -> bytes:
+    """The same for a description that is JSON already, valid or not."""
     kept = [field for number, field, content in _fields(model, "model") if not _is_ours(number, content)]
-    body = b"".join(kept) + _entry(_INFO_KEY, msgspec.json.encode(info))
+    body = b"".join(kept) + _entry(_INFO_KEY, document)
     return body + _entry(_SUM_KEY, hashlib.sha256(body).hexdigest().encode())
 
 

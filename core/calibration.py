@@ -56,7 +56,7 @@ def read_calibration(path: str | Path) -> Calibration:
     except OSError as error:
         raise CalibrationError(f"calibration {path} cannot be read: {error.strerror}") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise CalibrationError(f"calibration {path}: {error}") from None
+        raise CalibrationError(f"calibration {path}: {' '.join(str(error).split())}") from None
 
 
 def write_calibration(path: str | Path, calibration: Calibration) -> None:

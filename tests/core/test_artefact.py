@@ -1,0 +1,209 @@
+"""Model files: read back whole, refused with the reason otherwise."""
+
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dyadwatch.core.artefact import (
+    ArtefactInfo,
+    check_fits,
+    file_sha256,
+    read_info,
+    read_sealed,
+    seal,
+    seal_document,
+    write_atomically,
+)
+from dyadwatch.core.calibration import (
+    Calibration,
+    calibration_path,
+    check_belongs,
+    read_calibration,
+    write_calibration,
+)
+from dyadwatch.core.errors import ArtefactError, CalibrationError
+from dyadwatch.core.layouts import SBU15, UPPER11
+from dyadwatch.core.skeleton import Layout
+
+INFO = ArtefactInfo(
+    name="tiny", version="2", layout="upper11", joints=UPPER11.joints, frames=30, fps=15, training={"clips": 7}
+)
+# the smallest ModelProto there is: ir_version 10, producer "t", a graph with a name, opset 20
+PLAIN = b"\x08\x0a\x12\x01t\x3a\x03\x12\x01g\x42\x02\x10\x14"
+SEALED = seal(PLAIN, INFO)
+
+
+def refusal(data: bytes) -> str:
+    with pytest.raises(ArtefactError) as caught:
+        read_sealed(data, "model m.onnx")
+    return str(caught.value)
+
+
+def resealed(**changes) -> bytes:
+    """An artefact with a good checksum over changed metadata."""
+    document = {**msgspec.to_builtins(INFO), **changes}
+    return seal_document(PLAIN, msgspec.json.encode(document))
+
+
+class TestSeal:
+    def test_comes_back(self):
+        assert read_sealed(SEALED, "it") == INFO
+
+    def test_keeps_the_graph_in_front(self):
+        assert SEALED.startswith(PLAIN)
+
+    def test_sealing_again_replaces_the_seal(self):
+        again = seal(SEALED, msgspec.structs.replace(INFO, version="3"))
+        assert read_sealed(again, "it").version == "3"
+        assert again.count(b"dyadwatch.sha256") == 1
+        assert seal(again, INFO) == SEALED
+
+    def test_a_file_is_still_onnx(self, tmp_path):
+        onnx = pytest.importorskip("onnx")
+        (tmp_path / "m.onnx").write_bytes(SEALED)
+        model = onnx.load(tmp_path / "m.onnx")
+        assert model.graph.name == "g"
+        assert [entry.key for entry in model.metadata_props] == ["dyadwatch", "dyadwatch.sha256"]
+
+
+class TestRefusals:
+    @given(at=st.integers(0, len(SEALED) - 1), flip=st.integers(1, 255))
+    def test_any_flipped_byte(self, at, flip):
+        damaged = bytearray(SEALED)
+        damaged[at] ^= flip
+        refusal(bytes(damaged))
+
+    @given(length=st.integers(0, len(SEALED) - 1))
+    def test_any_cut(self, length):
+        refusal(SEALED[:length])
+
+    @given(data=st.binary(max_size=300))
+    def test_any_bytes(self, data):
+        refusal(data)
+        refusal(b"\x08" + data)
+
+    @pytest.mark.parametrize(
+        ("data", "text"),
+        [
+            (b"", "model m.onnx is not an ONNX file"),
+            (b"PK\x03\x04", "model m.onnx is not an ONNX file"),
+            (b"\x08\x0a\x12\x01t", "model m.onnx is not an ONNX file: it has no graph"),
+            (SEALED[:-1], f"is cut short or damaged: it has {len(SEALED) - 1} bytes, but needs {len(SEALED)}"),
+            (SEALED[:-86], "is damaged: it does not end with its checksum"),
+            (SEALED + b"\x10\x01", "is damaged: it does not end with its checksum"),
+            (PLAIN, "is an ONNX file, but not a dyadwatch model: it has no metadata 'dyadwatch'"),
+            (SEALED.replace(b"tiny", b"tidy"), "is damaged: its checksum says "),
+            (resealed(format=2), "has format 2; this dyadwatch reads format 1"),
+            (resealed(layout="sbu15"), "unusable metadata: joints are not those of layout 'sbu15', which are head, "),
+            (resealed(layout="mine", joints=["a", "a"]), "layout 'mine' names joints more than once: a"),
+            (resealed(frames=1), "unusable metadata: frames is 1; expected at least 2"),
+            (resealed(fps=0), "unusable metadata: fps is 0; expected 1 to 1000"),
+            (resealed(frames="30"), "unusable metadata: Expected `int`, got `str` - at `$.frames`"),
+            (resealed(colour="red"), "unusable metadata: Object contains unknown field `colour`"),
+        ],
+    )
+    def test_says_why(self, data, text):
+        assert text in refusal(data)
+
+    def test_a_missing_file_is_named(self, tmp_path):
+        with pytest.raises(ArtefactError, match=r"model .*none\.onnx cannot be read: No such file or directory"):
+            read_info(tmp_path / "none.onnx")
+        with pytest.raises(ArtefactError, match=r"none\.onnx cannot be read: No such file or directory"):
+            file_sha256(tmp_path / "none.onnx")
+
+
+class TestFit:
+    def test_what_fits(self):
+        check_fits(INFO)
+        check_fits(INFO, layout=UPPER11, frames=30, fps=15.0)
+        assert INFO.skeleton is UPPER11
+
+    def test_a_custom_skeleton(self):
+        info = msgspec.structs.replace(INFO, layout="mine", joints=("pelvis", "neck"))
+        assert info.skeleton == Layout("mine", ("pelvis", "neck"))
+
+    @pytest.mark.parametrize(
+        ("wanted", "text"),
+        [
+            ({"frames": 31}, "model 'tiny' takes windows of 30 frames, not 31"),
+            ({"fps": 30}, "model 'tiny' takes windows at 15 fps, not 30"),
+            (
+                {"layout": SBU15},
+                "model 'tiny' takes layout 'upper11' with 11 joints, not layout 'sbu15' with 15: "
+                "missing pelvis, left_wrist, right_wrist",
+            ),
+            (
+                {"layout": Layout("back", UPPER11.joints[::-1])},
+                "not layout 'back' with 11: other joints or another order",
+            ),
+        ],
+    )
+    def test_what_does_not_is_named(self, wanted, text):
+        with pytest.raises(ArtefactError) as caught:
+            check_fits(INFO, **wanted)
+        assert text in str(caught.value)
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "new" / "m.onnx"
+    write_atomically(path, b"old")
+
+    def broken(self, data):
+        self.touch()
+        raise OSError("disk full")
+
+    monkeypatch.setattr(Path, "write_bytes", broken)
+    with pytest.raises(OSError, match="disk full"):
+        write_atomically(path, b"new")
+    assert path.read_bytes() == b"old"
+    assert [p.name for p in path.parent.iterdir()] == ["m.onnx"]
+
+
+class TestCalibration:
+    SHA = "0123456789abcdef" * 4
+
+    def test_comes_back(self, tmp_path):
+        calibration = Calibration(model_sha256=self.SHA, raise_at=3.5, clear_at=2, evidence={"hours": 2.5})
+        write_calibration(tmp_path / "c.yaml", calibration)
+        assert read_calibration(tmp_path / "c.yaml") == calibration
+        assert (tmp_path / "c.yaml").read_text().startswith("# Thresholds for one model at one site")
+
+    def test_lies_beside_the_model(self):
+        assert calibration_path("models/a.b.onnx") == Path("models/a.b.calibration.yaml")
+
+    def test_belongs_to_one_model(self, tmp_path):
+        model = tmp_path / "m.onnx"
+        model.write_bytes(SEALED)
+        check_belongs(Calibration(model_sha256=file_sha256(model), raise_at=3, clear_at=2), model)
+        with pytest.raises(CalibrationError, match=r"sha256 0123456789ab\.\.\., but .*m\.onnx has [0-9a-f]{12}\.\.\."):
+            check_belongs(Calibration(model_sha256=self.SHA, raise_at=3, clear_at=2), model)
+
+    @pytest.mark.parametrize(
+        ("text", "error"),
+        [
+            ("raise_at: 3\nclear_at: 2\n", "Object missing required field `model_sha256`"),
+            (f"model_sha256: {'a' * 63}\nraise_at: 3\nclear_at: 2\n", "expected 64 hexadecimal digits"),
+            (f"model_sha256: {'a' * 64}\nraise_at: 2\nclear_at: 3\n", "clear_at is 3 and raise_at 2; expected 0 <= "),
+            (f"model_sha256: {'a' * 64}\nraise_at: .nan\nclear_at: 2\n", "clear_at is 2 and raise_at nan; expected 0"),
+            (f"model_sha256: {'a' * 64}\nraise_at: x\nclear_at: 2\n", "Expected `float`, got `str` - at `$.raise_at`"),
+            (f"model_sha256: {'a' * 64}\nraise_at: 3\nclear_at: 2\nhold: 1\n", "unknown field `hold`"),
+            ("a: [", 'did not find expected node content in "<byte string>", line 2, column 1'),
+        ],
+    )
+    def test_wrong_files_are_named(self, tmp_path, text, error):
+        path = tmp_path / "c.yaml"
+        path.write_text(text)
+        with pytest.raises(CalibrationError) as caught:
+            read_calibration(path)
+        assert str(caught.value).startswith(f"calibration {path}: ")
+        assert error in str(caught.value)
+
+    def test_a_missing_file_is_named(self, tmp_path):
+        with pytest.raises(CalibrationError, match=r"calibration .*c\.yaml cannot be read: No such file or directory"):
+            read_calibration(tmp_path / "c.yaml")
+        (tmp_path / "latin.yaml").write_bytes(b"a: \xe9")
+        with pytest.raises(CalibrationError, match=r"calibration .*latin\.yaml: "):
+            read_calibration(tmp_path / "latin.yaml")

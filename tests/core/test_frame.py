@@ -1,0 +1,117 @@
+"""The canonical pair frame: what it removes, what it keeps."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dyadwatch.core.distance import distance_maps
+from dyadwatch.core.errors import LayoutError
+from dyadwatch.core.frame import TRUNK_M, Anchors, anchors, canonical
+from dyadwatch.core.layouts import KINECT25, LAYOUTS, SBU15, UPPER11
+from dyadwatch.core.skeleton import Layout
+
+AT = anchors(UPPER11)
+
+
+def pair(seed: int, people_m: float = 1.2) -> np.ndarray:
+    """A window (2, 8, 11, 3) of two upper bodies about half a metre of trunk tall."""
+    rng = np.random.default_rng(seed)
+    joints = rng.normal(scale=0.15, size=(2, 8, 11, 3)) + np.array([0, 1.2, 0])
+    joints[:, :, UPPER11.index["neck"]] = joints[:, :, UPPER11.index["pelvis"]] + [0.02, 0.5, 0.01]
+    joints[1, ..., 0] += people_m
+    return joints
+
+
+def turn(angle: float) -> np.ndarray:
+    return np.array([[np.cos(angle), 0, np.sin(angle)], [0, 1, 0], [-np.sin(angle), 0, np.cos(angle)]])
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    seed=st.integers(0, 1000),
+    shift=st.tuples(*[st.floats(-20, 20)] * 3),
+    angle=st.floats(-np.pi, np.pi),
+    scale=st.floats(0.6, 1.5),
+)
+def test_camera_place_heading_and_body_size_are_removed(seed, shift, angle, scale):
+    joints = pair(seed)
+    seen = scale * joints @ turn(angle).T + shift
+    np.testing.assert_allclose(canonical(seen, AT), canonical(joints, AT), atol=1e-5)
+
+
+@given(seed=st.integers(0, 1000))
+def test_swapping_persons_is_half_a_turn(seed):
+    joints = pair(seed)
+    swapped = canonical(joints[::-1], AT)
+    np.testing.assert_allclose(swapped, canonical(joints, AT)[::-1] @ turn(np.pi).T, atol=1e-9)
+
+
+def test_the_pair_stands_on_the_x_axis_round_the_origin_with_trunks_of_half_a_metre():
+    placed = canonical(pair(1) * 1.4, AT)
+    pelvis, neck = placed[:, :, UPPER11.index["pelvis"]], placed[:, :, UPPER11.index["neck"]]
+    np.testing.assert_allclose(pelvis.mean((0, 1)), 0, atol=1e-9)
+    np.testing.assert_allclose(pelvis.mean(1)[:, 2], 0, atol=1e-9)
+    assert pelvis[0, :, 0].mean() < 0 < pelvis[1, :, 0].mean()
+    assert np.linalg.norm(neck - pelvis, axis=-1).mean() == pytest.approx(TRUNK_M)
+
+
+def test_one_frame_for_both_keeps_how_far_apart_they_are():
+    near, far = (distance_maps(canonical(pair(2, m), AT)).mean() for m in (0.5, 2.0))
+    assert far > near + 1
+
+
+def test_coinciding_persons_give_finite_coordinates():
+    joints = pair(3)
+    joints[1] = joints[0]
+    placed = canonical(joints, AT)
+    assert np.isfinite(placed).all()
+    np.testing.assert_allclose(placed[..., 0], 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("trunk", [0.0, 50.0])
+def test_an_absurd_trunk_does_not_blow_the_pair_up_or_shrink_it_to_a_point(trunk):
+    joints = pair(4)
+    joints[:, :, UPPER11.index["neck"]] = joints[:, :, UPPER11.index["pelvis"]] + [0, trunk, 0]
+    placed = canonical(joints, AT)
+    apart = np.linalg.norm(placed[1, 0, 2] - placed[0, 0, 2]) / np.linalg.norm(joints[1, 0, 2] - joints[0, 0, 2])
+    assert 0.5 < apart < 3
+
+
+def test_dtype_and_leading_axes_are_kept():
+    joints = np.stack([pair(0), pair(1)]).astype(np.float32)
+    placed = canonical(joints, AT)
+    assert placed.dtype == np.float32
+    assert placed.shape == joints.shape
+    np.testing.assert_allclose(placed[1], canonical(joints[1], AT), atol=1e-6)
+
+
+def test_every_known_layout_has_anchors():
+    for layout in LAYOUTS.values():
+        at = anchors(layout)
+        assert max(*at.pelvis, *at.neck) < len(layout)
+
+
+def test_anchors_use_the_joint_itself_or_the_middle_of_two():
+    assert anchors(KINECT25) == Anchors((0, 0), (2, 2))
+    assert anchors(SBU15).pelvis == (SBU15.index["left_hip"], SBU15.index["right_hip"])
+
+
+@pytest.mark.parametrize(
+    ("joints", "text"),
+    [
+        (("left_hand",), "layout 'glove' has no pelvis and no neck to place a pair by, nor joints to derive it from"),
+        (("neck", "left_hip"), r"layout 'glove' has no pelvis to place a pair by.*\(it has neck, left_hip\)"),
+    ],
+)
+def test_missing_anchors_are_named(joints, text):
+    with pytest.raises(LayoutError, match=text):
+        anchors(Layout("glove", joints))
+
+
+def test_distance_maps_are_distances_and_transpose_when_persons_swap():
+    joints = np.random.default_rng(0).normal(size=(3, 2, 4, 5, 3))
+    maps = distance_maps(joints)
+    assert maps.shape == (3, 4, 5, 5)
+    assert maps[1, 2, 3, 4] == pytest.approx(np.linalg.norm(joints[1, 0, 2, 3] - joints[1, 1, 2, 4]))
+    np.testing.assert_array_equal(distance_maps(joints[:, ::-1]), maps.swapaxes(-1, -2))
