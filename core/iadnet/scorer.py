@@ -1,0 +1,186 @@
+"""The whole score of a pair window as one module: what is exported and runs live.
+
+    joints -> canonical frame -> relational statistics -> nearest normal window --.
+                     |                                                            +-> unusual --.
+                     '-> IADNet encoder -> pooled features -> flow ---------------'             +-> score
+                                                  '--------> broken-pair logit -----> relation -'
+
+Every arrow to the right of a part passes a `Surprise` map, fitted on normal windows that the part did not see.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dyadwatch.core.iadnet.config import IADNetConfig
+from dyadwatch.core.iadnet.flow import FoldedFlow
+from dyadwatch.core.iadnet.frame import PairFrame
+from dyadwatch.core.iadnet.statistics import Neighbours, RelationalStatistics
+from dyadwatch.core.iadnet.steady import row_dot
+from dyadwatch.core.iadnet.tasm import IADNetEncoder, pool
+from dyadwatch.core.statistics import Scaling, Statistics
+from dyadwatch.core.surprise import Surprise
+
+
+class SurpriseMap(nn.Module):
+    """`core.surprise.Surprise` as a sum of ReLUs."""
+
+    knots: Tensor
+    slopes: Tensor
+
+    def __init__(self, surprise: Surprise) -> None:
+        super().__init__()
+        self.register_buffer("knots", torch.from_numpy(surprise.knots).float())
+        self.register_buffer("slopes", torch.from_numpy(surprise.slopes).float())
+
+    def forward(self, scores: Tensor) -> Tensor:
+        """Raw scores (B,) to surprise (B,)."""
+        return row_dot((scores[:, None] - self.knots).relu(), self.slopes.expand(scores.shape[0], -1))
+
+
+class PairEncoder(nn.Module):
+    """IADNet encoder with a head that tells pairs that belong together from broken ones.
+
+    Arguments:
+        config: sizes of the network.
+    """
+
+    def __init__(self, config: IADNetConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.frame = PairFrame(config.anchors)
+        self.encoder = IADNetEncoder(config)
+        self.head = nn.Sequential(nn.Linear(config.pooled, 64), nn.GELU(), nn.Linear(64, 1))
+
+    def features(self, placed: Tensor) -> tuple[Tensor, Tensor]:
+        """Canonical windows (B, 2, T, J, 3) to pooled features (B, F) in both orders of the persons."""
+        f = self.encoder.encode(placed)
+        return pool(f[:, 0], f[:, 1]), pool(f[:, 1], f[:, 0])
+
+    def logit(self, forth: Tensor, back: Tensor) -> Tensor:
+        """How surely the pair is broken, from both features; shape (B,)."""
+        return 0.5 * (self.head(forth) + self.head(back)).squeeze(-1)
+
+    def forward(self, joints: Tensor) -> Tensor:
+        """Broken-pair logit of raw windows (B, 2, T, J, 3); shape (B,)."""
+        return self.logit(*self.features(self.frame(joints)))
+
+
+class FeatureDensity(nn.Module):
+    """Negative log-likelihood of pooled features: a fixed whitening to few dimensions, then a folded flow.
+
+    Arguments:
+        mean: shape (F,).
+        whiten: shape (D, F), rows scaled so that normal features come out with unit variance.
+        flow: the density there; None is the standard normal itself (a shrunken Gaussian on the features).
+    """
+
+    mean: Tensor
+    whiten: Tensor
+
+    def __init__(self, mean: Tensor, whiten: Tensor, flow: FoldedFlow | None) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("whiten", whiten)
+        self.flow = flow
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features (B, F) to nats (B,), up to a constant."""
+        z = (features - self.mean) @ self.whiten.mT
+        return 0.5 * row_dot(z, z) if self.flow is None else -self.flow.log_prob(z)
+
+
+@dataclass(frozen=True)
+class Weights:
+    """How much each part's surprise counts; 0 leaves the part out of the graph.
+
+    Arguments:
+        neighbours, flow: towards *unusual*.
+        unusual, relation: towards the joined score.
+    """
+
+    neighbours: float = 1.0
+    flow: float = 0.0
+    unusual: float = 1.0
+    relation: float = 0.0
+
+
+@dataclass(frozen=True)
+class Maps:
+    """The surprise map of each part and of each sum of parts."""
+
+    neighbours: Surprise
+    flow: Surprise
+    unusual: Surprise
+    relation: Surprise
+    score: Surprise
+
+
+class PairScorer(nn.Module):
+    """Scores windows of two people; symmetric in who is person 0.
+
+    Arguments:
+        statistics, scaling: how relational statistics are made and scaled.
+        support: scaled statistics of normal windows, shape (N, F).
+        distances: their mean joint-pair distances, metres, shape (N, R, R).
+        joints, frames: J and T of the windows.
+        maps, weights: calibration, see `Maps` and `Weights`.
+        encoder, density: the learnt parts; None where there is too little data to learn from.
+    """
+
+    def __init__(
+        self,
+        *,
+        statistics: Statistics,
+        scaling: Scaling,
+        support: np.ndarray,
+        distances: np.ndarray,
+        joints: int,
+        frames: int,
+        maps: Maps,
+        weights: Weights,
+        encoder: PairEncoder | None = None,
+        density: FeatureDensity | None = None,
+    ) -> None:
+        super().__init__()
+        self.joints, self.frames = joints, frames
+        self.weights = weights
+        self.frame = PairFrame(statistics.at)
+        self.statistics = RelationalStatistics(statistics, frames)
+        self.neighbours = Neighbours(statistics, scaling, support, distances, joints)
+        self.encoder = encoder if weights.relation or weights.flow else None
+        self.density = density if weights.flow else None
+        self.neighbours_map = SurpriseMap(maps.neighbours)
+        self.flow_map = SurpriseMap(maps.flow)
+        self.unusual_map = SurpriseMap(maps.unusual)
+        self.relation_map = SurpriseMap(maps.relation)
+        self.score_map = SurpriseMap(maps.score)
+
+    def forward(self, joints: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """Raw windows to scores and their explanation.
+
+        Arguments:
+            joints: metres, shape (B, 2, T, J, 3).
+
+        Returns:
+            score, relation, unusual: surprise, each (B,); joint_pairs: contributions >= 0 of joint i of person 0
+            with joint j of person 1 to being unusual (B, J, J); shift: mean distance of that joint pair less that
+            of the nearest normal window, metres (B, J, J).
+        """
+        placed = self.frame(joints)
+        distance, joint_pairs, shift = self.neighbours(*self.statistics(joints, placed))
+        unusual = self.weights.neighbours * self.neighbours_map(distance)
+        relation = torch.zeros_like(distance)
+        if self.encoder is not None:
+            forth, back = self.encoder.features(placed)
+            relation = self.relation_map(self.encoder.logit(forth, back))
+            if self.density is not None:
+                nll = 0.5 * (self.density(forth) + self.density(back))
+                unusual = unusual + self.weights.flow * self.flow_map(nll)
+        unusual = self.unusual_map(unusual)
+        score = self.score_map(self.weights.unusual * unusual + self.weights.relation * relation)
+        return score, relation, unusual, joint_pairs, shift

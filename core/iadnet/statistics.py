@@ -1,0 +1,171 @@
+"""The relational statistics of `core.statistics` as a module that exports into the graph."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from dyadwatch.core.iadnet.frame import PairFrame
+from dyadwatch.core.iadnet.steady import mean_over_time, row_dot, steady_log
+from dyadwatch.core.statistics import (
+    DISTANCE_FLOOR_M,
+    PER_PAIR,
+    SPEED_FLOOR_M_S,
+    Scaling,
+    Statistics,
+    segment_weights,
+)
+
+
+class RelationalStatistics(nn.Module):
+    """The same numbers as `core.statistics.Statistics`, from torch operations that ONNX knows.
+
+    Arguments:
+        statistics: which joints, frame and rate.
+        frames: T of the windows; fixed, because the quarters are.
+    """
+
+    quarters: Tensor
+    joints: Tensor
+    first: Tensor
+    second: Tensor
+    facing: Tensor
+
+    def __init__(self, statistics: Statistics, frames: int) -> None:
+        super().__init__()
+        self.fps = statistics.fps
+        self.frame = PairFrame(statistics.at)
+        r = len(statistics.joints)
+        first, second = np.triu_indices(r, 1)
+        facing = torch.ones(2, 1, 1, 3)
+        facing[1, ..., ::2] = -1
+        for name, value in (
+            ("quarters", torch.from_numpy(segment_weights(frames)).float()),
+            ("joints", torch.tensor(statistics.joints)),
+            ("first", torch.from_numpy(first)),
+            ("second", torch.from_numpy(second)),
+            ("facing", facing),
+        ):
+            self.register_buffer(name, value, persistent=False)
+
+    def forward(self, windows: Tensor, placed: Tensor) -> tuple[Tensor, Tensor]:
+        """Statistics, and the mean distance of each joint pair.
+
+        Arguments:
+            windows: raw metres, shape (B, 2, T, J, 3).
+            placed: the same in the canonical frame.
+
+        Returns:
+            Shapes (B, F) and (B, R, R), metres.
+        """
+        windows, placed = windows.index_select(3, self.joints), placed.index_select(3, self.joints)
+        batch, _, steps, r, _ = windows.shape
+        d = _distances(windows[:, 0, :, :, None], windows[:, 1, :, None]).reshape(batch, steps, r * r)
+        log_d = steady_log(d + DISTANCE_FLOOR_M)
+        middle = mean_over_time(log_d).unsqueeze(1)
+        spread = mean_over_time((log_d - middle).square()).sqrt().unsqueeze(1)
+        change = (d[:, 1:] - d[:, :-1]).abs() * self.fps
+        pair = torch.cat([self.quarters @ log_d, spread, *_mean_and_rms(change)], 1)
+
+        speed = _distances(windows[:, :, 1:], windows[:, :, :-1]) * self.fps
+        own = _distances(windows.index_select(3, self.first), windows.index_select(3, self.second))
+        place = self.quarters @ (placed * self.facing).flatten(3)
+        mean, rms = _mean_and_rms(speed)
+        person = torch.cat([mean[:, :, 0], rms[:, :, 0], mean_over_time(own), place.flatten(2)], 2)
+        return torch.cat([pair.flatten(1), person.flatten(1)], 1), mean_over_time(d).reshape(batch, r, r)
+
+
+class Neighbours(nn.Module):
+    """Nearest normal window, and what of the distance each joint pair makes up.
+
+    Arguments:
+        statistics: the layout of the vectors.
+        scaling: how vectors are scaled.
+        support: scaled vectors of normal windows, shape (N, F).
+        distances: mean distance of each joint pair in those windows, metres, shape (N, R, R).
+        joints: J of the windows; pairs of joints that do not enter contribute nothing.
+    """
+
+    centre: Tensor
+    scale: Tensor
+    support: Tensor
+    support_norm: Tensor
+    distances: Tensor
+    swap: Tensor
+    spread: Tensor
+
+    def __init__(
+        self, statistics: Statistics, scaling: Scaling, support: np.ndarray, distances: np.ndarray, joints: int
+    ) -> None:
+        super().__init__()
+        self.related = len(statistics.joints)
+        spread = np.zeros((joints, self.related), np.float32)
+        spread[list(statistics.joints), range(self.related)] = 1
+        bank = torch.from_numpy(np.ascontiguousarray(support, dtype=np.float32))
+        self.register_buffer("centre", torch.from_numpy(scaling.centre))
+        self.register_buffer("scale", torch.from_numpy(scaling.scale))
+        self.register_buffer("support", bank)
+        self.register_buffer("support_norm", 0.5 * bank.square().sum(1))
+        self.register_buffer("distances", torch.from_numpy(np.ascontiguousarray(distances, dtype=np.float32)))
+        self.register_buffer("swap", torch.from_numpy(statistics.swap))
+        self.register_buffer("spread", torch.from_numpy(spread))
+
+    def forward(self, values: Tensor, mean_distances: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Distance to the nearest support window, in whichever order of the persons is nearer.
+
+        Arguments:
+            values: statistics, shape (B, F).
+            mean_distances: metres, shape (B, R, R).
+
+        Returns:
+            Root mean square difference (B,); contributions of joint pairs to its square (B, J, J); mean distance
+            less that of the nearest window, metres (B, J, J).
+        """
+        scaled = torch.asinh((values - self.centre) / self.scale)
+        swapped = scaled.index_select(1, self.swap)
+        best, entry = self._nearest(scaled)
+        best_swapped, entry_swapped = self._nearest(swapped)
+        turned = best_swapped < best
+        vector = torch.where(turned[:, None], swapped, scaled)
+        entry = torch.where(turned, entry_swapped, entry)
+        # the difference itself, because the matrix product above loses the last digits of small distances
+        difference = vector - self.support.index_select(0, entry)
+        square = difference.square()
+        r = self.related
+        maps = (
+            PER_PAIR
+            / square.shape[1]
+            * mean_over_time(square[:, : PER_PAIR * r * r].unflatten(1, (PER_PAIR, -1))).unflatten(1, (r, r))
+        )
+        reference = self.distances.index_select(0, entry)
+        flip = turned[:, None, None]
+        maps = torch.where(flip, maps.mT, maps)
+        shift = mean_distances - torch.where(flip, reference.mT, reference)
+        return (
+            (row_dot(difference, difference) / square.shape[1]).sqrt(),
+            self._all_joints(maps),
+            self._all_joints(shift),
+        )
+
+    def _nearest(self, scaled: Tensor) -> tuple[Tensor, Tensor]:
+        """Half the squared distance less a constant of the window, and the entry; both (B,)."""
+        return (self.support_norm - scaled @ self.support.mT).min(1)
+
+    def _all_joints(self, maps: Tensor) -> Tensor:
+        if self.spread.shape[0] == self.related:
+            return maps
+        return self.spread @ maps @ self.spread.mT
+
+
+def _distances(a: Tensor, b: Tensor) -> Tensor:
+    """Euclidean distances over the last axis of arrays that broadcast."""
+    x, y, z = ((p - q).square() for p, q in zip(a.unbind(-1), b.unbind(-1), strict=True))
+    return (x + y + z).sqrt()
+
+
+def _mean_and_rms(speed: Tensor) -> tuple[Tensor, Tensor]:
+    """Logarithms of mean and root mean square over time, (..., T, C) to (..., 1, C) twice."""
+    mean, rms = mean_over_time(speed), mean_over_time(speed.square()).sqrt()
+    log_mean, log_rms = (steady_log(m + SPEED_FLOOR_M_S).unsqueeze(-2) for m in (mean, rms))
+    return log_mean, log_rms

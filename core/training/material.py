@@ -1,0 +1,106 @@
+"""What a recipe starts from and what it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.iadnet.scorer import PairScorer
+from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.statistics import Statistics
+from dyadwatch.core.training.broken import VALIDATION_KINDS, PairSampler
+from dyadwatch.core.training.calibrate import split_units
+from dyadwatch.core.training.encoder import BrokenPairs
+from dyadwatch.core.training.options import TrainOptions
+from dyadwatch.core.training.recordings import Prepared, Windows, cut, prepare
+
+HELD_BACK = 0.2  # of the units, for calibration and weights
+_MOST_WINDOWS = 20000
+_BROKEN_PER_KIND = 400
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training gives.
+
+    Arguments:
+        scorer: the module to export.
+        layout, options: what it is for and how it was made.
+        summary: a few plain values for the model's metadata.
+        calibration: `raise_at`, `clear_at` and `evidence`, see `thresholds`.
+        report: everything measured, as plain values.
+    """
+
+    scorer: PairScorer
+    layout: Layout
+    options: TrainOptions
+    summary: dict[str, Any]
+    calibration: dict[str, Any]
+    report: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Material:
+    """What both recipes start from.
+
+    Arguments:
+        prepared: clean recordings.
+        windows: all normal windows.
+        values: their statistics, shape (N, F).
+        held: which windows are held back, shape (N,).
+        broken: held-back windows and the same ones broken, by kind.
+        train: sampler of the recordings that are not held back.
+    """
+
+    prepared: Prepared
+    statistics: Statistics
+    windows: Windows
+    hop: int
+    values: NDArray[np.float32]
+    held: NDArray[np.bool_]
+    broken: BrokenPairs
+    train: PairSampler
+
+
+def gather(clip_sets: Sequence[ClipSet], options: TrainOptions) -> Material:
+    """Cleans the clips, cuts windows, holds some back and breaks those.
+
+    Raises:
+        LayoutError: when joints do not map onto the model's layout.
+        TrainingError: when there is too little.
+    """
+    prepared = prepare(clip_sets, options)
+    statistics = Statistics.of_layout(prepared.layout, options.fps)
+    hop = max(options.hop, prepared.frames // _MOST_WINDOWS)
+    windows = cut(prepared.recordings, options.frames, hop)
+    held = split_units(windows.unit, HELD_BACK, options.seed)
+    held_units = set(np.unique(windows.unit[held]).tolist())
+    samplers = [
+        PairSampler(
+            [r for r in prepared.recordings if (r.unit in held_units) == back],
+            options.frames,
+            options.fps,
+            statistics.at,
+            tempo=0.0 if back else options.tempo,
+        )
+        for back in (True, False)
+    ]
+    count = min(_BROKEN_PER_KIND, 4 * int(held.sum()))
+    pairs = {kind: samplers[0].validation_set(kind, count, options.seed) for kind in VALIDATION_KINDS}
+    broken = {kind: pair for kind, pair in pairs.items() if len(pair[0]) >= 10}
+    return Material(prepared, statistics, windows, hop, statistics(windows.joints), held, broken, samplers[1])
+
+
+def summarise(report: dict[str, Any], options: TrainOptions) -> dict[str, Any]:
+    """What the model's metadata say about its training."""
+    return {
+        "recipe": options.recipe,
+        "seed": options.seed,
+        **{k: report[k] for k in ("clips", "skipped_clips", "hours", "windows", "support", "labels", "weights")},
+        "broken_pairs_auroc": {k: round(v, 4) for k, v in report["broken_pairs_mean"].items() if v is not None},
+    }

@@ -1,0 +1,106 @@
+"""What a training run is told, and what it tells while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+from dyadwatch.core.errors import TrainingError
+
+Recipe = Literal["default", "paper"]
+_MOST_FRAMES = 240
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainOptions:
+    """One recipe for all data; nothing here needs to be set.
+
+    Arguments:
+        layout: name of the model's skeleton layout; None is the layout of the first clips.
+        fps: frames per second of the model's time grid.
+        window_s: length of a window, seconds.
+        hop: grid steps between the windows that the model is fitted to and calibrated on.
+        recipe: `default`, or the published end-to-end likelihood training, `paper`.
+        seed: of everything random.
+        steps: optimiser steps of the encoder; the default recipe.
+        batch: intact windows a step, with as many broken ones beside them.
+        epochs: passes over the clips; the `paper` recipe.
+        width, units: size of the encoder, see `IADNetConfig`.
+        support: most normal windows kept in the model for comparison.
+        mirror: also train on left-right mirrored people; harms where habits are one-sided.
+        noise_m: standard deviation of the noise put on joints while the encoder trains.
+        tempo: windows are played up to this part faster or slower while the encoder trains.
+        max_minutes: the encoder stops after this long and the rest goes on; None is no limit. A run that it cuts
+            short is not repeatable to the last digit.
+        stop_on_collapse: whether the `paper` recipe ends with an error where it sees a collapse.
+
+    Raises:
+        TrainingError: naming the option, its value and what was expected.
+    """
+
+    layout: str | None = None
+    fps: float = 15.0
+    window_s: float = 2.0
+    hop: int = 3
+    recipe: Recipe = "default"
+    seed: int = 0
+    steps: int = 2000
+    batch: int = 64
+    epochs: int = 50
+    width: int = 64
+    units: int = 2
+    support: int = 512
+    mirror: bool = False
+    noise_m: float = 0.005
+    tempo: float = 0.1
+    max_minutes: float | None = None
+    stop_on_collapse: bool = True
+
+    def __post_init__(self) -> None:
+        _expect(1 <= self.fps <= 240, "fps", self.fps, "1 to 240 frames per second")
+        for key in ("hop", "steps", "batch", "epochs", "width", "units", "support"):
+            _expect(getattr(self, key) >= 1, key, getattr(self, key), "at least 1")
+        _expect(
+            8 <= self.frames <= _MOST_FRAMES,
+            "window_s",
+            self.window_s,
+            f"8 to {_MOST_FRAMES} frames, {8 / self.fps:.2f} to {_MOST_FRAMES / self.fps:.0f} s at {self.fps:g} fps",
+        )
+        _expect(self.recipe in get_args(Recipe), "recipe", self.recipe, " or ".join(get_args(Recipe)))
+        _expect(0 <= self.noise_m <= 0.1, "noise_m", self.noise_m, "0 to 0.1 m")
+        _expect(0 <= self.tempo <= 0.5, "tempo", self.tempo, "0 to 0.5")
+        _expect(self.max_minutes is None or self.max_minutes > 0, "max_minutes", self.max_minutes, "more than 0")
+
+    @property
+    def frames(self) -> int:
+        """T, frames of a window."""
+        return round(self.window_s * self.fps)
+
+
+def _expect(holds: bool, key: str, value: object, expected: str) -> None:
+    if not holds:
+        raise TrainingError(f"training option {key} = {value!r}: expected {expected}")
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One step of a training run.
+
+    Arguments:
+        stage: what is being done, a few words.
+        done, total: how far the stage is.
+        values: figures worth watching, by name.
+    """
+
+    stage: str
+    done: int
+    total: int
+    values: dict[str, float] = field(default_factory=dict)
+
+
+Listener = Callable[[Progress], None]
+
+
+def silent(_: Progress) -> None:
+    """A listener that listens to nothing."""

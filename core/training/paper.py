@@ -1,0 +1,177 @@
+"""The published recipe: the whole network by negative log-likelihood, watched for the collapse it is prone to."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dyadwatch.core.auroc import auroc
+from dyadwatch.core.errors import TrainingError
+from dyadwatch.core.iadnet.network import IADNet
+from dyadwatch.core.iadnet.scorer import FeatureDensity, Maps, PairEncoder, PairScorer, Weights
+from dyadwatch.core.neighbours import spread_subset
+from dyadwatch.core.statistics import Scaling, mean_distances
+from dyadwatch.core.surprise import Surprise
+from dyadwatch.core.training.augment import augment
+from dyadwatch.core.training.calibrate import thresholds
+from dyadwatch.core.training.encoder import encoder_config
+from dyadwatch.core.training.material import Material, Trained, summarise
+from dyadwatch.core.training.options import Listener, Progress, TrainOptions
+from dyadwatch.core.training.report import make_report
+
+_RATES = (1e-3, 1e-5)  # first and last epoch
+_BATCH = 32
+_CHUNK = 256
+_WATCH_FROM = 5  # epochs; before, nothing has been learnt that could collapse
+_LEAST_SPREAD = 0.1  # of the spread before training
+_LEAST_GAP = 0.3  # nats between broken and intact held-out pairs
+_IN_A_ROW = 2
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What the collapse monitor sees after an epoch; 0 is before training.
+
+    Arguments:
+        epoch: number.
+        nll: mean training loss, nats.
+        spread: root mean square deviation of the flow's input over held-out normal windows.
+        gap: median NLL of held-out broken pairs less that of intact ones, nats.
+        auroc: of broken against intact.
+    """
+
+    epoch: int
+    nll: float
+    spread: float
+    gap: float
+    auroc: float
+
+
+def collapsed(history: list[Epoch]) -> str:
+    """What has collapsed in the last epochs, in words; empty while nothing has."""
+    if len(history) <= _WATCH_FROM + _IN_A_ROW:
+        return ""
+    first, last = history[0], history[-_IN_A_ROW:]
+    if all(e.spread < _LEAST_SPREAD * first.spread for e in last):
+        return f"the features' spread fell from {first.spread:.2g} to {last[-1].spread:.2g}"
+    if all(not e.gap >= _LEAST_GAP for e in last):
+        return f"broken pairs lie only {last[-1].gap:.2g} nats above intact ones; expected {_LEAST_GAP:g} or more"
+    return ""
+
+
+def train_paper(material: Material, options: TrainOptions, listen: Listener, started: float) -> Trained:
+    """End-to-end NLL with Adam, 1e-3 falling to 1e-5.
+
+    Raises:
+        TrainingError: when features collapse and `options.stop_on_collapse` is set; says what was seen.
+    """
+    layout = material.prepared.layout
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.seed)
+        network = IADNet(encoder_config(layout, options))
+    rng = np.random.default_rng([options.seed, 5])
+    generator = torch.Generator().manual_seed(options.seed)
+    optimiser = torch.optim.Adam(network.parameters(), lr=_RATES[0])
+    decay = (_RATES[1] / _RATES[0]) ** (1 / max(options.epochs - 1, 1))
+    rates = torch.optim.lr_scheduler.ExponentialLR(optimiser, decay)
+    train = material.windows.joints[~material.held]
+    history = [_watch(network, material, 0, float("nan"))]
+    verdict = ""
+    for epoch in range(1, options.epochs + 1):
+        losses: list[float] = []
+        order = rng.permutation(len(train))
+        for i in range(0, len(order), _BATCH):
+            windows = augment(torch.from_numpy(train[order[i : i + _BATCH]]), 0.0, None, generator)
+            loss = network.nll(windows).mean()
+            if not torch.isfinite(loss):
+                raise TrainingError(f"the likelihood is not finite in epoch {epoch}; train with --recipe default")
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            losses.append(float(loss.detach()))
+        rates.step()
+        history.append(_watch(network, material, epoch, float(np.mean(losses))))
+        latest = asdict(history[-1])
+        listen(Progress("paper", epoch, options.epochs, {k: latest[k] for k in ("nll", "spread", "gap", "auroc")}))
+        verdict = verdict or collapsed(history)
+        if verdict and options.stop_on_collapse:
+            raise TrainingError(
+                f"collapsed in epoch {epoch} of {options.epochs}: {verdict}, while the training loss fell from "
+                f"{history[1].nll:.1f} to {history[-1].nll:.1f} nats; such a model tells nothing apart, train with "
+                "--recipe default"
+            )
+        if options.max_minutes is not None and time.monotonic() - started > 60 * options.max_minutes:
+            break
+    return _assemble(network.eval(), material, options, history, verdict, started)
+
+
+@torch.no_grad()
+def _nll(network: IADNet, windows: NDArray[np.float32]) -> NDArray[np.float64]:
+    parts = [network.nll(torch.from_numpy(windows[i : i + _CHUNK])) for i in range(0, len(windows), _CHUNK)]
+    return torch.cat(parts).double().numpy()
+
+
+@torch.no_grad()
+def _watch(network: IADNet, material: Material, epoch: int, nll: float) -> Epoch:
+    network.eval()
+    held = torch.from_numpy(material.windows.joints[material.held][:_CHUNK])
+    spread = float(network.narrow(network.features(held)[0]).std(0).square().mean().sqrt())
+    intact, broken = (np.concatenate([pair[i] for pair in material.broken.values()]) for i in (0, 1))
+    low, high = _nll(network, intact), _nll(network, broken)
+    network.train()
+    return Epoch(epoch, nll, spread, float(np.median(high) - np.median(low)), auroc(low, high))
+
+
+def _assemble(
+    network: IADNet,
+    material: Material,
+    options: TrainOptions,
+    history: list[Epoch],
+    verdict: str,
+    started: float,
+) -> Trained:
+    """The scorer with nothing but the likelihood in its score; the support set serves the explanation."""
+    judges = material.windows.take(material.held)
+    nll = _nll(network, judges.joints)
+    flow_map = Surprise.fit(nll)
+    surprise = flow_map(nll)
+    identity = Surprise(np.zeros(1), np.ones(1))
+    encoder = PairEncoder(network.config)
+    encoder.encoder = network.encoder
+    whiten = network.narrow.weight.detach()
+    offset = -torch.linalg.pinv(whiten) @ network.narrow.bias.detach()  # W (f - m) = W f + b
+    scaling = Scaling.fit(material.values, material.statistics)
+    keep = spread_subset(material.values, options.support, options.seed)
+    weights = Weights(neighbours=0.0, flow=1.0)
+    scorer = PairScorer(
+        statistics=material.statistics,
+        scaling=scaling,
+        support=scaling(material.values[keep]),
+        distances=mean_distances(material.windows.joints[keep], material.statistics.joints),
+        joints=len(material.prepared.layout),
+        frames=options.frames,
+        maps=Maps(Surprise.zero(), flow_map, identity, Surprise.zero(), identity),
+        weights=weights,
+        encoder=encoder,
+        density=FeatureDensity(offset, whiten, network.flow.folded()),
+    ).eval()
+    calibration = thresholds(surprise, judges, material.hop / options.fps)
+    figures: dict[str, Any] = {
+        "weights": asdict(weights),
+        "broken_pairs": {},
+        "broken_pairs_mean": {"flow": history[-1].auroc},
+        "curve": [asdict(e) for e in history],
+        "collapse": verdict,
+        "calibration": calibration,
+        "windows": len(material.windows),
+        "support": len(keep),
+        "minutes": round((time.monotonic() - started) / 60, 3),
+    }
+    scores = {"score": surprise, "relation": np.zeros(len(nll)), "unusual": surprise}
+    report = make_report(material.prepared, judges, options, scores, figures)
+    return Trained(scorer, material.prepared.layout, options, summarise(report, options), calibration, report)
