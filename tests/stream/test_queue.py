@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import threading
+import time
+from collections import Counter
+
+import numpy as np
+
+from dyadwatch.stream.line import Item, PairEnded, Window
+from dyadwatch.stream.pairs import Pair
+from dyadwatch.stream.queue import ItemQueue
+
+PAIR = Pair((1, 2), (0, 1))
+
+
+def window(end: int, source: str = "hall") -> Window:
+    return Window(source, PAIR, 0, end, np.zeros((2, 2, 1, 3), np.float32), "unix", 0)
+
+
+def ended(stamp: int) -> PairEnded:
+    return PairEnded("hall", PAIR, stamp, "unix", "lost")
+
+
+def when(items: list[Item] | None) -> list[int]:
+    assert items is not None
+    return [i.end if isinstance(i, Window) else -i.stamp for i in items]
+
+
+def shed_nothing(source: str) -> None:
+    raise AssertionError(source)
+
+
+def test_items_come_out_in_order_with_at_most_so_many_windows() -> None:
+    queue = ItemQueue(10, shed_nothing)
+    queue.put([window(1), ended(2), window(3)])
+    queue.put([window(4), ended(5)])
+    assert when(queue.take(2, 0)) == [1, -2, 3]
+    assert when(queue.take(2, 0)) == [4, -5]
+    assert queue.take(2, 0) == []
+
+
+def test_the_oldest_windows_are_shed_and_ends_never() -> None:
+    shed: Counter[str] = Counter()
+    queue = ItemQueue(2, lambda source: shed.update([source]))
+    queue.put([ended(1), window(2, "yard"), ended(3), window(4), window(5), ended(6), window(7)])
+    assert shed == {"yard": 1, "hall": 1}
+    assert when(queue.take(9, 0)) == [-1, -3, 5, -6, 7]
+    queue.put([window(8), window(9)])
+    assert shed.total() == 2
+
+
+def test_a_closed_queue_hands_out_the_rest_and_then_none() -> None:
+    queue = ItemQueue(10, shed_nothing)
+    queue.put([window(1), window(2)])
+    queue.close()
+    assert when(queue.take(1, 9)) == [1]
+    assert when(queue.take(1, 9)) == [2]
+    assert queue.take(1, 9) is None
+
+
+def test_take_wakes_for_items_and_for_the_end_but_not_for_nothing() -> None:
+    queue = ItemQueue(10, shed_nothing)
+    started = time.monotonic()
+    timers = [
+        threading.Timer(0.05, queue.put, [[]]),
+        threading.Timer(0.15, queue.put, [[window(1)]]),
+        threading.Timer(0.3, queue.close),
+    ]
+    for t in timers:
+        t.start()
+    assert when(queue.take(1, 30)) == [1]
+    assert time.monotonic() - started > 0.1
+    assert queue.take(1, 30) is None
+    assert time.monotonic() - started < 20
+    for t in timers:
+        t.join()
