@@ -84,7 +84,13 @@ class Scenario:
         return len(self._figures)
 
     def joints(self, fps: float = 30.0, *, noise: bool = True) -> NDArray[np.float32]:
-        """Everybody at the frames' times k / fps: metres, layout `kinect25`, shape (T, P, 25, 3)."""
+        """Everybody at the frames' times k / fps: metres, layout `kinect25`, shape (T, P, 25, 3).
+
+        Raises:
+            ConfigError: when fps is out of range.
+        """
+        if not 1.0 <= fps <= 240.0:
+            raise ConfigError(f"fps is {fps:g}; expected 1 to 240 frames a second")
         t = np.arange(int(self.duration_s * fps + 1e-9)) / fps
         out = np.stack([f.joints(t) for f in self._figures], axis=1)
         if noise and self.noise_m > 0:
@@ -100,7 +106,7 @@ class Scenario:
         fps: float = 30.0,
         *,
         source: str = "simulator",
-        epoch: int = 1,
+        epoch: int = 0,
         start_ns: int = 0,
         clock: str = "unix",
         noise: bool = True,
@@ -129,7 +135,13 @@ class Scenario:
         return ClipSet(tuple(clips), KINECT25, "simulator")
 
 
-def _check(people: int, duration_s: float, anomalies: Sequence[str], script: Sequence[Act]) -> None:
+def _check(
+    seed: int, people: int, duration_s: float, noise_m: float, anomalies: Sequence[str], script: Sequence[Act]
+) -> None:
+    if seed < 0:
+        raise ConfigError(f"seed is {seed}; expected 0 or more")
+    if not 0.0 <= noise_m <= 0.1:
+        raise ConfigError(f"noise_m is {noise_m:g}; expected 0 to 0.1 metres")
     if not 2 <= people <= 6:
         raise ConfigError(f"people is {people}; expected 2 to 6")
     if not 1.0 <= duration_s <= 3600.0:
@@ -175,7 +187,7 @@ def make_scenario(
     """
     if isinstance(anomalies, int):
         anomalies = [ANOMALIES[k % len(ANOMALIES)] for k in range(anomalies)]
-    _check(people, duration_s, anomalies, script)
+    _check(seed, people, duration_s, noise_m, anomalies, script)
     if script and anomalies:
         raise ConfigError("both script and anomalies are given; expected one of them")
     room = room_m if room_m is not None else 6.0 + 0.7 * people

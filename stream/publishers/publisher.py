@@ -1,0 +1,157 @@
+"""Sends pose frames to a detector, at the pace of their stamps or as fast as the wire takes them."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from types import TracebackType
+from typing import Self
+
+import zmq
+
+from dyadwatch.core.errors import ConfigError, DyadwatchError, WireError
+from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.wire import TOPIC, encode_pose, topic_source
+
+DEFAULT_ADDRESS = "tcp://127.0.0.1:5570"
+_FLUSH_MS = 5000  # what is still queued at the end gets this long to leave
+_NS = 1_000_000_000
+
+
+class PosePublisher:
+    """One PUB end of the wire, as a context manager: connected and heard inside, flushed and closed after.
+
+    The socket is an XPUB, which is a PUB that is told of subscriptions: nothing is sent into the void before a
+    detector listens. A full queue makes `send` wait, so nothing is lost unnoticed on this side.
+
+    Arguments:
+        address: where the detector binds.
+        epoch: number of this run of the publisher, for frames whose epoch is 0; by default milliseconds since 1970,
+            so that a restart gets a larger one.
+        wait_s: how long entering waits for a detector; 0: does not wait, and what nobody hears is gone.
+        patience_s: how long `send` waits for room in the queue; then the frame is counted in `shed`. 0 suits cameras,
+            whose next frame is worth more than the last.
+    """
+
+    def __init__(
+        self,
+        address: str = DEFAULT_ADDRESS,
+        *,
+        epoch: int | None = None,
+        wait_s: float = 10.0,
+        patience_s: float = 30.0,
+    ) -> None:
+        self._address = address
+        self._epoch = time.time_ns() // 1_000_000 if epoch is None else epoch
+        self._wait_s = wait_s
+        self._patience_s = patience_s
+        self._context: zmq.Context[zmq.Socket[bytes]] | None = None
+        self._socket: zmq.Socket[bytes] | None = None
+        self._sources: set[str] = set()
+        self.sent = 0
+        self.shed = 0
+
+    def __enter__(self) -> Self:
+        """Connects and waits for a detector.
+
+        Raises:
+            ConfigError: when the address cannot be connected to.
+            DyadwatchError: when no detector listens within `wait_s`.
+        """
+        self._context = zmq.Context()
+        self._socket = self._context.socket(zmq.XPUB)
+        self._socket.setsockopt(zmq.XPUB_NODROP, 1)
+        self._socket.setsockopt(zmq.SNDTIMEO, round(self._patience_s * 1000))
+        try:
+            self._connect(self._socket)
+        except BaseException:
+            self._close(0)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close(_FLUSH_MS if kind is None else 0)
+
+    def send(self, frame: PoseFrame, *, fps: float | None = None) -> bool:
+        """Sends a frame; a frame of epoch 0 gets the publisher's.
+
+        Returns:
+            whether it went out; if not, it is counted in `shed`.
+
+        Raises:
+            ConfigError: when the frame's source has a name that detectors refuse.
+            DyadwatchError: when used outside of `with`.
+        """
+        if self._socket is None:
+            raise DyadwatchError("a PosePublisher sends only inside its 'with' block")
+        if frame.source not in self._sources:
+            self._check(frame.source)
+        if frame.epoch == 0:
+            frame = replace(frame, epoch=self._epoch)
+        try:
+            self._socket.send_multipart(encode_pose(frame, fps=fps))
+        except zmq.Again:
+            self.shed += 1
+            return False
+        self.sent += 1
+        return True
+
+    def _check(self, source: str) -> None:
+        try:
+            topic_source(f"{TOPIC}{source}".encode())
+        except WireError:
+            raise ConfigError(f"source is {source!r:.80}; expected 1-64 characters of A-Z a-z 0-9 _ -") from None
+        self._sources.add(source)
+
+    def _connect(self, socket: zmq.Socket[bytes]) -> None:
+        try:
+            socket.connect(self._address)
+        except zmq.ZMQError as e:
+            raise ConfigError(
+                f"address is {self._address!r}; expected something like {DEFAULT_ADDRESS!r} ({e})"
+            ) from None
+        if self._wait_s > 0 and not socket.poll(round(self._wait_s * 1000)):
+            raise DyadwatchError(
+                f"no detector listens at {self._address} after {self._wait_s:g} s; start one with: dyadwatch run"
+            )
+
+    def _close(self, flush_ms: int) -> None:
+        if self._socket is not None:
+            self._socket.close(flush_ms)
+            self._socket = None
+        if self._context is not None:
+            self._context.term()
+            self._context = None
+
+
+def pace(frames: Iterable[PoseFrame], rate: float = 1.0, stop: threading.Event | None = None) -> Iterator[PoseFrame]:
+    """The frames, each when its time has come: the first at once, the others as far behind it as their stamps say.
+
+    Arguments:
+        frames: in the order in which they are to leave.
+        rate: times real time; 0 or infinite: without waiting at all.
+        stop: ends the frames early once it is set, also in the middle of a wait.
+
+    Raises:
+        ConfigError: for a negative rate.
+    """
+    if not rate >= 0:
+        raise ConfigError(f"rate is {rate:g}; expected 0 (as fast as possible) or a positive factor of real time")
+    waits = rate > 0 and rate != float("inf")
+    stop = stop or threading.Event()
+    first: int | None = None
+    began = time.monotonic()
+    for frame in frames:
+        if first is None:
+            first, began = frame.stamp, time.monotonic()
+        if waits:
+            due = began + (frame.stamp - first) / _NS / rate
+            while (left := due - time.monotonic()) > 0 and not stop.is_set():
+                stop.wait(min(left, 3600.0))
+        if stop.is_set():
+            return
+        yield frame

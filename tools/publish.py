@@ -1,0 +1,215 @@
+"""`dyadwatch publish`: clip files or simulated people, sent to a running detector."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated
+
+import msgspec
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.publishers.clips import clip_frames
+from dyadwatch.stream.publishers.publisher import DEFAULT_ADDRESS, PosePublisher, pace
+from dyadwatch.stream.publishers.simulator.faults import apply_faults, parse_faults
+from dyadwatch.stream.publishers.simulator.scenario import make_scenario
+from dyadwatch.tools.detect import select_clips
+
+app = App(name="publish", help="Publish clip files or simulated people to a running detector.")
+_Flag = Parameter(negative=())
+
+
+@app.command
+def clips(
+    paths: list[Path],
+    /,
+    *,
+    to: str = DEFAULT_ADDRESS,
+    source: str = "clips",
+    rate: float = 1.0,
+    loop: Annotated[bool, _Flag] = False,
+    label: Annotated[tuple[str, ...], _Flag] = (),
+    split: Annotated[tuple[str, ...], _Flag] = (),
+    gap: float = 1.0,
+    start_stamp: int = 0,
+    faults: str = "",
+    seed: int = 0,
+    wait: float = 30.0,
+    json: Annotated[bool, _Flag] = False,
+) -> None:
+    """Publish clip files, one clip after the other, as one source that sees two people.
+
+    The frames' stamps are on a media clock that starts at --start-stamp, whatever the rate: the same clips give the
+    same events at any rate. Press Ctrl-C to stop.
+
+    Parameters
+    ----------
+    paths
+        Clip files (clips.npz) or the folders that hold them.
+    to
+        Where the detector listens.
+    source
+        Name of the source, 1-64 characters of A-Z a-z 0-9 _ -.
+    rate
+        Times real time; 0: as fast as the detector takes it.
+    loop
+        Begin again after the last clip, until stopped.
+    label
+        Only clips of this label; may be repeated.
+    split
+        Only clips of this split; may be repeated.
+    gap
+        Seconds of silence between two clips, more than 0.5.
+    start_stamp
+        Stamp of the first frame, nanoseconds on the media clock.
+    faults
+        What goes wrong on the way, such as drop=0.05,jitter_ms=4 (see `publish simulator`).
+    seed
+        Decides on the faults.
+    wait
+        Seconds to wait for a detector to listen.
+    json
+        Print a summary as one JSON object on standard output.
+    """
+    chosen = select_clips(paths, label, split)
+    frames = clip_frames(chosen, source, start_ns=start_stamp, gap_s=gap, loop=loop)
+    total = None if loop else sum(map(len, chosen))
+    summary = _send(_with_faults(frames, faults, seed), total, to, rate, wait)
+    _report({"source": source, "clips": len(chosen), **summary}, json)
+
+
+@app.command
+def simulator(
+    *,
+    to: str = DEFAULT_ADDRESS,
+    source: str = "simulator",
+    people: int = 4,
+    seed: int = 0,
+    anomalies: str = "",
+    duration: float = 60.0,
+    fps: float = 30.0,
+    rate: float = 1.0,
+    noise: float = 6.0,
+    faults: str = "",
+    start_stamp: int | None = None,
+    wait: float = 30.0,
+    json: Annotated[bool, _Flag] = False,
+) -> None:
+    """Publish simulated people who meet, talk, shake hands, hand things over, hug and part.
+
+    The same options give the same people, bit for bit. Press Ctrl-C to stop.
+
+    Parameters
+    ----------
+    to
+        Where the detector listens.
+    source
+        Name of the source, 1-64 characters of A-Z a-z 0-9 _ -.
+    people
+        How many, 2 to 6.
+    seed
+        Another seed makes other people, meetings and faults.
+    anomalies
+        What is staged among the meetings, in this order: push, punch, kick, chase, fall, with commas between; or a
+        number: so many of them in turn.
+    duration
+        Seconds of scenario.
+    fps
+        Frames a second.
+    rate
+        Times real time; 0: as fast as the detector takes it.
+    noise
+        Standard deviation of each coordinate's error, millimetres.
+    faults
+        What goes wrong on the way: key=value with commas between. Shares of frames: drop, double, late (by up to
+        late_s), reorder. Beginnings a second: occlude (for occlude_s), vanish (for vanish_s), id_switch, id_new.
+        Clock: jitter_ms, skew_ppm, step_s (at step_at_s). Also no_ids=true, silent_s (at silent_at_s).
+    start_stamp
+        Stamp of the first frame, nanoseconds since 1970; by default now.
+    wait
+        Seconds to wait for a detector to listen.
+    json
+        Print a summary with what truly happened as one JSON object on standard output.
+    """
+    kinds = int(anomalies) if anomalies.isdigit() else [a.strip() for a in anomalies.split(",") if a.strip()]
+    scenario = make_scenario(seed, people, duration, kinds, noise_m=noise / 1000)
+    start = time.time_ns() if start_stamp is None else start_stamp
+    frames = scenario.frames(fps, source=source, start_ns=start)
+    summary = _send(_with_faults(frames, faults, seed), int(duration * fps), to, rate, wait)
+    truth = [t.shifted(start) for t in scenario.truth]
+    _report({"source": source, "people": people, "seed": seed, **summary, "truth": truth}, json)
+
+
+def _with_faults(frames: Iterable[PoseFrame], faults: str, seed: int) -> Iterable[PoseFrame]:
+    return apply_faults(frames, parse_faults(faults), seed) if faults else frames
+
+
+@contextmanager
+def _stoppable() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set, so that a stop flushes and reports like any other end."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _send(frames: Iterable[PoseFrame], total: int | None, to: str, rate: float, wait: float) -> dict[str, object]:
+    """Publishes frames until they or the user's patience end; returns what there is to tell of it."""
+    console = Console(stderr=True)
+    first = last = None
+    try:
+        with PosePublisher(to, wait_s=wait) as publisher, _stoppable() as stop, _progress(console) as progress:
+            task = progress.add_task("publishing", total=total)
+            began = time.monotonic()
+            for frame in pace(frames, rate, stop):
+                publisher.send(frame)
+                first = frame.stamp if first is None else first
+                last = frame.stamp
+                progress.advance(task)
+            stopped = stop.is_set()
+    except KeyboardInterrupt:  # while waiting for a detector; later on signals only set the event
+        sys.exit(130)
+    return {
+        "sent": publisher.sent,
+        "shed": publisher.shed,
+        "first_stamp": first,
+        "last_stamp": last,
+        "seconds": round(time.monotonic() - began, 3),
+        "stopped": stopped,
+    }
+
+
+def _progress(console: Console) -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed} frames"),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _report(summary: dict[str, object], json: bool) -> None:
+    if json:
+        sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
+    shed = f", {summary['shed']} shed because the detector did not take them" if summary["shed"] else ""
+    Console(stderr=True).print(
+        f"{summary['source']}: {summary['sent']} frames sent in {summary['seconds']} s{shed}"
+        + (" (stopped)" if summary["stopped"] else "")
+    )
