@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import time
 from collections import defaultdict
 from collections.abc import Sequence
@@ -15,11 +17,33 @@ from dyadwatch.stream.alarm import AlarmDesk, Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.line import Item, SourceLine, Window, WindowShape
+from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
+from dyadwatch.stream.reasons import FAULTS
 from dyadwatch.stream.scorer import Score, Scorer
+
+_log = logging.getLogger(__name__)
 
 # Source name of what cannot be put down to any source; '@' cannot occur in a real one.
 DETECTOR = "@detector"
+
+
+class Losses:
+    """Counts what is left out, and tells of faults at a bounded rate.
+
+    Arguments:
+        counters: where it is counted.
+    """
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self._limited = LimitedLog(_log)
+
+    def add(self, source: str, reason: str) -> None:
+        """Counts one more."""
+        self._counters.add(source, reason)
+        if reason in FAULTS:
+            self._limited.warning(source, reason, FAULTS[reason])
 
 
 class Intake:
@@ -28,13 +52,13 @@ class Intake:
     Arguments:
         shape: the windows the model wants.
         config: the whole configuration.
-        counters: where drops are counted.
+        losses: where drops are counted.
     """
 
-    def __init__(self, shape: WindowShape, config: Config, counters: Counters) -> None:
+    def __init__(self, shape: WindowShape, config: Config, losses: Losses) -> None:
         self._shape = shape
         self._config = config
-        self._counters = counters
+        self._losses = losses
         self.lines: dict[str, SourceLine] = {}
 
     def push(self, frame: PoseFrame, arrived: int) -> list[Item]:
@@ -42,11 +66,15 @@ class Intake:
         line = self.lines.get(frame.source)
         if line is None:
             if len(self.lines) >= self._config.wire.max_sources:
-                self._counters.add(DETECTOR, "too_many_sources")
+                self._losses.add(DETECTOR, "too_many_sources")
                 return []
-            count = partial(self._counters.add, frame.source)
+            count = partial(self._losses.add, frame.source)
             line = self.lines[frame.source] = SourceLine(frame.source, self._shape, self._config, count)
         return line.push(frame, arrived)
+
+    def forget(self, source: str) -> list[Item]:
+        """Gives up a source that has been silent for long, which makes room for another; ends its pairs."""
+        return self.lines.pop(source).finish(time.monotonic_ns(), "source_forgotten")
 
     def finish(self, reason: str) -> list[Item]:
         """Releases what is held back and ends all pairs of all sources."""
@@ -61,10 +89,12 @@ class Judge:
         scorer: the loaded model.
         thresholds: when a score raises and clears an alarm.
         config: the whole configuration.
+        losses: where windows without a usable score are counted.
     """
 
-    def __init__(self, scorer: Scorer, thresholds: Thresholds, config: Config) -> None:
+    def __init__(self, scorer: Scorer, thresholds: Thresholds, config: Config, losses: Losses) -> None:
         self._scorer = scorer
+        self._losses = losses
         self._model = f"{scorer.info.name} {scorer.info.version}"
         self._scores_wanted = config.sinks.scores
         self.windows: defaultdict[str, int] = defaultdict(int)
@@ -89,6 +119,9 @@ class Judge:
                 desk = self._desks[item.source] = self._new_desk()
             if isinstance(item, Window):
                 score = next(scores)
+                if not math.isfinite(score.score + score.relation + score.unusual):
+                    self._losses.add(item.source, "score_not_finite")
+                    continue
                 self.windows[item.source] += 1
                 if self._scores_wanted:
                     out.append(self._score_message(item, score, done))
@@ -122,8 +155,9 @@ class Pipeline:
 
     def __init__(self, scorer: Scorer, thresholds: Thresholds, config: Config) -> None:
         self.counters = Counters()
-        self.intake = Intake(scorer.shape, config, self.counters)
-        self.judge = Judge(scorer, thresholds, config)
+        losses = Losses(self.counters)
+        self.intake = Intake(scorer.shape, config, losses)
+        self.judge = Judge(scorer, thresholds, config, losses)
 
     def push(self, frame: PoseFrame) -> list[Message]:
         """Takes a frame; returns the scores and events it leads to."""

@@ -14,7 +14,7 @@ from dyadwatch.stream.config import WireOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.pipeline import DETECTOR
-from dyadwatch.stream.wire import TOPIC, decode_pose, topic_source
+from dyadwatch.stream.wire import decode_pose, topic_source
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +59,8 @@ class Receiver:
         # libzmq hangs up on senders of larger messages; a little above the limit they are refused by name instead.
         self._socket.setsockopt(zmq.MAXMSGSIZE, 4 * options.max_bytes)
         self._socket.setsockopt(zmq.LINGER, 0)
-        self._socket.setsockopt(zmq.SUBSCRIBE, TOPIC.encode())
+        # Everything, not only 'pose.': whoever gets the topic wrong should be told so.
+        self._socket.setsockopt(zmq.SUBSCRIBE, b"")
         try:
             bind(self._socket, options.bind, "wire.bind")
         except ConfigError:
@@ -83,6 +84,7 @@ class Receiver:
     def close(self) -> None:
         """Frees the port."""
         self._socket.close()
+        self._refusals.flush()
 
     def _blame(self, topic: bytes) -> str:
         try:

@@ -17,7 +17,7 @@ import zmq
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
-from dyadwatch.stream.pipeline import DETECTOR, Intake, Judge
+from dyadwatch.stream.pipeline import DETECTOR, Intake, Judge, Losses
 from dyadwatch.stream.queue import ItemQueue
 from dyadwatch.stream.receive import Receiver
 from dyadwatch.stream.scorer import Scorer
@@ -47,9 +47,10 @@ class Service:
         self.counters = Counters()
         self._config = config
         self._scorer = scorer
-        self._intake = Intake(scorer.shape, config, self.counters)
-        self._judge = Judge(scorer, thresholds, config)
-        self._queue = ItemQueue(config.scorer.max_queue, lambda source: self.counters.add(source, "shed_overload"))
+        losses = Losses(self.counters)
+        self._intake = Intake(scorer.shape, config, losses)
+        self._judge = Judge(scorer, thresholds, config, losses)
+        self._queue = ItemQueue(config.scorer.max_queue, lambda source: losses.add(source, "shed_overload"))
         self._board = StatusBoard(
             self._intake,
             self._judge,
@@ -105,6 +106,9 @@ class Service:
                     frame, arrived = got
                     self._queue.put(self._intake.push(frame, arrived))
                     self._board.beat(frame, arrived)
+                for source in self._board.forgotten():
+                    _log.warning("%s: silent for over liveness.forget_s; forgotten", source)
+                    self._queue.put(self._intake.forget(source))
             self._queue.put(self._intake.finish("shutdown"))
         finally:
             self._receiver.close()

@@ -7,35 +7,52 @@ import time
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.config import LivenessOptions
 from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.line import SourceLine
 from dyadwatch.stream.messages import StatusMessage
 from dyadwatch.stream.pipeline import DETECTOR, Intake, Judge
 
 _NS = 1_000_000_000
 _OVERLOAD_S = 5.0  # a source that lost windows this recently counts as blind for overload
+_USELESS_S = 2.0  # frames that come for so long without being of use make a source blind
 _RATE_BLEND = 0.1
 
 
 class Heartbeat:
-    """When a source was last heard, at what rate, and how far its clock lies from ours.
+    """When a source was last heard and last of use, at what rate, and how far its clock lies from ours.
 
     The offset is the running minimum of (receive - stamp): what is left is the shortest way a frame ever took.
     """
 
     def __init__(self) -> None:
         self.heard = 0
-        self.fps = 0.0
+        self.used = 0
         self.offset: int | None = None
+        self._interval = 0.0
+        self._frames = -1
         self._stamp: int | None = None
         self._epoch = -1
 
-    def beat(self, frame: PoseFrame, arrived: int, wall: int) -> None:
-        """Takes note of a frame that came at monotonic ns `arrived` and unix ns `wall`."""
+    @property
+    def fps(self) -> float:
+        """Frames a second by the source's own stamps; 0 until two frames are there."""
+        return _NS / self._interval if self._interval else 0.0
+
+    def beat(self, frame: PoseFrame, arrived: int, wall: int, frames: int) -> None:
+        """Takes note of a frame.
+
+        Arguments:
+            frame: as received.
+            arrived, wall: monotonic and unix ns at which it came.
+            frames: how many frames of the source have been of use by now.
+        """
         self.heard = arrived
+        if frames != self._frames:
+            self._frames, self.used = frames, arrived
         if frame.epoch != self._epoch:
             self._epoch, self._stamp, self.offset = frame.epoch, None, None
         if self._stamp is not None and frame.stamp > self._stamp:
-            rate = _NS / (frame.stamp - self._stamp)
-            self.fps += (_RATE_BLEND if self.fps else 1.0) * (rate - self.fps)
+            interval = frame.stamp - self._stamp
+            self._interval += (_RATE_BLEND if self._interval else 1.0) * (interval - self._interval)
         self._stamp = frame.stamp
         if frame.clock == "unix":
             offset = wall - frame.stamp
@@ -67,10 +84,12 @@ class StatusBoard:
         self._judge = judge
         self._counters = counters
         self._silent = round(options.silent_s * _NS)
+        self._forget = round(options.forget_s * _NS)
         self._model = model
         self._provider = provider
         self._beats: dict[str, Heartbeat] = {}
         self._shed: dict[str, tuple[int, int]] = {}
+        self._next_look = 0
 
     def beat(self, frame: PoseFrame, arrived: int) -> None:
         """Takes note of a frame as received; sources that were not admitted are not remembered."""
@@ -79,18 +98,29 @@ class StatusBoard:
         beat = self._beats.get(frame.source)
         if beat is None:
             beat = self._beats[frame.source] = Heartbeat()
-        beat.beat(frame, arrived, time.time_ns())
+        beat.beat(frame, arrived, time.time_ns(), self._intake.lines[frame.source].frames)
+
+    def forgotten(self) -> list[str]:
+        """Sources silent for longer than `forget_s`; they are told of once and then no more."""
+        now = time.monotonic_ns()
+        if now < self._next_look:
+            return []
+        self._next_look = now + _NS
+        gone = [source for source, beat in self._beats.items() if now - beat.heard > self._forget]
+        for source in gone:
+            del self._beats[source]
+        return gone
 
     def messages(self) -> list[StatusMessage]:
         """The status of every source, and of the detector itself for what no source can be blamed for."""
-        out = [self._of(source) for source in list(self._intake.lines)]
+        out = [self._of(source, line) for source, line in list(self._intake.lines.items())]
         own = self._counters.of(DETECTOR)
         if own or not out:
             out.append(self._own(own, waiting=not out))
         return out
 
-    def _of(self, source: str) -> StatusMessage:
-        line, beat = self._intake.lines[source], self._beats.get(source, _UNHEARD)
+    def _of(self, source: str, line: SourceLine) -> StatusMessage:
+        beat = self._beats.get(source, _UNHEARD)
         dropped = self._counters.of(source)
         silence = time.monotonic_ns() - beat.heard if beat.heard else 0
         blind = line.blind
@@ -98,6 +128,8 @@ class StatusBoard:
             blind = f"source silent for {silence / _NS:.0f} s"
         elif self._sheds(source, dropped.get("shed_overload", 0)):
             blind = "overload: windows are shed"
+        elif blind is None and beat.heard - beat.used > _USELESS_S * _NS:
+            blind = f"no usable frame for {(beat.heard - beat.used) / _NS:.0f} s, see dropped"
         state = "silent" if silence > self._silent else "blind" if blind else "watching"
         return StatusMessage(
             source=source,

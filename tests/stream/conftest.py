@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
 
+from dyadwatch.core.artefact import ArtefactInfo, seal
 from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.pose import PoseFrame, TrackId
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.stream.config import ScorerOptions
+from dyadwatch.stream.scorer import Scorer
 
 NS = 1_000_000_000
 START = 1_700_000_000 * NS
@@ -89,3 +95,101 @@ def person_fixture() -> Callable[..., NDArray[np.float32]]:
 @pytest.fixture(scope="session", name="frame")
 def frame_fixture() -> Callable[..., PoseFrame]:
     return make_frame
+
+
+FRAMES, FPS = 10, 15.0
+
+
+def tiny_model() -> bytes:
+    """A real ONNX graph with the inputs and outputs of an artefact; its scores can be worked out by hand.
+
+    relation: how far the joints of the two are within a metre of each other, on average over the window.
+    unusual: metres a second of the fastest joint. score: the sum. All alike in both orders of the persons.
+    """
+    joints = len(UPPER11)
+    consts = {
+        "first": np.int64(0),
+        "second": np.int64(1),
+        "axis2": np.array([2], np.int64),
+        "axis3": np.array([3], np.int64),
+        "xyz": np.array([-1], np.int64),
+        "time": np.array([1], np.int64),
+        "all": np.array([1, 2], np.int64),
+        "all_steps": np.array([1, 2, 3], np.int64),
+        "zero": np.array([0], np.int64),
+        "one_frame": np.array([1], np.int64),
+        "last": np.array([-1], np.int64),
+        "end": np.array([FRAMES], np.int64),
+        "metre": np.float32(1),
+        "tenth": np.float32(0.1),
+        "fps": np.float32(FPS),
+    }
+    steps = [
+        ("Gather", ["joints", "first"], "a", {"axis": 1}),
+        ("Gather", ["joints", "second"], "b", {"axis": 1}),
+        ("Unsqueeze", ["a", "axis3"], "rows", {}),
+        ("Unsqueeze", ["b", "axis2"], "columns", {}),
+        ("Sub", ["rows", "columns"], "gap", {}),
+        ("Mul", ["gap", "gap"], "gap2", {}),
+        ("ReduceSum", ["gap2", "xyz"], "distance2", {"keepdims": 0}),
+        ("Sqrt", ["distance2"], "distance", {}),
+        ("ReduceMean", ["distance", "time"], "mean", {"keepdims": 0}),
+        ("Sub", ["mean", "metre"], "shift", {}),
+        ("Sub", ["metre", "mean"], "nearness", {}),
+        ("Relu", ["nearness"], "joint_pairs", {}),
+        ("ReduceSum", ["joint_pairs", "all"], "sum", {"keepdims": 0}),
+        ("Mul", ["sum", "tenth"], "relation", {}),
+        ("Slice", ["joints", "zero", "last", "axis2"], "before", {}),
+        ("Slice", ["joints", "one_frame", "end", "axis2"], "after", {}),
+        ("Sub", ["after", "before"], "step", {}),
+        ("Mul", ["step", "step"], "step2", {}),
+        ("ReduceSum", ["step2", "xyz"], "length2", {"keepdims": 0}),
+        ("ReduceMax", ["length2", "all_steps"], "longest2", {"keepdims": 0}),
+        ("Sqrt", ["longest2"], "longest", {}),
+        ("Mul", ["longest", "fps"], "unusual", {}),
+        ("Add", ["relation", "unusual"], "score", {}),
+    ]
+    shapes = {"score": ["B"], "relation": ["B"], "unusual": ["B"]}
+    shapes |= {"joint_pairs": ["B", joints, joints], "shift": ["B", joints, joints]}
+    graph = helper.make_graph(
+        [helper.make_node(op, ins, [out], **attributes) for op, ins, out, attributes in steps],
+        "tiny",
+        [helper.make_tensor_value_info("joints", TensorProto.FLOAT, ["B", 2, FRAMES, joints, 3])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name, shape in shapes.items()],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in consts.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9)
+    onnx.checker.check_model(model)
+    return model.SerializeToString()
+
+
+@pytest.fixture(scope="session")
+def tiny_artefact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sealed artefact of upper11 at 15 fps with windows of 10 frames."""
+    path = tmp_path_factory.mktemp("model") / "tiny.onnx"
+    info = ArtefactInfo(name="tiny", version="1", layout="upper11", joints=UPPER11.joints, frames=FRAMES, fps=FPS)
+    path.write_bytes(seal(tiny_model(), info))
+    return path
+
+
+@pytest.fixture(scope="session")
+def scorer(tiny_artefact: Path) -> Scorer:
+    return Scorer(tiny_artefact, ScorerOptions(threads=1))
+
+
+def encounter(source: str = "hall", *, seconds: float = 12.0, fps: float = 30.0, ids: bool = True) -> list[PoseFrame]:
+    """Two people approach, and one hits twice at 3 s and at 7 s; they leave each other at 10 s."""
+    frames = []
+    for seq in range(round(seconds * fps)):
+        t = seq / fps
+        apart = np.interp(t, [0, 2, 10, 12], [3.0, 0.8, 0.8, 6.0])
+        first, second = person(-apart / 2), person(apart / 2)
+        for at in (3.0, 3.4, 7.0, 7.5):
+            first[7, 0] += 0.6 * np.exp(-(((t - at) / 0.08) ** 2))
+        frames.append(make_frame(seq, [first, second], ids=["ann", "bob"] if ids else None, source=source, fps=fps))
+    return frames
+
+
+@pytest.fixture(scope="session", name="encounter")
+def encounter_fixture() -> Callable[..., list[PoseFrame]]:
+    return encounter

@@ -1,0 +1,27 @@
+"""Why frames, windows and pairs are left out, in words; messages that break the protocol say it themselves."""
+
+from __future__ import annotations
+
+# What a source or its network does wrong: counted, and logged at a bounded rate.
+FAULTS: dict[str, str] = {
+    "duplicate": "a frame came again with the same number and stamp; only the first is used",
+    "late": "a frame came after its turn; it is dropped (see clock.reorder_s)",
+    "seq_gap": "frame numbers are missing; frames were lost on the way or the source skips numbers",
+    "old_epoch": "a frame of an earlier run came; two publishers share the name, or epochs do not grow",
+    "source_restart": "the source began a new run; its windows start afresh",
+    "restart_without_epoch": "numbers began again without a larger epoch; taken for a restart after some frames",
+    "stamp_not_increasing": "a stamp is not later than the one before; the frame is dropped",
+    "stamp_jump_ahead": "a stamp lies too far ahead of the one before (see clock.max_jump_s)",
+    "stamp_jump_back": "a stamp lies too far back behind the one before (see clock.max_gap_s)",
+    "id_jump": "an id moved faster than people do; its track starts afresh (see tracks.max_speed_m_s)",
+    "layout_unfit": "the joints do not fit the model; see the status of the source",
+    "pairs_capped": "more pairs are near each other than pairs.max_pairs; the farthest are not scored",
+    "shed_overload": "windows came faster than they can be scored; the oldest are left out",
+    "score_not_finite": "the model gave no usable score for a window; it is left out",
+    "too_many_sources": "more sources than wire.max_sources; the newest are not taken in",
+}
+# What a scene brings with it: counted only.
+CIRCUMSTANCES: dict[str, str] = {
+    "person_unseen": "a person of a frame had no joint above tracks.min_confidence",
+    "joints_hidden": "a joint was out of sight for more than windows.max_hidden of a window, which is not scored",
+}
