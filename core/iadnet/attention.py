@@ -19,19 +19,21 @@ class StreamLinear(nn.Module):
     Arguments:
         streams: 1 shared, 2 separate.
         inputs, outputs: channels in and out.
+        bias: add a constant to each channel.
     """
 
-    def __init__(self, streams: int, inputs: int, outputs: int) -> None:
+    def __init__(self, streams: int, inputs: int, outputs: int, bias: bool = True) -> None:
         super().__init__()
         bound = 1 / math.sqrt(inputs)
         self.weight = nn.Parameter(torch.empty(streams, outputs, inputs).uniform_(-bound, bound))
-        self.bias = nn.Parameter(torch.empty(streams, 1, outputs).uniform_(-bound, bound))
+        self.bias = nn.Parameter(torch.empty(streams, 1, outputs).uniform_(-bound, bound)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
         """Shape (B, 2, T, inputs) to (B, 2, T, outputs)."""
         if self.weight.shape[0] == 1:
-            return functional.linear(x, self.weight[0], self.bias[0, 0])
-        return x @ self.weight.mT + self.bias
+            return functional.linear(x, self.weight[0], None if self.bias is None else self.bias[0, 0])
+        y = x @ self.weight.mT
+        return y if self.bias is None else y + self.bias
 
 
 class StreamNorm(nn.Module):
@@ -60,41 +62,35 @@ class StreamMLP(nn.Sequential):
 class Attention(nn.Module):
     """Multi-head attention over time: softmax(Q K^T / sqrt(C)) V, one window and person at a time.
 
+    With the tokens themselves as source it is self-attention, with those of the other person the motion
+    cross-attention (MCA), with relation features the distance cross-attention (DCA). Queries, keys and values
+    have no bias: the normalisation before them has one, softmax ignores that of the keys, and that of the
+    values comes out as the last one. Three maps instead of a fused one spare the graph three copies.
+
     Arguments:
         streams: 1 shared, 2 separate parameters.
         width: channels.
         heads: heads; divides `width`.
-        source: where keys and values come from: the `own` tokens, those of the `other` person (motion
-            cross-attention, MCA), or `given` ones (distance cross-attention, DCA).
     """
 
-    def __init__(self, streams: int, width: int, heads: int, source: str) -> None:
+    def __init__(self, streams: int, width: int, heads: int) -> None:
         super().__init__()
-        self.heads, self.source = heads, source
-        if source == "given":
-            self.query = StreamLinear(streams, width, width)
-            self.key_value = StreamLinear(streams, width, 2 * width)
-        else:
-            self.query_key_value = StreamLinear(streams, width, 3 * width)
+        self.heads = heads
+        self.query = StreamLinear(streams, width, width, bias=False)
+        self.key = StreamLinear(streams, width, width, bias=False)
+        self.value = StreamLinear(streams, width, width, bias=False)
         self.out = StreamLinear(streams, width, width)
 
-    def forward(self, x: Tensor, given: Tensor | None = None) -> Tensor:
-        """Tokens (B, 2, T, width), and those to attend to if the source is `given`, to (B, 2, T, width)."""
-        if given is None:
-            query, key, value = self._split(self.query_key_value(x), 3)
-            if self.source == "other":
-                key, value = swap_persons(key), swap_persons(value)
-        else:
-            (query,) = self._split(self.query(x), 1)
-            key, value = self._split(self.key_value(given), 2)
+    def forward(self, x: Tensor, source: Tensor) -> Tensor:
+        """Tokens that ask and tokens that answer, both (B, 2, T, width), to (B, 2, T, width)."""
+        query, key, value = self._split(self.query(x)), self._split(self.key(source)), self._split(self.value(source))
         scale = 1 / math.sqrt(query.shape[-1])
-        weights = ((query * scale) @ key.mT).softmax(-1)
+        weights = ((query @ key.mT) * scale).softmax(-1)
         return self.out((weights @ value).transpose(2, 3).flatten(3))
 
-    def _split(self, x: Tensor, parts: int) -> list[Tensor]:
-        """(B, 2, T, parts * width) to `parts` tensors (B, 2, heads, T, width / heads)."""
-        pieces = x.unflatten(-1, (parts * self.heads, -1)).transpose(2, 3)
-        return list(pieces.split(self.heads, dim=2))
+    def _split(self, x: Tensor) -> Tensor:
+        """(B, 2, T, width) to (B, 2, heads, T, width / heads)."""
+        return x.unflatten(-1, (self.heads, -1)).transpose(2, 3)
 
 
 def swap_persons(x: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dyadwatch.core.frame import COINCIDENT_M, TRUNK_M, TRUNK_RANGE_M, Anchors
-from dyadwatch.core.iadnet.steady import mean_over_time, row_dot
+from dyadwatch.core.iadnet.steady import mean_over_time
 
 
 class PairFrame(nn.Module):
@@ -30,18 +30,19 @@ class PairFrame(nn.Module):
         Apart, because arithmetic on arrays whose last axis is 3 long runs at a fraction of the speed.
         """
         pelvis, neck = self._middle(joints, self.at.pelvis), self._middle(joints, self.at.neck)
-        centre = mean_over_time(pelvis)  # (B, 2, 3)
+        # from the first place of person 0, because sums of large numbers lose digits (most of all in TF32 on a GPU)
+        start = pelvis[:, :1, :1]
+        centre = mean_over_time(pelvis - start)  # (B, 2, 3)
         first, second = centre[:, 0], centre[:, 1]
         line = second - first
         length = (line[:, 0] * line[:, 0] + line[:, 2] * line[:, 2] + COINCIDENT_M**2).sqrt()
-        trunk = neck - pelvis  # (B, 2, T, 3)
+        tx, ty, tz = (neck - pelvis).flatten(1, 2).split(1, dim=-1)
         # the floor keeps the gradient finite where neck and pelvis coincide; it is far below TRUNK_RANGE_M
-        trunk = row_dot(trunk, trunk).clamp_min(1e-8).sqrt().unsqueeze(-1)
-        trunk = mean_over_time(trunk.flatten(1, 2)).squeeze(-1)
+        trunk = mean_over_time((tx * tx + ty * ty + tz * tz).clamp_min(1e-8).sqrt()).squeeze(-1)
         scale = TRUNK_M / trunk.clamp(*TRUNK_RANGE_M)
         cos, sin = scale * line[:, 0] / length, scale * line[:, 2] / length
         cos, sin, scale = (v[:, None, None, None] for v in (cos, sin, scale))
-        origin = 0.5 * (first + second)
+        origin = start[:, 0, 0] + 0.5 * (first + second)
         x, y, z = (joints[..., k] - origin[:, k, None, None, None] for k in range(3))
         return cos * x + sin * z, scale * y, cos * z - sin * x
 

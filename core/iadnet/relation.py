@@ -50,7 +50,8 @@ class Relations(nn.Module):
         super().__init__()
         self.subset = None if related == tuple(range(joints)) else list(related)
         count = len(related)
-        self.inner = StreamLinear(streams, 2 * count**2, width)
+        self.inner = StreamLinear(streams, 2 * count**2, width, bias=False)
+        self.bias = nn.Parameter(torch.zeros(streams, 1, width))
         self.outer = StreamLinear(streams, width, width)
         order = torch.arange(2 * count**2).view(2, count, count).mT.flatten()
         self.register_buffer("transposition", order, persistent=False)
@@ -62,7 +63,7 @@ class Relations(nn.Module):
         d = soft_distances(x, y).flatten(2)  # (B, T, R * R)
         maps = torch.cat([-d, steady_log(d)], dim=-1)
         # A weight with its columns in transposed order does to M what the weight does to M transposed.
-        weight, bias = self.inner.weight, self.inner.bias[:, 0]
-        own = functional.linear(maps, weight[0], bias[0])
-        mirrored = functional.linear(maps, weight[-1][:, self.transposition], bias[-1])
-        return self.outer(functional.gelu(torch.stack([own, mirrored], dim=1)))
+        weight = self.inner.weight
+        own = functional.linear(maps, weight[0])
+        mirrored = functional.linear(maps, weight[-1].index_select(1, self.transposition))
+        return self.outer(functional.gelu(torch.stack([own, mirrored], dim=1) + self.bias))

@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from dyadwatch.core.iadnet.attention import Attention, StreamMLP, StreamNorm
+from dyadwatch.core.iadnet.attention import Attention, StreamMLP, StreamNorm, swap_persons
 from dyadwatch.core.iadnet.config import IADNetConfig
 from dyadwatch.core.iadnet.relation import Axes, Relations
 from dyadwatch.core.iadnet.steady import mean_over_time
@@ -27,19 +27,21 @@ class TASU(nn.Module):
         super().__init__()
         streams, width, heads = config.streams, config.width, config.heads
         self.own_norm = StreamNorm(streams, width)
-        self.own = Attention(streams, width, heads, "own")
+        self.own = Attention(streams, width, heads)
         self.motion_norm = StreamNorm(streams, width)
-        self.motion = Attention(streams, width, heads, "other")
+        self.motion = Attention(streams, width, heads)
         if config.relations:
             self.distance_norm = StreamNorm(streams, width)
-            self.distance = Attention(streams, width, heads, "given")
+            self.distance = Attention(streams, width, heads)
         self.ffn_norm = StreamNorm(streams, width)
         self.ffn = StreamMLP(streams, width, config.ffn * width, width)
 
     def forward(self, x: Tensor, relations: Tensor | None) -> Tensor:
         """Tokens (B, 2, T, E) and relation features of the same shape (None without DREM) to tokens."""
-        x = x + self.own(self.own_norm(x))
-        x = x + self.motion(self.motion_norm(x))
+        normed = self.own_norm(x)
+        x = x + self.own(normed, normed)
+        normed = self.motion_norm(x)
+        x = x + self.motion(normed, swap_persons(normed))
         if relations is not None:
             x = x + self.distance(self.distance_norm(x), relations)
         return x + self.ffn(self.ffn_norm(x))

@@ -149,13 +149,15 @@ class TestEncoder:
 class TestParts:
     def test_attention_is_softmax_of_scaled_products(self):
         torch.manual_seed(0)
-        layer, x = Attention(1, 8, 2, "other"), torch.randn(2, 2, 5, 8)
-        q, k, v = (x @ layer.query_key_value.weight[0].T + layer.query_key_value.bias[0]).chunk(3, -1)
+        layer, x, source = Attention(1, 8, 2), torch.randn(2, 2, 5, 8), torch.randn(2, 2, 5, 8)
+        q, k, v = x @ layer.query.weight[0].T, source @ layer.key.weight[0].T, source @ layer.value.weight[0].T
         out = torch.zeros(2, 5, 8)
         for head in (slice(0, 4), slice(4, 8)):
-            weights = (q[:, 0, :, head] @ k[:, 1, :, head].mT / 2).softmax(-1)
-            out[..., head] = weights @ v[:, 1, :, head]
-        torch.testing.assert_close(layer(x)[:, 0], out @ layer.out.weight[0].T + layer.out.bias[0, 0])
+            weights = (q[:, 0, :, head] @ k[:, 0, :, head].mT / 2).softmax(-1)
+            out[..., head] = weights @ v[:, 0, :, head]
+        assert layer.out.bias is not None
+        expected = out @ layer.out.weight[0].T + layer.out.bias[0, 0]
+        torch.testing.assert_close(layer(x, source)[:, 0], expected)
 
     def test_swap_persons(self):
         x = torch.arange(12).view(1, 2, 3, 2)
