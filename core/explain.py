@@ -40,7 +40,7 @@ def leading_joint_pairs(
     left = joint_pairs.astype(np.float64)
     out: list[JointPair] = []
     for _ in range(min(top, len(joints))):
-        i, j = np.unravel_index(int(left.argmax()), left.shape)
+        i, j = divmod(int(left.argmax()), len(joints))
         if not left[i, j] > 0:
             break
         share, moved = float(joint_pairs[i, j]) / total, float(shift[i, j])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.artefact import ArtefactInfo, read_info
-from dyadwatch.core.errors import MissingExtraError, ProviderError
+from dyadwatch.core.errors import ArtefactError, MissingExtraError, ProviderError
 from dyadwatch.stream.config import ScorerOptions
 from dyadwatch.stream.line import WindowShape
 
@@ -71,7 +71,10 @@ class Scorer:
         session_options.log_severity_level = 3
         # Threads that spin between batches would take the cores that receive the next frames.
         session_options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = ort.InferenceSession(str(path), session_options, providers=[wanted])
+        try:
+            self._session = ort.InferenceSession(str(path), session_options, providers=[wanted])
+        except _engine_errors() as e:
+            raise ArtefactError(f"{path}: ONNX Runtime {ort.__version__} cannot load it: {e}") from None
         self.provider = self._session.get_providers()[0]
         if self.provider != wanted:
             raise ProviderError(
@@ -96,6 +99,14 @@ class Scorer:
                 for i in range(len(batch))
             ]
         return out
+
+
+def _engine_errors() -> tuple[type[Exception], ...]:
+    """What ONNX Runtime raises for a graph or library it cannot use; its errors have no base of their own."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    return (state.Fail, state.EPFail, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented,
+            state.RuntimeException, state.InvalidArgument)  # fmt: skip
 
 
 def _round(value: np.float32) -> float:

@@ -27,9 +27,7 @@ def configure(path: Path | None, options: Sequence[str], model: Path | None) -> 
     Raises:
         ConfigError: naming key, value, expectation and line.
     """
-    config = load_config(path)
-    for option in options:
-        config = set_option(config, option)
+    config = set_option(load_config(path), *options)
     if model is not None:
         config = msgspec.structs.replace(config, scorer=msgspec.structs.replace(config.scorer, model=str(model)))
     return config

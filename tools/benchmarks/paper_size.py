@@ -57,9 +57,11 @@ def build_paper_model(path: Path) -> None:
         def __init__(self) -> None:
             super().__init__()
             self.net = IADNet(IADNetConfig.for_layout(LAYOUT, FRAMES, width=512, units=8, features=128))
+            self.flow = self.net.flow.folded()
 
         def forward(self, joints: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            nll = self.net.nll(joints)
+            forth, back = (self.flow.log_prob(self.net.narrow(f)) for f in self.net.features(joints))
+            nll = -0.5 * (forth + back)
             still = (joints[:, 0, 0, :, None, 0] - joints[:, 1, 0, None, :, 0]) * 0.0
             return nll, nll * 0.0, nll * 1.0, still, still * 1.0
 
