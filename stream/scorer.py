@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,10 +104,17 @@ class Scorer:
 
 def _engine_errors() -> tuple[type[Exception], ...]:
     """What ONNX Runtime raises for a graph or library it cannot use; its errors have no base of their own."""
-    from onnxruntime.capi import onnxruntime_pybind11_state as state
-
-    return (state.Fail, state.EPFail, state.InvalidGraph, state.InvalidProtobuf, state.NotImplemented,
-            state.RuntimeException, state.InvalidArgument)  # fmt: skip
+    state = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
+    names = (
+        "Fail",
+        "EPFail",
+        "InvalidGraph",
+        "InvalidProtobuf",
+        "NotImplemented",
+        "RuntimeException",
+        "InvalidArgument",
+    )
+    return tuple(getattr(state, name) for name in names)
 
 
 def _round(value: np.float32) -> float:
