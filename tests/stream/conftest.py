@@ -182,7 +182,7 @@ def encounter(source: str = "hall", *, seconds: float = 12.0, fps: float = 30.0,
     frames = []
     for seq in range(round(seconds * fps)):
         t = seq / fps
-        apart = np.interp(t, [0, 2, 10, 12], [3.0, 0.8, 0.8, 6.0])
+        apart = float(np.interp(t, [0, 2, 10, 12], [3.0, 0.8, 0.8, 6.0]))
         first, second = person(-apart / 2), person(apart / 2)
         for at in (3.0, 3.4, 7.0, 7.5):
             first[7, 0] += 0.6 * np.exp(-(((t - at) / 0.08) ** 2))

@@ -1,0 +1,227 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from dyadwatch.core.layouts import COCO17, UPPER11
+from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeleton import Layout
+from dyadwatch.stream.config import Config, TrackOptions, WindowOptions
+from dyadwatch.stream.line import Item, PairEnded, SourceLine, Window, WindowShape
+
+S = 1_000_000_000
+SHAPE = WindowShape(UPPER11, frames=10, fps=15.0)
+Person = Callable[..., NDArray[np.float32]]
+Frame = Callable[..., PoseFrame]
+
+
+@pytest.fixture(scope="session")
+def line(Drops: Any) -> Callable[..., SourceLine]:
+    def make(count: Callable[[str], None] | None = None, **sections: Any) -> SourceLine:
+        return SourceLine("hall", SHAPE, Config(**sections), Drops() if count is None else count)
+
+    return make
+
+
+def windows(items: list[Item]) -> list[Window]:
+    return [i for i in items if isinstance(i, Window)]
+
+
+def ends(items: list[Item]) -> list[str]:
+    return [i.reason for i in items if isinstance(i, PairEnded)]
+
+
+def point(stamp: int) -> int:
+    """The number of the grid point at `stamp`."""
+    return round(stamp * 15 / S)
+
+
+def test_windows_end_on_multiples_of_the_hop_and_hold_the_right_moments(
+    line: Callable[..., SourceLine], frame: Frame, person: Person
+) -> None:
+    """The first person's x is the time, so every row tells when it is."""
+    source = line(windows=WindowOptions(hop=4))
+    start = frame(0).stamp
+    items: list[Item] = []
+    for seq in range(90):
+        f = frame(seq, [person(0.0), person(1.0, 1.0)], ids=["a", "b"], fps=25)
+        f.joints[0, :, 0] = (f.stamp - start) / S
+        items += source.push(f, seq)
+    assert [point(w.end) % 4 for w in windows(items)] == [0] * len(items)
+    assert np.diff([point(w.end) for w in windows(items)]).tolist() == [4] * (len(items) - 1)
+    assert point(windows(items)[0].start) - point(start) < 4
+    for w in windows(items):
+        assert point(w.end) - point(w.start) == 9
+        np.testing.assert_allclose(w.joints[0, [0, -1], 0, 0], (np.array([w.start, w.end]) - start) / S, atol=1e-5)
+        assert w.pair.ids == ("a", "b")
+        assert frame(w.arrived, fps=25).stamp >= w.end > frame(w.arrived - 1, fps=25).stamp
+
+
+@settings(max_examples=30)
+@given(st.lists(st.tuples(st.integers(0, 1), st.floats(0.02, 1.2)), max_size=6), st.integers(0, 9))
+def test_no_window_spans_a_gap_of_more_than_half_a_second(
+    line: Callable[..., SourceLine],
+    frame: Frame,
+    person: Person,
+    gaps: list[tuple[int, float]],
+    seed: int,
+) -> None:
+    """Person 0 or 1 goes missing for a while, again and again; jittered stamps."""
+    rng, source, stamp, items, seq = np.random.default_rng(seed), line(), frame(0).stamp, [], 0
+    sightings: tuple[list[int], list[int]] = ([], [])
+    for who, gap_s in [*gaps, (0, 0.0)]:
+        blank_until = stamp + round(gap_s * S)
+        while stamp < blank_until + S * 6 // 5:
+            here = [p for p in (0, 1) if p != who or stamp > blank_until]
+            items += source.push(frame(seq, [person(float(p)) for p in here], ids=here, stamp=stamp), 0)
+            for p in here:
+                sightings[p].append(stamp)
+            seq, stamp = seq + 1, stamp + int(rng.integers(S // 60, S // 20))
+    for w in windows(items):
+        for seen in map(np.array, sightings):
+            around = seen[np.searchsorted(seen, w.start, "right") - 1 : np.searchsorted(seen, w.end) + 1]
+            assert around[0] <= w.start
+            assert around[-1] >= w.end
+            assert np.diff(around).max() <= S // 2
+    assert windows(items)
+
+
+def test_a_partner_out_of_sight_for_less_than_half_a_second_delays_windows_only(
+    line: Callable[..., SourceLine], frame: Frame, person: Person
+) -> None:
+    def play(hidden: range) -> list[Item]:
+        source, items = line(), []
+        for seq in range(60):
+            people = [person(0), person(1 + seq / 60)]
+            n = 1 if seq in hidden else 2
+            items += source.push(frame(seq, people[:n], ids=["a", "b"][:n]), 0)
+        return items
+
+    whole, parted = play(range(0)), play(range(30, 43))
+    assert [(w.start, w.end) for w in windows(parted)] == [(w.start, w.end) for w in windows(whole)]
+    for w, p in zip(windows(whole), windows(parted), strict=True):
+        np.testing.assert_allclose(w.joints, p.joints, atol=1e-6)
+
+
+def test_a_pair_that_meets_after_an_hour_costs_no_more_than_any_other(
+    line: Callable[..., SourceLine], frame: Frame, person: Person
+) -> None:
+    """The windows it starts with end no earlier than what the ring buffers may still hold."""
+    source = line(tracks=TrackOptions(max_speed_m_s=1000.0))
+    for seq in range(40):
+        source.push(frame(seq, [person(0), person(20)], ids=["a", "b"]), 0)
+    ring = source._people[0].ring
+    for person_ in source._people.values():  # as after an unbroken hour: the run began long ago
+        person_.ring.first -= 3_000_000
+    began = time.perf_counter()
+    items = source.push(frame(40, [person(0), person(17.9)], ids=["a", "b"]), 0)
+    items += source.push(frame(41, [person(0), person(3.0)], ids=["a", "b"]), 0)
+    items += source.push(frame(42, [person(0), person(3.0)], ids=["a", "b"]), 0)
+    assert time.perf_counter() - began < 0.2
+    assert [i for i in items if isinstance(i, PairEnded)] == []
+    for seq in range(43, 50):
+        items += source.push(frame(seq, [person(0), person(3.0)], ids=["a", "b"]), 0)
+    assert windows(items)
+    assert all(point(w.end) > ring.last - 15 for w in windows(items))
+
+
+def test_ends_of_pairs_say_why(line: Callable[..., SourceLine], frame: Frame, person: Person) -> None:
+    source = line()
+
+    def steady(first: int, count: int, x: float = 1.0, ids: tuple[Any, ...] = ("a", "b"), **keys: Any) -> list[Item]:
+        people = [person(0), person(x)][: len(ids)]
+        return [i for seq in range(first, first + count) for i in source.push(frame(seq, people, ids=ids, **keys), 0)]
+
+    assert ends(steady(0, 30)) == []
+    assert ends(steady(30, 20, ids=("a",))) == ["lost"]
+    assert ends(steady(50, 30)) == []
+    assert ends(steady(80, 2, x=1.3)) == []
+    assert [e for i in range(1, 20) for e in ends(steady(81 + i, 1, x=1.3 + i * 0.3))] == ["apart"]
+    steady(200, 10)
+    assert ends(steady(0, 30, epoch=2, stamp=None)) == ["source_restart"]
+    assert ends(source.finish(0)) == ["end_of_stream"]
+    assert source.finish(0) == []
+
+
+def test_a_restart_joins_nothing_to_what_was_before(
+    line: Callable[..., SourceLine], frame: Frame, person: Person
+) -> None:
+    source = line()
+    people = [person(0), person(1)]
+    for seq in range(19):
+        source.push(frame(seq, people, ids=[1, 2]), 0)
+    items: list[Item] = []
+    for seq in range(40):
+        items += source.push(frame(seq, people, ids=[1, 2], epoch=2, stamp=frame(seq + 19).stamp), 0)
+    assert ends(items) == ["source_restart"]
+    assert windows(items)[0].start >= frame(19).stamp
+
+
+def test_finish_parts_what_a_held_back_clock_step_parts(
+    line: Callable[..., SourceLine], frame: Frame, person: Person
+) -> None:
+    """Frames that are released only at the end restart windows like any other."""
+    source, people = line(), [person(0), person(1)]
+    for seq in range(30):
+        source.push(frame(seq, people, ids=[1, 2]), 0)
+    late = [frame(s, people, ids=[1, 2]) for s in range(31, 36)]
+    for i, f in enumerate(late):
+        source.push(replace(f, stamp=f.stamp + 3600 * S + i), 0)
+    assert ends(source.finish(0)) == ["clock_step", "end_of_stream"]
+
+
+def test_blind_says_what_is_in_the_way(
+    line: Callable[..., SourceLine], frame: Frame, person: Person, Drops: Any
+) -> None:
+    source = line(drops := Drops())
+    assert source.blind == "nobody in view"
+    source.push(frame(0, [person(0)], ids=["a"]), 0)
+    assert source.blind == "one person in view"
+    for seq in range(1, 15):
+        source.push(frame(seq, [person(0), person(1)], ids=["a", "b"]), 0)
+    assert source.blind == "filling the first window"
+    for seq in range(15, 40):
+        source.push(frame(seq, [person(0), person(1)], ids=["a", "b"]), 0)
+    assert source.blind is None
+    hidden = person(1)
+    hidden[5] = np.nan
+    for seq in range(40, 60):
+        source.push(frame(seq, [person(0), hidden], ids=["a", "b"]), 0)
+    assert source.blind == "joints out of sight"
+    assert drops["joints_hidden"] > 0
+    legs = Layout.custom(["left_knee", "right_knee"])
+    source.push(frame(60, layout=legs), 0)
+    assert source.blind == (
+        "layout does not fit the model: layout 'custom' cannot feed a model of layout 'upper11': no joint for head, "
+        "neck, pelvis, left_shoulder, right_shoulder, left_elbow, right_elbow, left_wrist, right_wrist, left_hip, "
+        "right_hip (it has left_knee, right_knee)"
+    )
+    assert drops["layout_unfit"] == 1
+    for seq in range(61, 80):
+        source.push(frame(seq, [person(0), person(9)], ids=["a", "c"]), 0)
+    assert source.blind is None  # nobody is near anybody, and that can be seen
+
+
+def test_joints_are_mapped_onto_the_layout_of_the_model(
+    line: Callable[..., SourceLine], frame: Frame, person: Person
+) -> None:
+    source, items = line(), []
+    rng = np.random.default_rng(0)
+    people = [(rng.normal(size=(17, 3)) * 0.3 + [x, 1, 0]).astype(np.float32) for x in (0, 1)]
+    for seq in range(40):
+        items += source.push(frame(seq, people, ids=[1, 2], layout=COCO17), 0)
+    window = windows(items)[0]
+    assert window.joints.shape == (2, 10, 11, 3)
+    hips = people[1][[COCO17.index["left_hip"], COCO17.index["right_hip"]]].mean(axis=0)
+    np.testing.assert_allclose(window.joints[1, 0, UPPER11.index["pelvis"]], hips, atol=1e-6)
+    np.testing.assert_array_equal(
+        window.joints[0, 3, UPPER11.index["left_wrist"]], people[0][COCO17.index["left_wrist"]]
+    )

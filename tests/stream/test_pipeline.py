@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+from numpy.typing import NDArray
+
+from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.alarm import Thresholds
+from dyadwatch.stream.config import Config, SinkOptions, WireOptions
+from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, decode_json, encode_json
+from dyadwatch.stream.pipeline import DETECTOR, Pipeline, events_of
+from dyadwatch.stream.reasons import CIRCUMSTANCES, FAULTS
+from dyadwatch.stream.scorer import Score, Scorer
+
+THRESHOLDS = Thresholds(6.0, 4.0)
+Encounter = Callable[..., list[PoseFrame]]
+
+
+def play(pipeline: Pipeline, frames: list[PoseFrame]) -> list[Message]:
+    return [m for f in frames for m in pipeline.push(f)] + pipeline.finish()
+
+
+def scores_of(messages: list[Message]) -> list[ScoreMessage]:
+    """Scores without the one value that depends on how fast the machine is."""
+    return [structs.replace(m, latency_ms=0.0) for m in messages if isinstance(m, ScoreMessage)]
+
+
+@pytest.fixture(scope="session")
+def pipeline(scorer: Scorer) -> Callable[..., Pipeline]:
+    return lambda config=None: Pipeline(scorer, THRESHOLDS, config or Config())
+
+
+def test_frames_become_scores_and_events(pipeline: Callable[..., Pipeline], encounter: Encounter) -> None:
+    frames = encounter()
+    messages = play(pipeline(), frames)
+    start = frames[0].stamp
+    events = [(e.type, round((e.stamp - start) / 1e9, 2)) for e in events_of(messages) if e.type != "update"]
+    assert events == [("open", 3.6), ("close", 6.2), ("open", 7.6), ("close", 10.2)]
+    assert {m.pair for m in messages if isinstance(m, ScoreMessage)} == {("ann", "bob")}
+    first = events_of(messages)[0]
+    assert (first.start - start, first.source, first.model) == (3_000_000_000, "hall", "tiny 1")
+    assert first.explanation.startswith("ann's left wrist is 0.80 m closer to bob's right wrist; ")
+    assert [m for m in messages if decode_json(encode_json(m)) != m] == []
+    ends = [m.end for m in messages if isinstance(m, ScoreMessage)]
+    assert np.diff(ends).tolist() == [200_000_000] * (len(ends) - 1)
+
+
+def test_the_same_frames_give_the_same_messages(pipeline: Callable[..., Pipeline], encounter: Encounter) -> None:
+    for ids in (True, False):
+        one, two = (play(pipeline(), encounter(ids=ids)) for _ in range(2))
+        assert events_of(one) == events_of(two) != []
+        assert scores_of(one) == scores_of(two)
+
+
+@settings(max_examples=8)
+@given(
+    shifts=st.lists(st.floats(0, 0.13), min_size=1, max_size=9),
+    doubled=st.sets(st.integers(0, 359), max_size=40),
+)
+def test_reordered_and_doubled_frames_change_nothing(
+    pipeline: Callable[..., Pipeline], encounter: Encounter, shifts: list[float], doubled: set[int]
+) -> None:
+    frames = encounter()
+    clean, faulty = pipeline(), pipeline()
+    due = sorted(
+        [(f.seq / 30 + shifts[f.seq % len(shifts)], f.seq) for f in frames] + [(i / 30 + 0.3, i) for i in doubled]
+    )
+    expected, got = play(clean, frames), play(faulty, [frames[i] for _, i in due])
+    assert scores_of(got) == scores_of(expected)
+    assert events_of(got) == events_of(expected)
+    assert faulty.counters.snapshot() == ({"hall": {"duplicate": len(doubled)}} if doubled else {})
+
+
+def test_sources_do_not_disturb_each_other(pipeline: Callable[..., Pipeline], encounter: Encounter) -> None:
+    """A source at another rate, one full of faults and one with a foreign layout beside a good one."""
+    good, other = encounter("hall"), encounter("yard", fps=60)
+    wild = [replace(f, source="wild", stamp=f.stamp * (i % 7) // 3, seq=f.seq % 50) for i, f in enumerate(good)]
+    mixed = [f for i, g in enumerate(good) for f in (wild[i], other[2 * i], g, other[2 * i + 1])]
+    together = play(pipeline(), mixed)
+    for name, frames in (("hall", good), ("yard", other)):
+        alone = play(pipeline(), frames)
+        assert [m for m in scores_of(together) if m.source == name] == scores_of(alone)
+        assert [e for e in events_of(together) if e.source == name] == events_of(alone)
+
+
+def test_the_names_of_ids_do_not_matter(pipeline: Callable[..., Pipeline], encounter: Encounter) -> None:
+    with_ids, without = (scores_of(play(pipeline(), encounter(ids=ids))) for ids in (True, False))
+    assert [s.score for s in with_ids] == [s.score for s in without]
+    assert {s.pair for s in without} == {(1, 2)}
+
+
+@pytest.mark.parametrize("fps", [10, 15, 25, 50, 60, 120])
+def test_events_hardly_depend_on_the_rate_of_the_source(
+    pipeline: Callable[..., Pipeline], encounter: Encounter, fps: float
+) -> None:
+    expected = [e for e in events_of(play(pipeline(), encounter())) if e.type != "update"]
+    events = [e for e in events_of(play(pipeline(), encounter(fps=fps))) if e.type != "update"]
+    if fps >= 25:  # below, a blow of a tenth of a second falls between frames
+        assert [e.type for e in events] == [e.type for e in expected]
+        for e, x in zip(events, expected, strict=True):
+            assert abs(e.stamp - x.stamp) <= 400_000_000
+    ends = [m.end for m in scores_of(play(pipeline(), encounter(fps=fps)))]
+    assert np.diff(ends).tolist() == [200_000_000] * (len(ends) - 1)
+
+
+def test_the_stream_may_end_in_the_middle_of_an_event(pipeline: Callable[..., Pipeline], encounter: Encounter) -> None:
+    one = pipeline()
+    for f in encounter(seconds=5.0):
+        one.push(f)
+    assert one.judge.open_events("hall") == 1
+    (close,) = one.finish()
+    assert isinstance(close, EventMessage)
+    assert (close.type, close.reason) == ("close", "end_of_stream")
+    assert one.judge.open_events("hall") == 0
+
+
+def test_scores_may_be_left_out(pipeline: Callable[..., Pipeline], encounter: Encounter) -> None:
+    quiet = play(pipeline(Config(sinks=SinkOptions(scores=False))), encounter())
+    assert quiet == events_of(play(pipeline(), encounter()))
+
+
+def test_more_sources_than_allowed_are_counted(
+    pipeline: Callable[..., Pipeline], encounter: Encounter, caplog: pytest.LogCaptureFixture
+) -> None:
+    full = pipeline(Config(wire=WireOptions(max_sources=1)))
+    full.push(encounter("hall")[0])
+    for f in encounter("yard")[:3]:
+        assert full.push(f) == []
+    assert full.counters.snapshot() == {DETECTOR: {"too_many_sources": 3}}
+    assert caplog.messages == [f"{DETECTOR}: too_many_sources: {FAULTS['too_many_sources']}"]
+
+
+def test_a_forgotten_source_makes_room(pipeline: Callable[..., Pipeline], encounter: Encounter) -> None:
+    full = pipeline(Config(wire=WireOptions(max_sources=1)))
+    for f in encounter("hall", seconds=5.0):
+        full.push(f)
+    (close,) = events_of(full.judge.judge(full.intake.forget("hall")))
+    assert close.reason == "source_forgotten"
+    assert events_of(play(full, encounter("yard"))) != []
+    assert full.counters.snapshot() == {}
+
+
+def test_faults_are_logged_and_circumstances_only_counted(
+    pipeline: Callable[..., Pipeline], encounter: Encounter, caplog: pytest.LogCaptureFixture
+) -> None:
+    frames = encounter(seconds=2.0)
+    for f in frames[40:]:
+        f.joints[0] = np.nan
+    with caplog.at_level(logging.WARNING):
+        one = pipeline()
+        play(one, [f for f in frames for _ in range(2)])
+    assert one.counters.of("hall") == {"duplicate": 60, "person_unseen": 20}
+    assert caplog.messages == [f"hall: duplicate: {FAULTS['duplicate']}"]
+
+
+class Broken:
+    """A scorer whose every third window has no number for a score."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.info, self.shape, self._scorer, self._n = scorer.info, scorer.shape, scorer, 0
+
+    def score(self, windows: list[NDArray[np.float32]]) -> list[Score]:
+        out = []
+        for s in self._scorer.score(windows):
+            self._n += 1
+            out.append(replace(s, score=float("nan")) if self._n % 3 == 0 else s)
+        return out
+
+
+def test_a_score_that_is_no_number_is_left_out_and_counted(scorer: Scorer, encounter: Encounter) -> None:
+    whole = scores_of(play(Pipeline(scorer, THRESHOLDS, Config()), encounter()))
+    broken = Pipeline(cast(Any, Broken(scorer)), THRESHOLDS, Config())
+    assert scores_of(play(broken, encounter())) == [s for i, s in enumerate(whole, 1) if i % 3]
+    assert broken.counters.of("hall") == {"score_not_finite": len(whole) // 3}
+
+
+def test_every_reason_that_is_counted_has_words(repo_root: Path) -> None:
+    text = "".join(p.read_text("utf8") for p in sorted((repo_root / "stream").glob("*.py")))
+    used = set(re.findall(r"""(?:count|add)\((?:[\w.]+, )?"([a-z_]+)"[,)]""", text)) | {
+        "stamp_jump_ahead",
+        "stamp_jump_back",
+    }
+    assert used == set(FAULTS) | set(CIRCUMSTANCES)
