@@ -77,15 +77,17 @@ class Service:
 
     def run(self) -> None:
         """Runs until `stop` is called, from a signal handler or another thread."""
-        self._warm_up()
-        _log.info("listening on %s, telling on %s", self._config.wire.bind, self._config.sinks.bind or "no socket")
         try:
+            self._warm_up()
+            _log.info("listening on %s, telling on %s", self._config.wire.bind, self._config.sinks.bind or "no socket")
             with ThreadPoolExecutor(max_workers=2, thread_name_prefix="dyadwatch") as pool:
-                threads = [pool.submit(self._receive), pool.submit(self._score)]
-                # A thread that ends by itself has failed; the service stops rather than staying deaf or mute.
-                while not self._stop.wait(0.2) and not any(t.done() for t in threads):
-                    pass
-                self._stop.set()
+                try:
+                    threads = [pool.submit(self._receive), pool.submit(self._score)]
+                    # A thread that ends by itself has failed; the service stops rather than staying deaf or mute.
+                    while not self._stop.wait(0.2) and not any(t.done() for t in threads):
+                        pass
+                finally:
+                    self._stop.set()
             for t in threads:
                 t.result()
         finally:

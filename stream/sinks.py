@@ -68,12 +68,15 @@ class JsonLinesSink:
 
     def emit(self, messages: Sequence[Message]) -> None:
         """Writes and flushes the messages."""
+        if self._stream.closed:
+            raise OSError("the stream is closed")
         self._stream.write(b"".join(encode_json(m) + b"\n" for m in messages))
         self._stream.flush()
 
     def close(self) -> None:
         """Flushes."""
-        self._stream.flush()
+        if not self._stream.closed:
+            self._stream.flush()
 
 
 class Sinks:

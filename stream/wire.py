@@ -234,7 +234,7 @@ def _joints_and_confidence(
     if not seen.all():
         joints[~seen] = np.nan
     if values.shape[2] == 3:
-        return joints, seen.astype(np.float32)
+        return joints, np.asarray(seen, np.float32)
     confidence: NDArray[np.float32] = np.array(values[..., 3])
     np.nan_to_num(confidence, copy=False, nan=0.0, posinf=9.0, neginf=-9.0)
     confidence[~seen] = 0

@@ -76,7 +76,7 @@ def make_frame(
         clock=clock,
         layout=layout,
         joints=joints,
-        confidence=seen.astype(np.float32),
+        confidence=np.asarray(seen, np.float32),
         ids=None if ids is None else tuple(ids),
     )
 
