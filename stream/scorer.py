@@ -20,6 +20,8 @@ PROVIDERS = {
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
 }
+# TF32 would cost every matrix product thirteen bits that the parity check was made with.
+_EXACT = {"cuda": {"use_tf32": "0"}}
 _OUTPUTS = ["score", "relation", "unusual", "joint_pairs", "shift"]
 
 
@@ -73,7 +75,9 @@ class Scorer:
         # Threads that spin between batches would take the cores that receive the next frames.
         session_options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
-            self._session = ort.InferenceSession(str(path), session_options, providers=[wanted])
+            self._session = ort.InferenceSession(
+                str(path), session_options, providers=[(wanted, _EXACT.get(options.provider, {}))]
+            )
         except _engine_errors() as e:
             raise ArtefactError(f"{path}: ONNX Runtime {ort.__version__} cannot load it: {e}") from None
         self.provider = self._session.get_providers()[0]

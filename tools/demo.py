@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -60,6 +61,7 @@ def demo(
     people: int = 4,
     duration: float = 100.0,
     rate: float = 1.0,
+    model: Path | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Watch simulated people through the whole detector: real sockets, the shipped model, alarms as they happen.
@@ -77,13 +79,15 @@ def demo(
         Seconds of scenario.
     rate
         Times real time.
+    model
+        Model file to show, instead of the shipped one.
     json
         Print the summary as one JSON object on standard output; everything else goes to standard error.
     """
     logging.getLogger("dyadwatch").setLevel(logging.WARNING)
     console = Console(stderr=json)
     scenario = make_scenario(seed=seed, people=people, duration_s=duration, anomalies=ANOMALIES)
-    settings = configure(None, (f"wire.bind={free_address()}", f"sinks.bind={free_address()}"), None)
+    settings = configure(None, (f"wire.bind={free_address()}", f"sinks.bind={free_address()}"), model)
     collector = Collector()
     start = time.time_ns()
     _introduce(console, people, duration, rate)
