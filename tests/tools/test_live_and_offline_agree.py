@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import zmq
+
 from dyadwatch.core.clips import write_clips
 from dyadwatch.stream.publishers.simulator.samples import anomaly_clips
 from dyadwatch.tools.live import free_address

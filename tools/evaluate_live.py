@@ -1,0 +1,174 @@
+"""Real clips through the running detector: what an operator of peaceful people would have seen.
+
+For every fold of SBU a model is trained on the peaceful clips of the other folds, the fold's clips are published over
+ZeroMQ into a detector in a process of its own, and each clip gets the highest score that came back while it played.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyadwatch.core.artefact import ArtefactInfo, file_sha256
+from dyadwatch.core.auroc import auroc
+from dyadwatch.core.calibration import Calibration, calibration_path, write_calibration
+from dyadwatch.core.clips import Clip, ClipSet, read_clips
+from dyadwatch.core.errors import ClipError
+from dyadwatch.core.neighbours import NearestNeighbour
+from dyadwatch.core.resample import interpolate
+from dyadwatch.core.statistics import Statistics
+from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
+from dyadwatch.stream.publishers.clips import clip_frames, clip_intervals
+from dyadwatch.tools.live import tell_live
+
+PEACEFUL = ("approaching", "departing", "shaking_hands", "hugging", "exchanging_object")
+VIOLENT = ("kicking", "punching", "pushing")
+_SOURCE = "sbu"
+_BASELINE_FRAMES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class ClipResult:
+    """What one clip led to; `peak` is None where the clip was shorter than a window."""
+
+    clip_id: str
+    label: str
+    fold: str
+    peak: float | None
+    alarm: bool
+    baseline: float
+
+
+def evaluate_live(
+    data: Path,
+    *,
+    window_s: float = 0.8,
+    rate: float = 4.0,
+    folds: Sequence[str] = (),
+    steps: int | None = None,
+    tell: Callable[[str], None] = lambda text: None,
+) -> dict[str, Any]:
+    """The live evaluation on SBU.
+
+    Arguments:
+        data: folder of SBU in the shared clip format.
+        window_s: length of the model's window; the shortest clips have ten frames, 0.67 s.
+        rate: how many times real time the clips are published at.
+        folds: which folds are tested; all without any.
+        steps: optimiser steps of the training; None is the recipe's own.
+        tell: called with a line about what goes on.
+
+    Raises:
+        ClipError: when the data is not SBU.
+    """
+    clips = read_clips(data)
+    known = sorted({c.split for c in clips})
+    missing = [label for label in (*PEACEFUL, *VIOLENT) if label not in {c.label for c in clips}]
+    if missing or len(known) < 2:
+        raise ClipError(f"{data}: has no clips labelled {', '.join(missing)}; expected SBU with its folds in split")
+    results: list[ClipResult] = []
+    for fold in folds or known:
+        tell(f"{fold}: training on the peaceful clips of the other folds")
+        normal = clips.where(lambda c, fold=fold: c.split != fold and c.label in PEACEFUL)
+        test = clips.where(lambda c, fold=fold: c.split == fold)
+        with tempfile.TemporaryDirectory(prefix="dyadwatch-live-") as folder:
+            model = Path(folder) / "fold.onnx"
+            _train(normal, model, window_s, steps)
+            tell(f"{fold}: publishing {len(test)} clips at {rate:g} times real time")
+            settings = ("windows.hop=1", "alarm.min_duration_s=0", "alarm.hold_s=0.5")
+            messages, dropped = tell_live(model, clip_frames(test.clips, _SOURCE), rate, settings)
+        lost = {k: n for k, n in dropped.get(_SOURCE, {}).items() if n}
+        tell(f"{fold}: {len(messages)} messages came back" + (f"; dropped {lost}" if lost else ""))
+        results += _by_clip(test.clips, fold, messages, whole_clip_baseline(normal, test))
+    return summarise(results)
+
+
+def _train(normal: ClipSet, model: Path, window_s: float, steps: int | None) -> None:
+    from dyadwatch.core.training.options import TrainOptions
+    from dyadwatch.core.training.recipe import train
+    from dyadwatch.exporters.onnx_export import export
+
+    changes: dict[str, Any] = {} if steps is None else {"steps": steps}
+    trained = train([normal], TrainOptions(window_s=window_s, hop=1, **changes))
+    o = trained.options
+    info = ArtefactInfo(name="sbu-peaceful", version="1", layout=trained.layout.name, joints=trained.layout.joints,
+                        frames=o.frames, fps=o.fps, training=trained.summary)  # fmt: skip
+    export(trained.scorer, info, model)
+    write_calibration(calibration_path(model), Calibration(model_sha256=file_sha256(model), **trained.calibration))
+
+
+def whole_clip_baseline(normal: ClipSet, test: ClipSet) -> NDArray[np.float32]:
+    """Distance to the nearest normal clip in relational statistics, each clip brought to one length; shape (N,)."""
+
+    def stretched(clips: ClipSet) -> NDArray[np.float32]:
+        return np.stack([interpolate(c.joints, np.linspace(0, len(c) - 1, _BASELINE_FRAMES)) for c in clips])
+
+    statistics = Statistics.of_layout(normal.layout, normal[0].fps)
+    nearest = NearestNeighbour.fit(statistics, statistics(stretched(normal)))
+    return nearest(statistics(stretched(test))).distance
+
+
+def _by_clip(
+    clips: Sequence[Clip], fold: str, messages: Sequence[Message], baseline: NDArray[np.float32]
+) -> list[ClipResult]:
+    peaks: defaultdict[tuple[str, ...], list[float]] = defaultdict(list)
+    alarms: set[tuple[str, ...]] = set()
+    for m in messages:
+        pair = tuple(map(str, m.pair)) if isinstance(m, ScoreMessage | EventMessage) else ()
+        if isinstance(m, ScoreMessage):
+            peaks[pair].append(m.score)
+        elif isinstance(m, EventMessage) and m.type == "open":
+            alarms.add(pair)
+    out: list[ClipResult] = []
+    for played, nearest in zip(clip_intervals(clips), baseline, strict=False):
+        pair = tuple(map(str, played.ids))
+        clip = played.clip
+        peak = max(peaks[pair]) if peaks[pair] else None
+        out.append(ClipResult(clip.clip_id, clip.label, fold, peak, pair in alarms, float(nearest)))
+    return out
+
+
+def _fold_auroc(results: Sequence[ClipResult], value: Callable[[ClipResult], float]) -> float:
+    peaceful = np.asarray([value(r) for r in results if r.label in PEACEFUL])
+    violent = np.asarray([value(r) for r in results if r.label in VIOLENT])
+    return auroc(peaceful, violent)
+
+
+def summarise(results: Sequence[ClipResult]) -> dict[str, Any]:
+    """Per class alarm rates and peaks, per fold AUROC of violent against peaceful clips, live and baseline."""
+    scored = [r for r in results if r.peak is not None]
+    classes = []
+    for label in (*PEACEFUL, *VIOLENT):
+        mine = [r for r in results if r.label == label]
+        peaks = [r.peak for r in mine if r.peak is not None]
+        classes.append(
+            {
+                "label": label,
+                "clips": len(mine),
+                "too_short": len(mine) - len(peaks),
+                "alarm_rate": round(float(np.mean([r.alarm for r in mine])), 3) if mine else None,
+                "peak_median": round(float(np.median(peaks)), 2) if peaks else None,
+            }
+        )
+    folds = []
+    for fold in sorted({r.fold for r in scored}):
+        mine = [r for r in scored if r.fold == fold]
+        live = _fold_auroc(mine, lambda r: r.peak or 0.0)
+        folds.append(
+            {"fold": fold, "live": round(live, 4), "baseline": round(_fold_auroc(mine, lambda r: r.baseline), 4)}
+        )
+    spread = {
+        key: {"mean": round(float(np.mean(v)), 4), "std": round(float(np.std(v)), 4)}
+        for key in ("live", "baseline")
+        for v in [[f[key] for f in folds]]
+    }
+    clips = [{"clip": r.clip_id, "label": r.label, "fold": r.fold, "peak": r.peak, "alarm": r.alarm,
+              "baseline": round(r.baseline, 4)} for r in results]  # fmt: skip
+    return {"classes": classes, "folds": folds, "auroc": spread, "clips": clips}
