@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.ndimage import gaussian_filter1d
 
 from dyadwatch.stream.publishers.simulator.body import SIDES, Body, Controls, Torso, pose_body, pose_torso, turned
 from dyadwatch.stream.publishers.simulator.gait import feet
@@ -115,7 +116,7 @@ class Figure:
         gait = feet(c.root, self.stepping, self.body, h.width)
         v = np.clip(gait.speed, 0.0, 4.0)
         going = ease(v / 0.8)
-        run = ease((v - 1.7) / 1.2)
+        run = gaussian_filter1d(ease((v - 1.2) / 1.7), 12)
         wave = np.sin(2 * np.pi * gait.phase)
         double = np.cos(4 * np.pi * gait.phase)
         c.drop += going * (0.022 + 0.018 * double) + run * 0.03

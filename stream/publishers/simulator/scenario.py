@@ -225,7 +225,7 @@ def _follow_script(stage: Stage, script: Sequence[Act], n: int) -> list[str]:
 def _live(stage: Stage, rng: np.random.Generator, n: int, anomalies: Sequence[str]) -> list[str]:
     """Random encounters until the time is over; anomalies as soon as they are due. Returns those that did not fit."""
     people = len(stage.until)
-    due = [int(n * (k + 0.3) / (len(anomalies) + 0.6)) for k in range(len(anomalies))]
+    due = [int(n * (k + 0.3) / (len(anomalies) + 0.7)) for k in range(len(anomalies))]
     left = list(anomalies)
     while (start := int(stage.until.min())) < n:
         order = np.argsort(stage.until, kind="stable")
@@ -234,6 +234,8 @@ def _live(stage: Stage, rng: np.random.Generator, n: int, anomalies: Sequence[st
         else:
             kinds = ["visit", "stand", "pass", "walk together", "follow", "wander", "group"]
             weights = np.asarray([0.46, 0.09, 0.09, 0.07, 0.05, 0.16, 0.08 if people > 2 else 0.0])
+            if left and people < 5 and start >= due[-len(left)] - count(15.0):
+                weights *= [0.0, 1.0, 1.0, 0.0, 0.0, 4.0, 0.0]  # nothing long: two people must be free in time
             kind = str(rng.choice(kinds, p=weights / weights.sum()))
             many = 1 if kind == "wander" else min(people, int(rng.integers(3, 5))) if kind == "group" else 2
         who = [int(k) for k in order[:many]]

@@ -140,7 +140,7 @@ def kick(rng: Rng, poses: Array, tall: float) -> Beat:
         for hit in hits:
             me.bend(i, -0.28 * bump(n, hit, 0.4, 0.5))
             me.c.tilt[i : i + n, 0] -= 0.1 * bump(n, hit, 0.4, 0.5)
-            other.bend(i, 0.5 * bump(n, hit + 0.2, 0.22, 0.8))
+            other.bend(i, 0.45 * bump(n, hit + 0.26, 0.28, 0.8))
             other.c.head[i : i + n] += 0.2 * bump(n, hit + 0.2, 0.22, 0.8)
         side = me.habits.hand
         torso, mine = other.torso(i, n), me.torso(i, n)
@@ -153,7 +153,7 @@ def kick(rng: Rng, poses: Array, tall: float) -> Beat:
         me.foot_weight[i : i + n, side] = chamber
         me.foot_toe[i : i + n, side] = 0.2 - 0.9 * strike
         fists = envelope(n, 0.4, 0.6)
-        clutch = np.max([bump(n, hit + 0.45, 0.35, 0.8) for hit in hits], axis=0)
+        clutch = np.max([bump(n, hit + 0.48, 0.44, 0.8) for hit in hits], axis=0)
         for hand in (0, 1):
             s = 1.0 - 2.0 * hand
             me.hold(hand, i, stay(np.asarray([0.3 * s, -0.3, 0.4]) * me.body.arm, n), fists)
@@ -165,7 +165,7 @@ def kick(rng: Rng, poses: Array, tall: float) -> Beat:
 def _sprint(n: int, speed: float, wait_s: float) -> Array:
     """Distance run (n,): off after a wait, up to speed within 0.8 s, and down again at the end."""
     t = np.arange(n) / RATE
-    v = speed * ease((t - wait_s) / 0.9) * ease((n / RATE - t) / 1.0)
+    v = speed * ease((t - wait_s) / 1.1) * ease((n / RATE - t) / 1.0)
     return np.cumsum(v) / RATE
 
 
@@ -178,10 +178,9 @@ def chase(rng: Rng, poses: Array, tall: float, room: float = 4.0) -> Beat:
     who = int(rng.integers(2))
     a, b = poses[who], poses[1 - who]
     gap = float(np.hypot(*(b - a)[:2]))
-    turn = 0.55
-    n = count(turn + seconds(rng, 3.4, 5.0))
-    speed = seconds(rng, 2.4, 2.9)
-    flee = _sprint(n, speed, 0.2)
+    n = count(seconds(rng, 4.0, 5.5))
+    speed = seconds(rng, 2.4, 2.8)
+    flee = _sprint(n, speed, 0.45)
     heading = float(np.arctan2(b[0] - a[0], b[1] - a[1])) + seconds(rng, -0.7, 0.7)
     bias = seconds(rng, -0.35, 0.35)
     x, z, ds = float(b[0]), float(b[1]), 0.05
@@ -197,18 +196,19 @@ def chase(rng: Rng, poses: Array, tall: float, room: float = 4.0) -> Beat:
     path = np.concatenate([np.linspace(a[:2], b[:2], max(int(gap / ds), 2))[:-1], np.asarray(way[1:])])
     path = np.stack([gaussian_filter1d(path[:, d], 4, mode="nearest") for d in (0, 1)], axis=1)
     nearest = seconds(rng, 0.75, 1.1)
-    hunt = np.minimum(_sprint(n, speed * 1.06, 0.35), np.maximum(flee + gap - nearest, 0.0))
+    hunt = np.minimum(_sprint(n, speed * 1.06, 0.6), np.maximum(flee + gap - nearest, 0.0))
     hunt = np.maximum.accumulate(gaussian_filter1d(hunt, 8, mode="nearest"))
     hunt -= hunt[0]
     roots = np.empty((2, n, 3))
     t = np.arange(n) / RATE
     for person, distance, start in ((who, hunt, a), (1 - who, flee + gap, b)):
-        poses_ = along(path, distance)
-        poses_[:, :2] += start[:2] - poses_[0, :2]
-        poses_[:, 2] = gaussian_filter1d(poses_[:, 2], 6, mode="nearest")
-        poses_[:, 2] += wrap(start[2] - poses_[0, 2]) * (1 - ease(t / turn))
-        poses_[:, 2] += start[2] - poses_[0, 2]
-        roots[person] = poses_
+        steps = along(path, distance)
+        steps[:, :2] += start[:2] - steps[0, :2]
+        steps[:, 2] = gaussian_filter1d(steps[:, 2], 6, mode="nearest")
+        turn = wrap(start[2] - steps[0, 2])
+        steps[:, 2] += turn * (1 - ease(t / (0.4 + abs(turn) / 3.5)))
+        steps[:, 2] += start[2] - steps[0, 2]
+        roots[person] = steps
 
     return Beat("chase", roots, anomalous=True, apart=0.3)
 
