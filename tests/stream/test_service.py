@@ -189,6 +189,8 @@ def test_doubled_and_reordered_frames_change_nothing(running: Start, encounter: 
         for _, f in sorted(arrivals, key=lambda a: a[0]):
             live.send(f)
         until(lambda: len(live.scores()) >= len(expected[0]), "the last score")
+        until(lambda: (s := live.status()) and s.frames == 360, "the last frame")
+        until(lambda: live.service.counters.of("hall").get("duplicate") == 72, "the last double")
     assert (live.scores(), live.events()) == expected
     assert live.service.counters.snapshot() == {"hall": {"duplicate": 72}}
 
@@ -358,36 +360,35 @@ def test_a_sink_that_breaks_at_the_end_is_counted() -> None:
 
 
 def test_status_tells_how_a_source_is_doing(running: Start, encounter: Encounter) -> None:
-    with running(configured(liveness=LivenessOptions(silent_s=1.0))) as live:
+    with running(configured(liveness=LivenessOptions(silent_s=1.5))) as live:
         alone = live.status(DETECTOR)
         assert alone is not None
         assert (alone.state, alone.blind) == ("blind", "no source has sent anything yet")
         frames = encounter(seconds=2.0)
 
-        def reaches(state: str, blind: str) -> StatusMessage:
+        def reaches(condition: Callable[[StatusMessage], bool]) -> StatusMessage:
+            """The first status that fulfils it."""
             seen: list[StatusMessage] = []
-
-            def there() -> bool:
-                s = live.status()
-                seen[:] = [s] if s is not None and (s.state, (s.blind or "")[: len(blind)]) == (state, blind) else []
-                return bool(seen)
-
-            until(there, f"{state}: {blind}")
+            until(lambda: (s := live.status()) and condition(s) and not seen.append(s), "a status")
             return seen[0]
 
         for f in frames[:9]:
             live.send(f)
-        reaches("blind", "filling the first window")
+        filling = reaches(lambda s: s.frames == 9)
+        assert (filling.state, filling.blind) == ("blind", "filling the first window")
         for f in [*frames[9:], frames[20]]:
             live.send(f)
-        good = reaches("watching", "")
-        assert (good.fps, good.people, good.pairs, good.frames, good.open_events) == (30.0, 2, 1, 60, 0)
-        assert (good.windows, good.last_stamp) == (7, frames[-1].stamp)
+        good = reaches(lambda s: s.frames == 60 and bool(s.dropped) and s.windows == 7)
+        assert (good.state, good.blind) == ("watching", None)
+        assert (good.fps, good.people, good.pairs, good.open_events) == (30.0, 2, 1, 0)
+        assert good.last_stamp == frames[-1].stamp
         assert (good.clock, good.model, good.provider) == ("unix", "tiny 1", "CPUExecutionProvider")
         assert good.clock_offset_ms is not None
         assert good.clock_offset_ms > 1e9  # the frames were stamped in 2023
         assert good.dropped == {"duplicate": 1}
-        silent = reaches("silent", "source silent for 1 s")
+        silent = reaches(lambda s: s.state == "silent")
+        assert silent.blind is not None
+        assert silent.blind.startswith("source silent for ")
         assert silent.frames == 60
         assert live.status(DETECTOR) is alone
 
