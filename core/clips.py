@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import struct
+import tokenize
+import warnings
 import zipfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +19,9 @@ from dyadwatch.core.errors import ClipError
 from dyadwatch.core.layouts import find_layout
 from dyadwatch.core.skeleton import Layout
 
+# What zipfile and numpy raise on damaged archives, besides what they promise.
+_UNREADABLE = (OSError, ValueError, KeyError, EOFError, TypeError, SyntaxError, OverflowError, MemoryError,
+               RuntimeError, zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError)  # fmt: skip
 _PER_CLIP = ("label", "clip_id", "split", "session", "fps")
 
 
@@ -88,9 +95,14 @@ def _read_layout(meta: Path) -> Layout:
 
 def _load_arrays(file: Path) -> dict[str, NDArray]:
     try:
-        with np.load(file, allow_pickle=False) as z:
+        # a damaged header can read as an old one, which numpy only warns of
+        with (
+            warnings.catch_warnings(action="ignore"),
+            file.open("rb") as stream,  # numpy itself leaves a damaged file open
+            np.load(stream, allow_pickle=False) as z,
+        ):
             return {k: z[k] for k in z.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError, KeyError) as e:
+    except _UNREADABLE as e:
         raise ClipError(f"{file}: cannot be read as .npz without pickle ({e}); it may be cut short or foreign") from e
 
 

@@ -97,7 +97,7 @@ HEAVY = {"torch", "onnx", "onnxscript", "onnxruntime", "mediapipe", "cv2", "skle
 
 @pytest.mark.parametrize(
     ("rooms", "leave_out"),
-    [("stream", "-"), ("core", "dyadwatch.core.iadnet,dyadwatch.core.training")],
+    [("stream", "-"), ("core", "dyadwatch.core.iadnet,dyadwatch.core.training,dyadwatch.core.evaluation")],
 )
 def test_the_live_path_imports_nothing_heavy(rooms: str, leave_out: str, tmp_path: Path) -> None:
     loaded = python(IMPORT_ALL, rooms, leave_out, cwd=tmp_path)

@@ -1,0 +1,1 @@
+"""Protocols that measure how well interactions are told apart, with baselines beside. May import torch."""

@@ -1,0 +1,116 @@
+"""What every reader gives: clips, and what it had to leave out and why."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from dyadwatch.core.clips import Clip, ClipSet
+from dyadwatch.core.errors import ClipError
+from dyadwatch.core.skeleton import Layout
+
+_ABSURD_M = 100.0
+_FEWEST_FRAMES = 2
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A clip that cannot be used, and why in a few words."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dataset(ClipSet):
+    """Clips of one data set.
+
+    Arguments:
+        kind: the format they were read from: `shared`, `sbu`, `ntu` or `inter-x`.
+        skipped: clips that were left out.
+    """
+
+    kind: str = ""
+    skipped: tuple[Skipped, ...] = ()
+
+
+def fault(clip: Clip) -> str:
+    """Why a clip cannot be used; empty where it can."""
+    if len(clip) < _FEWEST_FRAMES:
+        return f"{len(clip)} frames; expected at least {_FEWEST_FRAMES}"
+    seen = np.asarray(np.isfinite(clip.joints).all(axis=-1))  # (T, 2, J)
+    for person in (0, 1):
+        if not seen[:, person].any():
+            return f"person {person} is never seen; expected two persons"
+    if np.nanmax(np.abs(np.where(seen[..., None], clip.joints, 0))) > _ABSURD_M:
+        return f"joints more than {_ABSURD_M:.0f} m away; expected metres"
+    return ""
+
+
+def gather(
+    root: Path, kind: str, layout: Layout, names: Iterable[tuple[str, Callable[[], Clip]]], expected: str
+) -> Dataset:
+    """Reads clip after clip; one that cannot be used is skipped and told, never fatal.
+
+    Arguments:
+        root: the data set's file or folder, for messages and its name.
+        kind, layout: of the data set.
+        names: name of each clip and a function that reads it.
+        expected: what was looked for, for the message when there is nothing.
+
+    Raises:
+        ClipError: when not one clip is usable.
+    """
+    clips: list[Clip] = []
+    skipped: list[Skipped] = []
+    for name, read in names:
+        try:
+            clip = read()
+        except ClipError as e:
+            skipped.append(Skipped(name, str(e)))
+            continue
+        reason = fault(clip)
+        if reason:
+            skipped.append(Skipped(name, reason))
+        else:
+            clips.append(clip)
+    if not clips:
+        found = (
+            f"{len(skipped)} clips, none usable, such as {skipped[0].name}: {skipped[0].reason}" if skipped else "none"
+        )
+        raise ClipError(f"{root}: no usable clip; found {found}; expected {expected}")
+    return Dataset(tuple(clips), layout, root.name, kind, tuple(skipped))
+
+
+def read_text(path: Path) -> str:
+    """The text of a small file.
+
+    Raises:
+        ClipError: when it cannot be opened or is not text.
+    """
+    try:
+        return path.read_bytes().decode("utf8")
+    except OSError as e:
+        raise ClipError(f"{path}: cannot be opened ({e.strerror}); expected a text file") from None
+    except UnicodeDecodeError as e:
+        raise ClipError(f"{path}: byte {e.start} is not text; expected a text file") from None
+
+
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\Z")
+
+
+def number(word: str, where: str) -> float:
+    """A plain decimal number within 1e9.
+
+    Raises:
+        ClipError: when it is anything else; `where` says where it stands.
+    """
+    word = word.strip()
+    value = float(word) if word.isascii() and _NUMBER.match(word) else float("nan")
+    if not abs(value) <= 1e9:
+        raise ClipError(f"{where}: {word[:20]!r} found; expected a plain number")
+    return value
