@@ -108,7 +108,8 @@ def whole_clip_baseline(normal: ClipSet, test: ClipSet) -> NDArray[np.float32]:
     """Distance to the nearest normal clip in relational statistics, each clip brought to one length; shape (N,)."""
 
     def stretched(clips: ClipSet) -> NDArray[np.float32]:
-        return np.stack([interpolate(c.joints, np.linspace(0, len(c) - 1, _BASELINE_FRAMES)) for c in clips])
+        length = [interpolate(c.joints, np.linspace(0, len(c) - 1, _BASELINE_FRAMES)) for c in clips]
+        return np.stack(length).swapaxes(1, 2)
 
     statistics = Statistics.of_layout(normal.layout, normal[0].fps)
     nearest = NearestNeighbour.fit(statistics, statistics(stretched(normal)))
