@@ -102,7 +102,7 @@ class TableSink:
         for s in list(self._status.values()):
             dropped = ", ".join(f"{k} {v}" for k, v in sorted(s.dropped.items())) or "-"
             state = Text(s.state + (f": {s.blind}" if s.blind else ""), _STYLES[s.state])
-            sources.add_row(s.source, state, f"{s.fps:.0f}", str(s.people), str(s.pairs), str(s.windows), dropped)
+            sources.add_row(Text(s.source), state, f"{s.fps:.0f}", str(s.people), str(s.pairs), str(s.windows), dropped)
         pairs = Table(expand=True)
         for name in ("source", "pair", "score", "", "relation", "unusual", "latency"):
             pairs.add_column(name, justify="left" if name in ("source", "pair", "") else "right")
@@ -113,7 +113,7 @@ class TableSink:
             style = "bold red" if (source, pair) in self._open else ""
             bar = self._bar(m.score)
             cells = (f"{m.score:.2f}", bar, f"{m.relation:.2f}", f"{m.unusual:.2f}", f"{m.latency_ms:.0f} ms")
-            pairs.add_row(source, f"{pair[0]} + {pair[1]}", *cells, style=style)
+            pairs.add_row(Text(source), Text(f"{pair[0]} + {pair[1]}"), *cells, style=style)
         return Group(sources, pairs, *(event_line(e) for e in list(self._events)))
 
     def _bar(self, score: float) -> Text:

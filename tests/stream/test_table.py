@@ -1,0 +1,114 @@
+"""What people see in the terminal."""
+
+from __future__ import annotations
+
+import io
+
+import msgspec
+from rich.console import Console
+
+from dyadwatch.stream.messages import EventMessage, ScoreMessage, StatusMessage
+from dyadwatch.stream.table import EventLinesSink, TableSink, clock_time, event_line
+
+S = 1_000_000_000
+EVENT = EventMessage(
+    type="open",
+    id="a",
+    source="hall",
+    pair=(1, "visitor"),
+    clock="media",
+    start=5 * S,
+    end=None,
+    stamp=6 * S,
+    score=3.2,
+    relation=0.1,
+    unusual=3.2,
+    peak_score=3.25,
+    peak_stamp=6 * S,
+    threshold=2.5,
+    reason="score above raise_at",
+    joints=(),
+    explanation="1's left wrist is 0.40 m closer to visitor's head",
+    model="m 1",
+)
+SCORE = ScoreMessage(
+    source="hall",
+    pair=(1, "visitor"),
+    start=4 * S,
+    end=6 * S,
+    score=3.2,
+    relation=0.1,
+    unusual=3.2,
+    model="m 1",
+    latency_ms=4.2,
+)
+STATUS = StatusMessage(
+    source="hall",
+    state="blind",
+    blind="one person in view",
+    fps=29.97,
+    people=1,
+    pairs=0,
+    frames=90,
+    windows=3,
+    open_events=0,
+    dropped={"late": 2},
+    clock="unix",
+    clock_offset_ms=0.1,
+    last_stamp=6 * S,
+    model="m 1",
+    provider="cpu",
+)
+
+
+def test_media_time_is_told_in_seconds_and_unix_time_as_time_of_day() -> None:
+    assert clock_time(61_500_000_000, "media") == "61.5 s"
+    assert clock_time(1_700_000_000_250_000_000, "unix").endswith(":20.2")
+
+
+def test_an_event_line_says_when_who_and_why() -> None:
+    opened = event_line(EVENT).plain
+    assert (
+        opened == "     6.0 s  OPEN   hall  1 + visitor  score 3.2  1's left wrist is 0.40 m closer to visitor's head"
+    )
+    closed = event_line(
+        msgspec.structs.replace(EVENT, type="close", end=9 * S, stamp=11 * S, reason="calm again")
+    ).plain
+    assert closed == "    11.0 s  CLOSE  hall  1 + visitor  after 4.0 s (calm again), peak 3.2"
+
+
+def test_event_lines_leave_out_scores_status_and_updates() -> None:
+    out = io.StringIO()
+    sink = EventLinesSink(Console(file=out, width=200))
+    sink.emit([SCORE, STATUS, msgspec.structs.replace(EVENT, type="update"), EVENT])
+    assert out.getvalue().count("\n") == 1
+    assert "OPEN" in out.getvalue()
+
+
+def test_the_table_shows_sources_pairs_and_open_events() -> None:
+    console = Console(file=io.StringIO(), width=160, force_terminal=True)
+    sink = TableSink(console, raise_at=2.5)
+    try:
+        sink.emit([STATUS, SCORE, EVENT])
+        paper = Console(file=io.StringIO(), width=160, record=True)
+        paper.print(sink.render())
+        text = paper.export_text()
+    finally:
+        sink.close()
+    assert "blind: one person in view" in text
+    assert "late 2" in text
+    assert "1 + visitor" in text
+    assert "3.20" in text
+    assert "0.40 m closer to visitor's head" in text
+
+
+def test_ids_with_brackets_are_shown_as_they_are() -> None:
+    paper = Console(file=io.StringIO(), width=200, record=True)
+    EventLinesSink(paper).emit([msgspec.structs.replace(EVENT, pair=("[red]x", 2))])
+    table = TableSink(Console(file=io.StringIO(), force_terminal=True), raise_at=2.5)
+    try:
+        table.emit([msgspec.structs.replace(SCORE, pair=("[red]x", 2))])
+        paper.print(table.render())
+    finally:
+        table.close()
+    assert paper.export_text().count("[red]x + 2") == 2

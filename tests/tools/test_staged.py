@@ -1,0 +1,83 @@
+"""Events held against what was staged."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import pytest
+
+from dyadwatch.stream.messages import EventMessage
+from dyadwatch.stream.publishers.simulator.scenario import Interval
+from dyadwatch.tools.staged import match
+
+S = 1_000_000_000
+
+
+def event(
+    kind: Literal["open", "update", "close"], name: str, pair: tuple[int, int], start_s: float, stamp_s: float
+) -> EventMessage:
+    """A change in an event, with all that `match` does not look at left plain."""
+    return EventMessage(
+        type=kind,
+        id=name,
+        source="s",
+        pair=pair,
+        clock="unix",
+        start=round(start_s * S),
+        end=None,
+        stamp=round(stamp_s * S),
+        score=3.0,
+        relation=0.0,
+        unusual=3.0,
+        peak_score=3.0,
+        peak_stamp=0,
+        threshold=2.0,
+        reason="",
+        joints=(),
+        explanation="",
+        model="m",
+    )
+
+
+def staged(kind: str, people: tuple[int, ...], start_s: float, end_s: float, anomalous: bool = True) -> Interval:
+    """Something that happened."""
+    return Interval(kind, anomalous, people, round(start_s * S), round(end_s * S))
+
+
+@pytest.mark.parametrize(
+    ("pair", "start_s", "stamp_s", "found"),
+    [
+        ((1, 2), 11.0, 11.5, True),
+        ((2, 3), 11.0, 11.5, True),  # a bystander's pair with one of the two tells of the same happening
+        ((3, 4), 11.0, 11.5, False),  # nobody involved
+        ((1, 2), 14.4, 14.9, True),  # the window still holds the end of it
+        ((1, 2), 14.6, 15.1, False),  # too late
+    ],
+)
+def test_an_event_belongs_to_an_anomaly_by_people_and_time(
+    pair: tuple[int, int], start_s: float, stamp_s: float, found: bool
+) -> None:
+    outcomes, false_alarms = match([staged("push", (1, 2), 10, 12)], [event("open", "a", pair, start_s, stamp_s)])
+    assert [o.event is not None for o in outcomes] == [found]
+    assert len(false_alarms) == (not found)
+
+
+def test_an_event_that_closed_before_the_anomaly_is_a_false_alarm() -> None:
+    events = [event("open", "a", (1, 2), 3, 3.5), event("close", "a", (1, 2), 3, 6)]
+    outcomes, false_alarms = match([staged("push", (1, 2), 10, 12)], events)
+    assert outcomes[0].event is None
+    assert [e.id for e in false_alarms] == ["a"]
+
+
+def test_the_delay_counts_from_the_start_of_the_anomaly_to_the_opening_of_the_first_event() -> None:
+    events = [event("open", "b", (2, 3), 11.5, 12.0), event("open", "a", (1, 2), 11.0, 11.5)]
+    outcomes, false_alarms = match([staged("push", (1, 2), 10, 12)], events)
+    assert outcomes[0].delay_s == 1.5
+    assert false_alarms == []
+
+
+def test_normal_intervals_explain_nothing() -> None:
+    events = [event("open", "a", (1, 2), 11, 11.5)]
+    outcomes, false_alarms = match([staged("hug", (1, 2), 10, 12, anomalous=False)], events)
+    assert outcomes == []
+    assert [e.id for e in false_alarms] == ["a"]
