@@ -1,0 +1,157 @@
+"""docs/wire-protocol.md says what the code does, and its examples run."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import zmq
+
+from dyadwatch.core.layouts import LAYOUTS
+from dyadwatch.stream import messages, wire
+from dyadwatch.stream.alarm import Thresholds
+from dyadwatch.stream.config import Config, SinkOptions, WireOptions
+from dyadwatch.stream.messages import EventMessage, JointPairPart, ScoreMessage, StatusMessage
+from dyadwatch.stream.reasons import CIRCUMSTANCES, FAULTS
+from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.service import Service
+
+
+@pytest.fixture(scope="module")
+def page(repo_root: Path) -> str:
+    return (repo_root / "docs" / "wire-protocol.md").read_text("utf8")
+
+
+def example(page: str, name: str) -> str:
+    found = re.search(rf"<!-- {name} -->\n```python\n(.*?)```", page, re.DOTALL)
+    assert found, f"no example {name}"
+    return found[1]
+
+
+def section(page: str, title: str) -> str:
+    """From a heading up to the next one of its level or above."""
+    start = page.index(f"\n{title}") + 1
+    level = len(title) - len(title.lstrip("#"))
+    end = re.compile(rf"^#{{1,{level}}} ", re.MULTILINE).search(page, start + 1)
+    return page[start : end.start() if end else None]
+
+
+def documented(text: str) -> set[str]:
+    """The keys in the first column of tables."""
+    rows = re.findall(r"^\| (`[^|]*`) \|", text, re.MULTILINE)
+    return {key for row in rows for key in re.findall(r"`([^`]+)`", row)}
+
+
+def test_it_is_the_version_of_the_code(page: str) -> None:
+    assert page.startswith(f"# The wire protocol, version {wire.VERSION}\n")
+    assert wire.VERSION == messages.VERSION == 1
+    assert WireOptions().bind in page
+    assert SinkOptions().bind in page
+
+
+def test_every_header_key_is_documented_and_no_other(page: str) -> None:
+    assert documented(section(page, "## In: a pose message")) == set(wire.Header.__struct_fields__)
+
+
+@pytest.mark.parametrize(
+    ("heading", "message"),
+    [("### `score.", ScoreMessage), ("### `event.", EventMessage), ("### `status.", StatusMessage)],
+)
+def test_every_key_of_a_message_is_documented_and_no_other(
+    page: str, heading: str, message: type[ScoreMessage | EventMessage | StatusMessage]
+) -> None:
+    everywhere = {"v", "source"}
+    assert documented(section(page, heading)) == set(message.__struct_fields__) - everywhere
+    for key in (*everywhere, message.__struct_config__.tag_field, message.__struct_config__.tag):
+        assert f"`{key}`" in section(page, "## Out:")
+
+
+def test_the_keys_of_joint_pairs_are_documented(page: str) -> None:
+    for key in JointPairPart.__struct_fields__:
+        assert f"`{key}`" in section(page, "### `event.")
+
+
+def test_every_reason_is_documented_and_no_other(page: str, repo_root: Path) -> None:
+    refusals = set(re.findall(r'WireError\(\s*"(\w+)"', (repo_root / "stream" / "wire.py").read_text("utf8")))
+    assert len(refusals) > 15
+    order = re.findall(r"`(\w+)` \|$", section(page, "## Time"), re.MULTILINE)
+    told = documented(section(page, "## What is refused")) | set(order) - {"restart_without_epoch"}
+    assert told | {"restart_without_epoch"} == refusals | set(FAULTS) | set(CIRCUMSTANCES) | {"sink_failed_<name>"}
+
+
+def test_every_end_of_a_pair_and_blind_reason_is_documented(page: str, repo_root: Path) -> None:
+    stream = repo_root / "stream"
+    gate, alarm = (stream / "pairs.py").read_text("utf8"), (stream / "alarm.py").read_text("utf8")
+    reasons = {*re.findall(r', "(\w+)"\)', gate), *re.findall(r'now, "([\w ]+)"\)', alarm)}
+    assert {"lost", "apart", "capped", "calm again", "still going on", "score above raise_at"} <= reasons
+    reasons |= {"source_restart", "clock_step", "end_of_stream", "shutdown", "source_forgotten"}
+    for reason in reasons:
+        assert f"`{reason}`" in section(page, "### `event.")
+    for blind in ("nobody in view", "one person in view", "filling the first window", "joints out of sight"):
+        assert blind in (stream / "line.py").read_text("utf8")
+        assert f"`{blind}`" in section(page, "### `status.")
+
+
+def test_limits_layouts_and_defaults_are_those_of_the_code(page: str) -> None:
+    limits = Config().wire
+    assert f"{limits.max_people} people" in page
+    assert f"{limits.max_joints} joints" in page
+    assert f"{limits.max_bytes >> 20} MiB" in page
+    assert f"{limits.max_sources} sources" in page
+    assert set(re.findall(r"`(\w+\d\d)`", section(page, "## In: a pose message"))) == set(LAYOUTS)
+    clock = Config().clock
+    assert f"{clock.reorder_s:g} s (`clock.reorder_s`)" in page
+    assert f"{clock.max_jump_s:g} s ahead (`clock.max_jump_s`)" in page
+    assert f"{clock.jump_frames} frames agree (`clock.jump_frames`)" in page
+    assert f"{clock.max_gap_s:g} s (`clock.max_gap_s`" in page
+    assert f"(`tracks.min_confidence`) ({Config().tracks.min_confidence:g})" in page.replace(
+        "`tracks.min_confidence` (", "(`tracks.min_confidence`) ("
+    )
+
+
+def test_the_publisher_is_short_and_needs_two_packages(page: str) -> None:
+    code = example(page, "publisher")
+    assert set(re.findall(r"\w+", code.splitlines()[0])) == {"import", "math", "struct", "time", "msgpack", "zmq"}
+    assert len([line for line in code.splitlines() if line.strip() and not line.startswith("import")]) <= 11
+
+
+def test_the_publisher_and_the_subscriber_of_the_page_run(page: str, scorer: Scorer) -> None:
+    """As two programs of their own against a service; shortened to four seconds, and on free ports."""
+    with zmq.Context() as context, context.socket(zmq.REP) as one, context.socket(zmq.REP) as two:
+        for socket in (one, two):
+            socket.setsockopt(zmq.LINGER, 0)
+            socket.bind("tcp://127.0.0.1:0")
+        into, out = (s.getsockopt_string(zmq.LAST_ENDPOINT) for s in (one, two))
+    defaults = Config()
+    publisher = example(page, "publisher").replace(defaults.wire.bind, into).replace("range(300)", "range(120)")
+    subscriber = (
+        example(page, "subscriber").replace(defaults.sinks.bind, out).replace("while True", "for _ in range(3)")
+    )
+    assert "range(120)" in publisher
+    assert into in publisher
+    assert out in subscriber
+    config = Config(wire=WireOptions(bind=into), sinks=SinkOptions(bind=out))
+    service = Service(scorer, Thresholds(raise_at=0.5, clear_at=0.4), config)
+    thread = threading.Thread(target=service.run)
+    thread.start()
+    try:
+        with subprocess.Popen([sys.executable, "-W", "error", "-c", subscriber], stdout=subprocess.PIPE) as listener:
+            done = subprocess.run(
+                [sys.executable, "-c", publisher], capture_output=True, text=True, timeout=60, check=False
+            )
+            assert (done.returncode, done.stderr) == (0, "")
+            told, _ = listener.communicate(timeout=60)
+    finally:
+        service.stop()
+        thread.join(30)
+    scores = [line.split(" ", 1) for line in told.decode().splitlines()]
+    assert [topic for topic, _ in scores] == ["score.demo"] * 3
+    last = json.loads(scores[-1][1].replace("'", '"'))
+    assert last["pair"] == ["ann", "bob"]
+    assert last["score"] > 0
+    assert service.counters.snapshot() == {}
