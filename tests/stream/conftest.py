@@ -103,49 +103,59 @@ FRAMES, FPS = 10, 15.0
 def tiny_model() -> bytes:
     """A real ONNX graph with the inputs and outputs of an artefact; its scores can be worked out by hand.
 
-    relation: how far the joints of the two are within a metre of each other, on average over the window.
-    unusual: metres a second of the fastest joint. score: the sum. All alike in both orders of the persons.
+    relation: three times how much nearer than a metre the two come. unusual: metres a second of the fastest joint.
+    score: the sum. All alike in both orders of the persons. Made of steps that round the same in every batch: sums of
+    several numbers do not, their order depends on the shape.
     """
     joints = len(UPPER11)
     consts = {
-        "first": np.int64(0),
-        "second": np.int64(1),
+        "zero": np.int64(0),
+        "one": np.int64(1),
+        "two": np.int64(2),
         "axis2": np.array([2], np.int64),
         "axis3": np.array([3], np.int64),
-        "xyz": np.array([-1], np.int64),
         "time": np.array([1], np.int64),
         "all": np.array([1, 2], np.int64),
         "all_steps": np.array([1, 2, 3], np.int64),
-        "zero": np.array([0], np.int64),
-        "one_frame": np.array([1], np.int64),
+        "first": np.array([0], np.int64),
+        "second": np.array([1], np.int64),
         "last": np.array([-1], np.int64),
         "end": np.array([FRAMES], np.int64),
         "metre": np.float32(1),
-        "tenth": np.float32(0.1),
+        "three": np.float32(3),
         "fps": np.float32(FPS),
     }
+
+    def length(of: str) -> list[tuple[str, list[str], str, dict[str, int]]]:
+        """Of the vectors `of`, as `of`_length."""
+        out: list[tuple[str, list[str], str, dict[str, int]]] = []
+        for axis, index in (("x", "zero"), ("y", "one"), ("z", "two")):
+            out += [("Gather", [of, index], f"{of}_{axis}", {"axis": -1})]
+            out += [("Mul", [f"{of}_{axis}", f"{of}_{axis}"], f"{of}_{axis}2", {})]
+        out += [
+            ("Add", [f"{of}_x2", f"{of}_y2"], f"{of}_xy2", {}),
+            ("Add", [f"{of}_xy2", f"{of}_z2"], f"{of}_xyz2", {}),
+        ]
+        return [*out, ("Sqrt", [f"{of}_xyz2"], f"{of}_length", {})]
+
     steps = [
-        ("Gather", ["joints", "first"], "a", {"axis": 1}),
-        ("Gather", ["joints", "second"], "b", {"axis": 1}),
+        ("Gather", ["joints", "zero"], "a", {"axis": 1}),
+        ("Gather", ["joints", "one"], "b", {"axis": 1}),
         ("Unsqueeze", ["a", "axis3"], "rows", {}),
         ("Unsqueeze", ["b", "axis2"], "columns", {}),
         ("Sub", ["rows", "columns"], "gap", {}),
-        ("Mul", ["gap", "gap"], "gap2", {}),
-        ("ReduceSum", ["gap2", "xyz"], "distance2", {"keepdims": 0}),
-        ("Sqrt", ["distance2"], "distance", {}),
-        ("ReduceMean", ["distance", "time"], "mean", {"keepdims": 0}),
-        ("Sub", ["mean", "metre"], "shift", {}),
-        ("Sub", ["metre", "mean"], "nearness", {}),
+        *length("gap"),
+        ("ReduceMin", ["gap_length", "time"], "nearest", {"keepdims": 0}),
+        ("Sub", ["nearest", "metre"], "shift", {}),
+        ("Sub", ["metre", "nearest"], "nearness", {}),
         ("Relu", ["nearness"], "joint_pairs", {}),
-        ("ReduceSum", ["joint_pairs", "all"], "sum", {"keepdims": 0}),
-        ("Mul", ["sum", "tenth"], "relation", {}),
-        ("Slice", ["joints", "zero", "last", "axis2"], "before", {}),
-        ("Slice", ["joints", "one_frame", "end", "axis2"], "after", {}),
+        ("ReduceMax", ["joint_pairs", "all"], "most", {"keepdims": 0}),
+        ("Mul", ["most", "three"], "relation", {}),
+        ("Slice", ["joints", "first", "last", "axis2"], "before", {}),
+        ("Slice", ["joints", "second", "end", "axis2"], "after", {}),
         ("Sub", ["after", "before"], "step", {}),
-        ("Mul", ["step", "step"], "step2", {}),
-        ("ReduceSum", ["step2", "xyz"], "length2", {"keepdims": 0}),
-        ("ReduceMax", ["length2", "all_steps"], "longest2", {"keepdims": 0}),
-        ("Sqrt", ["longest2"], "longest", {}),
+        *length("step"),
+        ("ReduceMax", ["step_length", "all_steps"], "longest", {"keepdims": 0}),
         ("Mul", ["longest", "fps"], "unusual", {}),
         ("Add", ["relation", "unusual"], "score", {}),
     ]

@@ -45,7 +45,7 @@ def test_frames_become_scores_and_events(pipeline: Callable[..., Pipeline], enco
     messages = play(pipeline(), frames)
     start = frames[0].stamp
     events = [(e.type, round((e.stamp - start) / 1e9, 2)) for e in events_of(messages) if e.type != "update"]
-    assert events == [("open", 3.6), ("close", 6.2), ("open", 7.6), ("close", 10.2)]
+    assert events == [("open", 3.6), ("close", 6.2), ("open", 7.6), ("close", 10.4)]
     assert {m.pair for m in messages if isinstance(m, ScoreMessage)} == {("ann", "bob")}
     first = events_of(messages)[0]
     assert (first.start - start, first.source, first.model) == (3_000_000_000, "hall", "tiny 1")

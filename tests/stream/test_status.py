@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.alarm import Thresholds
+from dyadwatch.stream.config import Config, LivenessOptions
+from dyadwatch.stream.messages import StatusMessage
+from dyadwatch.stream.pipeline import Pipeline
+from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.status import Heartbeat, StatusBoard
+
+S = 1_000_000_000
+Frame = Callable[..., PoseFrame]
+Person = Callable[..., NDArray[np.float32]]
+
+
+class Watched:
+    """A pipeline and its status board, told of frames that came so many seconds ago."""
+
+    def __init__(self, scorer: Scorer, **liveness: float) -> None:
+        self.pipeline = Pipeline(scorer, Thresholds(6.0, 4.0), Config())
+        options = LivenessOptions(**liveness)
+        self.board = StatusBoard(
+            self.pipeline.intake, self.pipeline.judge, self.pipeline.counters, options, "tiny 1", "CPU"
+        )
+
+    def hear(self, frame: PoseFrame, ago_s: float) -> None:
+        self.pipeline.push(frame)
+        self.board.beat(frame, time.monotonic_ns() - round(ago_s * S))
+
+    def status(self) -> StatusMessage:
+        (message,) = self.board.messages()
+        return message
+
+
+@pytest.fixture
+def watched(scorer: Scorer) -> Watched:
+    return Watched(scorer)
+
+
+def test_frames_that_are_all_refused_make_a_source_blind(watched: Watched, frame: Frame, person: Person) -> None:
+    people = [person(0), person(1)]
+    for seq in range(60):
+        watched.hear(frame(seq, people, ids=[1, 2]), 9.0 - seq / 30)
+    for seq in range(60, 240):  # the same number again and again, as a publisher that forgot to count sends it
+        watched.hear(frame(59, people, ids=[1, 2]), 9.0 - seq / 30)
+    status = watched.status()
+    assert (status.state, status.blind) == ("blind", "no usable frame for 6 s, see dropped")
+    assert status.dropped == {"duplicate": 180}
+
+
+def test_what_blinds_a_source_anyway_is_told_first(watched: Watched, frame: Frame, person: Person) -> None:
+    for ago in (9.0, 4.0, 0.0):
+        watched.hear(frame(0, [person(0)]), ago)
+    assert watched.status().blind == "one person in view"
+
+
+@pytest.mark.parametrize(("ago_s", "state"), [(4.0, "blind"), (6.0, "silent")])
+def test_silence_is_measured_on_our_own_clock(
+    watched: Watched, frame: Frame, person: Person, ago_s: float, state: str
+) -> None:
+    watched.hear(frame(0, [person(0)]), ago_s)
+    status = watched.status()
+    assert status.state == state
+    assert status.blind == ("one person in view" if state == "blind" else "source silent for 6 s")
+
+
+def test_sources_are_forgotten_after_a_long_silence_only(scorer: Scorer, frame: Frame) -> None:
+    watched = Watched(scorer, forget_s=60.0)
+    watched.hear(frame(0, source="old"), 61.0)
+    watched.hear(frame(0, source="new"), 59.0)
+    assert watched.board.forgotten() == ["old"]
+    watched.pipeline.intake.forget("old")
+    assert [m.source for m in watched.board.messages()] == ["new"]
+    assert watched.board.forgotten() == []  # looked a moment ago
+
+
+def test_a_source_that_was_not_admitted_is_not_remembered(watched: Watched, frame: Frame) -> None:
+    watched.board.beat(frame(0, source="made-up"), 0)
+    assert watched.board.forgotten() == []
+    assert [m.source for m in watched.board.messages()] == ["@detector"]
+
+
+@pytest.mark.parametrize("jitter", [0.0, 0.8])
+def test_the_rate_is_that_of_the_stamps(frame: Frame, jitter: float) -> None:
+    beat, rng = Heartbeat(), np.random.default_rng(0)
+    assert beat.fps == 0.0
+    for seq in range(300):
+        stamp = frame(0).stamp + round((seq + rng.uniform(0, jitter)) * S / 25)
+        beat.beat(frame(seq, stamp=stamp), seq, 0, seq)
+    assert beat.fps == pytest.approx(25, rel=0.1)
+
+
+def test_the_offset_is_the_shortest_way_of_this_run(frame: Frame) -> None:
+    beat, start = Heartbeat(), frame(0).stamp
+    for seq, late in enumerate((5, 3, 9)):
+        beat.beat(frame(seq, stamp=start + seq), seq, start + seq + late, seq)
+    assert beat.offset == 3
+    beat.beat(frame(0, epoch=2, stamp=start), 9, start + 7, 3)
+    assert beat.offset == 7
+    beat = Heartbeat()
+    beat.beat(frame(0, clock="media"), 0, 0, 0)
+    assert beat.offset is None
