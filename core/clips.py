@@ -11,6 +11,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,7 +57,11 @@ class ClipSet(Sequence[Clip]):
     layout: Layout
     name: str = ""
 
-    def __getitem__(self, i):  # type: ignore[override]
+    @overload
+    def __getitem__(self, i: int) -> Clip: ...
+    @overload
+    def __getitem__(self, i: slice) -> tuple[Clip, ...]: ...
+    def __getitem__(self, i: int | slice) -> Clip | tuple[Clip, ...]:
         return self.clips[i]
 
     def __len__(self) -> int:
@@ -161,13 +166,16 @@ def write_clips(folder: str | Path, clips: Sequence[Clip], *, notes: str = "") -
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     offset = np.concatenate([[0], np.cumsum([len(c) for c in clips])]).astype(np.int64)
-    arrays: dict[str, NDArray] = {
-        "pose": np.concatenate([c.joints for c in clips]).astype(np.float32),
-        "offset": offset,
-        "fps": np.asarray([c.fps for c in clips], np.float32),
-    }
-    arrays |= {k: np.asarray([getattr(c, k) for c in clips]) for k in _PER_CLIP[:-1]}
-    np.savez_compressed(folder / "clips.npz", **arrays)  # pyright: ignore[reportArgumentType]
+    np.savez_compressed(
+        folder / "clips.npz",
+        pose=np.concatenate([c.joints for c in clips]).astype(np.float32),
+        offset=offset,
+        fps=np.asarray([c.fps for c in clips], np.float32),
+        label=np.asarray([c.label for c in clips]),
+        clip_id=np.asarray([c.clip_id for c in clips]),
+        split=np.asarray([c.split for c in clips]),
+        session=np.asarray([c.session for c in clips]),
+    )
     meta = {"joints": list(layout.joints), "bones": [list(b) for b in layout.bone_indices], "units": "metres",
             "axes": "right-handed, Y up", "notes": notes}  # fmt: skip
     (folder / "meta.json").write_text(json.dumps(meta, indent=1), "utf8")
