@@ -1,0 +1,86 @@
+"""What an evaluation is told."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, get_args
+
+from dyadwatch.core.errors import DyadwatchError
+from dyadwatch.core.training.options import TrainOptions
+
+ClipScore = Literal["whole", "windows"]
+PEACEFUL = ("approaching", "departing", "shaking_hands", "hugging", "exchanging_object")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Options of all protocols; the same for every data set.
+
+    Arguments:
+        folds: names of the folds to test on; empty is all.
+        categories: to take as normal; empty is all.
+        methods: to run; empty is all.
+        seeds: of training: 0, 1, ... up to this number. Baselines without chance run once.
+        draws: of tests that are drawn at random: seeds of the generator of broken pairs.
+        shot_draws: support sets drawn for each size in `few-shot`.
+        bootstrap: resamplings of the test clips, for intervals.
+        fps, window_s: of the windows.
+        hop: grid steps between the windows that are tested.
+        fit_hop: grid steps between the windows that baselines are fitted to.
+        clip_score: how a clip becomes windows in protocols that judge clips, see `core.evaluation.windows`.
+        layout: to map the clips onto; None leaves them as they are.
+        trees, tree_windows: size of the extra trees, and how many intact windows they see, with as many broken ones.
+        train: further options of training, by the names in `TrainOptions`.
+        variants: training options by the name of a variant, beside or instead of the plain model: ablations.
+
+    Raises:
+        DyadwatchError: naming the option, its value and what was expected.
+    """
+
+    folds: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
+    seeds: int = 3
+    draws: int = 2
+    shot_draws: int = 5
+    bootstrap: int = 500
+    fps: float = 15.0
+    window_s: float = 2.0
+    hop: int = 5
+    fit_hop: int = 5
+    clip_score: ClipScore = "whole"
+    layout: str | None = None
+    trees: int = 300
+    tree_windows: int = 12_000
+    train: Mapping[str, Any] = field(default_factory=dict)
+    variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for key in ("seeds", "draws", "shot_draws", "bootstrap", "hop", "fit_hop", "trees", "tree_windows"):
+            if getattr(self, key) < 1:
+                raise DyadwatchError(f"evaluation option {key} = {getattr(self, key)!r}: expected at least 1")
+        if self.clip_score not in get_args(ClipScore):
+            raise DyadwatchError(
+                f"evaluation option clip_score = {self.clip_score!r}: expected {' or '.join(get_args(ClipScore))}"
+            )
+
+    @property
+    def frames(self) -> int:
+        """T, frames of a window."""
+        return round(self.fps * self.window_s)
+
+    def train_options(self, seed: int, **more: Any) -> TrainOptions:
+        """Options of a training run.
+
+        Raises:
+            TrainingError: when one of them is out of bounds.
+        """
+        return TrainOptions(
+            **{"layout": self.layout, "fps": self.fps, "window_s": self.window_s, "seed": seed, **self.train, **more}
+        )
+
+    def identity(self) -> dict[str, Any]:
+        """What changes results, as plain values; which part of them is wanted does not."""
+        keys = ("bootstrap", "fps", "window_s", "hop", "fit_hop", "clip_score", "layout")
+        return {k: getattr(self, k) for k in keys}

@@ -1,0 +1,166 @@
+"""From the figures of all jobs to what people and programs read: Markdown and JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from dyadwatch.core.evaluation.jobs import Done, Plan
+from dyadwatch.core.evaluation.measures import Figure
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One cell of the table: a mean over categories, folds, seeds and draws.
+
+    Arguments:
+        value: mean AUROC; None where there is none.
+        low, high: 95 % interval by resampling test clips.
+        fold_spread, seed_spread, draw_spread: standard deviation of the means of folds, seeds, draws of the test;
+            None where there is one only.
+        by_category, by_fold: means.
+        count: figures that entered.
+    """
+
+    row: str
+    measure: str
+    value: float | None
+    low: float | None
+    high: float | None
+    fold_spread: float | None
+    seed_spread: float | None
+    draw_spread: float | None
+    by_category: dict[str, float]
+    by_fold: dict[str, float]
+    count: int
+
+
+def entries(done: Sequence[Done]) -> list[Entry]:
+    """One for each row and measure, in the order of the jobs."""
+    groups: dict[tuple[str, str], list[tuple[Done, Figure]]] = {}
+    for job in done:
+        for f in job.figures:
+            groups.setdefault((f.row, f.measure), []).append((job, f))
+    return [_entry(row, measure, group) for (row, measure), group in groups.items()]
+
+
+def _entry(row: str, measure: str, group: list[tuple[Done, Figure]]) -> Entry:
+    known = [(d, f) for d, f in group if f.value is not None]
+    replicates = [f.replicates for _, f in known if f.replicates]
+    low = high = None
+    if replicates:
+        low, high = (round(float(q), 4) for q in np.quantile(np.mean(replicates, axis=0), (0.025, 0.975)))
+    return Entry(
+        row,
+        measure,
+        _mean(f.value for _, f in known),
+        low,
+        high,
+        _spread(_means(known, lambda d, f: d.job.fold)),
+        _spread(_means(known, lambda d, f: str(d.job.seed))),
+        _spread(_means(known, lambda d, f: str(f.draw))),
+        _means(known, lambda d, f: d.job.category),
+        _means(known, lambda d, f: d.job.fold),
+        len(known),
+    )
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    numbers = [v for v in values if v is not None]
+    return round(float(np.mean(numbers)), 4) if numbers else None
+
+
+def _means(known: list[tuple[Done, Figure]], key: Callable[[Done, Figure], str]) -> dict[str, float]:
+    names = sorted({key(d, f) for d, f in known})
+    return {n: m for n in names if (m := _mean(f.value for d, f in known if key(d, f) == n)) is not None}
+
+
+def _spread(means: dict[str, float]) -> float | None:
+    return round(float(np.std(list(means.values()))), 4) if len(means) > 1 else None
+
+
+def as_json(plan: Plan, done: Sequence[Done], about: dict[str, Any]) -> str:
+    """Everything that was measured, without the resamplings.
+
+    Arguments:
+        about: what the command adds: the data set, its options.
+    """
+    document = {
+        "protocol": plan.protocol,
+        "data_sha256": plan.digest,
+        **about,
+        "facts": plan.facts,
+        "notes": list(plan.notes),
+        "table": [asdict(e) for e in entries(done)],
+        "jobs": [
+            {
+                **{k: getattr(d.job, k) for k in ("method", "category", "fold", "seed")},
+                "seconds": round(d.seconds, 2),
+                "error": d.error,
+                "remarks": d.remarks,
+                "figures": [{k: getattr(f, k) for k in ("row", "measure", "draw", "value")} for f in d.figures],
+            }
+            for d in done
+        ],
+    }
+    return json.dumps(document, indent=1, allow_nan=False) + "\n"
+
+
+def as_markdown(plan: Plan, done: Sequence[Done], about: Sequence[str]) -> str:
+    """The table for people.
+
+    Arguments:
+        about: sentences on the data and the run, above the table.
+    """
+    table = entries(done)
+    lines = [f"## {plan.protocol}", "", *(f"{line}  " for line in (*about, *plan.notes)), ""]
+    measures = list(dict.fromkeys(e.measure for e in table))
+    rows = list(dict.fromkeys(e.row for e in table))
+    cell = {(e.row, e.measure): e for e in table}
+    if len(measures) == 1:
+        lines += _single(table)
+    else:
+        lines += _grid(["method", *measures], [[r, *(_text(cell.get((r, m))) for m in measures)] for r in rows])
+    categories = sorted({c for e in table for c in e.by_category if c})
+    for measure in measures if len(categories) > 1 else ():
+        lines += [f"By category, {measure}:", ""]
+        body = [
+            [r, *(_number(cell[r, measure].by_category.get(c)) for c in categories)]
+            for r in rows
+            if (r, measure) in cell
+        ]
+        lines += _grid(["method", *categories], body)
+    failed = [d for d in done if d.error]
+    if failed:
+        lines += ["Given up:", "", *(f"- {d.job.name}: {d.error}" for d in failed), ""]
+    return "\n".join(lines)
+
+
+def _single(table: list[Entry]) -> list[str]:
+    head = ["method", "AUROC", "95 %", "fold spread", "seed spread", "lowest category"]
+    body = []
+    for e in table:
+        lowest = min(e.by_category.items(), key=lambda kv: kv[1], default=("", math.nan))
+        interval = f"{_number(e.low)}-{_number(e.high)}"
+        last = f"{lowest[1]:.3f} {lowest[0]}" if len(e.by_category) > 1 else "-"
+        body.append([e.row, _number(e.value), interval, _number(e.fold_spread), _number(e.seed_spread), last])
+    return _grid(head, body)
+
+
+def _text(entry: Entry | None) -> str:
+    if entry is None or entry.value is None:
+        return "-"
+    return f"{entry.value:.3f} ({_number(entry.low)}-{_number(entry.high)})"
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _grid(head: list[str], body: list[list[str]]) -> list[str]:
+    return [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *(f"| {' | '.join(row)} |" for row in body), ""]
