@@ -55,6 +55,9 @@ def encoder_config(layout: Layout, options: TrainOptions) -> IADNetConfig:
         width=options.width,
         units=options.units,
         features=options.width,
+        position=options.position,
+        relations=options.relations,
+        sharing=options.sharing,
         relation_joints=statistics_joints(layout),
     )
 

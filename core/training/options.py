@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from dyadwatch.core.errors import TrainingError
+from dyadwatch.core.iadnet.config import Position
 
 Recipe = Literal["default", "paper"]
 _MOST_FRAMES = 240
@@ -27,6 +28,8 @@ class TrainOptions:
         batch: intact windows a step, with as many broken ones beside them.
         epochs: passes over the clips; the `paper` recipe.
         width, units: size of the encoder, see `IADNetConfig`.
+        position, relations, sharing: parts of the encoder, see `IADNetConfig`; anything but the defaults is an
+            ablation.
         support: most normal windows kept in the model for comparison.
         mirror: also train on left-right mirrored people; harms where habits are one-sided.
         noise_m: standard deviation of the noise put on joints while the encoder trains.
@@ -50,6 +53,9 @@ class TrainOptions:
     epochs: int = 50
     width: int = 64
     units: int = 2
+    position: Position = "synchronised"
+    relations: bool = True
+    sharing: bool = True
     support: int = 512
     mirror: bool = False
     noise_m: float = 0.005
@@ -67,6 +73,7 @@ class TrainOptions:
             self.window_s,
             f"8 to {_MOST_FRAMES} frames, {8 / self.fps:.2f} to {_MOST_FRAMES / self.fps:.0f} s at {self.fps:g} fps",
         )
+        _expect(self.position in get_args(Position), "position", self.position, " or ".join(get_args(Position)))
         _expect(self.recipe in get_args(Recipe), "recipe", self.recipe, " or ".join(get_args(Recipe)))
         _expect(0 <= self.noise_m <= 0.1, "noise_m", self.noise_m, "0 to 0.1 m")
         _expect(0 <= self.tempo <= 0.5, "tempo", self.tempo, "0 to 0.5")
