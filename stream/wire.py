@@ -236,8 +236,7 @@ def _joints_and_confidence(
     if values.shape[2] == 3:
         return joints, np.asarray(seen, np.float32)
     confidence: NDArray[np.float32] = np.array(values[..., 3])
-    np.nan_to_num(confidence, copy=False, nan=0.0, posinf=9.0, neginf=-9.0)
-    confidence[~seen] = 0
+    confidence[~seen | np.isnan(confidence)] = 0
     if confidence.size and not (confidence.min() >= 0 and confidence.max() <= 1):
         worst = confidence.flat[np.abs(confidence - 0.5).argmax()]
         raise WireError("confidence", f"payload holds a confidence of {worst:g}; expected 0 to 1")

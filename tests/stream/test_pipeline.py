@@ -49,7 +49,7 @@ def test_frames_become_scores_and_events(pipeline: Callable[..., Pipeline], enco
     assert {m.pair for m in messages if isinstance(m, ScoreMessage)} == {("ann", "bob")}
     first = events_of(messages)[0]
     assert (first.start - start, first.source, first.model) == (3_000_000_000, "hall", "tiny 1")
-    assert first.explanation.startswith("ann's left wrist is 0.80 m closer to bob's right wrist; ")
+    assert first.explanation.startswith("ann's left wrist is 1.00 m closer to bob's right wrist; ")
     assert [m for m in messages if decode_json(encode_json(m)) != m] == []
     ends = [m.end for m in messages if isinstance(m, ScoreMessage)]
     assert np.diff(ends).tolist() == [200_000_000] * (len(ends) - 1)
