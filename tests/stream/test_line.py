@@ -65,7 +65,7 @@ def test_windows_end_on_multiples_of_the_hop_and_hold_the_right_moments(
         assert frame(w.arrived, fps=25).stamp >= w.end > frame(w.arrived - 1, fps=25).stamp
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(st.lists(st.tuples(st.integers(0, 1), st.floats(0.02, 1.2)), max_size=6), st.integers(0, 9))
 def test_no_window_spans_a_gap_of_more_than_half_a_second(
     line: Callable[..., SourceLine],

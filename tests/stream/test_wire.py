@@ -422,7 +422,7 @@ def sometimes(good: bytes) -> st.SearchStrategy[bytes]:
     return st.just(good) | st.binary(max_size=300)
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.lists(st.binary(max_size=100), max_size=5) | st.tuples(*map(sometimes, pack())).map(list))
 @example([b"pose.hall", b"\x81\xa3ids\xdd\xff\xff\xff\xff", b""])  # a list of 2^32 ids that never come
 @example([b"pose.hall", b"\x81\xa1q" + b"\x91" * 500_000, b""])  # a deep tower of lists
@@ -444,7 +444,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.dictionaries(st.sampled_from(Header.__struct_fields__) | st.text(max_size=5), values, max_size=3), st.data())
 def test_arbitrary_header_values_raise_nothing_but_the_wire_error(keys: dict[str, Any], data: st.DataObject) -> None:
     head = header() | keys
@@ -453,7 +453,7 @@ def test_arbitrary_header_values_raise_nothing_but_the_wire_error(keys: dict[str
     decodes_or_refuses(pack(head))
 
 
-@settings(max_examples=400)
+@settings(max_examples=200)
 @given(st.integers(0, 2), st.data())
 def test_arbitrary_mutations_of_good_messages_raise_nothing_but_the_wire_error(part: int, data: st.DataObject) -> None:
     parts = pack(header(shape=[2, 17, 4], ids=[1, "b"]), body(2, channels=4))
@@ -467,7 +467,7 @@ def test_arbitrary_mutations_of_good_messages_raise_nothing_but_the_wire_error(p
     decodes_or_refuses(parts)
 
 
-@settings(max_examples=300)
+@settings(max_examples=150)
 @given(st.sampled_from([3, 4]), st.sampled_from(["m", "mm"]), st.data())
 @example(3, "m", None)
 def test_any_32_bits_pass_without_a_warning(channels: int, units: str, data: st.DataObject | None) -> None:
