@@ -96,9 +96,9 @@ def visit(rng: Rng, figures: Sequence[Figure], poses: Array, half: float, kinds:
         some = rng.choice(list(GREETINGS), int(rng.integers(1, 4)), p=[0.36, 0.2, 0.18, 0.13, 0.13])
         kinds = [str(k) for k, before in zip(some, ["", *some[:-1]], strict=True) if k != before]
     beats = _visit(rng, figures, poses, half, [GREETINGS[k] for k in kinds])
-    if rng.random() < 0.2:
+    if kinds[-1] not in ("hug", "pat") and rng.random() < 0.2:
         beats.append(peaceful.wave(rng, beats[-1].roots[:, -1], 0.0))
-    if rng.random() < 0.85:
+    if kinds[-1] in ("hug", "pat") or rng.random() < 0.85:  # nobody lingers that close
         beats.append(_part(rng, figures, beats[-1].roots[:, -1], half))
     return beats
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from dyadwatch.stream.publishers.simulator.body import SIDES, Body, Controls, Torso, pose_body, pose_torso, turned
 from dyadwatch.stream.publishers.simulator.gait import feet
 from dyadwatch.stream.publishers.simulator.ik import Array
-from dyadwatch.stream.publishers.simulator.motion import RATE, drift, ease
+from dyadwatch.stream.publishers.simulator.motion import RATE, drift, ease, smooth
 
 LEFT, RIGHT = 0, 1
 
@@ -114,9 +113,10 @@ class Figure:
         """Adds what walking does to feet, hips, chest and arms. To be called once, after all acts."""
         c, h = self.c, self.habits
         gait = feet(c.root, self.stepping, self.body, h.width)
-        v = np.clip(gait.speed, 0.0, 4.0)
+        # Who staggers back or sidesteps does not swing the arms.
+        v = np.clip(gait.ahead, 0.0, 4.0)
         going = ease(v / 0.8)
-        run = gaussian_filter1d(ease((v - 1.2) / 1.7), 12)
+        run = smooth(ease((gait.ahead - 1.2) / 1.7), 12)
         wave = np.sin(2 * np.pi * gait.phase)
         double = np.cos(4 * np.pi * gait.phase)
         c.drop += going * (0.022 + 0.018 * double) + run * 0.03

@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from dyadwatch.stream.publishers.simulator.body import Body
 from dyadwatch.stream.publishers.simulator.ik import Array
-from dyadwatch.stream.publishers.simulator.motion import RATE, ease
+from dyadwatch.stream.publishers.simulator.motion import RATE, ease, smooth
 
 _REST = 0.25  # phase in which both feet stand side by side; the left is mid-stance at 0, the right at 0.5
 
@@ -23,12 +22,14 @@ class Gait:
         toe: pitch of the feet, shape (N, 2).
         phase: strides made, shape (N,).
         speed: metres a second, shape (N,).
+        ahead: metres a second in the direction of the heading, shape (N,).
     """
 
     ankle: Array
     toe: Array
     phase: Array
     speed: Array
+    ahead: Array
 
 
 def stride_length(speed: Array, ahead: Array) -> Array:
@@ -44,17 +45,17 @@ def stride_length(speed: Array, ahead: Array) -> Array:
     return forward + (1.0 - ease((ahead + 0.2) / 0.9)) * (0.38 + 0.25 * speed - forward)
 
 
-def _phases(root: Array, stepping: Array) -> tuple[Array, Array, list[tuple[int, float]]]:
-    """Strides made (N,), speed (N,), and each rest as (last sample, phase)."""
-    velocity = gaussian_filter1d(np.gradient(root[:, :2], 1 / RATE, axis=0), 3, axis=0)
-    turning = np.abs(gaussian_filter1d(np.gradient(root[:, 2], 1 / RATE), 3))
+def _phases(root: Array, stepping: Array) -> tuple[Array, Array, Array, list[tuple[int, float]]]:
+    """Strides made, speed, speed ahead, each (N,), and each rest as (last sample, phase)."""
+    velocity = smooth(np.gradient(root[:, :2], 1 / RATE, axis=0), 3)
+    turning = np.abs(smooth(np.gradient(root[:, 2], 1 / RATE), 3))
     speed = np.hypot(velocity[:, 0], velocity[:, 1])
     ahead = velocity[:, 0] * np.sin(root[:, 2]) + velocity[:, 1] * np.cos(root[:, 2])
     stride = stride_length(speed, ahead / np.maximum(speed, 0.05))
     # Who sets off takes quick short steps first; otherwise the hind leg is left behind.
     speeding_up = np.maximum(np.gradient(speed, 1 / RATE), 0.0)
     rate = np.minimum(speed / stride + 0.16 * turning + 0.22 * speeding_up, 2.0) * stepping
-    rate = gaussian_filter1d(np.where(rate > 0.06, rate, 0.0), 6, truncate=3.0)
+    rate = smooth(np.where(rate > 0.06, rate, 0.0), 6)
     moving = rate > 1e-4
     runs = np.cumsum(np.diff(moving, prepend=False) & moving) * moving
     totals = np.bincount(runs, weights=rate) / RATE
@@ -65,7 +66,7 @@ def _phases(root: Array, stepping: Array) -> tuple[Array, Array, list[tuple[int,
     ends = np.flatnonzero(moving[:-1] & ~moving[1:]) + 1
     rests = [(0, _REST)] if not moving[0] else []
     rests += [(int(e), float(np.round(phase[e] - _REST) + _REST)) for e in ends]
-    return phase, speed, rests
+    return phase, speed, ahead, rests
 
 
 def feet(root: Array, stepping: Array, body: Body, width: float) -> Gait:
@@ -77,9 +78,9 @@ def feet(root: Array, stepping: Array, body: Body, width: float) -> Gait:
         body: whose feet.
         width: metres from the middle line to each foot.
     """
-    phase, speed, rests = _phases(root, stepping)
+    phase, speed, ahead, rests = _phases(root, stepping)
     duty = np.interp(speed, [0.0, 1.5, 3.0], [0.68, 0.6, 0.34])
-    duty = gaussian_filter1d(duty, 6)
+    duty = smooth(duty, 6)
     strides = int(np.ceil(phase[-1])) + 2
     n = len(root)
     ankle, toe = np.empty((n, 2, 3)), np.empty((n, 2))
@@ -108,4 +109,4 @@ def feet(root: Array, stepping: Array, body: Body, width: float) -> Gait:
         ankle[:, k, 2] = z[i] + w * (z[j] - z[i])
         ankle[:, k, 1] = body.ankle + lift * np.sin(np.pi * u) ** 2
         toe[:, k] = 0.42 + np.clip(far, 0.0, 1.2) * (0.6 * np.sin(np.pi * u) * (1 - u) - 0.35 * u * np.sin(np.pi * u))
-    return Gait(ankle, toe, phase, speed)
+    return Gait(ankle, toe, phase, speed, ahead)

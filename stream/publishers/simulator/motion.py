@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.signal import lfilter
 
 from dyadwatch.stream.publishers.simulator.ik import Array
 
@@ -50,15 +49,29 @@ def through(n: int, times_s: ArrayLike, points: ArrayLike) -> Array:
     return spots[i] + u[:, None] * (spots[i + 1] - spots[i])
 
 
+def smooth(x: Array, sigma: float) -> Array:
+    """Values (n,) or (n, D) averaged over time with a Gaussian of `sigma` samples; the ends go on as they are."""
+    reach = int(np.ceil(3 * sigma))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    kernel /= kernel.sum()
+    padded = np.pad(x, [(reach, reach), *[(0, 0)] * (x.ndim - 1)], mode="edge")
+    if x.ndim == 1:
+        return np.convolve(padded, kernel, mode="valid").astype(np.float64)
+    return np.stack([smooth(column, sigma) for column in x.T], axis=1)
+
+
 def drift(rng: np.random.Generator, n: int, scale: float | Array, slow_s: float, dims: int = 1) -> Array:
-    """Smooth random wandering (n, dims) about zero with standard deviation `scale` and time constant `slow_s`."""
-    a = np.exp(-1.0 / (slow_s * RATE))
-    head = int(6 * slow_s * RATE)
-    white = rng.standard_normal((n + head, dims))
-    b = [(1 - a) ** 2]
-    # Variance of white noise through two equal poles: (1-a)^4 (1+a^2) / (1-a^2)^3.
-    gain = np.sqrt((1 - a) ** 4 * (1 + a * a) / (1 - a * a) ** 3)
-    return lfilter(b, [1.0, -2 * a, a * a], white, axis=0)[head:] / gain * scale  # pyright: ignore[reportReturnType]
+    """Smooth random wandering (n, dims) about zero with standard deviation `scale`, within about `slow_s`."""
+    coarse = max(1.0, slow_s * RATE / 6)
+    sigma = slow_s * RATE / coarse
+    edge = int(np.ceil(3 * sigma))
+    white = rng.standard_normal((int(n / coarse) + 2 + 2 * edge, dims))
+    # White noise through a Gaussian keeps 1 / (2 sqrt(pi) sigma) of its variance.
+    knots = smooth(white, sigma)[edge:-edge] * np.sqrt(2.0 * np.sqrt(np.pi) * sigma)
+    at = np.arange(n) / coarse
+    low = at.astype(np.int64)
+    u = (at - low)[:, None]
+    return (knots[low] + u * (knots[low + 1] - knots[low])) * scale
 
 
 def travel(length: float, speed: float, ramp_s: float) -> Array:

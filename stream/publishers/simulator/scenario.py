@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from dyadwatch.core.clips import Clip, ClipSet
 from dyadwatch.core.errors import ConfigError
@@ -96,9 +95,11 @@ class Scenario:
         if noise and self.noise_m > 0:
             rng = np.random.default_rng([self.seed, 0x5E450])
             a = float(np.exp(-1.0 / (fps * _NOISE_SLOW_S)))
-            white = rng.standard_normal(out.shape, np.float32)
-            white[0] /= np.sqrt(1 - a * a)
-            out += self.noise_m * np.sqrt(1 - a * a) * np.asarray(lfilter([1.0], [1.0, -a], white, axis=0))
+            error = rng.standard_normal(out.shape, np.float32) * np.float32(self.noise_m)
+            error[1:] *= np.float32(np.sqrt(1 - a * a))
+            for k in range(1, len(error)):
+                error[k] += a * error[k - 1]
+            out += error
         return out.astype(np.float32)
 
     def frames(

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.ndimage import gaussian_filter1d
 
 from dyadwatch.stream.publishers.simulator.acts import Beat, close_up, seconds, then_stay
 from dyadwatch.stream.publishers.simulator.figure import Figure
 from dyadwatch.stream.publishers.simulator.ik import Array, unit
-from dyadwatch.stream.publishers.simulator.motion import RATE, along, bump, count, ease, envelope, stay, wrap
+from dyadwatch.stream.publishers.simulator.motion import RATE, along, bump, count, ease, envelope, smooth, stay, wrap
 
 Rng = np.random.Generator
 
@@ -21,7 +20,7 @@ def _recoil(n: int, hits_s: Sequence[float], metres: Sequence[float], stop_s: fl
     out = np.zeros(n)
     for hit, d in zip(hits_s, metres, strict=True):
         out += d * (1 - (1 - np.clip((t - hit) / stop_s, 0.0, 1.0)) ** 3)
-    return gaussian_filter1d(out, 2.5, mode="nearest")
+    return smooth(out, 2.5)
 
 
 def _away(roots: Array, who: int) -> Array:
@@ -194,17 +193,17 @@ def chase(rng: Rng, poses: Array, tall: float, room: float = 4.0) -> Beat:
         x, z = x + ds * np.sin(heading), z + ds * np.cos(heading)
         way.append(np.asarray([x, z]))
     path = np.concatenate([np.linspace(a[:2], b[:2], max(int(gap / ds), 2))[:-1], np.asarray(way[1:])])
-    path = np.stack([gaussian_filter1d(path[:, d], 4, mode="nearest") for d in (0, 1)], axis=1)
+    path = smooth(path, 4)
     nearest = seconds(rng, 0.75, 1.1)
     hunt = np.minimum(_sprint(n, speed * 1.06, 0.6), np.maximum(flee + gap - nearest, 0.0))
-    hunt = np.maximum.accumulate(gaussian_filter1d(hunt, 8, mode="nearest"))
+    hunt = np.maximum.accumulate(smooth(hunt, 8))
     hunt -= hunt[0]
     roots = np.empty((2, n, 3))
     t = np.arange(n) / RATE
     for person, distance, start in ((who, hunt, a), (1 - who, flee + gap, b)):
         steps = along(path, distance)
         steps[:, :2] += start[:2] - steps[0, :2]
-        steps[:, 2] = gaussian_filter1d(steps[:, 2], 6, mode="nearest")
+        steps[:, 2] = smooth(steps[:, 2], 6)
         turn = wrap(start[2] - steps[0, 2])
         steps[:, 2] += turn * (1 - ease(t / (0.4 + abs(turn) / 3.5)))
         steps[:, 2] += start[2] - steps[0, 2]
@@ -225,7 +224,7 @@ def fall(rng: Rng, poses: Array, tall: float) -> Beat:
     t = np.arange(n) / RATE
     falling, risen = np.clip((t - 0.2) / down, 0, 1), ease((t - 0.2 - down - lies) / up)
     # Slow at first and fast at the end, as a fall is; the ground stops it within a tenth of a second.
-    drop = gaussian_filter1d(np.where(falling < 1, falling**2.2, 1.0), 4, mode="nearest") * (1 - risen)
+    drop = smooth(np.where(falling < 1, falling**2.2, 1.0), 4) * (1 - risen)
     yaw = roots[who, -1, 2]
     slide = (0.3 if forward else -0.42) * tall / 1.7
     roots[who, lead:, :2] += (drop * slide)[:, None] * np.asarray([np.sin(yaw), np.cos(yaw)])
