@@ -71,6 +71,7 @@ class _PairAlarm:
     start: int = 0  # end of the first window above raise_at
     last_up: int = 0  # end of the last window not below clear_at
     told: int = 0  # when the open event was last told
+    scored: int = 0  # end of the last window
     peak: Score | None = None
     peak_stamp: int = 0
     last: Score | None = None
@@ -84,15 +85,24 @@ class AlarmDesk:
         thresholds: from the calibration file or the configuration.
         joints: joint names of the model's layout.
         model: name of the model, told with every event.
+        pause_s: a longer time between two windows of a pair does not count as time above the threshold.
     """
 
-    def __init__(self, options: AlarmOptions, thresholds: Thresholds, joints: Sequence[str], model: str) -> None:
+    def __init__(
+        self,
+        options: AlarmOptions,
+        thresholds: Thresholds,
+        joints: Sequence[str],
+        model: str,
+        pause_s: float = 1.0,
+    ) -> None:
         self._times = {
             "": 0,
             "min_duration": round(options.min_duration_s * _NS),
             "hold": round(options.hold_s * _NS),
         }
         self._update = round(options.update_s * _NS)
+        self._pause = round(pause_s * _NS)
         self._thresholds = thresholds
         self._joints = joints
         self._model = model
@@ -107,7 +117,10 @@ class AlarmDesk:
         """Takes the score of a pair's next window; returns what there is to tell."""
         alarm = self._alarms.setdefault(window.pair, _PairAlarm())
         level = self._thresholds.level(score.score)
+        if alarm.state is State.RISING and window.end - alarm.scored > self._pause:
+            alarm.state = State.CALM  # nobody saw whether the score stayed up in between
         before, now = alarm.state, window.end
+        alarm.scored = now
         waiting, time, after = _TABLE[before, level]
         if waiting is not before:
             alarm.since = now

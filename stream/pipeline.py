@@ -26,6 +26,7 @@ _log = logging.getLogger(__name__)
 
 # Source name of what cannot be put down to any source; '@' cannot occur in a real one.
 DETECTOR = "@detector"
+_PAUSE_S = 1.0  # without a window for longer a pair was out of sight
 
 
 class Losses:
@@ -100,7 +101,8 @@ class Judge:
         self.windows: defaultdict[str, int] = defaultdict(int)
         self.window_s = scorer.info.frames / scorer.info.fps
         joints = scorer.shape.layout.joints
-        self._new_desk = partial(AlarmDesk, config.alarm, thresholds, joints, self._model)
+        pause_s = max(_PAUSE_S, 2 * config.windows.hop / scorer.info.fps)
+        self._new_desk = partial(AlarmDesk, config.alarm, thresholds, joints, self._model, pause_s)
         self._desks: dict[str, AlarmDesk] = {}
 
     def open_events(self, source: str) -> int:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
 from dyadwatch.stream.line import Item, Window
 
 
 class ItemQueue:
-    """Windows and ends of pairs in order. When it is full the oldest window is shed; ends of pairs never are.
+    """Windows and ends of pairs in order. When it is full, the source with the most windows waiting loses its oldest
+    one, so that a flood from one source costs no other; ends of pairs are never shed.
 
     Arguments:
         max_windows: windows that may wait.
@@ -21,6 +22,7 @@ class ItemQueue:
         self._max = max_windows
         self._shed = shed
         self._items: deque[Item] = deque()
+        self._waiting: Counter[str] = Counter()
         self._windows = 0
         self._closed = False
         self._ready = threading.Condition()
@@ -34,6 +36,7 @@ class ItemQueue:
                 self._items.append(item)
                 if isinstance(item, Window):
                     self._windows += 1
+                    self._waiting[item.source] += 1
                     if self._windows > self._max:
                         self._drop_oldest_window()
             self._ready.notify()
@@ -49,7 +52,9 @@ class ItemQueue:
             windows = 0
             while self._items and windows < most:
                 item = self._items.popleft()
-                windows += isinstance(item, Window)
+                if isinstance(item, Window):
+                    windows += 1
+                    self._waiting[item.source] -= 1
                 out.append(item)
             self._windows -= windows
             return out
@@ -61,9 +66,11 @@ class ItemQueue:
             self._ready.notify_all()
 
     def _drop_oldest_window(self) -> None:
+        greedy = max(self._waiting, key=self._waiting.__getitem__)
         for i, item in enumerate(self._items):
-            if isinstance(item, Window):
+            if isinstance(item, Window) and item.source == greedy:
                 del self._items[i]
                 self._windows -= 1
-                self._shed(item.source)
+                self._waiting[greedy] -= 1
+                self._shed(greedy)
                 return

@@ -81,6 +81,10 @@ class Receiver:
             self._refusals.warning(source, e.reason, str(e))
             return None
 
+    def waiting(self) -> bool:
+        """Whether a message has arrived that was not yet received."""
+        return bool(self._socket.poll(0))
+
     def close(self) -> None:
         """Frees the port."""
         self._socket.close()

@@ -26,6 +26,7 @@ from dyadwatch.stream.status import StatusBoard
 
 _log = logging.getLogger(__name__)
 _POLL_MS = 50
+_DRAIN_S = 0.5  # what has arrived before a stop is still taken in, for at most so long
 
 
 class Service:
@@ -103,18 +104,24 @@ class Service:
     def _receive(self) -> None:
         try:
             while not self._stop.is_set():
-                got = self._receiver.receive(_POLL_MS)
-                if got is not None:
-                    frame, arrived = got
-                    self._queue.put(self._intake.push(frame, arrived))
-                    self._board.beat(frame, arrived)
+                self._receive_one(_POLL_MS)
                 for source in self._board.forgotten():
                     _log.warning("%s: silent for over liveness.forget_s; forgotten", source)
                     self._queue.put(self._intake.forget(source))
+            until = time.monotonic() + _DRAIN_S
+            while self._receiver.waiting() and time.monotonic() < until:
+                self._receive_one(0)
             self._queue.put(self._intake.finish("shutdown"))
         finally:
             self._receiver.close()
             self._queue.close()
+
+    def _receive_one(self, timeout_ms: int) -> None:
+        got = self._receiver.receive(timeout_ms)
+        if got is not None:
+            frame, arrived = got
+            self._queue.put(self._intake.push(frame, arrived))
+            self._board.beat(frame, arrived)
 
     def _score(self) -> None:
         period = self._config.sinks.status_s

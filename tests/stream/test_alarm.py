@@ -243,3 +243,18 @@ def test_events_never_overlap_and_always_end(scores: Sequence[float], step_ms: i
                 assert now.start <= e.end <= e.stamp
                 now, last_end = None, e.end
     assert now is None
+
+
+def test_a_pause_without_windows_does_not_count_as_time_above_the_threshold() -> None:
+    told_by = desk()
+    assert told_by.scored(window(10_000), score(4.0)) == []
+    assert told_by.scored(window(20_000), score(4.0)) == []  # ten seconds in which nobody saw the score
+    assert told_by.scored(window(20_200), score(4.0)) == []
+    (opened,) = told_by.scored(window(20_600), score(4.0))
+    assert (opened.type, opened.start) == ("open", 20_000 * MS)
+
+
+def test_an_open_event_lasts_through_a_pause() -> None:
+    told_by = desk()
+    play(told_by, [4.0] * 4)
+    assert [e.type for e in told_by.scored(window(20_000), score(4.0))] == ["update"]
