@@ -49,7 +49,7 @@ class ClipResult:
 def evaluate_live(
     data: Path,
     *,
-    window_s: float = 0.8,
+    window_s: float = 2 / 3,
     rate: float = 4.0,
     folds: Sequence[str] = (),
     steps: int | None = None,
@@ -59,7 +59,7 @@ def evaluate_live(
 
     Arguments:
         data: folder of SBU in the shared clip format.
-        window_s: length of the model's window; the shortest clips have ten frames, 0.67 s.
+        window_s: length of the model's window; by default the ten frames that the shortest clips have.
         rate: how many times real time the clips are published at.
         folds: which folds are tested; all without any.
         steps: optimiser steps of the training; None is the recipe's own.
