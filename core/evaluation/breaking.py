@@ -71,7 +71,7 @@ class PairTest:
         if len(self.clips) < 2:
             raise ClipError(f"{len(self.clips)} test clips of {settings.window_s:g} s or longer; expected at least 2")
         self.seconds = np.asarray([(len(c) - 1) / c.fps for c in self.clips])
-        step = settings.hop / self.fps
+        step = settings.pair_hop / self.fps
         starts = [np.arange(int((s - span) / step + 1e-6) + 1) * step for s in self.seconds]
         self.clip = np.repeat(np.arange(len(self.clips)), [len(s) for s in starts])
         self.start = np.concatenate(starts)

@@ -26,8 +26,9 @@ class Settings:
         shot_draws: support sets drawn for each size in `few-shot`.
         bootstrap: resamplings of the test clips, for intervals.
         fps, window_s: of the windows.
-        hop: grid steps between the windows that are tested.
-        fit_hop: grid steps between the windows that baselines are fitted to.
+        hop: grid steps between the windows of a clip that is judged by them.
+        pair_hop: grid steps between the windows that are broken.
+        fit_hop: grid steps between the windows that baselines are fitted to, to find broken pairs.
         clip_score: how a clip becomes windows in protocols that judge clips, see `core.evaluation.windows`.
         layout: to map the clips onto; None leaves them as they are.
         trees, tree_windows: size of the extra trees, and how many intact windows they see, with as many broken ones.
@@ -47,9 +48,10 @@ class Settings:
     bootstrap: int = 500
     fps: float = 15.0
     window_s: float = 2.0
-    hop: int = 5
+    hop: int = 3
+    pair_hop: int = 5
     fit_hop: int = 5
-    clip_score: ClipScore = "whole"
+    clip_score: ClipScore = "windows"
     layout: str | None = None
     trees: int = 300
     tree_windows: int = 12_000
@@ -57,7 +59,7 @@ class Settings:
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for key in ("seeds", "draws", "shot_draws", "bootstrap", "hop", "fit_hop", "trees", "tree_windows"):
+        for key in ("seeds", "draws", "shot_draws", "bootstrap", "hop", "pair_hop", "fit_hop", "trees", "tree_windows"):
             if getattr(self, key) < 1:
                 raise DyadwatchError(f"evaluation option {key} = {getattr(self, key)!r}: expected at least 1")
         if self.clip_score not in get_args(ClipScore):
@@ -82,5 +84,5 @@ class Settings:
 
     def identity(self) -> dict[str, Any]:
         """What changes results, as plain values; which part of them is wanted does not."""
-        keys = ("bootstrap", "fps", "window_s", "hop", "fit_hop", "clip_score", "layout")
+        keys = ("bootstrap", "fps", "window_s", "hop", "pair_hop", "fit_hop", "clip_score", "layout")
         return {k: getattr(self, k) for k in keys}

@@ -1,8 +1,12 @@
 """From clips to the windows that are judged, the same way for every method.
 
-A clip that is judged whole is played in T frames, whatever its length: one window, as the H2IAD protocol scores
-whole clips, and the model is trained on clips played so. Judged by `windows` a clip runs at its own pace and gets
-the mean score of its windows; one shorter than a window is stretched to one.
+Judged by `windows` a clip runs at its own pace, as it would live, and gets the mean score of its windows; one
+shorter than a window is stretched to one. Judged `whole` it is played in T frames, whatever its length: one window,
+as the H2IAD protocol scores whole clips. Either way training clips are played like test clips.
+
+The default was chosen with the nearest neighbour on the training folds of SBU alone (each of four held out in turn,
+mean over the five outer folds): whole 0.973 for windows of 1 to 3 s; by windows 0.954, 0.974, 0.974 and 0.973 for
+1, 1.5, 2 and 3 s. So 2 s, the length that runs live, loses nothing.
 """
 
 from __future__ import annotations
