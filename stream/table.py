@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import time
 from collections import deque
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -17,6 +19,7 @@ from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, Statu
 _NS = 1_000_000_000
 _STALE_S = 3.0  # a pair not scored for so long leaves the table
 _BAR = 24
+_PICTURE_WIDTH = 130
 _STYLES = {"watching": "green", "blind": "yellow", "silent": "red"}
 
 
@@ -57,27 +60,29 @@ class EventLinesSink:
         """Nothing is held."""
 
 
-class TableSink:
-    """Draws the live table.
+class Board:
+    """What the table shows: the latest status of every source, the scores of its pairs, the last events.
 
     Arguments:
-        console: a terminal.
         raise_at: the threshold, drawn as the end of the calm part of the score bar.
         title: shown above.
     """
 
-    def __init__(self, console: Console, raise_at: float, title: str = "dyadwatch") -> None:
+    def __init__(self, raise_at: float, title: str = "dyadwatch") -> None:
         self._raise_at = raise_at
         self._title = title
         self._scores: dict[tuple[str, tuple[TrackId, TrackId]], tuple[ScoreMessage, float]] = {}
         self._status: dict[str, StatusMessage] = {}
         self._open: set[tuple[str, tuple[TrackId, TrackId]]] = set()
         self._events: deque[EventMessage] = deque(maxlen=8)
-        self._live = Live(console=console, refresh_per_second=8, get_renderable=self.render, transient=False)
-        self._live.start()
 
-    def emit(self, messages: Sequence[Message]) -> None:
-        """Takes note; drawing happens eight times a second on the table's own thread."""
+    @property
+    def alarmed(self) -> bool:
+        """Whether an event is open."""
+        return bool(self._open)
+
+    def take(self, messages: Sequence[Message]) -> None:
+        """Takes note of messages, in order."""
         now = time.monotonic()
         for m in messages:
             if isinstance(m, ScoreMessage):
@@ -88,10 +93,6 @@ class TableSink:
                 if m.type != "update":
                     self._events.append(m)
                 (self._open.discard if m.type == "close" else self._open.add)((m.source, m.pair))
-
-    def close(self) -> None:
-        """Leaves the last table on the screen."""
-        self._live.stop()
 
     def render(self) -> RenderableType:
         """The table as it stands now."""
@@ -122,3 +123,55 @@ class TableSink:
         bar = Text("━" * min(filled, _BAR // 2), "green")
         bar.append("━" * max(filled - _BAR // 2, 0), "red")
         return bar
+
+
+class TableSink:
+    """Draws the board live.
+
+    Arguments:
+        console: a terminal.
+        raise_at: the threshold.
+        title: shown above.
+    """
+
+    def __init__(self, console: Console, raise_at: float, title: str = "dyadwatch") -> None:
+        self.board = Board(raise_at, title)
+        self._live = Live(console=console, refresh_per_second=8, get_renderable=self.board.render)
+        self._live.start()
+
+    def emit(self, messages: Sequence[Message]) -> None:
+        """Takes note; drawing happens eight times a second on the table's own thread."""
+        self.board.take(messages)
+
+    def close(self) -> None:
+        """Leaves the last table on the screen."""
+        self._live.stop()
+
+
+class PictureSink:
+    """Keeps a picture of the board as SVG, as it stood when an event was last going on.
+
+    Arguments:
+        path: file to write when the detector stops.
+        raise_at: the threshold.
+        title: shown above.
+    """
+
+    def __init__(self, path: Path, raise_at: float, title: str = "dyadwatch") -> None:
+        self._path = path
+        self._title = title
+        self._board = Board(raise_at, title)
+        self._picture = ""
+
+    def emit(self, messages: Sequence[Message]) -> None:
+        """Takes note, and a picture whenever the status is told while an event is open."""
+        self._board.take(messages)
+        if self._board.alarmed and any(isinstance(m, StatusMessage) for m in messages):
+            console = Console(record=True, width=_PICTURE_WIDTH, file=io.StringIO())
+            console.print(self._board.render())
+            self._picture = console.export_svg(title="dyadwatch run")
+
+    def close(self) -> None:
+        """Writes the last picture, if there was anything to see."""
+        if self._picture:
+            self._path.write_text(self._picture, "utf8")

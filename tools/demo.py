@@ -21,6 +21,7 @@ from dyadwatch.stream.config import Config
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.service import Service, stop_on_signals
+from dyadwatch.stream.table import PictureSink
 from dyadwatch.tools.benchmarks.machine import spread
 from dyadwatch.tools.detector import configure, load_detector
 from dyadwatch.tools.live import free_address
@@ -62,6 +63,7 @@ def demo(
     duration: float = 100.0,
     rate: float = 1.0,
     model: Path | None = None,
+    picture: Path | None = None,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Watch simulated people through the whole detector: real sockets, the shipped model, alarms as they happen.
@@ -81,6 +83,8 @@ def demo(
         Times real time.
     model
         Model file to show, instead of the shipped one.
+    picture
+        File for an SVG of the table as it stood during the last event.
     json
         Print the summary as one JSON object on standard output; everything else goes to standard error.
     """
@@ -91,7 +95,7 @@ def demo(
     collector = Collector()
     start = time.time_ns()
     _introduce(console, people, duration, rate)
-    _watch(settings, collector, console, _publish_command(settings, seed, people, duration, rate, start))
+    _watch(settings, collector, console, picture, _publish_command(settings, seed, people, duration, rate, start))
     outcomes, false_alarms = match([t.shifted(start) for t in scenario.truth], collector.events)
     summary = _summary(outcomes, false_alarms, collector)
     _show(console, outcomes, false_alarms, summary, start)
@@ -124,7 +128,7 @@ def _publish_command(config: Config, seed: int, people: int, duration: float, ra
     return [sys.executable, "-m", "dyadwatch.tools.main", "publish", "simulator", "--json", *words]
 
 
-def _watch(config: Config, collector: Collector, console: Console, command: list[str]) -> None:
+def _watch(config: Config, collector: Collector, console: Console, picture: Path | None, command: list[str]) -> None:
     """Runs the detector in this process and the publisher in another until the publisher is done.
 
     Raises:
@@ -132,6 +136,8 @@ def _watch(config: Config, collector: Collector, console: Console, command: list
     """
     scorer, thresholds = load_detector(config)
     sinks = sinks_for(False, False, console, thresholds.raise_at, {"collector": collector})
+    if picture is not None:
+        sinks["picture"] = PictureSink(picture, thresholds.raise_at)
     service = Service(scorer, thresholds, config, sinks)
     publisher = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     said: list[bytes] = []

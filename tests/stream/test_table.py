@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import io
+from pathlib import Path
 
 import msgspec
 from rich.console import Console
 
 from dyadwatch.stream.messages import EventMessage, ScoreMessage, StatusMessage
-from dyadwatch.stream.table import EventLinesSink, TableSink, clock_time, event_line
+from dyadwatch.stream.table import EventLinesSink, PictureSink, TableSink, clock_time, event_line
 
 S = 1_000_000_000
 EVENT = EventMessage(
@@ -91,7 +92,7 @@ def test_the_table_shows_sources_pairs_and_open_events() -> None:
     try:
         sink.emit([STATUS, SCORE, EVENT])
         paper = Console(file=io.StringIO(), width=160, record=True)
-        paper.print(sink.render())
+        paper.print(sink.board.render())
         text = paper.export_text()
     finally:
         sink.close()
@@ -108,7 +109,23 @@ def test_ids_with_brackets_are_shown_as_they_are() -> None:
     table = TableSink(Console(file=io.StringIO(), force_terminal=True), raise_at=2.5)
     try:
         table.emit([msgspec.structs.replace(SCORE, pair=("[red]x", 2))])
-        paper.print(table.render())
+        paper.print(table.board.render())
     finally:
         table.close()
     assert paper.export_text().count("[red]x + 2") == 2
+
+
+def test_a_picture_is_kept_of_an_event_that_is_going_on(tmp_path: Path) -> None:
+    sink = PictureSink(tmp_path / "board.svg", raise_at=2.5)
+    sink.emit([STATUS])
+    sink.emit([SCORE, EVENT])
+    sink.emit([STATUS])
+    sink.close()
+    assert (tmp_path / "board.svg").read_text("utf8").startswith("<svg")
+
+
+def test_no_picture_is_made_of_nothing(tmp_path: Path) -> None:
+    sink = PictureSink(tmp_path / "board.svg", raise_at=2.5)
+    sink.emit([STATUS, SCORE])
+    sink.close()
+    assert not (tmp_path / "board.svg").exists()
