@@ -49,7 +49,7 @@ class Body:
     @property
     def pelvis_height(self) -> float:
         """Height of the pelvis when standing, knees a little loose."""
-        return 0.985 * (self.thigh + self.shank) + self.ankle + 0.02
+        return 0.99 * (self.thigh + self.shank) + self.ankle + 0.02
 
 
 @dataclass
@@ -192,7 +192,7 @@ def _leg(body: Body, c: Controls, torso: Torso, k: int, s: float) -> dict[str, A
     axes = torso.pelvis_axes
     hip = torso.pelvis + turned(axes, (s * body.hip, -0.02, 0.0))
     pole = turned(axes, (0.12 * s, 0.5, 1.0))
-    knee, ankle = two_bone(hip, c.ankle[:, k], body.thigh, body.shank, pole)
+    knee, ankle = two_bone(hip, c.ankle[:, k], body.thigh, body.shank, pole, zone=0.04)
     toe = c.toe[:, k]
     forward = turned(axes, np.stack([np.full(len(toe), 0.12 * s), -np.sin(toe), np.cos(toe)], axis=1))
     return {"hip": hip, "knee": knee, "ankle": ankle, "foot": ankle + unit(forward) * body.foot}

@@ -116,15 +116,15 @@ class Figure:
         # Who staggers back or sidesteps does not swing the arms.
         v = np.clip(gait.ahead, 0.0, 4.0)
         going = ease(v / 0.8)
-        run = smooth(ease((gait.ahead - 1.2) / 1.7), 12)
+        run = smooth(ease((gait.ahead - 1.1) / 1.7), 15)
         wave = np.sin(2 * np.pi * gait.phase)
         double = np.cos(4 * np.pi * gait.phase)
-        c.drop += going * (0.022 + 0.018 * double) + run * 0.03
+        c.drop += going * (0.014 + 0.013 * double) + run * 0.03
         c.sway[:, 0] += going * 0.018 * np.cos(2 * np.pi * gait.phase)
         c.hip_yaw += going * 0.07 * wave
         c.lean[:, 2] -= going * 0.09 * wave
         c.lean[:, 0] += 0.02 * going + 0.13 * run
-        reach = going * h.swing * (0.1 + 0.2 * np.minimum(v, 1.6)) * (1 - 0.5 * run) + 0.25 * run
+        reach = going * h.swing * (0.1 + 0.2 * np.minimum(v, 1.6)) * (1 - 0.5 * run) + 0.2 * run
         for side, (_, s) in enumerate(SIDES):
             c.hang[:, side, 0] += s * wave * reach - 0.25 * run
             c.hang[:, side, 1] += going * (0.12 - 0.08 * run) * (1 + s * wave) + 1.15 * run

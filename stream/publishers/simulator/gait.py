@@ -55,17 +55,21 @@ def _phases(root: Array, stepping: Array) -> tuple[Array, Array, Array, list[tup
     # Who sets off takes quick short steps first; otherwise the hind leg is left behind.
     speeding_up = np.maximum(np.gradient(speed, 1 / RATE), 0.0)
     rate = np.minimum(speed / stride + 0.16 * turning + 0.22 * speeding_up, 2.0) * stepping
-    rate = smooth(np.where(rate > 0.06, rate, 0.0), 6)
-    moving = rate > 1e-4
+    moving = smooth((rate > 0.06).astype(np.float64), 2) > 0.2
     runs = np.cumsum(np.diff(moving, prepend=False) & moving) * moving
     totals = np.bincount(runs, weights=rate) / RATE
     # Whole strides only, so that nobody comes to rest with a foot in the air.
     whole = np.maximum(np.round(totals), 1.0)
     scale = np.concatenate([[0.0], whole[1:] / np.maximum(totals[1:], 1e-9)])
-    phase = _REST + np.cumsum(rate * scale[runs]) / RATE
-    ends = np.flatnonzero(moving[:-1] & ~moving[1:]) + 1
+    phase = _REST + np.cumsum(smooth(rate * scale[runs], 5)) / RATE
+    edges = np.diff(moving.astype(np.int8))
+    starts, ends = np.flatnonzero(edges == 1) + 1, np.flatnonzero(edges == -1) + 1
+    strides = np.cumsum(whole[1:])
     rests = [(0, _REST)] if not moving[0] else []
-    rests += [(int(e), float(np.round(phase[e] - _REST) + _REST)) for e in ends]
+    for run, end in enumerate(ends):
+        after = starts[starts > end]
+        until = int(after[0]) if len(after) else len(moving) - 1
+        rests.append((min(int(end) + 6, (int(end) + until) // 2), _REST + float(strides[run])))
     return phase, speed, ahead, rests
 
 
@@ -79,7 +83,7 @@ def feet(root: Array, stepping: Array, body: Body, width: float) -> Gait:
         width: metres from the middle line to each foot.
     """
     phase, speed, ahead, rests = _phases(root, stepping)
-    duty = np.interp(speed, [0.0, 1.5, 3.0], [0.68, 0.6, 0.34])
+    duty = np.interp(speed, [0.0, 1.5, 3.0], [0.68, 0.6, 0.3])
     duty = smooth(duty, 6)
     strides = int(np.ceil(phase[-1])) + 2
     n = len(root)

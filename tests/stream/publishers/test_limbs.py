@@ -34,7 +34,7 @@ def test_limbs_keep_their_bones_and_point_at_the_target(root, target, pole, uppe
 
 def test_reach_bends_smoothly_below_its_limit():
     d = np.linspace(0, 2, 2001)
-    reach = soft_reach(d, 0.7)
+    reach = soft_reach(d, 0.7, 0.05)
     assert reach.max() < 0.7
     assert np.all(np.diff(reach) >= 0)
     assert np.abs(np.diff(reach, 2)).max() < 1e-4
