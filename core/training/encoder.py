@@ -92,13 +92,13 @@ def train_encoder(
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
         optimiser.step()
         rates.step()
-        losses.append(float(loss))
+        losses.append(float(loss.detach()))
         late = options.max_minutes is not None and time.monotonic() - started > 60 * options.max_minutes
         if late or step % math.ceil(options.steps / _LOOKS) == 0 or step == options.steps:
             looks.append(_look(network, validation, step, float(np.mean(losses))))
             losses.clear()
         if step % 10 == 0 or late or step == options.steps:
-            values = {"loss": float(loss)}
+            values = {"loss": losses[-1] if losses else looks[-1].loss}
             if looks:
                 values |= {"spread": looks[-1].spread, "auroc": float(np.mean(list(looks[-1].auroc.values())))}
             listen(Progress("encoder", step, options.steps, values))

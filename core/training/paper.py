@@ -71,6 +71,11 @@ def train_paper(material: Material, options: TrainOptions, listen: Listener, sta
         TrainingError: when features collapse and `options.stop_on_collapse` is set; says what was seen.
     """
     layout = material.prepared.layout
+    if not material.broken:
+        raise TrainingError(
+            f"{material.prepared.units} clips are too few to hold some back and watch for a collapse; give more, or "
+            "train with --recipe default"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
         network = IADNet(encoder_config(layout, options))

@@ -1,0 +1,129 @@
+"""A stopped evaluation goes on where it was; results are kept by what they were made from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.errors import TrainingError
+from dyadwatch.core.evaluation.cache import ResultCache, code_digest, data_digest, default_cache, meaning
+from dyadwatch.core.evaluation.jobs import Job, Plan, Result, Status, identity, run_jobs
+from dyadwatch.core.evaluation.measures import Figure
+
+
+class StoppedError(Exception):
+    """Somebody pressed Ctrl-C."""
+
+
+def jobs_of(ran: list[str], stop_at: str = "") -> list[Job]:
+    def run(name: str) -> Callable:
+        def job(listen: object) -> Result:
+            if name == stop_at:
+                raise StoppedError
+            ran.append(name)
+            return Result([Figure(name, "AUROC", 0, 0.75, (0.7, 0.8))], {"said": name})
+
+        return job
+
+    return [Job(n, "", "fold1", 0, {"option": 1}, (), run(n)) for n in ("a", "b", "c")]
+
+
+def plan(jobs: list[Job], digest: str = "data") -> Plan:
+    return Plan("one-class", digest, jobs)
+
+
+def test_a_stopped_run_goes_on(tmp_path: Path) -> None:
+    ran: list[str] = []
+    with pytest.raises(StoppedError):
+        run_jobs(plan(jobs_of(ran, stop_at="c")), ResultCache(tmp_path), lambda s: None)
+    assert ran == ["a", "b"]
+    done = run_jobs(plan(jobs_of(ran)), ResultCache(tmp_path), lambda s: None)
+    assert ran == ["a", "b", "c"]
+    assert [d.cached for d in done] == [True, True, False]
+    assert done[0].figures == [Figure("a", "AUROC", 0, 0.75, (0.7, 0.8))]
+    assert done[0].remarks == {"said": "a"}
+
+
+def test_without_a_folder_nothing_is_kept() -> None:
+    ran: list[str] = []
+    for _ in range(2):
+        run_jobs(plan(jobs_of(ran)), ResultCache(None), lambda s: None)
+    assert len(ran) == 6
+
+
+@pytest.mark.parametrize("change", ["digest", "seed", "fold", "category", "method", "made_from", "code"])
+def test_anything_that_matters_makes_it_anew(tmp_path: Path, change: str) -> None:
+    ran: list[str] = []
+    job = jobs_of(ran)[0]
+    run_jobs(plan([job]), ResultCache(tmp_path), lambda s: None)
+    other = {"seed": 1, "fold": "fold2", "category": "x", "method": "z", "made_from": {"option": 2},
+             "code": ("statistics",)}  # fmt: skip
+    changed = job if change == "digest" else replace(job, **{change: other[change]})
+    run_jobs(plan([changed], "other" if change == "digest" else "data"), ResultCache(tmp_path), lambda s: None)
+    assert ran == ["a", "a"]
+
+
+def test_a_damaged_file_is_made_anew(tmp_path: Path) -> None:
+    ran: list[str] = []
+    job = jobs_of(ran)[0]
+    for content in ("", "{", "[]", '{"made_from": 1}'):
+        run_jobs(plan([job]), ResultCache(tmp_path), lambda s: None)
+        (file,) = tmp_path.rglob("*.json")
+        file.write_text(content)
+    assert ran == ["a"] * 4
+    assert ResultCache(tmp_path).get(identity(plan([job]), job)) is None
+
+
+def test_a_training_that_gives_up_is_told_and_not_fatal(tmp_path: Path) -> None:
+    def gives_up(listen: object) -> Result:
+        raise TrainingError("collapsed in epoch 7")
+
+    ran: list[str] = []
+    jobs = [Job("bad", "", "fold1", 0, {}, (), gives_up), *jobs_of(ran)]
+    for _ in range(2):
+        done = run_jobs(plan(jobs), ResultCache(tmp_path), lambda s: None)
+        assert (done[0].error, done[0].figures) == ("collapsed in epoch 7", [])
+    assert ran == ["a", "b", "c"]
+
+
+def test_progress_names_the_job_and_the_time_left() -> None:
+    told: list[Status] = []
+    run_jobs(plan(jobs_of([])), ResultCache(None), told.append)
+    assert [(s.done, s.total, s.job) for s in told] == [
+        (0, 3, "a, fold1, seed 0"), (1, 3, "b, fold1, seed 0"), (2, 3, "c, fold1, seed 0"), (3, 3, "")
+    ]  # fmt: skip
+    assert told[0].left_s is None
+    assert told[1].left_s is not None
+
+
+def test_data_are_known_by_all_they_hold(folded: ClipSet) -> None:
+    first = folded[0]
+    assert data_digest(folded) == data_digest(ClipSet(tuple(folded), folded.layout, "another name"))
+    joints = first.joints.copy()
+    joints[3, 0, 0, 0] += 1e-4
+    changes: list[dict[str, Any]] = [{"label": "z"}, {"split": "z"}, {"fps": 14.0}, {"joints": joints}]
+    for change in changes:
+        other = replace(first, **change)
+        assert data_digest(ClipSet((other, *folded[1:]), folded.layout)) != data_digest(folded)
+
+
+def test_code_is_known_by_what_it_does() -> None:
+    plain = "def f(x):\n    return x + 1\n"
+    same = '"""New words."""\ndef f(x):  # and a comment\n    """Adds."""\n    return (x +\n            1)\n'
+    assert meaning(plain) == meaning(same)
+    assert meaning(plain) != meaning("def f(x):\n    return x + 2\n")
+    assert code_digest(("dyadwatch.core.training",)) != code_digest(("dyadwatch.core.iadnet",))
+    with pytest.raises(ModuleNotFoundError, match=r"no module dyadwatch\.core\.nowhere"):
+        code_digest(("dyadwatch.core.nowhere",))
+
+
+def test_the_cache_lies_where_the_user_keeps_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert default_cache() == tmp_path / "dyadwatch" / "evaluate"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert default_cache().parts[-3:] == (".cache", "dyadwatch", "evaluate")
