@@ -22,7 +22,7 @@ _VERBS = {
     "demo": "Show the whole thing at work on simulated people.",
     "train": "Learn what is normal from clips and write a model.",
     "export": "Write a model file again from a training state, with a fresh parity check.",
-    "evaluate": "Measure live detection on real clips.",
+    "evaluate": "Measure how well interactions are told apart, with baselines in the same table.",
     "bench": "Measure what each station costs, throughput and latency.",
     "doctor": "Check what is installed and whether it truly runs.",
 }

@@ -13,7 +13,7 @@ from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.ensemble import ExtraTreesClassifier
 
 from dyadwatch.core.frame import Anchors
-from dyadwatch.core.neighbours import NearestNeighbour, squared_distances
+from dyadwatch.core.neighbours import squared_distances
 from dyadwatch.core.statistics import Scaling, Statistics
 
 Values = NDArray[np.floating]
@@ -34,10 +34,21 @@ def _in_chunks(score: Scorer) -> Scorer:
     return scorer
 
 
+def nearest_to(statistics: Statistics, scaling: Scaling, normal: Values) -> Scorer:
+    """Root mean square difference from the nearest normal window, scaled, in either order of the persons."""
+    bank = scaling(normal)
+
+    def score(values: Values) -> NDArray[np.floating]:
+        scaled = scaling(values)
+        found = [squared_distances(v, bank).min(axis=1) for v in (scaled, scaled[:, statistics.swap])]
+        return np.sqrt(np.minimum(*found) / scaled.shape[1])
+
+    return _in_chunks(score)
+
+
 def nearest_neighbour(statistics: Statistics, normal: Values) -> Scorer:
-    """Distance to the nearest normal window, in either order of the persons."""
-    bank = NearestNeighbour.fit(statistics, normal)
-    return _in_chunks(lambda values: bank(values).distance)
+    """Distance to the nearest normal window; scaled by the spread of the normal windows."""
+    return nearest_to(statistics, Scaling.fit(normal, statistics), normal)
 
 
 def _both_orders(statistics: Statistics, scaling: Scaling, values: Values) -> tuple[NDArray, NDArray]:

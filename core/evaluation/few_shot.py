@@ -17,18 +17,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.evaluation.baselines import nearest_neighbour, nearest_to
 from dyadwatch.core.evaluation.cache import data_digest
 from dyadwatch.core.evaluation.jobs import Job, Plan, Result
 from dyadwatch.core.evaluation.measures import Scored, figure, resamplings
 from dyadwatch.core.evaluation.one_class import plan_one_class
 from dyadwatch.core.evaluation.settings import Settings
 from dyadwatch.core.evaluation.windows import Fold, Judged, folds_of
-from dyadwatch.core.neighbours import NearestNeighbour
 from dyadwatch.core.statistics import Scaling, Statistics
 from dyadwatch.core.training.options import Listener, TrainOptions
 
 SHOTS = (1, 5, 20)
-_CODE = ("evaluation.few_shot", "statistics", "neighbours", "frame", "distance")
+_CODE = ("evaluation.few_shot", "evaluation.baselines", "statistics", "neighbours", "frame", "distance")
 
 
 @dataclass(frozen=True)
@@ -76,8 +76,8 @@ def support_only(known: Known) -> Enrol:
     values = _LastValues(statistics)
 
     def enrol(support: NDArray[np.float32]) -> ShotScorer:
-        bank = NearestNeighbour.fit(statistics, statistics(support))
-        return lambda windows: bank(values(windows)).distance
+        score = nearest_neighbour(statistics, statistics(support))
+        return lambda windows: score(values(windows))
 
     return enrol
 
@@ -89,8 +89,8 @@ def scaled_by_known(known: Known) -> Enrol:
     values = _LastValues(statistics)
 
     def enrol(support: NDArray[np.float32]) -> ShotScorer:
-        bank = NearestNeighbour(statistics, scaling, scaling(statistics(support)))
-        return lambda windows: bank(values(windows)).distance
+        score = nearest_to(statistics, scaling, statistics(support))
+        return lambda windows: score(values(windows))
 
     return enrol
 

@@ -24,7 +24,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     body = rng.normal(scale=0.3, size=(2, len(UPPER11), 3))
     clips = [
         Clip(
-            (body + np.reshape([0, 1, 0, gap, 1, 0], (2, 1, 3)) + rng.normal(scale=0.02, size=(34, 2, 11, 3))).astype("f4"),
+            (body + np.reshape([0, 1, 0, gap, 1, 0], (2, 1, 3)) + rng.normal(scale=0.02, size=(34, 2, 11, 3)))
+            .astype(np.float32),
             UPPER11, 15.0, label, f"{label}-{fold}-{i}", fold,
         )
         for fold in ("fold1", "fold2")
