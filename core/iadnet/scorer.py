@@ -22,7 +22,7 @@ from dyadwatch.core.iadnet.frame import PairFrame
 from dyadwatch.core.iadnet.statistics import Neighbours, RelationalStatistics
 from dyadwatch.core.iadnet.steady import row_dot
 from dyadwatch.core.iadnet.tasm import IADNetEncoder, pool
-from dyadwatch.core.statistics import Scaling, Statistics
+from dyadwatch.core.neighbours import NearestNeighbour
 from dyadwatch.core.surprise import Surprise
 
 
@@ -124,8 +124,7 @@ class PairScorer(nn.Module):
     """Scores windows of two people; symmetric in who is person 0.
 
     Arguments:
-        statistics, scaling: how relational statistics are made and scaled.
-        support: scaled statistics of normal windows, shape (N, F).
+        bank: the support set of normal windows.
         distances: their mean joint-pair distances, metres, shape (N, R, R).
         joints, frames: J and T of the windows.
         maps, weights: calibration, see `Maps` and `Weights`.
@@ -135,9 +134,7 @@ class PairScorer(nn.Module):
     def __init__(
         self,
         *,
-        statistics: Statistics,
-        scaling: Scaling,
-        support: np.ndarray,
+        bank: NearestNeighbour,
         distances: np.ndarray,
         joints: int,
         frames: int,
@@ -147,11 +144,12 @@ class PairScorer(nn.Module):
         density: FeatureDensity | None = None,
     ) -> None:
         super().__init__()
-        self.joints, self.frames = joints, frames
+        statistics = bank.statistics
+        self.bank = bank
         self.weights = weights
         self.frame = PairFrame(statistics.at)
         self.statistics = RelationalStatistics(statistics, frames)
-        self.neighbours = Neighbours(statistics, scaling, support, distances, joints)
+        self.neighbours = Neighbours(bank, distances, joints)
         self.encoder = encoder if weights.relation or weights.flow else None
         self.density = density if weights.flow else None
         self.neighbours_map = SurpriseMap(maps.neighbours)

@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from dyadwatch.core.iadnet.frame import PairFrame
 from dyadwatch.core.iadnet.steady import mean_over_time, row_dot, steady_log
+from dyadwatch.core.neighbours import NearestNeighbour
 from dyadwatch.core.statistics import (
     DISTANCE_FLOOR_M,
     PER_PAIR,
     SPEED_FLOOR_M_S,
-    Scaling,
     Statistics,
     segment_weights,
 )
@@ -77,37 +77,41 @@ class RelationalStatistics(nn.Module):
 
 
 class Neighbours(nn.Module):
-    """Nearest normal window, and what of the distance each joint pair makes up.
+    """Nearest normal window, and how each joint pair differs from it; `core.neighbours` in the graph.
 
     Arguments:
-        statistics: the layout of the vectors.
-        scaling: how vectors are scaled.
-        support: scaled vectors of normal windows, shape (N, F).
-        distances: mean distance of each joint pair in those windows, metres, shape (N, R, R).
+        bank: scaling, support set and whitening.
+        distances: mean distance of each joint pair in the support windows, metres, shape (N, R, R).
         joints: J of the windows; pairs of joints that do not enter contribute nothing.
     """
 
     centre: Tensor
     scale: Tensor
     support: Tensor
-    support_norm: Tensor
+    compared: Tensor
+    half_norm: Tensor
+    axes: Tensor | None
     distances: Tensor
     swap: Tensor
     spread: Tensor
 
-    def __init__(
-        self, statistics: Statistics, scaling: Scaling, support: np.ndarray, distances: np.ndarray, joints: int
-    ) -> None:
+    def __init__(self, bank: NearestNeighbour, distances: np.ndarray, joints: int) -> None:
         super().__init__()
+        statistics = bank.statistics
         self.related = len(statistics.joints)
+        self.pairs = statistics.sizes[0]
         spread = np.zeros((joints, self.related), np.float32)
         spread[list(statistics.joints), range(self.related)] = 1
-        bank = torch.from_numpy(np.ascontiguousarray(support, dtype=np.float32))
-        self.register_buffer("centre", torch.from_numpy(scaling.centre))
-        self.register_buffer("scale", torch.from_numpy(scaling.scale))
-        self.register_buffer("support", bank)
-        self.register_buffer("support_norm", 0.5 * bank.square().sum(1))
-        self.register_buffer("distances", torch.from_numpy(np.ascontiguousarray(distances, dtype=np.float32)))
+        compared = torch.from_numpy(bank.compared(bank.support))
+        # explanation needs the joint pairs only, comparison all entries unless they are whitened
+        support = bank.support[:, : self.pairs] if bank.axes is not None else bank.support
+        self.register_buffer("centre", torch.from_numpy(bank.scaling.centre))
+        self.register_buffer("scale", torch.from_numpy(bank.scaling.scale))
+        self.register_buffer("support", torch.from_numpy(np.ascontiguousarray(support)).half())
+        self.register_buffer("axes", None if bank.axes is None else torch.from_numpy(bank.axes))
+        self.register_buffer("compared", None if bank.axes is None else compared)
+        self.register_buffer("half_norm", 0.5 * compared.square().sum(1))
+        self.register_buffer("distances", torch.from_numpy(np.ascontiguousarray(distances, np.float32)).half())
         self.register_buffer("swap", torch.from_numpy(statistics.swap))
         self.register_buffer("spread", torch.from_numpy(spread))
 
@@ -119,38 +123,29 @@ class Neighbours(nn.Module):
             mean_distances: metres, shape (B, R, R).
 
         Returns:
-            Root mean square difference (B,); contributions of joint pairs to its square (B, J, J); mean distance
-            less that of the nearest window, metres (B, J, J).
+            Root mean square difference (B,); each joint pair's part of the mean square difference of the scaled
+            statistics (B, J, J); mean distance less that of the nearest window, metres (B, J, J).
         """
         scaled = torch.asinh((values - self.centre) / self.scale)
         swapped = scaled.index_select(1, self.swap)
-        best, entry = self._nearest(scaled)
-        best_swapped, entry_swapped = self._nearest(swapped)
+        bank = self.support.float() if self.axes is None else self.compared
+        seen, seen_swapped = (v if self.axes is None else v @ self.axes.mT for v in (scaled, swapped))
+        best, entry = (self.half_norm - seen @ bank.mT).min(1)
+        best_swapped, entry_swapped = (self.half_norm - seen_swapped @ bank.mT).min(1)
         turned = best_swapped < best
-        vector = torch.where(turned[:, None], swapped, scaled)
         entry = torch.where(turned, entry_swapped, entry)
         # the difference itself, because the matrix product above loses the last digits of small distances
-        difference = vector - self.support.index_select(0, entry)
-        square = difference.square()
-        r = self.related
-        maps = (
-            PER_PAIR
-            / square.shape[1]
-            * mean_over_time(square[:, : PER_PAIR * r * r].unflatten(1, (PER_PAIR, -1))).unflatten(1, (r, r))
-        )
-        reference = self.distances.index_select(0, entry)
-        flip = turned[:, None, None]
-        maps = torch.where(flip, maps.mT, maps)
-        shift = mean_distances - torch.where(flip, reference.mT, reference)
-        return (
-            (row_dot(difference, difference) / square.shape[1]).sqrt(),
-            self._all_joints(maps),
-            self._all_joints(shift),
-        )
+        gap = torch.where(turned[:, None], seen_swapped, seen) - bank.index_select(0, entry)
+        distance = (row_dot(gap, gap) / gap.shape[1]).sqrt()
 
-    def _nearest(self, scaled: Tensor) -> tuple[Tensor, Tensor]:
-        """Half the squared distance less a constant of the window, and the entry; both (B,)."""
-        return (self.support_norm - scaled @ self.support.mT).min(1)
+        r, flip = self.related, turned[:, None, None]
+        pairs = torch.where(turned[:, None], swapped, scaled)[:, : self.pairs]
+        square = (pairs - self.support.float().index_select(0, entry)[:, : self.pairs]).square()
+        maps = mean_over_time(square.unflatten(1, (PER_PAIR, r * r))).unflatten(1, (r, r))
+        maps = PER_PAIR / values.shape[1] * torch.where(flip, maps.mT, maps)
+        reference = self.distances.float().index_select(0, entry)
+        shift = mean_distances - torch.where(flip, reference.mT, reference)
+        return distance, self._all_joints(maps), self._all_joints(shift)
 
     def _all_joints(self, maps: Tensor) -> Tensor:
         if self.spread.shape[0] == self.related:

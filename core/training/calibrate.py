@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.neighbours import NearestNeighbour, spread_subset
-from dyadwatch.core.statistics import Scaling, Statistics
+from dyadwatch.core.neighbours import NearestNeighbour
+from dyadwatch.core.statistics import Statistics
 from dyadwatch.core.training.recordings import Windows
 
-_FOLDS = 10
+_FOLDS = 5
+_LEAVE_ONE_OUT = 40  # units up to which each is left out alone
 _TRUST_FROM = 0.8  # AUROC on held-out broken pairs below which a learnt part is left out
 _LEAST_NEIGHBOURS = 0.25  # the nearest neighbour always has a say: it needs no training to be right
 
@@ -32,22 +33,27 @@ def split_units(units: NDArray[np.intp], part: float, seed: int) -> NDArray[np.b
 
 
 def held_out_distances(
-    statistics: Statistics, values: NDArray[np.float32], units: NDArray[np.intp], support: int, seed: int
+    statistics: Statistics,
+    values: NDArray[np.float32],
+    units: NDArray[np.intp],
+    *,
+    most: int,
+    whiten: bool,
+    seed: int,
 ) -> NDArray[np.float32]:
-    """Nearest-neighbour distance of every window to windows of other units: leave-one-unit-out, or ten-fold.
+    """Nearest-neighbour distance of every window to windows of other units: leave-one-unit-out, or in folds.
 
     Arguments:
         values: statistics, shape (N, F).
         units: where each window is from, shape (N,).
-        support: most windows to compare with, as in the model.
+        most, whiten, seed: see `NearestNeighbour.fit`.
     """
-    scaling = Scaling.fit(values, statistics)
     names = np.random.default_rng([seed, 3]).permutation(np.unique(units))
+    few = len(names) <= _LEAVE_ONE_OUT and not whiten
     out = np.zeros(len(values), np.float32)
-    for fold in np.array_split(names, min(_FOLDS, len(names)) if len(names) > 40 else len(names)):
+    for fold in np.array_split(names, len(names) if few else min(_FOLDS, len(names))):
         mine = np.isin(units, fold)
-        rest = values[~mine]
-        bank = NearestNeighbour(statistics, scaling, scaling(rest[spread_subset(rest, support, seed)]))
+        bank = NearestNeighbour.fit(statistics, values[~mine], most=most, whiten=whiten, seed=seed)
         out[mine] = bank(values[mine]).distance
     return out
 

@@ -56,7 +56,7 @@ class TrainOptions:
     position: Position = "synchronised"
     relations: bool = True
     sharing: bool = True
-    support: int = 512
+    support: int = 1024
     mirror: bool = False
     noise_m: float = 0.005
     tempo: float = 0.1

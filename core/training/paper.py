@@ -14,8 +14,8 @@ from dyadwatch.core.auroc import auroc
 from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.iadnet.network import IADNet
 from dyadwatch.core.iadnet.scorer import FeatureDensity, Maps, PairEncoder, PairScorer, Weights
-from dyadwatch.core.neighbours import spread_subset
-from dyadwatch.core.statistics import Scaling, mean_distances
+from dyadwatch.core.neighbours import NearestNeighbour
+from dyadwatch.core.statistics import mean_distances
 from dyadwatch.core.surprise import Surprise
 from dyadwatch.core.training.augment import augment
 from dyadwatch.core.training.calibrate import thresholds
@@ -150,14 +150,11 @@ def _assemble(
     encoder.encoder = network.encoder
     whiten = network.narrow.weight.detach()
     offset = -torch.linalg.pinv(whiten) @ network.narrow.bias.detach()  # W (f - m) = W f + b
-    scaling = Scaling.fit(material.values, material.statistics)
-    keep = spread_subset(material.values, options.support, options.seed)
+    bank = NearestNeighbour.fit(material.statistics, material.values, most=options.support, seed=options.seed)
     weights = Weights(neighbours=0.0, flow=1.0)
     scorer = PairScorer(
-        statistics=material.statistics,
-        scaling=scaling,
-        support=scaling(material.values[keep]),
-        distances=mean_distances(material.windows.joints[keep], material.statistics.joints),
+        bank=bank,
+        distances=mean_distances(material.windows.joints[bank.chosen], material.statistics.joints),
         joints=len(material.prepared.layout),
         frames=options.frames,
         maps=Maps(Surprise.zero(), flow_map, identity, Surprise.zero(), identity),
@@ -174,7 +171,8 @@ def _assemble(
         "collapse": verdict,
         "calibration": calibration,
         "windows": len(material.windows),
-        "support": len(keep),
+        "support": len(bank.support),
+        "whitened": False,
         "minutes": round((time.monotonic() - started) / 60, 3),
     }
     scores = {"score": surprise, "relation": np.zeros(len(nll)), "unusual": surprise}

@@ -11,8 +11,8 @@ import numpy as np
 from dyadwatch.core.auroc import auroc
 from dyadwatch.core.clips import ClipSet
 from dyadwatch.core.iadnet.scorer import FeatureDensity, Maps, PairEncoder, PairScorer, Weights
-from dyadwatch.core.neighbours import NearestNeighbour, spread_subset
-from dyadwatch.core.statistics import Scaling, mean_distances
+from dyadwatch.core.neighbours import NearestNeighbour, enough_to_whiten
+from dyadwatch.core.statistics import mean_distances
 from dyadwatch.core.surprise import Surprise
 from dyadwatch.core.training.calibrate import (
     held_out_distances,
@@ -28,7 +28,7 @@ from dyadwatch.core.training.paper import train_paper
 from dyadwatch.core.training.report import make_report
 
 _ENOUGH_S = 600.0  # seconds of pairs from which an encoder learns what belongs together
-_ENOUGH_UNITS = 30
+_ENOUGH_UNITS = 10
 
 
 @dataclass(frozen=True)
@@ -76,9 +76,9 @@ def assemble(material: Material, learnt: Learnt | None, options: TrainOptions, s
     """Weighs and calibrates the parts and joins them into the scorer."""
     statistics, values, windows = material.statistics, material.values, material.windows
     held = material.held
-    scaling = Scaling.fit(values, statistics)
-    bank = values[~held]
-    bank = NearestNeighbour(statistics, scaling, scaling(bank[spread_subset(bank, options.support, options.seed)]))
+    whiten = enough_to_whiten(material.prepared.frames, options.frames)
+    fitted = {"most": options.support, "whiten": whiten, "seed": options.seed}
+    bank = NearestNeighbour.fit(statistics, values[~held], **fitted)
     judged: dict[str, dict[str, float]] = {"neighbours": {}, "relation": {}, "flow": {}}
     for kind, (intact, broken) in material.broken.items():
         judged["neighbours"][kind] = auroc(*(bank(statistics(w)).distance for w in (intact, broken)))
@@ -88,7 +88,7 @@ def assemble(material: Material, learnt: Learnt | None, options: TrainOptions, s
     mean = {part: float(np.mean(list(k.values()))) if k else float("nan") for part, k in judged.items()}
 
     # every window is compared with other units only; the learnt parts know all but the held-back ones
-    distances = held_out_distances(statistics, values, windows.unit, options.support, options.seed)
+    distances = held_out_distances(statistics, values, windows.unit, **fitted)
     nearest_map = Surprise.fit(distances)
     judges = windows if learnt is None else windows.take(held)
     unusual = nearest_map(distances if learnt is None else distances[held])
@@ -115,12 +115,10 @@ def assemble(material: Material, learnt: Learnt | None, options: TrainOptions, s
     score_map = Surprise.fit(joined)
     score = score_map(joined)
 
-    keep = spread_subset(values, options.support, options.seed)
+    bank = NearestNeighbour.fit(statistics, values, **fitted)
     scorer = PairScorer(
-        statistics=statistics,
-        scaling=scaling,
-        support=scaling(values[keep]),
-        distances=mean_distances(windows.joints[keep], statistics.joints),
+        bank=bank,
+        distances=mean_distances(windows.joints[bank.chosen], statistics.joints),
         joints=len(material.prepared.layout),
         frames=options.frames,
         maps=Maps(nearest_map, flow_map, unusual_map, relation_map, score_map),
@@ -141,7 +139,8 @@ def assemble(material: Material, learnt: Learnt | None, options: TrainOptions, s
             "curve": [asdict(look) for look in learnt.looks] if learnt else [],
             "calibration": calibration,
             "windows": len(windows),
-            "support": len(keep),
+            "support": len(bank.support),
+            "whitened": whiten,
             "minutes": round((time.monotonic() - started) / 60, 3),
         },
     )

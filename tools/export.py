@@ -1,0 +1,38 @@
+"""`dyadwatch export`: write a model file again from the training state."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from dyadwatch.core.errors import MissingExtraError, TrainingError
+
+
+def export(state: Path, /, *, out: Path, name: str | None = None, version: str = "1") -> None:
+    """Write a model file again from a training state, with a fresh parity check against the network.
+
+    Parameters
+    ----------
+    state
+        The .state.npz that `dyadwatch train` wrote.
+    out
+        The model file to write, ending in .onnx; its thresholds are written beside it.
+    name, version
+        What the model calls itself; the name is that of the file if not given.
+    """
+    if out.suffix != ".onnx":
+        raise TrainingError(f"--out is {out}; expected a name that ends in .onnx")
+    if not out.parent.is_dir():
+        raise TrainingError(f"--out is {out}, but there is no folder {out.parent}; make it first")
+    try:
+        from dyadwatch.core.training.state import load_state
+    except ImportError as error:
+        raise MissingExtraError(error.name or "torch", "train") from None
+    from dyadwatch.tools.train import write_model
+
+    parity = write_model(load_state(state), out, name or out.stem, version)
+    worst = max(parity["relative"].values())
+    Console().print(
+        f"{out}: {out.stat().st_size / 1e6:.2f} MB, differs from the network by at most {worst:.1e} of a value"
+    )
