@@ -40,6 +40,7 @@ def train(
     minutes: float | None = None,
     mirror: Annotated[bool, _Flag] = False,
     simulated: float | None = None,
+    least_trust: float = 0.0,
     name: str | None = None,
     version: str = "1",
     threads: int = 2,
@@ -79,6 +80,8 @@ def train(
         Also learn from left-right mirrored people.
     simulated
         Train on this many minutes of simulated normal behaviour, besides clips or instead of them.
+    least_trust
+        Smallest weight of the learnt parts, even where they learnt nothing; for models that only demonstrate.
     name, version
         What the model calls itself; the name is that of the file if not given.
     threads
@@ -104,6 +107,7 @@ def train(
         seed=seed,
         mirror=mirror,
         max_minutes=minutes,
+        least_trust=least_trust,
     )
     torch.set_num_threads(threads)
     clip_sets = _clips(paths or [], label, split)

@@ -34,6 +34,9 @@ class TrainOptions:
         mirror: also train on left-right mirrored people; harms where habits are one-sided.
         noise_m: standard deviation of the noise put on joints while the encoder trains.
         tempo: windows are played up to this part faster or slower while the encoder trains.
+        least_trust: smallest weight of the learnt parts, whatever their AUROC on broken pairs. 0 leaves out a part
+            that learnt nothing, which is right for real data; simulated people hardly react to each other, so a
+            model for demonstration needs a floor to show the network at work.
         max_minutes: the encoder stops after this long and the rest goes on; None is no limit. A run that it cuts
             short is not repeatable to the last digit.
         stop_on_collapse: whether the `paper` recipe ends with an error where it sees a collapse.
@@ -60,6 +63,7 @@ class TrainOptions:
     mirror: bool = False
     noise_m: float = 0.005
     tempo: float = 0.1
+    least_trust: float = 0.0
     max_minutes: float | None = None
     stop_on_collapse: bool = True
 
@@ -76,6 +80,7 @@ class TrainOptions:
         _expect(self.position in get_args(Position), "position", self.position, " or ".join(get_args(Position)))
         _expect(self.recipe in get_args(Recipe), "recipe", self.recipe, " or ".join(get_args(Recipe)))
         _expect(0 <= self.noise_m <= 0.1, "noise_m", self.noise_m, "0 to 0.1 m")
+        _expect(0 <= self.least_trust <= 1, "least_trust", self.least_trust, "0 to 1")
         _expect(0 <= self.tempo <= 0.5, "tempo", self.tempo, "0 to 0.5")
         _expect(self.max_minutes is None or self.max_minutes > 0, "max_minutes", self.max_minutes, "more than 0")
 

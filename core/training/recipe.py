@@ -97,9 +97,9 @@ def assemble(material: Material, learnt: Learnt | None, options: TrainOptions, s
     weights = Weights()
     if learnt is not None:
         weights = Weights(
-            flow=trust(mean["flow"]),
+            flow=max(trust(mean["flow"]), options.least_trust),
             unusual=neighbour_weight(mean["neighbours"]),
-            relation=trust(mean["relation"]),
+            relation=max(trust(mean["relation"]), options.least_trust),
         )
         if weights.flow:
             nll = feature_nll(learnt.density, learnt.encoder, judges.joints)
