@@ -40,6 +40,7 @@ def train(
     minutes: float | None = None,
     mirror: Annotated[bool, _Flag] = False,
     simulated: float | None = None,
+    support: int = 1024,
     least_trust: float = 0.0,
     name: str | None = None,
     version: str = "1",
@@ -80,6 +81,8 @@ def train(
         Also learn from left-right mirrored people.
     simulated
         Train on this many minutes of simulated normal behaviour, besides clips or instead of them.
+    support
+        Most normal windows that the model keeps to compare with; fewer make a smaller file.
     least_trust
         Smallest weight of the learnt parts, even where they learnt nothing; for models that only demonstrate.
     name, version
@@ -107,6 +110,7 @@ def train(
         seed=seed,
         mirror=mirror,
         max_minutes=minutes,
+        support=support,
         least_trust=least_trust,
     )
     torch.set_num_threads(threads)
