@@ -47,8 +47,8 @@ class TrackOptions(Section, frozen=True):
 class PairOptions(Section, frozen=True):
     """Which pairs are scored."""
 
-    enter_m: Positive = 4.0  # two people closer than this become a pair
-    leave_m: Positive = 5.0  # and stop being one beyond this
+    enter_m: Positive = 3.0  # two people closer than this become a pair
+    leave_m: Positive = 4.0  # and stop being one beyond this
     max_pairs: Count = 15  # a source; the nearest ones are kept, the others counted
 
 

@@ -82,7 +82,13 @@ def evaluate_live(
             model = Path(folder) / "fold.onnx"
             _train(normal, model, window_s, steps)
             tell(f"{fold}: publishing {len(test)} clips at {rate:g} times real time")
-            settings = ("windows.hop=1", "alarm.min_duration_s=0", "alarm.hold_s=0.5")
+            settings = (
+                "windows.hop=1",
+                "alarm.min_duration_s=0",
+                "alarm.hold_s=0.5",
+                "pairs.leave_m=12",
+                "pairs.enter_m=10",
+            )
             messages, dropped = tell_live(model, clip_frames(test.clips, _SOURCE), rate, settings)
         lost = {k: n for k, n in dropped.get(_SOURCE, {}).items() if n}
         tell(f"{fold}: {len(messages)} messages came back" + (f"; dropped {lost}" if lost else ""))

@@ -87,7 +87,7 @@ TABLE = [
     ),
     (
         "pairs:\n  enter_m: 6\n",
-        "config.yaml line 2: pairs.leave_m is 5.0 by default; expected more than pairs.enter_m, which is 6",
+        "config.yaml line 2: pairs.leave_m is 4.0 by default; expected more than pairs.enter_m, which is 6",
     ),
     (
         "alarm:\n  raise_at: 3\n  clear_at: 3.5\n",
@@ -201,7 +201,7 @@ def test_options_override_in_order_and_are_checked_together() -> None:
         ("alarm.hold_s=[", "option 'alarm.hold_s=[' has a value that is not valid YAML: ["),
         (
             "pairs.enter_m=9",
-            "option 'pairs.enter_m=9': pairs.leave_m is 5.0; expected more than pairs.enter_m, which is 9",
+            "option 'pairs.enter_m=9': pairs.leave_m is 4.0; expected more than pairs.enter_m, which is 9",
         ),
     ],
 )
