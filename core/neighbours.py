@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.statistics import Scaling, Statistics
 
-_DIRECTIONS = 128
-_SHRINKAGE = 0.03  # of the mean variance, added to every variance: what never varied must not rule
+_DIRECTIONS = 256
+_SHRINKAGE = 0.005  # of the mean variance, added to every variance: what never varied must not rule
 _WHITEN_FROM = 600  # windows' lengths of normal recordings
 
 

@@ -20,7 +20,7 @@ from dyadwatch.core.training.options import TrainOptions
 from dyadwatch.core.training.recordings import Prepared, Windows, cut, prepare
 
 HELD_BACK = 0.2  # of the units, for calibration and weights
-_MOST_WINDOWS = 20000
+_MOST_WINDOWS = 40000
 _BROKEN_PER_KIND = 400
 
 
