@@ -28,7 +28,7 @@ def drops(Drops: Any) -> Any:
 
 def test_near_people_become_a_pair_the_elder_first(drops: Any) -> None:
     gate = PairGate(PairOptions(), drops)
-    people = crowd(0.0, 3.9, ids=["z", 5])
+    people = crowd(0.0, 2.9, ids=["z", 5])
     assert gate.update(dict(reversed(people.items()))) == []
     assert [(p.ids, p.keys) for p in gate.open] == [(("z", 5), (0, 1))]
     assert drops == {}
@@ -45,7 +45,7 @@ def test_the_border_has_two_sides(drops: Any) -> None:
 
 def test_height_does_not_part_people(drops: Any) -> None:
     gate = PairGate(PairOptions(), drops)
-    gate.update(crowd((0, 0.3, 0), (2.4, 9.0, 3.2)))
+    gate.update(crowd((0, 0.3, 0), (1.7, 9.0, 2.4)))
     assert keys(gate) == [(0, 1)]
 
 
