@@ -46,10 +46,10 @@ def detect(
     *,
     model: Path | None = None,
     config: Path | None = None,
-    set_: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=False)] = (),
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
     source: str = "clips",
-    label: tuple[str, ...] = (),
-    split: tuple[str, ...] = (),
+    label: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    split: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     json: Annotated[bool, Parameter(negative=())] = False,
     scores: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
@@ -67,8 +67,10 @@ def detect(
         One configuration key, such as --set alarm.hold_s=3; may be repeated.
     source
         Source name that the events carry.
-    label, split
-        Only clips of this label or split; may be repeated.
+    label
+        Only clips of this label; may be repeated.
+    split
+        Only clips of this split; may be repeated.
     json
         Print events as JSON objects, one a line.
     scores

@@ -33,7 +33,8 @@ for _verb, _help in _VERBS.items():
 
 def main() -> None:
     """Runs the command line; an expected error is one sentence on standard error and exit code 2."""
-    logging.basicConfig(format="%(levelname)s %(message)s", level=logging.INFO, stream=sys.stderr)
+    logging.basicConfig(format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.getLogger("dyadwatch").setLevel(logging.INFO)
     try:
         app()
     except DyadwatchError as e:

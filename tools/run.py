@@ -22,7 +22,7 @@ def run(
     *,
     config: Path | None = None,
     model: Path | None = None,
-    set_: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=False)] = (),
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
     json: Annotated[bool, Parameter(negative=())] = False,
     no_table: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:

@@ -67,8 +67,10 @@ def train(
         Length of a window in seconds.
     hop
         Frames from one training window to the next.
-    label, split
-        Only clips of this label or split; may be repeated.
+    label
+        Only clips of this label; may be repeated.
+    split
+        Only clips of this split; may be repeated.
     recipe
         `default`, or `paper`: end to end by likelihood as published, which stops when it collapses.
     steps
@@ -85,8 +87,10 @@ def train(
         Most normal windows that the model keeps to compare with; fewer make a smaller file.
     least_trust
         Smallest weight of the learnt parts, even where they learnt nothing; for models that only demonstrate.
-    name, version
-        What the model calls itself; the name is that of the file if not given.
+    name
+        What the model calls itself; the name of the file if not given.
+    version
+        Version the model gives itself.
     threads
         Processor threads to use.
     json
