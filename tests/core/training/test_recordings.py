@@ -1,0 +1,158 @@
+"""Clips become clean recordings; bad ones are skipped and counted."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dyadwatch.core.clips import Clip, ClipSet
+from dyadwatch.core.errors import LayoutError, TrainingError
+from dyadwatch.core.layouts import KINECT25, UPPER11
+from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.training.options import TrainOptions
+from dyadwatch.core.training.recordings import cut, prepare
+
+NAN = np.float32("nan")
+OPTIONS = TrainOptions(window_s=1.0)
+
+
+def still(frames: int = 20, fps: float = 15.0, layout: Layout = UPPER11, **told) -> Clip:
+    rng = np.random.default_rng(0)
+    body = rng.uniform(-0.5, 0.5, (1, 2, len(layout), 3)).astype(np.float32)
+    return Clip(body.repeat(frames, axis=0), layout, fps, **told)
+
+
+def some(*clips: Clip) -> ClipSet:
+    return ClipSet(clips, clips[0].layout, "made")
+
+
+def good(count: int = 5) -> list[Clip]:
+    return [still(clip_id=f"good{i}", label="talk") for i in range(count)]
+
+
+def spoilt(change) -> Clip:
+    clip = still(clip_id="bad")
+    joints = clip.joints.copy()
+    change(joints)
+    return replace(clip, joints=joints)
+
+
+def lose_person(joints):
+    joints[:, 1] = NAN
+
+
+def lose_joint(joints):
+    joints[:, 0, UPPER11.index["left_wrist"]] = NAN
+
+
+def blink(joints):
+    joints[10, 0, 3] = NAN
+    joints[1::2, 1] = NAN
+    joints[:10, 0] = NAN
+
+
+def millimetres(joints):
+    joints *= 1000
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (still(0, clip_id="bad"), "of zero length"),
+        (still(9, clip_id="bad"), "without 1 s in which all joints are seen"),
+        (spoilt(lose_person), "without person 1"),
+        (spoilt(lose_joint), "that never show left_wrist"),
+        (spoilt(blink), "without 1 s in which all joints are seen"),
+        (spoilt(millimetres), "with joints more than 100 m away (not in metres?)"),
+    ],
+)
+def test_a_bad_clip_is_skipped_and_counted(bad, reason):
+    prepared = prepare([some(*good(), bad)], OPTIONS)
+    assert prepared.skipped == {reason: ["bad"]}
+    assert [r.name for r in prepared.recordings] == [f"good{i}" for i in range(5)]
+
+
+def test_infinities_count_as_unseen():
+    bad = spoilt(lambda joints: joints.__setitem__((slice(None), 1), np.inf))
+    assert prepare([some(*good(), bad)], OPTIONS).skipped == {"without person 1": ["bad"]}
+
+
+def test_too_few_says_how_many_and_what_to_do():
+    with pytest.raises(TrainingError) as caught:
+        prepare([some(*good(3), still(4, clip_id="bad"))], OPTIONS)
+    assert str(caught.value) == (
+        "3 usable clips; expected at least 5 clips of 1 s or longer, or 100 s of one recording (skipped: 1 without "
+        "1 s in which all joints are seen, such as bad); record more normal behaviour, or shorten the window"
+    )
+
+
+def test_no_clips_at_all():
+    with pytest.raises(TrainingError, match=r"^no clips given; expected at least one clip file$"):
+        prepare([], OPTIONS)
+
+
+def test_unknown_layout_is_named():
+    with pytest.raises(TrainingError, match=r"^training option layout = 'stickman': expected one of .*upper11"):
+        prepare([some(*good())], replace(OPTIONS, layout="stickman"))
+
+
+def test_sets_of_several_layouts_are_mapped_by_name():
+    kinect = [still(layout=KINECT25, fps=30, frames=60) for _ in range(2)]
+    prepared = prepare([some(*good(3)), some(*kinect)], OPTIONS)
+    assert prepared.layout == UPPER11
+    assert {r.joints.shape[1:] for r in prepared.recordings} == {(2, 11, 3)}
+    assert [len(r.joints) for r in prepared.recordings] == [20, 20, 20, 30, 30]
+
+
+def test_joints_that_do_not_map_are_named():
+    with pytest.raises(LayoutError, match=r"no joint for .*left_knee"):
+        prepare([some(*good())], replace(OPTIONS, layout="kinect25"))
+
+
+def test_short_gaps_are_closed_and_long_ones_cut_a_clip():
+    clip = still(80, clip_id="holes")
+    clip.joints[20:24, 0] = NAN
+    clip.joints[40:60, 1] = NAN
+    prepared = prepare([some(*good(), clip)], OPTIONS)
+    assert [(r.name, len(r.joints)) for r in prepared.recordings[5:]] == [("holes", 40), ("holes from 4.0 s", 20)]
+    assert prepared.recordings[5].unit == prepared.recordings[6].unit
+
+
+def test_one_long_recording_is_cut_into_pieces_that_can_be_held_back():
+    prepared = prepare([some(still(15 * 120, clip_id="long"))], OPTIONS)
+    assert len(prepared.recordings) == prepared.units == 6
+    assert prepared.frames == 15 * 120
+
+
+def test_many_sessions_are_held_back_whole():
+    clips = [still(session=f"s{i // 2}") for i in range(24)]
+    assert [r.unit for r in prepare([some(*clips)], OPTIONS).recordings] == [
+        sorted(f"s{k}" for k in range(12)).index(f"s{i // 2}") for i in range(24)
+    ]
+
+
+def test_windows_know_where_they_are_from():
+    prepared = prepare([some(*good(), still(30))], OPTIONS)
+    windows = cut(prepared.recordings, 15, 4)
+    assert windows.joints.shape == (5 * 2 + 4, 2, 15, 11, 3)
+    assert windows.start[-4:].tolist() == [0, 4, 8, 12]
+    assert windows.recording.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4, 5, 5, 5, 5]
+    np.testing.assert_array_equal(windows.joints[-1, 1], prepared.recordings[5].joints[12:27, 1])
+    assert len(windows.take(windows.unit == 5)) == 4
+
+
+@pytest.mark.parametrize(
+    ("change", "text"),
+    [
+        ({"fps": 0.0}, "training option fps = 0.0: expected 1 to 240 frames per second"),
+        ({"window_s": 0.2}, "training option window_s = 0.2: expected 8 to 240 frames, 0.53 to 16 s at 15 fps"),
+        ({"steps": 0}, "training option steps = 0: expected at least 1"),
+        ({"recipe": "magic"}, "training option recipe = 'magic': expected default or paper"),
+        ({"noise_m": 5.0}, "training option noise_m = 5.0: expected 0 to 0.1 m"),
+        ({"max_minutes": 0.0}, "training option max_minutes = 0.0: expected more than 0"),
+    ],
+)
+def test_options_name_key_value_and_expectation(change, text):
+    with pytest.raises(TrainingError) as caught:
+        TrainOptions(**change)
+    assert str(caught.value) == text
