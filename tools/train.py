@@ -186,17 +186,9 @@ def _clips(paths: list[Path], labels: tuple[str, ...], splits: tuple[str, ...]) 
 
 def write(trained: Trained, out: Path, name: str, version: str) -> None:
     """Writes model, calibration and training state side by side."""
-    from dyadwatch.core.training.state import State, save_state
+    from dyadwatch.core.training.state import save_state, state_of
 
-    state = State(
-        trained.scorer,
-        trained.layout.name,
-        trained.layout.joints,
-        trained.options.frames,
-        trained.options.fps,
-        trained.summary,
-        trained.calibration,
-    )
+    state = state_of(trained)
     write_model(state, out, name, version)
     save_state(out.with_suffix(".state.npz"), state)
 

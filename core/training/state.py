@@ -19,6 +19,7 @@ from dyadwatch.core.iadnet.scorer import FeatureDensity, Maps, PairEncoder, Pair
 from dyadwatch.core.neighbours import NearestNeighbour
 from dyadwatch.core.statistics import Scaling, Statistics
 from dyadwatch.core.surprise import Surprise
+from dyadwatch.core.training.material import Trained
 
 _FORMAT = 1
 _MAPS = ("neighbours", "flow", "unusual", "relation", "score")
@@ -62,6 +63,20 @@ class State(msgspec.Struct, frozen=True):
     fps: float
     summary: dict[str, Any]
     calibration: dict[str, Any]
+
+
+def state_of(trained: Trained) -> State:
+    """What of a training result is kept."""
+    options = trained.options
+    return State(
+        trained.scorer,
+        trained.layout.name,
+        trained.layout.joints,
+        options.frames,
+        options.fps,
+        trained.summary,
+        trained.calibration,
+    )
 
 
 def save_state(path: str | Path, state: State) -> None:
@@ -108,7 +123,7 @@ def load_state(path: str | Path) -> State:
         TrainingError: when the file cannot be read or is something else; names the file.
     """
     try:
-        with np.load(path, allow_pickle=False) as z:
+        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as z:
             arrays: _Arrays = {name: z[name] for name in z.files}
         document = msgspec.json.decode(arrays.pop("document").tobytes(), type=_Document)
         if document.format != _FORMAT:

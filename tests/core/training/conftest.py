@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from dyadwatch.core.clips import Clip, ClipSet
 from dyadwatch.core.layouts import UPPER11
@@ -30,3 +31,12 @@ def made_set(count: int, frames: int = 40) -> ClipSet:
 @pytest.fixture(scope="session")
 def few_clips() -> ClipSet:
     return made_set(12)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def one_thread():
+    """Networks this small are slower on two threads, and much slower when another test has the second."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)

@@ -105,12 +105,12 @@ def test_aligned_pairs_keep_their_distances_and_stand_on_the_target():
     w, target = bodies(1), bodies(2)
     out = align(w, target, AT)
     distances = [np.linalg.norm(x[:, 0, :, :, None] - x[:, 1, :, None], axis=-1) for x in (w, out)]
-    np.testing.assert_allclose(*distances, atol=1e-4)
+    np.testing.assert_allclose(distances[0], distances[1], atol=1e-4)
     middle = [x[:, :, :, 2].mean(axis=(1, 2))[:, [0, 2]] for x in (out, target)]
-    np.testing.assert_allclose(*middle, atol=1e-4)
+    np.testing.assert_allclose(middle[0], middle[1], atol=1e-4)
     lines = [np.diff(x[:, :, :, 2].mean(axis=2), axis=1)[:, 0][:, [0, 2]] for x in (out, target)]
     headings = [line / np.linalg.norm(line, axis=1, keepdims=True) for line in lines]
-    np.testing.assert_allclose(*headings, atol=1e-3)
+    np.testing.assert_allclose(headings[0], headings[1], atol=1e-3)
     np.testing.assert_allclose(out[..., 1], w[..., 1], atol=1e-5)
 
 
@@ -119,7 +119,7 @@ def test_a_mirrored_path_keeps_the_body():
     out = mirrored_path(w, AT)
     np.testing.assert_array_equal(out[:, 0], w[:, 0])
     body = [x[:, 1] - x[:, 1, :, [2]].transpose(1, 2, 0, 3) for x in (out, w)]
-    np.testing.assert_allclose(*body, atol=1e-4)
+    np.testing.assert_allclose(body[0], body[1], atol=1e-4)
     np.testing.assert_allclose(mirrored_path(out, AT), w, atol=1e-3)
 
 

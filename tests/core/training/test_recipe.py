@@ -1,0 +1,173 @@
+"""Training end to end on a handful of made-up people."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from dyadwatch.core.auroc import auroc
+from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.errors import TrainingError
+from dyadwatch.core.layouts import UPPER11
+from dyadwatch.core.training import density, paper, recipe
+from dyadwatch.core.training.material import Trained
+from dyadwatch.core.training.options import Progress, TrainOptions
+from dyadwatch.core.training.recipe import train
+from dyadwatch.core.training.state import load_state, save_state, state_of
+
+SMALL = TrainOptions(window_s=0.8, hop=2, steps=40, batch=16, width=16, units=1, support=64)
+
+
+def windows_of(clips: ClipSet) -> torch.Tensor:
+    stack = [c.joints[s : s + 12].swapaxes(0, 1) for c in clips for s in range(0, len(c) - 12, 4)]
+    return torch.from_numpy(np.stack(stack))
+
+
+@pytest.fixture(scope="module")
+def plain(few_clips) -> Trained:
+    return train([few_clips], SMALL)
+
+
+@pytest.fixture(scope="module")
+def learnt(few_clips) -> tuple[Trained, list[Progress]]:
+    steps: list[Progress] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(recipe, "_ENOUGH_S", 10.0)
+        patch.setattr(density, "_FLOW_FROM", 10)
+        patch.setattr(density, "_STEPS", 100)
+        return train([few_clips], replace(SMALL, least_trust=0.3), steps.append), steps
+
+
+def test_little_data_leaves_the_learnt_parts_out(plain, few_clips):
+    assert plain.scorer.encoder is None
+    assert plain.report["weights"] == {"neighbours": 1.0, "flow": 0.0, "unusual": 1.0, "relation": 0.0}
+    with torch.no_grad():
+        _, relation, *_ = plain.scorer(windows_of(few_clips))
+    assert (relation == 0).all()
+
+
+@pytest.mark.parametrize("which", ["plain", "learnt"])
+def test_scores_do_not_depend_on_who_is_first(which, request, few_clips):
+    trained = request.getfixturevalue(which)
+    scorer = (trained if which == "plain" else trained[0]).scorer
+    windows = windows_of(few_clips)
+    with torch.no_grad():
+        forth, back = scorer(windows), scorer(windows.flip(1))
+    for a, b in zip(forth, back, strict=True):
+        torch.testing.assert_close(a, b.mT if b.ndim == 3 else b, atol=2e-3, rtol=1e-3)
+
+
+@pytest.mark.parametrize("which", ["plain", "learnt"])
+def test_strange_people_score_higher(which, request, few_clips):
+    trained = request.getfixturevalue(which)
+    scorer = (trained if which == "plain" else trained[0]).scorer
+    windows = windows_of(few_clips)
+    strange = windows.clone()
+    strange[:, 1, :, UPPER11.index["right_wrist"]] = strange[:, 0, :, UPPER11.index["head"]]
+    with torch.no_grad():
+        normal, odd = scorer(windows), scorer(strange)
+    assert auroc(normal[0].numpy(), odd[0].numpy()) > 0.95
+    leading = odd[3].flatten(1).argmax(1) == UPPER11.index["head"] * 11 + UPPER11.index["right_wrist"]
+    assert leading.float().mean() > 0.8
+    assert (odd[4][:, UPPER11.index["head"], UPPER11.index["right_wrist"]] < -0.3).all()
+
+
+def test_held_out_normal_windows_are_ordinary(plain):
+    evidence = plain.calibration["evidence"]
+    counts = np.asarray(plain.report["histograms"]["score"]["counts"])
+    edges = np.asarray(plain.report["histograms"]["score"]["edges"])[:-1]
+    assert counts.sum() == evidence["windows"]
+    assert counts[edges >= 1].sum() / counts.sum() == pytest.approx(0.1, abs=0.05)
+    assert plain.calibration["clear_at"] < plain.calibration["raise_at"]
+
+
+def test_the_learnt_parts_are_watched_while_they_learn(learnt):
+    trained, steps = learnt
+    assert trained.scorer.encoder is not None
+    assert [s.done for s in steps if s.stage == "encoder"] == [10, 20, 30, 40]
+    last = next(s for s in steps if s.stage == "encoder" and s.done == 40)
+    assert {"loss", "spread", "auroc"} <= last.values.keys()
+    curve = trained.report["curve"]
+    assert curve[-1]["step"] == 40
+    assert curve[-1]["spread"] > 0
+    assert set(trained.report["broken_pairs"]["relation"]) == set(curve[-1]["auroc"])
+
+
+def test_the_report_is_plain_json(learnt):
+    report = learnt[0].report
+    assert json.loads(json.dumps(report, allow_nan=False)) == report
+    assert report["clips"] == 12
+    assert report["labels"] == {"talk": 12}
+    assert report["most_unusual_normal"][0]["clip"].startswith("clip")
+
+
+def test_the_same_seed_gives_the_same_model(few_clips, plain):
+    again = train([few_clips], SMALL)
+    windows = windows_of(few_clips)
+    with torch.no_grad():
+        for a, b in zip(plain.scorer(windows), again.scorer(windows), strict=True):
+            assert torch.equal(a, b)
+    assert again.calibration == plain.calibration
+
+
+@pytest.mark.parametrize("which", ["plain", "learnt"])
+def test_a_state_comes_back_bit_for_bit(which, request, few_clips, tmp_path):
+    trained = request.getfixturevalue(which)
+    trained = trained if which == "plain" else trained[0]
+    save_state(tmp_path / "m.state.npz", state_of(trained))
+    back = load_state(tmp_path / "m.state.npz")
+    assert (back.layout, back.joints, back.frames, back.fps) == ("upper11", UPPER11.joints, 12, 15.0)
+    assert back.calibration == trained.calibration
+    windows = windows_of(few_clips)
+    with torch.no_grad():
+        for a, b in zip(trained.scorer(windows), back.scorer(windows), strict=True):
+            assert torch.equal(a, b)
+
+
+def test_a_damaged_state_is_named(tmp_path, plain):
+    path = tmp_path / "m.state.npz"
+    save_state(path, state_of(plain))
+    path.write_bytes(path.read_bytes()[:-500])
+    with pytest.raises(TrainingError, match=r"m\.state\.npz is not a training state of dyadwatch, or is damaged: "):
+        load_state(path)
+    np.savez(path, pose=np.zeros(3))
+    with pytest.raises(TrainingError, match=r"is not a training state of dyadwatch, or is damaged: .*document"):
+        load_state(path)
+
+
+def test_the_published_recipe_reports_its_collapse(few_clips, monkeypatch):
+    monkeypatch.setattr(paper, "_WATCH_FROM", 1)
+    monkeypatch.setattr(paper, "_LEAST_GAP", 1e9)
+    with pytest.raises(TrainingError) as caught:
+        train([few_clips], replace(SMALL, recipe="paper", epochs=5))
+    text = str(caught.value)
+    assert text.startswith("collapsed in epoch 3 of 5: broken pairs lie only ")
+    assert text.endswith("such a model tells nothing apart, train with --recipe default")
+
+
+def test_the_published_recipe_gives_a_model_too(few_clips):
+    trained = train([few_clips], replace(SMALL, recipe="paper", epochs=2, stop_on_collapse=False))
+    assert [e["epoch"] for e in trained.report["curve"]] == [0, 1, 2]
+    windows = windows_of(few_clips)
+    with torch.no_grad():
+        score, relation, unusual, *_ = trained.scorer(windows)
+    assert torch.equal(score, unusual)
+    assert (relation == 0).all()
+    assert score.max() > 0
+
+
+@pytest.mark.parametrize(
+    ("spreads", "gaps", "said"),
+    [
+        ([1.0] * 9, [2.0] * 9, ""),
+        ([1.0] * 7 + [0.05, 0.05], [2.0] * 9, "the features' spread fell from 1 to 0.05"),
+        ([1.0] * 9, [2.0] * 7 + [0.1, 0.1], "broken pairs lie only 0.1 nats above intact ones; expected 0.3 or more"),
+        ([1.0] * 8 + [0.05], [2.0] * 9, ""),
+        ([1.0, 0.05, 0.05], [0.0] * 3, ""),
+    ],
+)
+def test_the_collapse_monitor(spreads, gaps, said):
+    history = [paper.Epoch(i, 0.0, s, g, 0.5) for i, (s, g) in enumerate(zip(spreads, gaps, strict=True))]
+    assert paper.collapsed(history) == said
