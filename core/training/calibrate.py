@@ -87,7 +87,7 @@ def thresholds(score: NDArray[np.floating], windows: Windows, hop_s: float) -> d
         `raise_at`, `clear_at`, and `evidence`: what was measured, as plain numbers. The bound on false alarms is the
         one-sided 95 % Poisson bound on as many recordings as exceeded the threshold, one event each.
     """
-    span = max(1, math.ceil(_SUSTAINED_S / hop_s))
+    span = math.ceil(_SUSTAINED_S / hop_s) + 1  # from the first to the last of them the time has passed
     recordings = np.unique(windows.recording)
     sustained = np.sort(
         [

@@ -96,10 +96,11 @@ def assemble(material: Material, learnt: Learnt | None, options: TrainOptions, s
     flow_map = relation_map = Surprise.zero()
     weights = Weights()
     if learnt is not None:
+        nearest = neighbour_weight(mean["neighbours"])
         weights = Weights(
             flow=max(trust(mean["flow"]), options.least_trust),
-            unusual=neighbour_weight(mean["neighbours"]),
-            relation=max(trust(mean["relation"]), options.least_trust),
+            unusual=nearest,
+            relation=max(trust(mean["relation"]), options.least_trust * nearest),
         )
         if weights.flow:
             nll = feature_nll(learnt.density, learnt.encoder, judges.joints)
