@@ -203,6 +203,9 @@ class SourceLine:
         out: list[Item] = []
         while end <= a.last and end <= b.last:
             joints = np.stack((a.window(end), b.window(end)))
+            if self._begins_far(joints):
+                end += hop
+                continue
             if fill_hidden(joints, self._config.windows.max_hidden):
                 start = self._grid.stamp(end - frames + 1)
                 out.append(Window(self.source, pair, start, self._grid.stamp(end), joints, self.clock, arrived))
@@ -215,3 +218,12 @@ class SourceLine:
             end += hop
         self._next_end[pair.keys] = end
         return out
+
+    def _begins_far(self, joints: NDArray[np.float32]) -> bool:
+        """Whether a window still holds the time before the two were near: no model was taught what is normal there."""
+        first = joints[:, 0]
+        places = [p[~np.isnan(p[:, 0])].mean(axis=0) if not np.isnan(p[:, 0]).all() else None for p in first]
+        if places[0] is None or places[1] is None:
+            return False  # hidden at the start; whether too much is hidden is judged with the whole window
+        step = places[0] - places[1]
+        return float(np.hypot(step[0], step[2])) > self._config.pairs.leave_m

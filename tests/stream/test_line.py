@@ -225,3 +225,17 @@ def test_joints_are_mapped_onto_the_layout_of_the_model(
     np.testing.assert_array_equal(
         window.joints[0, 3, UPPER11.index["left_wrist"]], people[0][COCO17.index["left_wrist"]]
     )
+
+
+def test_no_window_begins_before_the_two_were_near(
+    line: Callable[..., SourceLine], frame: Frame, person: Person
+) -> None:
+    """One comes from eight metres away at 2 m/s: with a window of ten frames, the first one begins within `leave_m`."""
+    source = line(windows=WindowOptions(hop=1))
+    items: list[Item] = []
+    for seq in range(120):
+        items += source.push(frame(seq, [person(0.0), person(8.0 - 2.0 * seq / 30)], ids=["a", "b"], fps=30), seq)
+    cut = windows(items)
+    assert cut
+    starts = [abs(float(w.joints[1, 0, :, 0].mean() - w.joints[0, 0, :, 0].mean())) for w in cut]
+    assert 3.7 < max(starts) <= 4.0
