@@ -1,0 +1,96 @@
+"""The encoder's training: it learns, it can be stopped, it repeats."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+
+from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.errors import TrainingError
+from dyadwatch.core.layouts import UPPER11
+from dyadwatch.core.training.broken import PairSampler
+from dyadwatch.core.training.encoder import broken_logits, encoder_config, pooled_features, train_encoder
+from dyadwatch.core.training.material import Material, gather
+from dyadwatch.core.training.options import Progress, TrainOptions, silent
+
+SMALL = TrainOptions(window_s=0.8, hop=4, steps=30, batch=16, width=8, units=1, tempo=0.0)
+
+
+@pytest.fixture(scope="module")
+def material(few_clips: ClipSet) -> Material:
+    found = gather([few_clips], SMALL)
+    few = {kind: (intact[:20], broken[:20]) for kind, (intact, broken) in found.broken.items()}
+    return replace(found, broken=few)
+
+
+@pytest.fixture(scope="module")
+def learn(material: Material):
+    return partial(train_encoder, material.train, material.broken, UPPER11)
+
+
+class Obvious(PairSampler):
+    """Breaks a pair so that a few steps are enough to see it: person 1 flies."""
+
+    def training_batch(self, count: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        intact = self.read(self.draw(count, rng)[0])
+        broken = intact.copy()
+        broken[:, 1, ..., 1] += 1
+        return intact, broken
+
+
+def test_broken_pairs_become_suspect(material: Material) -> None:
+    sampler = Obvious(material.prepared.recordings, 12, 15.0, material.statistics.at)
+    network, looks = train_encoder(sampler, material.broken, UPPER11, replace(SMALL, steps=60), silent)
+    assert looks[0].loss == pytest.approx(np.log(2), abs=0.02)
+    assert looks[-1].loss < 0.3
+    intact, broken = sampler.training_batch(32, np.random.default_rng(9))
+    assert broken_logits(network, broken).min() > broken_logits(network, intact).max()
+    assert not network.training
+
+
+def test_it_looks_ten_times_and_at_the_end(learn, material: Material) -> None:
+    _, looks = learn(replace(SMALL, steps=21), silent)
+    assert [look.step for look in looks] == [3, 6, 9, 12, 15, 18, 21]
+    assert all(look.auroc.keys() == material.broken.keys() for look in looks)
+    assert all(look.spread > 0 for look in looks)
+    assert all(0 <= value <= 1 for look in looks for value in look.auroc.values())
+
+
+def test_the_clock_stops_it_after_the_step_at_hand(learn) -> None:
+    told: list[Progress] = []
+    _, looks = learn(replace(SMALL, steps=5000, max_minutes=1e-9), told.append)
+    assert [look.step for look in looks] == [1]
+    assert [(p.done, p.total) for p in told] == [(1, 5000)]
+
+
+def test_the_same_seed_repeats_and_the_callers_randomness_stays(learn) -> None:
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    first, again, other = (learn(replace(SMALL, steps=3, seed=seed), silent)[0].state_dict() for seed in (0, 0, 1))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(first[name], again[name]) for name in first)
+    assert not all(torch.equal(first[name], other[name]) for name in first)
+
+
+def test_no_windows_no_logits(learn) -> None:
+    network, _ = learn(replace(SMALL, steps=1), silent)
+    assert broken_logits(network, np.zeros((0, 2, 12, 11, 3), np.float32)).shape == (0,)
+    forth, back = pooled_features(network, np.random.default_rng(0).normal(size=(3, 2, 12, 11, 3)).astype(np.float32))
+    assert forth.shape == back.shape == (3, network.config.pooled)
+
+
+@pytest.mark.parametrize(
+    ("change", "key", "value"),
+    [({"relations": False}, "relations", False), ({"position": "sinusoidal"}, "position", "sinusoidal")],
+)
+def test_ablations_reach_the_network(change, key, value) -> None:
+    assert getattr(encoder_config(UPPER11, replace(SMALL, **change)), key) == value
+
+
+def test_a_width_that_heads_do_not_divide_is_told() -> None:
+    with pytest.raises(TrainingError, match="width"):
+        encoder_config(UPPER11, replace(SMALL, width=10))
