@@ -85,7 +85,7 @@ def test_shift_says_how_much_nearer_two_joints_are():
     nearest, windows = bank(whiten=False)
     closer = windows[nearest.chosen][:5].copy()
     wrist, head = UPPER11.index["left_wrist"], UPPER11.index["head"]
-    closer[:, 0, :, wrist] = closer[:, 1, :, head] + np.float32([0.02, 0, 0])
+    closer[:, 0, :, wrist] = closer[:, 1, :, head] + np.asarray([0.02, 0, 0], np.float32)
     graph = Neighbours(nearest, mean_distances(windows[nearest.chosen], STATISTICS.joints), 11)
     _, joint_pairs, shift = graph(
         torch.from_numpy(STATISTICS(closer)), torch.from_numpy(mean_distances(closer, STATISTICS.joints))

@@ -48,7 +48,7 @@ def test_swapping_the_persons_permutes_the_vector():
 
 def test_place_and_heading_of_the_camera_do_not_matter():
     windows = people(3, 12, 11)
-    turned = windows[..., [2, 1, 0]] * np.float32([1, 1, -1]) + np.float32([3, 0.5, -2])
+    turned = windows[..., [2, 1, 0]] * np.asarray([1, 1, -1], np.float32) + np.asarray([3, 0.5, -2], np.float32)
     statistics = Statistics.of_layout(UPPER11, 15)
     np.testing.assert_allclose(statistics(turned), statistics(windows), atol=1e-3)
 
