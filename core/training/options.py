@@ -34,10 +34,10 @@ class TrainOptions:
         mirror: also train on left-right mirrored people; harms where habits are one-sided.
         noise_m: standard deviation of the noise put on joints while the encoder trains.
         tempo: windows are played up to this part faster or slower while the encoder trains.
-        least_trust: smallest weight of the learnt parts as a part of the nearest neighbour's, whatever their AUROC on
-            broken pairs. 0 leaves out a part
-            that learnt nothing, which is right for real data; simulated people hardly react to each other, so a
-            model for demonstration needs a floor to show the network at work.
+        least_trust: smallest weight of the learnt parts, whatever their AUROC on broken pairs: of the flow as it is, of
+            the relation as a part of the nearest neighbour's. 0 leaves out a part that learnt nothing, which is right
+            for real data; simulated people hardly react to each other, so a model for demonstration needs a floor to
+            show the network at work.
         max_minutes: the encoder stops after this long and the rest goes on; None is no limit. A run that it cuts
             short is not repeatable to the last digit.
         stop_on_collapse: whether the `paper` recipe ends with an error where it sees a collapse.
