@@ -119,11 +119,23 @@ def run_live(request: Request) -> Report:
         folds = folds or (min(c.split for c in read_clips(request.data)),)
         steps = steps or _QUICK_STEPS
     found = evaluate_live(request.data, folds=folds, steps=steps, tell=request.tell)
+    return Report(live_markdown(found), json_module.dumps({"protocol": "live", **found}, indent=1) + "\n")
+
+
+def live_markdown(found: dict[str, Any]) -> str:
+    """The tables of the live evaluation: folds, categories, every clip."""
+    means = found["auroc"]
     lines = ["## live", "", "| fold | live | nearest neighbour, whole clips |", "|---|---|---|"]
     lines += [f"| {f['fold']} | {f['live']:.3f} | {f['baseline']:.3f} |" for f in found["folds"]]
-    lines += ["", "| category | clips | too short | raised an alarm |", "|---|---|---|---|"]
-    lines += [f"| {c['label']} | {c['clips']} | {c['too_short']} | {c['alarm_rate']} |" for c in found["classes"]]
-    return Report("\n".join([*lines, ""]), json_module.dumps({"protocol": "live", **found}, indent=1) + "\n")
+    lines += ["| mean +- spread | " + " | ".join(f"{m['mean']:.3f} +- {m['std']:.3f}" for m in means.values()) + " |"]
+    lines += ["", "| category | clips | too short | raised an alarm | median peak |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {c['label']} | {c['clips']} | {c['too_short']} | {c['alarm_rate']} | {c['peak_median']} |"
+        for c in found["classes"]
+    ]
+    lines += ["", "| clip | category | highest live score | alarm |", "|---|---|---|---|"]
+    lines += [f"| {c['clip']} | {c['label']} | {c['peak']} | {'yes' if c['alarm'] else ''} |" for c in found["clips"]]
+    return "\n".join([*lines, ""])
 
 
 RUNNERS: dict[str, Callable[[Request], Report]] = {

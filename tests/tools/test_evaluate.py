@@ -77,6 +77,11 @@ def test_live_has_its_own_runner(data: Path, monkeypatch: pytest.MonkeyPatch) ->
     found = {
         "folds": [{"fold": "fold1", "live": 0.9, "baseline": 0.95}],
         "classes": [{"label": "kicking", "clips": 3, "too_short": 0, "alarm_rate": 1.0, "peak_median": 4.0}],
+        "auroc": {"live": {"mean": 0.9, "std": 0.0}, "baseline": {"mean": 0.95, "std": 0.0}},
+        "clips": [
+            {"clip": "k1", "label": "kicking", "fold": "fold1", "peak": 4.0, "alarm": True, "baseline": 1.0},
+            {"clip": "k2", "label": "kicking", "fold": "fold1", "peak": None, "alarm": False, "baseline": 1.0},
+        ],
     }
     asked: list[dict] = []
 
@@ -87,7 +92,10 @@ def test_live_has_its_own_runner(data: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("dyadwatch.tools.evaluate_live.evaluate_live", live)
     report = RUNNERS["live"](Request(data, "live", quick=True))
     assert "| fold1 | 0.900 | 0.950 |" in report.markdown
-    assert "| kicking | 3 | 0 | 1.0 |" in report.markdown
+    assert "| mean +- spread | 0.900 +- 0.000 | 0.950 +- 0.000 |" in report.markdown
+    assert "| kicking | 3 | 0 | 1.0 | 4.0 |" in report.markdown
+    assert "| k1 | kicking | 4.0 | yes |" in report.markdown
+    assert "| k2 | kicking | None |  |" in report.markdown
     assert json.loads(report.json) == {"protocol": "live", **found}
     assert (asked[0]["folds"], asked[0]["steps"]) == (("fold1",), 300)
 
