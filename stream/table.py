@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -77,19 +78,19 @@ class Board:
         self._events: deque[EventMessage] = deque(maxlen=8)
 
     @property
-    def alarmed(self) -> bool:
-        """Whether an event is open."""
-        return bool(self._open)
+    def alarm_score(self) -> float:
+        """The highest present score of a pair whose event is open; 0 without any."""
+        return max((m.score for key, (m, _) in self._scores.items() if key in self._open), default=0.0)
 
     def take(self, messages: Sequence[Message]) -> None:
         """Takes note of messages, in order."""
         now = time.monotonic()
+        # The status of all sources is told at once; a source that is not in it is gone.
+        self._status = {m.source: m for m in messages if isinstance(m, StatusMessage)} or self._status
         for m in messages:
             if isinstance(m, ScoreMessage):
                 self._scores[m.source, m.pair] = (m, now)
-            elif isinstance(m, StatusMessage):
-                self._status[m.source] = m
-            else:
+            elif isinstance(m, EventMessage):
                 if m.type != "update":
                     self._events.append(m)
                 (self._open.discard if m.type == "close" else self._open.add)((m.source, m.pair))
@@ -106,7 +107,8 @@ class Board:
             sources.add_row(Text(s.source), state, f"{s.fps:.0f}", str(s.people), str(s.pairs), str(s.windows), dropped)
         pairs = Table(expand=True)
         for name in ("source", "pair", "score", "", "relation", "unusual", "latency"):
-            pairs.add_column(name, justify="left" if name in ("source", "pair", "") else "right")
+            left = name in ("source", "pair", "")
+            pairs.add_column(name, justify="left" if left else "right", min_width=None if name else _BAR)
         for (source, pair), (m, at) in list(self._scores.items()):
             if now - at > _STALE_S:
                 self._scores.pop((source, pair), None)
@@ -149,7 +151,7 @@ class TableSink:
 
 
 class PictureSink:
-    """Keeps a picture of the board as SVG, as it stood when an event was last going on.
+    """Keeps a picture of the board as SVG, as it stood when the score of an open event was highest.
 
     Arguments:
         path: file to write when the detector stops.
@@ -162,14 +164,19 @@ class PictureSink:
         self._title = title
         self._board = Board(raise_at, title)
         self._picture = ""
+        self._highest = 0.0
 
     def emit(self, messages: Sequence[Message]) -> None:
-        """Takes note, and a picture whenever the status is told while an event is open."""
+        """Takes note, and a picture when the score of an open event is higher than any before."""
         self._board.take(messages)
-        if self._board.alarmed and any(isinstance(m, StatusMessage) for m in messages):
+        if self._board.alarm_score > self._highest:
+            self._highest = self._board.alarm_score
             console = Console(record=True, width=_PICTURE_WIDTH, file=io.StringIO())
             console.print(self._board.render())
-            self._picture = console.export_svg(title="dyadwatch run")
+            # Without the fonts that rich would have every viewer fetch from elsewhere.
+            self._picture = re.sub(
+                r"@font-face \{.*?\}", "", console.export_svg(title="dyadwatch run"), flags=re.DOTALL
+            )
 
     def close(self) -> None:
         """Writes the last picture, if there was anything to see."""

@@ -9,7 +9,7 @@ import msgspec
 from rich.console import Console
 
 from dyadwatch.stream.messages import EventMessage, ScoreMessage, StatusMessage
-from dyadwatch.stream.table import EventLinesSink, PictureSink, TableSink, clock_time, event_line
+from dyadwatch.stream.table import Board, EventLinesSink, PictureSink, TableSink, clock_time, event_line
 
 S = 1_000_000_000
 EVENT = EventMessage(
@@ -119,9 +119,10 @@ def test_a_picture_is_kept_of_an_event_that_is_going_on(tmp_path: Path) -> None:
     sink = PictureSink(tmp_path / "board.svg", raise_at=2.5)
     sink.emit([STATUS])
     sink.emit([SCORE, EVENT])
-    sink.emit([STATUS])
     sink.close()
-    assert (tmp_path / "board.svg").read_text("utf8").startswith("<svg")
+    picture = (tmp_path / "board.svg").read_text("utf8")
+    assert picture.startswith("<svg")
+    assert "font-face" not in picture
 
 
 def test_no_picture_is_made_of_nothing(tmp_path: Path) -> None:
@@ -129,3 +130,15 @@ def test_no_picture_is_made_of_nothing(tmp_path: Path) -> None:
     sink.emit([STATUS, SCORE])
     sink.close()
     assert not (tmp_path / "board.svg").exists()
+
+
+def test_a_source_that_is_not_told_of_any_more_leaves_the_table() -> None:
+    board = Board(raise_at=2.5)
+    board.take([msgspec.structs.replace(STATUS, source="@detector")])
+    board.take([STATUS])
+    board.take([SCORE])
+    paper = Console(file=io.StringIO(), width=160, record=True)
+    paper.print(board.render())
+    text = paper.export_text()
+    assert "@detector" not in text
+    assert "blind: one person in view" in text
