@@ -138,8 +138,8 @@ def read_clips(path: str | Path) -> ClipSet:
         raise ClipError(f"{file}: offset must rise from 0 to the {len(pose)} frames of pose; it does not")
     n = len(offset) - 1
     for key in _PER_CLIP:
-        if key in z and len(z[key]) != n:
-            raise ClipError(f"{file}: {key} has {len(z[key])} entries for {n} clips; expected one each")
+        if key in z and z[key].shape != (n,):
+            raise ClipError(f"{file}: {key} has shape {z[key].shape} for {n} clips; expected ({n},), one entry each")
     fps = z.get("fps", np.full(n, 30.0))
     if fps.dtype.kind not in "fiu" or not np.all(np.isfinite(fps)) or np.any(fps <= 0):
         raise ClipError(f"{file}: fps holds values that are not positive numbers; expected frames per second")

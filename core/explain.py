@@ -70,9 +70,9 @@ def _change(shift_m: float) -> str:
 
 
 def _round_count(score: float) -> str:
-    """10 ** score with one significant digit; past a million nobody can have counted."""
-    if score >= 6:
-        return "a million"
+    """10 ** score with one significant digit; past ten thousand the tail is extrapolated, not counted."""
+    if score >= 4:
+        return "10,000"
     n = 10.0 ** max(score, 0.0)
     digit = 10 ** int(np.floor(np.log10(n)))
     return f"{round(n / digit) * digit:,}"

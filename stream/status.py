@@ -158,10 +158,11 @@ class StatusBoard:
         return at > 0 and now - at < _OVERLOAD_S * _NS
 
     def _own(self, dropped: dict[str, int], *, waiting: bool) -> StatusMessage:
+        nothing = "nothing usable has come yet, see dropped" if dropped else "no source has sent anything yet"
         return StatusMessage(
             source=DETECTOR,
             state="blind" if waiting else "watching",
-            blind="no source has sent anything yet" if waiting else None,
+            blind=nothing if waiting else None,
             fps=0.0,
             people=0,
             pairs=0,

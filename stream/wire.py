@@ -25,7 +25,7 @@ _SOURCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 # Metres from the origin that no room reaches, and the tallest span of one body, arms up, plus noise.
 _FARTHEST_M = 1000.0
-_LARGEST_BODY_M = 3.5
+LARGEST_BODY_M = 3.5
 _SMALLEST_BODY_M = 0.05
 _WHOLE_BODY_JOINTS = 5
 
@@ -249,10 +249,10 @@ def _check_bodies(joints: NDArray[np.float32], header: Header) -> None:
         return
     high, low = np.fmax.reduce(joints, axis=1), np.fmin.reduce(joints, axis=1)
     span = float(np.fmax.reduce((high - low).max(axis=1)))
-    if span > _LARGEST_BODY_M:
+    if span > LARGEST_BODY_M:
         raise WireError(
             "absurd_body",
-            f"a person spans {span:.4g} m with units {header.units!r}; expected at most {_LARGEST_BODY_M} m "
+            f"a person spans {span:.4g} m with units {header.units!r}; expected at most {LARGEST_BODY_M} m "
             f"({_likely_units(span / _METRES[header.units], header.units)}?)",
         )
     far = float(np.fmax.reduce(np.maximum(np.abs(high), np.abs(low)), axis=None))

@@ -33,7 +33,7 @@ def bench(
     *,
     model: Path | None = None,
     paper: bool = True,
-    sources: tuple[int, ...] = (1, 4, 16),
+    sources: Annotated[tuple[int, ...], Parameter(negative=())] = (1, 4, 16),
     seconds: float = 20.0,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:

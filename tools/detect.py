@@ -8,18 +8,22 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import Progress
 
 from dyadwatch.core.clips import Clip, read_clips
 from dyadwatch.core.errors import ClipError
+from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.clips import clip_frames
 from dyadwatch.stream.sinks import JsonLinesSink, Sink
 from dyadwatch.stream.table import EventLinesSink
+from dyadwatch.stream.wire import LARGEST_BODY_M
 from dyadwatch.tools.detector import configure, load_detector
 
 _NS = 1_000_000_000
@@ -38,6 +42,27 @@ def select_clips(paths: Sequence[Path], label: Sequence[str] = (), split: Sequen
         labels, splits = sorted({c.label for c in clips}), sorted({c.split for c in clips})
         raise ClipError(f"no clip has label {list(label)} and split {list(split)}; there are {labels} and {splits}")
     return kept
+
+
+def check_clips(clips: Sequence[Clip], layout: Layout) -> None:
+    """Refuses clips that the live wire would refuse as well, before any is scored.
+
+    Raises:
+        LayoutError: joints do not fit the model; names every missing one.
+        ClipError: a body is larger than any; names the clip and the likely units.
+    """
+    for source in {c.layout.joints: c.layout for c in clips}.values():
+        JointMap.between(source, layout)
+    for c in clips:
+        if not len(c):
+            continue
+        span = float(np.fmax.reduce(np.fmax.reduce(c.joints, axis=2) - np.fmin.reduce(c.joints, axis=2), axis=None))
+        if span > LARGEST_BODY_M:
+            likely = "millimetres" if span > 350 else "centimetres" if span > 20 else "a wrong joint"
+            raise ClipError(
+                f"clip {c.clip_id or '(without id)'}: a person spans {span:.4g} m; expected at most {LARGEST_BODY_M} m "
+                f"({likely}?)"
+            )
 
 
 def detect(
@@ -78,7 +103,9 @@ def detect(
     """
     clips = select_clips(paths, label, split)
     settings = configure(config, set_, model)
-    pipeline = Pipeline(*load_detector(settings), settings)
+    detector = load_detector(settings)
+    check_clips(clips, detector[0].shape.layout)
+    pipeline = Pipeline(*detector, settings)
     console = Console(stderr=json)
     sink: Sink = JsonLinesSink(sys.stdout.buffer) if json else EventLinesSink(console)
     began = time.monotonic()
@@ -101,8 +128,8 @@ def detect(
     )
     if not windows:
         summary.print(
-            f"no window was scored: the model needs {pipeline.judge.window_s:.1f} s of two people within "
-            f"{settings.pairs.enter_m} m of each other"
+            f"no window was scored: the model needs {pipeline.judge.window_s:.1f} s, without long gaps, of two people seen "
+            f"within {settings.pairs.enter_m} m of each other"
         )
 
 

@@ -48,7 +48,7 @@ def doctor(
     *,
     config: Path | None = None,
     model: Path | None = None,
-    set_: Annotated[tuple[str, ...], Parameter(name="--set", consume_multiple=False)] = (),
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Check what is installed and whether a detector would run here; exit code 1 if it would not.

@@ -114,7 +114,7 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
     ),
     "labels": (
         lambda d: saved(d, label=np.array(["a", "b"])),
-        "{d}/clips.npz: label has 2 entries for 1 clips; expected one each",
+        "{d}/clips.npz: label has shape (2,) for 1 clips; expected (1,), one entry each",
     ),
     "fps": (
         lambda d: saved(d, fps=np.array([0.0])),

@@ -85,9 +85,9 @@ def test_a_sentence_without_joints() -> None:
         (1.98, "100"),
         (2.99, "1,000"),
         (3.3, "2,000"),
-        (5.999, "1,000,000"),
-        (6.0, "a million"),
-        (99.0, "a million"),
+        (3.999, "10,000"),
+        (4.0, "10,000"),
+        (99.0, "10,000"),
     ],
 )
 def test_rarity_has_one_significant_digit(score: float, count: str) -> None:

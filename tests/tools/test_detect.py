@@ -1,0 +1,47 @@
+"""What `dyadwatch detect` says of clips that it cannot use."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dyadwatch.core.clips import Clip, read_clips
+from dyadwatch.core.errors import ClipError, LayoutError
+from dyadwatch.core.layouts import KINECT25, UPPER11
+from dyadwatch.core.skeleton import Layout
+from dyadwatch.stream.publishers.simulator.samples import anomaly_clips
+from dyadwatch.tools.detect import check_clips, select_clips
+
+
+def test_clips_that_fit_pass() -> None:
+    check_clips(list(anomaly_clips(seed=1, n_per_kind=1)), UPPER11)
+
+
+def test_every_missing_joint_is_named() -> None:
+    arms = Layout("custom", ("left_wrist", "right_wrist"))
+    with pytest.raises(LayoutError, match="no joint for head, neck, pelvis"):
+        check_clips([Clip(np.zeros((30, 2, 2, 3), np.float32), arms, 30.0)], UPPER11)
+
+
+@pytest.mark.parametrize(("factor", "likely"), [(1000, "millimetres"), (100, "centimetres"), (3, "a wrong joint")])
+def test_units_are_named(factor: float, likely: str) -> None:
+    clip = anomaly_clips(seed=1, n_per_kind=1)[0]
+    big = Clip(clip.joints * np.float32(factor), KINECT25, clip.fps, clip_id="c7")
+    with pytest.raises(ClipError, match=rf"clip c7: a person spans .* m; expected at most 3.5 m \({likely}\?\)"):
+        check_clips([big], UPPER11)
+
+
+def test_clips_without_frames_or_sightings_are_left_to_the_detector() -> None:
+    nothing = np.full((5, 2, 25, 3), np.nan, np.float32)
+    check_clips([Clip(nothing[:0], KINECT25, 30.0), Clip(nothing, KINECT25, 30.0)], UPPER11)
+
+
+def test_labels_that_no_clip_has_are_told_with_those_there_are(tmp_path: Path) -> None:
+    from dyadwatch.core.clips import write_clips
+
+    write_clips(tmp_path, list(anomaly_clips(seed=1, n_per_kind=1))[:1])
+    label = read_clips(tmp_path)[0].label
+    with pytest.raises(ClipError, match=rf"no clip has label \['hug'\] and split \[\]; there are \['{label}'\]"):
+        select_clips([tmp_path], ("hug",))
