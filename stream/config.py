@@ -66,7 +66,7 @@ class ScorerOptions(Section, frozen=True):
     provider: str = "cpu"  # cpu | cuda | tensorrt
     threads: Count = 2
     max_batch: Count = 32
-    max_queue: Count = 4096  # windows waiting; more are shed and counted
+    max_queue: Count = 512  # windows waiting; more are shed and counted
 
 
 class AlarmOptions(Section, frozen=True):

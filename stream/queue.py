@@ -65,6 +65,16 @@ class ItemQueue:
             self._closed = True
             self._ready.notify_all()
 
+    def shed_all(self) -> None:
+        """Sheds every window that waits; ends of pairs stay."""
+        with self._ready:
+            for item in self._items:
+                if isinstance(item, Window):
+                    self._shed(item.source)
+            self._items = deque(i for i in self._items if not isinstance(i, Window))
+            self._waiting.clear()
+            self._windows = 0
+
     def _drop_oldest_window(self) -> None:
         greedy = max(self._waiting, key=self._waiting.__getitem__)
         for i, item in enumerate(self._items):

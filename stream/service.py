@@ -26,6 +26,7 @@ from dyadwatch.stream.status import StatusBoard
 
 _log = logging.getLogger(__name__)
 _POLL_MS = 50
+_FLUSH_S = 3.0  # windows that still wait so long after a stop are shed: a slow model must not hold up a shutdown
 _DRAIN_S = 0.5  # what has arrived before a stop is still taken in, for at most so long
 
 
@@ -126,12 +127,17 @@ class Service:
     def _score(self) -> None:
         period = self._config.sinks.status_s
         due = time.monotonic() + period
+        flush_until = 0.0
         try:
             while (
                 items := self._queue.take(self._config.scorer.max_batch, max(due - time.monotonic(), 0))
             ) is not None:
                 if items:
                     self._sinks.emit(self._judge.judge(items))
+                if self._stop.is_set():
+                    flush_until = flush_until or time.monotonic() + _FLUSH_S
+                    if time.monotonic() > flush_until:
+                        self._queue.shed_all()
                 if time.monotonic() >= due:
                     self._sinks.emit(self._board.messages())
                     due = max(due + period, time.monotonic())

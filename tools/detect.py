@@ -128,8 +128,8 @@ def detect(
     )
     if not windows:
         summary.print(
-            f"no window was scored: the model needs {pipeline.judge.window_s:.1f} s, without long gaps, of two people seen "
-            f"within {settings.pairs.enter_m} m of each other"
+            f"no window was scored: the model needs {pipeline.judge.window_s:.1f} s without long gaps of two people "
+            f"seen within {settings.pairs.enter_m} m of each other"
         )
 
 

@@ -75,3 +75,14 @@ def test_take_wakes_for_items_and_for_the_end_but_not_for_nothing() -> None:
     assert time.monotonic() - started < 20
     for t in timers:
         t.join()
+
+
+def test_all_windows_can_be_shed_and_ends_stay() -> None:
+    shed: Counter[str] = Counter()
+    queue = ItemQueue(10, lambda source: shed.update([source]))
+    queue.put([window(1), ended(2), window(3, "yard"), ended(4)])
+    queue.shed_all()
+    assert shed == {"hall": 1, "yard": 1}
+    assert when(queue.take(9, 0)) == [-2, -4]
+    queue.put([window(5)])
+    assert when(queue.take(9, 0)) == [5]
