@@ -272,7 +272,11 @@ def _check_bodies(joints: NDArray[np.float32], header: Header) -> None:
         )
 
 
+def guess_units(span: float, declared: str) -> str:
+    """The units, `mm`, `cm` or the declared ones, in which a body that spans so many of them was probably measured."""
+    return "mm" if span > 350 else "cm" if span > 20 else declared
+
+
 def _likely_units(span: float, declared: str) -> str:
-    """What a body that spans so many of the declared units was probably measured in."""
-    likely = "mm" if span > 350 else "cm" if span > 20 else declared
+    likely = guess_units(span, declared)
     return "a wrong joint" if likely == declared else f"{likely} sent as {declared!r}"

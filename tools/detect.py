@@ -23,7 +23,7 @@ from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.clips import clip_frames
 from dyadwatch.stream.sinks import JsonLinesSink, Sink
 from dyadwatch.stream.table import EventLinesSink
-from dyadwatch.stream.wire import LARGEST_BODY_M
+from dyadwatch.stream.wire import LARGEST_BODY_M, guess_units
 from dyadwatch.tools.detector import configure, load_detector
 
 _NS = 1_000_000_000
@@ -58,7 +58,7 @@ def check_clips(clips: Sequence[Clip], layout: Layout) -> None:
             continue
         span = float(np.fmax.reduce(np.fmax.reduce(c.joints, axis=2) - np.fmin.reduce(c.joints, axis=2), axis=None))
         if span > LARGEST_BODY_M:
-            likely = "millimetres" if span > 350 else "centimetres" if span > 20 else "a wrong joint"
+            likely = {"mm": "millimetres", "cm": "centimetres"}.get(guess_units(span, "m"), "a wrong joint")
             raise ClipError(
                 f"clip {c.clip_id or '(without id)'}: a person spans {span:.4g} m; expected at most {LARGEST_BODY_M} m "
                 f"({likely}?)"
