@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import signal
-import sys
-import threading
 import time
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
-from types import FrameType
 from typing import Annotated
 
-import msgspec
 from cyclopts import App, Parameter
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.publishers.clips import clip_frames
-from dyadwatch.stream.publishers.publisher import DEFAULT_ADDRESS, PosePublisher, pace
+from dyadwatch.stream.publishers.publisher import DEFAULT_ADDRESS
 from dyadwatch.stream.publishers.simulator.faults import apply_faults, parse_faults
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.tools.detect import select_clips
+from dyadwatch.tools.sending import report, send
 
 app = App(name="publish", help="Publish clip files or simulated people to a running detector.")
 _Flag = Parameter(negative=())
@@ -83,8 +76,8 @@ def clips(
     chosen = select_clips(paths, label, split)
     frames = clip_frames(chosen, source, start_ns=start_stamp, gap_s=gap, loop=loop)
     total = None if loop else sum(map(len, chosen))
-    summary = _send(_with_faults(frames, faults, seed), total, to, rate, wait)
-    _report({"source": source, "clips": len(chosen), **summary}, json)
+    summary = send(_with_faults(frames, faults, seed), total, to, rate, wait)
+    report({"source": source, "clips": len(chosen), **summary}, json)
 
 
 @app.command
@@ -144,72 +137,10 @@ def simulator(
     scenario = make_scenario(seed, people, duration, kinds, noise_m=noise / 1000)
     start = time.time_ns() if start_stamp is None else start_stamp
     frames = scenario.frames(fps, source=source, start_ns=start)
-    summary = _send(_with_faults(frames, faults, seed), int(duration * fps), to, rate, wait)
+    summary = send(_with_faults(frames, faults, seed), int(duration * fps), to, rate, wait)
     truth = [t.shifted(start) for t in scenario.truth]
-    _report({"source": source, "people": people, "seed": seed, **summary, "truth": truth}, json)
+    report({"source": source, "people": people, "seed": seed, **summary, "truth": truth}, json)
 
 
 def _with_faults(frames: Iterable[PoseFrame], faults: str, seed: int) -> Iterable[PoseFrame]:
     return apply_faults(frames, parse_faults(faults), seed) if faults else frames
-
-
-@contextmanager
-def _stoppable() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set, so that a stop flushes and reports like any other end."""
-    stop = threading.Event()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        stop.set()
-
-    before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _send(frames: Iterable[PoseFrame], total: int | None, to: str, rate: float, wait: float) -> dict[str, object]:
-    """Publishes frames until they or the user's patience end; returns what there is to tell of it."""
-    console = Console(stderr=True)
-    first = last = None
-    try:
-        with PosePublisher(to, wait_s=wait) as publisher, _stoppable() as stop, _progress(console) as progress:
-            task = progress.add_task("publishing", total=total)
-            began = time.monotonic()
-            for frame in pace(frames, rate, stop):
-                publisher.send(frame)
-                first = frame.stamp if first is None else first
-                last = frame.stamp
-                progress.advance(task)
-            stopped = stop.is_set()
-    except KeyboardInterrupt:  # while waiting for a detector; later on signals only set the event
-        sys.exit(130)
-    return {
-        "sent": publisher.sent,
-        "shed": publisher.shed,
-        "first_stamp": first,
-        "last_stamp": last,
-        "seconds": round(time.monotonic() - began, 3),
-        "stopped": stopped,
-    }
-
-
-def _progress(console: Console) -> Progress:
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed} frames"),
-        TimeRemainingColumn(),
-    )
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-
-
-def _report(summary: dict[str, object], json: bool) -> None:
-    if json:
-        sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
-    shed = f", {summary['shed']} shed because the detector did not take them" if summary["shed"] else ""
-    Console(stderr=True).print(
-        f"{summary['source']}: {summary['sent']} frames sent in {summary['seconds']} s{shed}"
-        + (" (stopped)" if summary["stopped"] else "")
-    )

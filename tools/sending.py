@@ -1,0 +1,80 @@
+"""Sends frames to a running detector until they end or the user stops, with progress and a summary."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.publishers.publisher import PosePublisher, pace
+
+
+@contextmanager
+def stoppable() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set, so that a stop flushes and reports like any other end."""
+    stop = threading.Event()
+
+    def on_signal(number: int, frame: FrameType | None) -> None:
+        stop.set()
+
+    before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def send(frames: Iterable[PoseFrame], total: int | None, to: str, rate: float, wait: float) -> dict[str, object]:
+    """Publishes frames until they or the user's patience end; returns what there is to tell of it."""
+    console = Console(stderr=True)
+    first = last = None
+    try:
+        with PosePublisher(to, wait_s=wait) as publisher, stoppable() as stop, _progress(console) as progress:
+            task = progress.add_task("publishing", total=total)
+            began = time.monotonic()
+            for frame in pace(frames, rate, stop):
+                publisher.send(frame)
+                first = frame.stamp if first is None else first
+                last = frame.stamp
+                progress.advance(task)
+            stopped = stop.is_set()
+    except KeyboardInterrupt:  # while waiting for a detector; later on signals only set the event
+        sys.exit(130)
+    return {
+        "sent": publisher.sent,
+        "shed": publisher.shed,
+        "first_stamp": first,
+        "last_stamp": last,
+        "seconds": round(time.monotonic() - began, 3),
+        "stopped": stopped,
+    }
+
+
+def _progress(console: Console) -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed} frames"),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def report(summary: dict[str, object], json: bool) -> None:
+    if json:
+        sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
+    shed = f", {summary['shed']} shed because the detector did not take them" if summary["shed"] else ""
+    Console(stderr=True).print(
+        f"{summary['source']}: {summary['sent']} frames sent in {summary['seconds']} s{shed}"
+        + (" (stopped)" if summary["stopped"] else "")
+    )
