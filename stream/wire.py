@@ -13,6 +13,14 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
+from dyadwatch.core.body import (
+    FARTHEST_M,
+    LARGEST_BODY_M,
+    METRES,
+    SMALLEST_BODY_M,
+    WHOLE_BODY_JOINTS,
+    likely_units,
+)
 from dyadwatch.core.errors import LayoutError, WireError
 from dyadwatch.core.layouts import LAYOUTS, find_layout, get_layout
 from dyadwatch.core.pose import PoseFrame
@@ -22,13 +30,6 @@ from dyadwatch.stream.config import WireOptions
 VERSION = 1
 TOPIC = "pose."
 _SOURCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_METRES = {"m": 1.0, "cm": 0.01, "mm": 0.001}
-# Metres from the origin that no room reaches, and the tallest span of one body, arms up, plus noise.
-_FARTHEST_M = 1000.0
-LARGEST_BODY_M = 3.5
-_SMALLEST_BODY_M = 0.05
-_WHOLE_BODY_JOINTS = 5
-
 # Names and ids reach logs and terminals: no control characters.
 _PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*\Z"
 
@@ -229,7 +230,7 @@ def _joints_and_confidence(
     else:
         joints[..., 0], joints[..., 1], joints[..., 2] = raw[..., 0], -raw[..., 1], -raw[..., 2]
     if header.units != "m":
-        joints *= np.float32(_METRES[header.units])
+        joints *= np.float32(METRES[header.units])
     seen = ~np.isnan(joints).any(axis=-1)
     if not seen.all():
         joints[~seen] = np.nan
@@ -253,30 +254,20 @@ def _check_bodies(joints: NDArray[np.float32], header: Header) -> None:
         raise WireError(
             "absurd_body",
             f"a person spans {span:.4g} m with units {header.units!r}; expected at most {LARGEST_BODY_M} m "
-            f"({_likely_units(span / _METRES[header.units], header.units)}?)",
+            f"({likely_units(span / METRES[header.units], header.units)}?)",
         )
     far = float(np.fmax.reduce(np.maximum(np.abs(high), np.abs(low)), axis=None))
-    if far > _FARTHEST_M:
+    if far > FARTHEST_M:
         raise WireError(
             "absurd_place",
             f"a joint lies {far:.4g} m from the origin with units {header.units!r}; expected at most "
-            f"{_FARTHEST_M:g} m (wrong units, or a map's coordinates: subtract a local origin)",
+            f"{FARTHEST_M:g} m (wrong units, or a map's coordinates: subtract a local origin)",
         )
     whole = ~np.isnan(joints[..., 0]).any(axis=1)
-    small = whole & ((high - low).max(axis=1) < _SMALLEST_BODY_M)
-    if joints.shape[1] >= _WHOLE_BODY_JOINTS and small.any():
+    small = whole & ((high - low).max(axis=1) < SMALLEST_BODY_M)
+    if joints.shape[1] >= WHOLE_BODY_JOINTS and small.any():
         raise WireError(
             "tiny_body",
-            f"a whole person spans less than {_SMALLEST_BODY_M} m with units {header.units!r}; expected a body "
+            f"a whole person spans less than {SMALLEST_BODY_M} m with units {header.units!r}; expected a body "
             f"(metres declared as {header.units!r}?)",
         )
-
-
-def guess_units(span: float, declared: str) -> str:
-    """The units, `mm`, `cm` or the declared ones, in which a body that spans so many of them was probably measured."""
-    return "mm" if span > 350 else "cm" if span > 20 else declared
-
-
-def _likely_units(span: float, declared: str) -> str:
-    likely = guess_units(span, declared)
-    return "a wrong joint" if likely == declared else f"{likely} sent as {declared!r}"

@@ -13,6 +13,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import Progress
 
+from dyadwatch.core.body import LARGEST_BODY_M, guess_units
 from dyadwatch.core.clips import Clip, read_clips
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.mapping import JointMap
@@ -23,7 +24,6 @@ from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.clips import clip_frames
 from dyadwatch.stream.sinks import JsonLinesSink, Sink
 from dyadwatch.stream.table import EventLinesSink
-from dyadwatch.stream.wire import LARGEST_BODY_M, guess_units
 from dyadwatch.tools.detector import configure, load_detector
 
 _NS = 1_000_000_000
