@@ -18,6 +18,7 @@ import msgspec
 
 from dyadwatch.core.errors import ArtefactError, LayoutError
 from dyadwatch.core.layouts import LAYOUTS
+from dyadwatch.core.protobuf import field, fields
 from dyadwatch.core.skeleton import Layout
 
 FORMAT = 1
@@ -87,7 +88,7 @@ def seal(model: bytes, info: ArtefactInfo) -> bytes:
 
 def seal_document(model: bytes, document: bytes) -> bytes:
     """The same for a description that is JSON already, valid or not."""
-    kept = [field for number, field, content in _fields(model, "model") if not _is_ours(number, content)]
+    kept = [whole for number, whole, content in fields(model, "model") if not _is_ours(number, content)]
     body = b"".join(kept) + _entry(_INFO_KEY, document)
     return body + _entry(_SUM_KEY, hashlib.sha256(body).hexdigest().encode())
 
@@ -185,7 +186,7 @@ def _is_ours(number: int, content: bytes) -> bool:
 def _metadata(data: bytes, what: str) -> Iterator[tuple[bytes, bytes]]:
     """Keys and values of `metadata_props`."""
     graph = False
-    for number, _, content in _fields(data, what):
+    for number, _, content in fields(data, what):
         graph |= number == _GRAPH
         if number == _METADATA:
             pair = dict(_strings(content))
@@ -197,57 +198,12 @@ def _metadata(data: bytes, what: str) -> Iterator[tuple[bytes, bytes]]:
 def _strings(message: bytes) -> Iterator[tuple[int, bytes]]:
     """Field numbers and contents of a small message; nothing where it is garbled."""
     try:
-        for number, _, content in _fields(message, ""):
+        for number, _, content in fields(message, ""):
             yield number, content
     except ArtefactError:
         return
 
 
-def _fields(data: bytes, what: str) -> Iterator[tuple[int, bytes, bytes]]:
-    """Walks the top level of a protobuf message: field number, the field whole, its content."""
-    at = 0
-    while at < len(data):
-        start = at
-        tag, at = _varint(data, at, what)
-        kind = tag & 7
-        if kind == 0:
-            content = at
-            _, at = _varint(data, at, what)
-        elif kind == 2:
-            length, content = _varint(data, at, what)
-            at = content + length
-        elif kind in (1, 5):
-            content = at
-            at += 8 if kind == 1 else 4
-        else:
-            raise ArtefactError(f"{what} is damaged or not an ONNX file: byte {start} starts no field")
-        if at > len(data):
-            raise ArtefactError(f"{what} is cut short or damaged: it has {len(data)} bytes, but needs {at}")
-        yield tag >> 3, data[start:at], data[content:at]
-
-
-def _varint(data: bytes, at: int, what: str) -> tuple[int, int]:
-    value = 0
-    for i in range(10):
-        if at + i >= len(data):
-            raise ArtefactError(f"{what} is cut short or damaged: it ends within a number")
-        byte = data[at + i]
-        value |= (byte & 0x7F) << (7 * i)
-        if byte < 0x80:
-            return value, at + i + 1
-    raise ArtefactError(f"{what} is damaged or not an ONNX file: byte {at} starts no number")
-
-
 def _entry(key: bytes, value: bytes) -> bytes:
     """One `metadata_props` field."""
-    message = b"\x0a" + _length(key) + key + b"\x12" + _length(value) + value
-    return bytes([_METADATA << 3 | 2]) + _length(message) + message
-
-
-def _length(content: bytes) -> bytes:
-    out, rest = bytearray(), len(content)
-    while rest >= 0x80:
-        out.append(rest & 0x7F | 0x80)
-        rest >>= 7
-    out.append(rest)
-    return bytes(out)
+    return field(_METADATA, field(1, key) + field(2, value))
