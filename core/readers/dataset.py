@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dyadwatch.core.clips import Clip, ClipSet
 from dyadwatch.core.errors import ClipError
@@ -15,6 +16,7 @@ from dyadwatch.core.skeleton import Layout
 
 _ABSURD_M = 100.0
 _FEWEST_FRAMES = 2
+_MOST_BYTES = 500_000_000
 
 
 @dataclass(frozen=True)
@@ -86,16 +88,28 @@ def gather(
     return Dataset(tuple(clips), layout, root.name, kind, tuple(skipped))
 
 
-def read_text(path: Path) -> str:
-    """The text of a small file.
+def read_bytes(path: Path, kind: str, most: int = _MOST_BYTES) -> bytes:
+    """The bytes of a file.
 
     Raises:
-        ClipError: when it cannot be opened or is not text.
+        ClipError: when it cannot be opened or is larger than `most`.
     """
     try:
-        return path.read_bytes().decode("utf8")
+        if path.stat().st_size > most:
+            raise ClipError(f"{path}: {path.stat().st_size} bytes; expected {kind}, at most {most} bytes")
+        return path.read_bytes()
     except OSError as e:
-        raise ClipError(f"{path}: cannot be opened ({e.strerror}); expected a text file") from None
+        raise ClipError(f"{path}: cannot be opened ({e.strerror}); expected {kind}") from None
+
+
+def read_text(path: Path) -> str:
+    """The text of a file.
+
+    Raises:
+        ClipError: when it cannot be opened, is too large or is not text.
+    """
+    try:
+        return read_bytes(path, "a text file").decode("utf8")
     except UnicodeDecodeError as e:
         raise ClipError(f"{path}: byte {e.start} is not text; expected a text file") from None
 
@@ -114,3 +128,26 @@ def number(word: str, where: str) -> float:
     if not abs(value) <= 1e9:
         raise ClipError(f"{where}: {word[:20]!r} found; expected a plain number")
     return value
+
+
+_NUMBERS = re.compile(r"[0-9eE+\-.\s]*\Z")
+
+
+def plain_numbers(text: str, where: str) -> NDArray[np.float64]:
+    """Many plain decimal numbers with blanks between them; shape (N,).
+
+    Raises:
+        ClipError: when there is anything else, or a number beyond 1e9; `where` says where they stand.
+    """
+    words = text.split()
+    try:
+        if not _NUMBERS.match(text):
+            raise ValueError
+        values = np.asarray(words, np.float64)
+    except ValueError:
+        for word in words:
+            number(word, where)
+        raise ClipError(f"{where}: something else than plain numbers found") from None
+    if values.size and not np.abs(values).max() <= 1e9:
+        raise ClipError(f"{where}: {words[int(np.abs(values).argmax())][:20]!r} found; expected numbers within 1e9")
+    return values

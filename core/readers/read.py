@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from dyadwatch.core.clips import read_clips
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.readers.dataset import Dataset, gather
+from dyadwatch.core.readers.declared import Declared
+from dyadwatch.core.readers.folder import Found, read_folder
 from dyadwatch.core.readers.interx import read_interx
+from dyadwatch.core.readers.kinds import KNOWN, head_of, read_people
 from dyadwatch.core.readers.ntu import read_ntu
+from dyadwatch.core.readers.people import Person
 from dyadwatch.core.readers.sbu import is_sbu, read_sbu
 
-_KNOWN = (
-    "clips.npz with meta.json (the shared format), skeleton_pos.txt (SBU), .skeleton files (NTU RGB+D 120), or the "
-    "folders skeletons, annots and splits (Inter-X)"
-)
+_SBU_VALUES = 91
 
 
 def read_shared(path: Path) -> Dataset:
@@ -29,35 +31,94 @@ def read_shared(path: Path) -> Dataset:
     return Dataset(found.clips, clips.layout, clips.name, "shared", found.skipped)
 
 
-def read_dataset(path: str | Path) -> Dataset:
-    """Reads a data set in any known format.
+def read_poses(paths: Iterable[str | Path], declared: Declared | None = None) -> list[Dataset]:
+    """Reads whatever pose files and folders lie at the paths.
+
+    Files that hold one person are taken two by two, in the order given; in a folder, by their names.
 
     Arguments:
-        path: a file or folder: the shared format, SBU's text, NTU's `.skeleton` files, or Inter-X's folders.
+        paths: files and folders of any known format.
+        declared: what the user says of the files that they do not say themselves; data sets in a format of their own
+            (shared, SBU, NTU, Inter-X) need none.
+
+    Returns:
+        One data set for every path that is one, and one for every layout of the others; each with what was skipped.
+
+    Raises:
+        ClipError: naming the file, what was found and what was expected.
+        ConfigError: when the declared marker map is unusable.
+    """
+    declared = declared or Declared()
+    out: list[Dataset] = []
+    loose = Found()
+    waiting: tuple[Path, Person] | None = None
+    for path in map(Path, paths):
+        known = _known_dataset(path)
+        if known is not None:
+            out.append(known(path))
+            continue
+        if path.is_dir():
+            out += read_folder(path, declared).datasets(path.name)
+            continue
+        kind, people = read_people(path, declared)
+        if len(people) > 1:
+            loose.add(kind, str(path), people, path.stem)
+        elif waiting is None:
+            waiting = (path, people[0])
+        else:
+            before, person = waiting
+            loose.add(kind, f"{before} and {path}", (person, people[0]), f"{before.stem}+{path.stem}")
+            waiting = None
+    if waiting is not None:
+        raise ClipError(f"{waiting[0]}: one person only; expected two: give the other person's file after it")
+    return out + loose.datasets("")
+
+
+def read_dataset(path: str | Path, declared: Declared | None = None) -> Dataset:
+    """Reads a data set of one layout in any known format.
+
+    Arguments:
+        path: a file or folder.
+        declared: as for `read_poses`.
 
     Returns:
         The clips, in the order of their names, with what was skipped and why.
 
     Raises:
         ClipError: naming what was found and what was expected.
+        ConfigError: when the declared marker map is unusable.
     """
-    path = Path(path)
-    if path.is_file():
-        if path.suffix == ".skeleton":
-            return read_ntu(path)
-        if is_sbu(path.name):
-            return read_sbu(path)
-        if path.suffix == ".npz":
-            return read_shared(path)
-        raise ClipError(f"{path}: a file of an unknown kind; expected {_KNOWN}")
-    if not path.is_dir():
-        raise ClipError(f"{path}: no such file or folder; expected {_KNOWN}")
-    if (path / "clips.npz").is_file():
-        return read_shared(path)
-    if (path / "skeletons").is_dir() and (path / "splits").is_dir():
-        return read_interx(path)
-    if any(path.rglob("*.skeleton")):
-        return read_ntu(path)
-    if any(is_sbu(p.name) for p in path.rglob("*.txt")):
-        return read_sbu(path)
-    raise ClipError(f"{path}: a folder of an unknown kind; expected {_KNOWN}")
+    found = read_poses([path], declared)
+    if len(found) > 1:
+        counts = " and ".join(str(len(d.layout)) for d in found)
+        raise ClipError(
+            f"{path}: clips of {len(found)} skeletons, of {counts} joints; expected one skeleton: read them apart, or "
+            "name the same joints in all with --map"
+        )
+    return found[0]
+
+
+def _known_dataset(path: Path) -> Callable[[Path], Dataset] | None:
+    """The reader of a data set in a format of its own.
+
+    Raises:
+        ClipError: when there is nothing, or nothing known.
+    """
+    if not path.exists():
+        raise ClipError(f"{path}: no such file or folder; expected {KNOWN}")
+    if path.is_dir():
+        if (path / "clips.npz").is_file():
+            return read_shared
+        if (path / "skeletons").is_dir() and (path / "splits").is_dir():
+            return read_interx
+        if any(path.rglob("*.skeleton")):
+            return read_ntu
+        return read_sbu if any(is_sbu(p.name) for p in path.rglob("*.txt")) else None
+    head = head_of(path)
+    if head.startswith(b"PK\x03\x04") or path.suffix == ".npz":
+        return read_shared
+    if path.suffix == ".skeleton":
+        return read_ntu
+    if is_sbu(path.name) or head.partition(b"\n")[0].count(b",") == _SBU_VALUES - 1:
+        return read_sbu
+    return None

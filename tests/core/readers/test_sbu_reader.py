@@ -146,14 +146,3 @@ def test_real_files_agree_with_the_shared_format(shared_data: Path) -> None:
         assert (clip.label, clip.split) == (clips[clip_id].label, clips[clip_id].split)
     original = read_sbu_clip(raw / "ORIGINAL_askmuhsin_skeleton_pos.txt")
     np.testing.assert_allclose(original.joints, clips["fold1_000_departing"].joints, atol=2e-4)
-
-
-@pytest.mark.parametrize("name", ["data.csv", "movie.mp4"])
-def test_a_file_of_another_kind_is_refused(tmp_path: Path, name: str) -> None:
-    (tmp_path / name).write_text("x")
-    with pytest.raises(ClipError, match=r"a file of an unknown kind; expected clips.npz with meta.json"):
-        read_dataset(tmp_path / name)
-    with pytest.raises(ClipError, match=r"a folder of an unknown kind; expected clips.npz with meta.json"):
-        read_dataset(tmp_path)
-    with pytest.raises(ClipError, match="no such file or folder"):
-        read_dataset(tmp_path / "nowhere")

@@ -1,0 +1,89 @@
+"""Formats of files with people in them, told apart by what they begin with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from dyadwatch.core.errors import ClipError
+from dyadwatch.core.readers.bvh import read_bvh
+from dyadwatch.core.readers.c3d import read_c3d
+from dyadwatch.core.readers.csv_table import read_csv
+from dyadwatch.core.readers.declared import Declared
+from dyadwatch.core.readers.interx import FPS, INTERX64, read_person
+from dyadwatch.core.readers.people import Person
+from dyadwatch.core.readers.trc import read_trc
+
+KNOWN = (
+    "clips.npz with meta.json (the shared format), .bvh, .c3d, .trc, .csv, a folder of OpenPose's or MediaPipe's .json "
+    "frames, skeleton_pos.txt (SBU), .skeleton files (NTU RGB+D 120), P1.npy and P2.npy or the folders skeletons, "
+    "annots and splits (Inter-X)"
+)
+_HEAD_BYTES = 4096
+
+
+def _is_table(head: bytes) -> bool:
+    return any(b"\n" + start in b"\n" + head for start in (b"frame,person,", b"time,person,"))
+
+
+def _read_npy(path: Path, declared: Declared) -> list[Person]:
+    return [Person(path.stem, read_person(path), INTERX64, FPS)]
+
+
+class Kind(NamedTuple):
+    """A format of one file with the people in it."""
+
+    name: str
+    suffixes: tuple[str, ...]
+    begins: Callable[[bytes], bool]
+    read: Callable[[Path, Declared], list[Person]]
+
+
+KINDS = (
+    Kind("bvh", (".bvh",), lambda h: h.lstrip().startswith(b"HIERARCHY"), read_bvh),
+    Kind("c3d", (".c3d",), lambda h: h[:1] != b"" and h[0] < 32 and h[1:2] == b"P", read_c3d),
+    Kind("trc", (".trc",), lambda h: h.startswith(b"PathFileType"), read_trc),
+    Kind("inter-x", (".npy",), lambda h: h.startswith(b"\x93NUMPY"), _read_npy),
+    Kind("csv", (".csv", ".tsv"), _is_table, read_csv),
+)  # fmt: skip
+
+
+def _kind_of(path: Path, head: bytes) -> Kind | None:
+    """By what the file begins with; by its name where that says nothing, so that its reader tells what is wrong."""
+    found = next((k for k in KINDS if k.begins(head)), None)
+    return found or next((k for k in KINDS if path.suffix.lower() in k.suffixes), None)
+
+
+def head_of(path: Path) -> bytes:
+    """The first bytes of a file.
+
+    Raises:
+        ClipError: when it cannot be opened.
+    """
+    try:
+        with path.open("rb") as stream:
+            return stream.read(_HEAD_BYTES)
+    except OSError as e:
+        raise ClipError(f"{path}: cannot be opened ({e.strerror}); expected {KNOWN}") from None
+
+
+def read_people(path: Path, declared: Declared) -> tuple[str, list[Person]]:
+    """Name of a file's format, and the people in the file, at least one.
+
+    Raises:
+        ClipError: when it is of no known format, or its reader refuses it.
+        ConfigError: when the declared marker map is unusable.
+    """
+    head = head_of(path)
+    if not head:
+        raise ClipError(f"{path}: is empty; expected {KNOWN}")
+    kind = _kind_of(path, head)
+    if kind is None:
+        if path.suffix.lower() == ".json" or head.lstrip()[:1] == b"{":
+            raise ClipError(f"{path}: one frame of JSON at most; expected the folder that holds a file for every frame")
+        raise ClipError(f"{path}: not a pose file; expected one of: {KNOWN}")
+    people = kind.read(path, declared)
+    if not people:
+        raise ClipError(f"{path}: holds no person; expected one or two")
+    return kind.name, people
