@@ -1,83 +1,27 @@
-"""`dyadwatch publish`: clip files or simulated people, sent to a running detector."""
+"""`dyadwatch publish`: pose files, live protocols or simulated people, sent to a running detector."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
 
 from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.publishers.clips import clip_frames
 from dyadwatch.stream.publishers.publisher import DEFAULT_ADDRESS
 from dyadwatch.stream.publishers.simulator.faults import apply_faults, parse_faults
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
-from dyadwatch.tools.detect import select_clips
 from dyadwatch.tools.sending import report, send
 
-app = App(name="publish", help="Publish clip files or simulated people to a running detector.")
+app = App(name="publish", help="Publish pose files, live protocols or simulated people to a running detector.")
 _Flag = Parameter(negative=())
-
-
-@app.command
-def clips(
-    paths: list[Path],
-    /,
-    *,
-    to: str = DEFAULT_ADDRESS,
-    source: str = "clips",
-    rate: float = 1.0,
-    loop: Annotated[bool, _Flag] = False,
-    label: Annotated[tuple[str, ...], _Flag] = (),
-    split: Annotated[tuple[str, ...], _Flag] = (),
-    gap: float = 1.0,
-    start_stamp: int = 0,
-    faults: str = "",
-    seed: int = 0,
-    wait: float = 30.0,
-    json: Annotated[bool, _Flag] = False,
-) -> None:
-    """Publish clip files, one clip after the other, as one source that sees two people.
-
-    The frames' stamps are on a media clock that starts at --start-stamp, whatever the rate: the same clips give the
-    same events at any rate. Press Ctrl-C to stop.
-
-    Parameters
-    ----------
-    paths
-        Clip files (clips.npz) or the folders that hold them.
-    to
-        Where the detector listens.
-    source
-        Name of the source, 1-64 characters of A-Z a-z 0-9 _ -.
-    rate
-        Times real time; 0: as fast as the detector takes it.
-    loop
-        Begin again after the last clip, until stopped.
-    label
-        Only clips of this label; may be repeated.
-    split
-        Only clips of this split; may be repeated.
-    gap
-        Seconds of silence between two clips, more than 0.5.
-    start_stamp
-        Stamp of the first frame, nanoseconds on the media clock.
-    faults
-        What goes wrong on the way, such as drop=0.05,jitter_ms=4 (see `publish simulator`).
-    seed
-        Decides on the faults.
-    wait
-        Seconds to wait for a detector to listen.
-    json
-        Print a summary as one JSON object on standard output.
-    """
-    chosen = select_clips(paths, label, split)
-    frames = clip_frames(chosen, source, start_ns=start_stamp, gap_s=gap, loop=loop)
-    total = None if loop else sum(map(len, chosen))
-    summary = send(_with_faults(frames, faults, seed), total, to, rate, wait)
-    report({"source": source, "clips": len(chosen), **summary}, json)
+_FILE_HELP = "Publish pose files: clips, BVH, C3D, TRC, CSV, JSON frames and data sets."
+app.command("dyadwatch.tools.publish_file:file", name=("file", "clips"), help=_FILE_HELP)
+for _verb, _help in {
+    "jsonl": "Publish JSON lines that come over TCP, UDP or standard input.",
+}.items():
+    app.command(f"dyadwatch.tools.publish_live:{_verb}", name=_verb, help=_help)
 
 
 @app.command

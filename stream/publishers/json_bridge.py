@@ -1,0 +1,277 @@
+"""JSON lines over TCP, UDP or standard input: the sockets, the senders, and their names."""
+
+from __future__ import annotations
+
+import os
+import selectors
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+from dyadwatch.core.errors import ConfigError, LayoutError, WireError
+from dyadwatch.stream.config import WireOptions
+from dyadwatch.stream.publishers.json_lines import Declaration, JsonSender
+from dyadwatch.stream.publishers.line_splitter import LineSplitter
+from dyadwatch.stream.publishers.live import LiveFrame, Refusals, check_source
+
+DEFAULT_SOURCE = "jsonl"
+_PIECE = 1 << 16
+_LOOK_S = 0.1  # how often a stop is looked for
+_IDLE_S = 60.0  # a sender silent for longer gives up its place when it is needed
+
+
+class _Peer:
+    """One sender: a TCP connection, a host that sends datagrams, or standard input."""
+
+    def __init__(self, name: str, sender: JsonSender, splitter: LineSplitter, close: Callable[[], None]) -> None:
+        self.name = name
+        self.sender = sender
+        self.splitter = splitter
+        self.close = close
+        self.heard = time.monotonic()
+        self.wanted: str | None = None
+        self.source: str | None = None
+
+
+class JsonBridge:
+    """Listens for JSON lines, as a context manager: sockets are bound inside, and free after.
+
+    Arguments:
+        listen: `tcp://host:port`, `udp://host:port`, or `-` for standard input; any number of them.
+        declared: what frames mean unless their sender declares otherwise.
+        refusals: told of every line that cannot be used.
+        limits: the largest counts, and `max_bytes` of a line.
+        max_clients: senders at a time. Too low, and some find no place; too high, and a port scan costs memory.
+        stdin: the descriptor that `-` means.
+    """
+
+    def __init__(
+        self,
+        listen: Sequence[str],
+        declared: Declaration,
+        refusals: Refusals,
+        *,
+        limits: WireOptions | None = None,
+        max_clients: int = 64,
+        stdin: int | None = None,
+    ) -> None:
+        self._listen = [(where, _endpoint(where)) for where in listen]
+        try:
+            declared.skeleton()
+        except LayoutError as e:
+            raise ConfigError(str(e)) from None
+        self._default = check_source(declared.source or DEFAULT_SOURCE)
+        self._declared = declared
+        self._refusals = refusals
+        self._limits = limits or WireOptions()
+        self._max_clients = max_clients
+        self._stdin = stdin
+        self._selector = selectors.PollSelector()  # epoll refuses files, which standard input may be
+        self._sockets: list[socket.socket] = []
+        self._peers: dict[object, _Peer] = {}
+        self._seq: dict[str, int] = {}
+        self._unstamped: set[str] = set()
+        self.addresses: list[str] = []
+
+    def __enter__(self) -> Self:
+        """Binds.
+
+        Raises:
+            ConfigError: for an address that cannot be bound.
+        """
+        try:
+            for where, endpoint in self._listen:
+                self._open(where, endpoint)
+        except BaseException:
+            self._close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close()
+
+    def frames(self, stopped: Callable[[], bool]) -> Iterator[LiveFrame]:
+        """Frames as they come, until told to stop or, where standard input is the only sender, until it ends."""
+        while not stopped() and self._selector.get_map():
+            for key, _ in self._selector.select(_LOOK_S):
+                yield from key.data()
+
+    def _open(self, where: str, endpoint: tuple[str, str, int] | None) -> None:
+        if endpoint is None:
+            fd = sys.stdin.fileno() if self._stdin is None else self._stdin
+            peer = self._peer(fd, "standard input", lambda: None)
+            self._selector.register(fd, selectors.EVENT_READ, partial(self._from_stdin, fd, peer))
+            return
+        scheme, host, port = endpoint
+        kind = socket.SOCK_STREAM if scheme == "tcp" else socket.SOCK_DGRAM
+        made = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, kind)
+        self._sockets.append(made)
+        made.setblocking(False)
+        try:
+            if scheme == "tcp":
+                made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            made.bind((host, port))
+            if scheme == "tcp":
+                made.listen()
+        except OSError as e:
+            raise ConfigError(
+                f"listen is {where!r}; expected an address this machine can bind ({e.strerror or e})"
+            ) from None
+        take = self._accept if scheme == "tcp" else self._from_udp
+        self._selector.register(made, selectors.EVENT_READ, partial(take, made))
+        shown = f"[{host}]" if ":" in host else host
+        self.addresses.append(f"{scheme}://{shown}:{made.getsockname()[1]}")
+
+    def _peer(self, key: object, name: str, close: Callable[[], None]) -> _Peer:
+        longest = self._limits.max_bytes
+        too_long = f"{name} sent a line of more than {longest} bytes; it is left out"
+        splitter = LineSplitter(
+            longest, lambda: self._refusals.add(peer.source or self._default, "line_too_long", too_long)
+        )
+        peer = _Peer(name, JsonSender(self._declared, self._limits), splitter, close)
+        self._peers[key] = peer
+        return peer
+
+    def _accept(self, listening: socket.socket) -> Iterator[LiveFrame]:
+        try:
+            client, address = listening.accept()
+        except OSError:  # gone again before we looked
+            return
+        if not self._has_room(address[0]):
+            client.close()
+            return
+        client.setblocking(False)
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        self._sockets.append(client)
+        peer = self._peer(client, f"{address[0]}:{address[1]}", partial(self._hang_up, client))
+        self._selector.register(client, selectors.EVENT_READ, partial(self._from_tcp, client, peer))
+        yield from ()
+
+    def _hang_up(self, client: socket.socket) -> None:
+        self._selector.unregister(client)
+        self._sockets.remove(client)
+        client.close()
+
+    def _from_tcp(self, client: socket.socket, peer: _Peer) -> Iterator[LiveFrame]:
+        try:
+            piece = client.recv(_PIECE)
+        except BlockingIOError:
+            return
+        except OSError:  # reset by the other side: the end, without its last words
+            piece = b""
+        yield from self._take(peer, piece)
+        if not piece:
+            self._forget(client)
+
+    def _from_stdin(self, fd: int, peer: _Peer) -> Iterator[LiveFrame]:
+        piece = os.read(fd, _PIECE)
+        yield from self._take(peer, piece)
+        if not piece:
+            self._selector.unregister(fd)
+            self._forget(fd)
+
+    def _from_udp(self, bound: socket.socket) -> Iterator[LiveFrame]:
+        """A datagram is one or more whole lines; all datagrams of a host to one port are one sender."""
+        try:
+            piece, address = bound.recvfrom(_PIECE)
+        except OSError:
+            return
+        key = (bound, address[0])
+        peer = self._peers.get(key)
+        if peer is None:
+            if not self._has_room(address[0]):
+                return
+            peer = self._peer(key, f"{address[0]} (UDP)", lambda: None)
+        yield from self._take(peer, piece + b"\n")
+
+    def _take(self, peer: _Peer, piece: bytes) -> Iterator[LiveFrame]:
+        peer.heard = time.monotonic()
+        arrived = time.time_ns()
+        for line in peer.splitter.feed(piece) if piece else peer.splitter.finish():
+            frame = self._read(peer, line, arrived)
+            if frame is not None:
+                yield frame
+
+    def _read(self, peer: _Peer, line: bytes, arrived: int) -> LiveFrame | None:
+        wanted = peer.sender.declared.source or self._default
+        if wanted != peer.wanted:
+            self._name(peer, wanted)
+        source = peer.source or wanted
+        seq = self._seq.get(source, 0)
+        unstamped = peer.sender.unstamped
+        try:
+            frame = peer.sender.read(line, arrived, source, seq)
+        except WireError as e:
+            self._refusals.add(source, e.reason, f"{peer.name}: {e}")
+            return None
+        if frame is None:
+            return None
+        if peer.sender.unstamped > unstamped == 0:
+            self._refusals.add(
+                source, "no_stamp", f"{peer.name} sends frames without 'stamp': they get their time of arrival"
+            )
+        self._seq[source] = seq + 1
+        return LiveFrame(frame, peer.sender.declared.fps)
+
+    def _name(self, peer: _Peer, wanted: str) -> None:
+        """Gives a sender the name it wants, or that with a number where another sender has it."""
+        taken = {p.source for p in self._peers.values() if p is not peer}
+        source, k = wanted, 1
+        while source in taken:
+            k += 1
+            source = f"{wanted[: 63 - len(str(k))]}-{k}"
+        if source != wanted:
+            text = f"{peer.name} sends as {wanted!r}, which another sender does already; it becomes {source!r}"
+            self._refusals.add(wanted, "source_taken", text)
+        peer.wanted, peer.source = wanted, source
+        # Numbers go on where a sender comes back, so that no frame of its second connection counts as old.
+        if source not in self._seq and len(self._seq) >= self._limits.max_sources:
+            for free in [s for s in self._seq if s not in taken][:1]:
+                del self._seq[free]
+
+    def _has_room(self, host: str) -> bool:
+        if len(self._peers) < self._max_clients:
+            return True
+        idle = [(p.heard, key) for key, p in self._peers.items() if not isinstance(key, int)]  # standard input stays
+        heard, key = min(idle, key=lambda item: item[0], default=(time.monotonic(), None))
+        if time.monotonic() - heard > _IDLE_S:
+            self._forget(key)
+            return True
+        text = f"{host} finds no place among {self._max_clients} senders; it is turned away"
+        self._refusals.add(self._default, "too_many_clients", text)
+        return False
+
+    def _forget(self, key: object) -> None:
+        self._peers.pop(key).close()
+
+    def _close(self) -> None:
+        for peer_key in list(self._peers):
+            self._forget(peer_key)
+        for made in self._sockets:
+            made.close()
+        self._selector.close()
+
+
+def _endpoint(where: str) -> tuple[str, str, int] | None:
+    """Scheme, host and port; None for standard input.
+
+    Raises:
+        ConfigError: for anything else.
+    """
+    if where == "-":
+        return None
+    try:
+        parts = urlsplit(where)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host = port = parts = None
+    if parts is None or parts.scheme not in ("tcp", "udp") or not host or port is None or parts.path not in ("", "/"):
+        raise ConfigError(f"listen is {where!r:.80}; expected tcp://host:port, udp://host:port or - for standard input")
+    return parts.scheme, host, port
