@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dyadwatch.core.recordings import Windows
+from dyadwatch.core.training.oddest import most_unusual
 from dyadwatch.core.training.options import TrainOptions
-from dyadwatch.core.training.recordings import Prepared, Windows
+from dyadwatch.core.training.recordings import Prepared
 
 _BINS = 40
-_MOST_UNUSUAL = 10
 
 
 def make_report(
@@ -30,22 +31,26 @@ def make_report(
         prepared: what was trained on.
         judges: the normal windows that were scored without having been trained on.
         scores: their surprise by name, `score` among them; shape (N,).
-        figures: whatever else was measured; not-a-number becomes None.
+        figures: whatever else was measured; not-a-number becomes None. `core.training.report_page` draws `weights`,
+            `broken_pairs` (part -> kind -> AUROC), `broken_pairs_mean`, `curve` (numbers at steps or epochs),
+            `collapse`, `monitor`, `calibration` and `needed` (`minutes`, `units` and `auroc` without which learnt
+            parts are left out), and lists what else there is.
     """
-    used = {r.name.split(" from ")[0] for r in prepared.recordings}
+    used = {r.clip for r in prepared.recordings}
     report = {
         "options": asdict(options),
         "layout": prepared.layout.name,
         "joints": list(prepared.layout.joints),
         "clips": len(used),
         "recordings": len(prepared.recordings),
+        "units": prepared.units,
         "skipped_clips": sum(len(names) for names in prepared.skipped.values()),
         "skipped": prepared.skipped,
         "hours": round(prepared.frames / options.fps / 3600, 4),
         "labels": dict(Counter(r.label or "unlabelled" for r in prepared.recordings)),
         "held_out_windows": len(judges),
         "histograms": {name: _histogram(values) for name, values in scores.items()},
-        "most_unusual_normal": _most_unusual(prepared, judges, scores["score"], options.fps),
+        "most_unusual_normal": most_unusual(prepared, judges, scores, options.fps),
         **figures,
     }
     return _plain(report)
@@ -54,22 +59,6 @@ def make_report(
 def _histogram(values: NDArray[np.floating]) -> dict[str, list[float]]:
     counts, edges = np.histogram(values, bins=_BINS, range=(0, max(4.0, float(values.max(initial=0)))))
     return {"counts": counts.tolist(), "edges": [round(float(e), 4) for e in edges]}
-
-
-def _most_unusual(prepared: Prepared, judges: Windows, score: NDArray[np.floating], fps: float) -> list[dict[str, Any]]:
-    """The normal recordings with the highest peaks: where to look for mistakes in the data."""
-    out: list[dict[str, Any]] = []
-    seen: set[int] = set()
-    for i in np.argsort(-score, kind="stable"):
-        recording = int(judges.recording[i])
-        if recording in seen:
-            continue
-        seen.add(recording)
-        at = round(float(judges.start[i] / fps), 2)
-        out.append({"clip": prepared.recordings[recording].name, "start_s": at, "score": round(float(score[i]), 3)})
-        if len(out) == _MOST_UNUSUAL:
-            break
-    return out
 
 
 def _plain(value: Any) -> Any:

@@ -7,8 +7,9 @@ import json
 import numpy as np
 
 from dyadwatch.core.layouts import UPPER11
+from dyadwatch.core.recordings import Recording, Windows
 from dyadwatch.core.training.options import TrainOptions
-from dyadwatch.core.training.recordings import Prepared, Recording, Windows
+from dyadwatch.core.training.recordings import Prepared
 from dyadwatch.core.training.report import make_report
 
 
@@ -16,7 +17,9 @@ def made(score: np.ndarray, figures: dict) -> dict:
     """The report of six recordings of 20 frames, two of one clip, with five windows each."""
     names = ["a", "a from 1.3 s", "b", "c", "d", "e"]
     joints = np.zeros((20, 2, 11, 3), np.float32)
-    recordings = tuple(Recording(joints, i, name, "talk" if i < 4 else "") for i, name in enumerate(names))
+    recordings = tuple(
+        Recording(joints, i, name, "talk" if i < 4 else "", 1.3 * (i == 1)) for i, name in enumerate(names)
+    )
     prepared = Prepared(UPPER11, recordings, {"without person 1": ["x", "y"], "of zero length": ["z"]})
     which = np.repeat(np.arange(6), 5)
     windows = Windows(np.zeros((30, 2, 12, 11, 3), np.float32), which, which, np.tile(np.arange(0, 10, 2), 6))
@@ -35,8 +38,11 @@ def test_the_oddest_normal_recordings_come_first_each_once_with_the_time() -> No
     score = np.linspace(0, 1, 30)
     score[[13, 12, 2]] = [5.0, 4.5, 3.0]
     found = made(score, {})["most_unusual_normal"]
-    assert found[:2] == [{"clip": "b", "start_s": 0.4, "score": 5.0}, {"clip": "a", "start_s": 0.27, "score": 3.0}]
-    assert [f["clip"] for f in found] == ["b", "a", "e", "d", "c", "a from 1.3 s"]
+    assert [(f["clip"], f["label"], f["start_s"], f["score"]) for f in found[:2]] == [
+        ("b", "talk", 0.4, 5.0),
+        ("a", "talk", 0.27, 3.0),
+    ]
+    assert [(f["clip"], f["start_s"]) for f in found[2:]] == [("e", 0.53), ("d", 0.53), ("c", 0.53), ("a", 1.83)]
 
 
 def test_histograms_hold_every_window() -> None:

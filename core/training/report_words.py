@@ -1,0 +1,165 @@
+"""What a training report says in plain language."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+_RARE_MINUTES = 30.0  # of normal time held back; below, next to nothing is known of false alarms
+
+Report = Mapping[str, Any]
+
+# What each known part looks at, for people; a part not listed is shown by its name.
+PARTS = {
+    "neighbours": ("nearest normal window", "how far distances, speeds and postures are from the most similar window"),
+    "flow": ("flow", "how likely the network's features of the pair are among normal ones"),
+    "relation": ("relation", "the network's judgement whether these two belong together"),
+    "unusual": ("unusual", "how unlike normal the two look, whatever part says so"),
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One sentence of the verdict and how good the news is."""
+
+    news: Literal["good", "plain", "bad"]
+    text: str
+
+
+def part_title(part: str) -> str:
+    """A part's name for people."""
+    return PARTS.get(part, (part.replace("_", " "), ""))[0]
+
+
+def verdicts(report: Report) -> list[Verdict]:
+    """What this model learnt and what that is worth, most important first."""
+    out = _collapse(report)
+    out += _learnt(report)
+    out += _alarms(report) if not report.get("stopped") else []
+    skipped = report.get("skipped_clips", 0)
+    if skipped:
+        total = skipped + report.get("clips", 0)
+        out.append(Verdict("bad" if 2 * skipped > total else "plain", f"{skipped} of {total} clips were left out."))
+    return out
+
+
+def _collapse(report: Report) -> list[Verdict]:
+    collapse = report.get("collapse")
+    if collapse is None:
+        return []
+    if not collapse:
+        return [Verdict("good", "The network did not collapse: it still tells windows apart.")]
+    after = (
+        "Training stopped there and no model was written; the default recipe does not do this."
+        if report.get("stopped")
+        else "The model was written all the same, as asked; it tells little apart."
+    )
+    return [Verdict("bad", f"The network collapsed: {collapse}. {after}")]
+
+
+def _learnt(report: Report) -> list[Verdict]:
+    """One sentence for each part but the collapsed."""
+    weights, means = report.get("weights") or {}, report.get("broken_pairs_mean") or {}
+    if report.get("collapse"):
+        return []
+    parts = [p for p in {**means, **weights} if p != "unusual"]
+    untrained = [p for p in parts if p != "neighbours" and not weights.get(p) and means.get(p) is None]
+    out = [_said_of(p, weights.get(p), means.get(p), report) for p in parts if p not in untrained]
+    if untrained and (report.get("options") or {}).get("recipe") != "paper":
+        names = _and([part_title(p) for p in untrained])
+        are = "is" if len(untrained) == 1 else "are"
+        out.insert(0, Verdict("plain", f"No network, so {names} {are} left out: {too_little(report)}."))
+    return [v for v in out if v is not None]
+
+
+def too_little(report: Report) -> str:
+    """How much there was to learn from, and how much is needed where that is known."""
+    needed = report.get("needed") or {}
+    had = f"{span(60 * report.get('hours', 0.0))} of pairs from {report.get('units', 0)} clips or sessions"
+    if not needed:
+        return f"{had} were too little to learn from"
+    wanted = [f"{needed['minutes']:g} minutes"] if "minutes" in needed else []
+    wanted += [f"{needed['units']:g} clips"] if "units" in needed else []
+    return f"there were {had}, {_and(wanted)} are needed"
+
+
+def _said_of(part: str, weight: float | None, auroc: float | None, report: Report) -> Verdict | None:
+    """Of a part that was measured or counts."""
+    name = part_title(part)
+    if auroc is None:
+        return None if not weight else Verdict("plain", f"{_capital(name)} counts with weight {weight:.2f}.")
+    tells = f"tells pairs that belong together from broken ones with AUROC {auroc:.2f}"
+    if weight is None:
+        return Verdict("plain", f"{_capital(name)} {tells}.")
+    if not weight:
+        least = (report.get("needed") or {}).get("auroc")
+        why = f", {least:.2f} is needed" if least is not None and auroc < least else ""
+        return Verdict("plain", f"{_capital(name)} was left out: it {tells} (0.5 is guessing){why}.")
+    news = "good" if auroc >= 0.8 else "plain"
+    if part == "neighbours":
+        return Verdict("plain", f"{_capital(name)} {tells}; it needs no training and always has a say.")
+    if (report.get("options") or {}).get("least_trust") and auroc < 0.8:
+        return Verdict("bad", f"{_capital(name)} counts with weight {weight:.2f} only because least_trust asks for it: "
+                              f"it {tells} (0.5 is guessing).")  # fmt: skip
+    return Verdict(news, f"{_capital(name)} {tells} and counts with weight {weight:.2f}.")
+
+
+def _alarms(report: Report) -> list[Verdict]:
+    calibration = report.get("calibration") or {}
+    raise_at, evidence = calibration.get("raise_at"), calibration.get("evidence") or {}
+    if raise_at is None:
+        return []
+    out = [
+        Verdict(
+            "plain",
+            f"An alarm is raised at a score of {raise_at:.2f} (about one normal window in {rarity(raise_at)} is that "
+            f"unusual) and cleared at {calibration.get('clear_at', 0.0):.2f}.",
+        )
+    ]
+    bound, hours = evidence.get("events_per_hour_95"), evidence.get("hours")
+    if bound is not None and hours is not None:
+        minutes = 60 * hours
+        rest = f"from {span(minutes)} of normal behaviour held back"
+        if minutes < _RARE_MINUTES:
+            out.append(
+                Verdict(
+                    "bad",
+                    f"How often normal behaviour raises an alarm is hardly known: {rest}, all that can be said is "
+                    f"fewer than {_count(bound)} an hour (95 % sure). Calibrate on quiet hours of the site.",
+                )
+            )
+        else:
+            out.append(Verdict("good", f"Fewer than {_count(bound)} false alarms an hour (95 % sure), {rest}."))
+    return out
+
+
+def rarity(score: float) -> str:
+    """10 ** score, as one would say it."""
+    if score >= 5:
+        return "100,000 or more"
+    n = 10 ** max(score, 0.0)
+    digit = 10 ** max(0, math.floor(math.log10(n)) - 1)
+    return f"{round(n / digit) * digit:,.0f}"
+
+
+def span(minutes: float) -> str:
+    """A length of time for people, from seconds to hours."""
+    if minutes < 1:
+        return f"{60 * minutes:.0f} seconds"
+    if minutes >= 120:
+        return f"{minutes / 60:.1f} hours"
+    return f"{minutes:.1f} minutes" if minutes < 10 else f"{minutes:.0f} minutes"
+
+
+def _count(value: float) -> str:
+    return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
+
+
+def _and(words: list[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+
+
+def _capital(words: str) -> str:
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,204 @@
+"""The report as a page: what it says, that it is sound HTML, and that no name in the data can break it."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from dyadwatch.core.layouts import UPPER11
+from dyadwatch.core.training.report_page import report_page
+
+_VOID = {"meta"}
+EVIL = "</title><script>alert(1)</script>\"'&"
+
+
+class Sound(HTMLParser):
+    """Checks that tags nest, and keeps names, attributes and words."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.tags: list[str] = []
+        self.attributes: list[tuple[str, str | None]] = []
+        self.words: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes += attrs
+        if tag not in _VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def read(page: str) -> Sound:
+    found = Sound()
+    found.feed(page)
+    found.close()
+    assert found.open == []
+    return found
+
+
+def pose() -> list[list[list[float]]]:
+    return [[[0.1 * j + p, 0.1 * j, -0.05 * j] for j in range(11)] for p in (0, 1)]
+
+
+def made(**changes: Any) -> dict[str, Any]:
+    """A report of everything."""
+    kinds = {"partner": 0.91, "shifted 0.5 s": 0.85}
+    odd = {
+        "clip": EVIL, "label": "talk", "start_s": 1.0, "score": 2.2, "unusual": 2.1, "relation": 0.5, "moment_s": 1.4,
+        "why": [{"first": "head", "second": "neck", "share": 0.4, "shift_m": -0.3}], "pose": pose(),
+        "nearest": {"clip": "other", "moment_s": 7.25, "pose": pose()},
+    }  # fmt: skip
+    report = {
+        "name": EVIL, "options": {"recipe": "default", "seed": 4, "fps": 15.0, "window_s": 2.0, "layout": EVIL},
+        "layout": "upper11", "joints": list(UPPER11.joints), "clips": 12, "recordings": 12, "units": 12,
+        "skipped_clips": 3, "skipped": {"without person 1": [EVIL, "b"], EVIL: ["c"]}, "hours": 0.25,
+        "labels": {EVIL: 5, "talk": 7}, "held_out_windows": 30, "windows": 150, "support": 120, "minutes": 1.5,
+        "histograms": {n: {"counts": [20, 0, 1], "edges": [0, 1, 2, 3]} for n in ("score", "relation", EVIL)},
+        "most_unusual_normal": [odd],
+        "weights": {"neighbours": 1.0, "flow": 0.7, "unusual": 0.9, "relation": 0.8, EVIL: 0.3},
+        "broken_pairs": {"neighbours": kinds, "relation": kinds, "flow": kinds, EVIL: {EVIL: 0.6}},
+        "broken_pairs_mean": {"neighbours": 0.88, "relation": 0.93, "flow": 0.9, EVIL: 0.6},
+        "curve": [{"step": s, "loss": 0.7 - s / 100, "spread": 0.1, "auroc": {EVIL: 0.6, "partner": None}, EVIL: s}
+                  for s in (5, 10)],
+        "calibration": {"raise_at": 2.75, "clear_at": 1.65,
+                        "evidence": {"hours": 0.6, "events_per_hour_95": 5.0, "method": EVIL}},
+    }  # fmt: skip
+    return report | changes
+
+
+def words(**changes: Any) -> str:
+    return re.sub(r"\s+", " ", " ".join(read(report_page(made(**changes))).words))
+
+
+def test_names_from_the_data_stay_names():
+    page = report_page(made())
+    found = read(page)
+    assert "script" not in found.tags
+    assert found.tags.count("title") > 1  # those of circles and bars, and the page's
+    assert sum(EVIL in w for w in found.words) > 8
+    assert not [k for k, _ in found.attributes if k.startswith("on")]
+
+
+def test_nothing_is_fetched():
+    page = report_page(made())
+    found = read(page)
+    assert not {"script", "link", "img", "iframe", "object"} & set(found.tags)
+    assert not [v for k, v in found.attributes if k in ("src", "href", "xlink:href")]
+    assert "url(" not in page
+    assert "@import" not in page
+    assert "default-src 'none'" in page
+    assert not re.search(r"https?:", page)
+
+
+def test_a_direction_mark_in_a_name_cannot_turn_the_page_about():
+    page = report_page(made(name="a\u202eb"))
+    assert "<bdi>a\u202eb</bdi>" in page
+
+
+def test_a_long_name_is_cut_and_whole_on_hover():
+    page = report_page(made(name="x" * 200))
+    assert f'<bdi title="{"x" * 200}">{"x" * 79}…</bdi>' in page
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, "Trained on 12 clips, 15 minutes of pairs."),
+        ({"simulated_minutes": 20.0}, "15 minutes of pairs, 20 minutes of it simulated."),
+        ({}, "Relation tells pairs that belong together from broken ones with AUROC 0.93 and counts with weight 0.80."),
+        ({}, "3 of 15 clips were left out."),
+        (
+            {},
+            "raised at a score of 2.75 (about one normal window in 560 is that unusual) and cleared at 1.65.",
+        ),
+        ({}, "Fewer than 5.0 false alarms an hour (95 % sure), from 36 minutes of normal behaviour held back."),
+        ({}, "A's head is 0.30 m closer to B's neck; rarer than 1 normal window in 200."),
+        ({}, "Most similar: other at 7.25 s"),
+        ({"collapse": ""}, "The network did not collapse: it still tells windows apart."),
+        ({"collapse": "it fell"}, "The network collapsed: it fell. The model was written all the same"),
+        ({"collapse": "it fell", "stopped": True}, "Training stopped there and no model was written"),
+    ],
+)
+def test_what_it_says(changes, text):
+    assert text in words(**changes)
+
+
+def test_a_network_left_out_says_how_much_there_was_and_is_needed():
+    left_out = {
+        "hours": 4 / 60, "weights": {"neighbours": 1.0, "flow": 0.0, "unusual": 1.0, "relation": 0.0},
+        "broken_pairs": {"neighbours": {"partner": 0.7}, "relation": {}, "flow": {}},
+        "broken_pairs_mean": {"neighbours": 0.7, "relation": None, "flow": None}, "curve": [],
+    }  # fmt: skip
+    said = words(**left_out)
+    assert (
+        "No network, so relation and flow are left out: 4.0 minutes of pairs from 12 clips or sessions were too" in said
+    )
+    assert "This part was left out of the model: it is 0 everywhere." in said
+    said = words(**left_out, needed={"minutes": 10.0, "units": 10})
+    assert "there were 4.0 minutes of pairs from 12 clips or sessions, 10 minutes and 10 clips are needed." in said
+    assert "While it learnt" not in said
+
+
+@pytest.mark.parametrize(
+    ("weight", "options", "text"),
+    [
+        (0.0, {}, "Relation was left out: it tells pairs that belong together from broken ones with AUROC 0.62 (0.5 is "
+                  "guessing), 0.80 is needed."),
+        (0.3, {"least_trust": 0.3}, "Relation counts with weight 0.30 only because least_trust asks for it: it tells"),
+    ],
+)  # fmt: skip
+def test_a_part_that_learnt_little(weight, options, text):
+    assert text in words(
+        weights={"relation": weight}, broken_pairs_mean={"relation": 0.62}, options=options, needed={"auroc": 0.8}
+    )
+
+
+def test_a_stopped_run_shows_its_curves_and_no_scores_of_a_model_there_is_not():
+    curve = [{"epoch": e, "nll": 9.0 - e if e else None, "spread": 0.02 / (e + 1), "gap": 0.1, "auroc": 0.5}
+             for e in range(8)]  # fmt: skip
+    said = words(collapse="flat", stopped=True, curve=curve, monitor={"spread": 0.002, "gap": 0.3})
+    assert said.count("collapsed below") == 2
+    assert "negative log-likelihood, nats" in said
+    assert "An alarm is raised" not in said
+    assert "Scores of normal windows" not in said
+    assert "The most unusual" not in said
+
+
+def test_thresholds_are_drawn_where_alarms_are_decided():
+    said = words()
+    assert said.count("raised 2.75") == 1
+    assert said.count("cleared 1.65") == 1
+
+
+def test_a_part_nobody_told_the_page_of_is_shown_by_its_name():
+    page = words(weights={"extra_trees": 0.4}, broken_pairs={"extra_trees": {"odd kind": 0.7}},
+                 broken_pairs_mean={"extra_trees": 0.71})  # fmt: skip
+    assert "Extra trees tells pairs that belong together" in page
+    assert "odd kind 0.700" in page
+
+
+@pytest.mark.parametrize("report", [{}, {"name": "m", "curve": [1, 2], "weights": None}])
+def test_a_report_of_nearly_nothing_is_a_page(report):
+    assert "Training report" in " ".join(read(report_page(report)).words)
+
+
+def test_a_pose_of_another_layout_is_no_picture():
+    odd = made()["most_unusual_normal"][0] | {"pose": [[[0.0, 0.0, 0.0]] * 3] * 2}
+    odd["nearest"] = odd["nearest"] | {"pose": odd["pose"]}
+    assert "No picture: the pose does not fit the layout." in words(most_unusual_normal=[odd])
+
+
+def test_both_people_are_drawn_bone_by_bone_in_every_view():
+    page = report_page(made())
+    assert page.count('class="bone p0"') == page.count('class="bone p1"') == 4 * len(UPPER11.bones)
+    assert page.count('class="link"') == 4
