@@ -4,15 +4,19 @@ DyadwatchError
 ├── LayoutError          joints do not fit: rename them, or choose another model or layout
 ├── ClipError            a clip file cannot be used: names the file and what is wrong with it
 ├── TrainingError        training cannot start or go on: says what it needs
+│   └── CollapseError    the network has unlearnt everything: has the report of what was seen
 ├── ArtefactError        a model file does not fit or is damaged: export or fetch it again
 ├── CalibrationError     a calibration file does not belong to the model
 ├── ConfigError          a configuration key is wrong: names key, value, what was expected, the line
 ├── MissingExtraError    an optional dependency is not installed: names the command that installs it
+├── RecordingError       a recording cannot be read or used: names the file and what was found in it
 ├── ProviderError        the inference engine cannot run where it was told to
 └── WireError            a message from a publisher breaks the wire protocol; has a countable `reason`
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class DyadwatchError(Exception):
@@ -31,6 +35,19 @@ class TrainingError(DyadwatchError):
     """Training cannot start, or must stop, and the message says what is needed."""
 
 
+class CollapseError(TrainingError):
+    """Training was stopped because it made everything look alike.
+
+    Arguments:
+        text: what was seen, and what to do.
+        report: everything measured until then, as plain values.
+    """
+
+    def __init__(self, text: str, report: dict[str, Any]) -> None:
+        super().__init__(text)
+        self.report = report
+
+
 class ArtefactError(DyadwatchError):
     """A model file is damaged, of another version, or does not fit what is asked of it."""
 
@@ -41,6 +58,10 @@ class CalibrationError(DyadwatchError):
 
 class ConfigError(DyadwatchError):
     """A configuration value is wrong; the message names key, value, expectation and line."""
+
+
+class RecordingError(DyadwatchError):
+    """A file is no recording, holds nothing whole, or does not allow what is asked of it."""
 
 
 class ProviderError(DyadwatchError):

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from dyadwatch.core.auroc import auroc
-from dyadwatch.core.errors import TrainingError
+from dyadwatch.core.errors import CollapseError, TrainingError
 from dyadwatch.core.iadnet.network import IADNet
 from dyadwatch.core.iadnet.scorer import FeatureDensity, Maps, PairEncoder, PairScorer, Weights
 from dyadwatch.core.neighbours import NearestNeighbour
@@ -68,7 +68,8 @@ def train_paper(material: Material, options: TrainOptions, listen: Listener, sta
     """End-to-end NLL with Adam, 1e-3 falling to 1e-5.
 
     Raises:
-        TrainingError: when features collapse and `options.stop_on_collapse` is set; says what was seen.
+        CollapseError: when features collapse and `options.stop_on_collapse` is set; says what was seen.
+        TrainingError: when there is too little to watch for that, or the likelihood is not finite.
     """
     layout = material.prepared.layout
     if not material.broken:
@@ -105,14 +106,18 @@ def train_paper(material: Material, options: TrainOptions, listen: Listener, sta
         listen(Progress("paper", epoch, options.epochs, {k: latest[k] for k in ("nll", "spread", "gap", "auroc")}))
         verdict = verdict or collapsed(history)
         if verdict and options.stop_on_collapse:
-            raise TrainingError(
-                f"collapsed in epoch {epoch} of {options.epochs}: {verdict}, while the training loss fell from "
-                f"{history[1].nll:.1f} to {history[-1].nll:.1f} nats; such a model tells nothing apart, train with "
-                "--recipe default"
-            )
+            break
         if options.max_minutes is not None and time.monotonic() - started > 60 * options.max_minutes:
             break
-    return _assemble(network.eval(), material, options, history, verdict, started)
+    trained = _assemble(network.eval(), material, options, history, verdict, started)
+    if verdict and options.stop_on_collapse:
+        raise CollapseError(
+            f"collapsed in epoch {history[-1].epoch} of {options.epochs}: {verdict}, while the training loss fell from "
+            f"{history[1].nll:.1f} to {history[-1].nll:.1f} nats; such a model tells nothing apart, train with "
+            "--recipe default",
+            trained.report | {"stopped": True},
+        )
+    return trained
 
 
 @torch.no_grad()
@@ -169,6 +174,7 @@ def _assemble(
         "broken_pairs_mean": {"flow": history[-1].auroc},
         "curve": [asdict(e) for e in history],
         "collapse": verdict,
+        "monitor": {"spread": _LEAST_SPREAD * history[0].spread, "gap": _LEAST_GAP},
         "calibration": calibration,
         "windows": len(material.windows),
         "support": len(bank.support),
