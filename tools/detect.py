@@ -1,4 +1,4 @@
-"""`dyadwatch detect`: clip files in, events out, without sockets, as fast as the machine goes."""
+"""`dyadwatch detect`: pose files in, events out, without sockets, as fast as the machine goes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from dyadwatch.core.body import LARGEST_BODY_M, guess_units
-from dyadwatch.core.clips import Clip, read_clips
+from dyadwatch.core.clips import Clip
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.pose import PoseFrame
@@ -25,23 +25,10 @@ from dyadwatch.stream.publishers.clips import clip_frames
 from dyadwatch.stream.sinks import JsonLinesSink, Sink
 from dyadwatch.stream.table import EventLinesSink
 from dyadwatch.tools.detector import configure, load_detector
+from dyadwatch.tools.files import NO_FPS_FLAGS, FpsFileFlags, select_clips
 
 _NS = 1_000_000_000
 _BATCH = 256  # frames between two words to the sinks
-
-
-def select_clips(paths: Sequence[Path], label: Sequence[str] = (), split: Sequence[str] = ()) -> list[Clip]:
-    """The clips of files in the shared format, those of some labels and splits only where given.
-
-    Raises:
-        ClipError: a file is unusable, or nothing is left; the message lists what there is.
-    """
-    clips = [clip for path in paths for clip in read_clips(path)]
-    kept = [c for c in clips if (not label or c.label in label) and (not split or c.split in split)]
-    if not kept:
-        labels, splits = sorted({c.label for c in clips}), sorted({c.split for c in clips})
-        raise ClipError(f"no clip has label {list(label)} and split {list(split)}; there are {labels} and {splits}")
-    return kept
 
 
 def check_clips(clips: Sequence[Clip], layout: Layout) -> None:
@@ -75,15 +62,18 @@ def detect(
     source: str = "clips",
     label: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     split: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    flags: FpsFileFlags = NO_FPS_FLAGS,
     json: Annotated[bool, Parameter(negative=())] = False,
     scores: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
-    """Find events in clip files. The same clips give the same events as when they are published to a running detector.
+    """Find events in pose files. The same files give the same events as when they are published to a running detector.
+
+    Reads what `publish file` reads, see docs/sources.md.
 
     Parameters
     ----------
     paths
-        Clip files (clips.npz) or the folders that hold them.
+        Files and folders. Files of one person each, such as BVH, are taken two by two.
     model
         Model file to score with, instead of the shipped one.
     config
@@ -101,7 +91,7 @@ def detect(
     scores
         With --json, print every score too.
     """
-    clips = select_clips(paths, label, split)
+    clips = select_clips(paths, label, split, flags)
     settings = configure(config, set_, model)
     detector = load_detector(settings)
     check_clips(clips, detector[0].shape.layout)

@@ -14,6 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
 
 from dyadwatch.core.errors import DyadwatchError, MissingExtraError
+from dyadwatch.core.readers.declared import Declared
+from dyadwatch.core.readers.read import read_dataset
+from dyadwatch.tools.files import NO_FLAGS, FileFlags
 
 if TYPE_CHECKING:
     from dyadwatch.core.evaluation.jobs import Status
@@ -40,6 +43,7 @@ class Request:
         settings: what was set by hand, by the names in `core.evaluation.settings.Settings`.
         cache: where results are kept; None keeps nothing.
         tell: called with a line about what goes on.
+        declared: what the user says of files that do not say it themselves.
     """
 
     data: Path
@@ -50,6 +54,7 @@ class Request:
     cache: Path | None = None
     tell: Callable[[str], None] = lambda text: None
     console: Console | None = None
+    declared: Declared | None = None
 
 
 @dataclass(frozen=True)
@@ -69,9 +74,8 @@ def run_offline(request: Request) -> Report:
     from dyadwatch.core.evaluation.settings import Settings
     from dyadwatch.core.evaluation.table import as_json, as_markdown
     from dyadwatch.core.evaluation.windows import folds_of
-    from dyadwatch.core.readers.read import read_dataset
 
-    data = read_dataset(request.data)
+    data = read_dataset(request.data, request.declared)
     chosen = dict(request.settings)
     if request.quick:
         train = {"steps": _QUICK_STEPS, "max_minutes": _QUICK_MINUTES} | chosen.get("train", {})
@@ -110,15 +114,14 @@ def run_offline(request: Request) -> Report:
 
 def run_live(request: Request) -> Report:
     """Real clips through the running detector, see `tools.evaluate_live`."""
-    from dyadwatch.core.clips import read_clips
     from dyadwatch.tools.evaluate_live import evaluate_live
 
     folds = tuple(request.settings.get("folds", ()))
     steps = request.settings.get("train", {}).get("steps")
     if request.quick:
-        folds = folds or (min(c.split for c in read_clips(request.data)),)
+        folds = folds or (min(c.split for c in read_dataset(request.data, request.declared)),)
         steps = steps or _QUICK_STEPS
-    found = evaluate_live(request.data, folds=folds, steps=steps, tell=request.tell)
+    found = evaluate_live(request.data, declared=request.declared, folds=folds, steps=steps, tell=request.tell)
     return Report(live_markdown(found), json_module.dumps({"protocol": "live", **found}, indent=1) + "\n")
 
 
@@ -206,11 +209,13 @@ def evaluate(
     out: Path | None = None,
     json: Path | None = None,
     threads: int = 2,
+    flags: FileFlags = NO_FLAGS,
 ) -> None:
     """Measure how well interactions are told apart, on data nothing was tuned on, with baselines in the same table.
 
-    Reads clips in the shared format, SBU's text files, NTU RGB+D 120's .skeleton files and Inter-X's folders. A
-    result is kept as soon as it is there, by what it was made from, so a stopped run goes on where it was.
+    Reads what `publish file` reads: clips in the shared format, SBU's text files, NTU RGB+D 120's .skeleton files,
+    Inter-X's folders, and folders of BVH, C3D, TRC, CSV or JSON frames with a folder a label inside. A result is kept
+    as soon as it is there, by what it was made from, so a stopped run goes on where it was.
 
     Parameters
     ----------
@@ -269,6 +274,7 @@ def evaluate(
         None if no_cache else cache or default_cache(),
         lambda text: console.print(text, soft_wrap=True),
         console,
+        flags.declared,
     )
     report = RUNNERS[protocol](request)
     sys.stdout.write(report.markdown + "\n")

@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from dyadwatch.core.artefact import ArtefactInfo, file_sha256
 from dyadwatch.core.auroc import auroc
 from dyadwatch.core.calibration import Calibration, calibration_path, write_calibration
-from dyadwatch.core.clips import Clip, ClipSet, read_clips
+from dyadwatch.core.clips import Clip, ClipSet
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.neighbours import NearestNeighbour
+from dyadwatch.core.readers.declared import Declared
+from dyadwatch.core.readers.read import read_dataset
 from dyadwatch.core.resample import interpolate
 from dyadwatch.core.statistics import Statistics
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
@@ -49,6 +51,7 @@ class ClipResult:
 def evaluate_live(
     data: Path,
     *,
+    declared: Declared | None = None,
     window_s: float = 2 / 3,
     rate: float = 4.0,
     folds: Sequence[str] = (),
@@ -58,7 +61,8 @@ def evaluate_live(
     """The live evaluation on SBU.
 
     Arguments:
-        data: folder of SBU in the shared clip format.
+        data: folder of SBU, in the shared clip format or its own.
+        declared: what the user says of files that do not say it themselves.
         window_s: length of the model's window; by default the ten frames that the shortest clips have.
         rate: how many times real time the clips are published at.
         folds: which folds are tested; all without any.
@@ -68,7 +72,7 @@ def evaluate_live(
     Raises:
         ClipError: when the data is not SBU.
     """
-    clips = read_clips(data)
+    clips = read_dataset(data, declared)
     known = sorted({c.split for c in clips})
     missing = [label for label in (*PEACEFUL, *VIOLENT) if label not in {c.label for c in clips}]
     if missing or len(known) < 2:

@@ -12,8 +12,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from dyadwatch.core.clips import ClipSet, read_clips
-from dyadwatch.core.errors import ClipError, MissingExtraError, TrainingError
+from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.errors import MissingExtraError, TrainingError
+from dyadwatch.tools.files import NO_FLAGS, FileFlags, select_sets
 
 if TYPE_CHECKING:
     from dyadwatch.core.training.material import Trained
@@ -34,6 +35,7 @@ def train(
     hop: int = 3,
     label: Annotated[tuple[str, ...], _Flag] = (),
     split: Annotated[tuple[str, ...], _Flag] = (),
+    flags: FileFlags = NO_FLAGS,
     recipe: Literal["default", "paper"] = "default",
     steps: int = 2000,
     seed: int = 0,
@@ -56,7 +58,7 @@ def train(
     Parameters
     ----------
     paths
-        Clip files (clips.npz) or the folders that hold them.
+        Pose files and folders of any format that `publish file` reads, see docs/sources.md.
     out
         The model file to write, ending in .onnx.
     layout
@@ -118,7 +120,7 @@ def train(
         least_trust=least_trust,
     )
     torch.set_num_threads(threads)
-    clip_sets = _clips(paths or [], label, split)
+    clip_sets: list[ClipSet] = [*select_sets(paths or [], label, split, flags)]
     if simulated is not None:
         from dyadwatch.stream.publishers.simulator.samples import normal_clips
 
@@ -167,21 +169,6 @@ def _check(out: Path, paths: list[Path] | None, simulated: float | None) -> None
         raise TrainingError(f"--simulated is {simulated:g}; expected minutes, more than 0 and at most a day")
     if not out.parent.is_dir():
         raise TrainingError(f"--out is {out}, but there is no folder {out.parent}; make it first")
-
-
-def _clips(paths: list[Path], labels: tuple[str, ...], splits: tuple[str, ...]) -> list[ClipSet]:
-    """Clip files with only the wanted labels and splits.
-
-    Raises:
-        ClipError: naming the file, or the labels and splits there are when nothing is left.
-    """
-    sets = [read_clips(path) for path in paths]
-    kept = [s.where(lambda c: (not labels or c.label in labels) and (not splits or c.split in splits)) for s in sets]
-    if sets and not any(len(s) for s in kept):
-        there = sorted({(c.label, c.split) for s in sets for c in s})
-        listed = ", ".join(f"{label or '-'}/{split or '-'}" for label, split in there)
-        raise ClipError(f"no clip has the wanted label and split; there are {listed:.400}")
-    return [s for s in kept if len(s)]
 
 
 def write(trained: Trained, out: Path, name: str, version: str) -> None:

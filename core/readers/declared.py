@@ -83,11 +83,11 @@ class Declared:
         if self.fps is not None:
             return self.fps
         if found is None:
-            raise ClipError(f"{path}: the format tells no frame rate; say it with --fps")
+            raise ClipError(f"{path}: the format tells no frame rate; say it with --file-fps")
         if not 0 < found <= FASTEST_FPS:
             raise ClipError(
                 f"{path}: says {found:g} frames per second; expected more than 0, at most {FASTEST_FPS:g} "
-                "(or say it with --fps)"
+                "(or say it with --file-fps)"
             )
         return found
 

@@ -12,7 +12,8 @@ from dyadwatch.core.errors import ClipError, LayoutError
 from dyadwatch.core.layouts import KINECT25, UPPER11
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.publishers.simulator.samples import anomaly_clips
-from dyadwatch.tools.detect import check_clips, select_clips
+from dyadwatch.tools.detect import check_clips
+from dyadwatch.tools.files import select_clips
 
 
 def test_clips_that_fit_pass() -> None:

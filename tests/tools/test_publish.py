@@ -141,7 +141,7 @@ def test_a_signal_ends_a_loop_with_a_summary(ear: Ear, folder: Path, number: sig
         (["simulator", "--anomalies", "push,dance"], "anomaly 'dance' is not known; expected one of push, punch,"),
         (["simulator", "--faults", "drip=1"], "faults are 'drip=1': Object contains unknown field `drip`"),
         (["simulator", "--wait", "0.1", "--to", "nowhere"], "address is 'nowhere'; expected something like"),
-        (["clips", "/no/such/folder"], "/no/such/folder: no such file; expected a clips.npz file"),
+        (["file", "/no/such/folder"], "/no/such/folder: no such file or folder; expected clips.npz with meta.json"),
     ],
 )
 def test_mistakes_are_one_sentence(words: list[str], text: str) -> None:

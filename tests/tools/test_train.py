@@ -74,7 +74,7 @@ def test_what_is_asked_is_checked_first(given, text):
 def test_a_label_that_is_not_there_names_those_that_are(clip_folder, tmp_path):
     with pytest.raises(ClipError) as caught:
         train([clip_folder], out=tmp_path / "m.onnx", label=("dance",))
-    assert str(caught.value) == "no clip has the wanted label and split; there are talk/a"
+    assert str(caught.value) == "no clip has label ['dance'] and split []; there are ['talk'] and ['a']"
 
 
 def test_export_wants_a_state(clip_folder, tmp_path):

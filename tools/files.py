@@ -1,0 +1,98 @@
+"""Pose files on the command line: the same formats and flags for every verb that reads them."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from dyadwatch.core.clips import Clip, ClipSet
+from dyadwatch.core.errors import ClipError
+from dyadwatch.core.readers.dataset import Dataset
+from dyadwatch.core.readers.declared import Axes, Declared
+from dyadwatch.core.readers.read import read_poses
+
+_FPS_HELP = "Frames per second of files that do not tell, or tell it wrong."
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class FileFlags:
+    """What files do not say themselves, for verbs with an --fps of their own."""
+
+    units: Annotated[
+        str | None, Parameter(help="Units of files that do not tell: m, cm, mm, in, or metres in one unit.")
+    ] = None
+    axes: Annotated[Axes | None, Parameter(help="Which axis of the files points up.")] = None
+    file_fps: Annotated[float | None, Parameter(name="--file-fps", help=_FPS_HELP)] = None
+    map: Annotated[
+        str | None,
+        Parameter(help="Which markers make which joint: a YAML file, or motionbuilder, cmu, motive, plug-in-gait, "
+                  "kinect-v1; found by the names of the markers if not given."),
+    ] = None  # fmt: skip
+
+    @property
+    def declared(self) -> Declared:
+        """The same, as the readers take it.
+
+        Raises:
+            ClipError: naming the flag's value and what was expected.
+        """
+        return Declared(self.units, self.axes, self.file_fps, self.map)
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class FpsFileFlags(FileFlags):
+    """What files do not say themselves; --fps can only mean theirs."""
+
+    file_fps: Annotated[float | None, Parameter(name=("--fps", "--file-fps"), help=_FPS_HELP)] = None
+
+
+NO_FLAGS = FileFlags()
+NO_FPS_FLAGS = FpsFileFlags()
+
+
+def select_sets(
+    paths: Sequence[Path], label: Sequence[str] = (), split: Sequence[str] = (), flags: FileFlags = NO_FLAGS
+) -> list[ClipSet]:
+    """The clips of pose files, those of some labels and splits only where given; what was skipped is told.
+
+    Raises:
+        ClipError: a file is unusable, or nothing is left; the message lists what there is.
+        ConfigError: the marker map is unusable.
+    """
+    sets = read_poses(paths, flags.declared)
+    for data in sets:
+        tell_skipped(data)
+    kept = [d.where(lambda c: (not label or c.label in label) and (not split or c.split in split)) for d in sets]
+    kept = [k for k in kept if len(k)]
+    if paths and not kept:
+        labels, splits = (sorted({getattr(c, k) for d in sets for c in d}) for k in ("label", "split"))
+        raise ClipError(
+            f"no clip has label {list(label)} and split {list(split)}; there are {labels!r:.300} and {splits!r:.300}"
+        )
+    return kept
+
+
+def select_clips(
+    paths: Sequence[Path], label: Sequence[str] = (), split: Sequence[str] = (), flags: FileFlags = NO_FLAGS
+) -> list[Clip]:
+    """The clips of `select_sets`, in one list.
+
+    Raises:
+        ClipError: a file is unusable, or nothing is left; the message lists what there is.
+        ConfigError: the marker map is unusable.
+    """
+    return [clip for data in select_sets(paths, label, split, flags) for clip in data]
+
+
+def tell_skipped(data: Dataset) -> None:
+    """One line on standard error for clips that cannot be used."""
+    if data.skipped:
+        first = data.skipped[0]
+        sys.stderr.write(f"{data.name}: {len(data.skipped)} skipped, such as {first.name}: {first.reason}\n")
