@@ -95,6 +95,16 @@ class LivenessOptions(Section, frozen=True):
     forget_s: Positive = 3600.0
 
 
+class RecordOptions(Section, frozen=True):
+    """Whether and where what is received and told is kept."""
+
+    folder: str = ""  # empty: nothing is recorded
+    max_mb: Positive = 256.0  # a larger file is ended and the next begun
+    max_minutes: Positive = 60.0  # and so is an older one
+    keep_days: NotNegative = 30.0  # older recordings are deleted; 0: never
+    min_free_mb: NotNegative = 512.0  # below this recording stops and detecting goes on
+
+
 class Config(Section, frozen=True):
     """The whole of config.yaml."""
 
@@ -107,3 +117,4 @@ class Config(Section, frozen=True):
     alarm: AlarmOptions = AlarmOptions()
     sinks: SinkOptions = SinkOptions()
     liveness: LivenessOptions = LivenessOptions()
+    record: RecordOptions = RecordOptions()

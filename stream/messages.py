@@ -93,6 +93,7 @@ class StatusMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="st
     last_stamp: int
     model: str
     provider: str
+    recording: str | None = None
 
     @property
     def topic(self) -> str:

@@ -73,9 +73,9 @@ class Intake:
             line = self.lines[frame.source] = SourceLine(frame.source, self._shape, self._config, count)
         return line.push(frame, arrived)
 
-    def forget(self, source: str) -> list[Item]:
+    def forget(self, source: str, reason: str = "source_forgotten") -> list[Item]:
         """Gives up a source that has been silent for long, which makes room for another; ends its pairs."""
-        return self.lines.pop(source).finish(time.monotonic_ns(), "source_forgotten")
+        return self.lines.pop(source).finish(time.monotonic_ns(), reason)
 
     def finish(self, reason: str) -> list[Item]:
         """Releases what is held back and ends all pairs of all sources."""

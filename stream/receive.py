@@ -17,6 +17,7 @@ from dyadwatch.stream.pipeline import DETECTOR
 from dyadwatch.stream.wire import decode_pose, topic_source
 
 _log = logging.getLogger(__name__)
+Tap = Callable[[list[bytes], PoseFrame | None, int], None]
 
 
 def bind(socket: zmq.Socket[bytes], address: str, key: str) -> None:
@@ -41,6 +42,7 @@ class Receiver:
         counters: where refusals are counted.
         known: tells whether a source has sent good frames before; what nobody known sent is put down to the detector,
             so that made-up names cannot fill the memory.
+        tap: shown every message as received, its frame (None if it was refused) and the monotonic ns of its coming.
     """
 
     def __init__(
@@ -49,8 +51,10 @@ class Receiver:
         options: WireOptions,
         counters: Counters,
         known: Callable[[str], bool],
+        tap: Tap | None = None,
     ) -> None:
         self._options = options
+        self._tap = tap
         self._counters = counters
         self._known = known
         self._refusals = LimitedLog(_log)
@@ -74,12 +78,17 @@ class Receiver:
         parts = self._socket.recv_multipart(zmq.NOBLOCK)
         arrived = time.monotonic_ns()
         try:
-            return decode_pose(parts, self._options), arrived
+            frame = decode_pose(parts, self._options)
         except WireError as e:
+            if self._tap is not None:
+                self._tap(parts, None, arrived)
             source = self._blame(parts[0])
             self._counters.add(source, e.reason)
             self._refusals.warning(source, e.reason, str(e))
             return None
+        if self._tap is not None:
+            self._tap(parts, frame, arrived)
+        return frame, arrived
 
     def waiting(self) -> bool:
         """Whether a message has arrived that was not yet received."""

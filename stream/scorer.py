@@ -56,6 +56,7 @@ class Scorer:
     """
 
     def __init__(self, path: Path, options: ScorerOptions) -> None:
+        self.path = path
         self.info: ArtefactInfo = read_info(path)
         self._max_batch = options.max_batch
         try:

@@ -20,6 +20,8 @@ from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.pipeline import DETECTOR, Intake, Judge, Losses
 from dyadwatch.stream.queue import ItemQueue
 from dyadwatch.stream.receive import Receiver
+from dyadwatch.stream.recordings.about import about_detector
+from dyadwatch.stream.recordings.recorder import Recorder, RecordSink
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.sinks import Sink, Sinks, ZmqSink
 from dyadwatch.stream.status import StatusBoard
@@ -40,7 +42,7 @@ class Service:
         sinks: further sinks by name, beside the PUB socket of the configuration.
 
     Raises:
-        ConfigError: when an address cannot be bound.
+        ConfigError: when an address cannot be bound, or the folder for recordings cannot be written to.
     """
 
     def __init__(
@@ -52,6 +54,10 @@ class Service:
         losses = Losses(self.counters)
         self._intake = Intake(scorer.shape, config, losses)
         self._judge = Judge(scorer, thresholds, config, losses)
+        self._recorder: Recorder | None = None
+        if config.record.folder:
+            about = about_detector(scorer, thresholds, config)
+            self._recorder = Recorder(config.record, self.counters, about)
         self._queue = ItemQueue(config.scorer.max_queue, lambda source: losses.add(source, "shed_overload"))
         self._board = StatusBoard(
             self._intake,
@@ -60,14 +66,18 @@ class Service:
             config.liveness,
             f"{scorer.info.name} {scorer.info.version}",
             scorer.provider,
+            lambda: self._recorder and self._recorder.state,
         )
         self._stop = threading.Event()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
-            self._receiver = Receiver(self._context, config.wire, self.counters, lambda s: s in self._intake.lines)
+            tap = self._recorder and self._recorder.received
+            self._receiver = Receiver(self._context, config.wire, self.counters, lambda s: s in self._intake.lines, tap)
             all_sinks = dict(sinks or {})
             if config.sinks.bind:
                 all_sinks["zmq"] = ZmqSink(self._context, config.sinks.bind)
+            if self._recorder is not None:
+                all_sinks["record"] = RecordSink(self._recorder)
         except BaseException:
             self._context.destroy(linger=0)
             raise
@@ -81,6 +91,8 @@ class Service:
         """Runs until `stop` is called, from a signal handler or another thread."""
         try:
             self._warm_up()
+            if self._recorder is not None:
+                self._recorder.start()
             _log.info("listening on %s, telling on %s", self._config.wire.bind, self._config.sinks.bind or "no socket")
             with ThreadPoolExecutor(max_workers=2, thread_name_prefix="dyadwatch") as pool:
                 try:
@@ -94,6 +106,8 @@ class Service:
                 t.result()
         finally:
             self._context.destroy()
+            if self._recorder is not None:
+                self._recorder.close()
         _log.info("stopped; open events are closed and ports are free")
 
     def _warm_up(self) -> None:
@@ -109,10 +123,15 @@ class Service:
                 for source in self._board.forgotten():
                     _log.warning("%s: silent for over liveness.forget_s; forgotten", source)
                     self._queue.put(self._intake.forget(source))
+                    if self._recorder is not None:
+                        self._recorder.ended(source, "source_forgotten")
             until = time.monotonic() + _DRAIN_S
             while self._receiver.waiting() and time.monotonic() < until:
                 self._receive_one(0)
             self._queue.put(self._intake.finish("shutdown"))
+            if self._recorder is not None:
+                for source in self._intake.lines:
+                    self._recorder.ended(source, "shutdown")
         finally:
             self._receiver.close()
             self._queue.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.config import LivenessOptions
@@ -69,6 +70,7 @@ class StatusBoard:
         intake, judge, counters: of the running detector.
         options: the section `liveness` of the configuration.
         model, provider: told with every status.
+        recording: says whether what is received is recorded just now; None where nobody asked for it.
     """
 
     def __init__(
@@ -79,7 +81,9 @@ class StatusBoard:
         options: LivenessOptions,
         model: str,
         provider: str,
+        recording: Callable[[], str | None] = lambda: None,
     ) -> None:
+        self._recording = recording
         self._intake = intake
         self._judge = judge
         self._counters = counters
@@ -115,8 +119,9 @@ class StatusBoard:
         """The status of every source, and of the detector itself for what no source can be blamed for."""
         out = [self._of(source, line) for source, line in list(self._intake.lines.items())]
         own = self._counters.of(DETECTOR)
-        if own or not out:
-            out.append(self._own(own, waiting=not out))
+        recording = self._recording()
+        if own or recording or not out:
+            out.append(self._own(own, recording, waiting=not out))
         return out
 
     def _of(self, source: str, line: SourceLine) -> StatusMessage:
@@ -157,7 +162,7 @@ class StatusBoard:
         self._shed[source] = (shed, at)
         return at > 0 and now - at < _OVERLOAD_S * _NS
 
-    def _own(self, dropped: dict[str, int], *, waiting: bool) -> StatusMessage:
+    def _own(self, dropped: dict[str, int], recording: str | None, *, waiting: bool) -> StatusMessage:
         nothing = "nothing usable has come yet, see dropped" if dropped else "no source has sent anything yet"
         return StatusMessage(
             source=DETECTOR,
@@ -175,4 +180,5 @@ class StatusBoard:
             last_stamp=0,
             model=self._model,
             provider=self._provider,
+            recording=recording,
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
@@ -86,14 +86,25 @@ class PosePublisher:
             ConfigError: when the frame's source has a name that detectors refuse.
             DyadwatchError: when used outside of `with`.
         """
-        if self._socket is None:
-            raise DyadwatchError("a PosePublisher sends only inside its 'with' block")
         if frame.source not in self._sources:
             self._check(frame.source)
         if frame.epoch == 0:
             frame = replace(frame, epoch=self._epoch)
+        return self.send_parts(encode_pose(frame, fps=fps))
+
+    def send_parts(self, parts: Sequence[bytes]) -> bool:
+        """Sends a message that is already encoded, as it is.
+
+        Returns:
+            whether it went out; if not, it is counted in `shed`.
+
+        Raises:
+            DyadwatchError: when used outside of `with`.
+        """
+        if self._socket is None:
+            raise DyadwatchError("a PosePublisher sends only inside its 'with' block")
         try:
-            self._socket.send_multipart(encode_pose(frame, fps=fps))
+            self._socket.send_multipart(parts)
         except zmq.Again:
             self.shed += 1
             return False

@@ -1,0 +1,145 @@
+"""What a recording holds: channels, their encodings and schemas. See docs/recordings.md.
+
+Pose messages are kept as they came, part by part; what the detector said is kept as the JSON it said it in.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+from msgspec import Struct, inspect
+
+from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage
+
+FORMAT = 1
+PROFILE = "dyadwatch"
+ABOUT = "dyadwatch"  # name of the metadata record at the head of every file
+
+POSE = "pose."
+OTHERS = "pose.@others"  # once a file has a channel for MOST_SOURCES sources
+MOST_SOURCES = 1024
+REFUSED = "refused"
+ENDED = "ended"
+
+_MULTIPART = """\
+The parts of one ZeroMQ message as received: a msgpack array of byte strings. For dyadwatch they are topic, header
+(msgpack map) and payload (little-endian float32); docs/wire-protocol.md describes them.
+log_time: when it was received, by the receiver's clock. publish_time: the frame's own stamp, or log_time.
+sequence: number of the message among all that were received, from 0; what is missing was not recorded.
+"""
+
+
+EndReason = Literal["source_forgotten", "shutdown", "end_of_stream"]
+
+
+class Ended(Struct, frozen=True, kw_only=True, tag_field="kind", tag="ended"):
+    """The detector gave up a source at this point: it was silent for too long, or the detector was stopped."""
+
+    v: int = FORMAT
+    source: str
+    reason: EndReason
+
+
+class About(Struct, frozen=True, kw_only=True):
+    """Where a file comes from; kept as MCAP metadata, whose values are all text.
+
+    Arguments:
+        format: of the recording.
+        run: made by one run of the recorder; the same in all its files, larger in later runs.
+        part: number of the file in its run, from 1.
+        program: what wrote it.
+        started: unix ns when the run began.
+        origin: `received`, or `cut` or `merged` out of other recordings.
+        config: the configuration of the detector as JSON; empty where no detector ran.
+        model: name and version of the model; empty where no detector ran.
+        model_sha256: of its file.
+        raise_at, clear_at: the thresholds in force; empty where no detector ran.
+    """
+
+    format: str = str(FORMAT)
+    run: str
+    part: str = "1"
+    program: str = ""
+    started: str = ""
+    origin: str = "received"
+    config: str = ""
+    model: str = ""
+    model_sha256: str = ""
+    raise_at: str = ""
+    clear_at: str = ""
+
+
+class Schema(Struct, frozen=True):
+    """An MCAP schema."""
+
+    name: str
+    encoding: str
+    data: bytes
+
+
+def _plain(kind: inspect.Type) -> dict[str, Any]:
+    """A JSON schema without references and with one type a key, the part of the language that viewers understand."""
+    match kind:
+        case inspect.BoolType():
+            return {"type": "boolean"}
+        case inspect.IntType():
+            return {"type": "integer"}
+        case inspect.FloatType():
+            return {"type": "number"}
+        case inspect.StrType():
+            return {"type": "string"}
+        case inspect.LiteralType():
+            return {"type": "string", "enum": list(kind.values)}
+        case inspect.VarTupleType() | inspect.ListType():
+            return {"type": "array", "items": _plain(kind.item_type)}
+        case inspect.TupleType():
+            return {"type": "array", "items": _plain(kind.item_types[0])}
+        case inspect.DictType():
+            return {"type": "object", "additionalProperties": _plain(kind.value_type)}
+        case inspect.UnionType():
+            some = [t for t in kind.types if not isinstance(t, inspect.NoneType)]
+            note = {"description": "or null"} if len(some) < len(kind.types) else {"description": "text or a number"}
+            return _plain(some[-1]) | note
+        case inspect.StructType():
+            own = {f.encode_name: _plain(f.type) for f in kind.fields}
+            tag = {kind.tag_field: {"type": "string", "const": kind.tag}} if kind.tag_field else {}
+            return {"type": "object", "properties": tag | own}
+        case _:
+            raise TypeError(f"no JSON schema for {kind}")
+
+
+def _json_schema(name: str, struct: type[Struct]) -> Schema:
+    plain = {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": name}
+    return Schema(f"dyadwatch.{name}", "jsonschema", msgspec.json.encode(plain | _plain(inspect.type_info(struct))))
+
+
+MULTIPART = Schema("dyadwatch.Multipart", "text", _MULTIPART.encode())
+ENDED_SCHEMA = _json_schema("Ended", Ended)
+_OF_MESSAGE = {
+    ScoreMessage: _json_schema("Score", ScoreMessage),
+    EventMessage: _json_schema("Event", EventMessage),
+    StatusMessage: _json_schema("Status", StatusMessage),
+}
+JSON, MSGPACK = "json", "msgpack"
+
+encode_parts = msgspec.msgpack.Encoder().encode
+decode_parts = msgspec.msgpack.Decoder(list[bytes]).decode
+encode_ended = msgspec.json.Encoder().encode
+decode_ended = msgspec.json.Decoder(Ended).decode
+
+
+def schema_of(message: Message) -> Schema:
+    """The schema of a message of the detector."""
+    return _OF_MESSAGE[type(message)]
+
+
+def event_time(message: Message) -> int | None:
+    """The moment on its source's clock that a message is about; None for a status."""
+    match message:
+        case ScoreMessage():
+            return message.end
+        case EventMessage():
+            return message.stamp
+        case _:
+            return None

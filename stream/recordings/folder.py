@@ -1,0 +1,60 @@
+"""The folder of recordings: names of files, how long they are kept, room on the disk."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from pathlib import Path
+
+SUFFIX = ".mcap"
+_NS = 1_000_000_000
+_NAME = re.compile(r"dyadwatch_\d{8}T\d{6}Z_(\d{19})_(\d{4,})\.mcap")
+_DAY_S = 86_400.0
+
+
+def recording_name(run: int, part: int, now_ns: int) -> str:
+    """Name of a file: when it began (UTC), run and part; names sort in the order of parts within a run."""
+    began = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_ns // _NS))
+    return f"dyadwatch_{began}_{run:019d}_{part:04d}{SUFFIX}"
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a recorder gave the file its name; no other file is ever deleted."""
+    return _NAME.fullmatch(path.name) is not None
+
+
+def delete_expired(folder: Path, keep_days: float, now_s: float, spare: Path | None = None) -> list[Path]:
+    """Deletes recordings last written to more than `keep_days` ago.
+
+    Arguments:
+        folder: of recordings.
+        keep_days: 0 keeps them for ever.
+        now_s: unix seconds.
+        spare: a file that stays in any case, the one being written.
+
+    Returns:
+        What was deleted.
+
+    Raises:
+        OSError: when one cannot be deleted.
+    """
+    if keep_days <= 0:
+        return []
+    gone = []
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        if path == spare or not is_ours(path) or path.is_symlink():
+            continue
+        if now_s - path.stat().st_mtime > keep_days * _DAY_S:
+            path.unlink()
+            gone.append(path)
+    return gone
+
+
+def free_mb(folder: Path) -> float:
+    """Megabytes that may still be written.
+
+    Raises:
+        OSError: when the folder is not there.
+    """
+    return shutil.disk_usage(folder).free / 1e6

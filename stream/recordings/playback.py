@@ -1,0 +1,126 @@
+"""Several files as one recording, in order, with what lies between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+
+from dyadwatch.core.errors import ConfigError, RecordingError
+from dyadwatch.stream.recordings.folder import SUFFIX
+from dyadwatch.stream.recordings.queue import Received, Said
+from dyadwatch.stream.recordings.reader import Entry, Recording
+from dyadwatch.stream.recordings.records import is_mcap
+
+_NS = 1_000_000_000
+_SEQUENCES = 2**32
+
+
+class NewRun:
+    """Between two entries: what follows was recorded by another run; nothing joins the two."""
+
+
+def is_recording(path: Path) -> bool:
+    """Whether a path names a recording: an MCAP file, whatever it is called, or a folder with some."""
+    return path.suffix == SUFFIX or is_mcap(path) or (path.is_dir() and any(path.glob(f"*{SUFFIX}")))
+
+
+class Playback:
+    """Files of one or more runs of a recorder.
+
+    Arguments:
+        paths: recordings, or folders that hold some; in any order.
+        start, end: only what was recorded in between: seconds from the beginning, or ISO dates and times (UTC where
+            they name no zone); None for everything.
+
+    Attributes:
+        recordings: in the order of runs and parts.
+        notes: what is missing and why; complete once all entries were read.
+
+    Raises:
+        RecordingError: a file is no recording, or one is given twice.
+        ConfigError: a time cannot be understood.
+    """
+
+    def __init__(self, paths: Sequence[Path], start: str | None = None, end: str | None = None) -> None:
+        self._own_notes: list[str] = []
+        found: list[Recording] = []
+        for path in paths:
+            found += self._folder(path) if path.is_dir() else [Recording(path)]
+        self.recordings = sorted(found, key=lambda r: (r.order, r.path))
+        for a, b in pairwise(self.recordings):
+            if a.order == b.order:
+                raise RecordingError(f"{b.path}: holds the same part of the same run as {a.path}; expected each once")
+            if a.order[0] == b.order[0] and b.order[1] != a.order[1] + 1:
+                self._own_notes.append(
+                    f"{b.path}: part {b.order[1]} follows part {a.order[1]}; parts between are missing"
+                )
+        spans = [r.span for r in self.recordings if r.span]
+        self.first = min((s[0] for s in spans), default=0)
+        self.last = max((s[1] for s in spans), default=0)
+        self.start = 0 if start is None else self._moment("from", start)
+        self.end = 2**63 if end is None else self._moment("to", end)
+        if self.end <= self.start:
+            raise ConfigError(f"--to is {end}, which is not after --from, {start or 'the beginning'}")
+
+    @property
+    def notes(self) -> list[str]:
+        """What is missing and why."""
+        return [note for r in self.recordings for note in r.notes] + self._own_notes
+
+    @property
+    def seconds(self) -> float:
+        """Length of what is played, by the receiver's clock."""
+        return max(min(self.last, self.end) - max(self.first, self.start), 0) / _NS
+
+    def __iter__(self) -> Iterator[Entry | NewRun]:
+        run: str | None = None
+        following: int | None = None
+        for recording in self.recordings:
+            if recording.about.run != run:
+                if run is not None:
+                    yield NewRun()
+                run, following = recording.about.run, None
+            missing = 0
+            for entry in recording.entries(self.start, self.end):
+                if isinstance(entry, Received):
+                    if following is not None and recording.about.origin == "received":
+                        missing += (entry.sequence - following) % _SEQUENCES
+                    following = (entry.sequence + 1) % _SEQUENCES
+                yield entry
+            if missing:
+                self._own_notes.append(f"{recording.path}: {missing} received messages in or before it are missing")
+
+    def received(self) -> Iterator[Received]:
+        """What was received alone."""
+        return (e for e in self if isinstance(e, Received))
+
+    def said(self) -> Iterator[Said]:
+        """What the detector said, and where it gave up a source."""
+        return (e for e in self if isinstance(e, Said))
+
+    def _folder(self, folder: Path) -> list[Recording]:
+        found = []
+        for path in sorted(folder.glob(f"*{SUFFIX}")):
+            try:
+                found.append(Recording(path))
+            except RecordingError as e:
+                self._own_notes.append(f"left out: {e}")
+        if not found:
+            raise RecordingError(f"{folder}: a folder without recordings; expected files *{SUFFIX}")
+        return found
+
+    def _moment(self, option: str, text: str) -> int:
+        """Unix ns of a time given in words."""
+        try:
+            return self.first + round(float(text) * _NS)
+        except (ValueError, OverflowError):
+            pass
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise ConfigError(
+                f"--{option} is {text!r}; expected seconds from the beginning, or a time such as 2026-11-21T14:30:00"
+            ) from None
+        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * _NS)

@@ -1,0 +1,243 @@
+"""Records on a thread of its own: neither a slow disk nor a full one ever holds up the detector."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+
+from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.config import RecordOptions
+from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.messages import Message
+from dyadwatch.stream.pipeline import DETECTOR
+from dyadwatch.stream.recordings.channels import MOST_SOURCES, OTHERS, POSE, REFUSED, About, Ended, EndReason
+from dyadwatch.stream.recordings.file import RecordingFile
+from dyadwatch.stream.recordings.folder import delete_expired, free_mb, recording_name
+from dyadwatch.stream.recordings.queue import Received, Said, WriteQueue
+
+_log = logging.getLogger(__name__)
+_NS = 1_000_000_000
+_FLUSH_S = 0.5  # half of the second that a kill may cost
+_POLL_S = 0.1
+_LOOK_S = 10.0  # between two looks at the disk's room, the files' age, and tries to begin again
+_CLOSE_S = 10.0
+
+
+class Recorder:
+    """Writes what is received and said to files in a folder, from `start` to `close`.
+
+    When the disk is full, or below `min_free_mb`, recording stops: what comes is counted as `record_disk_full`, the
+    status says so, and every ten seconds it looks whether there is room again. What comes faster than it can be
+    written is counted as `record_overflow`.
+
+    Arguments:
+        options: the section `record` of the configuration, with a folder.
+        counters: where losses are counted, for the detector.
+        about: what the head of every file says; run and part are filled in.
+
+    Raises:
+        ConfigError: when the folder cannot be made or written to.
+    """
+
+    def __init__(self, options: RecordOptions, counters: Counters, about: About | None = None) -> None:
+        self._options = options
+        self._counters = counters
+        self._folder = Path(options.folder)
+        self._run = time.time_ns()
+        self._about = msgspec.structs.replace(about or About(run=""), run=str(self._run), started=str(self._run))
+        self._part = 0
+        self._offset = self._run - time.monotonic_ns()  # receive times keep their order when the clock is set
+        self._sequence = 0
+        self._queue = WriteQueue()
+        self._file: RecordingFile | None = None
+        self._flushed = 0  # bytes of the file that are whole
+        self._pending = 0  # messages written since then
+        self._opened = self._looked = self._last_flush = 0.0
+        self._cpu_s = 0.0
+        self._trouble = ""
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="recorder")
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with os.scandir(self._folder):
+                pass
+        except OSError as e:
+            raise ConfigError(
+                f"record.folder is {options.folder!r}; expected a folder that can be written to ({e.strerror})"
+            ) from None
+
+    def start(self) -> None:
+        """Opens the first file and begins to write; what comes before waits."""
+        self._thread.start()
+
+    @property
+    def state(self) -> str:
+        """`on`, or why nothing is recorded just now."""
+        return f"stopped: {self._trouble}" if self._trouble else "on"
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor seconds that the writing thread has used, as of its last turn."""
+        return self._cpu_s
+
+    def received(self, parts: list[bytes], frame: PoseFrame | None, arrived: int) -> None:
+        """Takes a message as received.
+
+        Arguments:
+            parts: verbatim.
+            frame: what it was decoded to; None if it was refused.
+            arrived: monotonic ns.
+        """
+        source, stamp = (None, 0) if frame is None else (frame.source, frame.stamp)
+        self._put(Received(parts, source, stamp, arrived + self._offset, self._sequence))
+        self._sequence += 1
+
+    def ended(self, source: str, reason: EndReason) -> None:
+        """Takes note that the detector gives up a source at this point of what it receives."""
+        self._put(Said(Ended(source=source, reason=reason), self._now()))
+
+    def said(self, messages: Sequence[Message]) -> None:
+        """Takes what the detector told."""
+        now = self._now()
+        for message in messages:
+            self._put(Said(message, now))
+
+    def close(self) -> None:
+        """Writes what waits and closes the file."""
+        self._stop.set()
+        if self._thread.ident is None:
+            return
+        self._thread.join(_CLOSE_S)
+        if self._thread.is_alive():
+            _log.error(
+                "the recording in %s takes over %g s to end; its last second may be lost", self._folder, _CLOSE_S
+            )
+
+    def _now(self) -> int:
+        return time.monotonic_ns() + self._offset
+
+    def _put(self, item: Received | Said) -> None:
+        if not self._queue.put(item):
+            self._counters.add(DETECTOR, "record_overflow")
+
+    def _work(self) -> None:
+        self._turn()
+        while not self._stop.wait(_POLL_S):
+            self._turn()
+        self._turn()
+        if self._file is not None:
+            try:
+                self._file.close()
+            except OSError as e:
+                self._fail(e)
+
+    def _turn(self) -> None:
+        """Writes what has come; every error of the disk ends here."""
+        items = self._queue.take_all()
+        try:
+            now = time.monotonic()
+            if not self._looked or now - self._looked >= _LOOK_S:
+                self._look()
+            if self._file is None:
+                self._lost(len(items))
+                return
+            while items:
+                self._write(self._file, items[0])
+                items.popleft()
+                self._pending += 1
+            if now - self._last_flush >= _FLUSH_S:
+                self._flush(self._file, now)
+        except OSError as e:
+            self._fail(e)
+            self._lost(len(items))
+        self._cpu_s = time.thread_time()
+
+    def _write(self, file: RecordingFile, item: Received | Said) -> None:
+        if isinstance(item, Said):
+            if isinstance(item.what, Ended):
+                file.ended(item.what, item.log_time)
+            else:
+                file.message(item.what, item.log_time)
+            return
+        topic = REFUSED if item.source is None else POSE + item.source
+        if item.source is not None and file.topics >= MOST_SOURCES and not file.knows(topic):
+            topic = OTHERS
+        publish = item.log_time if item.source is None else item.stamp
+        file.parts(topic, item.parts, item.log_time, publish, item.sequence)
+
+    def _flush(self, file: RecordingFile, now: float) -> None:
+        file.flush()
+        self._flushed, self._last_flush, self._pending = file.size, now, 0
+        options = self._options
+        if file.size >= options.max_mb * 1e6 or now - self._opened >= options.max_minutes * 60:
+            file.close()
+            self._file = None
+            self._open()
+
+    def _look(self) -> None:
+        """Deletes what has expired, and stops or begins by the room there is."""
+        self._looked = time.monotonic()
+        options = self._options
+        for path in delete_expired(self._folder, options.keep_days, time.time(), self._file and self._file.path):
+            _log.info("deleted %s: older than record.keep_days, which is %g", path, options.keep_days)
+        free = free_mb(self._folder)
+        if free < options.min_free_mb:
+            if self._file is not None:
+                self._file.close()
+                self._file = None
+            self._say(f"{free:.0f} MB free in {self._folder}, less than record.min_free_mb, {options.min_free_mb:g}")
+        elif self._file is None:
+            self._open()
+
+    def _open(self) -> None:
+        self._offset = max(self._offset, time.time_ns() - time.monotonic_ns())
+        self._part += 1
+        about = msgspec.structs.replace(self._about, part=str(self._part))
+        self._file = RecordingFile(self._folder / recording_name(self._run, self._part, time.time_ns()), about)
+        self._opened = self._last_flush = time.monotonic()
+        self._flushed = self._file.size
+        if self._trouble:
+            _log.warning("recording again, in %s", self._file.path)
+        self._trouble = ""
+
+    def _fail(self, error: OSError) -> None:
+        if self._file is not None:
+            lost, self._file = self._file, None
+            try:
+                lost.abandon(self._flushed)
+            except OSError as e:
+                _log.error("%s could not be closed: %s", lost.path, e.strerror)
+        self._lost(self._pending)
+        self._pending = 0
+        self._looked = time.monotonic()
+        self._say(f"{error.strerror} in {self._folder}")
+
+    def _lost(self, messages: int) -> None:
+        if messages:
+            self._counters.add(DETECTOR, "record_disk_full", messages)
+
+    def _say(self, trouble: str) -> None:
+        if not self._trouble:
+            _log.error("recording stopped, detecting goes on: %s; tried again every %g s", trouble, _LOOK_S)
+        self._trouble = trouble
+
+
+class RecordSink:
+    """Passes on to the recorder what the detector tells."""
+
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
+
+    def emit(self, messages: Sequence[Message]) -> None:
+        """Takes the messages; never waits and never fails."""
+        self._recorder.said(messages)
+
+    def close(self) -> None:
+        """The recorder outlives the sinks and is closed by who made it."""

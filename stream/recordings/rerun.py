@@ -1,0 +1,101 @@
+"""From a recording the scores and events of the live run, as fast as the machine goes.
+
+What the live run decided by its own clock, that it gave up a silent source or was stopped, stands in the recording at
+its place among the frames. Everything else depends on the frames and their order alone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+from dyadwatch.core.errors import WireError
+from dyadwatch.stream.config import Config
+from dyadwatch.stream.line import Item, Window
+from dyadwatch.stream.messages import EventMessage, Message, StatusMessage
+from dyadwatch.stream.pipeline import DETECTOR, Pipeline
+from dyadwatch.stream.recordings.channels import Ended
+from dyadwatch.stream.recordings.playback import NewRun
+from dyadwatch.stream.recordings.queue import Received
+from dyadwatch.stream.recordings.reader import Entry
+from dyadwatch.stream.wire import decode_pose, topic_source
+
+_AHEAD = 4  # batches that may wait to be scored
+_MOST_FRAMES = 2048  # between two words to whoever listens
+
+
+class Rerun:
+    """Runs a recording through the detector.
+
+    Arguments:
+        pipeline: fresh.
+        config: the whole configuration, for the limits of the wire and the size of a batch.
+
+    Attributes:
+        frames: taken in so far.
+        told: the events that the live run told, as they were recorded.
+        shed: windows that the live run left out for overload, by source; its events may lack what they held.
+    """
+
+    def __init__(self, pipeline: Pipeline, config: Config) -> None:
+        self._pipeline = pipeline
+        self._config = config
+        self.frames = 0
+        self.told: list[EventMessage] = []
+        self.shed: dict[str, int] = {}
+
+    def run(self, entries: Iterable[Entry | NewRun]) -> Iterator[list[Message]]:
+        """The messages, in order. Frames are taken in on this thread and scored on another."""
+        judge = self._pipeline.judge.judge
+        waiting: deque[Future[list[Message]]] = deque()
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="score") as pool:
+            for items in self._batches(entries):
+                waiting.append(pool.submit(judge, items))
+                if len(waiting) > _AHEAD:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+
+    def _batches(self, entries: Iterable[Entry | NewRun]) -> Iterator[list[Item]]:
+        items: list[Item] = []
+        windows, since = 0, self.frames
+        for entry in entries:
+            new = self._take(entry)
+            items += new
+            windows += sum(isinstance(i, Window) for i in new)
+            if windows >= self._config.scorer.max_batch or self.frames - since >= _MOST_FRAMES:
+                yield items
+                items, windows, since = [], 0, self.frames
+        yield items + self._pipeline.intake.finish("end_of_stream")
+
+    def _take(self, entry: Entry | NewRun) -> list[Item]:
+        intake = self._pipeline.intake
+        if isinstance(entry, Received):
+            self.frames += 1
+            try:
+                return intake.push(decode_pose(entry.parts, self._config.wire), time.monotonic_ns())
+            except WireError as e:
+                self._pipeline.counters.add(self._blame(entry.parts), e.reason)
+                return []
+        if isinstance(entry, NewRun):
+            items = intake.finish("end_of_stream")
+            intake.lines.clear()
+            return items
+        if isinstance(entry.what, Ended):
+            known = entry.what.source in intake.lines
+            return intake.forget(entry.what.source, entry.what.reason) if known else []
+        if isinstance(entry.what, EventMessage):
+            self.told.append(entry.what)
+        elif isinstance(entry.what, StatusMessage) and (shed := entry.what.dropped.get("shed_overload")):
+            self.shed[entry.what.source] = shed
+        return []
+
+    def _blame(self, parts: list[bytes]) -> str:
+        """As the live receiver does: what nobody known sent is put down to the detector."""
+        try:
+            source = topic_source(parts[0])
+        except (WireError, IndexError):
+            return DETECTOR
+        return source if source in self._pipeline.intake.lines else DETECTOR

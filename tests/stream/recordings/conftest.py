@@ -1,0 +1,131 @@
+"""A real detector that records, and people who have a hard time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+import zmq
+
+from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.alarm import Thresholds
+from dyadwatch.stream.config import Config, RecordOptions, ScorerOptions, SinkOptions, WireOptions
+from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage
+from dyadwatch.stream.publishers.publisher import PosePublisher
+from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.service import Service
+from dyadwatch.stream.wire import encode_pose
+
+THRESHOLDS = Thresholds(3.5, 2.5)
+_WAIT_S = 60
+_LAST = "last-one"
+
+
+def free_address() -> str:
+    with zmq.Context() as context, context.socket(zmq.REP) as socket:
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.bind("tcp://127.0.0.1:0")
+        return socket.getsockopt_string(zmq.LAST_ENDPOINT)
+
+
+def record_options(folder: Path | None, **options: float) -> RecordOptions:
+    return RecordOptions(folder=str(folder or ""), **{"min_free_mb": 0.0, **options})
+
+
+class Kept:
+    """A sink that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.all: list[Message] = []
+
+    def emit(self, messages: Sequence[Message]) -> None:
+        self.all += messages
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    @property
+    def events(self) -> list[EventMessage]:
+        return [m for m in self.all if isinstance(m, EventMessage)]
+
+    @property
+    def scores(self) -> list[ScoreMessage]:
+        return [m for m in self.all if isinstance(m, ScoreMessage)]
+
+    def last_status(self, source: str) -> StatusMessage | None:
+        return next((m for m in reversed(self.all) if isinstance(m, StatusMessage) and m.source == source), None)
+
+
+class Live:
+    """A detector in a thread with a publisher connected over a real socket."""
+
+    def __init__(self, scorer: Scorer, record: RecordOptions, config: Config | None = None) -> None:
+        self.address = free_address()
+        base = config or Config(scorer=ScorerOptions(max_queue=10**6))
+        self.config = type(base)(
+            **{name: getattr(base, name) for name in base.__struct_fields__}
+            | {
+                "wire": WireOptions(bind=self.address, max_sources=base.wire.max_sources),
+                "sinks": SinkOptions(bind="", status_s=0.05),
+                "record": record,
+            }
+        )
+        self.kept = Kept()
+        self.service = Service(scorer, THRESHOLDS, self.config, {"kept": self.kept})
+        self._thread = threading.Thread(target=self.service.run)
+
+    def __enter__(self) -> Live:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        self.service.stop()
+        self._thread.join(_WAIT_S)
+        assert not self._thread.is_alive()
+
+    def take(self, messages: Sequence[list[bytes]], epoch: int = 1) -> None:
+        """Sends messages and returns once the detector has taken them all in."""
+        name = f"{_LAST}-{epoch}"
+        blank = PoseFrame(name, epoch, 0, 1, "unix", BLANK.layout, BLANK.joints, BLANK.confidence, None)
+        with PosePublisher(self.address, wait_s=_WAIT_S) as publisher:
+            for parts in messages:
+                publisher.send_parts(parts)
+            publisher.send_parts(encode_pose(blank))
+            self.until(lambda: self.kept.last_status(name) is not None)
+
+    def until(self, condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + _WAIT_S
+        while not condition():
+            assert time.monotonic() < deadline, f"did not come about in {_WAIT_S} s"
+            time.sleep(0.005)
+
+
+def _blank() -> PoseFrame:
+    import numpy as np
+
+    from dyadwatch.core.layouts import UPPER11
+
+    none = np.zeros((0, 11, 3), np.float32)
+    return PoseFrame("x", 1, 0, 0, "unix", UPPER11, none, none[..., 0], None)
+
+
+BLANK = _blank()
+
+
+@pytest.fixture
+def thresholds() -> Thresholds:
+    return THRESHOLDS
+
+
+@pytest.fixture
+def live(scorer: Scorer) -> Callable[..., Live]:
+    def start(folder: Path | None = None, config: Config | None = None, **options: float) -> Live:
+        return Live(scorer, record_options(folder, **options), config)
+
+    return start
