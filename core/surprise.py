@@ -70,6 +70,28 @@ class Surprise:
         """The map of a part that has nothing to say: 0 everywhere."""
         return cls(np.zeros(1), np.zeros(1))
 
+    def lower_of(self, other: Surprise) -> Surprise:
+        """The map that is, score by score, the lower of the two: calm is what either of them calls calm."""
+        knots = np.union1d(self.knots, other.knots)
+        # past the last knot both are straight, and may cross once more
+        steps = np.append(knots, knots[-1] + 1)
+        gap = self(steps) - other(steps)
+        closing = gap[-2] - gap[-1]
+        if closing and gap[-2] / closing > 0:
+            knots = np.append(knots, knots[-1] + gap[-2] / closing)
+        gap = self(knots) - other(knots)
+        turns = np.flatnonzero(gap[:-1] * gap[1:] < 0)
+        crossings = knots[turns] + np.diff(knots)[turns] * gap[turns] / (gap[turns] - gap[turns + 1])
+        knots = np.sort(np.append(knots, crossings))
+        # two knots nearer than single precision tells apart have no slope between them
+        apart = np.diff(knots, prepend=-np.inf) > 1e-6 * max(1e-3, float(np.abs(knots).max()))
+        knots = knots[apart]
+        levels = np.minimum(self(knots), other(knots))
+        past = knots[-1] + 1
+        last = min(float(self(past)), float(other(past))) - levels[-1]
+        gradients = np.append(np.diff(levels) / np.diff(knots), last)
+        return Surprise(knots, np.diff(gradients, prepend=0.0))
+
     def __call__(self, scores: NDArray[np.floating]) -> NDArray[np.float64]:
         """Surprise of scores of any shape."""
         above = np.maximum(np.asarray(scores, np.float64)[..., None] - self.knots, 0)

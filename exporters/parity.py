@@ -81,7 +81,7 @@ def parity(module: nn.Module, path: str | Path, seed: int = 0, tolerance: float 
         import torch
     except ImportError as error:
         raise MissingExtraError(error.name or "torch", "train") from None
-    one, two = (_session(path, threads) for threads in (1, 2))
+    one, two = (open_session(path, threads) for threads in (1, 2))
     _, _, frames, joints, _ = one.get_inputs()[0].shape
     windows = random_pairs(max(BATCHES), frames, joints, seed)
     absolute: dict[str, float] = dict.fromkeys(OUTPUTS, 0.0)
@@ -138,14 +138,17 @@ def batch_dependence(session, windows: NDArray[np.float32], reference: Outputs |
     return changed
 
 
-def _session(path: str | Path, threads: int):
+def open_session(model: str | Path | bytes, threads: int):
+    """A session of ONNX Runtime on the CPU, from a file or its bytes."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return onnxruntime.InferenceSession(
+        model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
+    )
 
 
 def _run(session, windows: NDArray[np.float32]) -> Outputs:

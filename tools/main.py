@@ -21,6 +21,7 @@ _VERBS = {
     "detect": "Find events in clip files, offline, as fast as the machine goes.",
     "demo": "Show the whole thing at work on simulated people.",
     "train": "Learn what is normal from clips and write a model.",
+    "enrol": "Make a model of a new normal from 1 to 20 clips, without training.",
     "export": "Write a model file again from a training state, with a fresh parity check.",
     "evaluate": "Measure how well interactions are told apart, with baselines in the same table.",
     "bench": "Measure what each station costs, throughput and latency.",

@@ -1,0 +1,291 @@
+"""A new normal from 1 to 20 clips, without training: the support set of a model changes, what it has learnt stays.
+
+Centre, scale and directions of the statistics, encoder and flow are those of the base model. The clips' windows become
+its support set, and every map from raw score to surprise is fitted again to them (`core.score_maps`). The weights that
+whitening gave to the directions are dropped, see `Metric.unweighted`.
+
+With `keep` the clips' windows join the support set of the base, and everything else stays: the weights, which the base
+had data enough for, and the maps. That suits one more activity at the same place and sensor.
+
+How far apart two performances of the same thing are is measured by leaving one clip out: its windows against those of
+the other clips. A single clip has no other; it is compared with variations of itself (`core.vary`), which is a guess.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from dyadwatch.core.artefact import ArtefactInfo
+from dyadwatch.core.clips import Clip
+from dyadwatch.core.errors import ArtefactError, ClipError
+from dyadwatch.core.mapping import JointMap
+from dyadwatch.core.metric import Metric, Support
+from dyadwatch.core.onnx_graph import OnnxGraph
+from dyadwatch.core.recordings import Recording, Windows, cut, from_second, pieces, usable_runs
+from dyadwatch.core.score_maps import NEIGHBOURS, MapSite, Run, map_sites, refit
+from dyadwatch.core.statistics import Scaling, Statistics
+from dyadwatch.core.thresholds import thresholds
+from dyadwatch.core.vary import varied
+
+MOST_CLIPS = 20
+_MOST_SUPPORT = 1024
+_MOST_JUDGED = 600
+_HOP_S = 0.2  # between windows that are judged
+_FEW_WINDOWS = 10  # fewer are judged together with variations of themselves
+_VARIATIONS = 8
+_BANK = ("support", "half_norm", "distances", "centre", "scale")
+
+
+@dataclass(frozen=True)
+class Base:
+    """A model that normals are enrolled on.
+
+    Arguments:
+        graph: of its file.
+        info: what it says of itself.
+        metric: how it compares windows.
+        support: what it finds normal.
+        maps: its surprise maps.
+    """
+
+    graph: OnnxGraph
+    info: ArtefactInfo
+    metric: Metric
+    support: Support
+    maps: dict[str, MapSite]
+
+    @classmethod
+    def of_model(cls, model: bytes, info: ArtefactInfo, what: str) -> Base:
+        """From the bytes of a verified model file; `what` names it in errors.
+
+        Raises:
+            ArtefactError: when it has no support set that could be exchanged.
+        """
+        graph = OnnxGraph(model, what)
+        missing = [f"neighbours.{name}" for name in _BANK if f"neighbours.{name}" not in graph.names]
+        if missing:
+            raise ArtefactError(
+                f"{what} has no tensors {', '.join(missing)}: it was made by an older dyadwatch; export it again"
+            )
+        others = sorted(n for n in graph.names if n.endswith(".support") and n != "neighbours.support")
+        if others:
+            raise ArtefactError(
+                f"{what} has further support sets, {', '.join(others)}; expected neighbours.support alone"
+            )
+        maps = map_sites(graph, what)
+        if not maps[NEIGHBOURS].surprise.slopes.any() or NEIGHBOURS not in maps["score"].after:
+            raise ArtefactError(
+                f"{what} does not score by its support set (recipe {info.training.get('recipe', 'unknown')!r}); enrol "
+                "on a model of the default recipe"
+            )
+        statistics = Statistics.of_layout(info.skeleton, info.fps)
+        read = {n: graph.read(f"neighbours.{n}").astype(np.float32) for n in _BANK}
+        axes = graph.read("neighbours.axes") if "neighbours.axes" in graph.names else None
+        whitened = axes is not None and "neighbours.compared" in graph.names
+        compared = graph.read("neighbours.compared") if whitened else read["support"]
+        r, count = len(statistics.joints), len(compared)
+        fits = (
+            read["centre"].shape == read["scale"].shape == (len(statistics),)
+            and read["support"].shape == (count, statistics.sizes[0] if whitened else len(statistics))
+            and read["distances"].shape == (count, r, r)
+            and (axes is None or (axes.shape[1:] == (len(statistics),) and compared.shape == (count, len(axes))))
+        )
+        if not fits:
+            raise ArtefactError(f"{what} keeps other statistics than this dyadwatch makes; export it again")
+        metric = Metric(statistics, Scaling(read["centre"], read["scale"]), axes)
+        return cls(graph, info, metric, Support(read["support"], compared, read["distances"]), maps)
+
+
+@dataclass(frozen=True)
+class Normal:
+    """Clips of a new normal on a model's time grid.
+
+    Arguments:
+        recordings: a unit each clip; of a single long clip, each piece.
+        clips: how many of them could be used.
+        skipped: clip and reason, of those that could not.
+    """
+
+    recordings: tuple[Recording, ...]
+    clips: int
+    skipped: tuple[tuple[str, str], ...]
+
+    @property
+    def units(self) -> int:
+        """How many units can be left out in turn."""
+        return len({r.unit for r in self.recordings})
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """A model with a new normal.
+
+    Arguments:
+        model: bytes of the file, not yet sealed.
+        info: its description.
+        calibration: `raise_at`, `clear_at` and `evidence`.
+        support: windows it compares with.
+        oddest: the clip that is least like the others.
+    """
+
+    model: bytes
+    info: ArtefactInfo
+    calibration: dict[str, Any]
+    support: int
+    oddest: str
+
+
+def take_clips(named: Sequence[tuple[str, Clip]], info: ArtefactInfo) -> Normal:
+    """Maps, resamples and cleans 1 to 20 clips.
+
+    Arguments:
+        named: what to call each clip, such as its file and id, and the clip.
+
+    Raises:
+        ClipError: when there is none or there are too many, or none can be used; names each with the reason.
+        LayoutError: when joints do not map onto the model's layout.
+    """
+    if not 1 <= len(named) <= MOST_CLIPS:
+        raise ClipError(
+            f"{len(named)} clips to enrol; expected 1 to {MOST_CLIPS}"
+            + ("; choose some, or learn from all of them with 'dyadwatch train'" if named else " of a new normal")
+        )
+    fps, frames = info.fps, info.frames
+    recordings: list[Recording] = []
+    skipped: list[tuple[str, str]] = []
+    used = 0
+    for name, clip in named:
+        runs, reason = usable_runs(clip, JointMap.between(clip.layout, info.skeleton), fps, frames)
+        if not runs:
+            skipped.append((name, reason))
+            continue
+        recordings += [Recording(j, used, name + from_second(at / fps), clip.label, at / fps) for at, j in runs]
+        used += 1
+    if not recordings:
+        reasons = "; ".join(f"{name}: {_said(reason)}" for name, reason in skipped)
+        raise ClipError(
+            f"none of {len(named)} clips can be enrolled; expected 1 to {MOST_CLIPS} of {frames / fps:g} s or longer "
+            f"in which both people are seen ({reasons})"
+        )
+    if used == 1:
+        parts = [(r, part) for r in recordings for part in pieces((round(r.start_s * fps), r.joints), fps, frames)]
+        if len(parts) > len(recordings):  # long enough to leave a piece out
+            recordings = [
+                replace(r, joints=joints, unit=i, name=r.clip + from_second(at / fps), start_s=at / fps)
+                for i, (r, (at, joints)) in enumerate(parts)
+            ]
+    return Normal(tuple(recordings), used, tuple(skipped))
+
+
+def _said(reason: str) -> str:
+    """A reason that completes "clips ...", for one clip."""
+    return reason.replace("that never show", "never shows").removeprefix("with ")
+
+
+def enrol(
+    base: Base, normal: Normal, run: Run, *, keep: bool = False, least_raise: float = 0.0, seed: int = 0
+) -> Enrolled:
+    """The model whose normal is `normal`; with `keep`, besides what the base finds normal.
+
+    Arguments:
+        run: an inference engine.
+        least_raise: lowest threshold, that of the base where its normal is kept.
+        seed: of the variations of a single clip.
+    """
+    info, metric = base.info, base.metric if keep else base.metric.unweighted()
+    windows = _at_most(_MOST_SUPPORT, normal.recordings, info.frames, 1)
+    fresh = Support.of_windows(metric, windows.joints)
+    support, own = fresh, windows.unit
+    if keep:
+        support, own = base.support + fresh, np.concatenate([np.full(len(base.support), -1), windows.unit])
+
+    judged, hop, guessed = _judged(normal, metric.statistics, info, seed)
+    alone = normal.units == 1
+    allowed = None if alone else judged.unit[:, None] != own
+    distances = metric.distances(metric.statistics(judged.joints), support, allowed)
+    fitted = refit(base.graph, base.maps, judged.joints, distances, run, keep=keep)
+
+    calibration = thresholds(fitted.scores["score"], judged, hop / info.fps)
+    if calibration["raise_at"] < least_raise:
+        calibration |= {"raise_at": least_raise, "clear_at": round(0.6 * least_raise, 2)}
+    calibration["evidence"] |= {
+        "method": _method(normal, guessed) + "; " + calibration["evidence"]["method"],
+        "enrolled_clips": normal.clips,
+        "real_windows": len(windows),
+        "hours": round(sum(len(r.joints) for r in normal.recordings) / info.fps / 3600, 4),
+        "distance_median": round(float(np.median(distances)), 3),
+    }
+    # variations are no time that anybody watched: the bound rests on the real recordings alone
+    bound = -math.log(0.05) / max(calibration["evidence"]["hours"], 1e-6)
+    calibration["evidence"]["events_per_hour_95"] = round(bound, 1)
+    summary = {
+        **{k: v for k, v in info.training.items() if k not in ("clips", "windows", "hours", "support", "labels")},
+        "enrolled": {
+            "on": info.name,
+            "keeps_base": keep,
+            "clips": [r.name for r in normal.recordings],
+            "windows": len(windows),
+            "support": len(support),
+            "calibrated_by": _method(normal, guessed),
+            "learnt_parts": "of the base; none says more than it did there, and less where the clips prove it wrong",
+        },
+    }
+    worst = judged.recording[int(np.argmax(fitted.scores["score"]))]
+    return Enrolled(
+        base.graph.replaced(_bank(support, metric) | fitted.tensors),
+        msgspec.structs.replace(info, training=summary, parity={}),
+        calibration,
+        len(support),
+        normal.recordings[worst % len(normal.recordings)].name,
+    )
+
+
+def _method(normal: Normal, guessed: bool) -> str:
+    left_out = f"each of {normal.units} {'clips' if normal.clips > 1 else 'pieces of one clip'} against the others"
+    if normal.units == 1:
+        return f"a single clip against {_VARIATIONS} variations of itself, a guess at how repeats would differ"
+    return left_out + (f", with {_VARIATIONS} variations of each" if guessed else "")
+
+
+def _at_most(most: int, recordings: Sequence[Recording], frames: int, hop: int) -> Windows:
+    """All windows at least `hop` apart, farther where there would be more than about `most`."""
+    steps = sum(len(r.joints) - frames + 1 for r in recordings)
+    return cut(recordings, frames, max(hop, math.ceil(steps / most)))
+
+
+def _judged(normal: Normal, statistics: Statistics, info: ArtefactInfo, seed: int) -> tuple[Windows, int, bool]:
+    """Windows that stand for the new normal, the frames between them, and whether variations are among them."""
+    recordings = list(normal.recordings)
+    hop = max(1, round(_HOP_S * info.fps))
+    few = sum((len(r.joints) - info.frames) // hop + 1 for r in recordings) < _FEW_WINDOWS
+    if guessed := few or normal.units == 1:
+        rng = np.random.default_rng(seed)
+        for _ in range(_VARIATIONS):
+            recordings += [
+                replace(r, joints=varied(r.joints, statistics.at, info.fps, info.frames, rng))
+                for r in normal.recordings
+            ]
+        if normal.units == 1:
+            recordings = recordings[len(normal.recordings) :]  # against itself a clip is at no distance
+    steps = sum(len(r.joints) - info.frames + 1 for r in recordings)
+    hop = max(hop, math.ceil(steps / _MOST_JUDGED))
+    return cut(recordings, info.frames, hop), hop, guessed
+
+
+def _bank(support: Support, metric: Metric) -> dict[str, NDArray[np.floating]]:
+    """A support set as a model file keeps it."""
+    tensors: dict[str, NDArray[np.floating]] = {
+        "neighbours.support": support.scaled,
+        "neighbours.half_norm": 0.5 * np.square(support.compared).sum(axis=1),
+        "neighbours.distances": support.distances,
+    }
+    if metric.axes is not None:
+        tensors |= {"neighbours.compared": support.compared, "neighbours.axes": metric.axes}
+    return tensors

@@ -1,0 +1,137 @@
+"""The surprise maps of a model file: where they sit in its graph, and how they are fitted again to another normal.
+
+A scorer joins its parts through maps from a raw score to surprise (`core.surprise`), one map a part and one wherever
+parts are summed. In the graph a map `x` is a pair of tensors `x_map.knots` and `x_map.slopes`; what it is applied to is
+found from the graph itself, so a model with further parts needs nothing new here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyadwatch.core.errors import ArtefactError
+from dyadwatch.core.onnx_graph import OnnxGraph
+from dyadwatch.core.surprise import Surprise
+
+NEIGHBOURS = "neighbours"
+_SCORES = ("score", "relation", "unusual")
+_KNOTS, _SLOPES = "_map.knots", "_map.slopes"
+
+# a model's bytes, what it is given by name, names of what is wanted -> their values
+Run = Callable[[bytes, Mapping[str, NDArray[np.float32]], Sequence[str]], list[NDArray[np.float32]]]
+
+
+@dataclass(frozen=True)
+class MapSite:
+    """A map in the graph.
+
+    Arguments:
+        name: `neighbours` for `neighbours_map.knots`.
+        surprise: the map as it is.
+        takes: tensor it is applied to.
+        after: names of the maps whose results are part of that.
+    """
+
+    name: str
+    surprise: Surprise
+    takes: str
+    after: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Refitted:
+    """Maps fitted again.
+
+    Arguments:
+        maps: by name.
+        scores: what the windows they were fitted to then get: score, relation and unusual, each (N,).
+    """
+
+    maps: dict[str, Surprise]
+    scores: dict[str, NDArray[np.float32]]
+
+    @property
+    def tensors(self) -> dict[str, NDArray[np.floating]]:
+        """The maps as a model file keeps them."""
+        return _tensors(self.maps)
+
+
+def map_sites(graph: OnnxGraph, what: str) -> dict[str, MapSite]:
+    """All maps of a graph, a map after those it depends on.
+
+    Raises:
+        ArtefactError: when there is none for the nearest neighbour, or one is not applied as expected.
+    """
+    names = sorted(name.removesuffix(_KNOTS) for name in graph.names if name.endswith(_KNOTS))
+    if NEIGHBOURS not in names or any(name + _SLOPES not in graph.names for name in names):
+        raise ArtefactError(
+            f"{what} has no tensors {NEIGHBOURS + _KNOTS} and {NEIGHBOURS + _SLOPES}: it was made by an older "
+            "dyadwatch; export it again"
+        )
+    sites: dict[str, MapSite] = {}
+    for name in names:
+        knots = name + _KNOTS
+        takes = [i for node in graph.nodes if node.op == "Sub" and knots in node.inputs for i in node.inputs[:1]]
+        if len(takes) != 1 or takes[0] == knots:
+            raise ArtefactError(
+                f"{what} applies {knots} to {len(takes)} tensors; expected one: it was made by another dyadwatch; "
+                "export it again"
+            )
+        above = graph.above(takes[0])
+        after = frozenset(other for other in names if other != name and other + _KNOTS in above)
+        surprise = Surprise(graph.read(knots).astype(np.float64), graph.read(name + _SLOPES).astype(np.float64))
+        sites[name] = MapSite(name, surprise, takes[0], after)
+    return dict(sorted(sites.items(), key=lambda item: (len(item[1].after), item[0])))
+
+
+def refit(
+    graph: OnnxGraph,
+    sites: Mapping[str, MapSite],
+    windows: NDArray[np.float32],
+    distances: NDArray[np.floating],
+    run: Run,
+    *,
+    keep: bool,
+) -> Refitted:
+    """Fits the maps to the windows of another normal.
+
+    A part that was learnt (all that do not depend on the nearest neighbour) then never says more than it did: its map
+    is the lower of the old and the new one. A few clips can show that it is wrong about them, not that it is right
+    about others. With `keep` the other maps stay as they are, for the distances they were fitted to still hold.
+
+    Arguments:
+        windows: shape (N, 2, T, J, 3).
+        distances: of each window to the nearest support window that is not from the same recording, shape (N,).
+        run: an inference engine.
+    """
+    leaves = [site for site in sites.values() if not site.after]
+    learnt = [site.takes for site in leaves if site.name != NEIGHBOURS]
+    given: dict[str, NDArray[np.float32]] = {"joints": windows}
+    if learnt:
+        given |= zip(learnt, run(graph.part([], learnt), given, learnt), strict=True)
+    given[sites[NEIGHBOURS].takes] = np.asarray(distances, np.float32)[:, None]
+    cuts = [site.takes for site in leaves]
+    maps: dict[str, Surprise] = {}
+    while len(maps) < len(sites):
+        ready = [site for site in sites.values() if site.name not in maps and site.after <= maps.keys()]
+        below = [site.takes for site in ready if site.takes not in given]
+        values = dict(given)
+        if below:
+            part = OnnxGraph(graph.replaced(_tensors(maps)), "part").part(cuts, below)
+            values |= zip(below, run(part, given, below), strict=True)
+        for site in ready:
+            fitted = Surprise.fit(values[site.takes].ravel())
+            if site.name != NEIGHBOURS and NEIGHBOURS not in site.after:
+                maps[site.name] = fitted.lower_of(site.surprise)
+            else:
+                maps[site.name] = site.surprise if keep else fitted
+    whole = OnnxGraph(graph.replaced(_tensors(maps)), "part").part(cuts, _SCORES)
+    return Refitted(maps, dict(zip(_SCORES, run(whole, given, _SCORES), strict=True)))
+
+
+def _tensors(maps: Mapping[str, Surprise]) -> dict[str, NDArray[np.floating]]:
+    return {f"{n}_map.knots": m.knots for n, m in maps.items()} | {f"{n}_map.slopes": m.slopes for n, m in maps.items()}

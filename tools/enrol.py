@@ -1,0 +1,180 @@
+"""`dyadwatch enrol`: a new normal from a few clips, without training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+from rich.console import Console
+from rich.table import Table
+
+from dyadwatch.core.artefact import file_sha256, read_sealed, seal, write_atomically
+from dyadwatch.core.calibration import Calibration, calibration_path, check_belongs, read_calibration, write_calibration
+from dyadwatch.core.clips import Clip, read_clips
+from dyadwatch.core.enrol import MOST_CLIPS, Base, Enrolled, Normal, take_clips
+from dyadwatch.core.enrol import enrol as enrol_clips
+from dyadwatch.core.errors import ArtefactError, ClipError, LayoutError
+from dyadwatch.core.mapping import JointMap
+from dyadwatch.core.skeleton import Layout
+
+_Several = Parameter(negative=())
+_BLIND = 1.0  # a threshold higher by so much lets ten times rarer windows pass
+
+
+def enrol(
+    base: Path,
+    paths: Annotated[list[Path] | None, _Several] = None,
+    /,
+    *,
+    out: Path,
+    label: Annotated[tuple[str, ...], _Several] = (),
+    split: Annotated[tuple[str, ...], _Several] = (),
+    clip: Annotated[tuple[str, ...], _Several] = (),
+    keep: Annotated[bool, _Several] = False,
+    name: str | None = None,
+) -> None:
+    """Make a model whose normal is what 1 to 20 clips show, in seconds, without training.
+
+    What the base model has learnt of people stays; what it finds normal is exchanged for the clips. Writes OUT.onnx and
+    its thresholds OUT.calibration.yaml. A clip that cannot be used is skipped and named.
+
+    Parameters
+    ----------
+    base
+        A model file that `dyadwatch train` wrote.
+    paths
+        Clip files (clips.npz) or the folders that hold them.
+    out
+        The model file to write, ending in .onnx.
+    label
+        Only clips of this label; may be repeated.
+    split
+        Only clips of this split; may be repeated.
+    clip
+        Only the clip of this id; may be repeated.
+    keep
+        What the base finds normal stays normal as well.
+    name
+        What the model calls itself; the name of the file if not given.
+    """
+    began = time.monotonic()
+    _check(base, out)
+    words = Console(stderr=True)
+    with words.status("reading the base model") as status:
+        data = _read(base)
+        info = read_sealed(data, f"model {base}")
+        status.update("reading clips")
+        normal = take_clips(_choose(paths or [], label, split, clip, info.skeleton), info)
+        for which, reason in normal.skipped:
+            words.print(f"skipped {which}: of those {reason}", highlight=False)
+        status.update(f"enrolling {normal.clips} clips")
+        from dyadwatch.exporters.engine import check_steady, run_model
+
+        least = _threshold(base) if keep else 0.0
+        enrolled = enrol_clips(
+            Base.of_model(data, info, f"model {base}"), normal, run_model, keep=keep, least_raise=least
+        )
+        status.update("checking that scores are steady")
+        parity = check_steady(enrolled.model, f"model {out}") | {"base": info.parity}
+        described = msgspec.structs.replace(enrolled.info, name=name or out.stem, version="1", parity=parity)
+        write_atomically(out, seal(enrolled.model, described))
+        write_calibration(calibration_path(out), Calibration(model_sha256=file_sha256(out), **enrolled.calibration))
+    _show(enrolled, normal, out, keep, time.monotonic() - began)
+    if keep and enrolled.calibration["raise_at"] > least + _BLIND:
+        words.print(
+            f"the threshold had to rise from {least:g} to {enrolled.calibration['raise_at']:g}: these clips differ "
+            "more from each other than what the base model finds normal, and it now misses much; train on both instead",
+            highlight=False,
+        )
+
+
+def _check(base: Path, out: Path) -> None:
+    if out.suffix != ".onnx":
+        raise ArtefactError(f"--out is {out}; expected a name that ends in .onnx")
+    if not out.parent.is_dir():
+        raise ArtefactError(f"--out is {out}, but there is no folder {out.parent}; make it first")
+    if out.exists() and base.exists() and out.samefile(base):
+        raise ArtefactError(f"--out is {out}, the base model itself; give the new model another name")
+
+
+def _read(base: Path) -> bytes:
+    try:
+        return base.read_bytes()
+    except OSError as error:
+        raise ArtefactError(f"model {base} cannot be read: {error.strerror}") from None
+
+
+def _threshold(base: Path) -> float:
+    """Where the base model raises an alarm; 0 where no calibration lies beside it.
+
+    Raises:
+        CalibrationError: when there is one, but not of this model.
+    """
+    path = calibration_path(base)
+    if not path.exists():
+        return 0.0
+    calibration = read_calibration(path)
+    check_belongs(calibration, base)
+    return calibration.raise_at
+
+
+def _choose(
+    paths: Sequence[Path], labels: Sequence[str], splits: Sequence[str], ids: Sequence[str], layout: Layout
+) -> list[tuple[str, Clip]]:
+    """The wanted clips, each with its file and id.
+
+    Raises:
+        ClipError: a file is unusable, or nothing is wanted; the message lists what there is.
+        LayoutError: joints of a file do not map; names the file and every missing joint.
+    """
+    there: list[tuple[str, Clip]] = []
+    for path in paths:
+        clips = read_clips(path)
+        try:
+            JointMap.between(clips.layout, layout)
+        except LayoutError as error:
+            raise LayoutError(f"{path}: {error}") from None
+        there += [(f"{path}: {c.clip_id or f'clip {i}'}", c) for i, c in enumerate(clips)]
+    if not there:
+        raise ClipError(f"no clips given; expected 1 to {MOST_CLIPS} clips of a new normal")
+    chosen = [
+        (name, c)
+        for name, c in there
+        if (not labels or c.label in labels) and (not splits or c.split in splits) and (not ids or c.clip_id in ids)
+    ]
+    unknown = [i for i in ids if all(c.clip_id != i for _, c in there)]
+    if unknown:
+        raise ClipError(f"no clip has the id {', '.join(unknown)}; there are {_listed(c.clip_id for _, c in there)}")
+    if not chosen:
+        raise ClipError(
+            "no clip has the wanted label and split; there are "
+            + _listed(f"{c.label or '-'}/{c.split or '-'}" for _, c in there)
+        )
+    return chosen
+
+
+def _listed(names) -> str:
+    text = ", ".join(sorted(set(names)))
+    return text if len(text) <= 400 else text[:400] + ", ..."
+
+
+def _show(enrolled: Enrolled, normal: Normal, out: Path, keep: bool, took: float) -> None:
+    table = Table("what", "value", title=f"model {out}", title_justify="left")
+    evidence = enrolled.calibration["evidence"]
+    table.add_row("clips used / skipped", f"{normal.clips} / {len(normal.skipped)}")
+    table.add_row("windows of the clips", str(evidence["real_windows"]))
+    table.add_row("compares with", f"{enrolled.support} windows" + (", those of the base among them" if keep else ""))
+    table.add_row(
+        "alarm raised, cleared at",
+        f"{enrolled.calibration['raise_at']:.2f}, {enrolled.calibration['clear_at']:.2f}",
+    )
+    table.add_row("  from", evidence["method"].split(";")[0])
+    table.add_row("  least like the others", enrolled.oddest)
+    table.add_row("  false alarms", f"at most {evidence['events_per_hour_95']:.0f} an hour is all that so little shows")
+    table.add_row("size", f"{out.stat().st_size / 1e6:.2f} MB")
+    table.add_row("time", f"{took:.1f} s")
+    Console().print(table)
