@@ -17,6 +17,7 @@ from dyadwatch.core.errors import DyadwatchError, MissingExtraError
 from dyadwatch.core.readers.declared import Declared
 from dyadwatch.core.readers.read import read_dataset
 from dyadwatch.tools.files import NO_FLAGS, FileFlags
+from dyadwatch.tools.progress import span
 
 if TYPE_CHECKING:
     from dyadwatch.core.evaluation.jobs import Status
@@ -172,7 +173,7 @@ class _Bar:
         self._bars.stop()
 
     def __call__(self, status: Status) -> None:
-        left = "" if status.left_s is None else f"about {_span(status.left_s)} left"
+        left = "" if status.left_s is None else f"about {span(status.left_s)} left"
         if not self._console.is_terminal:
             if status.step is None and status.job:
                 self._console.print(f"{status.done + 1}/{status.total} {status.job} {left}", soft_wrap=True)
@@ -182,10 +183,6 @@ class _Bar:
         step = status.step
         doing = "" if step is None else f"  {step.stage} {step.done}/{step.total}"
         self._bars.update(self._task, completed=status.done, description=status.job + doing, left=left)
-
-
-def _span(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
 
 
 def evaluate(

@@ -16,9 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.artefact import ArtefactInfo, file_sha256
 from dyadwatch.core.auroc import auroc
-from dyadwatch.core.calibration import Calibration, calibration_path, write_calibration
 from dyadwatch.core.clips import Clip, ClipSet
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.neighbours import NearestNeighbour
@@ -29,6 +27,7 @@ from dyadwatch.core.statistics import Statistics
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.publishers.clips import clip_frames, clip_intervals
 from dyadwatch.tools.live import tell_live
+from dyadwatch.tools.model_files import write_model
 
 PEACEFUL = ("approaching", "departing", "shaking_hands", "hugging", "exchanging_object")
 VIOLENT = ("kicking", "punching", "pushing")
@@ -103,15 +102,11 @@ def evaluate_live(
 def _train(normal: ClipSet, model: Path, window_s: float, steps: int | None) -> None:
     from dyadwatch.core.training.options import TrainOptions
     from dyadwatch.core.training.recipe import train
-    from dyadwatch.exporters.onnx_export import export
+    from dyadwatch.core.training.state import state_of
 
     changes: dict[str, Any] = {} if steps is None else {"steps": steps}
     trained = train([normal], TrainOptions(window_s=window_s, hop=1, **changes))
-    o = trained.options
-    info = ArtefactInfo(name="sbu-peaceful", version="1", layout=trained.layout.name, joints=trained.layout.joints,
-                        frames=o.frames, fps=o.fps, training=trained.summary)  # fmt: skip
-    export(trained.scorer, info, model)
-    write_calibration(calibration_path(model), Calibration(model_sha256=file_sha256(model), **trained.calibration))
+    write_model(state_of(trained), model, "sbu-peaceful", "1")
 
 
 def whole_clip_baseline(normal: ClipSet, test: ClipSet) -> NDArray[np.float32]:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dyadwatch.core.errors import MissingExtraError, TrainingError
+from dyadwatch.core.errors import MissingExtraError
+from dyadwatch.tools.model_files import check_out, write_model
 
 
 def export(state: Path, /, *, out: Path, name: str | None = None, version: str = "1") -> None:
@@ -21,16 +22,11 @@ def export(state: Path, /, *, out: Path, name: str | None = None, version: str =
     name, version
         What the model calls itself; the name is that of the file if not given.
     """
-    if out.suffix != ".onnx":
-        raise TrainingError(f"--out is {out}; expected a name that ends in .onnx")
-    if not out.parent.is_dir():
-        raise TrainingError(f"--out is {out}, but there is no folder {out.parent}; make it first")
+    check_out(out)
     try:
         from dyadwatch.core.training.state import load_state
     except ImportError as error:
         raise MissingExtraError(error.name or "torch", "train") from None
-    from dyadwatch.tools.train import write_model
-
     parity = write_model(load_state(state), out, name or out.stem, version)
     worst = max(parity["relative"].values())
     Console().print(

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from cyclopts import App
+from rich.console import Console
 
 from dyadwatch.core.artefact import file_sha256, read_info
 from dyadwatch.core.calibration import calibration_path, read_calibration
 from dyadwatch.core.clips import Clip, write_clips
-from dyadwatch.core.errors import ClipError, TrainingError
+from dyadwatch.core.errors import ClipError, CollapseError, TrainingError
 from dyadwatch.core.layouts import UPPER11
+from dyadwatch.core.training import options, paper
+from dyadwatch.core.training.options import TrainOptions
 from dyadwatch.tools.export import export
-from dyadwatch.tools.train import train
+from dyadwatch.tools.learning_flags import LearningFlags
+from dyadwatch.tools.model_files import write_report
+from dyadwatch.tools.train import show, train
+
+QUICK = LearningFlags(window_s=0.8, hop=2)
 
 
 @pytest.fixture(scope="module")
@@ -36,8 +47,11 @@ def clip_folder(tmp_path_factory) -> Path:
 
 def test_train_writes_a_model_and_export_writes_it_again(clip_folder, tmp_path, capsys):
     out = tmp_path / "talk.onnx"
-    train([clip_folder], out=out, window_s=0.8, hop=2, threads=1, json=True)
-    report = json.loads(capsys.readouterr().out)
+    train([clip_folder], out=out, learning=QUICK, threads=1, json=True)
+    captured = capsys.readouterr()
+    report = json.loads(captured.out)
+    assert re.search(r"^clips  windows 56  done in \d+ s$", captured.err, re.MULTILINE)
+    assert "</html>" in out.with_suffix(".report.html").read_text("utf8")
     info = read_info(out)
     assert (info.name, info.layout, info.frames, info.fps) == ("talk", "upper11", 12, 15.0)
     assert info.training["clips"] == report["clips"] == 8
@@ -75,6 +89,53 @@ def test_a_label_that_is_not_there_names_those_that_are(clip_folder, tmp_path):
     with pytest.raises(ClipError) as caught:
         train([clip_folder], out=tmp_path / "m.onnx", label=("dance",))
     assert str(caught.value) == "no clip has label ['dance'] and split []; there are ['talk'] and ['a']"
+
+
+def test_flags_reach_the_training_options():
+    app = App()
+    app.command(train)
+    words = ("train a --out m.onnx --layout upper11 --fps 10 --window-s 3 --hop 4 --recipe paper --steps 7 --seed 5 "
+             "--minutes 2 --mirror --support 9 --least-trust 0.5 --units mm")  # fmt: skip
+    _, bound, _ = app.parse_args(words, exit_on_error=False)
+    assert bound.arguments["learning"].options() == TrainOptions(
+        layout="upper11", fps=10.0, window_s=3.0, hop=4, recipe="paper", steps=7, seed=5, max_minutes=2.0, mirror=True,
+        support=9, least_trust=0.5,
+    )  # fmt: skip
+
+
+def test_flags_not_given_are_the_defaults_of_training():
+    assert LearningFlags().options() == TrainOptions()
+
+
+def test_a_collapse_leaves_a_report_and_no_model(clip_folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(paper, "_WATCH_FROM", 1)
+    monkeypatch.setattr(paper, "_LEAST_GAP", 1e9)
+    monkeypatch.setattr(options, "TrainOptions", partial(TrainOptions, width=8, units=1, epochs=4))
+    out = tmp_path / "talk.onnx"
+    learning = LearningFlags(window_s=0.8, hop=2, recipe="paper", support=40)
+    with pytest.raises(CollapseError, match=r"^collapsed in epoch 3 of 4: "):
+        train([clip_folder], out=out, learning=learning, threads=1)
+    page = out.with_suffix(".report.html")
+    assert capsys.readouterr().err.splitlines()[-1] == f"what was seen is in {page}; no model was written"
+    assert "The network collapsed: broken pairs lie only" in page.read_text("utf8")
+    assert json.loads(out.with_suffix(".report.json").read_text("utf8"))["stopped"] is True
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["talk.report.html", "talk.report.json"]
+
+
+@pytest.mark.parametrize("name", ["[/bold]", "[red]x", "\ud800"])
+def test_a_clip_may_be_called_anything(name, tmp_path):
+    report = {
+        "clips": 5, "skipped_clips": 1, "skipped": {"without person 1": [name]}, "hours": 0.1, "windows": 9,
+        "broken_pairs_mean": {"neighbours": 0.7, "flow": None}, "weights": {"neighbours": 1.0}, "minutes": 0.1,
+        "calibration": {"raise_at": 2.5, "clear_at": 1.5, "evidence": {"windows": 9, "hours": 0.1}},
+    }  # fmt: skip
+    out = tmp_path / "m.onnx"
+    out.write_bytes(b"0")
+    page = write_report(report, out)
+    assert "without person 1" in page.read_text("utf8")
+    told = io.StringIO()
+    show(report, out, page, Console(file=told, width=200))
+    assert f"such as {name}" in told.getvalue()
 
 
 def test_export_wants_a_state(clip_folder, tmp_path):

@@ -23,6 +23,7 @@ from dyadwatch.exporters.parity import random_pairs
 from dyadwatch.tools import main as program
 from dyadwatch.tools import train as verb
 from dyadwatch.tools.export import export
+from dyadwatch.tools.learning_flags import LearningFlags
 
 
 class Model(NamedTuple):
@@ -50,8 +51,8 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
         patch.setattr(verb, "write_model", lambda *told: asked.append(told))
         patch.setattr(sys.stdout, "write", printed.append)
         verb.train(
-            out=out, layout="upper11", window_s=0.8, hop=4, steps=3, simulated=2.0, support=40,
-            least_trust=0.2, version="7", threads=1, json=True,
+            out=out, simulated=2.0, version="7", threads=1, json=True,
+            learning=LearningFlags(layout="upper11", window_s=0.8, hop=4, steps=3, support=40, least_trust=0.2),
         )  # fmt: skip
     torch.set_num_threads(threads)
     ((learnt, path, name, version),) = asked
@@ -66,6 +67,10 @@ def test_what_train_writes(model: Model) -> None:
     assert json.loads((folder / "tiny.report.json").read_text("utf8")) == model.printed
     assert model.printed["options"]["least_trust"] == 0.2
     assert model.printed["skipped_clips"] == 0
+    assert (model.printed["name"], model.printed["simulated_minutes"]) == ("tiny", 2.0)
+    page = (folder / "tiny.report.html").read_text("utf8")
+    assert "2 minutes of it simulated" in page
+    assert "While it learnt" in page
 
 
 def test_the_network_takes_part_where_a_floor_says_so(model: Model) -> None:

@@ -1,0 +1,59 @@
+"""How to learn, on the command line."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from dyadwatch.core.training.options import TrainOptions
+
+
+def _help(text: str) -> Parameter:
+    return Parameter(help=text, negative=())
+
+
+@Parameter(name="*")
+@dataclass(frozen=True, kw_only=True)
+class LearningFlags:
+    """What `core.training.options.TrainOptions` is told by hand."""
+
+    layout: Annotated[
+        str | None, _help("Skeleton layout of the model, such as upper11; the layout of the first clips if not given.")
+    ] = None
+    fps: Annotated[
+        float, _help("Frames per second of the model's time grid; clips and live poses are resampled to it.")
+    ] = 15.0
+    window_s: Annotated[float, _help("Length of a window in seconds.")] = 2.0
+    hop: Annotated[int, _help("Frames from one training window to the next.")] = 3
+    recipe: Annotated[
+        Literal["default", "paper"],
+        _help("default, or paper: end to end by likelihood as published, which stops when it collapses."),
+    ] = "default"
+    steps: Annotated[int, _help("Optimiser steps of the encoder.")] = 2000
+    seed: Annotated[int, _help("The same seed on the same machine gives the same model.")] = 0
+    minutes: Annotated[float | None, _help("The encoder stops learning after this many minutes.")] = None
+    mirror: Annotated[bool, _help("Also learn from left-right mirrored people.")] = False
+    support: Annotated[
+        int, _help("Most normal windows that the model keeps to compare with; fewer make a smaller file.")
+    ] = 1024
+    least_trust: Annotated[
+        float,
+        _help("Smallest weight of the learnt parts, even where they learnt nothing; for models that only demonstrate."),
+    ] = 0.0
+
+    def options(self) -> TrainOptions:
+        """The same, as training takes it.
+
+        Raises:
+            TrainingError: naming the option, its value and what was expected.
+        """
+        from dyadwatch.core.training.options import TrainOptions
+
+        told = asdict(self)
+        return TrainOptions(max_minutes=told.pop("minutes"), **told)
+
+
+AS_IT_IS = LearningFlags()

@@ -1,0 +1,60 @@
+"""The files of a trained model, side by side: model, thresholds, training state and report."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dyadwatch.core.artefact import ArtefactInfo, file_sha256
+from dyadwatch.core.calibration import Calibration, calibration_path, write_calibration
+from dyadwatch.core.errors import TrainingError
+
+if TYPE_CHECKING:
+    from dyadwatch.core.training.state import State
+
+
+def check_out(out: Path) -> None:
+    """Before anything that takes long.
+
+    Raises:
+        TrainingError: when no model can be written to `out`.
+    """
+    if out.suffix != ".onnx":
+        raise TrainingError(f"--out is {out}; expected a name that ends in .onnx")
+    if not out.parent.is_dir():
+        raise TrainingError(f"--out is {out}, but there is no folder {out.parent}; make it first")
+
+
+def write_model(state: State, out: Path, name: str, version: str) -> dict[str, Any]:
+    """Exports a scorer with its parity check and writes the calibration bound to the file.
+
+    Returns:
+        `relative`, how far each output is from the network's at most, and `batch_invariant`.
+    """
+    from dyadwatch.exporters.onnx_export import export
+
+    info = ArtefactInfo(
+        name=name,
+        version=version,
+        layout=state.layout,
+        joints=state.joints,
+        frames=state.frames,
+        fps=state.fps,
+        training=state.summary,
+    )
+    report = export(state.scorer, info, out)
+    write_calibration(calibration_path(out), Calibration(model_sha256=file_sha256(out), **state.calibration))
+    return {"relative": report.relative, "batch_invariant": report.batch_invariant}
+
+
+def write_report(report: Mapping[str, Any], out: Path) -> Path:
+    """Writes the report of the model `out` as JSON and as a page; returns the page."""
+    from dyadwatch.core.training.report_page import report_page
+
+    out.with_suffix(".report.json").write_text(json.dumps(report, indent=1), "utf8")
+    page = out.with_suffix(".report.html")
+    # A clip may be called anything, half a surrogate pair included.
+    page.write_text(report_page(report), "utf8", errors="xmlcharrefreplace")
+    return page
