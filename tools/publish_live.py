@@ -1,25 +1,31 @@
-"""`dyadwatch publish jsonl`: live protocols of others, passed on to a running detector."""
+"""`dyadwatch publish jsonl` and `vmc`: live protocols of others, passed on to a running detector."""
 
 from __future__ import annotations
 
 import logging
+import math
 import sys
 import threading
 import time
-from collections.abc import Iterator
-from typing import Annotated
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, TypeVar
 
 from cyclopts import Parameter
 
+from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.publishers.checked import Axes, Units
 from dyadwatch.stream.publishers.json_bridge import DEFAULT_SOURCE, JsonBridge
 from dyadwatch.stream.publishers.json_lines import Declaration
 from dyadwatch.stream.publishers.live import LiveFrame, Refusals
 from dyadwatch.stream.publishers.publisher import DEFAULT_ADDRESS, PosePublisher
+from dyadwatch.stream.publishers.vmc import PerformerOptions, Place, VmcListener
+from dyadwatch.stream.publishers.vmc_avatar import read_bind_pose
 from dyadwatch.tools.sending import report, stoppable
 
 _log = logging.getLogger("dyadwatch.publish")
 _Flag = Parameter(negative=())
+_T = TypeVar("_T")
 
 
 def relay(live: Iterator[LiveFrame], to: str, wait: float, patience_s: float = 0.0) -> dict[str, object]:
@@ -92,3 +98,100 @@ def jsonl(
         patience_s = 30.0 if set(listen) == {"-"} else 0.0
         summary = relay(bridge.frames(stop.is_set), to, wait, patience_s)
     _tell(source, summary, stop, refusals, json)
+
+
+def vmc(
+    *,
+    performer: Annotated[tuple[int, ...], _Flag] = (39539, 39540),
+    name: Annotated[tuple[str, ...], _Flag] = (),
+    scale: Annotated[tuple[float, ...], _Flag] = (),
+    place: Annotated[tuple[str, ...], _Flag] = (),
+    bind: Annotated[tuple[Path, ...], _Flag] = (),
+    host: str = "127.0.0.1",
+    fps: float = 30.0,
+    delay: float = 0.1,
+    to: str = DEFAULT_ADDRESS,
+    source: str = "vmc",
+    wait: float = 30.0,
+    json: Annotated[bool, _Flag] = False,
+) -> None:
+    """Publish VMC performers, each on a port of their own, as the people of one source.
+
+    What follows --performer's order is given once for all of them or once for each. See docs/sources.md. Press
+    Ctrl-C to stop.
+
+    Parameters
+    ----------
+    performer
+        UDP port of a performer; may be repeated.
+    name
+        Id of each performer; by default the port.
+    scale
+        Height of each person divided by that of the avatar.
+    place
+        Where each performer's origin lies in the common room: x,z,degrees; metres, degrees to the left.
+    bind
+        Bind pose of each avatar (YAML), for senders that tell rotations only.
+    host
+        Address of this machine that performers send to; 0.0.0.0 is all of them.
+    fps
+        Frames a second of the source they become.
+    delay
+        Seconds a frame waits for both; two frames of the slower performer and its jitter.
+    to
+        Where the detector listens.
+    source
+        Name of the source, 1-64 characters of A-Z a-z 0-9 _ -.
+    wait
+        Seconds to wait for a detector to listen.
+    json
+        Print a summary as one JSON object on standard output.
+    """
+    performers = _performers(performer, name, scale, place, bind)
+    refusals = Refusals(_log)
+    with (
+        stoppable() as stop,
+        VmcListener(performers, refusals, source=source, fps=fps, delay_s=delay, host=host) as listener,
+    ):
+        _log.info("listening for VMC on %s, UDP %s", host, ", ".join(map(str, listener.ports)))
+        summary = relay(listener.frames(stop.is_set), to, wait)
+    clocks = {i: {"skew_ppm": round(c.skew_ppm, 1), "steps": c.steps} for i, c in listener.people.clocks().items()}
+    _tell(source, {**summary, "clocks": clocks}, stop, refusals, json)
+
+
+def _performers(
+    ports: Sequence[int], names: Sequence[str], scales: Sequence[float], places: Sequence[str], binds: Sequence[Path]
+) -> list[PerformerOptions]:
+    n = len(ports)
+    if names and len(names) != n:
+        raise ConfigError(f"--name is given {len(names)} times for {n} performers; expected once for each")
+    if not all(0 < s < 100 for s in scales):
+        raise ConfigError(f"--scale is {', '.join(map('{:g}'.format, scales))}; expected more than 0 and less than 100")
+    return [
+        PerformerOptions(*each)
+        for each in zip(
+            ports,
+            names or [str(p) for p in ports],
+            _each(scales, n, "--scale", 1.0),
+            _each([_place(p) for p in places], n, "--place", Place()),
+            _each([read_bind_pose(b) for b in binds], n, "--bind", None),
+            strict=True,
+        )
+    ]
+
+
+def _each(values: Sequence[_T], n: int, flag: str, default: _T) -> Sequence[_T]:
+    """n values, of none, one for all, or one for each."""
+    if len(values) not in (0, 1, n):
+        raise ConfigError(f"{flag} is given {len(values)} times for {n} performers; expected once for all or for each")
+    return values if len(values) == n else [*values, default][:1] * n
+
+
+def _place(text: str) -> Place:
+    try:
+        numbers = [float(v) for v in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != 3 or not all(map(math.isfinite, numbers)):
+        raise ConfigError(f"--place is {text!r:.80}; expected x,z,degrees such as 1.5,0,90")
+    return Place(*numbers)

@@ -1,4 +1,4 @@
-"""`dyadwatch publish jsonl` as a person or a script calls it, with a socket where the detector would be."""
+"""`dyadwatch publish jsonl` and `vmc` as a person or a script calls it, with a socket where the detector would be."""
 
 from __future__ import annotations
 
@@ -10,14 +10,19 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import zmq
+from pythonosc.udp_client import SimpleUDPClient
 
+from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.config import WireOptions
 from dyadwatch.stream.wire import decode_pose
+from dyadwatch.tools.main import app
 
 LINE = b'{"stamp": %d, "persons": [{"joints": {"head": [0, 1.6, 0], "neck": [0, 1.4, 0]}}]}\n'
 
@@ -96,3 +101,55 @@ def test_what_to_listen_on_must_be_clear(ear: Ear) -> None:
     assert process.returncode == 2
     expected = "dyadwatch: listen is 'http://x'; expected tcp://host:port, udp://host:port or - for standard input\n"
     assert err.decode() == expected
+
+
+def test_vmc_until_told_to_stop(ear: Ear, tmp_path: Path) -> None:
+    bind = tmp_path / "bind.yaml"
+    bind.write_text("bones: {Hips: [0, 1, 0], Spine: [0, 0.1, 0], Neck: [0, 0.4, 0], Head: [0, 0.1, 0]}")
+    words = ["--performer", "0", "--performer", "0", "--name", "ann", "--name", "bob", "--bind", str(bind)]
+    with publish(ear, "vmc", *words, "--place", "0,0,0", "--place", "2,0,90", "--fps", "20") as process:
+        assert process.stderr is not None
+        said = process.stderr.readline().decode()
+        ports = re.search(r"listening for VMC on 127\.0\.0\.1, UDP (\d+), (\d+)", said)
+        assert ports is not None, said
+        clients = [SimpleUDPClient("127.0.0.1", int(p)) for p in ports.groups()]
+        for k in range(60):
+            for client in clients:
+                for bone in ("Hips", "Spine", "Neck", "Head"):
+                    client.send_message("/VMC/Ext/Bone/Pos", [bone, *[0.0] * 6, 1.0])
+                client.send_message("/VMC/Ext/T", 5 + k / 50)
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=20)
+        for client in clients:
+            client._sock.close()
+    assert process.returncode == 0
+    told = json.loads(out)
+    assert told["refused"] == {}
+    assert set(told["clocks"]) == {"ann", "bob"}
+    frame = ear.take(told["sent"])[-1]
+    assert (frame.source, frame.layout.name) == ("vmc", "smpl22")
+    assert frame.ids == ("ann", "bob")
+    head = frame.joints[:, frame.layout.index["head"]]
+    assert abs(head - [[0, 1.6, 0], [2, 1.6, 0]]).max() < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (["--name", "ann"], "--name is given 1 times for 2 performers; expected once for each"),
+        (
+            ["--scale", "1", "--scale", "1", "--scale", "1"],
+            "--scale is given 3 times for 2 performers; expected once for",
+        ),
+        (["--scale", "0"], "--scale is 0; expected more than 0 and less than 100"),
+        (["--place", "1,2"], "--place is '1,2'; expected x,z,degrees such as 1.5,0,90"),
+        (["--place", "1,2,nan"], "--place is '1,2,nan'; expected x,z,degrees such as 1.5,0,90"),
+        (["--bind", "/none.yaml"], "bind pose /none.yaml cannot be read: No such file or directory"),
+        (["--fps", "0"], "fps is 0; expected 1 to 240"),
+    ],
+)
+def test_vmc_mistakes_are_named(words: list[str], text: str) -> None:
+    with pytest.raises(ConfigError) as e:
+        app(["publish", "vmc", "--wait", "0.1", *words])
+    assert text in str(e.value)
