@@ -20,7 +20,7 @@ _MOST_COMPARED = 800  # windows; more cost time and change no picture
 
 
 def most_unusual(
-    prepared: Prepared, judges: Windows, scores: Mapping[str, NDArray[np.floating]], fps: float, count: int = 10
+    prepared: Prepared, judges: Windows, scores: Mapping[str, NDArray[np.floating]], fps: float, count: int = 9
 ) -> list[dict[str, Any]]:
     """The recordings with the highest peaks of `score`, each compared with the nearest window of any other unit.
 

@@ -9,7 +9,7 @@ STYLE = """
   --c0: #6aa9ee; --c1: #f09a57; --c2: #5fc493; --c3: #c296e6; --c4: #dcbd57; --c5: #f283a9; } }
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 68rem; background: var(--page); color: var(--ink);
-  font: 16px/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
+  font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
 h1 { font-size: 1.6rem; line-height: 1.2; margin: 0 0 .25rem; }
 h2 { font-size: 1.15rem; margin: 2.2rem 0 .6rem; }
 h3 { font-size: .95rem; margin: 0 0 .4rem; }
@@ -66,6 +66,8 @@ svg text { fill: var(--ink); } svg .quiet { fill: var(--quiet); font-size: 11px;
 @media print { :root { color-scheme: light; --page: #fff; --card: #fff; --ink: #000; --quiet: #444; --rule: #bbb;
   --good: #1a7f4b; --bad: #b3261e; --plain: #666; --mark: #b3261e; --bar: #4c78a8; --c0: #2f6db5; --c1: #c8641b;
   --c2: #2f8a5b; --c3: #8b55b0; --c4: #a8841a; --c5: #c03f6d; }
-  body { font-size: 11pt; padding: 0; max-width: none; } * { print-color-adjust: exact; } h2 { break-after: avoid; }
-  .cards { grid-template-columns: repeat(2, 1fr); } tr { break-inside: avoid; } }
+  @page { margin: 14mm; } html { font-size: 8.5pt; } body { padding: 0; max-width: none; }
+  * { print-color-adjust: exact; } .cards { grid-template-columns: repeat(3, 1fr); gap: .6rem; }
+  .card { padding: .5rem; } .panel { stroke: var(--rule); } tr, li, p { break-inside: avoid; }
+  h2, section > p { break-after: avoid; } h2 { margin-top: 1.2rem; } }
 """
