@@ -13,7 +13,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dyadwatch.core.clips import ClipSet
 from dyadwatch.core.errors import CollapseError, MissingExtraError, TrainingError
 from dyadwatch.tools.files import NO_FLAGS, FileFlags, select_sets
 from dyadwatch.tools.learning_flags import AS_IT_IS, LearningFlags
@@ -66,6 +65,7 @@ def train(
         Print the report as JSON on standard output.
     """
     _check(out, paths, simulated)
+    clip_sets = select_sets(paths or [], label, split, flags)  # before the seconds that torch takes to load
     try:
         import torch
 
@@ -75,7 +75,6 @@ def train(
         raise MissingExtraError(error.name or "torch", "train") from None
     options = learning.options()
     torch.set_num_threads(threads)
-    clip_sets: list[ClipSet] = [*select_sets(paths or [], label, split, flags)]
     about: dict[str, Any] = {"name": name or out.stem, "version": version}
     if simulated is not None:
         from dyadwatch.stream.publishers.simulator.samples import normal_clips

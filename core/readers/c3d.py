@@ -6,6 +6,7 @@ both against each other.
 
 from __future__ import annotations
 
+import re
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,9 @@ _MAGIC = 0x50
 _INTEL, _DEC, _MIPS = 84, 85, 86
 _SIZES = {-1: 1, 1: 1, 2: 2, 4: 4}
 _MOST_POINTS = 5000
+_MOST_PARAMETER_BYTES = 256 * _BLOCK  # as many as the format can count
+_MOST_PARAMETERS = 5000
+_WANTED = re.compile(r"LABELS\d*|UNITS|RATE|Y_SCREEN|LONG_FRAMES|ACTUAL_(?:START|END)_FIELD")
 _AXES = {"+Y": "y-up", "+Z": "z-up", "-Y": "y-down"}
 
 
@@ -59,6 +63,7 @@ class _Bytes:
         if self.processor not in (_INTEL, _DEC, _MIPS):
             raise ClipError(f"{path}: processor type {self.processor}; expected 84 (Intel), 85 (DEC) or 86 (MIPS)")
         self.order = ">" if self.processor == _MIPS else "<"
+        self.parameters_end = min(len(data), self.parameters + _MOST_PARAMETER_BYTES)
 
     def cut(self, what: str) -> ClipError:
         return ClipError(f"{self.path}: {what} lie beyond its {len(self.data)} bytes; it is cut short or damaged")
@@ -84,38 +89,40 @@ class _Bytes:
 
 
 def _parameters(file: _Bytes) -> dict[str, list[str] | NDArray[np.float64]]:
-    """Parameters by `GROUP:NAME`: texts or numbers."""
-    data, groups = file.data, {}
-    found: list[tuple[int, str, list[str] | NDArray[np.float64]]] = []
+    """The parameters that are needed here, by `GROUP:NAME`: texts or numbers."""
+    groups: dict[int, str] = {}
+    found: dict[tuple[int, str], list[str] | NDArray[np.float64]] = {}
     at = file.parameters + 4
-    while at + 4 < len(data):
-        length, group = struct.unpack_from("bb", data, at)
-        length = abs(length)  # locked ones are negative
-        if length == 0 or group == 0 or at + 4 + length > len(data):
+    for _ in range(_MOST_PARAMETERS):
+        if at + 4 > file.parameters_end:
             break
-        name = data[at + 2 : at + 2 + length].decode("latin1").upper()
+        length, group = struct.unpack_from("bb", file.data, at)
+        length = abs(length)  # locked ones are negative
         after = at + 2 + length
+        if length == 0 or group == 0 or after + 2 > file.parameters_end:
+            break
+        name = file.data[at + 2 : after].decode("latin1").upper()
         step = file.word(after)
         if group < 0:
             groups[-group] = name
-        else:
-            found.append((group, name, _values(file, name, after + 2)))
+        elif _WANTED.fullmatch(name):
+            found[group, name] = _values(file, name, after + 2)
         if step == 0:
             break
         at = after + step
-    return {f"{groups[g]}:{name}": value for g, name, value in found if g in groups}
+    return {f"{groups[g]}:{name}": value for (g, name), value in found.items() if g in groups}
 
 
 def _values(file: _Bytes, name: str, at: int) -> list[str] | NDArray[np.float64]:
-    if at + 2 > len(file.data):
+    if at + 2 > file.parameters_end:
         raise file.cut(f"the values of {name}")
     kind, rank = struct.unpack_from("bB", file.data, at)
-    if kind not in _SIZES or rank > 7 or at + 2 + rank > len(file.data):
+    if kind not in _SIZES or rank > 7 or at + 2 + rank > file.parameters_end:
         raise ClipError(f"{file.path}: parameter {name[:40]!r} is of an unknown type; the file is damaged")
     shape = list(file.data[at + 2 : at + 2 + rank])
     count = int(np.prod(shape, dtype=np.int64))
     start = at + 2 + rank
-    if start + count * _SIZES[kind] > len(file.data):
+    if start + count * _SIZES[kind] > file.parameters_end:
         raise file.cut(f"the values of {name[:40]}")
     if kind == 4:
         return file.floats(start, count)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -210,7 +211,7 @@ def test_of_many_people_the_two_seen_longest_are_kept(walkers: NDArray[np.float3
         ({"fps": float("nan")}, "fps is nan; expected frames per second"),
     ],
 )
-def test_nonsense_cannot_be_declared(given: dict[str, str | float], message: str) -> None:
+def test_nonsense_cannot_be_declared(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ClipError) as e:
         Declared(**given)
     assert message in str(e.value)
