@@ -29,7 +29,7 @@ from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.metric import Metric, Support
 from dyadwatch.core.onnx_graph import OnnxGraph
 from dyadwatch.core.recordings import Recording, Windows, cut, from_second, pieces, usable_runs
-from dyadwatch.core.score_maps import NEIGHBOURS, MapSite, Run, map_sites, refit
+from dyadwatch.core.score_maps import BANK, NEIGHBOURS, MapSite, Run, map_sites, refit
 from dyadwatch.core.statistics import Scaling, Statistics
 from dyadwatch.core.thresholds import thresholds
 from dyadwatch.core.vary import varied
@@ -40,7 +40,6 @@ _MOST_JUDGED = 600
 _HOP_S = 0.2  # between windows that are judged
 _FEW_WINDOWS = 10  # fewer are judged together with variations of themselves
 _VARIATIONS = 8
-_BANK = ("support", "half_norm", "distances", "centre", "scale")
 
 
 @dataclass(frozen=True)
@@ -69,7 +68,8 @@ class Base:
             ArtefactError: when it has no support set that could be exchanged.
         """
         graph = OnnxGraph(model, what)
-        missing = [f"neighbours.{name}" for name in _BANK if f"neighbours.{name}" not in graph.names]
+        whitened = set(BANK[5:]) <= graph.names
+        missing = [name for name in BANK[:5] if name not in graph.names]
         if missing:
             raise ArtefactError(
                 f"{what} has no tensors {', '.join(missing)}: it was made by an older dyadwatch; export it again"
@@ -86,21 +86,19 @@ class Base:
                 "on a model of the default recipe"
             )
         statistics = Statistics.of_layout(info.skeleton, info.fps)
-        read = {n: graph.read(f"neighbours.{n}").astype(np.float32) for n in _BANK}
-        axes = graph.read("neighbours.axes") if "neighbours.axes" in graph.names else None
-        whitened = axes is not None and "neighbours.compared" in graph.names
-        compared = graph.read("neighbours.compared") if whitened else read["support"]
+        support, _, distances, centre, scale = (graph.read(name).astype(np.float32) for name in BANK[:5])
+        axes, compared = (graph.read(name) for name in BANK[5:]) if whitened else (None, support)
         r, count = len(statistics.joints), len(compared)
         fits = (
-            read["centre"].shape == read["scale"].shape == (len(statistics),)
-            and read["support"].shape == (count, statistics.sizes[0] if whitened else len(statistics))
-            and read["distances"].shape == (count, r, r)
+            centre.shape == scale.shape == (len(statistics),)
+            and support.shape == (count, statistics.sizes[0] if whitened else len(statistics))
+            and distances.shape == (count, r, r)
             and (axes is None or (axes.shape[1:] == (len(statistics),) and compared.shape == (count, len(axes))))
         )
         if not fits:
             raise ArtefactError(f"{what} keeps other statistics than this dyadwatch makes; export it again")
-        metric = Metric(statistics, Scaling(read["centre"], read["scale"]), axes)
-        return cls(graph, info, metric, Support(read["support"], compared, read["distances"]), maps)
+        metric = Metric(statistics, Scaling(centre, scale), axes)
+        return cls(graph, info, metric, Support(support, compared, distances), maps)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from dyadwatch.core.onnx_graph import OnnxGraph
 from dyadwatch.core.surprise import Surprise
 
 NEIGHBOURS = "neighbours"
+# the support set and the metric; the last two only where windows are whitened for comparison
+BANK = tuple(f"{NEIGHBOURS}.{n}" for n in ("support", "half_norm", "distances", "centre", "scale", "axes", "compared"))
 _SCORES = ("score", "relation", "unusual")
 _KNOTS, _SLOPES = "_map.knots", "_map.slopes"
 
@@ -60,6 +62,11 @@ class Refitted:
         return _tensors(self.maps)
 
 
+def is_replaceable(tensor: str) -> bool:
+    """Whether a tensor of the exported scorer must keep its name, for enrolling reads or replaces it."""
+    return tensor in BANK or tensor.endswith((_KNOTS, _SLOPES))
+
+
 def map_sites(graph: OnnxGraph, what: str) -> dict[str, MapSite]:
     """All maps of a graph, a map after those it depends on.
 
@@ -67,10 +74,11 @@ def map_sites(graph: OnnxGraph, what: str) -> dict[str, MapSite]:
         ArtefactError: when there is none for the nearest neighbour, or one is not applied as expected.
     """
     names = sorted(name.removesuffix(_KNOTS) for name in graph.names if name.endswith(_KNOTS))
-    if NEIGHBOURS not in names or any(name + _SLOPES not in graph.names for name in names):
+    wanted = {NEIGHBOURS, "unusual", "score", *names}
+    missing = [n + end for n in sorted(wanted) for end in (_KNOTS, _SLOPES) if n + end not in graph.names]
+    if missing:
         raise ArtefactError(
-            f"{what} has no tensors {NEIGHBOURS + _KNOTS} and {NEIGHBOURS + _SLOPES}: it was made by an older "
-            "dyadwatch; export it again"
+            f"{what} has no tensors {', '.join(missing)}: it was made by an older dyadwatch; export it again"
         )
     sites: dict[str, MapSite] = {}
     for name in names:

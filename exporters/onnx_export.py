@@ -15,13 +15,19 @@ import msgspec
 
 from dyadwatch.core.artefact import OUTPUTS, ArtefactInfo, read_info, seal, write_atomically
 from dyadwatch.core.errors import ArtefactError, MissingExtraError
+from dyadwatch.core.score_maps import is_replaceable
 from dyadwatch.exporters.parity import ParityReport, parity, random_pairs
 
 if TYPE_CHECKING:
     from onnx import ModelProto
     from torch import nn
+    from torch.onnx import ONNXProgram
 
 OPSET = 20  # the first with GELU as one operator
+_CHATTY = (
+    "torch.onnx._internal.exporter._registration",  # "torchvision is not installed"
+    "onnx_ir.passes.common.initializer_deduplication",  # "skipped", of what is left alone on purpose
+)
 
 
 def export(module: nn.Module, info: ArtefactInfo, path: str | Path) -> ParityReport:
@@ -75,10 +81,32 @@ def _translate(module: nn.Module, info: ArtefactInfo) -> bytes:
             external_data=False,
             dynamic_shapes=({0: torch.export.Dim("batch")},),
             verbose=False,
+            optimize=False,
         )
-    if program is None:
-        raise ArtefactError("torch gave no ONNX program")
+        if program is None:
+            raise ArtefactError("torch gave no ONNX program")
+        _optimise(program)
     return _without_traces(program.model_proto)
+
+
+def _optimise(program: ONNXProgram) -> None:
+    """Folds constants and drops what is double, but leaves alone what `dyadwatch enrol` looks for by name.
+
+    To the optimiser an input of the graph is no constant, so those tensors are inputs for as long as it works.
+    """
+    graph = program.model.graph
+    names = [name for name in graph.initializers if is_replaceable(name)]
+    graph.inputs.extend(graph.initializers[name] for name in names)
+    program.optimize()
+    del graph.inputs[1:]
+    # an output given twice had one name, and is two only now
+    for i, output in enumerate(graph.outputs):
+        output.name = f"output {i}"
+    for output, name in zip(graph.outputs, OUTPUTS, strict=True):
+        output.name = name
+    lost = [name for name in names if name not in graph.initializers]
+    if lost:
+        raise ArtefactError(f"the optimiser dropped {', '.join(lost)}, which 'dyadwatch enrol' needs")
 
 
 def _check_outputs(module: nn.Module, example) -> None:
@@ -104,13 +132,15 @@ def _without_traces(model: ModelProto) -> bytes:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Silences what torch says of its own insides during an export, and nothing else."""
-    log = logging.getLogger("torch.onnx._internal.exporter._registration")  # "torchvision is not installed"
-    level = log.level
-    log.setLevel(logging.ERROR)
+    """Silences what torch and its optimiser say of their own insides during an export, and nothing else."""
+    logs = [logging.getLogger(name) for name in _CHATTY]
+    levels = [log.level for log in logs]
+    for log in logs:
+        log.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
             yield
     finally:
-        log.setLevel(level)
+        for log, level in zip(logs, levels, strict=True):
+            log.setLevel(level)

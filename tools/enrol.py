@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -84,10 +84,11 @@ def enrol(
         write_atomically(out, seal(enrolled.model, described))
         write_calibration(calibration_path(out), Calibration(model_sha256=file_sha256(out), **enrolled.calibration))
     _show(enrolled, normal, out, keep, time.monotonic() - began)
-    if keep and enrolled.calibration["raise_at"] > least + _BLIND:
+    if keep and least and enrolled.calibration["raise_at"] > least + _BLIND:
         words.print(
             f"the threshold had to rise from {least:g} to {enrolled.calibration['raise_at']:g}: these clips differ "
-            "more from each other than what the base model finds normal, and it now misses much; train on both instead",
+            "more from each other than what the base model finds normal, and the new one misses much; train on both "
+            "instead",
             highlight=False,
         )
 
@@ -157,7 +158,7 @@ def _choose(
     return chosen
 
 
-def _listed(names) -> str:
+def _listed(names: Iterable[str]) -> str:
     text = ", ".join(sorted(set(names)))
     return text if len(text) <= 400 else text[:400] + ", ..."
 
@@ -173,7 +174,8 @@ def _show(enrolled: Enrolled, normal: Normal, out: Path, keep: bool, took: float
         f"{enrolled.calibration['raise_at']:.2f}, {enrolled.calibration['clear_at']:.2f}",
     )
     table.add_row("  from", evidence["method"].split(";")[0])
-    table.add_row("  least like the others", enrolled.oddest)
+    if normal.units > 1:
+        table.add_row("  least like the others", enrolled.oddest)
     table.add_row("  false alarms", f"at most {evidence['events_per_hour_95']:.0f} an hour is all that so little shows")
     table.add_row("size", f"{out.stat().st_size / 1e6:.2f} MB")
     table.add_row("time", f"{took:.1f} s")
