@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 from rich.console import Console
 from rich.markup import escape
 
@@ -28,7 +28,11 @@ from dyadwatch.tools.detector import configure, model_path
 
 PEOPLE, FPS = 4, 30.0
 
+app = App(name="bench", help="Measure what each station costs, throughput and latency.")
+app.command("dyadwatch.tools.benchmarks.recordings:recordings", name="recordings")
 
+
+@app.default
 def bench(
     *,
     model: Path | None = None,

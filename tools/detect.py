@@ -22,8 +22,10 @@ from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.clips import clip_frames
+from dyadwatch.stream.recordings.playback import is_recording
 from dyadwatch.stream.sinks import JsonLinesSink, Sink
 from dyadwatch.stream.table import EventLinesSink
+from dyadwatch.tools.detect_recording import detect_recordings
 from dyadwatch.tools.detector import configure, load_detector
 from dyadwatch.tools.files import NO_FPS_FLAGS, FpsFileFlags, select_clips
 
@@ -68,7 +70,8 @@ def detect(
 ) -> None:
     """Find events in pose files. The same files give the same events as when they are published to a running detector.
 
-    Reads what `publish file` reads, see docs/sources.md.
+    Reads what `publish file` reads, see docs/sources.md, and recordings (.mcap), which give the events of the live run:
+    its configuration and thresholds are taken from the recording unless --config names others.
 
     Parameters
     ----------
@@ -91,6 +94,9 @@ def detect(
     scores
         With --json, print every score too.
     """
+    if any(is_recording(path) for path in paths):
+        detect_recordings(paths, model, config, set_, json=json, scores=scores)
+        return
     clips = select_clips(paths, label, split, flags)
     settings = configure(config, set_, model)
     detector = load_detector(settings)

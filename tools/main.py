@@ -17,8 +17,11 @@ app = App(
 )
 _VERBS = {
     "run": "Run the detector: poses in over ZeroMQ, scores and alarms out.",
-    "publish": "Publish clip files or simulated people to a running detector.",
-    "detect": "Find events in clip files, offline, as fast as the machine goes.",
+    "publish": "Publish pose files, live protocols or simulated people to a running detector.",
+    "detect": "Find events in pose files, offline, as fast as the machine goes.",
+    "record": "Record what publishers send, without a model.",
+    "replay": "Publish a recording again, as it came.",
+    "recordings": "Look into recordings, cut, merge and export them.",
     "demo": "Show the whole thing at work on simulated people.",
     "train": "Learn what is normal from clips and write a model.",
     "enrol": "Make a model of a new normal from 1 to 20 clips, without training.",
@@ -28,7 +31,7 @@ _VERBS = {
     "doctor": "Check what is installed and whether it truly runs.",
 }
 for _verb, _help in _VERBS.items():
-    _attribute = "app" if _verb == "publish" else _verb
+    _attribute = "app" if _verb in ("publish", "recordings", "bench") else _verb
     app.command(f"dyadwatch.tools.{_verb}:{_attribute}", name=_verb, help=_help)
 
 
@@ -37,7 +40,7 @@ def main() -> None:
     logging.basicConfig(format="%(levelname)s %(message)s", stream=sys.stderr)
     logging.getLogger("dyadwatch").setLevel(logging.INFO)
     try:
-        app()
+        app(sys.argv[1:])
     except DyadwatchError as e:
         sys.stderr.write(f"dyadwatch: {e}\n")
         sys.exit(2)

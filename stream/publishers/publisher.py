@@ -87,7 +87,8 @@ class PosePublisher:
             DyadwatchError: when used outside of `with`.
         """
         if frame.source not in self._sources:
-            self._check(frame.source)
+            check_source(frame.source)
+            self._sources.add(frame.source)
         if frame.epoch == 0:
             frame = replace(frame, epoch=self._epoch)
         return self.send_parts(encode_pose(frame, fps=fps))
@@ -111,13 +112,6 @@ class PosePublisher:
         self.sent += 1
         return True
 
-    def _check(self, source: str) -> None:
-        try:
-            topic_source(f"{TOPIC}{source}".encode())
-        except WireError:
-            raise ConfigError(f"source is {source!r:.80}; expected 1-64 characters of A-Z a-z 0-9 _ -") from None
-        self._sources.add(source)
-
     def _connect(self, socket: zmq.Socket[bytes]) -> None:
         try:
             socket.connect(self._address)
@@ -137,6 +131,18 @@ class PosePublisher:
         if self._context is not None:
             self._context.term()
             self._context = None
+
+
+def check_source(source: str) -> None:
+    """Refuses names that detectors refuse.
+
+    Raises:
+        ConfigError: naming the source and what was expected.
+    """
+    try:
+        topic_source(f"{TOPIC}{source}".encode())
+    except WireError:
+        raise ConfigError(f"source is {source!r:.80}; expected 1-64 characters of A-Z a-z 0-9 _ -") from None
 
 
 def pace(frames: Iterable[PoseFrame], rate: float = 1.0, stop: threading.Event | None = None) -> Iterator[PoseFrame]:

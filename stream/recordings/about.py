@@ -35,16 +35,20 @@ def about_detector(scorer: Scorer, thresholds: Thresholds, config: Config) -> Ab
 
 
 def recorded_config(about: About) -> Config | None:
-    """The configuration that was in force, with its thresholds; None where no detector ran or it cannot be read."""
-    if not about.config:
-        return None
+    """The configuration that was in force; None where no detector ran or it cannot be read."""
     try:
-        config = msgspec.json.decode(about.config, type=Config)
-        raise_at, clear_at = float(about.raise_at), float(about.clear_at)
-    except (msgspec.MsgspecError, ValueError):
+        return msgspec.json.decode(about.config, type=Config) if about.config else None
+    except msgspec.MsgspecError:
         return None
-    alarm = msgspec.structs.replace(config.alarm, raise_at=raise_at, clear_at=clear_at)
-    return msgspec.structs.replace(config, alarm=alarm)
+
+
+def recorded_thresholds(about: About) -> Thresholds | None:
+    """The thresholds that were in force; None where no detector ran or they make no sense."""
+    try:
+        raise_at, clear_at = float(about.raise_at), float(about.clear_at)
+    except ValueError:
+        return None
+    return Thresholds(raise_at, clear_at) if 0 < clear_at <= raise_at < float("inf") else None
 
 
 def with_recorded(config: Config, recorded: Config) -> Config:

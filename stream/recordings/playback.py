@@ -50,12 +50,13 @@ class Playback:
             found += self._folder(path) if path.is_dir() else [Recording(path)]
         self.recordings = sorted(found, key=lambda r: (r.order, r.path))
         for a, b in pairwise(self.recordings):
-            if a.order == b.order:
+            if a.about.run != b.about.run:
+                continue
+            parts = int(a.about.part), int(b.about.part)
+            if parts[0] == parts[1] and ("received" in (a.about.origin, b.about.origin) or _overlap(a, b)):
                 raise RecordingError(f"{b.path}: holds the same part of the same run as {a.path}; expected each once")
-            if a.order[0] == b.order[0] and b.order[1] != a.order[1] + 1:
-                self._own_notes.append(
-                    f"{b.path}: part {b.order[1]} follows part {a.order[1]}; parts between are missing"
-                )
+            if parts[1] > parts[0] + 1 and a.about.origin == "received":
+                self._own_notes.append(f"{b.path}: part {parts[1]} follows part {parts[0]}; parts between are missing")
         spans = [r.span for r in self.recordings if r.span]
         self.first = min((s[0] for s in spans), default=0)
         self.last = max((s[1] for s in spans), default=0)
@@ -124,3 +125,7 @@ class Playback:
                 f"--{option} is {text!r}; expected seconds from the beginning, or a time such as 2026-11-21T14:30:00"
             ) from None
         return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * _NS)
+
+
+def _overlap(a: Recording, b: Recording) -> bool:
+    return a.span is None or b.span is None or b.span[0] <= a.span[1]

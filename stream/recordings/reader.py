@@ -19,6 +19,7 @@ from dyadwatch.stream.recordings.channels import (
     PROFILE,
     REFUSED,
     About,
+    Schema,
     decode_ended,
     decode_parts,
 )
@@ -70,9 +71,9 @@ class Recording:
             )
 
     @property
-    def order(self) -> tuple[int, int]:
-        """Sorts the files of one run by part, and runs by their beginning."""
-        return int(self.about.run), int(self.about.part)
+    def order(self) -> tuple[int, int, int]:
+        """Sorts the files of one run by part, pieces of one part by time, and runs by their beginning."""
+        return int(self.about.run), int(self.about.part), self._frames.chunks[0].start if self._frames.chunks else 0
 
     @property
     def size(self) -> int:
@@ -117,6 +118,13 @@ class Recording:
                     self._note(self._damage(place, str(e)))
                     continue
                 yield from (m for m in messages if start <= m.log_time < end)
+
+    def schema(self, raw: RawMessage) -> Schema | None:
+        """The schema of a message; None where the file has lost it."""
+        if raw.channel is None:
+            return None
+        found = self._frames.schemas.get(raw.channel.schema_id)
+        return None if found is None else Schema(found.name, found.encoding, found.data)
 
     def _damage(self, place: ChunkPlace, why: str) -> str:
         return (

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -46,43 +45,54 @@ def paced(entries: Iterable[Entry | NewRun], speed: float, stop: threading.Event
         yield entry
 
 
-@dataclass(slots=True)
 class _Epochs:
     """One source's runs under new numbers that keep their order: later stays later, and an old one is refused again."""
 
-    base: int
-    newest: int = -1
-    count: int = -1
+    def __init__(self, base: int) -> None:
+        self._base = base
+        self._newest = self._count = -1
 
     def of(self, epoch: int) -> int:
-        if epoch > self.newest:
-            self.newest, self.count = epoch, self.count + 1
-        return self.base + self.count if epoch == self.newest else max(self.base + self.count - 1, 0)
+        """The new number of a run."""
+        if epoch > self._newest:
+            self._newest, self._count = epoch, self._count + 1
+        return self.last if epoch == self._newest else max(self.last - 1, 0)
+
+    @property
+    def last(self) -> int:
+        """The largest number given so far."""
+        return self._base + self._count
 
 
-@dataclass(slots=True)
 class Rewriter:
     """Changes headers; payloads stay as they are. Without any change asked for, messages pass as they came.
 
     Arguments:
         name: source to publish under; None keeps the recorded ones.
-        shift_ns: added to every stamp.
-        epoch: of the first run of every source, larger ones for later runs; None keeps the recorded ones.
+        new_runs: whether every round is a new run of its sources.
 
     Attributes:
         left_out: messages that were refused when they came and whose header cannot be changed, or whose stamp would
             leave the range.
     """
 
-    name: str | None = None
-    shift_ns: int = 0
-    epoch: int | None = None
-    left_out: int = 0
-    _epochs: dict[object, _Epochs] = field(default_factory=dict)
+    def __init__(self, name: str | None = None, *, new_runs: bool = False) -> None:
+        self._name = name
+        self._new_runs = new_runs
+        self._shift = 0
+        self._epochs: dict[str, _Epochs] = {}
+        self._last: dict[str, int] = {}
+        self.left_out = 0
+
+    def begin(self, shift_ns: int = 0) -> None:
+        """Begins a round, in which so much is added to every stamp."""
+        self._shift = shift_ns
+        self._last |= {source: epochs.last for source, epochs in self._epochs.items()}
+        self._epochs.clear()
 
     def parts(self, received: Received) -> list[bytes] | None:
         """The parts to send; None for a message that is left out."""
-        if self.name is None and not self.shift_ns and self.epoch is None:
+        if self._name is None and not self._shift and not self._new_runs:
             return received.parts
         changed = self._changed(received.parts)
         self.left_out += changed is None
@@ -93,16 +103,23 @@ class Rewriter:
             return None
         try:
             header = _decode(parts[1])
-            stamp, epoch = header["stamp"] + self.shift_ns, header["epoch"]
-            source = header["source"] if self.name is None else self.name
-            if self.epoch is not None:
-                epochs = self._epochs.get(header["source"])
-                if epochs is None:
-                    epochs = self._epochs[header["source"]] = _Epochs(self.epoch)
-                epoch = epochs.of(epoch)
-            if not 0 <= stamp <= _MOST:
+            stamp, epoch, source = header["stamp"] + self._shift, header["epoch"], header["source"]
+            if self._new_runs:
+                epoch = self._epoch(source, epoch)
+            if not (0 <= stamp <= _MOST and 0 <= epoch <= _MOST):
                 return None
-            topic = parts[0] if self.name is None else f"{TOPIC}{self.name}".encode()
-            return [topic, _encode({**header, "source": source, "stamp": stamp, "epoch": epoch}), parts[2]]
+            topic = parts[0] if self._name is None else f"{TOPIC}{self._name}".encode()
+            changed = {**header, "source": self._name or source, "stamp": stamp, "epoch": epoch}
+            return [topic, _encode(changed), parts[2]]
         except (msgspec.MsgspecError, UnicodeDecodeError, TypeError, KeyError, RecursionError, OverflowError):
             return None
+
+    def _epoch(self, source: str, epoch: int) -> int:
+        epochs = self._epochs.get(source)
+        if epochs is None:
+            now = time.time_ns()
+            # Start times in the unit that the source itself uses, so that its own next run is later still.
+            base = now if epoch > now // 1000 else now // 1_000_000
+            base = max(base, epoch + 1, self._last.get(source, 0) + 1)
+            epochs = self._epochs[source] = _Epochs(base)
+        return epochs.of(epoch)

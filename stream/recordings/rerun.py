@@ -22,6 +22,7 @@ from dyadwatch.stream.recordings.queue import Received
 from dyadwatch.stream.recordings.reader import Entry
 from dyadwatch.stream.wire import decode_pose, topic_source
 
+_NS = 1_000_000_000
 _AHEAD = 4  # batches that may wait to be scored
 _MOST_FRAMES = 2048  # between two words to whoever listens
 
@@ -43,8 +44,14 @@ class Rerun:
         self._pipeline = pipeline
         self._config = config
         self.frames = 0
+        self._spans: dict[str | None, tuple[int, int]] = {}  # source -> (last stamp, ns without breaks)
         self.told: list[EventMessage] = []
         self.shed: dict[str, int] = {}
+
+    @property
+    def seconds(self) -> float:
+        """Seconds of the longest source, by its own stamps without breaks."""
+        return max((span for _, span in self._spans.values()), default=0) / _NS
 
     def run(self, entries: Iterable[Entry | NewRun]) -> Iterator[list[Message]]:
         """The messages, in order. Frames are taken in on this thread and scored on another."""
@@ -74,6 +81,9 @@ class Rerun:
         intake = self._pipeline.intake
         if isinstance(entry, Received):
             self.frames += 1
+            last, span = self._spans.get(entry.source, (entry.stamp, 0))
+            step = entry.stamp - last
+            self._spans[entry.source] = (entry.stamp, span + step if 0 < step < _NS else span)
             try:
                 return intake.push(decode_pose(entry.parts, self._config.wire), time.monotonic_ns())
             except WireError as e:

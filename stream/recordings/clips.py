@@ -1,0 +1,167 @@
+"""From a recording the clips of two people that a model can be trained on: every pair for as long as it is one."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyadwatch.core.clips import Clip, ClipSet
+from dyadwatch.core.errors import RecordingError
+from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeleton import Layout
+from dyadwatch.stream.config import Config
+from dyadwatch.stream.grid import Resampler, TimeGrid
+from dyadwatch.stream.pairs import Pair, PairGate
+from dyadwatch.stream.recordings.frames import OrderedFrames
+from dyadwatch.stream.recordings.playback import Playback
+from dyadwatch.stream.tracks import Tracker
+
+_NS = 1_000_000_000
+_LONGEST_S = 60.0  # longer encounters become several clips, so that no memory grows with them
+
+
+class _Track:
+    """One person on the grid of time, from `first` on."""
+
+    def __init__(self, grid: TimeGrid, max_gap: int) -> None:
+        self._resampler = Resampler(grid, max_gap)
+        self.rows: dict[int, NDArray[np.float32]] = {}
+
+    def push(self, stamp: int, joints: NDArray[np.float32]) -> None:
+        k, rows = self._resampler.push(stamp, joints)
+        for i, row in enumerate(rows):
+            self.rows[k + i] = row
+
+
+class PairClips:
+    """Cuts the clips of one source; who is who and who is near whom is decided as the live detector does.
+
+    Arguments:
+        source: its name.
+        config: the sections clock, tracks and pairs matter.
+        fps: frames a second of the clips.
+        least_s: shorter clips are left out.
+    """
+
+    def __init__(self, source: str, config: Config, fps: float, least_s: float) -> None:
+        self._source = source
+        self._fps = fps
+        self._least = max(round(least_s * fps), 2)
+        self._longest = round(_LONGEST_S * fps)
+        self._max_gap = round(min(config.clock.max_gap_s, config.tracks.max_gap_s) * _NS)
+        self._grid = TimeGrid(fps)
+        self._counts: Counter[str] = Counter()
+        self._tracker = Tracker(config.tracks, self._count)
+        self._gate = PairGate(config.pairs, self._count)
+        self._tracks: dict[int, _Track] = {}
+        self._since: dict[tuple[int, int], int] = {}  # first point of time that the next clip of a pair may hold
+        self._layout: Layout | None = None
+
+    def push(self, frame: PoseFrame, fresh: bool) -> list[Clip]:
+        """Takes a frame in its turn; returns the clips that it ends."""
+        out = self.finish() if fresh or frame.layout is not self._layout else []
+        self._layout = frame.layout
+        seen, lost = self._tracker.push(frame, frame.joints, frame.confidence)
+        # A pair ends before the tracks it is made of are forgotten.
+        for pair, _ in self._gate.update(self._tracker.alive):
+            out += self._cut(pair)
+            self._since.pop(pair.keys, None)
+        for track in lost:
+            self._tracks.pop(track.key, None)
+        for s in seen:
+            track = self._tracks.get(s.track.key)
+            if track is None:
+                track = self._tracks[s.track.key] = _Track(self._grid, self._max_gap)
+            track.push(s.track.stamp, s.joints)
+        now = self._grid.at_or_after(frame.stamp)
+        for pair in self._gate.open:
+            if now - self._since.setdefault(pair.keys, now) >= self._longest:
+                out += self._cut(pair)
+                self._since[pair.keys] = now
+        self._forget(now)
+        return out
+
+    def finish(self) -> list[Clip]:
+        """Ends all pairs."""
+        out = [clip for pair, _ in self._gate.clear("over") for clip in self._cut(pair)]
+        self._tracker.clear()
+        self._tracks.clear()
+        self._since.clear()
+        return out
+
+    def _forget(self, now: int) -> None:
+        """Drops the rows that no clip will hold any more."""
+        if now % 64:
+            return
+        for key, track in self._tracks.items():
+            needed = min((since for keys, since in self._since.items() if key in keys), default=now)
+            track.rows = {k: row for k, row in track.rows.items() if k >= needed}
+
+    def _cut(self, pair: Pair) -> list[Clip]:
+        """The unbroken stretches of both since the last cut."""
+        a, b = (self._tracks[k].rows if k in self._tracks else {} for k in pair.keys)
+        since = self._since.get(pair.keys, 0)
+        both = np.array(sorted(k for k in a.keys() & b.keys() if k >= since), np.int64)
+        runs = np.split(both, np.flatnonzero(np.diff(both) != 1) + 1) if len(both) else []
+        return [self._clip(pair, run, a, b) for run in runs if len(run) >= self._least]
+
+    def _clip(
+        self, pair: Pair, run: NDArray[np.int64], a: dict[int, NDArray[np.float32]], b: dict[int, NDArray[np.float32]]
+    ) -> Clip:
+        assert self._layout is not None, "a pair has been seen"
+        joints = np.stack([(a[k], b[k]) for k in run.tolist()])
+        start = self._grid.stamp(int(run[0]))
+        hour = time.strftime("%Y-%m-%dT%H", time.gmtime(start // _NS))
+        name = f"{self._source}-{pair.ids[0]}-{pair.ids[1]}-{start // 1_000_000}"
+        return Clip(joints, self._layout, self._fps, clip_id=name, session=f"{self._source} {hour}")
+
+    def _count(self, reason: str) -> None:
+        self._counts[reason] += 1
+
+
+def recording_clips(
+    playback: Playback,
+    *,
+    source: str | None = None,
+    fps: float = 30.0,
+    least_s: float = 3.0,
+    config: Config | None = None,
+) -> Iterator[Clip]:
+    """The clips of all pairs in a recording, as they end.
+
+    Arguments:
+        playback: what to read.
+        source: only this one.
+        fps: frames a second of the clips, whatever those of the sources.
+        least_s: shorter clips are left out.
+        config: rules for order, people and pairs; the default's without one.
+    """
+    config = config or Config()
+    cutters: dict[str, PairClips] = {}
+    for frame, fresh in OrderedFrames(playback, source, config.wire, config.clock):
+        cutter = cutters.get(frame.source)
+        if cutter is None:
+            cutter = cutters[frame.source] = PairClips(frame.source, config, fps, least_s)
+        yield from cutter.push(frame, fresh)
+    for cutter in cutters.values():
+        yield from cutter.finish()
+
+
+def clip_sets(paths: Sequence[Path], *, fps: float = 30.0, least_s: float = 3.0) -> list[ClipSet]:
+    """The clips of recordings, one set for each layout that occurs.
+
+    Raises:
+        RecordingError: a file is no recording, or holds no two people near each other for long enough.
+    """
+    by_layout: dict[tuple[str, ...], list[Clip]] = {}
+    for clip in recording_clips(Playback(paths), fps=fps, least_s=least_s):
+        by_layout.setdefault(clip.layout.joints, []).append(clip)
+    if not by_layout:
+        names = ", ".join(map(str, paths))
+        raise RecordingError(f"{names}: no two people stay near each other for {least_s:g} s; expected some who do")
+    return [ClipSet(tuple(clips), clips[0].layout, "recordings") for clips in by_layout.values()]

@@ -1,0 +1,121 @@
+"""Cuts and merges recordings; messages pass as they are."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from dyadwatch.core.errors import RecordingError
+from dyadwatch.stream.recordings.channels import ENDED, POSE, Ended, Schema, decode_ended
+from dyadwatch.stream.recordings.file import RecordingFile
+from dyadwatch.stream.recordings.playback import Playback
+from dyadwatch.stream.recordings.queue import Received
+from dyadwatch.stream.recordings.reader import Recording
+from dyadwatch.stream.recordings.records import RawMessage
+
+_FLUSH = 2000  # messages
+
+
+class _Piece(NamedTuple):
+    log_time: int
+    what: RawMessage | Ended
+    schema: Schema | None
+
+
+def copy(playback: Playback, out: Path, sources: Sequence[str] = ()) -> int:
+    """Writes what is played into one new file.
+
+    Runs of several recorders that overlap in time are interleaved by their receive times; every run keeps its own
+    order. Where one of several runs ends without saying so, its sources are ended, so that nothing joins them to the
+    next run.
+
+    Arguments:
+        playback: what to copy.
+        out: a new file.
+        sources: only these; all if empty.
+
+    Returns:
+        Messages written.
+
+    Raises:
+        RecordingError: the file is there already, two runs that overlap hold the same source, or nothing is left.
+    """
+    runs = [list(group) for _, group in groupby(playback.recordings, key=lambda r: r.about.run)]
+    if not runs:
+        raise RecordingError("no recordings given")
+    first = runs[0][0].about
+    if len(runs) > 1:
+        _check_apart(runs, playback, frozenset(sources))
+    about = msgspec.structs.replace(first, origin="cut" if len(playback.recordings) == 1 else "merged")
+    streams = [_run(run, playback, frozenset(sources), alone=len(runs) == 1) for run in runs]
+    try:
+        file = RecordingFile(out, about)
+    except FileExistsError:
+        raise RecordingError(f"{out}: is there already; expected the name of a new file") from None
+    count = 0
+    try:
+        for piece in heapq.merge(*streams, key=lambda p: p.log_time):
+            if isinstance(piece.what, Ended):
+                file.ended(piece.what, piece.log_time)
+            elif piece.what.channel is not None and piece.schema is not None:
+                raw, channel = piece.what, piece.what.channel
+                file.raw(channel.topic, piece.schema, channel.message_encoding, raw.data, raw.log_time,
+                         raw.publish_time, raw.sequence)  # fmt: skip
+            count += 1
+            if count % _FLUSH == 0:
+                file.flush()
+        file.close()
+    except BaseException:
+        file.abandon()
+        out.unlink()
+        raise
+    if not count:
+        out.unlink()
+        raise RecordingError("nothing to copy: no message in that time")
+    return count
+
+
+def _run(run: list[Recording], playback: Playback, sources: frozenset[str], *, alone: bool) -> Iterator[_Piece]:
+    open_sources: dict[str, None] = {}
+    now = 0
+    for recording in run:
+        for raw in recording.messages(playback.start, playback.end):
+            topic = "" if raw.channel is None else raw.channel.topic
+            name = topic.partition(".")[2]
+            if topic == ENDED:
+                name = decode_ended(raw.data).source
+            if not topic or (sources and name not in sources):
+                continue
+            if topic == ENDED:
+                open_sources.pop(name, None)
+            elif topic.startswith(POSE):
+                open_sources[name] = None
+            now = max(now, raw.log_time)
+            yield _Piece(raw.log_time, raw, recording.schema(raw))
+    if not alone:
+        for source in open_sources:
+            yield _Piece(now, Ended(source=source, reason="end_of_stream"), None)
+
+
+def _check_apart(runs: Sequence[Sequence[Recording]], playback: Playback, sources: frozenset[str]) -> None:
+    """Refuses runs that hold the same source at the same time: nobody could tell whose frames are whose."""
+    spans: dict[str, list[tuple[int, int, Path]]] = {}
+    for recordings in runs:
+        seen: dict[str, tuple[int, int]] = {}
+        for received in (r for recording in recordings for r in recording.entries(playback.start, playback.end)):
+            if isinstance(received, Received) and received.source is not None:
+                first, _ = seen.get(received.source, (received.log_time, 0))
+                seen[received.source] = (first, received.log_time)
+        for source, (first, end) in seen.items():
+            for other_first, other_end, other in spans.get(source, []):
+                if first <= other_end and other_first <= end and (not sources or source in sources):
+                    raise RecordingError(
+                        f"source {source!r} is in {other} and in {recordings[0].path} at the same time; expected it in "
+                        "one of them (choose others with --source)"
+                    )
+            spans.setdefault(source, []).append((first, end, recordings[0].path))

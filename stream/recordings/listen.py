@@ -1,0 +1,92 @@
+"""Records without a detector: listens like one, and writes down what comes."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from pathlib import Path
+
+import zmq
+
+from dyadwatch.stream.config import RecordOptions, WireOptions
+from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.pipeline import DETECTOR
+from dyadwatch.stream.receive import Receiver
+from dyadwatch.stream.recordings.about import program
+from dyadwatch.stream.recordings.channels import About
+from dyadwatch.stream.recordings.recorder import Recorder
+
+_log = logging.getLogger(__name__)
+_POLL_MS = 50
+_DRAIN_S = 0.5
+_TELL_S = 10.0
+
+
+class Listener:
+    """A socket like the detector's, and a recorder behind it.
+
+    Arguments:
+        wire: where to listen, and how large a message may be.
+        record: where to write.
+
+    Attributes:
+        counters: what was refused or not recorded.
+        frames: good ones, by source.
+
+    Raises:
+        ConfigError: when the address cannot be bound or the folder not be written to.
+    """
+
+    def __init__(self, wire: WireOptions, record: RecordOptions) -> None:
+        self.counters = Counters()
+        self.frames: dict[str, int] = {}
+        self._most = wire.max_sources
+        self._recorder = Recorder(record, self.counters, About(run="", program=program()))
+        self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        try:
+            tap = self._recorder.received
+            self._receiver = Receiver(self._context, wire, self.counters, lambda s: s in self.frames, tap)
+        except BaseException:
+            self._context.destroy(linger=0)
+            raise
+        _log.info("listening on %s, recording to %s", wire.bind, Path(record.folder))
+
+    @property
+    def recorder_cpu_s(self) -> float:
+        """Processor seconds used by writing alone."""
+        return self._recorder.cpu_s
+
+    def run(self, stop: threading.Event) -> None:
+        """Records until told to stop; what has arrived by then is still taken."""
+        self._recorder.start()
+        tell = time.monotonic() + _TELL_S
+        try:
+            while not stop.is_set():
+                self._receive(_POLL_MS)
+                if time.monotonic() >= tell:
+                    tell += _TELL_S
+                    _log.info("%s", self.summary())
+            until = time.monotonic() + _DRAIN_S
+            while self._receiver.waiting() and time.monotonic() < until:
+                self._receive(0)
+        finally:
+            self._receiver.close()
+            self._recorder.close()
+            self._context.destroy(linger=0)
+
+    def summary(self) -> str:
+        """How it goes, in one line."""
+        refused = {s: n for s, n in self.counters.snapshot().items() if n}
+        own = refused.pop(DETECTOR, {})
+        trouble = "; " + ", ".join(f"{k} {v}" for k, v in sorted(own.items())) if own else ""
+        others = f"; refused: {refused}" if refused else ""
+        state = "" if self._recorder.state == "on" else f"; {self._recorder.state}"
+        return f"{len(self.frames)} sources, {sum(self.frames.values())} frames{others}{trouble}{state}"
+
+    def _receive(self, timeout_ms: int) -> None:
+        got = self._receiver.receive(timeout_ms)
+        if got is not None:
+            source = got[0].source
+            if source in self.frames or len(self.frames) < self._most:
+                self.frames[source] = self.frames.get(source, 0) + 1

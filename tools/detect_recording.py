@@ -1,0 +1,101 @@
+"""`dyadwatch detect` on recordings: the events of the live run again."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+
+from dyadwatch.core.artefact import file_sha256
+from dyadwatch.stream.alarm import Thresholds
+from dyadwatch.stream.config import Config
+from dyadwatch.stream.config_file import set_option
+from dyadwatch.stream.messages import EventMessage, ScoreMessage, encode_json
+from dyadwatch.stream.pipeline import Pipeline
+from dyadwatch.stream.recordings.about import recorded_config, recorded_thresholds, with_recorded
+from dyadwatch.stream.recordings.channels import About
+from dyadwatch.stream.recordings.playback import Playback
+from dyadwatch.stream.recordings.rerun import Rerun
+from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.sinks import JsonLinesSink, Sink
+from dyadwatch.stream.table import EventLinesSink
+from dyadwatch.tools.detector import configure, load_detector, model_path
+
+
+def detect_recordings(
+    paths: Sequence[Path], model: Path | None, config: Path | None, set_: Sequence[str], *, json: bool, scores: bool
+) -> None:
+    """Runs recordings through a detector set up as the recorded one was, and says how the two compare."""
+    playback = Playback(paths)
+    console = Console(stderr=True)
+    settings, scorer, thresholds = _detector(playback, model, config, set_, console)
+    rerun = Rerun(Pipeline(scorer, thresholds, settings), settings)
+    sink: Sink = JsonLinesSink(sys.stdout.buffer) if json else EventLinesSink(Console())
+    told: list[EventMessage] = []
+    windows = 0
+    began = time.monotonic()
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task("detecting", total=None)
+        for messages in rerun.run(playback):
+            windows += sum(isinstance(m, ScoreMessage) for m in messages)
+            told += (m for m in messages if isinstance(m, EventMessage))
+            sink.emit([m for m in messages if scores or not isinstance(m, ScoreMessage)])
+            progress.update(task, completed=rerun.frames)
+    took = time.monotonic() - began
+    for note in playback.notes:
+        console.print(escape(note))
+    opened = sum(e.type == "open" for e in told)
+    console.print(
+        f"{len(playback.recordings)} files, {rerun.frames} frames, {windows} windows, {opened} events in {took:.1f} s "
+        f"({rerun.seconds / took:.0f} times real time)"
+    )
+    _compare(rerun, told, console)
+
+
+def _detector(
+    playback: Playback, model: Path | None, config: Path | None, set_: Sequence[str], console: Console
+) -> tuple[Config, Scorer, Thresholds]:
+    """Model, thresholds and configuration as they were recorded, as far as the command line says nothing else."""
+    abouts = [r.about for r in playback.recordings if r.about.config]
+    about = abouts[0] if abouts else About(run="")
+    if len({(a.config, a.raise_at, a.clear_at, a.model_sha256) for a in abouts}) > 1:
+        console.print("the recordings were made with different configurations or models; those of the first are used")
+    settings = configure(config, (), model)
+    recorded = recorded_config(about) if config is None else None
+    if recorded is not None:
+        if model is None and recorded.scorer.model and Path(recorded.scorer.model).is_file():
+            settings = configure(None, (f"scorer.model={recorded.scorer.model}",), None)
+        settings = with_recorded(settings, recorded)
+        thresholds = recorded_thresholds(about)
+        if thresholds is not None and file_sha256(model_path(settings)) == about.model_sha256:
+            alarm = msgspec.structs.replace(settings.alarm, raise_at=thresholds.raise_at, clear_at=thresholds.clear_at)
+            settings = msgspec.structs.replace(settings, alarm=alarm)
+    settings = set_option(settings, *set_)
+    scorer, thresholds = load_detector(settings)
+    if about.model and file_sha256(scorer.path) != about.model_sha256:
+        console.print(
+            escape(f"recorded with the model {about.model}, scored with another, {scorer.info.name} "
+                   f"{scorer.info.version} ({scorer.path}); name the recorded one with --model for the same events")
+        )  # fmt: skip
+    return settings, scorer, thresholds
+
+
+def _compare(rerun: Rerun, told: Sequence[EventMessage], console: Console) -> None:
+    for source, shed in sorted(rerun.shed.items()):
+        console.print(f"{source}: the live run left out {shed} windows for overload; they are scored here")
+    if not rerun.told:
+        return
+    missing = Counter(map(encode_json, rerun.told))
+    missing.subtract(map(encode_json, told))
+    lost, new = sum(n for n in missing.values() if n > 0), -sum(n for n in missing.values() if n < 0)
+    if lost or new:
+        console.print(f"of {len(rerun.told)} recorded event messages {lost} did not come again, and {new} are new")
+    else:
+        console.print(f"all {len(told)} event messages are those of the live run")

@@ -1,0 +1,202 @@
+"""`dyadwatch recordings`: looks into recordings, cuts, merges and exports them."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from dyadwatch.core.clips import Clip, write_clips
+from dyadwatch.core.errors import ConfigError, RecordingError
+from dyadwatch.stream.recordings.c3d import write_c3d
+from dyadwatch.stream.recordings.clips import recording_clips
+from dyadwatch.stream.recordings.edit import copy
+from dyadwatch.stream.recordings.foxglove import write_scenes
+from dyadwatch.stream.recordings.info import RecordingInfo, describe
+from dyadwatch.stream.recordings.playback import Playback
+from dyadwatch.stream.recordings.tables import write_tables
+
+app = App(name="recordings", help="Look into recordings, cut, merge and export them.")
+_Flag = Parameter(negative=())
+_From = Annotated[str | None, Parameter(name="--from")]
+
+
+@app.command
+def info(paths: list[Path], /, *, json: Annotated[bool, _Flag] = False) -> None:
+    """Tell what is in recordings, and what is missing from them.
+
+    Parameters
+    ----------
+    paths
+        Recordings (.mcap), or folders that hold some.
+    json
+        Print one JSON object.
+    """
+    found = describe(Playback(paths))
+    if json:
+        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+        return
+    console = Console()
+    console.print(_files(found))
+    console.print(_sources(found))
+    model = f"; scored by {found.model}" if found.model else ""
+    console.print(f"{found.seconds:.1f} s, {found.megabytes:.1f} MB, {found.refused} refused messages{escape(model)}")
+    for note in found.notes:
+        console.print(escape(note), style="yellow")
+
+
+def _files(found: RecordingInfo) -> Table:
+    table = Table("file", "from", "to", "MB", "closed")
+    for f in found.files:
+        name = escape(Path(f["path"]).name)
+        table.add_row(name, f["from"], f["to"], f"{f['bytes'] / 1e6:.1f}", "yes" if f["whole"] else "no")
+    return table
+
+
+def _sources(found: RecordingInfo) -> Table:
+    table = Table("source", "frames", "fps", "people", "layout", "runs", "scores", "events")
+    for name, s in sorted(found.sources.items()):
+        figures = (s.frames, f"{s.fps:.1f}", s.people, escape(s.layout), s.runs, s.scores, s.events)
+        table.add_row(escape(name), *map(str, figures))
+    return table
+
+
+@app.command
+def cut(
+    paths: list[Path],
+    /,
+    *,
+    out: Path,
+    from_: _From = None,
+    to: str | None = None,
+    source: Annotated[tuple[str, ...], _Flag] = (),
+) -> None:
+    """Copy a stretch of time, or some sources, into a new file; every message stays as it was received.
+
+    Parameters
+    ----------
+    paths
+        Recordings (.mcap), or folders that hold some.
+    out
+        New file.
+    from_
+        Where to begin: seconds from the beginning, or a time such as 2026-11-21T14:30:00 (UTC).
+    to
+        Where to end, likewise; what was received at that very moment is left out.
+    source
+        Only this source; may be repeated.
+    """
+    playback = Playback(paths, from_, to)
+    count = copy(playback, out, source)
+    _tell(playback, f"{out}: {count} messages")
+
+
+@app.command
+def merge(paths: list[Path], /, *, out: Path, source: Annotated[tuple[str, ...], _Flag] = ()) -> None:
+    """Join recordings into one file: parts of one run, runs one after the other, or runs of several recorders.
+
+    Parameters
+    ----------
+    paths
+        Recordings (.mcap), or folders that hold some.
+    out
+        New file.
+    source
+        Only this source; may be repeated.
+    """
+    playback = Playback(paths)
+    count = copy(playback, out, source)
+    _tell(playback, f"{out}: {count} messages of {len(playback.recordings)} files")
+
+
+@app.command
+def export(
+    paths: list[Path],
+    /,
+    *,
+    out: Path,
+    format: Literal["clips", "csv", "c3d", "foxglove"] = "clips",
+    from_: _From = None,
+    to: str | None = None,
+    source: str | None = None,
+    fps: float = 30.0,
+    least: float = 3.0,
+    json: Annotated[bool, _Flag] = False,
+) -> None:
+    """Write recordings in another form: clips to train on, tables, mocap points, or a scene that Foxglove draws.
+
+    Parameters
+    ----------
+    paths
+        Recordings (.mcap), or folders that hold some.
+    out
+        Folder for clips, csv and c3d; new file for foxglove.
+    format
+        clips: clips.npz of every pair while it is near enough to be scored, a folder for each source and skeleton.
+        csv: a table for each source. c3d: a file for each clip. foxglove: MCAP with 3D scenes, scores and events.
+    from_
+        Where to begin: seconds from the beginning, or a time such as 2026-11-21T14:30:00 (UTC).
+    to
+        Where to end, likewise.
+    source
+        Only this source.
+    fps
+        Frames a second of clips and C3D files.
+    least
+        Seconds that a clip or C3D file must last.
+    json
+        Print what was written as one JSON object.
+    """
+    if not 1 <= fps <= 240:
+        raise ConfigError(f"--fps is {fps:g}; expected 1 to 240 frames a second")
+    playback = Playback(paths, from_, to)
+    written: dict[str, int] = {}
+    if format == "csv":
+        written = {str(path): rows for path, rows in write_tables(playback, out, source)}
+    elif format == "foxglove":
+        written = {str(out): write_scenes(playback, out, source)}
+    else:
+        clips = list(recording_clips(playback, source=source, fps=fps, least_s=least))
+        if not clips:
+            raise RecordingError(f"nothing to export: no two people stay near each other for {least:g} s in that time")
+        written = _write_clips(clips, out) if format == "clips" else _write_c3d(clips, out)
+    if json:
+        sys.stdout.write(msgspec.json.encode(written).decode() + "\n")
+    what = {"clips": "clips", "csv": "rows", "c3d": "frames", "foxglove": "frames"}[format]
+    _tell(playback, "\n".join(f"{path}: {count} {what}" for path, count in written.items()))
+
+
+def _write_clips(clips: list[Clip], out: Path) -> dict[str, int]:
+    sets: dict[str, list[Clip]] = {}
+    for clip in clips:
+        sets.setdefault(f"{clip.session.partition(' ')[0]}-{clip.layout.name}", []).append(clip)
+    layouts: dict[str, list[Clip]] = {}
+    for name, some in sets.items():
+        for clip in some:  # two skeletons without a name are two sets
+            mine = layouts.setdefault(name, [])
+            target = mine if not mine or mine[0].layout == clip.layout else layouts.setdefault(f"{name}-2", [])
+            target.append(clip)
+    return {str(write_clips(out / name, some).parent): len(some) for name, some in layouts.items()}
+
+
+def _write_c3d(clips: list[Clip], out: Path) -> dict[str, int]:
+    out.mkdir(parents=True, exist_ok=True)
+    written: dict[str, int] = {}
+    for clip in clips:
+        path = out / f"{re.sub('[^A-Za-z0-9_.-]', '_', clip.clip_id)[:120]}.c3d"
+        write_c3d(path, clip, ("first", "second"))
+        written[str(path)] = len(clip)
+    return written
+
+
+def _tell(playback: Playback, text: str) -> None:
+    for note in playback.notes:
+        sys.stderr.write(f"{note}\n")
+    sys.stderr.write(f"{text}\n")
