@@ -16,7 +16,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.errors import ClipError
+from dyadwatch.core.errors import ClipError, LayoutError
 from dyadwatch.core.layouts import find_layout
 from dyadwatch.core.skeleton import Layout
 
@@ -95,7 +95,10 @@ def _read_layout(meta: Path) -> Layout:
         raise ClipError(f"{meta}: not usable ({type(e).__name__}: {e}); expected JSON with the key 'joints'") from e
     if not (isinstance(joints, list) and all(isinstance(j, str) for j in joints)):
         raise ClipError(f"{meta}: 'joints' is {joints!r:.60}; expected a list of joint names")
-    return find_layout(Layout.custom(joints).joints)
+    try:
+        return find_layout(Layout.custom(joints).joints)
+    except LayoutError as e:
+        raise ClipError(f"{meta}: {e}") from None
 
 
 def _load_arrays(file: Path) -> dict[str, NDArray]:

@@ -88,6 +88,14 @@ BROKEN: dict[str, tuple[Callable[[Path], Any], str]] = {
         lambda d: saved(d, {"joints": [1, 2]}),
         "{d}/meta.json: 'joints' is [1, 2]; expected a list of joint names",
     ),
+    "joints named twice": (
+        lambda d: saved(d, meta={"joints": ["head", "l_wrist", "LeftWrist"]}),
+        "{d}/meta.json: layout 'custom' names joints more than once: left_wrist",
+    ),
+    "no joints": (
+        lambda d: saved(d, meta={"joints": []}),
+        "{d}/meta.json: layout 'custom' has no joints; expected at least one",
+    ),
     "no pose": (
         lambda d: saved(d, pose=None),
         "{d}/clips.npz: has no array pose; expected pose and offset (the shared clip format)",

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from dyadwatch.core.errors import LayoutError
 from dyadwatch.core.layouts import KINECT25, LAYOUTS, UPPER11
 from dyadwatch.core.mapping import JointMap
-from dyadwatch.core.marker_map import plan_markers
+from dyadwatch.core.marker_map import plan_markers, read_marker_map
 from dyadwatch.core.marker_sets import MARKER_SETS, choose_markers
 
 
@@ -51,3 +54,13 @@ def test_unknown_markers_are_listed() -> None:
         "the markers are of no known set (motionbuilder, cmu, motive, plug-in-gait, kinect-v1) and do not name the "
         "joints of a person; say with --map FILE which are which; there are M1, pelvis, spine_mid, neck"
     )
+
+
+def test_the_page_of_sources_names_every_set_and_shows_a_map_that_is_read(repo_root: Path, tmp_path: Path) -> None:
+    page = (repo_root / "docs" / "sources.md").read_text("utf8")
+    assert re.findall(r"^\| `([a-z0-9-]+)` \| (?=.*: `)", page, re.MULTILINE) == list(MARKER_SETS)
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "map.yaml").write_text(example)
+    labels = [f"{who}_{m}" for who in ("Ann", "Bob") for m in ("LFHD", "RFHD", "LWRA")]
+    plan = plan_markers(labels, read_marker_map(tmp_path / "map.yaml"))
+    assert (plan.ids, plan.layout.joints) == (("ann", "bob"), ("head", "left_wrist"))

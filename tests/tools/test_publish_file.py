@@ -46,7 +46,8 @@ def dyadwatch(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str
         monkeypatch.setattr(sys, "argv", ["dyadwatch", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
             main()
-        return Ran(int(ended.value.code or 0), *capsys.readouterr())
+        left = capsys.readouterr()
+        return Ran(int(ended.value.code or 0), str(left.out), str(left.err))
 
     return run
 
