@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ClipError, LayoutError
 from dyadwatch.core.layouts import find_layout
-from dyadwatch.core.readers.dataset import number, read_text
+from dyadwatch.core.readers.dataset import cells, number, read_text
 from dyadwatch.core.readers.declared import Declared
 from dyadwatch.core.readers.people import Person, people_of_markers, plain_people
 from dyadwatch.core.skeleton import Layout
@@ -88,13 +88,13 @@ def _long(
     people: dict[str, int] = {}
     when, who = np.empty(len(rows)), np.empty(len(rows), np.intp)
     values = np.empty((len(rows), len(columns)))
-    for r, (i, cells) in enumerate(rows):
+    for r, (i, row) in enumerate(rows):
         where = f"{path}, line {i}"
-        if len(cells) != len(names):
-            raise ClipError(f"{where}: {len(cells)} cells; expected {len(names)}, as in the header")
-        when[r] = number(cells[0], where)
-        who[r] = people.setdefault(cells[1].strip(), len(people))
-        values[r] = [_coordinate(c, where) for c in cells[2:]]
+        if len(row) != len(names):
+            raise ClipError(f"{where}: {len(row)} cells; expected {len(names)}, as in the header")
+        when[r] = number(row[0], where)
+        who[r] = people.setdefault(row[1].strip(), len(people))
+        values[r] = cells(row[2:], where)
         if len(people) > _MOST_PEOPLE:
             raise ClipError(f"{where}: more than {_MOST_PEOPLE} people; expected a few")
     steps, fps = _steps(path, names[0].lower(), when, _rate(said, path), declared)
@@ -133,21 +133,17 @@ def _steps(
     return steps.astype(np.intp), fps
 
 
-def _coordinate(cell: str, where: str) -> float:
-    return np.nan if cell.strip().lower() in ("", "nan") else number(cell, where)
-
-
 def _wide(
     path: Path, names: list[str], rows: Sequence[tuple[int, list[str]]], said: dict[str, str], declared: Declared
 ) -> list[Person]:
     if len(names) > _MOST_JOINTS:
         raise ClipError(f"{path}: {len(names)} joints; expected at most {_MOST_JOINTS}")
     values = np.empty((len(rows), len(names), 3))
-    for r, (i, cells) in enumerate(rows):
+    for r, (i, row) in enumerate(rows):
         where = f"{path}, line {i}"
-        if len(cells) < len(names):
-            raise ClipError(f"{where}: {len(cells)} cells; expected x y z of {len(names)} joints")
-        for j, cell in enumerate(cells[: len(names)]):  # recorders append a label
+        if len(row) < len(names):
+            raise ClipError(f"{where}: {len(row)} cells; expected x y z of {len(names)} joints")
+        for j, cell in enumerate(row[: len(names)]):  # recorders append a label
             words = cell.split()
             if len(words) != 3:
                 raise ClipError(f"{where}: {cell.strip()!r:.40} for {names[j]!r:.40}; expected x y z")

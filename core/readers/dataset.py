@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+import warnings
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,15 +140,23 @@ def plain_numbers(text: str, where: str) -> NDArray[np.float64]:
     Raises:
         ClipError: when there is anything else, or a number beyond 1e9; `where` says where they stand.
     """
-    words = text.split()
-    try:
-        if not _NUMBERS.match(text):
-            raise ValueError
-        values = np.asarray(words, np.float64)
-    except ValueError:
-        for word in words:
+    values = np.empty(0)
+    if text.strip() and _NUMBERS.match(text):
+        with warnings.catch_warnings(action="ignore"):  # numpy stops with a warning where a number ends early
+            values = np.fromstring(text, sep=" ")
+    if len(values) != (count := len(text.split())) or (count and not np.abs(values).max() <= 1e9):
+        for word in text.split():
             number(word, where)
-        raise ClipError(f"{where}: something else than plain numbers found") from None
-    if values.size and not np.abs(values).max() <= 1e9:
-        raise ClipError(f"{where}: {words[int(np.abs(values).argmax())][:20]!r} found; expected numbers within 1e9")
+        raise ClipError(f"{where}: something else than plain numbers found")
     return values
+
+
+def cells(words: Sequence[str], where: str) -> NDArray[np.float64]:
+    """A number a cell, NaN where it is empty or says so; shape (N,).
+
+    Raises:
+        ClipError: when a cell holds anything else; `where` says where they stand.
+    """
+    if all(words) and " " not in (line := "\t".join(words)) and _NUMBERS.match(line):
+        return plain_numbers(line, where)
+    return np.asarray([np.nan if w.strip().lower() in ("", "nan") else number(w, where) for w in words])

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.readers.dataset import number, read_text
+from dyadwatch.core.readers.dataset import cells, number, read_text
 from dyadwatch.core.readers.declared import Declared
 from dyadwatch.core.readers.people import Person, people_of_markers
 
 _MOST_MARKERS = 5000
-_UNSEEN = re.compile(r"\s*(?:nan)?\s*", re.IGNORECASE)
 
 
 def read_trc(path: Path, declared: Declared) -> list[Person]:
@@ -47,10 +45,10 @@ def read_trc(path: Path, declared: Declared) -> list[Person]:
 
 def _row(line: str, markers: int, where: str) -> NDArray[np.float64]:
     """3 coordinates of each marker; NaN where the cell is empty."""
-    cells = line.split("\t")[2:]
-    while len(cells) > 3 * markers and not cells[-1].strip():
-        cells.pop()
-    if len(cells) > 3 * markers:
-        raise ClipError(f"{where}: {len(cells)} coordinates; expected {3 * markers}")
-    cells += [""] * (3 * markers - len(cells))  # editors strip the empty cells at the end of a line
-    return np.asarray([np.nan if _UNSEEN.fullmatch(c) else number(c, where) for c in cells])
+    row = line.split("\t")[2:]
+    while len(row) > 3 * markers and not row[-1].strip():
+        row.pop()
+    if len(row) > 3 * markers:
+        raise ClipError(f"{where}: {len(row)} coordinates; expected {3 * markers}")
+    row += [""] * (3 * markers - len(row))  # editors strip the empty cells at the end of a line
+    return cells(row, where)
