@@ -1,8 +1,10 @@
-"""Nearest neighbour on relational statistics: how far a window is from the most similar normal one.
+"""Nearest neighbours on relational statistics: how far a window is from the most similar normal ones.
 
-With little data windows are compared in their scaled statistics. With much of it they are first whitened: of
-thousands of statistics most say the same thing, and what rarely varies in normal life is what gives an anomaly
-away. On few windows the same whitening learns the sensor's noise (SBU, 131 clips: AUROC 0.95 with, 0.99 without).
+Of thousands of statistics most say the same thing. They are projected onto the leading directions of normal windows,
+and what is left over enters as one number, its length: distances stay what they were, at a tenth of the cost. The
+mean distance of the three nearest normal windows is the plain measure. Where there is much data, a second one is
+taken in directions of equal spread (whitened): what rarely varies in normal life gives an anomaly away. On few
+windows whitening learns the sensor's noise.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.statistics import Scaling, Statistics
 
+NEAREST = 3  # normal windows whose mean distance counts: one odd window among the normal ones hides nothing
+_KNEE = 2.0  # spreads; a limb that the sensor lost still does not outweigh everything else
 _DIRECTIONS = 256
 _SHRINKAGE = 0.005  # of the mean variance, added to every variance: what never varied must not rule
 _WHITEN_FROM = 600  # windows' lengths of normal recordings
@@ -35,12 +39,15 @@ class Nearest:
     """What `NearestNeighbour` finds for each of N windows.
 
     Arguments:
-        distance: root mean square difference of the scaled statistics, shape (N,).
-        entry: index of the nearest support entry, shape (N,).
+        distance: mean over the nearest support windows of the root mean square difference of the scaled statistics,
+            shape (N,).
+        whitened: distance to the nearest one in directions of equal spread, shape (N,); zeros where not whitened.
+        entry: index of the nearest support window, shape (N,).
         swapped: whether it is nearest with the persons of the window exchanged, shape (N,).
     """
 
     distance: NDArray[np.float32]
+    whitened: NDArray[np.float32]
     entry: NDArray[np.intp]
     swapped: NDArray[np.bool_]
 
@@ -53,7 +60,8 @@ class NearestNeighbour:
         statistics: how vectors are made.
         scaling: how they are scaled.
         support: scaled statistics of normal windows, shape (N, F), of half precision in value.
-        axes: whitening of scaled vectors, shape (D, F); None compares them as they are.
+        axes: orthonormal directions that are compared, shape (D, F); None compares in all F.
+        precision: one over the spread of normal windows in each direction, shape (D,); None does not whiten.
         chosen: which rows of the values it was fitted to are the support, shape (N,); empty where not fitted.
     """
 
@@ -61,6 +69,7 @@ class NearestNeighbour:
     scaling: Scaling
     support: NDArray[np.float32]
     axes: NDArray[np.float32] | None = None
+    precision: NDArray[np.float32] | None = None
     chosen: NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
 
     @classmethod
@@ -71,55 +80,97 @@ class NearestNeighbour:
         *,
         most: int | None = None,
         whiten: bool = False,
+        project: bool = True,
         seed: int = 0,
+        chosen: NDArray[np.intp] | None = None,
     ) -> NearestNeighbour:
         """From statistics of normal windows.
 
         Arguments:
             values: shape (N, F), N >= 1.
             most: the support is at most this large, spread over all that is normal (`spread_subset`); None: all.
-            whiten: see the head of this module.
+            whiten, project: see the head of this module; whitening needs the projection.
             seed: where spreading begins.
+            chosen: rows that are the support; None lets `most` and `seed` choose.
         """
-        scaling = Scaling.fit(values, statistics)
+        scaling = Scaling.fit(values, statistics, _KNEE)
         scaled = scaling(values)
-        axes = _whitening(scaled, statistics) if whiten else None
-        chosen = spread_subset(scaled if axes is None else scaled @ axes.T, most or len(scaled), seed)
+        axes, spread = principal_axes(scaled, statistics) if project or whiten else (None, None)
+        if chosen is None:
+            chosen = spread_subset(scaled if axes is None else scaled @ axes.T, most or len(scaled), seed)
         # as the model file keeps it
         support = scaled[chosen].astype(np.float16).astype(np.float32)
-        return cls(statistics, scaling, support, axes, chosen)
+        precision = (1 / spread).astype(np.float32) if whiten and spread is not None else None
+        return cls(statistics, scaling, support, axes, precision, chosen)
 
     def compared(self, scaled: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What distances are taken of: scaled vectors (N, F), or their whitened form (N, D)."""
-        return scaled if self.axes is None else scaled @ self.axes.T
+        """What distances are taken of: scaled vectors (N, F), or their projection and its residual (N, D + 1)."""
+        return scaled if self.axes is None else projected(scaled, self.axes)
 
     def __call__(self, values: NDArray[np.floating], allowed: NDArray[np.bool_] | None = None) -> Nearest:
-        """The nearest normal window of each window, in whichever order of the persons is nearer.
+        """The nearest normal windows of each window, in whichever order of the persons is nearer.
 
         Arguments:
             values: unscaled statistics, shape (N, F).
             allowed: shape (N, support), False where an entry may not be used: leave-one-clip-out.
         """
         scaled, bank = self.scaling(values), self.compared(self.support)
-        orders = (scaled, scaled[:, self.statistics.swap])
-        both = [squared_distances(self.compared(v), bank) for v in orders]
-        if allowed is not None:
-            both = [np.where(allowed, d, np.inf) for d in both]
-        swapped_best = both[1].min(axis=1) < both[0].min(axis=1)
-        chosen = np.where(swapped_best[:, None], both[1], both[0])
-        best = np.sqrt(chosen.min(axis=1) / bank.shape[1])
-        return Nearest(best.astype(np.float32), chosen.argmin(axis=1), swapped_best)
+        seen = [self.compared(v) for v in (scaled, scaled[:, self.statistics.swap])]
+        distances = self._both_orders(seen, bank, allowed)
+        best = np.sort(np.sqrt(np.partition(distances, _last(distances), axis=1)[:, :NEAREST] / len(self.statistics)))
+        found = distances.argmin(axis=1)
+        whitened = np.zeros(len(values), np.float32)
+        if self.precision is not None:
+            count = len(self.precision)
+            near = self._both_orders([s[:, :count] * self.precision for s in seen], bank[:, :count] * self.precision,
+                                     allowed)  # fmt: skip
+            whitened = np.sqrt(near.min(axis=1) / count).astype(np.float32)
+        return Nearest(
+            best.mean(axis=1).astype(np.float32), whitened, found % len(bank), np.asarray(found >= len(bank), bool)
+        )
+
+    @staticmethod
+    def _both_orders(
+        seen: list[NDArray[np.floating]], bank: NDArray[np.floating], allowed: NDArray[np.bool_] | None
+    ) -> NDArray[np.floating]:
+        """Squared distances to the support, as it is and with the persons exchanged; shape (N, 2 support)."""
+        both = np.concatenate([squared_distances(s, bank) for s in seen], axis=1)
+        return both if allowed is None else np.where(np.tile(allowed, 2), both, np.inf)
 
 
-def _whitening(scaled: NDArray[np.float32], statistics: Statistics) -> NDArray[np.float32]:
-    """Leading directions of normal windows in both orders of the persons, each over its spread; (D, F)."""
-    both = np.concatenate([scaled, scaled[:, statistics.swap]])
-    both = both - both.mean(axis=0)
-    variance, directions = np.linalg.eigh(both.T @ both / len(both))
-    count = min(_DIRECTIONS, len(both) - 1)
-    variance, directions = np.maximum(variance[::-1][:count], 0), directions[:, ::-1][:, :count]
-    spread = np.sqrt(variance + _SHRINKAGE * np.square(both).mean() + 1e-9)
-    return np.ascontiguousarray((directions / spread).T, dtype=np.float32)
+def _last(distances: NDArray[np.floating]) -> int:
+    return min(NEAREST, distances.shape[1]) - 1
+
+
+def projected(scaled: NDArray[np.floating], axes: NDArray[np.floating]) -> NDArray[np.float32]:
+    """Coordinates in orthonormal directions (D, F), and the length of what is left over; (N, F) to (N, D + 1)."""
+    inside = scaled @ axes.T
+    left = np.square(scaled).sum(axis=1) - np.square(inside).sum(axis=1)
+    return np.concatenate([inside, np.sqrt(np.maximum(left, 0))[:, None]], axis=1).astype(np.float32)
+
+
+def principal_axes(
+    scaled: NDArray[np.floating], statistics: Statistics
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """Leading directions of normal windows in both orders of the persons, (D, F), and the spread in each, (D,).
+
+    The directions are taken through the origin, which is the median of all; with few windows they hold all of them,
+    and nothing is left over.
+    """
+    both = np.concatenate([scaled, scaled[:, statistics.swap]]).astype(np.float64)
+    count, size = both.shape
+    if count <= size:  # the smaller of the two products has the same directions
+        power, left = np.linalg.eigh(both @ both.T)
+        rows = left.T[::-1] @ both
+        power = power[::-1]
+        kept = min(_DIRECTIONS, int((power > 1e-9 * max(power[0], 1e-30)).sum()))
+        axes = rows[: max(kept, 1)] / np.sqrt(np.maximum(power[: max(kept, 1)], 1e-30))[:, None]
+    else:
+        _, right = np.linalg.eigh(both.T @ both)
+        axes = right[:, ::-1][:, :_DIRECTIONS].T
+    variance = (both @ axes.T).var(axis=0)
+    spread = np.sqrt(variance + _SHRINKAGE * both.var(axis=0).mean() + 1e-9)
+    return np.ascontiguousarray(axes, dtype=np.float32), spread
 
 
 def spread_subset(values: NDArray[np.floating], size: int, seed: int = 0) -> NDArray[np.intp]:

@@ -1,22 +1,25 @@
 """The whole score of a pair window as one module: what is exported and runs live.
 
-    joints -> canonical frame -> relational statistics -> nearest normal window --.
-                     |                                                            +-> unusual --.
-                     '-> IADNet encoder -> pooled features -> flow ---------------'             +-> score
-                                                  '--------> broken-pair logit -----> relation -'
+    joints -> canonical frame -> relational statistics -> nearest normal windows --.
+                     |                     |                                       +-> unusual --.
+                     |                     '------------------------> critic --.   |             +-> score
+                     '-> IADNet encoder -> pooled features -> broken-pair logit +--|-> relation -'
+                                                  '-----------------------> flow --'
 
-Every arrow to the right of a part passes a `Surprise` map, fitted on normal windows that the part did not see.
+Every arrow to the right of a part passes a `Surprise` map, fitted on normal windows that the part did not see; the
+logits of critic and encoder are summed before theirs.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from dyadwatch.core.iadnet.config import IADNetConfig
+from dyadwatch.core.iadnet.critic import StatisticsCritic
 from dyadwatch.core.iadnet.flow import FoldedFlow
 from dyadwatch.core.iadnet.frame import PairFrame
 from dyadwatch.core.iadnet.statistics import Neighbours, RelationalStatistics
@@ -99,12 +102,16 @@ class Weights:
     """How much each part's surprise counts; 0 leaves the part out of the graph.
 
     Arguments:
-        neighbours, flow: towards *unusual*.
+        neighbours, whitened, flow: towards *unusual*.
+        encoder, critic: of the logits, towards *relation*.
         unusual, relation: towards the joined score.
     """
 
     neighbours: float = 1.0
+    whitened: float = 0.0
     flow: float = 0.0
+    encoder: float = 0.0
+    critic: float = 0.0
     unusual: float = 1.0
     relation: float = 0.0
 
@@ -114,10 +121,11 @@ class Maps:
     """The surprise map of each part and of each sum of parts."""
 
     neighbours: Surprise
-    flow: Surprise
     unusual: Surprise
-    relation: Surprise
     score: Surprise
+    whitened: Surprise = field(default_factory=Surprise.zero)
+    flow: Surprise = field(default_factory=Surprise.zero)
+    relation: Surprise = field(default_factory=Surprise.zero)
 
 
 class PairScorer(nn.Module):
@@ -128,7 +136,7 @@ class PairScorer(nn.Module):
         distances: their mean joint-pair distances, metres, shape (N, R, R).
         joints, frames: J and T of the windows.
         maps, weights: calibration, see `Maps` and `Weights`.
-        encoder, density: the learnt parts; None where there is too little data to learn from.
+        encoder, density, critic: the learnt parts; None where there is too little data to learn from.
     """
 
     def __init__(
@@ -142,6 +150,7 @@ class PairScorer(nn.Module):
         weights: Weights,
         encoder: PairEncoder | None = None,
         density: FeatureDensity | None = None,
+        critic: StatisticsCritic | None = None,
     ) -> None:
         super().__init__()
         statistics = bank.statistics
@@ -150,9 +159,11 @@ class PairScorer(nn.Module):
         self.frame = PairFrame(statistics.at)
         self.statistics = RelationalStatistics(statistics, frames)
         self.neighbours = Neighbours(bank, distances, joints)
-        self.encoder = encoder if weights.relation or weights.flow else None
+        self.encoder = encoder if weights.encoder or weights.flow else None
         self.density = density if weights.flow else None
+        self.critic = critic if weights.critic else None
         self.neighbours_map = SurpriseMap(maps.neighbours)
+        self.whitened_map = SurpriseMap(maps.whitened)
         self.flow_map = SurpriseMap(maps.flow)
         self.unusual_map = SurpriseMap(maps.unusual)
         self.relation_map = SurpriseMap(maps.relation)
@@ -170,15 +181,23 @@ class PairScorer(nn.Module):
             of the nearest normal window, metres (B, J, J).
         """
         placed = self.frame(joints)
-        distance, joint_pairs, shift = self.neighbours(*self.statistics(joints, placed))
+        values, mean_distances = self.statistics(joints, placed)
+        distance, whitened, joint_pairs, shift = self.neighbours(values, mean_distances)
         unusual = self.weights.neighbours * self.neighbours_map(distance)
-        relation = torch.zeros_like(distance)
+        if self.weights.whitened:
+            unusual = unusual + self.weights.whitened * self.whitened_map(whitened)
+        logit = torch.zeros_like(distance)
+        if self.critic is not None:
+            logit = logit + self.weights.critic * self.critic(values)
         if self.encoder is not None:
             forth, back = self.encoder.features(placed)
-            relation = self.relation_map(self.encoder.logit(forth, back))
+            if self.weights.encoder:
+                logit = logit + self.weights.encoder * self.encoder.logit(forth, back)
             if self.density is not None:
                 nll = 0.5 * (self.density(forth) + self.density(back))
                 unusual = unusual + self.weights.flow * self.flow_map(nll)
+        related = bool(self.weights.encoder or self.weights.critic)
+        relation = self.relation_map(logit) if related else torch.zeros_like(distance)
         unusual = self.unusual_map(unusual)
         score = self.score_map(self.weights.unusual * unusual + self.weights.relation * relation)
         return score, relation, unusual, joint_pairs, shift

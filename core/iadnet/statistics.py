@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dyadwatch.core.iadnet.frame import PairFrame
 from dyadwatch.core.iadnet.steady import mean_over_time, row_dot, steady_log
-from dyadwatch.core.neighbours import NearestNeighbour
+from dyadwatch.core.neighbours import NEAREST, NearestNeighbour
 from dyadwatch.core.statistics import (
     DISTANCE_FLOOR_M,
     PER_PAIR,
@@ -77,12 +77,15 @@ class RelationalStatistics(nn.Module):
 
 
 class Neighbours(nn.Module):
-    """Nearest normal window, and how each joint pair differs from it; `core.neighbours` in the graph.
+    """Nearest normal windows, and how each joint pair differs from the nearest; `core.neighbours` in the graph.
 
     Arguments:
-        bank: scaling, support set and whitening.
+        bank: scaling, support set, directions.
         distances: mean distance of each joint pair in the support windows, metres, shape (N, R, R).
         joints: J of the windows; pairs of joints that do not enter contribute nothing.
+
+    Raises:
+        ValueError: when the bank has no directions.
     """
 
     centre: Tensor
@@ -90,62 +93,93 @@ class Neighbours(nn.Module):
     support: Tensor
     compared: Tensor
     half_norm: Tensor
-    axes: Tensor | None
+    axes: Tensor
+    precision: Tensor | None
     distances: Tensor
     swap: Tensor
     spread: Tensor
 
     def __init__(self, bank: NearestNeighbour, distances: np.ndarray, joints: int) -> None:
         super().__init__()
+        if bank.axes is None:
+            raise ValueError("a support set without directions does not enter a graph; fit it with project=True")
         statistics = bank.statistics
         self.related = len(statistics.joints)
         self.pairs = statistics.sizes[0]
+        self.nearest = min(NEAREST, len(bank.support))
         spread = np.zeros((joints, self.related), np.float32)
         spread[list(statistics.joints), range(self.related)] = 1
         compared = torch.from_numpy(bank.compared(bank.support))
-        # explanation needs the joint pairs only, comparison all entries unless they are whitened
-        support = bank.support[:, : self.pairs] if bank.axes is not None else bank.support
         self.register_buffer("centre", torch.from_numpy(bank.scaling.centre))
         self.register_buffer("scale", torch.from_numpy(bank.scaling.scale))
-        self.register_buffer("support", torch.from_numpy(np.ascontiguousarray(support)).half())
-        self.register_buffer("axes", None if bank.axes is None else torch.from_numpy(bank.axes))
-        self.register_buffer("compared", None if bank.axes is None else compared)
+        # what explanation needs: the joint pairs only
+        self.register_buffer("support", torch.from_numpy(np.ascontiguousarray(bank.support[:, : self.pairs])).half())
+        self.register_buffer("axes", torch.from_numpy(bank.axes))
+        self.register_buffer("compared", compared)
         self.register_buffer("half_norm", 0.5 * compared.square().sum(1))
+        precision = None if bank.precision is None else torch.from_numpy(bank.precision)
+        self.register_buffer("precision", precision)
         self.register_buffer("distances", torch.from_numpy(np.ascontiguousarray(distances, np.float32)).half())
         self.register_buffer("swap", torch.from_numpy(statistics.swap))
         self.register_buffer("spread", torch.from_numpy(spread))
 
-    def forward(self, values: Tensor, mean_distances: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Distance to the nearest support window, in whichever order of the persons is nearer.
+    def forward(self, values: Tensor, mean_distances: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Distances to the nearest support windows, in whichever order of the persons is nearer.
 
         Arguments:
             values: statistics, shape (B, F).
             mean_distances: metres, shape (B, R, R).
 
         Returns:
-            Root mean square difference (B,); each joint pair's part of the mean square difference of the scaled
-            statistics (B, J, J); mean distance less that of the nearest window, metres (B, J, J).
+            Mean over the nearest of the root mean square difference (B,); distance to the nearest in directions of
+            equal spread (B,), zeros where not whitened; each joint pair's part of the mean square difference of the
+            scaled statistics from the nearest (B, J, J); mean distance less that of the nearest, metres (B, J, J).
         """
         scaled = torch.asinh((values - self.centre) / self.scale)
         swapped = scaled.index_select(1, self.swap)
-        bank = self.support.float() if self.axes is None else self.compared
-        seen, seen_swapped = (v if self.axes is None else v @ self.axes.mT for v in (scaled, swapped))
-        best, entry = (self.half_norm - seen @ bank.mT).min(1)
-        best_swapped, entry_swapped = (self.half_norm - seen_swapped @ bank.mT).min(1)
-        turned = best_swapped < best
-        entry = torch.where(turned, entry_swapped, entry)
-        # the difference itself, because the matrix product above loses the last digits of small distances
-        gap = torch.where(turned[:, None], seen_swapped, seen) - bank.index_select(0, entry)
-        distance = (row_dot(gap, gap) / gap.shape[1]).sqrt()
+        seen = torch.stack([self._projected(scaled), self._projected(swapped)], 1)  # (B, 2, D + 1)
+        gaps, entry, turned = self._gaps(seen, self.compared, self.half_norm, self.nearest)
+        distance = mean_over_time((row_dot(gaps, gaps) / values.shape[1]).sqrt().unsqueeze(-1)).squeeze(-1)
+        whitened = torch.zeros_like(distance)
+        if self.precision is not None:
+            count = self.axes.shape[0]
+            bank = self.compared[:, :count] * self.precision
+            near, _, _ = self._gaps(seen[..., :count] * self.precision, bank, 0.5 * row_dot(bank, bank), 1)
+            whitened = (row_dot(near, near) / count).sqrt().squeeze(-1)
 
         r, flip = self.related, turned[:, None, None]
         pairs = torch.where(turned[:, None], swapped, scaled)[:, : self.pairs]
-        square = (pairs - self.support.float().index_select(0, entry)[:, : self.pairs]).square()
+        square = (pairs - self.support.index_select(0, entry).float()).square()
         maps = mean_over_time(square.unflatten(1, (PER_PAIR, r * r))).unflatten(1, (r, r))
         maps = PER_PAIR / values.shape[1] * torch.where(flip, maps.mT, maps)
-        reference = self.distances.float().index_select(0, entry)
+        reference = self.distances.index_select(0, entry).float()
         shift = mean_distances - torch.where(flip, reference.mT, reference)
-        return distance, self._all_joints(maps), self._all_joints(shift)
+        return distance, whitened, self._all_joints(maps), self._all_joints(shift)
+
+    def _projected(self, scaled: Tensor) -> Tensor:
+        """Coordinates and the length of what they leave over, (B, F) to (B, D + 1)."""
+        inside = scaled @ self.axes.mT
+        left = row_dot(scaled, scaled) - row_dot(inside, inside)
+        return torch.cat([inside, left.clamp_min(0).sqrt().unsqueeze(1)], 1)
+
+    @staticmethod
+    def _gaps(seen: Tensor, bank: Tensor, half_norm: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Differences from the `count` nearest rows of the bank over both orders of the persons.
+
+        Arguments:
+            seen: shape (B, 2, C). bank: (N, C). half_norm: half the squared length of its rows, (N,).
+
+        Returns:
+            Differences (B, count, C); the nearest row (B,); whether it is nearest with the persons exchanged (B,).
+        """
+        # each order by itself first: the graph must not depend on how many rows there are, which `enrol` changes
+        each = (half_norm - seen @ bank.mT).topk(count, largest=False)
+        near = each.values.flatten(1).topk(count, largest=False).indices
+        entry, turned = each.indices.flatten(1).gather(1, near), near >= count
+        ours = torch.where(turned.unsqueeze(-1), seen[:, 1:], seen[:, :1])
+        # the differences themselves, because the matrix product loses the last digits of small distances
+        theirs = bank.index_select(0, entry.flatten()).unflatten(0, (-1, count))
+        return ours - theirs, entry[:, 0], turned[:, 0]
 
     def _all_joints(self, maps: Tensor) -> Tensor:
         if self.spread.shape[0] == self.related:

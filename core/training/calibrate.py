@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +16,16 @@ __all__ = ["held_out_distances", "neighbour_weight", "split_units", "thresholds"
 
 _FOLDS = 5
 _LEAVE_ONE_OUT = 40  # units up to which each is left out alone
-_TRUST_FROM = 0.8  # AUROC on held-out broken pairs below which a learnt part is left out
+TRUST_FROM = 0.8  # AUROC on held-out broken pairs below which a learnt part is left out
 _LEAST_NEIGHBOURS = 0.25  # the nearest neighbour always has a say: it needs no training to be right
+
+
+@dataclass(frozen=True)
+class Held:
+    """Distances of N windows to normal ones of other units, see `Nearest`; shape (N,) each."""
+
+    plain: NDArray[np.float32]
+    whitened: NDArray[np.float32]
 
 
 def split_units(units: NDArray[np.intp], part: float, seed: int) -> NDArray[np.bool_]:
@@ -35,8 +44,11 @@ def held_out_distances(
     most: int,
     whiten: bool,
     seed: int,
-) -> NDArray[np.float32]:
-    """Nearest-neighbour distance of every window to windows of other units: leave-one-unit-out, or in folds.
+) -> Held:
+    """Nearest-neighbour distances of every window to windows of other units: leave-one-unit-out, or in folds.
+
+    The support is chosen once from all windows, and that of the unit that is left out is forbidden: choosing anew for
+    each of forty units would take minutes and change nothing. Scale and directions are those of the other units.
 
     Arguments:
         values: statistics, shape (N, F).
@@ -45,17 +57,23 @@ def held_out_distances(
     """
     names = np.random.default_rng([seed, 3]).permutation(np.unique(units))
     few = len(names) <= _LEAVE_ONE_OUT and not whiten
-    out = np.zeros(len(values), np.float32)
+    chosen = NearestNeighbour.fit(statistics, values, most=most, project=False, seed=seed).chosen
+    plain, whitened = np.zeros(len(values), np.float32), np.zeros(len(values), np.float32)
     for fold in np.array_split(names, len(names) if few else min(_FOLDS, len(names))):
         mine = np.isin(units, fold)
-        bank = NearestNeighbour.fit(statistics, values[~mine], most=most, whiten=whiten, seed=seed)
-        out[mine] = bank(values[mine]).distance
-    return out
+        rows = np.flatnonzero(~mine)
+        support = np.flatnonzero(np.isin(rows, chosen))
+        if not len(support):  # a fold that holds all that was chosen
+            support = np.arange(min(most, len(rows)))
+        bank = NearestNeighbour.fit(statistics, values[rows], whiten=whiten, project=whiten, chosen=support)
+        found = bank(values[mine])
+        plain[mine], whitened[mine] = found.distance, found.whitened
+    return Held(plain, whitened)
 
 
 def trust(auroc: float) -> float:
     """Weight of a learnt part: 0 below an AUROC of 0.8 on held-out broken pairs, 1 where it makes no mistake."""
-    return 0.0 if not auroc >= _TRUST_FROM else 2 * (auroc - 0.5)
+    return 0.0 if not auroc >= TRUST_FROM else 2 * (auroc - 0.5)
 
 
 def neighbour_weight(auroc: float) -> float:

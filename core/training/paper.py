@@ -162,7 +162,7 @@ def _assemble(
         distances=mean_distances(material.windows.joints[bank.chosen], material.statistics.joints),
         joints=len(material.prepared.layout),
         frames=options.frames,
-        maps=Maps(Surprise.zero(), flow_map, identity, Surprise.zero(), identity),
+        maps=Maps(neighbours=Surprise.zero(), unusual=identity, score=identity, flow=flow_map),
         weights=weights,
         encoder=encoder,
         density=FeatureDensity(offset, whiten, network.flow.folded()),

@@ -1,25 +1,34 @@
-"""The default recipe: relational statistics always, learnt parts where there is enough to learn from."""
+"""The default recipe: nearest neighbours always, learnt parts where there is enough to learn from.
+
+What is learnt is what belongs together: encoder and critic tell windows from the same windows broken, and a flow takes
+the density of the encoder's features. Each is then measured on held-back recordings, broken in the kinds of
+`VALIDATION_KINDS`, and counts by how well it tells them; no anomaly is ever seen.
+"""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dyadwatch.core.auroc import auroc
 from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.iadnet.critic import StatisticsCritic
 from dyadwatch.core.iadnet.scorer import FeatureDensity, Maps, PairEncoder, PairScorer, Weights
 from dyadwatch.core.neighbours import NearestNeighbour, enough_to_whiten
 from dyadwatch.core.statistics import mean_distances
 from dyadwatch.core.surprise import Surprise
 from dyadwatch.core.training.calibrate import (
+    TRUST_FROM,
     held_out_distances,
     neighbour_weight,
     thresholds,
     trust,
 )
+from dyadwatch.core.training.critic import critic_logits, train_critic
 from dyadwatch.core.training.density import feature_nll, fit_density
 from dyadwatch.core.training.encoder import Look, broken_logits, train_encoder
 from dyadwatch.core.training.material import Material, Trained, gather, summarise
@@ -29,14 +38,16 @@ from dyadwatch.core.training.report import make_report
 
 _ENOUGH_S = 600.0  # seconds of pairs from which an encoder learns what belongs together
 _ENOUGH_UNITS = 10
+_PARTS = ("neighbours", "encoder", "critic", "relation", "flow")
 
 
 @dataclass(frozen=True)
 class Learnt:
-    """The encoder, the density of its features, and how it got there."""
+    """The encoder, the density of its features, the critic, and how the encoder got there."""
 
     encoder: PairEncoder
     density: FeatureDensity
+    critic: StatisticsCritic
     looks: list[Look]
 
 
@@ -66,55 +77,48 @@ def _learn(material: Material, options: TrainOptions, listen: Listener) -> Learn
     prepared = material.prepared
     if prepared.units < _ENOUGH_UNITS or prepared.frames < _ENOUGH_S * options.fps:
         return None
+    critic = train_critic(material.train, material.statistics, options, listen)
     encoder, looks = train_encoder(material.train, material.broken, prepared.layout, options, listen)
     joints, held = material.windows.joints, material.held
     density = fit_density(encoder, joints[~held], joints[held], options.seed, listen)
-    return Learnt(encoder, density, looks)
+    return Learnt(encoder, density, critic, looks)
 
 
 def assemble(material: Material, learnt: Learnt | None, options: TrainOptions, started: float) -> Trained:
     """Weighs and calibrates the parts and joins them into the scorer."""
-    statistics, values, windows = material.statistics, material.values, material.windows
-    held = material.held
-    whiten = enough_to_whiten(material.prepared.frames, options.frames)
-    fitted = {"most": options.support, "whiten": whiten, "seed": options.seed}
-    bank = NearestNeighbour.fit(statistics, values[~held], **fitted)
-    judged: dict[str, dict[str, float]] = {"neighbours": {}, "relation": {}, "flow": {}}
-    for kind, (intact, broken) in material.broken.items():
-        judged["neighbours"][kind] = auroc(*(bank(statistics(w)).distance for w in (intact, broken)))
-        if learnt is not None:
-            judged["relation"][kind] = auroc(*(broken_logits(learnt.encoder, w) for w in (intact, broken)))
-            judged["flow"][kind] = auroc(*(feature_nll(learnt.density, learnt.encoder, w) for w in (intact, broken)))
+    statistics, values, windows, held = material.statistics, material.values, material.windows, material.held
+    fitted = {
+        "most": options.support,
+        "whiten": enough_to_whiten(material.prepared.frames, options.frames),
+        "seed": options.seed,
+    }
+    judged = _judge(material, learnt, NearestNeighbour.fit(statistics, values[~held], **fitted))
     mean = {part: float(np.mean(list(k.values()))) if k else float("nan") for part, k in judged.items()}
+    weights = _weigh(mean, learnt, options, fitted["whiten"])
 
     # every window is compared with other units only; the learnt parts know all but the held-back ones
     distances = held_out_distances(statistics, values, windows.unit, **fitted)
-    nearest_map = Surprise.fit(distances)
-    judges = windows if learnt is None else windows.take(held)
-    unusual = nearest_map(distances if learnt is None else distances[held])
+    judges, mine = (windows, slice(None)) if learnt is None else (windows.take(held), held)
+    maps: dict[str, Surprise] = {"neighbours": Surprise.fit(distances.plain)}
+    unusual = maps["neighbours"](distances.plain[mine])
+    if weights.whitened:
+        maps["whitened"] = Surprise.fit(distances.whitened)
+        unusual = unusual + weights.whitened * maps["whitened"](distances.whitened[mine])
     relation = np.zeros(len(judges))
-    flow_map = relation_map = Surprise.zero()
-    weights = Weights()
     if learnt is not None:
-        nearest = neighbour_weight(mean["neighbours"])
-        weights = Weights(
-            flow=max(trust(mean["flow"]), options.least_trust),
-            unusual=nearest,
-            relation=max(trust(mean["relation"]), options.least_trust * nearest),
-        )
         if weights.flow:
             nll = feature_nll(learnt.density, learnt.encoder, judges.joints)
-            flow_map = Surprise.fit(nll)
-            unusual = unusual + weights.flow * flow_map(nll)
-        if weights.relation:
-            logits = broken_logits(learnt.encoder, judges.joints)
-            relation_map = Surprise.fit(logits)
-            relation = relation_map(logits)
-    unusual_map = Surprise.fit(unusual)
-    unusual = unusual_map(unusual)
+            maps["flow"] = Surprise.fit(nll)
+            unusual = unusual + weights.flow * maps["flow"](nll)
+        if weights.encoder or weights.critic:
+            logit = _logit(learnt, weights, judges.joints, values[mine])
+            maps["relation"] = Surprise.fit(logit)
+            relation = maps["relation"](logit)
+    maps["unusual"] = Surprise.fit(unusual)
+    unusual = maps["unusual"](unusual)
     joined = weights.unusual * unusual + weights.relation * relation
-    score_map = Surprise.fit(joined)
-    score = score_map(joined)
+    maps["score"] = Surprise.fit(joined)
+    score = maps["score"](joined)
 
     bank = NearestNeighbour.fit(statistics, values, **fitted)
     scorer = PairScorer(
@@ -122,10 +126,11 @@ def assemble(material: Material, learnt: Learnt | None, options: TrainOptions, s
         distances=mean_distances(windows.joints[bank.chosen], statistics.joints),
         joints=len(material.prepared.layout),
         frames=options.frames,
-        maps=Maps(nearest_map, flow_map, unusual_map, relation_map, score_map),
+        maps=Maps(**maps),
         weights=weights,
         encoder=None if learnt is None else learnt.encoder,
         density=None if learnt is None else learnt.density,
+        critic=None if learnt is None else learnt.critic,
     ).eval()
     calibration = thresholds(score, judges, material.hop / options.fps)
     report = make_report(
@@ -141,8 +146,49 @@ def assemble(material: Material, learnt: Learnt | None, options: TrainOptions, s
             "calibration": calibration,
             "windows": len(windows),
             "support": len(bank.support),
-            "whitened": whiten,
+            "whitened": fitted["whiten"],
+            "needed": {"minutes": _ENOUGH_S / 60, "units": _ENOUGH_UNITS, "auroc": TRUST_FROM},
             "minutes": round((time.monotonic() - started) / 60, 3),
         },
     )
     return Trained(scorer, material.prepared.layout, options, summarise(report, options), calibration, report)
+
+
+def _judge(material: Material, learnt: Learnt | None, bank: NearestNeighbour) -> dict[str, dict[str, float]]:
+    """AUROC of every part on held-back windows against the same ones broken, by kind."""
+    judged: dict[str, dict[str, float]] = {part: {} for part in _PARTS}
+    for kind, pair in material.broken.items():
+        values = [material.statistics(w) for w in pair]
+        judged["neighbours"][kind] = auroc(*(bank(v).distance for v in values))
+        if learnt is None:
+            continue
+        logits = [broken_logits(learnt.encoder, w) for w in pair], [critic_logits(learnt.critic, v) for v in values]
+        judged["encoder"][kind] = auroc(*logits[0])
+        judged["critic"][kind] = auroc(*logits[1])
+        judged["relation"][kind] = auroc(*(a + b for a, b in zip(*logits, strict=True)))
+        judged["flow"][kind] = auroc(*(feature_nll(learnt.density, learnt.encoder, w) for w in pair))
+    return judged
+
+
+def _weigh(mean: dict[str, float], learnt: Learnt | None, options: TrainOptions, whiten: bool) -> Weights:
+    """What each part counts, by its mean AUROC on broken pairs."""
+    weights = Weights(whitened=float(whiten))
+    if learnt is None:
+        return weights
+    nearest = neighbour_weight(mean["neighbours"])
+    floor = options.least_trust
+    return replace(
+        weights,
+        flow=max(trust(mean["flow"]), floor),
+        encoder=max(trust(mean["encoder"]), floor),
+        critic=max(trust(mean["critic"]), floor),
+        unusual=nearest,
+        relation=max(trust(mean["relation"]), floor * nearest),
+    )
+
+
+def _logit(learnt: Learnt, weights: Weights, joints: NDArray[np.float32], values: NDArray) -> NDArray[np.float64]:
+    """The weighted sum of both logits of windows and their statistics."""
+    return weights.encoder * broken_logits(learnt.encoder, joints) + weights.critic * critic_logits(
+        learnt.critic, values
+    )

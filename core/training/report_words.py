@@ -15,7 +15,10 @@ Report = Mapping[str, Any]
 PARTS = {
     "neighbours": ("nearest normal window", "how far distances, speeds and postures are from the most similar window"),
     "flow": ("flow", "how likely the network's features of the pair are among normal ones"),
-    "relation": ("relation", "the network's judgement whether these two belong together"),
+    "whitened": ("nearest, whitened", "the same where every direction counts alike: what rarely varies in normal life"),
+    "encoder": ("network", "its judgement, from who moves when, whether these two belong together"),
+    "critic": ("critic", "the same judgement from distances, speeds and postures alone"),
+    "relation": ("relation", "network and critic together: whether these two belong together"),
     "unusual": ("unusual", "how unlike normal the two look, whatever part says so"),
 }
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.frame import Anchors
 from dyadwatch.core.iadnet.config import IADNetConfig
+from dyadwatch.core.iadnet.critic import StatisticsCritic
 from dyadwatch.core.iadnet.flow import FoldedFlow, QRFlow
 from dyadwatch.core.iadnet.scorer import FeatureDensity, Maps, PairEncoder, PairScorer, Weights
 from dyadwatch.core.neighbours import NearestNeighbour
@@ -21,8 +22,8 @@ from dyadwatch.core.statistics import Scaling, Statistics
 from dyadwatch.core.surprise import Surprise
 from dyadwatch.core.training.material import Trained
 
-_FORMAT = 1
-_MAPS = ("neighbours", "flow", "unusual", "relation", "score")
+_FORMAT = 2
+_MAPS = ("neighbours", "whitened", "flow", "unusual", "relation", "score")
 
 _Arrays = dict[str, NDArray[Any]]
 
@@ -111,6 +112,8 @@ def save_state(path: str | Path, state: State) -> None:
     arrays |= {"bank.distances": scorer.neighbours.distances.numpy()}
     if bank.axes is not None:
         arrays["bank.axes"] = bank.axes
+    if bank.precision is not None:
+        arrays["bank.precision"] = bank.precision
     arrays["document"] = np.frombuffer(msgspec.json.encode(document), np.uint8)
     with Path(path).open("wb") as file:
         np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
@@ -162,7 +165,11 @@ def _build(document: _Document, arrays: _Arrays) -> PairScorer:
         Scaling(arrays["bank.centre"], arrays["bank.scale"]),
         arrays["bank.support"].astype(np.float32),
         arrays.get("bank.axes"),
+        arrays.get("bank.precision"),
     )
+    critic = None
+    if "critic.centre" in arrays:
+        critic = StatisticsCritic(statistics, arrays["critic.centre"], arrays["critic.spread"])
     scorer = PairScorer(
         bank=bank,
         distances=arrays["bank.distances"],
@@ -172,6 +179,7 @@ def _build(document: _Document, arrays: _Arrays) -> PairScorer:
         weights=document.weights,
         encoder=encoder,
         density=density,
+        critic=critic,
     )
     tensors = {name: torch.from_numpy(a) for name, a in arrays.items() if not name.startswith("bank.")}
     missing, unexpected = scorer.load_state_dict(tensors, strict=False)

@@ -32,15 +32,44 @@ def bank(whiten: bool) -> tuple[NearestNeighbour, np.ndarray]:
 
 
 @pytest.mark.parametrize("whiten", [False, True])
-def test_a_window_of_the_support_is_at_distance_nought_in_both_orders(whiten):
+def test_a_window_of_the_support_finds_itself_in_both_orders(whiten):
     nearest, windows = bank(whiten)
     own = windows[nearest.chosen]
     forth, back = (nearest(STATISTICS(w)) for w in (own, own[:, ::-1]))
-    assert forth.distance.max() < 0.02
-    assert back.distance.max() < 0.02
     assert not forth.swapped.any()
     assert back.swapped.all()
+    assert (forth.entry == np.arange(len(own))).all()
     assert (back.entry == np.arange(len(own))).all()
+    if whiten:
+        assert max(forth.whitened.max(), back.whitened.max()) < 0.05
+
+
+def test_the_distance_is_the_mean_of_the_three_nearest_in_either_order():
+    windows = people(30, 1)
+    values = STATISTICS(windows)
+    nearest = NearestNeighbour.fit(STATISTICS, values)
+    test = STATISTICS(people(5, 2))
+    scaled = nearest.scaling(test)
+    support = np.concatenate([nearest.support, nearest.support[:, STATISTICS.swap]])
+    gaps = np.sqrt(np.square(scaled[:, None] - support[None]).mean(axis=2))
+    np.testing.assert_allclose(nearest(test).distance, np.sort(gaps)[:, :3].mean(axis=1), rtol=2e-3)
+
+
+def test_what_the_directions_leave_over_still_counts():
+    values = STATISTICS(people(10, 1))  # twenty vectors span at most twenty directions of 1265
+    nearest = NearestNeighbour.fit(STATISTICS, values)
+    assert nearest.axes is not None
+    assert nearest.axes.shape[0] <= 20
+    strange = values[:1] + 50 * np.random.default_rng(0).normal(size=values.shape[1])
+    whole = NearestNeighbour.fit(STATISTICS, values, project=False)
+    np.testing.assert_allclose(nearest(strange).distance, whole(strange).distance, rtol=2e-3)
+
+
+def test_a_support_set_without_directions_does_not_enter_a_graph():
+    windows = people(5, 1)
+    whole = NearestNeighbour.fit(STATISTICS, STATISTICS(windows), project=False)
+    with pytest.raises(ValueError, match="fit it with project=True"):
+        Neighbours(whole, mean_distances(windows, STATISTICS.joints), 11)
 
 
 @pytest.mark.parametrize("whiten", [False, True])
@@ -49,11 +78,13 @@ def test_the_graph_finds_the_same(whiten):
     test = people(20, 2)
     graph = Neighbours(nearest, mean_distances(windows[nearest.chosen], STATISTICS.joints), 11)
     values = STATISTICS(test)
-    distance, joint_pairs, shift = graph(
+    distance, whitened, joint_pairs, shift = graph(
         torch.from_numpy(values), torch.from_numpy(mean_distances(test, STATISTICS.joints))
     )
     expected = nearest(values)
     np.testing.assert_allclose(distance.numpy(), expected.distance, rtol=1e-3)
+    np.testing.assert_allclose(whitened.numpy(), expected.whitened, rtol=1e-3)
+    assert (whitened > 0).all().item() is whiten
     assert joint_pairs.shape == shift.shape == (20, 11, 11)
     assert (joint_pairs >= 0).all()
 
@@ -62,7 +93,7 @@ def test_contributions_are_the_joint_pairs_part_of_the_squared_distance():
     nearest, windows = bank(whiten=False)
     values = STATISTICS(people(10, 3))
     graph = Neighbours(nearest, mean_distances(windows[nearest.chosen], STATISTICS.joints), 11)
-    _, joint_pairs, _ = graph(torch.from_numpy(values), torch.zeros(10, 11, 11))
+    *_, joint_pairs, _ = graph(torch.from_numpy(values), torch.zeros(10, 11, 11))
     found = nearest(values)
     vectors = nearest.scaling(np.where(found.swapped[:, None], values[:, STATISTICS.swap], values))
     gap = np.square(vectors - nearest.support[found.entry])[:, : STATISTICS.sizes[0]]
@@ -87,7 +118,7 @@ def test_shift_says_how_much_nearer_two_joints_are():
     wrist, head = UPPER11.index["left_wrist"], UPPER11.index["head"]
     closer[:, 0, :, wrist] = closer[:, 1, :, head] + np.asarray([0.02, 0, 0], np.float32)
     graph = Neighbours(nearest, mean_distances(windows[nearest.chosen], STATISTICS.joints), 11)
-    _, joint_pairs, shift = graph(
+    *_, joint_pairs, shift = graph(
         torch.from_numpy(STATISTICS(closer)), torch.from_numpy(mean_distances(closer, STATISTICS.joints))
     )
     before = mean_distances(windows[nearest.chosen][:5], STATISTICS.joints)[:, wrist, head]

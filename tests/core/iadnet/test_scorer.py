@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from dyadwatch.core.iadnet.config import IADNetConfig
+from dyadwatch.core.iadnet.critic import StatisticsCritic
 from dyadwatch.core.iadnet.flow import QRFlow
 from dyadwatch.core.iadnet.scorer import FeatureDensity, Maps, PairEncoder, PairScorer, Weights
 from dyadwatch.core.layouts import UPPER11
@@ -15,7 +16,14 @@ from dyadwatch.core.surprise import Surprise
 FRAMES = 8
 STATISTICS = Statistics.of_layout(UPPER11, 15)
 IDENTITY = Surprise(np.zeros(1), np.ones(1))
-EVERYTHING = Weights(neighbours=0.5, flow=0.8, unusual=0.7, relation=0.6)
+EVERYTHING = Weights(
+    neighbours=0.5, whitened=0.4, flow=0.8, encoder=0.9, critic=0.3, unusual=0.7, relation=0.6
+)  # fmt: skip
+_MAPS = ("neighbours", "whitened", "flow", "unusual", "relation", "score")
+
+
+def all_maps(surprise: Surprise) -> Maps:
+    return Maps(**dict.fromkeys(_MAPS, surprise))
 
 
 def people(count: int, seed: int) -> np.ndarray:
@@ -33,17 +41,19 @@ def scorer(weights: Weights, *, flow: bool = True, maps: Maps | None = None) -> 
         torch.randn(features), torch.randn(4, features), QRFlow(4, 2).folded() if flow else None
     )  # fmt: skip
     normal = people(12, 1)
-    bank = NearestNeighbour.fit(STATISTICS, STATISTICS(normal))
+    values = STATISTICS(normal)
+    bank = NearestNeighbour.fit(STATISTICS, values, whiten=True)
     return PairScorer(
         bank=bank,
         distances=mean_distances(normal[bank.chosen], STATISTICS.joints),
         joints=11,
         frames=FRAMES,
         # straight lines that begin far below every score: the plain sums of the parts come through
-        maps=maps or Maps(*[Surprise(np.full(1, -1e3), np.ones(1))] * 5),
+        maps=maps or all_maps(Surprise(np.full(1, -1e3), np.ones(1))),
         weights=weights,
         encoder=encoder,
         density=density,
+        critic=StatisticsCritic(STATISTICS, values.mean(0), values.std(0)),
     ).eval()
 
 
@@ -54,7 +64,7 @@ def outputs(model: PairScorer, windows: np.ndarray) -> list[torch.Tensor]:
 
 @pytest.mark.parametrize("flow", [True, False])
 def test_swapping_the_persons_keeps_the_scores_and_turns_the_explanation(flow):
-    model, windows = scorer(EVERYTHING, flow=flow, maps=Maps(*[IDENTITY] * 5)), people(6, 2)
+    model, windows = scorer(EVERYTHING, flow=flow, maps=all_maps(IDENTITY)), people(6, 2)
     forth, back = outputs(model, windows), outputs(model, windows[:, ::-1])
     assert [t.shape for t in forth] == [(6,)] * 3 + [(6, 11, 11)] * 2
     for a, b in zip(forth[:3], back[:3], strict=True):
@@ -75,35 +85,39 @@ def test_the_parts_are_weighed_and_joined():
         assert model.density is not None
         forth, back = model.encoder.features(placed)
         nll = 0.5 * (model.density(forth) + model.density(back))
-        logit = model.encoder(raw)
-    distance = torch.from_numpy(model.bank(STATISTICS(windows)).distance)
-    expected = 0.5 * (distance + 1e3) + 0.8 * (nll + 1e3) + 1e3
+        assert model.critic is not None
+        logit = 0.9 * model.encoder(raw) + 0.3 * model.critic(torch.from_numpy(STATISTICS(windows)))
+    found = model.bank(STATISTICS(windows))
+    near, white = torch.from_numpy(found.distance), torch.from_numpy(found.whitened)
+    expected = 0.5 * (near + 1e3) + 0.4 * (white + 1e3) + 0.8 * (nll + 1e3) + 1e3
     torch.testing.assert_close(relation, logit + 1e3, rtol=1e-5, atol=2e-2)
     torch.testing.assert_close(unusual, expected, rtol=1e-5, atol=2e-2)
     torch.testing.assert_close(score, 0.7 * expected + 0.6 * (logit + 1e3) + 1e3, rtol=1e-5, atol=2e-2)
 
 
 @pytest.mark.parametrize(
-    ("weights", "encoder", "density"),
+    ("weights", "encoder", "density", "critic"),
     [
-        (Weights(), False, False),
-        (Weights(relation=0.5), True, False),
-        (Weights(flow=0.5), True, True),
-        (EVERYTHING, True, True),
+        (Weights(), False, False, False),
+        (Weights(encoder=1.0, relation=0.5), True, False, False),
+        (Weights(critic=1.0, relation=0.5), False, False, True),
+        (Weights(flow=0.5), True, True, False),
+        (EVERYTHING, True, True, True),
     ],
 )
-def test_a_part_without_weight_is_left_out_of_the_graph(weights, encoder, density):
-    model = scorer(weights, maps=Maps(*[IDENTITY] * 5))
+def test_a_part_without_weight_is_left_out_of_the_graph(weights, encoder, density, critic):
+    model = scorer(weights, maps=all_maps(IDENTITY))
     assert (model.encoder is not None) is encoder
     assert (model.density is not None) is density
+    assert (model.critic is not None) is critic
     score, relation, unusual, *_ = outputs(model, people(4, 4))
-    if not encoder:
+    if not weights.relation:
         assert (relation == 0).all()
         assert torch.equal(score, unusual)
 
 
 def test_one_window_scores_as_it_does_among_others():
-    model, windows = scorer(EVERYTHING, maps=Maps(*[IDENTITY] * 5)), people(7, 5)
+    model, windows = scorer(EVERYTHING, maps=all_maps(IDENTITY)), people(7, 5)
     together = outputs(model, windows)
     for i in range(7):
         for a, b in zip(outputs(model, windows[i : i + 1]), together, strict=True):

@@ -32,15 +32,37 @@ def test_held_back_units_are_whole():
     assert split_units(np.array([0, 0, 1]), 0.01, seed=0).sum() in (1, 2)
 
 
-def test_no_window_is_compared_with_its_own_unit():
+@pytest.mark.parametrize("whiten", [False, True])
+def test_no_window_is_compared_with_its_own_unit(whiten):
     values = np.random.default_rng(0).normal(size=(30, len(STATISTICS))).astype(np.float32)
-    values = np.concatenate([values, values])  # each window has a twin ...
-    apart = np.arange(60) % 30
-    found = held_out_distances(STATISTICS, values, apart, most=100, whiten=False, seed=0)
-    assert found.min() > 0.3  # ... in the same unit
-    together = held_out_distances(STATISTICS, values, np.arange(60) // 30, most=100, whiten=False, seed=0)
-    assert together.max() < 0.01
+    values = np.concatenate([values] * 4)  # each window has three twins ...
+    apart = np.arange(120) % 30
+    found = held_out_distances(STATISTICS, values, apart, most=200, whiten=whiten, seed=0)
+    assert found.plain.min() > 0.1  # ... in the same unit
+    assert (found.whitened > 0.3).all() if whiten else (found.whitened == 0).all()
+    together = held_out_distances(STATISTICS, values, np.arange(120) // 30, most=200, whiten=whiten, seed=0)
+    assert together.plain.max() < 0.01
     assert NearestNeighbour.fit(STATISTICS, values)(values).distance.max() < 0.01
+
+
+def test_the_support_is_chosen_once_for_all_that_is_left_out():
+    values = np.random.default_rng(0).normal(size=(60, len(STATISTICS))).astype(np.float32)
+    units = np.arange(60) // 20
+    chosen = NearestNeighbour.fit(STATISTICS, values, most=15, project=False).chosen
+    found = held_out_distances(STATISTICS, values, units, most=15, whiten=False, seed=0)
+    rows = np.flatnonzero(units != 0)
+    others = np.flatnonzero(np.isin(rows, chosen))
+    bank = NearestNeighbour.fit(STATISTICS, values[rows], project=False, chosen=others)
+    np.testing.assert_allclose(found.plain[:20], bank(values[:20]).distance, rtol=1e-5)
+
+
+def test_a_unit_that_holds_the_whole_support_is_compared_with_others_all_the_same():
+    rng = np.random.default_rng(1)
+    values = rng.normal(scale=1e-3, size=(40, len(STATISTICS))).astype(np.float32)
+    values[:5] = rng.normal(size=(5, len(STATISTICS)))  # five far ones, all of one unit, are the whole support
+    found = held_out_distances(STATISTICS, values, np.arange(40) // 5, most=5, whiten=False, seed=0)
+    assert np.isfinite(found.plain).all()
+    assert found.plain[:5].min() > 0.1
 
 
 @pytest.mark.parametrize(("auroc", "weight"), [(0.5, 0), (0.79, 0), (0.8, 0.6), (1.0, 1.0), (float("nan"), 0)])

@@ -1,0 +1,81 @@
+"""Trains the critic: a few thousand intact windows and the same ones broken, seen through their statistics."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from dyadwatch.core.iadnet.critic import StatisticsCritic
+from dyadwatch.core.iadnet.frame import PairFrame
+from dyadwatch.core.iadnet.statistics import RelationalStatistics
+from dyadwatch.core.statistics import Statistics
+from dyadwatch.core.training.broken import PairSampler
+from dyadwatch.core.training.options import Listener, Progress, TrainOptions
+
+_STEPS = 1500
+_WINDOWS = 12_000  # intact ones, with as many broken ones
+_BATCH = 128
+_LEARNING_RATE = 2e-3
+_WEIGHT_DECAY = 0.05
+_WARM_UP = 0.15
+_CHUNK = 250
+
+
+def train_critic(
+    sampler: PairSampler, statistics: Statistics, options: TrainOptions, listen: Listener
+) -> StatisticsCritic:
+    """Binary cross-entropy between intact and broken windows.
+
+    Statistics cost far more than a step of this network, so the windows are drawn once and seen some fifteen times,
+    in either order of the persons; dropout keeps it from knowing them by heart. Fewer `options.steps` than usual draw
+    and take as many fewer.
+    """
+    share = min(1.0, options.steps / TrainOptions.steps)
+    steps, count = max(1, round(share * _STEPS)), max(_BATCH, round(share * _WINDOWS))
+    intact, broken = _draw(sampler, statistics, options.frames, count, options.seed, listen)
+    both = torch.cat([intact, broken]).double()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.seed)
+        critic = StatisticsCritic(statistics, both.median(0).values.numpy(), both.std(0).numpy())
+        intact, broken = critic.scaled(intact), critic.scaled(broken)
+        optimiser = torch.optim.AdamW(critic.layers.parameters(), _LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
+        rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LEARNING_RATE, total_steps=steps, pct_start=_WARM_UP)
+        target = torch.cat([torch.zeros(_BATCH), torch.ones(_BATCH)])
+        for step in range(1, steps + 1):
+            chosen = torch.randint(len(intact), (_BATCH,))
+            scaled = torch.cat([intact[chosen], broken[chosen]])
+            turned = torch.rand(len(scaled), 1) < 0.5
+            scaled = torch.where(turned, scaled.index_select(1, critic.swap), scaled)
+            loss = functional.binary_cross_entropy_with_logits(critic.one_order(scaled), target)
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            rates.step()
+            if step % 50 == 0 or step == steps:
+                listen(Progress("critic", step, steps, {"loss": float(loss.detach())}))
+    return critic.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def _draw(
+    sampler: PairSampler, statistics: Statistics, frames: int, count: int, seed: int, listen: Listener
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Statistics of intact windows and of the same ones broken, (count, F) each."""
+    rng = np.random.default_rng([seed, 4])
+    measure, frame = RelationalStatistics(statistics, frames), PairFrame(statistics.at)
+    found: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
+    for start in range(0, count, _CHUNK):
+        for windows, values in zip(sampler.training_batch(min(_CHUNK, count - start), rng), found, strict=True):
+            joints = torch.from_numpy(windows)
+            values.append(measure(joints, frame(joints))[0])
+        listen(Progress("broken pairs", min(start + _CHUNK, count), count))
+    return torch.cat(found[0]), torch.cat(found[1])
+
+
+@torch.no_grad()
+def critic_logits(critic: StatisticsCritic, values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """How surely windows with these statistics (N, F) are broken; shape (N,)."""
+    parts = [critic(torch.from_numpy(values[i : i + 1024].astype(np.float32))) for i in range(0, len(values), 1024)]
+    return torch.cat([torch.zeros(0), *parts]).double().numpy()

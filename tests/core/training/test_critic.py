@@ -1,0 +1,60 @@
+"""The critic learns from statistics who belongs together, whoever is person 0."""
+
+import numpy as np
+import torch
+
+from dyadwatch.core.auroc import auroc
+from dyadwatch.core.frame import anchors
+from dyadwatch.core.iadnet.critic import StatisticsCritic
+from dyadwatch.core.layouts import UPPER11
+from dyadwatch.core.statistics import Statistics
+from dyadwatch.core.training.broken import PairSampler
+from dyadwatch.core.training.critic import critic_logits, train_critic
+from dyadwatch.core.training.options import Progress, TrainOptions
+from dyadwatch.core.training.recordings import Recording
+
+STATISTICS = Statistics.of_layout(UPPER11, 15)
+OPTIONS = TrainOptions(steps=200, layout="upper11")
+
+
+def mimics(count: int, seed: int) -> list[Recording]:
+    """Person 1 does at once what person 0 does: another partner or a shift is plain to see."""
+    rng = np.random.default_rng(seed)
+    body = np.random.default_rng(9).uniform([-0.3, 0, -0.2], [0.3, 1.6, 0.2], (11, 3))
+    out = []
+    for i in range(count):
+        way = 0.08 * rng.normal(size=(60, 1, 3)).cumsum(axis=0) * [1, 0, 1]
+        pair = np.stack([body + way, body + way + [1.0, 0, 0]], axis=1)
+        out.append(Recording((pair + rng.normal(scale=0.003, size=pair.shape)).astype(np.float32), i, f"clip {i}"))
+    return out
+
+
+def sampler(seed: int) -> PairSampler:
+    return PairSampler(mimics(12, seed), OPTIONS.frames, OPTIONS.fps, anchors(UPPER11))
+
+
+def test_it_tells_pairs_that_belong_together_and_says_how_far_it_is():
+    heard: list[Progress] = []
+    critic = train_critic(sampler(1), STATISTICS, OPTIONS, heard.append)
+    for kind in ("partner", "shifted 1 s"):
+        intact, broken = (critic_logits(critic, STATISTICS(w)) for w in sampler(2).validation_set(kind, 60, 0))
+        assert auroc(intact, broken) > 0.85, kind
+    assert {p.stage for p in heard} == {"broken pairs", "critic"}
+    last = [p for p in heard if p.stage == "critic"][-1]
+    assert last.done == last.total == 150  # a tenth of the usual steps
+    assert last.values["loss"] < 0.6
+
+
+def test_the_same_seed_learns_the_same():
+    values = STATISTICS(sampler(2).validation_set("partner", 10, 0)[0])
+    first, second = (critic_logits(train_critic(sampler(1), STATISTICS, OPTIONS, print), values) for _ in range(2))
+    assert (first == second).all()
+
+
+def test_it_does_not_matter_who_is_person_0():
+    torch.manual_seed(0)
+    values = np.random.default_rng(0).normal(size=(8, len(STATISTICS))).astype(np.float32)
+    critic = StatisticsCritic(STATISTICS, values.mean(0), values.std(0)).eval()
+    swapped = values[:, STATISTICS.swap]
+    np.testing.assert_allclose(critic_logits(critic, values), critic_logits(critic, swapped), atol=1e-5)
+    assert np.ptp(critic_logits(critic, values)) > 1e-4
