@@ -1,6 +1,6 @@
 """What a trained model knows of how windows differ, without what it finds normal: the part that outlives its data.
 
-Scaling and whitening say which differences between two windows matter. They are learnt once, from whatever people
+Scale and directions say which differences between two windows matter. They are learnt once, from whatever people
 did, and hold for a new normal of which there are only a few clips (Kamide et al., arXiv 2508.17726: one
 representation for all categories, a support set for each).
 """
@@ -13,71 +13,86 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.neighbours import NearestNeighbour, squared_distances
+from dyadwatch.core.neighbours import NEAREST, NearestNeighbour, projected, squared_distances
 from dyadwatch.core.statistics import Scaling, Statistics, mean_distances
 
-_CHUNK = 2000  # windows at a time; bounds memory, changes nothing
+_CHUNK = 1000  # windows at a time; bounds memory, changes nothing
 
 
 @dataclass(frozen=True)
 class Metric:
-    """How different two windows are.
+    """How different two windows are; `core.neighbours` without a support set.
 
     Arguments:
         statistics: how vectors are made.
         scaling: how they are scaled.
-        axes: whitening of scaled vectors, shape (D, F); None compares them as they are.
+        axes: orthonormal directions that are compared, shape (D, F); None compares in all F.
+        precision: one over the spread of the base's normal in each direction, shape (D,); None does not whiten.
     """
 
     statistics: Statistics
     scaling: Scaling
     axes: NDArray[np.float32] | None = None
+    precision: NDArray[np.float32] | None = None
 
     @classmethod
     def fit(cls, statistics: Statistics, values: NDArray[np.floating], *, whiten: bool = False) -> Metric:
         """From statistics of windows of any categories, shape (N, F), N >= 1."""
         bank = NearestNeighbour.fit(statistics, values, most=1, whiten=whiten)
-        return cls(statistics, bank.scaling, bank.axes)
-
-    def unweighted(self) -> Metric:
-        """The same directions, each with the weight it has by itself.
-
-        Whitening weighs a direction by how little normal windows vary along it. It takes hundreds of windows of just
-        that normal: for five clips of another one it turns the ranking into noise, on data like the base's as well
-        (AUROC, simulated hugs 0.40 with and 0.99 without; SBU, five categories 0.72 and 0.96).
-        """
-        if self.axes is None:
-            return self
-        lengths = np.linalg.norm(self.axes, axis=1, keepdims=True)
-        return Metric(self.statistics, self.scaling, self.axes / np.maximum(lengths, 1e-12))
+        return cls(statistics, bank.scaling, bank.axes, bank.precision)
 
     def compared(self, scaled: NDArray[np.float32]) -> NDArray[np.float32]:
-        """What distances are taken of: scaled vectors (N, F), or their whitened form (N, D)."""
-        return scaled if self.axes is None else scaled @ self.axes.T
+        """What distances are taken of: scaled vectors (N, F), or their projection and its residual (N, D + 1)."""
+        return scaled if self.axes is None else projected(scaled, self.axes)
 
     def distances(
         self, values: NDArray[np.floating], support: Support, allowed: NDArray[np.bool_] | None = None
-    ) -> NDArray[np.float32]:
-        """Root mean square difference from the nearest support window, in whichever order of the persons is nearer.
+    ) -> Distances:
+        """Distances to the nearest support windows, in whichever order of the persons is nearer.
 
         Arguments:
             values: unscaled statistics, shape (N, F).
-            allowed: shape (N, support), False where an entry may not be used: leave-one-clip-out.
-
-        Returns:
-            Shape (N,); infinite where no entry may be used.
+            allowed: shape (N, support), False where an entry may not be used: leave-one-clip-out. At least one a row
+                is True.
         """
-        out = np.zeros(len(values), np.float32)
+        plain, whitened = np.zeros(len(values), np.float32), np.zeros(len(values), np.float32)
         for at in range(0, len(values), _CHUNK):
-            scaled = self.scaling(values[at : at + _CHUNK])
-            found = [
-                squared_distances(self.compared(v), support.compared) for v in (scaled, scaled[:, self.statistics.swap])
-            ]
-            nearer = np.minimum(*found)
-            if allowed is not None:
-                nearer = np.where(allowed[at : at + _CHUNK], nearer, np.inf)
-            out[at : at + _CHUNK] = np.sqrt(nearer.min(axis=1) / support.compared.shape[1])
-        return out
+            part = slice(at, at + _CHUNK)
+            scaled = self.scaling(values[part])
+            seen = [self.compared(v) for v in (scaled, scaled[:, self.statistics.swap])]
+            may = None if allowed is None else np.tile(allowed[part], 2)
+            found = _squared(seen, support.compared, may)
+            best = np.partition(found, min(NEAREST, found.shape[1]) - 1, axis=1)[:, :NEAREST]
+            root = np.sqrt(best / len(self.statistics))
+            plain[part] = np.mean(root, axis=1, where=np.isfinite(root))
+            if self.precision is not None:
+                count = len(self.precision)
+                near = _squared(
+                    [s[:, :count] * self.precision for s in seen], support.compared[:, :count] * self.precision, may
+                )
+                whitened[part] = np.sqrt(near.min(axis=1) / count)
+        return Distances(plain, whitened)
+
+
+def _squared(
+    seen: list[NDArray[np.float32]], bank: NDArray[np.float32], allowed: NDArray[np.bool_] | None
+) -> NDArray[np.floating]:
+    """Squared distances to the support, as it is and with the persons exchanged; shape (N, 2 support)."""
+    both = np.concatenate([squared_distances(s, bank) for s in seen], axis=1)
+    return both if allowed is None else np.where(allowed, both, np.inf)
+
+
+@dataclass(frozen=True)
+class Distances:
+    """How far N windows are from what is normal.
+
+    Arguments:
+        plain: mean over the nearest support windows of the root mean square difference, shape (N,).
+        whitened: distance to the nearest one in directions of equal spread, shape (N,); zeros where not whitened.
+    """
+
+    plain: NDArray[np.float32]
+    whitened: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -85,9 +100,8 @@ class Support:
     """Windows that are normal.
 
     Arguments:
-        scaled: scaled statistics, of half precision in value: all of them, or those of joint pairs only where they
-            are whitened for comparison; shape (N, F) or (N, P).
-        compared: what distances are taken of, shape (N, D).
+        scaled: scaled statistics of joint pairs, of half precision in value, shape (N, P).
+        compared: what distances are taken of, shape (N, D + 1), or (N, F) without directions.
         distances: mean distance of each joint pair, metres, shape (N, R, R).
     """
 
@@ -100,8 +114,11 @@ class Support:
         """From windows (N, 2, T, J, 3) in metres, N >= 1."""
         # as the model file keeps it
         scaled = metric.scaling(metric.statistics(windows)).astype(np.float16).astype(np.float32)
-        kept = scaled if metric.axes is None else scaled[:, : metric.statistics.sizes[0]]
-        return cls(kept, metric.compared(scaled), mean_distances(windows, metric.statistics.joints))
+        return cls(
+            scaled[:, : metric.statistics.sizes[0]],
+            metric.compared(scaled),
+            mean_distances(windows, metric.statistics.joints),
+        )
 
     def __len__(self) -> int:
         return len(self.compared)
@@ -124,4 +141,4 @@ def support_scorer(
         A function from windows (B, 2, T, J, 3) to distances (B,), higher is more anomalous.
     """
     normal = Support.of_windows(metric, support)
-    return lambda windows: metric.distances(metric.statistics(windows), normal)
+    return lambda windows: metric.distances(metric.statistics(windows), normal).plain

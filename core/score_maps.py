@@ -14,12 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ArtefactError
+from dyadwatch.core.metric import Distances
 from dyadwatch.core.onnx_graph import OnnxGraph
 from dyadwatch.core.surprise import Surprise
 
 NEIGHBOURS = "neighbours"
-# the support set and the metric; the last two only where windows are whitened for comparison
-BANK = tuple(f"{NEIGHBOURS}.{n}" for n in ("support", "half_norm", "distances", "centre", "scale", "axes", "compared"))
+WHITENED = "whitened"
+# the support set and the metric
+BANK = tuple(f"{NEIGHBOURS}.{n}" for n in ("support", "compared", "half_norm", "distances", "centre", "scale", "axes"))
+PRECISION = f"{NEIGHBOURS}.precision"  # only where windows are compared in directions of equal spread as well
 _SCORES = ("score", "relation", "unusual")
 _KNOTS, _SLOPES = "_map.knots", "_map.slopes"
 
@@ -64,7 +67,7 @@ class Refitted:
 
 def is_replaceable(tensor: str) -> bool:
     """Whether a tensor of the exported scorer must keep its name, for enrolling reads or replaces it."""
-    return tensor in BANK or tensor.endswith((_KNOTS, _SLOPES))
+    return tensor in (*BANK, PRECISION) or tensor.endswith((_KNOTS, _SLOPES))
 
 
 def map_sites(graph: OnnxGraph, what: str) -> dict[str, MapSite]:
@@ -100,45 +103,52 @@ def refit(
     graph: OnnxGraph,
     sites: Mapping[str, MapSite],
     windows: NDArray[np.float32],
-    distances: NDArray[np.floating],
+    distances: Distances,
     run: Run,
     *,
     keep: bool,
 ) -> Refitted:
     """Fits the maps to the windows of another normal.
 
-    A part that was learnt (all that do not depend on the nearest neighbour) then never says more than it did: its map
+    A part that was learnt (all that do not depend on the nearest neighbours) then never says more than it did: its map
     is the lower of the old and the new one. A few clips can show that it is wrong about them, not that it is right
-    about others. With `keep` the other maps stay as they are, for the distances they were fitted to still hold.
+    about others. Directions of equal spread are no longer listened to, for their spread is that of another normal.
+
+    With `keep` only the learnt parts change: the support set grows, and all else was fitted to more than these clips.
 
     Arguments:
         windows: shape (N, 2, T, J, 3).
-        distances: of each window to the nearest support window that is not from the same recording, shape (N,).
+        distances: of each window to the nearest support windows that are not from the same recording.
         run: an inference engine.
     """
-    leaves = [site for site in sites.values() if not site.after]
-    learnt = [site.takes for site in leaves if site.name != NEIGHBOURS]
-    given: dict[str, NDArray[np.float32]] = {"joints": windows}
+    near = {sites[NEIGHBOURS].takes: distances.plain}
+    if WHITENED in sites:
+        near[sites[WHITENED].takes] = distances.whitened
+    leaves = [site.takes for site in sites.values() if not site.after]
+    learnt = [takes for takes in leaves if takes not in near]
+    given: dict[str, NDArray[np.float32]] = {"joints": windows, **{t: d[:, None] for t, d in near.items()}}
     if learnt:
         given |= zip(learnt, run(graph.part([], learnt), given, learnt), strict=True)
-    given[sites[NEIGHBOURS].takes] = np.asarray(distances, np.float32)[:, None]
-    cuts = [site.takes for site in leaves]
     maps: dict[str, Surprise] = {}
     while len(maps) < len(sites):
         ready = [site for site in sites.values() if site.name not in maps and site.after <= maps.keys()]
         below = [site.takes for site in ready if site.takes not in given]
         values = dict(given)
         if below:
-            part = OnnxGraph(graph.replaced(_tensors(maps)), "part").part(cuts, below)
+            part = OnnxGraph(graph.replaced(_tensors(maps)), "part").part(leaves, below)
             values |= zip(below, run(part, given, below), strict=True)
         for site in ready:
-            fitted = Surprise.fit(values[site.takes].ravel())
-            if site.name != NEIGHBOURS and NEIGHBOURS not in site.after:
-                maps[site.name] = fitted.lower_of(site.surprise)
-            else:
-                maps[site.name] = site.surprise if keep else fitted
-    whole = OnnxGraph(graph.replaced(_tensors(maps)), "part").part(cuts, _SCORES)
+            maps[site.name] = _fitted(site, values[site.takes].ravel(), site.takes in near, keep)
+    whole = OnnxGraph(graph.replaced(_tensors(maps)), "part").part(leaves, _SCORES)
     return Refitted(maps, dict(zip(_SCORES, run(whole, given, _SCORES), strict=True)))
+
+
+def _fitted(site: MapSite, values: NDArray[np.float32], near: bool, keep: bool) -> Surprise:
+    if not near and NEIGHBOURS not in site.after:
+        return Surprise.fit(values).lower_of(site.surprise)
+    if keep:
+        return site.surprise
+    return Surprise.zero() if site.name == WHITENED else Surprise.fit(values)
 
 
 def _tensors(maps: Mapping[str, Surprise]) -> dict[str, NDArray[np.floating]]:

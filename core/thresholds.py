@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import chi2
+from scipy.special import gammaincinv
 
 from dyadwatch.core.recordings import Windows
 
@@ -61,6 +61,6 @@ def thresholds(score: NDArray[np.floating], windows: Windows, hop_s: float) -> d
         "highest_sustained": round(float(sustained[-1]), 3),
         "recordings_above_raise": events,
         "windows_above_raise": int((score >= raise_at).sum()),
-        "events_per_hour_95": round(float(chi2.ppf(0.95, 2 * events + 2)) / (2 * max(hours, 1e-9)), 2),
+        "events_per_hour_95": round(float(gammaincinv(events + 1, 0.95)) / max(hours, 1e-9), 2),
     }
     return {"raise_at": raise_at, "clear_at": round(_CLEAR_PART * raise_at, 2), "evidence": evidence}

@@ -70,7 +70,7 @@ def enrol(
         status.update("reading clips")
         normal = take_clips(_choose(paths or [], label, split, clip, info.skeleton), info)
         for which, reason in normal.skipped:
-            words.print(f"skipped {which}: of those {reason}", highlight=False)
+            words.print(f"skipped {which}: {reason}", highlight=False)
         status.update(f"enrolling {normal.clips} clips")
         from dyadwatch.exporters.engine import check_steady, run_model
 
