@@ -20,6 +20,7 @@ _FILE_HELP = "Publish pose files: clips, BVH, C3D, TRC, CSV, JSON frames and dat
 app.command("dyadwatch.tools.publish_file:file", name=("file", "clips"), help=_FILE_HELP)
 for _verb, _help in {
     "jsonl": "Publish JSON lines that come over TCP, UDP or standard input.",
+    "lsl": "Publish markers of Lab Streaming Layer outlets, one of all people or one a person.",
     "vmc": "Publish VMC performers, each on a port, as the people of one source.",
 }.items():
     app.command(f"dyadwatch.tools.publish_live:{_verb}", name=_verb, help=_help)

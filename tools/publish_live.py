@@ -1,4 +1,4 @@
-"""`dyadwatch publish jsonl` and `vmc`: live protocols of others, passed on to a running detector."""
+"""`dyadwatch publish jsonl`, `lsl` and `vmc`: live protocols of others, passed on to a running detector."""
 
 from __future__ import annotations
 
@@ -14,10 +14,15 @@ from typing import Annotated, TypeVar
 from cyclopts import Parameter
 
 from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.layouts import get_layout
+from dyadwatch.core.marker_map import read_marker_map
+from dyadwatch.core.marker_sets import MARKER_SETS
 from dyadwatch.stream.publishers.checked import Axes, Units
+from dyadwatch.stream.publishers.clock_offset import ClockOffset
 from dyadwatch.stream.publishers.json_bridge import DEFAULT_SOURCE, JsonBridge
 from dyadwatch.stream.publishers.json_lines import Declaration
 from dyadwatch.stream.publishers.live import LiveFrame, Refusals
+from dyadwatch.stream.publishers.lsl import LslListener, LslOptions
 from dyadwatch.stream.publishers.publisher import DEFAULT_ADDRESS, PosePublisher
 from dyadwatch.stream.publishers.vmc import PerformerOptions, Place, VmcListener
 from dyadwatch.stream.publishers.vmc_avatar import read_bind_pose
@@ -100,6 +105,66 @@ def jsonl(
     _tell(source, summary, stop, refusals, json)
 
 
+def lsl(
+    *,
+    stream: Annotated[tuple[str, ...], _Flag],
+    map_: Annotated[str | None, Parameter(name="--map")] = None,
+    layout: str | None = None,
+    units: Units | None = None,
+    axes: Axes = "y-up",
+    fps: float = 30.0,
+    delay: float = 0.1,
+    to: str = DEFAULT_ADDRESS,
+    source: str = "lsl",
+    wait: float = 30.0,
+    json: Annotated[bool, _Flag] = False,
+) -> None:
+    """Publish markers of Lab Streaming Layer outlets, one of all people or one a person.
+
+    Frames of one outlet keep its LSL time. Needs pylsl: pip install 'dyadwatch[lsl]'. See docs/sources.md. Press
+    Ctrl-C to stop.
+
+    Parameters
+    ----------
+    stream
+        Name of an outlet; may be repeated, each then holds one person.
+    map_
+        Which markers make which joint: a YAML file, or the name of a built-in set.
+    layout
+        Known skeleton that the channels are in order, whatever their labels.
+    units
+        What coordinates are measured in; by default what the outlet says, else metres.
+    axes
+        Which way is up; right-handed.
+    fps
+        Frames a second of the source that several outlets become.
+    delay
+        Seconds such a frame waits for all outlets.
+    to
+        Where the detector listens.
+    source
+        Name of the source, 1-64 characters of A-Z a-z 0-9 _ -.
+    wait
+        Seconds to wait for a detector to listen.
+    json
+        Print a summary as one JSON object on standard output.
+    """
+    options = LslOptions(
+        source=source,
+        markers=None if map_ is None else MARKER_SETS.get(map_) or read_marker_map(map_),
+        layout=None if layout is None else get_layout(layout),
+        units=units,
+        axes=axes,
+        fps=fps,
+        delay_s=delay,
+    )
+    refusals = Refusals(_log)
+    with stoppable() as stop, LslListener(stream, options, refusals) as listener:
+        _log.info("looking for LSL streams %s", ", ".join(map(repr, stream)))
+        summary = relay(listener.frames(stop.is_set), to, wait)
+    _tell(source, {**summary, "clocks": _told(listener.clocks())}, stop, refusals, json)
+
+
 def vmc(
     *,
     performer: Annotated[tuple[int, ...], _Flag] = (39539, 39540),
@@ -155,8 +220,19 @@ def vmc(
     ):
         _log.info("listening for VMC on %s, UDP %s", host, ", ".join(map(str, listener.ports)))
         summary = relay(listener.frames(stop.is_set), to, wait)
-    clocks = {i: {"skew_ppm": round(c.skew_ppm, 1), "steps": c.steps} for i, c in listener.people.clocks().items()}
-    _tell(source, {**summary, "clocks": clocks}, stop, refusals, json)
+    _tell(source, {**summary, "clocks": _told(listener.people.clocks())}, stop, refusals, json)
+
+
+def _told(clocks: dict[str, ClockOffset]) -> dict[str, dict[str, float | int | None]]:
+    """How far each clock lies behind this machine's, how much slower it runs, and how often it was set."""
+    return {
+        name: {
+            "offset_s": None if clock.offset is None else round(clock.offset / 1e9, 4),
+            "skew_ppm": round(clock.skew_ppm, 1),
+            "steps": clock.steps,
+        }
+        for name, clock in clocks.items()
+    }
 
 
 def _performers(

@@ -17,7 +17,8 @@ from dyadwatch.core.errors import ConfigError, LayoutError, WireError
 from dyadwatch.stream.config import WireOptions
 from dyadwatch.stream.publishers.json_lines import Declaration, JsonSender
 from dyadwatch.stream.publishers.line_splitter import LineSplitter
-from dyadwatch.stream.publishers.live import LiveFrame, Refusals, check_source
+from dyadwatch.stream.publishers.live import LiveFrame, Refusals
+from dyadwatch.stream.publishers.publisher import check_source
 
 DEFAULT_SOURCE = "jsonl"
 _PIECE = 1 << 16
@@ -65,7 +66,8 @@ class JsonBridge:
             declared.skeleton()
         except LayoutError as e:
             raise ConfigError(str(e)) from None
-        self._default = check_source(declared.source or DEFAULT_SOURCE)
+        self._default = declared.source or DEFAULT_SOURCE
+        check_source(self._default)
         self._declared = declared
         self._refusals = refusals
         self._limits = limits or WireOptions()

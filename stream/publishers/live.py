@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 from typing import NamedTuple
 
-from dyadwatch.core.errors import ConfigError, WireError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.log_limit import LimitedLog
-from dyadwatch.stream.wire import TOPIC, topic_source
 
 
 class LiveFrame(NamedTuple):
@@ -42,15 +40,3 @@ class Refusals:
     def flush(self) -> None:
         """Tells what was left out and not yet told; for the end of a run."""
         self._log.flush()
-
-
-def check_source(source: str) -> str:
-    """The name, if detectors take it.
-
-    Raises:
-        ConfigError: if not.
-    """
-    try:
-        return topic_source(f"{TOPIC}{source}".encode())
-    except WireError:
-        raise ConfigError(f"source is {source!r:.80}; expected 1-64 characters of A-Z a-z 0-9 _ -") from None

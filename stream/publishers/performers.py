@@ -13,7 +13,8 @@ from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.pose import PoseFrame, TrackId
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.publishers.clock_offset import ClockOffset
-from dyadwatch.stream.publishers.live import LiveFrame, Refusals, check_source
+from dyadwatch.stream.publishers.live import LiveFrame, Refusals
+from dyadwatch.stream.publishers.publisher import check_source
 
 _NS = 1_000_000_000
 _LONGEST_GAP_NS = _NS // 2  # nobody is made up between two sightings farther apart
@@ -48,6 +49,18 @@ class _Performer:
         return None
 
 
+def check_timing(fps: float, delay_s: float) -> None:
+    """Refuses a rate or a delay out of range.
+
+    Raises:
+        ConfigError: naming which.
+    """
+    if not 1 <= fps <= 240:
+        raise ConfigError(f"fps is {fps:g}; expected 1 to 240")
+    if not 0 <= delay_s <= 1:
+        raise ConfigError(f"delay is {delay_s:g}; expected 0 to 1 second")
+
+
 class Performers:
     """Merges persons into the frames of one source, at a declared rate on the receiver's own clock.
 
@@ -79,13 +92,11 @@ class Performers:
     ) -> None:
         if len(set(map(str, ids))) != len(ids) or not ids:
             raise ConfigError(f"names are {', '.join(map(str, ids)) or 'none'}; expected each person's own, once")
-        if not 1 <= fps <= 240:
-            raise ConfigError(f"fps is {fps:g}; expected 1 to 240")
-        if not 0 <= delay_s <= 1:
-            raise ConfigError(f"delay is {delay_s:g}; expected 0 to 1 second")
-        self._source = check_source(source)
+        check_timing(fps, delay_s)
+        check_source(source)
+        self._source = source
         self._ids = tuple(ids)
-        self._layout = layout
+        self.layout = layout
         self._fps = fps
         # Whole numbers: nanoseconds since 1970 are beyond what a float holds exactly.
         self._rate = Fraction(fps).limit_denominator(10_000)
@@ -135,11 +146,11 @@ class Performers:
     def _frame(self, tick: int) -> PoseFrame:
         stamp = tick * _NS * self._rate.denominator // self._rate.numerator
         here = [(i, pose) for i, p in zip(self._ids, self._performers, strict=True) if (pose := p.at(stamp))]
-        joints = np.zeros((len(here), len(self._layout), 3), np.float32)
+        joints = np.zeros((len(here), len(self.layout), 3), np.float32)
         confidence = np.zeros(joints.shape[:2], np.float32)
         for k, (_, (points, sure)) in enumerate(here):
             joints[k], confidence[k] = points, sure
         confidence[np.isnan(joints[..., 0])] = 0
         self._seq += 1
         ids = tuple(i for i, _ in here)
-        return PoseFrame(self._source, 0, self._seq - 1, stamp, "unix", self._layout, joints, confidence, ids)
+        return PoseFrame(self._source, 0, self._seq - 1, stamp, "unix", self.layout, joints, confidence, ids)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -199,3 +200,13 @@ def test_a_good_line_with_a_changed_byte_or_cut_short_is_read_or_refused(at: int
 def test_deep_and_huge_lines_are_refused(text: bytes) -> None:
     with pytest.raises(WireError):
         sender().read(text, ARRIVED, "hall", 0)
+
+
+def test_the_documents_lines_are_read(repo_root: Path) -> None:
+    text = (repo_root / "docs" / "sources.md").read_text("utf8")
+    lines = text[text.index('{"source": "lab"') :].partition("```")[0].splitlines()
+    s = sender()
+    assert s.read(lines[0].encode(), ARRIVED, "lab", 0) is None
+    frames = [read(s, each.encode()) for each in lines[1:]]
+    assert [f.confidence.tolist() for f in frames] == [[[1, 1]], [[np.float32(0.9), 0]]]
+    assert (s.declared.source, s.declared.fps) == ("lab", 30)

@@ -130,3 +130,10 @@ def test_bad_bind_poses_are_named(tmp_path: Path, text: str, words: str) -> None
     assert words in str(e.value)
     with pytest.raises(ConfigError, match="cannot be read: No such file"):
         read_bind_pose(tmp_path / "none")
+
+
+def test_the_documents_bind_pose_is_read(repo_root: Path, tmp_path: Path) -> None:
+    text = (repo_root / "docs" / "sources.md").read_text("utf8")
+    file = tmp_path / "bind.yaml"
+    file.write_text(text[text.index("bones: {Hips") :].partition("```")[0])
+    assert read_bind_pose(file)["Head"] == (0.0, 0.1, 0.02)
