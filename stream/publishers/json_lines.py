@@ -5,6 +5,7 @@ A line with the key `persons` is a frame; any other declares what the following 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Annotated, TypeVar
@@ -24,6 +25,7 @@ from dyadwatch.stream.wire import TOPIC, topic_source
 
 _NS = 1_000_000_000
 _LATEST = 2**63 - 1
+_UNSEEN = [math.nan, math.nan, math.nan, 1.0]
 
 _Name = Annotated[str, Meta(min_length=1, max_length=64)]
 _Point = list[float | None] | None
@@ -207,10 +209,9 @@ def _layout_of(persons: list[_Person], limits: WireOptions) -> Layout | None:
 
 def _values(persons: list[_Person], layout: Layout) -> NDArray[np.float64]:
     """x y z confidence of every joint, shape (P, J, 4); NaN where a line has none."""
-    values = np.full((len(persons), len(layout), 4), np.nan)
-    values[..., 3] = 1.0
-    for p, person in enumerate(persons):
-        points = person.joints
+    values: list[list[list[float]]] = []
+    for person in persons:
+        points, rows = person.joints, [_UNSEEN] * len(layout)
         if isinstance(points, dict):
             for name, point in points.items():
                 joint = layout.index.get(_normalise(name))
@@ -220,25 +221,26 @@ def _values(persons: list[_Person], layout: Layout) -> NDArray[np.float64]:
                         f"joint {name!r:.80} is none of those declared or named first: "
                         f"{', '.join(layout.joints)[:300]}",
                     )
-                _set(values[p, joint], point, name)
+                rows[joint] = _row(point, name)
         else:
             if len(points) != len(layout):
                 raise WireError(
                     "joint_count", f"person has {len(points)} joints; layout {layout.name!r} has {len(layout)}"
                 )
-            for joint, point in enumerate(points):
-                _set(values[p, joint], point, layout.joints[joint])
-    return values
+            rows = [_row(point, name) for point, name in zip(points, layout.joints, strict=True)]
+        values.append(rows)
+    return np.array(values, np.float64).reshape(len(persons), len(layout), 4)
 
 
-def _set(row: NDArray[np.float64], point: _Point, name: str) -> None:
+def _row(point: _Point, name: str) -> list[float]:
     if point is None:
-        return
+        return _UNSEEN
     if len(point) not in (3, 4):
         raise WireError(
             "channels", f"joint {name!r:.80} has {len(point)} numbers; expected 3 (x y z), 4 (and confidence) or null"
         )
-    row[: len(point)] = [np.nan if v is None else v for v in point]
+    numbers = [math.nan if v is None else v for v in point]
+    return numbers if len(numbers) == 4 else [*numbers, 1.0]
 
 
 def _ids(persons: list[_Person]) -> list[int | str] | None:
