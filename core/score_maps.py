@@ -152,4 +152,7 @@ def _fitted(site: MapSite, values: NDArray[np.float32], near: bool, keep: bool) 
 
 
 def _tensors(maps: Mapping[str, Surprise]) -> dict[str, NDArray[np.floating]]:
-    return {f"{n}_map.knots": m.knots for n, m in maps.items()} | {f"{n}_map.slopes": m.slopes for n, m in maps.items()}
+    tensors: dict[str, NDArray[np.floating]] = {}
+    for name, surprise in maps.items():
+        tensors |= {name + _KNOTS: surprise.knots, name + _SLOPES: surprise.slopes}
+    return tensors

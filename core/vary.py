@@ -45,7 +45,7 @@ def varied(
         place = pelvis[person] + rng.normal(scale=_PLACE_M, size=3) * [1, 0, 1]
         out[:, person] = (1 + rng.normal(scale=_SIZE)) * (out[:, person] - pelvis[person]) @ turn.T + place
     knots = max(2, round(count / fps) + 1)
-    sway = rng.normal(scale=_LIMB_M, size=(knots, *out.shape[1:]))
+    sway = rng.normal(scale=_LIMB_M, size=(knots, *out.shape[1:])).astype(np.float32)
     out += interpolate(sway, np.linspace(0, knots - 1, count))
     out += rng.normal(scale=_NOISE_M, size=out.shape)
     return out.astype(np.float32)

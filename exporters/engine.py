@@ -47,7 +47,9 @@ def check_steady(model: bytes, what: str, seed: int = 0) -> dict[str, object]:
     one, two = (_open(model, threads) for threads in (1, 2))
     _, _, frames, joints, _ = one.get_inputs()[0].shape
     windows = random_pairs(max(BATCHES), frames, joints, seed)
-    outputs = dict(zip(OUTPUTS, one.run(list(OUTPUTS), {"joints": windows}), strict=True))
+    outputs = {
+        name: np.asarray(v) for name, v in zip(OUTPUTS, one.run(list(OUTPUTS), {"joints": windows}), strict=True)
+    }
     for name, values in outputs.items():
         if not np.isfinite(values).all():
             raise ArtefactError(f"{what}: output {name!r} is not finite for an ordinary window")

@@ -69,3 +69,15 @@ def test_what_cannot_be_calibrated_on(scores, text):
     with pytest.raises(TrainingError) as caught:
         Surprise.fit(scores)
     assert str(caught.value) == text
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_lower_of_two_maps(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    one = Surprise.fit(rng.normal(rng.normal(), rng.uniform(0.1, 2), 200))
+    two = Surprise.fit(rng.gamma(2, rng.uniform(0.1, 2), 60))
+    scores = np.concatenate([np.linspace(-5, 40, 4001), [1e3, 1e4]])
+    lower = one.lower_of(two)
+    np.testing.assert_allclose(lower(scores), np.minimum(one(scores), two(scores)), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(one.lower_of(one)(scores), one(scores), rtol=1e-5, atol=1e-5)
+    assert not one.lower_of(Surprise.zero())(scores).any()
