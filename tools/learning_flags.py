@@ -36,6 +36,8 @@ class LearningFlags:
     seed: Annotated[int, _help("The same seed on the same machine gives the same model.")] = 0
     minutes: Annotated[float | None, _help("The encoder stops learning after this many minutes.")] = None
     mirror: Annotated[bool, _help("Also learn from left-right mirrored people.")] = False
+    scale: Annotated[float, _help("Also learn from people up to this part larger or smaller.")] = 0.0
+    dropped: Annotated[float, _help("Part of the windows in which a joint is lost for a while, as sensors do.")] = 0.1
     support: Annotated[
         int, _help("Most normal windows that the model keeps to compare with; fewer make a smaller file.")
     ] = 1024

@@ -35,13 +35,15 @@ def train(
     name: str | None = None,
     version: str = "1",
     threads: int = 2,
+    fresh: Annotated[bool, _Flag] = False,
     json: Annotated[bool, _Flag] = False,
 ) -> None:
     """Learn what is normal from clips of normal behaviour, and write a model that the detector runs.
 
     Writes OUT.onnx, its thresholds OUT.calibration.yaml, OUT.report.html to look at with the same figures in
     OUT.report.json, and OUT.state.npz, from which `dyadwatch export` writes the model again. Clips need no labels; all
-    of them should be normal. One bad clip is skipped and counted.
+    of them should be normal. One bad clip is skipped and counted. A run that was stopped goes on from
+    OUT.checkpoint.npz when the same command is given again.
 
     Parameters
     ----------
@@ -61,6 +63,8 @@ def train(
         Version the model gives itself.
     threads
         Processor threads to use.
+    fresh
+        Start over, also where a stopped run could go on.
     json
         Print the report as JSON on standard output.
     """
@@ -82,9 +86,12 @@ def train(
         clip_sets.append(normal_clips(learning.seed, simulated))
         about["simulated_minutes"] = simulated
     console = Console(stderr=True)
+    checkpoint = out.with_suffix(".checkpoint.npz")
+    if fresh:
+        checkpoint.unlink(missing_ok=True)
     try:
         with shown(console) as listener:
-            trained = learn(clip_sets, options, listener)
+            trained = learn(clip_sets, options, listener, checkpoint)
     except CollapseError as collapse:
         page = _tell(collapse.report | about, out, json)
         console.print(f"what was seen is in {page}; no model was written", soft_wrap=True, markup=False)

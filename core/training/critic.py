@@ -11,6 +11,7 @@ from dyadwatch.core.iadnet.critic import StatisticsCritic
 from dyadwatch.core.iadnet.frame import PairFrame
 from dyadwatch.core.iadnet.statistics import RelationalStatistics
 from dyadwatch.core.statistics import Statistics
+from dyadwatch.core.training.augment import augment
 from dyadwatch.core.training.broken import PairSampler
 from dyadwatch.core.training.options import Listener, Progress, TrainOptions
 
@@ -34,7 +35,7 @@ def train_critic(
     """
     share = min(1.0, options.steps / TrainOptions.steps)
     steps, count = max(1, round(share * _STEPS)), max(_BATCH, round(share * _WINDOWS))
-    intact, broken = _draw(sampler, statistics, options.frames, count, options.seed, listen)
+    intact, broken = _draw(sampler, statistics, options, count, listen)
     both = torch.cat([intact, broken]).double()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
@@ -60,15 +61,16 @@ def train_critic(
 
 @torch.no_grad()
 def _draw(
-    sampler: PairSampler, statistics: Statistics, frames: int, count: int, seed: int, listen: Listener
+    sampler: PairSampler, statistics: Statistics, options: TrainOptions, count: int, listen: Listener
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Statistics of intact windows and of the same ones broken, (count, F) each."""
-    rng = np.random.default_rng([seed, 4])
-    measure, frame = RelationalStatistics(statistics, frames), PairFrame(statistics.at)
+    rng = np.random.default_rng([options.seed, 4])
+    generator = torch.Generator().manual_seed(options.seed)
+    measure, frame = RelationalStatistics(statistics, options.frames), PairFrame(statistics.at)
     found: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
     for start in range(0, count, _CHUNK):
         for windows, values in zip(sampler.training_batch(min(_CHUNK, count - start), rng), found, strict=True):
-            joints = torch.from_numpy(windows)
+            joints = augment(torch.from_numpy(windows), generator, dropped=options.dropped)
             values.append(measure(joints, frame(joints))[0])
         listen(Progress("broken pairs", min(start + _CHUNK, count), count))
     return torch.cat(found[0]), torch.cat(found[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from dyadwatch.core.skeleton import Layout
 from dyadwatch.core.statistics import statistics_joints
 from dyadwatch.core.training.augment import augment
 from dyadwatch.core.training.broken import PairSampler
+from dyadwatch.core.training.checkpoint import Checkpoint, Standing
 from dyadwatch.core.training.options import Listener, Progress, TrainOptions
 
 _LEARNING_RATE = 2e-3
@@ -26,6 +27,7 @@ _WARM_UP = 0.15  # part of the steps in which the one-cycle rate rises
 _WEIGHT_DECAY = 0.01
 _LOOKS = 10  # times the validation pairs are looked at
 _CHUNK = 256
+_SAVE_EVERY_S = 20.0
 
 BrokenPairs = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
@@ -63,35 +65,44 @@ def encoder_config(layout: Layout, options: TrainOptions) -> IADNetConfig:
 
 
 def train_encoder(
-    sampler: PairSampler, validation: BrokenPairs, layout: Layout, options: TrainOptions, listen: Listener
+    sampler: PairSampler,
+    validation: BrokenPairs,
+    layout: Layout,
+    options: TrainOptions,
+    listen: Listener,
+    checkpoint: Checkpoint | None = None,
 ) -> tuple[PairEncoder, list[Look]]:
     """Trains on pairs drawn from `sampler`; the validation pairs are only looked at.
 
-    AdamW with a one-cycle rate; every step sees `options.batch` intact windows and the same ones broken.
+    AdamW with a one-cycle rate; every step sees `options.batch` intact windows and the same ones broken. With a
+    checkpoint a run that was stopped goes on, and ends as it would have.
     """
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(options.seed)
-        network = PairEncoder(encoder_config(layout, options))
-    generator = torch.Generator().manual_seed(options.seed)
-    rng = np.random.default_rng([options.seed, 1])
+    now = _begin(layout, options)
+    if checkpoint is not None and checkpoint.restore(now):
+        listen(Progress("encoder", now.step, options.steps, {"gone on from step": float(now.step)}))
+    looks = [Look(**look) for look in now.told.setdefault("looks", [])]
+    losses: list[float] = now.told.setdefault("losses", [])
+    network = now.network
+    assert isinstance(network, PairEncoder)
     mirror = torch.tensor(layout.mirror) if options.mirror else None
-    optimiser = torch.optim.AdamW(network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
-    rates = torch.optim.lr_scheduler.OneCycleLR(
-        optimiser, _LEARNING_RATE, total_steps=options.steps, pct_start=_WARM_UP
-    )
     target = torch.cat([torch.zeros(options.batch), torch.ones(options.batch)])
-    looks: list[Look] = []
-    losses: list[float] = []
-    started = time.monotonic()
-    for step in range(1, options.steps + 1):
-        intact, broken = sampler.training_batch(options.batch, rng)
-        windows = augment(torch.from_numpy(np.concatenate([intact, broken])), options.noise_m, mirror, generator)
+    started = saved = time.monotonic()
+    for step in range(now.step + 1, options.steps + 1):
+        intact, broken = sampler.training_batch(options.batch, now.rng)
+        windows = augment(
+            torch.from_numpy(np.concatenate([intact, broken])),
+            now.generator,
+            noise_m=options.noise_m,
+            mirror=mirror,
+            scale=options.scale,
+            dropped=options.dropped,
+        )
         loss = functional.binary_cross_entropy_with_logits(network(windows), target)
-        optimiser.zero_grad()
+        now.optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimiser.step()
-        rates.step()
+        now.optimiser.step()
+        now.rates.step()
         losses.append(float(loss.detach()))
         late = options.max_minutes is not None and time.monotonic() - started > 60 * options.max_minutes
         if late or step % math.ceil(options.steps / _LOOKS) == 0 or step == options.steps:
@@ -104,7 +115,23 @@ def train_encoder(
             listen(Progress("encoder", step, options.steps, values))
         if late:
             break
+        if checkpoint is not None and (time.monotonic() - saved > _SAVE_EVERY_S or step == options.steps):
+            now.step, now.told["looks"], saved = step, [asdict(look) for look in looks], time.monotonic()
+            checkpoint.save(now)
     return network.eval(), looks
+
+
+def _begin(layout: Layout, options: TrainOptions) -> Standing:
+    """A fresh network and what trains it."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.seed)
+        network = PairEncoder(encoder_config(layout, options))
+    optimiser = torch.optim.AdamW(network.parameters(), lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
+    rates = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, _LEARNING_RATE, total_steps=options.steps, pct_start=_WARM_UP
+    )
+    generator = torch.Generator().manual_seed(options.seed)
+    return Standing(network, optimiser, rates, np.random.default_rng([options.seed, 1]), generator)
 
 
 def _look(network: PairEncoder, validation: BrokenPairs, step: int, loss: float) -> Look:

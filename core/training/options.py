@@ -10,6 +10,8 @@ from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.iadnet.config import Position
 
 Recipe = Literal["default", "paper"]
+# Parts of the default recipe that an ablation can leave out; the nearest neighbour is always there.
+PARTS = ("encoder", "critic", "flow", "whitened")
 _MOST_FRAMES = 240
 
 
@@ -34,6 +36,10 @@ class TrainOptions:
         mirror: also train on left-right mirrored people; harms where habits are one-sided.
         noise_m: standard deviation of the noise put on joints while the encoder trains.
         tempo: windows are played up to this part faster or slower while the encoder trains.
+        scale: people and distances grow or shrink by up to this part while the encoder trains.
+        dropped: part of the windows in which a joint is lost for a while, as a sensor loses it, while parts are
+            learnt.
+        without: parts left out, see `PARTS`: ablations.
         least_trust: smallest weight of the learnt parts, whatever their AUROC on broken pairs: of the flow as it is, of
             the relation as a part of the nearest neighbour's. 0 leaves out a part that learnt nothing, which is right
             for real data; simulated people hardly react to each other, so a model for demonstration needs a floor to
@@ -64,6 +70,9 @@ class TrainOptions:
     mirror: bool = False
     noise_m: float = 0.005
     tempo: float = 0.1
+    scale: float = 0.0
+    dropped: float = 0.1
+    without: tuple[str, ...] = ()
     least_trust: float = 0.0
     max_minutes: float | None = None
     stop_on_collapse: bool = True
@@ -82,7 +91,10 @@ class TrainOptions:
         _expect(self.recipe in get_args(Recipe), "recipe", self.recipe, " or ".join(get_args(Recipe)))
         _expect(0 <= self.noise_m <= 0.1, "noise_m", self.noise_m, "0 to 0.1 m")
         _expect(0 <= self.least_trust <= 1, "least_trust", self.least_trust, "0 to 1")
-        _expect(0 <= self.tempo <= 0.5, "tempo", self.tempo, "0 to 0.5")
+        for key in ("tempo", "scale"):
+            _expect(0 <= getattr(self, key) <= 0.5, key, getattr(self, key), "0 to 0.5")
+        _expect(0 <= self.dropped <= 1, "dropped", self.dropped, "0 to 1")
+        _expect(set(self.without) <= set(PARTS), "without", self.without, f"some of {', '.join(PARTS)}")
         _expect(self.max_minutes is None or self.max_minutes > 0, "max_minutes", self.max_minutes, "more than 0")
 
     @property

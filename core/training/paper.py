@@ -92,7 +92,7 @@ def train_paper(material: Material, options: TrainOptions, listen: Listener, sta
         losses: list[float] = []
         order = rng.permutation(len(train))
         for i in range(0, len(order), _BATCH):
-            windows = augment(torch.from_numpy(train[order[i : i + _BATCH]]), 0.0, None, generator)
+            windows = augment(torch.from_numpy(train[order[i : i + _BATCH]]), generator)
             loss = network.nll(windows).mean()
             if not torch.isfinite(loss):
                 raise TrainingError(f"the likelihood is not finite in epoch {epoch}; train with --recipe default")

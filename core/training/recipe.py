@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,7 @@ from dyadwatch.core.training.calibrate import (
     thresholds,
     trust,
 )
+from dyadwatch.core.training.checkpoint import Checkpoint, identity
 from dyadwatch.core.training.critic import critic_logits, train_critic
 from dyadwatch.core.training.density import feature_nll, fit_density
 from dyadwatch.core.training.encoder import Look, broken_logits, train_encoder
@@ -51,8 +53,17 @@ class Learnt:
     looks: list[Look]
 
 
-def train(clip_sets: Sequence[ClipSet], options: TrainOptions, progress: Listener | None = None) -> Trained:
+def train(
+    clip_sets: Sequence[ClipSet],
+    options: TrainOptions,
+    progress: Listener | None = None,
+    checkpoint: Path | None = None,
+) -> Trained:
     """Trains on normal clips, by `options.recipe`.
+
+    Arguments:
+        checkpoint: file that the default recipe keeps the encoder's standing in, and goes on from where one of the
+            same clips and options is there; it is removed at the end.
 
     Raises:
         LayoutError: when joints of a set do not map onto the model's layout; names the missing ones.
@@ -65,20 +76,27 @@ def train(clip_sets: Sequence[ClipSet], options: TrainOptions, progress: Listene
     listen(Progress("clips", 1, 1, {"windows": float(len(material.windows))}))
     if options.recipe == "paper":
         return train_paper(material, options, listen, started)
-    learnt = _learn(material, options, listen)
+    kept = None
+    if checkpoint is not None:
+        kept = Checkpoint(checkpoint, identity(material.prepared.recordings, options))
+    learnt = _learn(material, options, listen, kept)
     listen(Progress("calibration", 0, 1))
     trained = assemble(material, learnt, options, started)
     listen(Progress("calibration", 1, 1))
+    if kept is not None:
+        kept.remove()
     return trained
 
 
-def _learn(material: Material, options: TrainOptions, listen: Listener) -> Learnt | None:
+def _learn(material: Material, options: TrainOptions, listen: Listener, checkpoint: Checkpoint | None) -> Learnt | None:
     """The learnt parts; None where there is too little to learn from."""
     prepared = material.prepared
     if prepared.units < _ENOUGH_UNITS or prepared.frames < _ENOUGH_S * options.fps:
         return None
     critic = train_critic(material.train, material.statistics, options, listen)
-    encoder, looks = train_encoder(material.train, material.broken, prepared.layout, options, listen)
+    if {"encoder", "flow"} <= set(options.without):  # nothing will ask it
+        options = replace(options, steps=1)
+    encoder, looks = train_encoder(material.train, material.broken, prepared.layout, options, listen, checkpoint)
     joints, held = material.windows.joints, material.held
     density = fit_density(encoder, joints[~held], joints[held], options.seed, listen)
     return Learnt(encoder, density, critic, looks)
@@ -173,18 +191,21 @@ def _judge(material: Material, learnt: Learnt | None, bank: NearestNeighbour) ->
 def _weigh(mean: dict[str, float], learnt: Learnt | None, options: TrainOptions, whiten: bool) -> Weights:
     """What each part counts, by its mean AUROC on broken pairs."""
     weights = Weights(whitened=float(whiten))
-    if learnt is None:
-        return weights
-    nearest = neighbour_weight(mean["neighbours"])
-    floor = options.least_trust
-    return replace(
-        weights,
-        flow=max(trust(mean["flow"]), floor),
-        encoder=max(trust(mean["encoder"]), floor),
-        critic=max(trust(mean["critic"]), floor),
-        unusual=nearest,
-        relation=max(trust(mean["relation"]), floor * nearest),
-    )
+    if learnt is not None:
+        nearest = neighbour_weight(mean["neighbours"])
+        floor = options.least_trust
+        weights = replace(
+            weights,
+            flow=max(trust(mean["flow"]), floor),
+            encoder=max(trust(mean["encoder"]), floor),
+            critic=max(trust(mean["critic"]), floor),
+            unusual=nearest,
+            relation=max(trust(mean["relation"]), floor * nearest),
+        )
+    weights = replace(weights, **dict.fromkeys(options.without, 0.0))
+    if not weights.encoder and not weights.critic:
+        weights = replace(weights, relation=0.0)
+    return weights
 
 
 def _logit(learnt: Learnt, weights: Weights, joints: NDArray[np.float32], values: NDArray) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ import torch
 
 from dyadwatch.core.frame import anchors
 from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.training.augment import augment
+from dyadwatch.core.training.augment import augment, drop_joint
 from dyadwatch.core.training.broken import VALIDATION_KINDS, PairSampler, align, displaced, mirrored_path
 from dyadwatch.core.training.recordings import Recording
 
@@ -132,11 +132,41 @@ def test_every_validation_kind_can_be_made():
 def test_augmentation_swaps_mirrors_and_shakes():
     windows = torch.from_numpy(bodies(4, 64))
     generator = torch.Generator().manual_seed(0)
-    swapped = augment(windows, 0.0, None, generator)
+    swapped = augment(windows, generator)
     same = (swapped == windows).flatten(1).all(1)
     assert 10 < int(same.sum()) < 54
     torch.testing.assert_close(swapped[~same], windows[~same].flip(1))
-    mirrored = augment(windows, 0.0, torch.tensor(UPPER11.mirror), generator)
+    mirrored = augment(windows, generator, mirror=torch.tensor(UPPER11.mirror))
     torch.testing.assert_close(mirrored[..., 1].sum(), windows[..., 1].sum())
-    noise = augment(windows, 0.01, None, torch.Generator().manual_seed(0)) - swapped
+    noise = augment(windows, torch.Generator().manual_seed(0), noise_m=0.01) - swapped
     assert 0.009 < float(noise.std()) < 0.011
+
+
+def test_people_grow_with_their_distance():
+    windows = torch.from_numpy(bodies(4, 64))
+    generator = torch.Generator().manual_seed(1)
+    factor = (augment(windows, generator, scale=0.2) / windows).flatten(1)
+    still = factor.std(1) < 1e-4  # the others were also swapped
+    grown = factor[still].mean(1)
+    assert 10 < int(still.sum()) < 54
+    assert 0.8 <= float(grown.min()) < 0.9 < 1.1 < float(grown.max()) <= 1.2
+
+
+def test_a_lost_joint_moves_in_a_straight_line_and_the_others_as_before():
+    rng = np.random.default_rng(0)
+    windows = torch.from_numpy(rng.normal(size=(50, 2, 30, 11, 3)).astype(np.float32))
+    out = drop_joint(windows, torch.Generator().manual_seed(0))
+    changed = (out != windows).any(-1)
+    assert (changed.any(2).sum((1, 2)) == 1).all()  # one joint of one person
+    frames = changed.any(3).any(1).sum(1)
+    assert 1 <= int(frames.min()) <= 5 < 12 <= int(frames.max()) <= 14
+    window, person, joint = (int(v) for v in changed.any(2).nonzero()[0])
+    path, lost = out[window, person, :, joint], changed[window, person, :, joint].nonzero().flatten()
+    bends = path[lost - 1] - 2 * path[lost] + path[lost + 1]
+    torch.testing.assert_close(bends, torch.zeros_like(bends), atol=1e-5, rtol=0)
+
+
+def test_joints_are_lost_as_often_as_asked_for():
+    windows = torch.from_numpy(np.random.default_rng(0).normal(size=(400, 2, 30, 11, 3)).astype(np.float32))
+    whole, some = (augment(windows, torch.Generator().manual_seed(3), dropped=d) for d in (0.0, 0.25))
+    assert 60 < int((whole != some).flatten(1).any(1).sum()) < 140

@@ -12,7 +12,9 @@ import torch
 from dyadwatch.core.clips import ClipSet
 from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.layouts import UPPER11
+from dyadwatch.core.training import encoder
 from dyadwatch.core.training.broken import PairSampler
+from dyadwatch.core.training.checkpoint import Checkpoint, identity
 from dyadwatch.core.training.encoder import broken_logits, encoder_config, pooled_features, train_encoder
 from dyadwatch.core.training.material import Material, gather
 from dyadwatch.core.training.options import Progress, TrainOptions, silent
@@ -94,3 +96,58 @@ def test_ablations_reach_the_network(change, key, value) -> None:
 def test_a_width_that_heads_do_not_divide_is_told() -> None:
     with pytest.raises(TrainingError, match="width"):
         encoder_config(UPPER11, replace(SMALL, width=10))
+
+
+class StoppedError(Exception):
+    """Somebody pulled the plug."""
+
+
+def stopping_at(step: int):
+    def listen(progress: Progress) -> None:
+        if progress.stage == "encoder" and progress.done == step:
+            raise StoppedError
+
+    return listen
+
+
+def test_a_stopped_run_goes_on_and_ends_as_it_would_have(learn, material: Material, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(encoder, "_SAVE_EVERY_S", 0.0)
+    checkpoint = Checkpoint(tmp_path / "m.checkpoint.npz", identity(material.prepared.recordings, SMALL))
+    options = replace(SMALL, steps=40)
+    with pytest.raises(StoppedError):
+        learn(options, stopping_at(20), checkpoint)
+    heard: list[Progress] = []
+    network, looks = learn(options, heard.append, checkpoint)
+    assert heard[0] == Progress("encoder", 19, 40, {"gone on from step": 19.0})
+    whole, all_looks = learn(options, silent)
+    assert looks == all_looks
+    for ours, theirs in zip(network.parameters(), whole.parameters(), strict=True):
+        assert torch.equal(ours, theirs)
+    checkpoint.remove()
+    assert not checkpoint.path.exists()
+
+
+@pytest.mark.parametrize("damage", ["cut", "empty", "other run", "foreign"])
+def test_a_checkpoint_that_does_not_fit_is_left_alone(learn, tmp_path, monkeypatch, damage) -> None:
+    monkeypatch.setattr(encoder, "_SAVE_EVERY_S", 0.0)
+    path = tmp_path / "m.checkpoint.npz"
+    options = replace(SMALL, steps=20)
+    with pytest.raises(StoppedError):
+        learn(options, stopping_at(10), Checkpoint(path, "a run"))
+    content = path.read_bytes()
+    if damage in ("cut", "empty"):
+        path.write_bytes(content[: len(content) // 2] if damage == "cut" else b"")
+    elif damage == "foreign":
+        np.savez(path, document=np.frombuffer(b"[]", np.uint8))
+    heard: list[Progress] = []
+    learn(options, heard.append, Checkpoint(path, "another" if damage == "other run" else "a run"))
+    assert heard[0].done == 10
+    assert "gone on from step" not in heard[0].values
+
+
+def test_other_clips_or_options_are_another_run(material: Material) -> None:
+    recordings = material.prepared.recordings
+    assert identity(recordings, SMALL) == identity(recordings, replace(SMALL, max_minutes=3.0))
+    assert identity(recordings, SMALL) != identity(recordings, replace(SMALL, steps=31))
+    moved = replace(recordings[0], joints=recordings[0].joints + 1)
+    assert identity(recordings, SMALL) != identity([moved, *recordings[1:]], SMALL)

@@ -1,0 +1,126 @@
+"""Where the training of an encoder stands, kept in a file, so that a stopped run goes on instead of starting over."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from dyadwatch.core.training.options import TrainOptions
+from dyadwatch.core.training.recordings import Recording
+
+_FORMAT = 1
+
+
+def identity(recordings: Sequence[Recording], options: TrainOptions) -> str:
+    """What a run depends on: another one's checkpoint is not gone on from."""
+    told = {k: v for k, v in asdict(options).items() if k != "max_minutes"}
+    digest = hashlib.sha256(json.dumps([_FORMAT, torch.__version__, told], sort_keys=True).encode())
+    for recording in recordings:
+        digest.update(f"{recording.unit} {recording.joints.shape}".encode())
+        digest.update(np.ascontiguousarray(recording.joints).tobytes())
+    return digest.hexdigest()
+
+
+@dataclass
+class Standing:
+    """Everything that changes from step to step.
+
+    Arguments:
+        network, optimiser, rates: as they train; the optimiser has one group of parameters and keeps Adam's moments.
+        rng, generator: sources of randomness.
+        step: steps taken.
+        told: plain values that go with it, such as the losses so far.
+    """
+
+    network: nn.Module
+    optimiser: torch.optim.Optimizer
+    rates: torch.optim.lr_scheduler.LRScheduler
+    rng: np.random.Generator
+    generator: torch.Generator
+    step: int = 0
+    told: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A file that holds a `Standing`; no pickle.
+
+    Arguments:
+        path: of the file.
+        run: what the run depends on, see `identity`.
+    """
+
+    path: Path
+    run: str
+
+    def save(self, standing: Standing) -> None:
+        """Writes where training stands; a file that was there is replaced whole.
+
+        Raises:
+            OSError: when it cannot be written.
+        """
+        group = standing.optimiser.param_groups[0]
+        document = {
+            "run": self.run,
+            "step": standing.step,
+            "told": standing.told,
+            "rng": standing.rng.bit_generator.state,
+            "lr": group["lr"],
+            "betas": group["betas"],
+        }
+        arrays: dict[str, NDArray[Any]] = {"document": np.frombuffer(json.dumps(document).encode(), np.uint8)}
+        arrays["generator"] = standing.generator.get_state().numpy()
+        arrays |= {f"network.{k}": v.numpy() for k, v in standing.network.state_dict().items()}
+        for i, parameter in enumerate(group["params"]):
+            arrays |= {f"moment.{i}.{k}": v.numpy() for k, v in standing.optimiser.state[parameter].items()}
+        content = io.BytesIO()
+        np.savez(content, **arrays)  # pyright: ignore[reportArgumentType]
+        beside = self.path.with_name(self.path.name + ".part")
+        beside.write_bytes(content.getvalue())
+        os.replace(beside, self.path)
+
+    def restore(self, standing: Standing) -> bool:
+        """Brings `standing` to where the file stands; False, and nothing changed, where there is none that fits.
+
+        A damaged file, or that of another run, is no file: training begins anew.
+        """
+        try:
+            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as z:
+                arrays = {name: z[name] for name in z.files}
+            document = json.loads(arrays["document"].tobytes())
+            if document["run"] != self.run:
+                return False
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+            return False
+        # the run's identity fits, so the sizes do
+        standing.network.load_state_dict({
+            k.removeprefix("network."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("network.")
+        })  # fmt: skip
+        group = standing.optimiser.param_groups[0]
+        for i, parameter in enumerate(group["params"]):
+            prefix = f"moment.{i}."
+            standing.optimiser.state[parameter] = {
+                k.removeprefix(prefix): torch.from_numpy(v) for k, v in arrays.items() if k.startswith(prefix)
+            }
+        group["lr"], group["betas"] = document["lr"], tuple(document["betas"])
+        standing.rates.last_epoch = document["step"]
+        standing.rng.bit_generator.state = document["rng"]
+        standing.generator.set_state(torch.from_numpy(arrays["generator"]))
+        standing.step, standing.told = document["step"], document["told"]
+        return True
+
+    def remove(self) -> None:
+        """Takes the file away: the run has ended."""
+        self.path.unlink(missing_ok=True)
