@@ -25,3 +25,8 @@ CIRCUMSTANCES: dict[str, str] = {
     "person_unseen": "a person of a frame had no joint above tracks.min_confidence",
     "joints_hidden": "a joint was out of sight for more than windows.max_hidden of a window, which is not scored",
 }
+# What the recorder could not keep, in messages; the status of the detector says more under `recording`.
+RECORDING: dict[str, str] = {
+    "record_disk_full": "there was no room on the disk for a message (see record.min_free_mb)",
+    "record_overflow": "messages came faster than the disk takes them",
+}

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Generic, Protocol, TypeVar
 
 import zmq
 
 from dyadwatch.core.errors import ConfigError, WireError
-from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.config import WireOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.pipeline import DETECTOR
-from dyadwatch.stream.wire import decode_pose, topic_source
+from dyadwatch.stream.wire import topic_source
 
 _log = logging.getLogger(__name__)
-Tap = Callable[[list[bytes], PoseFrame | None, int], None]
+
+
+class Sent(Protocol):
+    """What is known of a good message: who sent it, and the moment it is about in ns of their clock."""
+
+    @property
+    def source(self) -> str: ...
+    @property
+    def stamp(self) -> int: ...
+
+
+T = TypeVar("T", bound=Sent)
+Tap = Callable[[list[bytes], Sent | None, int], None]
 
 
 def bind(socket: zmq.Socket[bytes], address: str, key: str) -> None:
@@ -33,7 +45,7 @@ def bind(socket: zmq.Socket[bytes], address: str, key: str) -> None:
         raise ConfigError(f"{key} is {address!r}; expected an address this machine can bind ({hint})") from None
 
 
-class Receiver:
+class Receiver(Generic[T]):
     """Receives poses until it is told to stop.
 
     Arguments:
@@ -42,7 +54,8 @@ class Receiver:
         counters: where refusals are counted.
         known: tells whether a source has sent good frames before; what nobody known sent is put down to the detector,
             so that made-up names cannot fill the memory.
-        tap: shown every message as received, its frame (None if it was refused) and the monotonic ns of its coming.
+        decode: makes of a message what `receive` returns; WireError refuses it.
+        tap: shown every message as received, what it was decoded to (None if refused) and the monotonic ns it came at.
     """
 
     def __init__(
@@ -51,9 +64,11 @@ class Receiver:
         options: WireOptions,
         counters: Counters,
         known: Callable[[str], bool],
+        decode: Callable[[Sequence[bytes], WireOptions], T],
         tap: Tap | None = None,
     ) -> None:
         self._options = options
+        self._decode = decode
         self._tap = tap
         self._counters = counters
         self._known = known
@@ -71,14 +86,14 @@ class Receiver:
             self._socket.close()
             raise
 
-    def receive(self, timeout_ms: int) -> tuple[PoseFrame, int] | None:
+    def receive(self, timeout_ms: int) -> tuple[T, int] | None:
         """The next frame and the monotonic ns at which it came; None after `timeout_ms` or for a refused message."""
         if not self._socket.poll(timeout_ms):
             return None
         parts = self._socket.recv_multipart(zmq.NOBLOCK)
         arrived = time.monotonic_ns()
         try:
-            frame = decode_pose(parts, self._options)
+            frame = self._decode(parts, self._options)
         except WireError as e:
             if self._tap is not None:
                 self._tap(parts, None, arrived)

@@ -25,6 +25,7 @@ from dyadwatch.stream.recordings.recorder import Recorder, RecordSink
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.sinks import Sink, Sinks, ZmqSink
 from dyadwatch.stream.status import StatusBoard
+from dyadwatch.stream.wire import decode_pose
 
 _log = logging.getLogger(__name__)
 _POLL_MS = 50
@@ -72,7 +73,8 @@ class Service:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
             tap = self._recorder and self._recorder.received
-            self._receiver = Receiver(self._context, config.wire, self.counters, lambda s: s in self._intake.lines, tap)
+            known = self._intake.lines.__contains__
+            self._receiver = Receiver(self._context, config.wire, self.counters, known, decode_pose, tap)
             all_sinks = dict(sinks or {})
             if config.sinks.bind:
                 all_sinks["zmq"] = ZmqSink(self._context, config.sinks.bind)

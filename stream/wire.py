@@ -102,6 +102,17 @@ def topic_source(topic: bytes) -> str:
     return source
 
 
+def check_header(parts: Sequence[bytes], limits: WireOptions) -> Header:
+    """The header of a message from outside whose coordinates nobody looks at yet; they are only counted.
+
+    Raises:
+        WireError: as `decode_pose`, for everything but the values in the payload.
+    """
+    header, _ = _checked_header(parts, limits)
+    _values(header, parts[2])
+    return header
+
+
 def decode_pose(parts: Sequence[bytes], limits: WireOptions) -> PoseFrame:
     """The frame in a message from outside; nothing in it is trusted.
 
@@ -112,9 +123,21 @@ def decode_pose(parts: Sequence[bytes], limits: WireOptions) -> PoseFrame:
     Raises:
         WireError: and nothing else, whatever the bytes; its `reason` is what gets counted.
     """
+    header, layout = _checked_header(parts, limits)
+    payload = parts[2]
+    # Any 32 bits may come in: signalling NaNs and sums past the largest float are judged, not warned about.
+    with np.errstate(all="ignore"):
+        joints, confidence = _joints_and_confidence(_values(header, payload), header)
+        _check_bodies(joints, header)
+    ids = None if header.ids is None else tuple(header.ids)
+    h = header
+    return PoseFrame(h.source, h.epoch, h.seq, h.stamp, h.clock, layout, joints, confidence, ids)
+
+
+def _checked_header(parts: Sequence[bytes], limits: WireOptions) -> tuple[Header, Layout]:
     if len(parts) != 3:
         raise WireError("part_count", f"message has {len(parts)} parts; expected 3: topic, header, payload")
-    topic, head, payload = parts
+    topic, head, _ = parts
     source = topic_source(topic)
     size = sum(map(len, parts))
     if size > limits.max_bytes:
@@ -128,12 +151,7 @@ def decode_pose(parts: Sequence[bytes], limits: WireOptions) -> PoseFrame:
     _check_limits(header, limits)
     layout = _layout(header)
     _check_shape(header, layout)
-    # Any 32 bits may come in: signalling NaNs and sums past the largest float are judged, not warned about.
-    with np.errstate(all="ignore"):
-        joints, confidence = _joints_and_confidence(_values(header, payload), header)
-        _check_bodies(joints, header)
-    ids = None if header.ids is None else tuple(header.ids)
-    return PoseFrame(source, header.epoch, header.seq, header.stamp, header.clock, layout, joints, confidence, ids)
+    return header, layout
 
 
 def _header(head: bytes) -> Header:

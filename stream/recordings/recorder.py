@@ -12,11 +12,11 @@ from pathlib import Path
 import msgspec
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.config import RecordOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.messages import Message
 from dyadwatch.stream.pipeline import DETECTOR
+from dyadwatch.stream.receive import Sent
 from dyadwatch.stream.recordings.channels import MOST_SOURCES, OTHERS, POSE, REFUSED, About, Ended, EndReason
 from dyadwatch.stream.recordings.file import RecordingFile
 from dyadwatch.stream.recordings.folder import delete_expired, free_mb, recording_name
@@ -87,12 +87,12 @@ class Recorder:
         """Processor seconds that the writing thread has used, as of its last turn."""
         return self._cpu_s
 
-    def received(self, parts: list[bytes], frame: PoseFrame | None, arrived: int) -> None:
+    def received(self, parts: list[bytes], frame: Sent | None, arrived: int) -> None:
         """Takes a message as received.
 
         Arguments:
             parts: verbatim.
-            frame: what it was decoded to; None if it was refused.
+            frame: what is known of it; None if it was refused.
             arrived: monotonic ns.
         """
         source, stamp = (None, 0) if frame is None else (frame.source, frame.stamp)

@@ -17,7 +17,7 @@ from dyadwatch.stream import messages, wire
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config, SinkOptions, WireOptions
 from dyadwatch.stream.messages import EventMessage, JointPairPart, ScoreMessage, StatusMessage
-from dyadwatch.stream.reasons import CIRCUMSTANCES, FAULTS
+from dyadwatch.stream.reasons import CIRCUMSTANCES, FAULTS, RECORDING
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.service import Service
 
@@ -81,7 +81,8 @@ def test_every_reason_is_documented_and_no_other(page: str, repo_root: Path) -> 
     assert len(refusals) > 15
     order = re.findall(r"`(\w+)` \|$", section(page, "## Time"), re.MULTILINE)
     told = documented(section(page, "## What is refused")) | set(order) - {"restart_without_epoch"}
-    assert told | {"restart_without_epoch"} == refusals | set(FAULTS) | set(CIRCUMSTANCES) | {"sink_failed_<name>"}
+    counted = set(FAULTS) | set(CIRCUMSTANCES) | set(RECORDING) | {"sink_failed_<name>"}
+    assert told | {"restart_without_epoch"} == refusals | counted
 
 
 def test_every_end_of_a_pair_and_blind_reason_is_documented(page: str, repo_root: Path) -> None:

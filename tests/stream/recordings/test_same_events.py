@@ -13,7 +13,7 @@ import pytest
 
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.alarm import Thresholds
-from dyadwatch.stream.config import Config, LivenessOptions, ScorerOptions, WireOptions
+from dyadwatch.stream.config import Config, ScorerOptions
 from dyadwatch.stream.messages import EventMessage, Message
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.simulator.faults import Faults, apply_faults
