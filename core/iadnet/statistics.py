@@ -92,9 +92,11 @@ class Neighbours(nn.Module):
     scale: Tensor
     support: Tensor
     compared: Tensor
+    residual: Tensor
     half_norm: Tensor
     axes: Tensor
     precision: Tensor | None
+    whitened_norm: Tensor | None
     distances: Tensor
     swap: Tensor
     spread: Tensor
@@ -115,10 +117,13 @@ class Neighbours(nn.Module):
         # what explanation needs: the joint pairs only
         self.register_buffer("support", torch.from_numpy(np.ascontiguousarray(bank.support[:, : self.pairs])).half())
         self.register_buffer("axes", torch.from_numpy(bank.axes))
-        self.register_buffer("compared", compared)
+        self.register_buffer("compared", compared[:, :-1].contiguous())
+        self.register_buffer("residual", compared[:, -1].contiguous())
         self.register_buffer("half_norm", 0.5 * compared.square().sum(1))
         precision = None if bank.precision is None else torch.from_numpy(bank.precision)
+        norm = None if precision is None else 0.5 * (self.compared * precision).square().sum(1)
         self.register_buffer("precision", precision)
+        self.register_buffer("whitened_norm", norm)
         self.register_buffer("distances", torch.from_numpy(np.ascontiguousarray(distances, np.float32)).half())
         self.register_buffer("swap", torch.from_numpy(statistics.swap))
         self.register_buffer("spread", torch.from_numpy(spread))
@@ -137,15 +142,22 @@ class Neighbours(nn.Module):
         """
         scaled = torch.asinh((values - self.centre) / self.scale)
         swapped = scaled.index_select(1, self.swap)
-        seen = torch.stack([self._projected(scaled), self._projected(swapped)], 1)  # (B, 2, D + 1)
-        gaps, entry, turned = self._gaps(seen, self.compared, self.half_norm, self.nearest)
-        distance = mean_over_time((row_dot(gaps, gaps) / values.shape[1]).sqrt().unsqueeze(-1)).squeeze(-1)
+        inside = torch.stack([scaled, swapped], 1) @ self.axes.mT  # (B, 2, D)
+        left = row_dot(scaled, scaled).unsqueeze(1) - row_dot(inside, inside)
+        left = left.clamp_min(0).sqrt()  # (B, 2), what the directions leave over
+        cost = self.half_norm - inside @ self.compared.mT - left.unsqueeze(-1) * self.residual
+        rows, swaps = self._nearest(cost, self.nearest)
+        entry, turned = rows[:, 0], swaps[:, 0]
+        # the differences themselves, because the matrix product loses the last digits of small distances
+        gaps = self._gaps(inside, rows, swaps)
+        over = torch.where(swaps, left[:, 1:], left[:, :1]) - self._rows(self.residual, rows)
+        distance = ((row_dot(gaps, gaps) + over.square()) / values.shape[1]).sqrt()
+        distance = mean_over_time(distance.unsqueeze(-1)).squeeze(-1)
         whitened = torch.zeros_like(distance)
         if self.precision is not None:
-            count = self.axes.shape[0]
-            bank = self.compared[:, :count] * self.precision
-            near, _, _ = self._gaps(seen[..., :count] * self.precision, bank, 0.5 * row_dot(bank, bank), 1)
-            whitened = (row_dot(near, near) / count).sqrt().squeeze(-1)
+            cost = self.whitened_norm - (inside * self.precision.square()) @ self.compared.mT
+            near = self._gaps(inside, *self._nearest(cost, 1)) * self.precision
+            whitened = (row_dot(near, near) / near.shape[-1]).sqrt().squeeze(-1)
 
         r, flip = self.related, turned[:, None, None]
         pairs = torch.where(turned[:, None], swapped, scaled)[:, : self.pairs]
@@ -156,30 +168,24 @@ class Neighbours(nn.Module):
         shift = mean_distances - torch.where(flip, reference.mT, reference)
         return distance, whitened, self._all_joints(maps), self._all_joints(shift)
 
-    def _projected(self, scaled: Tensor) -> Tensor:
-        """Coordinates and the length of what they leave over, (B, F) to (B, D + 1)."""
-        inside = scaled @ self.axes.mT
-        left = row_dot(scaled, scaled) - row_dot(inside, inside)
-        return torch.cat([inside, left.clamp_min(0).sqrt().unsqueeze(1)], 1)
+    @staticmethod
+    def _nearest(cost: Tensor, count: int) -> tuple[Tensor, Tensor]:
+        """Support rows of least cost (B, 2, N) over both orders of the persons: rows, and in which order; (B, count).
+
+        Each order by itself first: the graph must not depend on how many rows there are, which `enrol` changes.
+        """
+        each = cost.topk(count, largest=False)
+        near = each.values.flatten(1).topk(count, largest=False).indices
+        return each.indices.flatten(1).gather(1, near), near >= count
+
+    def _gaps(self, inside: Tensor, rows: Tensor, swaps: Tensor) -> Tensor:
+        """Differences of coordinates (B, 2, D) from support rows, (B, count, D)."""
+        return torch.where(swaps.unsqueeze(-1), inside[:, 1:], inside[:, :1]) - self._rows(self.compared, rows)
 
     @staticmethod
-    def _gaps(seen: Tensor, bank: Tensor, half_norm: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
-        """Differences from the `count` nearest rows of the bank over both orders of the persons.
-
-        Arguments:
-            seen: shape (B, 2, C). bank: (N, C). half_norm: half the squared length of its rows, (N,).
-
-        Returns:
-            Differences (B, count, C); the nearest row (B,); whether it is nearest with the persons exchanged (B,).
-        """
-        # each order by itself first: the graph must not depend on how many rows there are, which `enrol` changes
-        each = (half_norm - seen @ bank.mT).topk(count, largest=False)
-        near = each.values.flatten(1).topk(count, largest=False).indices
-        entry, turned = each.indices.flatten(1).gather(1, near), near >= count
-        ours = torch.where(turned.unsqueeze(-1), seen[:, 1:], seen[:, :1])
-        # the differences themselves, because the matrix product loses the last digits of small distances
-        theirs = bank.index_select(0, entry.flatten()).unflatten(0, (-1, count))
-        return ours - theirs, entry[:, 0], turned[:, 0]
+    def _rows(table: Tensor, rows: Tensor) -> Tensor:
+        """Rows (B, count) of a table (N, ...), shape (B, count, ...)."""
+        return table.index_select(0, rows.flatten()).unflatten(0, (-1, rows.shape[1]))
 
     def _all_joints(self, maps: Tensor) -> Tensor:
         if self.spread.shape[0] == self.related:
