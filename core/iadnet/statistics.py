@@ -154,7 +154,7 @@ class Neighbours(nn.Module):
         distance = ((row_dot(gaps, gaps) + over.square()) / values.shape[1]).sqrt()
         distance = mean_over_time(distance.unsqueeze(-1)).squeeze(-1)
         whitened = torch.zeros_like(distance)
-        if self.precision is not None:
+        if self.precision is not None and self.whitened_norm is not None:
             cost = self.whitened_norm - (inside * self.precision.square()) @ self.compared.mT
             near = self._gaps(inside, *self._nearest(cost, 1)) * self.precision
             whitened = (row_dot(near, near) / near.shape[-1]).sqrt().squeeze(-1)
