@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 import zmq
+from msgspec import structs
 
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.alarm import Thresholds
-from dyadwatch.stream.config import Config, RecordOptions, ScorerOptions, SinkOptions, WireOptions
+from dyadwatch.stream.config import Config, RecordOptions, ScorerOptions, SinkOptions
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.scorer import Scorer
@@ -65,14 +66,8 @@ class Live:
     def __init__(self, scorer: Scorer, record: RecordOptions, config: Config | None = None) -> None:
         self.address = free_address()
         base = config or Config(scorer=ScorerOptions(max_queue=10**6))
-        self.config = type(base)(
-            **{name: getattr(base, name) for name in base.__struct_fields__}
-            | {
-                "wire": WireOptions(bind=self.address, max_sources=base.wire.max_sources),
-                "sinks": SinkOptions(bind="", status_s=0.05),
-                "record": record,
-            }
-        )
+        wire = structs.replace(base.wire, bind=self.address)
+        self.config = structs.replace(base, wire=wire, sinks=SinkOptions(bind="", status_s=0.05), record=record)
         self.kept = Kept()
         self.service = Service(scorer, THRESHOLDS, self.config, {"kept": self.kept})
         self._thread = threading.Thread(target=self.service.run)

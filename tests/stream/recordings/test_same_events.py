@@ -5,34 +5,40 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dyadwatch.core.errors import WireError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.alarm import Thresholds
-from dyadwatch.stream.config import Config, ScorerOptions
-from dyadwatch.stream.messages import EventMessage, Message
+from dyadwatch.stream.config import Config, LivenessOptions, ScorerOptions, WireOptions
+from dyadwatch.stream.messages import EventMessage, Message, StatusMessage
 from dyadwatch.stream.pipeline import Pipeline
+from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.publishers.simulator.faults import Faults, apply_faults
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
+from dyadwatch.stream.recordings.channels import About
+from dyadwatch.stream.recordings.edit import copy
+from dyadwatch.stream.recordings.file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.rerun import Rerun
 from dyadwatch.stream.scorer import Scorer
-from dyadwatch.stream.wire import encode_pose
+from dyadwatch.stream.wire import decode_pose, encode_pose
 
 THRESHOLDS = Thresholds(3.5, 2.5)  # of the `live` detectors, too
 START = 1_700_000_000_000_000_000
 CONFIG = Config(scorer=ScorerOptions(max_queue=10**6, threads=1))
 FAULTS = Faults(
     drop=0.03, double=0.02, late=0.02, reorder=0.03, jitter_ms=3, occlude=0.1, vanish=0.05, id_switch=0.05, id_new=0.02,
-    skew_ppm=50, step_s=-3.0, step_at_s=9.0, silent_s=0.8, silent_at_s=5.0,
+    skew_ppm=50, step_s=-3.0, step_at_s=5.0, silent_s=0.8, silent_at_s=2.5,
 )  # fmt: skip
 
 
-def source(name: str, seed: int, *, ids: bool, seconds: float = 14.0) -> Iterator[PoseFrame]:
+def source(name: str, seed: int, *, ids: bool, seconds: float = 12.0) -> Iterator[PoseFrame]:
     """A source with every fault there is, which begins a second run without warning."""
     people = make_scenario(seed, people=3, duration_s=seconds, room_m=3.5)
     faults = FAULTS if ids else Faults(**{f: getattr(FAULTS, f) for f in FAULTS.__struct_fields__} | {"no_ids": True})
@@ -42,6 +48,7 @@ def source(name: str, seed: int, *, ids: bool, seconds: float = 14.0) -> Iterato
     return chain(apply_faults(islice(first, half), faults, seed), apply_faults(second, faults, seed + 1))
 
 
+@cache
 def messages(seed: int) -> list[list[bytes]]:
     """Two sources, interleaved at random, and now and then something that is refused."""
     rng = random.Random(seed)
@@ -88,3 +95,113 @@ def test_live_offline_and_replayed_events_are_the_same(
     with live() as second:
         second.take(received[:-1])
     assert second.kept.events == told
+
+
+def recorded(path: Path, sent: list[list[bytes]], *, per_chunk: int = 30) -> Path:
+    """What a recorder would write of the messages, without a detector."""
+    file = RecordingFile(path, About(run="5"))
+    for i, parts in enumerate(sent):
+        file.parts(topic(parts), parts, START + i * 10_000_000, START, i)
+        if i % per_chunk == per_chunk - 1:
+            file.flush()
+    file.close()
+    return path
+
+
+def topic(parts: list[bytes]) -> str:
+    try:
+        return f"pose.{decode_pose(parts, WireOptions()).source}"
+    except WireError:
+        return "refused"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_cut_in_the_middle(scorer: Scorer, tmp_path: Path, seed: int) -> None:
+    """Both pieces in a row are the whole. The first alone tells what the whole had told by then; what is open at the
+    cut closes with `end_of_stream`."""
+    path = recorded(tmp_path / "whole.mcap", messages(seed))
+    whole = events(rerun(scorer, path)[0])
+    assert len(whole) > 5
+    moment = str(random.Random(seed).uniform(1, 6))
+    first, second, merged = (tmp_path / f"{name}.mcap" for name in ("first", "second", "merged"))
+    copy(Playback([path], None, moment), first)
+    copy(Playback([path], moment, None), second)
+    assert events(rerun(scorer, second, first)[0]) == whole
+    copy(Playback([first, second]), merged)
+    assert [e.parts for e in Playback([merged]).received()] == messages(seed)
+    part = events(rerun(scorer, first)[0])
+    for name in ("hall", "yard"):
+        all_of, mine = ([e for e in told if e.source == name] for told in (whole, part))
+        before = [e for e in mine if e.reason != "end_of_stream"]
+        # Frames that wait for a missing one are let go at the end: at most clock.reorder_s of them.
+        held = [e for e in before if e not in all_of]
+        assert before[: len(before) - len(held)] == all_of[: len(before) - len(held)]
+        assert all(e.stamp >= before[-1].stamp - 150_000_000 for e in held)
+        opened = {e.id for e in mine if e.type == "open"} - {e.id for e in before if e.type == "close"}
+        assert {e.id for e in mine if e.reason == "end_of_stream"} == opened
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_recording_that_begins_late_catches_up(scorer: Scorer, tmp_path: Path, seed: int) -> None:
+    """Of pairs that are calm one window after its beginning, all that opens from then on is the same."""
+    frames = make_scenario(20 + seed, people=3, duration_s=25.0, room_m=3.5).frames(30.0, source="hall", start_ns=START)
+    sent = [encode_pose(replace(f, epoch=7)) for f in frames]
+    file = RecordingFile(tmp_path / "whole.mcap", About(run="5"))
+    for i, parts in enumerate(sent):
+        file.parts("pose.hall", parts, START + i * 33_333_333, START, i)
+    file.close()
+    whole = events(rerun(scorer, tmp_path)[0])
+    compared = 0
+    for moment in (3.0, 7.0, 11.0, 15.0):
+        part = events(rerun(scorer, tmp_path, start=str(moment))[0])
+        caught_up = START + round((moment + 0.15 + 10 / 15 + 3 / 15) * 1e9)  # held back, a window, a hop
+        spans = {e.id: (e.pair, e.start, e.stamp) for e in whole}
+        busy = {pair for pair, start, end in spans.values() if start - 10**9 <= caught_up <= end + 10**9}
+        later, same = ([e for e in told if e.start > caught_up and e.pair not in busy] for told in (whole, part))
+        assert same == later
+        compared += len(later)
+    assert compared > 0
+
+
+def test_what_the_receivers_clock_decided_is_in_the_recording(
+    live: Callable[..., Any], scorer: Scorer, encounter: Callable[..., list[PoseFrame]], tmp_path: Path
+) -> None:
+    frames = [encode_pose(f) for f in encounter(seconds=5.0)]
+    again = [encode_pose(replace(f, stamp=f.stamp + 60 * 10**9, epoch=2)) for f in encounter(seconds=4.5)]
+    config = Config(liveness=LivenessOptions(silent_s=0.1, forget_s=0.3), wire=WireOptions(max_sources=1))
+    with live(tmp_path, config) as detector, PosePublisher(detector.address, wait_s=30) as publisher:
+        for parts in frames:
+            publisher.send_parts(parts)
+        detector.until(lambda: [e for e in detector.kept.events if e.reason == "source_forgotten"])
+        for parts in again:
+            publisher.send_parts(parts)
+        detector.until(lambda: [e for e in detector.kept.events if e.start > START + 60 * 10**9])
+    told = detector.kept.events
+    assert [e.reason for e in told if e.type == "close"] == ["source_forgotten", "shutdown"]
+    offline, run = rerun(scorer, tmp_path, config=detector.config)
+    assert events(offline) == told == run.told
+
+
+def test_a_second_run_of_the_detector_begins_afresh(
+    live: Callable[..., Any], scorer: Scorer, encounter: Callable[..., list[PoseFrame]], tmp_path: Path
+) -> None:
+    sent = [encode_pose(f) for f in encounter(seconds=5.0)]
+    told = []
+    for epoch in (1, 2):
+        with live(tmp_path) as detector:
+            detector.take(sent, epoch)
+        told += detector.kept.events
+    assert len({e.id for e in told}) * 2 == sum(e.type != "update" for e in told) / 2
+    assert events(rerun(scorer, tmp_path)[0]) == told
+
+
+def test_windows_that_the_live_run_shed_are_told(scorer: Scorer, tmp_path: Path) -> None:
+    status = StatusMessage(
+        source="hall", state="blind", blind="overload: windows are shed", fps=30.0, people=2, pairs=1, frames=9,
+        windows=3, open_events=0, dropped={"shed_overload": 4}, clock="unix", clock_offset_ms=None, last_stamp=0,
+        model="m 1", provider="p",
+    )  # fmt: skip
+    file = RecordingFile(tmp_path / "a.mcap", About(run="5"))
+    file.message(status, START)
+    file.close()
+    assert rerun(scorer, tmp_path)[1].shed == {"hall": 4}
