@@ -80,9 +80,8 @@ class PairClips:
             track.push(s.track.stamp, s.joints)
         now = self._grid.at_or_after(frame.stamp)
         for pair in self._gate.open:
-            if now - self._since.setdefault(pair.keys, now) >= self._longest:
+            if now - self._since.setdefault(pair.keys, now) >= self._longest - 1:
                 out += self._cut(pair)
-                self._since[pair.keys] = now
         self._forget(now)
         return out
 
@@ -107,6 +106,8 @@ class PairClips:
         a, b = (self._tracks[k].rows if k in self._tracks else {} for k in pair.keys)
         since = self._since.get(pair.keys, 0)
         both = np.array(sorted(k for k in a.keys() & b.keys() if k >= since), np.int64)
+        if len(both):
+            self._since[pair.keys] = int(both[-1]) + 1
         runs = np.split(both, np.flatnonzero(np.diff(both) != 1) + 1) if len(both) else []
         return [self._clip(pair, run, a, b) for run in runs if len(run) >= self._least]
 
