@@ -33,7 +33,17 @@ from dyadwatch.core.metric import Metric, Support
 from dyadwatch.core.neighbours import NEAREST
 from dyadwatch.core.onnx_graph import OnnxGraph
 from dyadwatch.core.recordings import Recording, Windows, cut, from_second, pieces, usable_runs
-from dyadwatch.core.score_maps import BANK, NEIGHBOURS, PRECISION, MapSite, Run, map_sites, refit
+from dyadwatch.core.score_maps import (
+    METRIC,
+    NEIGHBOURS,
+    PRECISION,
+    SUPPORT,
+    WHITENED_NORM,
+    MapSite,
+    Run,
+    map_sites,
+    refit,
+)
 from dyadwatch.core.statistics import Scaling, Statistics
 from dyadwatch.core.thresholds import thresholds
 from dyadwatch.core.vary import varied
@@ -44,6 +54,8 @@ _MOST_JUDGED = 600
 _HOP_S = 0.2  # between windows that are judged
 _FEW_WINDOWS = 10  # fewer are judged together with variations of themselves
 _VARIATIONS = 8
+_CHECKED = 8  # windows on which graph and metric are compared
+_SAME = 0.02
 
 
 @dataclass(frozen=True)
@@ -56,6 +68,7 @@ class Base:
         metric: how it compares windows.
         support: what it finds normal.
         maps: its surprise maps.
+        what: names it in errors.
     """
 
     graph: OnnxGraph
@@ -63,6 +76,7 @@ class Base:
     metric: Metric
     support: Support
     maps: dict[str, MapSite]
+    what: str
 
     @classmethod
     def of_model(cls, model: bytes, info: ArtefactInfo, what: str) -> Base:
@@ -72,7 +86,7 @@ class Base:
             ArtefactError: when it has no support set that could be exchanged.
         """
         graph = OnnxGraph(model, what)
-        missing = [name for name in BANK if name not in graph.names]
+        missing = [name for name in (*SUPPORT, *METRIC) if name not in graph.names]
         if missing:
             raise ArtefactError(
                 f"{what} has no tensors {', '.join(missing)}: it was made by an older dyadwatch; export it again"
@@ -89,21 +103,36 @@ class Base:
                 "on a model of the default recipe"
             )
         statistics = Statistics.of_layout(info.skeleton, info.fps)
-        support, compared, half_norm, distances, centre, scale, axes = (
-            graph.read(name).astype(np.float32) for name in BANK
-        )
+        support, compared, residual, half_norm, distances = (graph.read(name).astype(np.float32) for name in SUPPORT)
+        centre, scale, axes = (graph.read(name) for name in METRIC)
         precision = graph.read(PRECISION) if PRECISION in graph.names else None
-        (size,), r, count = centre.shape, len(statistics.joints), len(half_norm)
-        shapes = [a.shape for a in (support, compared, distances, centre, scale, axes)]
-        pairs, directions = statistics.sizes[0], len(axes)
-        fits = shapes == [(count, pairs), (count, directions + 1), (count, r, r), (size,), (size,), (directions, size)]
-        if not fits or size != len(statistics) or (precision is not None and precision.shape != (directions,)):
-            raise ArtefactError(
-                f"{what} compares windows in another way than this dyadwatch: it was made by an older one; export it "
-                "again, or train it again"
-            )
+        count, r, size = len(half_norm), len(statistics.joints), len(statistics)
+        shapes = [a.shape for a in (support, compared, residual, distances, centre, scale, axes)]
+        wanted = [(count, statistics.sizes[0]), (count, len(axes)), (count,), (count, r, r), (size,), (size,)]
+        if shapes != [*wanted, (len(axes), size)] or (precision is not None and precision.shape != (len(axes),)):
+            raise ArtefactError(_other_way(what))
         metric = Metric(statistics, Scaling(centre, scale), axes, precision)
-        return cls(graph, info, metric, Support(support, compared, distances), maps)
+        whole = np.concatenate([compared, residual[:, None]], axis=1)
+        return cls(graph, info, metric, Support(support, whole, distances), maps, what)
+
+    def check(self, windows: NDArray[np.float32], run: Run) -> None:
+        """Compares distances that the graph computes with those of `metric`.
+
+        Raises:
+            ArtefactError: when they are others.
+        """
+        takes = self.maps[NEIGHBOURS].takes
+        theirs = run(self.graph.part([], [takes]), {"joints": windows}, [takes])[0].ravel()
+        ours = self.metric.distances(self.metric.statistics(windows), self.support).plain
+        if not np.allclose(ours, theirs, rtol=_SAME, atol=_SAME):
+            raise ArtefactError(_other_way(self.what))
+
+
+def _other_way(what: str) -> str:
+    return (
+        f"{what} compares windows in another way than this dyadwatch: it was made by an older one; export it again, or "
+        "train it again"
+    )
 
 
 @dataclass(frozen=True)
@@ -201,6 +230,9 @@ def enrol(
         run: an inference engine.
         least_raise: lowest threshold, that of the base where its normal is kept.
         seed: of the variations of a single clip.
+
+    Raises:
+        ArtefactError: when the base does not compute what its tensors say.
     """
     info, metric = base.info, base.metric
     windows = _at_most(_MOST_SUPPORT, normal.recordings, info.frames, 1)
@@ -213,6 +245,7 @@ def enrol(
     judged, hop, guessed = _judged(normal, metric.statistics, info, seed)
     alone = normal.units == 1
     allowed = None if alone else judged.unit[:, None] != own
+    base.check(judged.joints[:_CHECKED], run)
     distances = metric.distances(metric.statistics(judged.joints), support, allowed)
     fitted = refit(base.graph, base.maps, judged.joints, distances, run, keep=keep)
 
@@ -243,7 +276,7 @@ def enrol(
     }
     worst = judged.recording[int(np.argmax(fitted.scores["score"]))]
     return Enrolled(
-        base.graph.replaced(_bank(support) | fitted.tensors),
+        base.graph.replaced(_bank(support, metric) | fitted.tensors),
         msgspec.structs.replace(info, training=summary, parity={}),
         calibration,
         len(support),
@@ -283,7 +316,11 @@ def _judged(normal: Normal, statistics: Statistics, info: ArtefactInfo, seed: in
     return cut(recordings, info.frames, hop), hop, guessed
 
 
-def _bank(support: Support) -> dict[str, NDArray[np.floating]]:
+def _bank(support: Support, metric: Metric) -> dict[str, NDArray[np.floating]]:
     """A support set as a model file keeps it."""
+    inside, residual = support.compared[:, :-1], support.compared[:, -1]
     half_norm = 0.5 * np.square(support.compared).sum(axis=1)
-    return dict(zip(BANK[:4], (support.scaled, support.compared, half_norm, support.distances), strict=True))
+    tensors = dict(zip(SUPPORT, (support.scaled, inside, residual, half_norm, support.distances), strict=True))
+    if metric.precision is not None:
+        tensors[WHITENED_NORM] = 0.5 * np.square(inside * metric.precision).sum(axis=1)
+    return tensors

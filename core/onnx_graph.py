@@ -84,9 +84,7 @@ class OnnxGraph:
         content = self._tensors[name][1]
         dims, kind, data = self._data(content, f"{self._what}: tensor {name!r}")
         if len(data) != int(np.prod([1, *dims], dtype=object)):
-            raise ArtefactError(
-                f"{self._what}: tensor {name!r} has {len(data)} entries, not those of shape {dims}"
-            )
+            raise ArtefactError(f"{self._what}: tensor {name!r} has {len(data)} entries, not those of shape {dims}")
         return data.reshape(dims).astype(_DTYPES[kind].newbyteorder("="))
 
     def replaced(self, tensors: Mapping[str, NDArray[np.floating]]) -> bytes:

@@ -20,9 +20,11 @@ from dyadwatch.core.surprise import Surprise
 
 NEIGHBOURS = "neighbours"
 WHITENED = "whitened"
-# the support set and the metric
-BANK = tuple(f"{NEIGHBOURS}.{n}" for n in ("support", "compared", "half_norm", "distances", "centre", "scale", "axes"))
-PRECISION = f"{NEIGHBOURS}.precision"  # only where windows are compared in directions of equal spread as well
+# the support set, and how windows are compared with it
+SUPPORT = tuple(f"{NEIGHBOURS}.{n}" for n in ("support", "compared", "residual", "half_norm", "distances"))
+METRIC = tuple(f"{NEIGHBOURS}.{n}" for n in ("centre", "scale", "axes"))
+# only where windows are compared in directions of equal spread as well
+PRECISION, WHITENED_NORM = f"{NEIGHBOURS}.precision", f"{NEIGHBOURS}.whitened_norm"
 _SCORES = ("score", "relation", "unusual")
 _KNOTS, _SLOPES = "_map.knots", "_map.slopes"
 
@@ -67,7 +69,7 @@ class Refitted:
 
 def is_replaceable(tensor: str) -> bool:
     """Whether a tensor of the exported scorer must keep its name, for enrolling reads or replaces it."""
-    return tensor in (*BANK, PRECISION) or tensor.endswith((_KNOTS, _SLOPES))
+    return tensor in (*SUPPORT, *METRIC, PRECISION, WHITENED_NORM) or tensor.endswith((_KNOTS, _SLOPES))
 
 
 def map_sites(graph: OnnxGraph, what: str) -> dict[str, MapSite]:

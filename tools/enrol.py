@@ -14,12 +14,13 @@ from rich.table import Table
 
 from dyadwatch.core.artefact import file_sha256, read_sealed, seal, write_atomically
 from dyadwatch.core.calibration import Calibration, calibration_path, check_belongs, read_calibration, write_calibration
-from dyadwatch.core.clips import Clip, read_clips
+from dyadwatch.core.clips import Clip
 from dyadwatch.core.enrol import MOST_CLIPS, Base, Enrolled, Normal, take_clips
 from dyadwatch.core.enrol import enrol as enrol_clips
 from dyadwatch.core.errors import ArtefactError, ClipError, LayoutError
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.tools.files import NO_FPS_FLAGS, FileFlags, FpsFileFlags, select_sets
 
 _Several = Parameter(negative=())
 _BLIND = 1.0  # a threshold higher by so much lets ten times rarer windows pass
@@ -34,6 +35,7 @@ def enrol(
     label: Annotated[tuple[str, ...], _Several] = (),
     split: Annotated[tuple[str, ...], _Several] = (),
     clip: Annotated[tuple[str, ...], _Several] = (),
+    flags: FpsFileFlags = NO_FPS_FLAGS,
     keep: Annotated[bool, _Several] = False,
     name: str | None = None,
 ) -> None:
@@ -47,7 +49,7 @@ def enrol(
     base
         A model file that `dyadwatch train` wrote.
     paths
-        Clip files (clips.npz) or the folders that hold them.
+        Pose files and folders of any format that `publish file` reads, see docs/sources.md.
     out
         The model file to write, ending in .onnx.
     label
@@ -68,7 +70,7 @@ def enrol(
         data = _read(base)
         info = read_sealed(data, f"model {base}")
         status.update("reading clips")
-        normal = take_clips(_choose(paths or [], label, split, clip, info.skeleton), info)
+        normal = take_clips(_choose(paths or [], label, split, clip, flags, info.skeleton), info)
         for which, reason in normal.skipped:
             words.print(f"skipped {which}: {reason}", highlight=False)
         status.update(f"enrolling {normal.clips} clips")
@@ -124,7 +126,12 @@ def _threshold(base: Path) -> float:
 
 
 def _choose(
-    paths: Sequence[Path], labels: Sequence[str], splits: Sequence[str], ids: Sequence[str], layout: Layout
+    paths: Sequence[Path],
+    labels: Sequence[str],
+    splits: Sequence[str],
+    ids: Sequence[str],
+    flags: FileFlags,
+    layout: Layout,
 ) -> list[tuple[str, Clip]]:
     """The wanted clips, each with its file and id.
 
@@ -132,30 +139,19 @@ def _choose(
         ClipError: a file is unusable, or nothing is wanted; the message lists what there is.
         LayoutError: joints of a file do not map; names the file and every missing joint.
     """
-    there: list[tuple[str, Clip]] = []
-    for path in paths:
-        clips = read_clips(path)
+    if not paths:
+        raise ClipError(f"no clips given; expected 1 to {MOST_CLIPS} clips of a new normal")
+    chosen: list[tuple[str, Clip]] = []
+    for clips in select_sets(paths, labels, splits, flags):
         try:
             JointMap.between(clips.layout, layout)
         except LayoutError as error:
-            raise LayoutError(f"{path}: {error}") from None
-        there += [(f"{path}: {c.clip_id or f'clip {i}'}", c) for i, c in enumerate(clips)]
-    if not there:
-        raise ClipError(f"no clips given; expected 1 to {MOST_CLIPS} clips of a new normal")
-    chosen = [
-        (name, c)
-        for name, c in there
-        if (not labels or c.label in labels) and (not splits or c.split in splits) and (not ids or c.clip_id in ids)
-    ]
-    unknown = [i for i in ids if all(c.clip_id != i for _, c in there)]
+            raise LayoutError(f"{clips.name or 'clips'}: {error}") from None
+        chosen += [(f"{clips.name or 'clips'}: {c.clip_id or f'clip {i}'}", c) for i, c in enumerate(clips)]
+    unknown = [i for i in ids if all(c.clip_id != i for _, c in chosen)]
     if unknown:
-        raise ClipError(f"no clip has the id {', '.join(unknown)}; there are {_listed(c.clip_id for _, c in there)}")
-    if not chosen:
-        raise ClipError(
-            "no clip has the wanted label and split; there are "
-            + _listed(f"{c.label or '-'}/{c.split or '-'}" for _, c in there)
-        )
-    return chosen
+        raise ClipError(f"no clip has the id {', '.join(unknown)}; there are {_listed(c.clip_id for _, c in chosen)}")
+    return [(name, c) for name, c in chosen if not ids or c.clip_id in ids]
 
 
 def _listed(names: Iterable[str]) -> str:
