@@ -15,6 +15,8 @@ from dyadwatch.core.errors import ClipError
 from dyadwatch.core.readers.dataset import Dataset
 from dyadwatch.core.readers.declared import Axes, Declared
 from dyadwatch.core.readers.read import read_poses
+from dyadwatch.stream.recordings.clips import clip_sets
+from dyadwatch.stream.recordings.playback import Playback, is_recording
 
 _FPS_HELP = "Frames per second of files that do not tell, or tell it wrong."
 
@@ -62,13 +64,18 @@ def select_sets(
 ) -> list[ClipSet]:
     """The clips of pose files, those of some labels and splits only where given; what was skipped is told.
 
+    Of recordings, every pair of people while they are near each other is a clip.
+
     Raises:
         ClipError: a file is unusable, or nothing is left; the message lists what there is.
+        RecordingError: likewise, for recordings.
         ConfigError: the marker map is unusable.
     """
-    sets = read_poses(paths, flags.declared)
-    for data in sets:
+    recordings = [path for path in paths if is_recording(path)]
+    datasets = read_poses([path for path in paths if path not in recordings], flags.declared)
+    for data in datasets:
         tell_skipped(data)
+    sets: list[ClipSet] = [*datasets, *(_recorded(recordings) if recordings else ())]
     kept = [d.where(lambda c: (not label or c.label in label) and (not split or c.split in split)) for d in sets]
     kept = [k for k in kept if len(k)]
     if paths and not kept:
@@ -89,6 +96,14 @@ def select_clips(
         ConfigError: the marker map is unusable.
     """
     return [clip for data in select_sets(paths, label, split, flags) for clip in data]
+
+
+def _recorded(paths: Sequence[Path]) -> list[ClipSet]:
+    playback = Playback(paths)
+    sets = clip_sets(playback)
+    for note in playback.notes:
+        sys.stderr.write(f"{note}\n")
+    return sets
 
 
 def tell_skipped(data: Dataset) -> None:

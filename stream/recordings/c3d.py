@@ -35,7 +35,7 @@ def write_c3d(path: Path, clip: Clip, people: tuple[str, str]) -> None:
     start = 2 + blocks
     data = np.zeros((frames, points, 4), "<f4")
     positions = clip.joints.reshape(frames, points, 3)
-    unseen = np.isnan(positions).any(axis=-1)
+    unseen = np.asarray(np.isnan(positions).any(axis=-1))
     data[..., :3] = np.where(unseen[..., None], 0, positions)
     data[..., 3] = np.where(unseen, -1, 0)
     body = data.tobytes()

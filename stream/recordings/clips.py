@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
@@ -153,16 +152,18 @@ def recording_clips(
         yield from cutter.finish()
 
 
-def clip_sets(paths: Sequence[Path], *, fps: float = 30.0, least_s: float = 3.0) -> list[ClipSet]:
-    """The clips of recordings, one set for each layout that occurs.
+def clip_sets(playback: Playback, *, fps: float = 30.0, least_s: float = 3.0) -> list[ClipSet]:
+    """The clips of a recording, one set for each layout that occurs.
 
     Raises:
-        RecordingError: a file is no recording, or holds no two people near each other for long enough.
+        RecordingError: it holds no two people near each other for long enough.
     """
     by_layout: dict[tuple[str, ...], list[Clip]] = {}
-    for clip in recording_clips(Playback(paths), fps=fps, least_s=least_s):
+    for clip in recording_clips(playback, fps=fps, least_s=least_s):
         by_layout.setdefault(clip.layout.joints, []).append(clip)
     if not by_layout:
-        names = ", ".join(map(str, paths))
-        raise RecordingError(f"{names}: no two people stay near each other for {least_s:g} s; expected some who do")
+        names = ", ".join(str(r.path) for r in playback.recordings)
+        raise RecordingError(
+            f"{names:.300}: no two people stay near each other for {least_s:g} s; expected some who do"
+        )
     return [ClipSet(tuple(clips), clips[0].layout, "recordings") for clips in by_layout.values()]

@@ -123,7 +123,7 @@ def scene(frame: PoseFrame, log_time: int) -> bytes:
 def _entity(frame: PoseFrame, joints: np.ndarray, person: int, name: str, stamp: dict[str, int]) -> dict[str, Any]:
     red, green, blue = _COLOURS[person % len(_COLOURS)]
     colour = {"r": red, "g": green, "b": blue, "a": 1.0}
-    seen = ~np.isnan(joints).any(axis=1)
+    seen = np.asarray(~np.isnan(joints).any(axis=1))
     places = np.where(seen[:, None], joints, 0.0).round(4).tolist()
     at = [dict(zip("xyz", place, strict=True)) for place in places]
     ends = [at[k] for bone in frame.layout.bone_indices if seen[list(bone)].all() for k in bone]

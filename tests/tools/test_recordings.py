@@ -1,0 +1,193 @@
+"""The verbs that record, replay and look into recordings, as a user calls them."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import zmq
+
+from dyadwatch.core.clips import read_clips
+from dyadwatch.stream.publishers.simulator.scenario import make_scenario
+from dyadwatch.stream.recordings.channels import About
+from dyadwatch.stream.recordings.file import RecordingFile
+from dyadwatch.stream.recordings.playback import Playback
+from dyadwatch.stream.wire import encode_pose
+from dyadwatch.tools.benchmarks.recordings import measure_kills, measure_recording, measure_rerun
+from dyadwatch.tools.files import select_sets
+from dyadwatch.tools.live import free_address
+
+DYADWATCH = [sys.executable, "-m", "dyadwatch.tools.main"]
+# Low enough that a few seconds hold several events.
+SETTINGS = ["--set", "alarm.raise_at=1.2", "--set", "alarm.clear_at=0.8", "--set", "alarm.hold_s=0.5"]
+NS = 10**9
+
+
+def dyadwatch(*words: str | Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    done = subprocess.run([*DYADWATCH, *map(str, words)], capture_output=True, text=True, check=False, timeout=100)
+    assert done.returncode == code, done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Half a minute of two people, as `dyadwatch record` would have written it."""
+    path = tmp_path_factory.mktemp("recordings") / "two.mcap"
+    file = RecordingFile(path, About(run="5"))
+    for f in make_scenario(5, 2, duration_s=30.0, room_m=3.0).frames(30.0, source="hall", start_ns=1_700_000_000 * NS):
+        file.parts("pose.hall", encode_pose(replace(f, epoch=1)), f.stamp, f.stamp, f.seq)
+    file.close()
+    return path
+
+
+def events_in(lines: str) -> list[dict[str, Any]]:
+    return [m for m in map(json.loads, lines.splitlines()) if m["kind"] == "event"]
+
+
+def wait_for(address: str, topic: bytes) -> None:
+    """Returns once a detector at the address says something of the topic."""
+    with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+        socket.setsockopt(zmq.SUBSCRIBE, topic)
+        socket.connect(address)
+        assert socket.poll(60_000), "nothing was said for a minute"
+
+
+def told_live(folder: Path, replay: Callable[[str], Sequence[str | Path]]) -> list[dict[str, Any]]:
+    """The events of a detector in a process of its own that records, into which something is replayed."""
+    into, out = free_address(), free_address()
+    options = [f"wire.bind={into}", f"sinks.bind={out}", f"record.folder={folder}", "record.min_free_mb=0"]
+    command = [*DYADWATCH, "run", "--json", *SETTINGS, *(w for o in options for w in ("--set", o))]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as detector:
+        wait_for(out, b"status.")
+        dyadwatch(*replay(into))
+        detector.send_signal(signal.SIGTERM)
+        lines, _ = detector.communicate(timeout=60)
+    assert detector.returncode == 0
+    return events_in(lines)
+
+
+@pytest.mark.slow
+def test_replayed_live_and_detected_events_are_the_same(recording: Path, tmp_path: Path) -> None:
+    told = told_live(tmp_path / "a", lambda to: ("replay", recording, "--send-to", to, "--speed", "20"))
+    assert {e["type"] for e in told} >= {"open", "close"}
+    # What the detector recorded, detected without being told how it was set up ...
+    done = dyadwatch("detect", tmp_path / "a", "--json")
+    assert events_in(done.stdout) == told
+    assert f"all {len(told)} event messages are those of the live run" in done.stderr
+    # ... and set up otherwise.
+    other = dyadwatch("detect", tmp_path / "a", "--json", "--set", "alarm.raise_at=5", "--set", "alarm.clear_at=5")
+    assert events_in(other.stdout) != told
+    assert f"of {len(told)} recorded event messages {len(told)} did not come again, and 0 are new" in other.stderr
+    again = told_live(tmp_path / "b", lambda to: ("replay", tmp_path / "a", "--send-to", to, "--speed", "max"))
+    assert again == told
+    info = json.loads(dyadwatch("recordings", "info", tmp_path / "a", "--json").stdout)
+    assert info["sources"]["hall"]["events"] == sum(e["type"] == "open" for e in told)
+    assert (info["sources"]["hall"]["frames"], info["model"], info["notes"]) == (900, "simulated 1", [])
+    assert info["ended"] == {"shutdown": 1}
+
+
+def test_record_keeps_what_a_loop_replays_under_another_name_and_clock(recording: Path, tmp_path: Path) -> None:
+    to, out = free_address(), tmp_path / "out"
+    began = time.time_ns()
+    with subprocess.Popen(
+        [*DYADWATCH, "record", "--out", out, "--to", to], stderr=subprocess.PIPE, text=True
+    ) as process:
+        command = [
+            *DYADWATCH,
+            "replay",
+            recording,
+            "--send-to",
+            to,
+            "--speed",
+            "max",
+            "--as",
+            "yard",
+            "--rebase",
+            "--loop",
+        ]
+        with subprocess.Popen([*command, "--from", "1", "--to", "2"], stderr=subprocess.DEVNULL) as replay:
+            deadline = time.monotonic() + 60
+            while not out.is_dir() or len(list(Playback([out]).received() if any(out.iterdir()) else ())) < 70:
+                assert time.monotonic() < deadline
+                time.sleep(0.1)
+            replay.send_signal(signal.SIGINT)
+            assert replay.wait(30) == 0
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "1 sources, " in said.splitlines()[-1]
+    heads = list(Playback([out]).received())
+    assert {e.source for e in heads} == {"yard"}
+    assert began < heads[0].stamp < heads[0].log_time + NS
+    info = json.loads(dyadwatch("recordings", "info", out, "--json").stdout)
+    assert info["sources"]["yard"]["runs"] >= 2
+
+
+def test_cut_export_and_train_on_a_recording(recording: Path, tmp_path: Path) -> None:
+    dyadwatch("recordings", "cut", recording, "--from", "5", "--to", "25", "--out", tmp_path / "c.mcap")
+    assert Playback([tmp_path / "c.mcap"]).seconds == pytest.approx(20, abs=0.05)
+    dyadwatch("recordings", "export", tmp_path / "c.mcap", "--out", tmp_path / "clips", "--fps", "15")
+    clips = read_clips(tmp_path / "clips" / "hall-kinect25")
+    (direct,) = select_sets([tmp_path / "c.mcap"])
+    assert sum(map(len, direct)) == pytest.approx(2 * sum(map(len, clips)), rel=0.02)
+    assert all(c.session == "hall 2023-11-14T22" for c in direct)
+    assert np.isfinite(direct[0].joints).all()
+    dyadwatch("recordings", "export", tmp_path / "c.mcap", "--out", tmp_path / "c3d", "--format", "c3d")
+    assert list((tmp_path / "c3d").glob("hall-1-2-*.c3d"))
+
+
+@pytest.mark.parametrize(
+    ("words", "text"),
+    [
+        (("detect", "{no}"), "is empty; expected a recording (.mcap)"),
+        (("replay", "{good}", "--speed", "0"), "--speed is '0'; expected a positive factor of real time, or max"),
+        (
+            ("replay", "{good}", "--as", "two words"),
+            "source is 'two words'; expected 1-64 characters of A-Z a-z 0-9 _ -",
+        ),
+        (
+            ("recordings", "export", "{good}", "--out", "x", "--fps", "0"),
+            "--fps is 0; expected 1 to 240 frames a second",
+        ),
+    ],
+)
+def test_mistakes_are_told_in_one_sentence(recording: Path, tmp_path: Path, words: tuple[str, ...], text: str) -> None:
+    (tmp_path / "no.mcap").touch()
+    places = {"no": tmp_path / "no.mcap", "good": recording}
+    said = dyadwatch(*(w.format(**places) for w in words), code=2).stderr
+    assert said.startswith("dyadwatch: ")
+    assert text in said
+    assert len(said.splitlines()) == 1
+
+
+def test_a_kill_loses_less_than_a_second(tmp_path: Path) -> None:
+    assert 0 <= measure_kills(tmp_path, 1, seed=3)["worst_s"] < 1.0
+
+
+def test_the_other_measurements_count(tmp_path: Path) -> None:
+    cost = measure_recording(tmp_path / "r", sources=2, people=2, seconds=1.5, seed=0)
+    assert (cost["sent"], cost["frames"], cost["lost"]) == (90, 90, 0)
+    assert 0 < cost["writing_percent"] < cost["process_percent"]
+    rerun = measure_rerun(tmp_path, 10.0, seed=5)
+    assert rerun["windows"] > 0
+    assert rerun["speed"] == pytest.approx(10 / rerun["wall_s"], rel=0.1)
+
+
+def test_the_reader_in_the_document_reads(recording: Path, tmp_path: Path, repo_root: Path) -> None:
+    text = (repo_root / "docs" / "recordings.md").read_text("utf8")
+    code = text.partition("<!-- reader -->\n```python\n")[2].partition("```")[0]
+    done = subprocess.run(
+        [sys.executable, "-c", code, recording], capture_output=True, text=True, check=True, timeout=60
+    )
+    lines = done.stdout.splitlines()
+    assert len(lines) == 900
+    assert lines[0].startswith(f"{1_700_000_000 * NS} hall {1_700_000_000 * NS} 1.")
