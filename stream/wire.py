@@ -60,6 +60,8 @@ class _Version(Struct):
     v: int
 
 
+_FAST_REACH, _FAST_LARGE, _FAST_SMALL = 0.99 * FARTHEST_M, 0.99 * LARGEST_BODY_M, 1.01 * SMALLEST_BODY_M
+
 _decode_header = msgspec.msgpack.Decoder(Header).decode
 _decode_version = msgspec.msgpack.Decoder(_Version).decode
 _encode_header = msgspec.msgpack.Encoder().encode
@@ -127,8 +129,11 @@ def decode_pose(parts: Sequence[bytes], limits: WireOptions) -> PoseFrame:
     payload = parts[2]
     # Any 32 bits may come in: signalling NaNs and sums past the largest float are judged, not warned about.
     with np.errstate(all="ignore"):
-        joints, confidence = _joints_and_confidence(_values(header, payload), header)
-        _check_bodies(joints, header)
+        values = _values(header, payload)
+        ordinary = _ordinary(values, header)
+        joints, confidence = ordinary or _joints_and_confidence(values, header)
+        if ordinary is None:
+            _check_bodies(joints, header)
     ids = None if header.ids is None else tuple(header.ids)
     h = header
     return PoseFrame(h.source, h.epoch, h.seq, h.stamp, h.clock, layout, joints, confidence, ids)
@@ -231,6 +236,29 @@ def _values(header: Header, payload: bytes) -> NDArray[np.float32]:
         )
     values = np.frombuffer(payload, "<f4").reshape(people, joints, channels)
     return values if sys.byteorder == "little" else values.astype(np.float32)
+
+
+def _ordinary(values: NDArray[np.float32], header: Header) -> tuple[NDArray[np.float32], NDArray[np.float32]] | None:
+    """What nearly every frame is, at a third of the cost: metres, Y up, everything seen, everybody of plausible size.
+
+    None for anything else, and for what lies so near a limit that rounding could decide.
+    """
+    if header.axes != "y-up" or header.units != "m" or not values.size:
+        return None
+    for high, low in zip(values.max(axis=1).tolist(), values.min(axis=1).tolist(), strict=True):
+        dx, dy, dz = high[0] - low[0], high[1] - low[1], high[2] - low[2]
+        # Every comparison with NaN is false.
+        near = all(-_FAST_REACH < v < _FAST_REACH for v in (*high[:3], *low[:3]))
+        if not (near and dx < _FAST_LARGE and dy < _FAST_LARGE and dz < _FAST_LARGE):
+            return None
+        if not (dx > _FAST_SMALL or dy > _FAST_SMALL or dz > _FAST_SMALL):
+            return None
+        if len(high) == 4 and not (low[3] >= 0 and high[3] <= 1):
+            return None
+    joints = np.array(values[..., :3])
+    if values.shape[2] == 3:
+        return joints, np.ones(joints.shape[:2], np.float32)
+    return joints, np.array(values[..., 3])
 
 
 def _joints_and_confidence(

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from msgspec import structs
 
 from dyadwatch.core.errors import WireError
 from dyadwatch.core.layouts import COCO17, LAYOUTS, UPPER11
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.stream import wire
 from dyadwatch.stream.config import WireOptions
 from dyadwatch.stream.wire import Header, decode_pose, encode_pose, topic_source
 
@@ -492,3 +494,32 @@ def test_the_encoder_names_a_layout_only_when_its_joints_are_those() -> None:
     head = msgpack.unpackb(encode_pose(frame)[1])
     assert "layout" not in head
     assert head["joints"] == list(UPPER11.joints[:5])
+
+
+@given(
+    st.integers(1, 4),
+    st.sampled_from([3, 4]),
+    st.lists(
+        st.sampled_from([0.0, 1.0, -1.7, 3.46, 3.5, 3.52, 0.05, 0.0506, 991.0, 1000.0, 1001.0, np.nan, np.inf]),
+        max_size=4,
+    ),
+    st.integers(0, 2**31),
+)
+def test_the_short_way_of_ordinary_frames_leads_where_the_long_one_does(
+    people: int, channels: int, odd: list[float], seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    values = rng.uniform(0, 1, (people, 11, channels)).astype(np.float32)
+    for value in odd:
+        values.flat[rng.integers(values.size)] = value
+    header = Header(v=1, source="a", epoch=1, seq=0, stamp=0, shape=(people, 11, channels), layout="upper11")
+    short = wire._ordinary(values, header)
+    assert short is not None or odd
+    if short is not None:
+        joints, confidence = wire._joints_and_confidence(values, header)
+        wire._check_bodies(joints, header)
+        assert np.array_equal(short[0], joints)
+        assert np.array_equal(short[1], confidence)
+        assert short[0].flags["C_CONTIGUOUS"]
+    declared = structs.replace(header, units="cm")
+    assert wire._ordinary(values, declared) is None
