@@ -45,7 +45,8 @@ def replay(
     send_to
         Where the detector listens.
     speed
-        Times real time, such as 0.1 or 20; max: as fast as the detector takes it.
+        Times real time, such as 0.1 or 20; max: without waiting. A detector that cannot score so fast sheds windows and
+        says so, unless its scorer.max_queue holds them.
     from_
         Where to begin: seconds from the beginning, or a time such as 2026-11-21T14:30:00 (UTC).
     to
