@@ -126,7 +126,7 @@ def _send(address: str, sources: int, people: int, seconds: float, seed: int) ->
 
 
 def measure_recording(folder: Path, sources: int, people: int, seconds: float, seed: int) -> dict[str, float]:
-    """Processor time and bytes of recording what a process of its own sends in real time."""
+    """Processor time and bytes of recording, in this process, what a process of its own sends in real time."""
     address = free_address()
     listener = Listener(WireOptions(bind=address), RecordOptions(folder=str(folder), min_free_mb=0))
     stop = threading.Event()
