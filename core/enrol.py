@@ -30,7 +30,7 @@ from dyadwatch.core.clips import Clip
 from dyadwatch.core.errors import ArtefactError, ClipError
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.metric import Metric, Support
-from dyadwatch.core.neighbours import NEAREST
+from dyadwatch.core.neighbours import ENOUGH_FOR_NEAREST
 from dyadwatch.core.onnx_graph import OnnxGraph
 from dyadwatch.core.recordings import Recording, Windows, cut, from_second, pieces, usable_runs
 from dyadwatch.core.score_maps import (
@@ -236,8 +236,9 @@ def enrol(
     """
     info, metric = base.info, base.metric
     windows = _at_most(_MOST_SUPPORT, normal.recordings, info.frames, 1)
-    if len(windows) < NEAREST:  # the graph takes so many, though they be the same
-        windows = windows.take(np.resize(np.arange(len(windows)), NEAREST))
+    real = len(windows)
+    if real < ENOUGH_FOR_NEAREST:  # the graph takes a mean of several; of the same one it is the nearest alone
+        windows = windows.take(np.repeat(np.arange(len(windows)), ENOUGH_FOR_NEAREST))
     support, own = Support.of_windows(metric, windows.joints), windows.unit
     if keep:
         support, own = base.support + support, np.concatenate([np.full(len(base.support), -1), windows.unit])
@@ -255,7 +256,7 @@ def enrol(
     calibration["evidence"] |= {
         "method": _method(normal, guessed) + "; " + calibration["evidence"]["method"],
         "enrolled_clips": normal.clips,
-        "real_windows": len(windows),
+        "real_windows": real,
         "hours": round(sum(len(r.joints) for r in normal.recordings) / info.fps / 3600, 4),
         "distance_median": round(float(np.median(distances.plain)), 3),
     }

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.neighbours import NEAREST, NearestNeighbour, projected, squared_distances
+from dyadwatch.core.neighbours import NearestNeighbour, nearest_of, projected, squared_distances
 from dyadwatch.core.statistics import Scaling, Statistics, mean_distances
 
 _CHUNK = 1000  # windows at a time; bounds memory, changes nothing
@@ -56,13 +56,14 @@ class Metric:
                 is True.
         """
         plain, whitened = np.zeros(len(values), np.float32), np.zeros(len(values), np.float32)
+        nearest = nearest_of(len(support))
         for at in range(0, len(values), _CHUNK):
             part = slice(at, at + _CHUNK)
             scaled = self.scaling(values[part])
             seen = [self.compared(v) for v in (scaled, scaled[:, self.statistics.swap])]
             may = None if allowed is None else np.tile(allowed[part], 2)
             found = _squared(seen, support.compared, may)
-            best = np.partition(found, min(NEAREST, found.shape[1]) - 1, axis=1)[:, :NEAREST]
+            best = np.partition(found, nearest - 1, axis=1)[:, :nearest]
             root = np.sqrt(best / len(self.statistics))
             plain[part] = np.mean(root, axis=1, where=np.isfinite(root))
             if self.precision is not None:

@@ -17,10 +17,15 @@ from numpy.typing import NDArray
 from dyadwatch.core.statistics import Scaling, Statistics
 
 NEAREST = 3  # normal windows whose mean distance counts: one odd window among the normal ones hides nothing
-_KNEE = 2.0  # spreads; a limb that the sensor lost still does not outweigh everything else
+ENOUGH_FOR_NEAREST = 10  # support windows; among fewer the nearest alone counts, for the next ones are far
 _DIRECTIONS = 256
 _SHRINKAGE = 0.005  # of the mean variance, added to every variance: what never varied must not rule
 _WHITEN_FROM = 600  # windows' lengths of normal recordings
+
+
+def nearest_of(support: int) -> int:
+    """How many of so many support windows the mean distance is taken to."""
+    return NEAREST if support >= ENOUGH_FOR_NEAREST else 1
 
 
 def squared_distances(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
@@ -93,7 +98,7 @@ class NearestNeighbour:
             seed: where spreading begins.
             chosen: rows that are the support; None lets `most` and `seed` choose.
         """
-        scaling = Scaling.fit(values, statistics, _KNEE)
+        scaling = Scaling.fit(values, statistics)
         scaled = scaling(values)
         axes, spread = principal_axes(scaled, statistics) if project or whiten else (None, None)
         if chosen is None:
@@ -117,7 +122,8 @@ class NearestNeighbour:
         scaled, bank = self.scaling(values), self.compared(self.support)
         seen = [self.compared(v) for v in (scaled, scaled[:, self.statistics.swap])]
         distances = self._both_orders(seen, bank, allowed)
-        best = np.sort(np.sqrt(np.partition(distances, _last(distances), axis=1)[:, :NEAREST] / len(self.statistics)))
+        count = nearest_of(len(bank))
+        best = np.sqrt(np.partition(distances, count - 1, axis=1)[:, :count] / len(self.statistics))
         found = distances.argmin(axis=1)
         whitened = np.zeros(len(values), np.float32)
         if self.precision is not None:
@@ -136,10 +142,6 @@ class NearestNeighbour:
         """Squared distances to the support, as it is and with the persons exchanged; shape (N, 2 support)."""
         both = np.concatenate([squared_distances(s, bank) for s in seen], axis=1)
         return both if allowed is None else np.where(np.tile(allowed, 2), both, np.inf)
-
-
-def _last(distances: NDArray[np.floating]) -> int:
-    return min(NEAREST, distances.shape[1]) - 1
 
 
 def projected(scaled: NDArray[np.floating], axes: NDArray[np.floating]) -> NDArray[np.float32]:

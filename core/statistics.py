@@ -183,19 +183,18 @@ class Scaling:
     scale: NDArray[np.float32]
 
     @classmethod
-    def fit(cls, values: NDArray[np.floating], statistics: Statistics, knee: float = 1.0) -> Scaling:
+    def fit(cls, values: NDArray[np.floating], statistics: Statistics) -> Scaling:
         """Centre: the median over both orders of the persons. Scale: the root mean square spread of each kind.
 
         Arguments:
             values: normal statistics, shape (N, F), N >= 1.
-            knee: spreads from the centre at which asinh begins to count less.
         """
         both = np.concatenate([values, values[:, statistics.swap]]).astype(np.float64)
         centre = np.median(both, axis=0)
         spread = np.square(both - both.mean(axis=0)).mean(axis=0)
         kinds = statistics.blocks
         total = np.bincount(kinds, weights=spread) / np.bincount(kinds)
-        scale = knee * np.sqrt(np.maximum(total, 1e-6))[kinds]
+        scale = np.sqrt(np.maximum(total, 1e-6))[kinds]
         return cls(centre.astype(np.float32), scale.astype(np.float32))
 
     def __call__(self, values: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dyadwatch.core.iadnet.frame import PairFrame
 from dyadwatch.core.iadnet.steady import mean_over_time, row_dot, steady_log
-from dyadwatch.core.neighbours import NEAREST, NearestNeighbour
+from dyadwatch.core.neighbours import NearestNeighbour, nearest_of
 from dyadwatch.core.statistics import (
     DISTANCE_FLOOR_M,
     PER_PAIR,
@@ -108,7 +108,7 @@ class Neighbours(nn.Module):
         statistics = bank.statistics
         self.related = len(statistics.joints)
         self.pairs = statistics.sizes[0]
-        self.nearest = min(NEAREST, len(bank.support))
+        self.nearest = nearest_of(len(bank.support))
         spread = np.zeros((joints, self.related), np.float32)
         spread[list(statistics.joints), range(self.related)] = 1
         compared = torch.from_numpy(bank.compared(bank.support))

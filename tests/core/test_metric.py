@@ -43,7 +43,9 @@ def test_the_scorer_of_few_shot_evaluation() -> None:
     score = support_scorer(metric, WINDOWS[30:35])
     bank = NearestNeighbour(STATISTICS, metric.scaling, metric.scaling(VALUES[30:35]), metric.axes)
     np.testing.assert_allclose(score(WINDOWS), bank(VALUES).distance, atol=2e-3)  # the support is kept in halves
-    np.testing.assert_allclose(score(WINDOWS[:, ::-1]), score(WINDOWS), rtol=1e-3)  # in either order of the persons
+    np.testing.assert_allclose(
+        score(WINDOWS[:, ::-1]), score(WINDOWS), rtol=1e-3, atol=2e-3
+    )  # in either order of the persons
     assert score(WINDOWS[30:35]).mean() < 0.7 * score(WINDOWS[35:]).mean()
 
 
