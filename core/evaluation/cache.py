@@ -87,7 +87,8 @@ class ResultCache:
             document = json.loads(file.read_text("utf8"))
         except (OSError, ValueError):
             return None
-        return document["result"] if isinstance(document, dict) and document.get("made_from") == made_from else None
+        wanted = json.loads(json.dumps(made_from))  # a tuple comes back as a list
+        return document["result"] if isinstance(document, dict) and document.get("made_from") == wanted else None
 
     def put(self, made_from: dict[str, Any], result: dict[str, Any]) -> None:
         """Keeps a document; whole or not at all, whenever the run is stopped."""

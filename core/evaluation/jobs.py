@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dyadwatch.core.errors import TrainingError
@@ -95,6 +95,8 @@ class Status:
         job: the one being done.
         left_s: seconds to go, from what jobs of the same method took; None while nothing is known.
         step: what the job says of itself.
+        at_least: whether jobs of unknown length come on top of `left_s`.
+        part: name of the plan that the job is of, where there are several.
     """
 
     done: int
@@ -102,20 +104,39 @@ class Status:
     job: str
     left_s: float | None
     step: Progress | None = None
+    at_least: bool = False
+    part: str = ""
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A job of one of several plans."""
+
+    part: str
+    plan: Plan
+    job: Job
+
+    @property
+    def kind(self) -> tuple[str, str, bool]:
+        """Jobs of a kind take about as long: same data, same protocol, and trained or not."""
+        return self.plan.digest, self.plan.protocol, "train" in self.job.made_from
 
 
 class _Clock:
-    """Guesses the time left: the mean of the same method so far, else of all methods."""
+    """Guesses the time left: the mean of the same method so far, else of its kind."""
 
     def __init__(self) -> None:
-        self.spent: dict[str, list[float]] = defaultdict(list)
+        self._spent: dict[tuple, list[float]] = defaultdict(list)
 
-    def left(self, todo: Sequence[Job]) -> float | None:
-        every = [s for spent in self.spent.values() for s in spent]
-        if not every:
-            return None
-        known = {m: sum(s) / len(s) for m, s in self.spent.items()}
-        return sum(known.get(j.method, sum(every) / len(every)) for j in todo)
+    def add(self, task: _Task, seconds: float) -> None:
+        for key in ((*task.kind, task.job.method), task.kind):
+            self._spent[key].append(seconds)
+
+    def left(self, todo: Sequence[_Task]) -> tuple[float | None, bool]:
+        """Seconds, and whether tasks of unknown length come on top."""
+        spent = [self._spent.get((*t.kind, t.job.method)) or self._spent.get(t.kind) for t in todo]
+        known = [sum(s) / len(s) for s in spent if s]
+        return (sum(known) if known else None), len(known) < len(todo)
 
 
 def identity(plan: Plan, job: Job) -> dict[str, Any]:
@@ -134,33 +155,53 @@ def identity(plan: Plan, job: Job) -> dict[str, Any]:
 
 def run_jobs(plan: Plan, cache: ResultCache, tell: Callable[[Status], None]) -> list[Done]:
     """Does every job, or takes its result from the cache; a training that gives up is told, not fatal."""
-    done: list[Done] = []
+    return run_plans([("", plan)], cache, tell)[0]
+
+
+def run_plans(
+    parts: Sequence[tuple[str, Plan]], cache: ResultCache, tell: Callable[[Status], None]
+) -> list[list[Done]]:
+    """The same for several plans with a name each, one after the other; the time left is that of all.
+
+    Returns:
+        What was done, in the order of the plans.
+    """
+    tasks = [_Task(name, plan, job) for name, plan in parts for job in plan.jobs]
+    kept = [cache.get(identity(t.plan, t.job)) for t in tasks]
     clock = _Clock()
-    for i, job in enumerate(plan.jobs):
-        left = clock.left(plan.jobs[i:])
+    for task, document in zip(tasks, kept, strict=True):
+        if document is not None:
+            clock.add(task, document["seconds"])
+    out: list[list[Done]] = [[] for _ in parts]
+    which = [i for i, (_, plan) in enumerate(parts) for _ in plan.jobs]
+    for i, task in enumerate(tasks):
+        left, more = clock.left([t for t, document in zip(tasks[i:], kept[i:], strict=True) if document is None])
+        status = Status(i, len(tasks), task.job.name, left, None, more, task.part)
+        tell(status)
+        # another run may have done it in the meantime
+        document = kept[i] or cache.get(identity(task.plan, task.job))
+        done = _do(task, status, tell) if document is None else _taken(task.job, document)
+        if document is None:
+            clock.add(task, done.seconds)
+            cache.put(identity(task.plan, task.job), _plain(done))
+        out[which[i]].append(done)
+    tell(Status(len(tasks), len(tasks), "", 0.0))
+    return out
 
-        def listen(step: Progress, i: int = i, name: str = job.name, left: float | None = left) -> None:
-            tell(Status(i, len(plan.jobs), name, left, step))
 
-        tell(Status(i, len(plan.jobs), job.name, left))
-        made_from = identity(plan, job)
-        kept = cache.get(made_from)
-        if kept is None:
-            started = time.monotonic()
-            error = ""
-            try:
-                result = job.run(listen)
-            except TrainingError as e:
-                result, error = Result([]), str(e)
-            seconds = time.monotonic() - started
-            clock.spent[job.method].append(seconds)
-            done.append(Done(job, result.figures, result.remarks, seconds, False, error))
-            cache.put(made_from, _plain(done[-1]))
-        else:
-            figures = [Figure(**{**f, "replicates": tuple(f["replicates"])}) for f in kept["figures"]]
-            done.append(Done(job, figures, kept["remarks"], kept["seconds"], True, kept["error"]))
-    tell(Status(len(plan.jobs), len(plan.jobs), "", 0.0))
-    return done
+def _do(task: _Task, status: Status, tell: Callable[[Status], None]) -> Done:
+    started = time.monotonic()
+    error = ""
+    try:
+        result = task.job.run(lambda step: tell(replace(status, step=step)))
+    except TrainingError as e:
+        result, error = Result([]), str(e)
+    return Done(task.job, result.figures, result.remarks, time.monotonic() - started, False, error)
+
+
+def _taken(job: Job, kept: dict[str, Any]) -> Done:
+    figures = [Figure(**{**f, "replicates": tuple(f["replicates"])}) for f in kept["figures"]]
+    return Done(job, figures, kept["remarks"], kept["seconds"], True, kept["error"])
 
 
 def _plain(done: Done) -> dict[str, Any]:

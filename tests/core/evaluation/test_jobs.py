@@ -12,8 +12,9 @@ import pytest
 from dyadwatch.core.clips import ClipSet
 from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.evaluation.cache import ResultCache, code_digest, data_digest, default_cache, meaning
-from dyadwatch.core.evaluation.jobs import Job, Plan, Result, Status, identity, run_jobs
+from dyadwatch.core.evaluation.jobs import Job, Plan, Result, Status, identity, run_jobs, run_plans
 from dyadwatch.core.evaluation.measures import Figure
+from dyadwatch.core.training.options import Progress
 
 
 class StoppedError(Exception):
@@ -68,6 +69,14 @@ def test_anything_that_matters_makes_it_anew(tmp_path: Path, change: str) -> Non
     assert ran == ["a", "a"]
 
 
+def test_options_that_are_tuples_are_found_again(tmp_path: Path) -> None:
+    ran: list[str] = []
+    job = replace(jobs_of(ran)[0], made_from={"train": {"without": ("flow",), "layout": None}})
+    for _ in range(2):
+        run_jobs(plan([job]), ResultCache(tmp_path), lambda s: None)
+    assert ran == ["a"]
+
+
 def test_a_damaged_file_is_made_anew(tmp_path: Path) -> None:
     ran: list[str] = []
     job = jobs_of(ran)[0]
@@ -99,6 +108,45 @@ def test_progress_names_the_job_and_the_time_left() -> None:
     ]  # fmt: skip
     assert told[0].left_s is None
     assert told[1].left_s is not None
+
+
+def test_several_plans_share_the_time_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
+    def takes(seconds: float) -> Callable:
+        def job(listen: Callable) -> Result:
+            nonlocal now
+            listen(Progress("encoder", 1, 2))
+            now += seconds
+            return Result([])
+
+        return job
+
+    monkeypatch.setattr("dyadwatch.core.evaluation.jobs.time.monotonic", lambda: now)
+    first = Plan("one-class", "x", [Job(m, "", f, 0, {}, (), takes(t)) for f in "12" for m, t in (("a", 1), ("b", 5))])
+    trained = {"train": {}}
+    second = Plan("few-shot", "y", [Job(m, "", "1", 0, trained, (), takes(t)) for m, t in (("c", 60), ("d", 80))])
+    told: list[Status] = []
+    parts = [("first", first), ("second", second)]
+    done = run_plans(parts, ResultCache(tmp_path), told.append)
+    assert [[d.job.method for d in part] for part in done] == [["a", "b", "a", "b"], ["c", "d"]]
+    began = [s for s in told if s.step is None]
+    assert [(s.part, s.done, s.left_s, s.at_least) for s in began] == [
+        ("first", 0, None, True), ("first", 1, 3, True), ("first", 2, 6, True), ("first", 3, 5, True),
+        ("second", 4, None, True), ("second", 5, 60, False), ("", 6, 0, False),
+    ]  # fmt: skip
+    assert [(s.part, s.job, s.step.stage) for s in told if s.step][-1] == ("second", "d, 1, seed 0", "encoder")
+
+
+def test_kept_results_foretell_how_long_the_others_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = iter([0.0, 7.0])
+    jobs = jobs_of([])
+    with monkeypatch.context() as patch:
+        patch.setattr("dyadwatch.core.evaluation.jobs.time.monotonic", lambda: next(seconds))
+        run_jobs(plan(jobs[:1]), ResultCache(tmp_path), lambda s: None)
+    told: list[Status] = []
+    run_jobs(plan(jobs), ResultCache(tmp_path), told.append)
+    assert told[0].left_s == 14  # two more of the same kind; the first is there
 
 
 def test_data_are_known_by_all_they_hold(folded: ClipSet) -> None:
