@@ -21,9 +21,11 @@ from dyadwatch.core.evaluation.baselines import nearest_neighbour, nearest_to
 from dyadwatch.core.evaluation.cache import data_digest
 from dyadwatch.core.evaluation.jobs import Job, Plan, Result
 from dyadwatch.core.evaluation.measures import Scored, figure, resamplings
+from dyadwatch.core.evaluation.model import MODEL
 from dyadwatch.core.evaluation.one_class import plan_one_class
 from dyadwatch.core.evaluation.settings import Settings
 from dyadwatch.core.evaluation.windows import Fold, Judged, folds_of
+from dyadwatch.core.metric import Metric, support_scorer
 from dyadwatch.core.statistics import Scaling, Statistics
 from dyadwatch.core.training.options import Listener, TrainOptions
 
@@ -95,6 +97,12 @@ def scaled_by_known(known: Known) -> Enrol:
     return enrol
 
 
+def enrolled(known: Known) -> Enrol:
+    """As `dyadwatch enrol` does it: what matters is learnt from the known, what is normal is the support set alone."""
+    metric = Metric.fit(known.statistics, known.statistics(known.windows))
+    return lambda support: support_scorer(metric, support)
+
+
 @dataclass(frozen=True)
 class Shot:
     """A way of enrolling: the method, the modules of `dyadwatch.core` it depends on, and whether chance is in it."""
@@ -107,6 +115,7 @@ class Shot:
 SHOT_METHODS: dict[str, Shot] = {
     "nearest neighbour": Shot(support_only),
     "nearest neighbour, scaled by known categories": Shot(scaled_by_known),
+    MODEL: Shot(enrolled, code=("metric",)),
 }
 
 

@@ -1,9 +1,7 @@
-"""From the figures of all jobs to what people and programs read: Markdown and JSON."""
+"""From the figures of all jobs to means with intervals and spreads, and to a document for programs."""
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -84,13 +82,13 @@ def _spread(means: dict[str, float]) -> float | None:
     return round(float(np.std(list(means.values()))), 4) if len(means) > 1 else None
 
 
-def as_json(plan: Plan, done: Sequence[Done], about: dict[str, Any]) -> str:
-    """Everything that was measured, without the resamplings.
+def as_document(plan: Plan, done: Sequence[Done], about: dict[str, Any]) -> dict[str, Any]:
+    """Everything that was measured, without the resamplings, as plain values.
 
     Arguments:
         about: what the command adds: the data set, its options.
     """
-    document = {
+    return {
         "protocol": plan.protocol,
         "data_sha256": plan.digest,
         **about,
@@ -108,59 +106,3 @@ def as_json(plan: Plan, done: Sequence[Done], about: dict[str, Any]) -> str:
             for d in done
         ],
     }
-    return json.dumps(document, indent=1, allow_nan=False) + "\n"
-
-
-def as_markdown(plan: Plan, done: Sequence[Done], about: Sequence[str]) -> str:
-    """The table for people.
-
-    Arguments:
-        about: sentences on the data and the run, above the table.
-    """
-    table = entries(done)
-    lines = [f"## {plan.protocol}", "", *(f"{line}  " for line in (*about, *plan.notes)), ""]
-    measures = list(dict.fromkeys(e.measure for e in table))
-    rows = list(dict.fromkeys(e.row for e in table))
-    cell = {(e.row, e.measure): e for e in table}
-    if len(measures) == 1:
-        lines += _single(table)
-    else:
-        lines += _grid(["method", *measures], [[r, *(_text(cell.get((r, m))) for m in measures)] for r in rows])
-    categories = sorted({c for e in table for c in e.by_category if c})
-    for measure in measures if len(categories) > 1 else ():
-        lines += [f"By category, {measure}:", ""]
-        body = [
-            [r, *(_number(cell[r, measure].by_category.get(c)) for c in categories)]
-            for r in rows
-            if (r, measure) in cell
-        ]
-        lines += _grid(["method", *categories], body)
-    failed = [d for d in done if d.error]
-    if failed:
-        lines += ["Given up:", "", *(f"- {d.job.name}: {d.error}" for d in failed), ""]
-    return "\n".join(lines)
-
-
-def _single(table: list[Entry]) -> list[str]:
-    head = ["method", "AUROC", "95 %", "fold spread", "seed spread", "lowest category"]
-    body = []
-    for e in table:
-        lowest = min(e.by_category.items(), key=lambda kv: kv[1], default=("", math.nan))
-        interval = f"{_number(e.low)}-{_number(e.high)}"
-        last = f"{lowest[1]:.3f} {lowest[0]}" if len(e.by_category) > 1 else "-"
-        body.append([e.row, _number(e.value), interval, _number(e.fold_spread), _number(e.seed_spread), last])
-    return _grid(head, body)
-
-
-def _text(entry: Entry | None) -> str:
-    if entry is None or entry.value is None:
-        return "-"
-    return f"{entry.value:.3f} ({_number(entry.low)}-{_number(entry.high)})"
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
-
-
-def _grid(head: list[str], body: list[list[str]]) -> list[str]:
-    return [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}", *(f"| {' | '.join(row)} |" for row in body), ""]

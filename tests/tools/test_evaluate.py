@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
 import numpy as np
 import pytest
+from cyclopts import App
 
-from dyadwatch.core.clips import Clip, write_clips
+from dyadwatch.core.clips import Clip, read_clips, write_clips
 from dyadwatch.core.errors import ClipError, DyadwatchError
 from dyadwatch.core.evaluation.protocols import PROTOCOLS
 from dyadwatch.core.layouts import UPPER11
 from dyadwatch.tools import evaluate as verb
-from dyadwatch.tools.evaluate import RUNNERS, Protocol, Report, Request, evaluate, run_offline
+from dyadwatch.tools import evaluate_offline
+from dyadwatch.tools.evaluate import Protocol, evaluate, run
+from dyadwatch.tools.evaluate_flags import EvaluationFlags
+from dyadwatch.tools.evaluate_offline import data_sets
+from dyadwatch.tools.evaluate_request import Report, Request, chosen_settings
+from dyadwatch.tools.tables_file import BEGIN, END
 
 
 @pytest.fixture(scope="module")
@@ -37,23 +44,28 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_every_protocol_has_a_runner() -> None:
-    assert set(get_args(Protocol)) == set(RUNNERS) == {*PROTOCOLS, "live"}
+def test_every_protocol_is_offered() -> None:
+    assert set(get_args(Protocol)) == {*PROTOCOLS, "live", "all"}
 
 
 def test_table_and_files_are_written_and_kept(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out, document, cache = tmp_path / "t.md", tmp_path / "t.json", tmp_path / "cache"
+    out, document = tmp_path / "t.md", tmp_path / "t.json"
+    flags = EvaluationFlags(cache=tmp_path / "cache")
     for _ in range(2):
-        evaluate(data, protocol="one-class", quick=True, cache=cache, out=out, json=document, threads=1)
+        evaluate(data, protocol="one-class", quick=True, flags=flags, out=out, json_out=document, threads=1)
     captured = capsys.readouterr()
     assert captured.out == 2 * (out.read_text("utf8") + "\n")
-    assert "10/10 dyadwatch, near, fold1, seed 0 about" in captured.err
+    assert "1/10 nearest neighbour, far, fold1, seed 0" in captured.err
     assert "10 jobs, 10 of them from the cache" in captured.err
     table = {e["row"]: e["value"] for e in json.loads(document.read_text("utf8"))["table"]}
     assert table["nearest neighbour"] == 1
     assert table["dyadwatch"] > 0.9
     assert "A quick run: one fold, one seed, fewer steps." in out.read_text("utf8")
     assert "20 clips, 0 skipped" in out.read_text("utf8")
+    assert "No *relation* of dyadwatch: there were fewer than ten minutes of pairs" in out.read_text("utf8")
+    assert "| dyadwatch: " not in out.read_text("utf8")
+    evaluate(data, protocol="one-class", quick=True, flags=flags, json=True, threads=1)
+    assert json.loads(capsys.readouterr().out) == json.loads(document.read_text("utf8"))
 
 
 def test_options_reach_the_settings(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,16 +73,48 @@ def test_options_reach_the_settings(data: Path, monkeypatch: pytest.MonkeyPatch)
 
     def spy(request: Request) -> Report:
         requests.append(request)
-        return Report("", "")
+        return Report("", {})
 
-    monkeypatch.setitem(verb.RUNNERS, "broken-pairs", spy)
-    evaluate(
-        data, protocol="broken-pairs", seeds=2, steps=9, method=("Mahalanobis",), no_cache=True, window_s=1.0, threads=1
-    )
+    monkeypatch.setattr(verb, "run", spy)
+    app = App()
+    app.default(evaluate)
+    words = "--protocol broken-pairs --seeds 2 --steps 9 --method Mahalanobis --method x --no-cache --window-s 1 --json"
+    app([str(data), *words.split()], result_action="return_value")
     (request,) = requests
-    assert request.settings == {"seeds": 2, "methods": ("Mahalanobis",), "window_s": 1.0, "train": {"steps": 9}}
+    assert request.settings == {"seeds": 2, "methods": ("Mahalanobis", "x"), "window_s": 1.0, "train": {"steps": 9}}
     assert request.cache is None
     assert not request.quick
+
+
+def test_tables_go_into_a_document(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verb, "run", lambda request: Report("## Tables\n", {}))
+    out = tmp_path / "accuracy.md"
+    out.write_text(f"Prose.\n\n{BEGIN}\n{END}\n")
+    evaluate(data, protocol="all", out=out, threads=1)
+    assert out.read_text() == f"Prose.\n\n{BEGIN}\n\n## Tables\n\n{END}\n"
+
+
+def test_every_option_is_explained() -> None:
+    app = App()
+    app.default(evaluate)
+    found = app.assemble_argument_collection(parse_docstring=True)
+    assert {a.name for a in found} >= {"--fold", "--category", "--method", "--json", "--json-out", "--out", "--cache"}
+    assert [a.name for a in found if not a.children and not (a.parameter.help or "").strip()] == []
+
+
+def test_what_is_given_goes_before_what_a_quick_run_or_an_ablation_changes() -> None:
+    def of(given: dict, protocol: str = "one-class", *, quick: bool = False, ablation: bool = False) -> dict:
+        return chosen_settings(given, protocol, quick=quick, ablation=ablation, fold="fold1")
+
+    assert of({"fps": 10.0}) == {"fps": 10.0, "train": {}}
+    assert of({}, ablation=True) == {"seeds": 1, "train": {"steps": 500}}
+    assert of({"seeds": 2, "train": {"steps": 7}}, ablation=True) == {"seeds": 2, "train": {"steps": 7}}
+    quick = of({"draws": 4, "train": {"steps": 7}}, "broken-pairs", quick=True, ablation=True)
+    assert (quick["seeds"], quick["draws"], quick["folds"]) == (1, 4, ("fold1",))
+    assert quick["train"]["steps"] == 7
+    assert quick["train"]["hop"] > 3
+    assert "hop" not in of({}, quick=True, ablation=True)["train"]
+    assert of({}, "broken-pairs", quick=True)["train"] == {"steps": 300, "max_minutes": 4.0}
 
 
 def test_live_has_its_own_runner(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,8 +133,8 @@ def test_live_has_its_own_runner(data: Path, monkeypatch: pytest.MonkeyPatch) ->
         asked.append(options)
         return found
 
-    monkeypatch.setattr("dyadwatch.tools.evaluate_live.evaluate_live", live)
-    report = RUNNERS["live"](Request(data, "live", quick=True))
+    monkeypatch.setattr("dyadwatch.tools.evaluate_live_page.evaluate_live", live)
+    report = run(Request(data, "live", quick=True))
     assert "| fold1 | 0.900 | 0.950 |" in report.markdown
     assert "| mean +- spread | 0.900 +- 0.000 | 0.950 +- 0.000 |" in report.markdown
     assert "| kicking | 3 | 0 | 1.0 | 4.0 |" in report.markdown
@@ -100,6 +144,67 @@ def test_live_has_its_own_runner(data: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert (asked[0]["folds"], asked[0]["steps"]) == (("fold1",), 300)
 
 
+@pytest.fixture(scope="module")
+def collection(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with folds, with a train and a test split, and with what serves nothing."""
+    root = tmp_path_factory.mktemp("collection")
+    pairs, handovers = (read_clips(data) for _ in range(2))
+    write_clips(root / "pairs", pairs)
+    long = [
+        replace(c, joints=np.concatenate([c.joints] * 3), split="train" if c.split == "fold1" else "test", label=label)
+        for c in handovers
+        for label in (("odd" if c.label == "far" else "normal"),)
+        if c.split == "fold2" or label == "normal"
+    ]
+    write_clips(root / "handovers", long)
+    write_clips(root / "unlabelled", [replace(c, label="", split="") for c in pairs])
+    (root / "notes").mkdir()
+    (root / "notes" / "read.me").write_text("nothing")
+    return root
+
+
+def test_all_is_one_document_with_a_summary(collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chosen = evaluate_offline.variants_of
+
+    def fewer(protocol: str, *, quick: bool) -> dict:
+        every = chosen(protocol, quick=quick)
+        return {k: {**v, "batch": 4, "width": 8} for k, v in every.items() if k == "dyadwatch" or "DREM" in k}
+
+    monkeypatch.setattr(evaluate_offline, "variants_of", fewer)
+    told: list[str] = []
+    settings = {
+        "bootstrap": 20,
+        "shot_draws": 1,
+        "trees": 10,
+        "tree_windows": 500,
+        "pair_hop": 30,
+        "train": {"steps": 2},
+    }
+    request = Request(collection, "all", True, False, settings, tmp_path, told.append)
+    reports = [run(request) for _ in range(2)]
+    text, documents = reports[0].markdown, [json.loads(r.json) for r in reports]
+    assert text == reports[1].markdown
+    titles = [line for line in text.splitlines() if line.startswith("## ")]
+    assert titles == ["## Summary", "## handovers: broken-pairs", "## handovers: broken-pairs, ablation",
+                      "## pairs: one-class", "## pairs: few-shot", "## pairs: one-class, ablation"]  # fmt: skip
+    assert "| broken pairs, mean of six kinds | handovers |" in text
+    assert "| one-class, mean of categories | pairs |" in text
+    assert "| few-shot, 5 clips, unseen category | pairs |" in text
+    assert text.count("Every variant learns 2 steps where it has an encoder to train; the paper recipe 2 epochs.") == 2
+    assert [p["protocol"] for p in documents[0]["parts"]] == ["broken-pairs", "broken-pairs", "one-class", "few-shot",
+                                                              "one-class"]  # fmt: skip
+    assert [p["from_cache"] for p in documents[1]["parts"]] == [len(p["jobs"]) for p in documents[1]["parts"]]
+    left_out = [t for t in told if t.startswith("left out")]
+    assert [t.partition(":")[0] for t in left_out] == ["left out notes", "left out unlabelled"] * 2
+    expected = "no protocol fits splits [''] and labels ['']; expected a train and a test split, or two or more folds"
+    assert expected in left_out[1]
+
+
+def test_a_folder_that_is_a_data_set_itself_will_do(collection: Path) -> None:
+    (found,) = data_sets(Request(collection / "pairs", "all"))
+    assert found.name == "pairs"
+
+
 @pytest.mark.parametrize(
     ("request_", "error", "message"),
     [
@@ -107,14 +212,20 @@ def test_live_has_its_own_runner(data: Path, monkeypatch: pytest.MonkeyPatch) ->
         (Request(Path("data"), "few-shot", ablation=True), DyadwatchError, "--ablation with --protocol few-shot"),
         (Request(Path("data"), "one-class", settings={"methods": ("magic",)}), DyadwatchError,
          "nothing to do: no method of one-class is called magic"),
+        (Request(Path("data"), "all", ablation=True, settings={"folds": ("fold1",)}), DyadwatchError,
+         "--fold, --ablation with --protocol all: expected one of the other protocols; all has the ablations"),
+        (Request(Path("nowhere"), "all"), ClipError, "nowhere: no such file or folder"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_told(data: Path, request_: Request, error: type[Exception], message: str) -> None:
-    place = data if request_.data == Path("data") else request_.data
     with pytest.raises(error, match=message):
-        run_offline(Request(place, request_.protocol, ablation=request_.ablation, settings=request_.settings))
+        run(replace(request_, data=data if request_.data == Path("data") else request_.data))
 
 
 def test_a_file_that_cannot_be_written_is_told_before_the_work(data: Path, tmp_path: Path) -> None:
-    with pytest.raises(DyadwatchError, match=r"cannot write .*t\.md: there is no folder .*; make it first"):
-        evaluate(data, protocol="one-class", out=tmp_path / "no" / "t.md")
+    file = tmp_path / "no" / "t.md"
+    expected = r"cannot write .*t\.md: there is no folder .*; make it first"
+    with pytest.raises(DyadwatchError, match=expected):
+        evaluate(data, protocol="one-class", out=file)
+    with pytest.raises(DyadwatchError, match=expected):
+        evaluate(data, protocol="one-class", json_out=file)

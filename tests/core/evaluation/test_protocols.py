@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import Clip, ClipSet
+from dyadwatch.core.clips import ClipSet
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.evaluation import broken_pairs, few_shot, one_class
 from dyadwatch.core.evaluation.ablation import variants_of
@@ -18,10 +18,11 @@ from dyadwatch.core.evaluation.breaking import HELD_BACK, KINDS, SIX
 from dyadwatch.core.evaluation.cache import ResultCache
 from dyadwatch.core.evaluation.few_shot import Enrol, Known, Shot, support_sets
 from dyadwatch.core.evaluation.jobs import Done, Plan, run_jobs
-from dyadwatch.core.evaluation.protocols import PROTOCOLS
+from dyadwatch.core.evaluation.protocols import PROTOCOLS, able
 from dyadwatch.core.evaluation.settings import PEACEFUL, Settings
-from dyadwatch.core.evaluation.table import Entry, as_json, as_markdown, entries
-from dyadwatch.core.training.options import TrainOptions
+from dyadwatch.core.evaluation.table import Entry, entries
+from dyadwatch.core.metric import Metric, Support
+from dyadwatch.core.training.options import PARTS, TrainOptions, silent
 
 FAST = Settings(seeds=1, draws=2, shot_draws=2, bootstrap=20, pair_hop=15, fit_hop=15, trees=10, tree_windows=500)
 
@@ -93,7 +94,7 @@ def test_the_model_trains_on_what_the_baselines_are_fitted_to(folded: ClipSet, m
 
 
 def test_the_real_model_finds_the_category(folded: ClipSet) -> None:
-    plan = PROTOCOLS["one-class"](folded, replace(FAST, methods=("dyadwatch",), folds=("fold1",), categories=("near",)))
+    plan = PROTOCOLS["one-class"](folded, replace(FAST, methods=("dyadwatch",), folds=("fold1",), categories=("far",)))
     found = table(plan)
     value = found["dyadwatch: unusual", "AUROC"].value
     assert value is not None
@@ -203,7 +204,31 @@ def test_few_shot_knows_the_other_categories_only_and_never_the_test(folded: Cli
 
 def test_shipped_few_shot_methods_run(folded: ClipSet) -> None:
     found = table(PROTOCOLS["few-shot"](folded, replace(FAST, folds=("fold2",))))
-    assert {row for row, _ in found} >= {"nearest neighbour", "nearest neighbour, scaled by known categories"}
+    assert {row for row, _ in found} == {
+        "nearest neighbour", "nearest neighbour, scaled by known categories", "dyadwatch"
+    }  # fmt: skip
+    assert (found["dyadwatch", "5 clips, unseen"].value or 0) > 0.8
+
+
+def test_enrolling_compares_as_the_verb_does(folded: ClipSet) -> None:
+    judged = one_class.Judged.prepare(folded, FAST, "windows")
+    known = Known(folded, judged.windows[:40], judged.statistics, TrainOptions(), silent)
+    support, asked = judged.windows[40:46], judged.windows[46:60]
+    metric = Metric.fit(judged.statistics, judged.statistics(known.windows))
+    expected = metric.distances(judged.statistics(asked), Support.of_windows(metric, support)).plain
+    np.testing.assert_array_equal(few_shot.SHOT_METHODS["dyadwatch"].method(known)(support)(asked), expected)
+    assert "metric" in few_shot.SHOT_METHODS["dyadwatch"].code
+
+
+def test_what_a_data_set_can_do(folded: ClipSet, handovers: ClipSet) -> None:
+    assert able(folded) == ["one-class", "few-shot"]
+    assert able(handovers) == ["broken-pairs"]
+    assert able(folded.where(lambda c: c.label == "near")) == []
+    assert able(folded.where(lambda c: c.split == "fold1")) == []
+    names: dict[str, str] = dict(zip(("near", "middle", "far"), PEACEFUL[:3], strict=True))
+    clips = [replace(c, label=names[c.label]) for c in folded]
+    clips += [replace(clips[0], label=n, split=s) for n in (*PEACEFUL[3:], "kicking") for s in ("fold1", "fold2")]
+    assert able(ClipSet(tuple(clips), folded.layout, "sbu")) == ["one-class", "peaceful-violent", "few-shot"]
 
 
 @pytest.mark.parametrize(
@@ -220,30 +245,28 @@ def test_labels_that_do_not_serve_are_told(
         PROTOCOLS["one-class"](folded.where(lambda c: c.label in clips), settings)
 
 
-def test_tables_for_people_and_programs(folded: ClipSet) -> None:
-    short = Clip(folded[0].joints[:3], folded.layout, 15.0, "near", "short", "fold1")
-    data = ClipSet((*folded, short), folded.layout, "folded")
-    plan = PROTOCOLS["one-class"](data, replace(FAST, methods=("nearest neighbour", "Mahalanobis")))
-    results = done(plan)
-    results.append(replace(results[0], figures=[], error="collapsed"))
-    text = as_markdown(plan, results, ["About."])
-    assert "| method | AUROC | 95 % | fold spread | seed spread | lowest category |" in text
-    assert text.count("| nearest neighbour |") == 2
-    assert "| method | far | middle | near |" in text
-    assert "- nearest neighbour, far, fold1, seed 0: collapsed" in text
-    document = json.loads(as_json(plan, results, {"quick": True}))
-    assert document["protocol"] == "one-class"
-    assert document["facts"]["too short"] == ["short"]
-    assert [e["row"] for e in document["table"]] == ["nearest neighbour", "Mahalanobis"]
-    assert len(document["jobs"]) == 19
-    assert document["jobs"][0]["figures"][0]["value"] is not None
-
-
+@pytest.mark.parametrize("quick", [True, False])
 @pytest.mark.parametrize("protocol", ["one-class", "peaceful-violent", "broken-pairs"])
-def test_variants_are_options_of_training(protocol: str) -> None:
-    variants = variants_of(protocol)
-    assert len({json.dumps(TrainOptions(**v).__dict__, sort_keys=True) for v in variants.values()}) == len(variants)
+def test_variants_are_options_of_training(protocol: str, quick: bool) -> None:
+    variants = variants_of(protocol, quick=quick)
+    options = [TrainOptions(**{"steps": 7, **v}) for v in variants.values()]
+    assert len({json.dumps(o.__dict__, sort_keys=True) for o in options}) == len(variants)
     assert not set(variants) & set(BASELINES)
+    assert {o.steps for o in options} == {7}
+    changed = {(o.position, o.relations, o.sharing, o.without) for o in options}
+    assert changed >= {
+        ("unsynchronised", True, True, ()),
+        ("sinusoidal", True, True, ()),
+        ("synchronised", False, True, ()),
+        ("synchronised", True, False, ()),
+        ("synchronised", True, True, ("encoder", "flow")),
+    }
+
+
+def test_every_part_of_the_recipe_is_left_out_once() -> None:
+    left_out = {v["without"] for v in variants_of("broken-pairs").values() if "without" in v}
+    assert {part for parts in left_out if len(parts) < 3 for part in parts} == set(PARTS)
+    assert PARTS in left_out
 
 
 def test_a_variant_is_a_row(handovers: ClipSet) -> None:

@@ -1,0 +1,36 @@
+"""The live evaluation as a protocol of `dyadwatch evaluate`: its options and its tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dyadwatch.core.readers.read import read_dataset
+from dyadwatch.tools.evaluate_live import evaluate_live
+from dyadwatch.tools.evaluate_request import QUICK_STEPS, Report, Request
+
+
+def run_live(request: Request) -> Report:
+    """Real clips through the running detector, see `tools.evaluate_live`."""
+    folds = tuple(request.settings.get("folds", ()))
+    steps = request.settings.get("train", {}).get("steps")
+    if request.quick:
+        folds = folds or (min(c.split for c in read_dataset(request.data, request.declared)),)
+        steps = steps or QUICK_STEPS
+    found = evaluate_live(request.data, declared=request.declared, folds=folds, steps=steps, tell=request.tell)
+    return Report(live_markdown(found), {"protocol": "live", **found})
+
+
+def live_markdown(found: dict[str, Any]) -> str:
+    """The tables of the live evaluation: folds, categories, every clip."""
+    means = found["auroc"]
+    lines = ["## live", "", "| fold | live | nearest neighbour, whole clips |", "|---|---|---|"]
+    lines += [f"| {f['fold']} | {f['live']:.3f} | {f['baseline']:.3f} |" for f in found["folds"]]
+    lines += ["| mean +- spread | " + " | ".join(f"{m['mean']:.3f} +- {m['std']:.3f}" for m in means.values()) + " |"]
+    lines += ["", "| category | clips | too short | raised an alarm | median peak |", "|---|---|---|---|---|"]
+    lines += [
+        f"| {c['label']} | {c['clips']} | {c['too_short']} | {c['alarm_rate']} | {c['peak_median']} |"
+        for c in found["classes"]
+    ]
+    lines += ["", "| clip | category | highest live score | alarm |", "|---|---|---|---|"]
+    lines += [f"| {c['clip']} | {c['label']} | {c['peak']} | {'yes' if c['alarm'] else ''} |" for c in found["clips"]]
+    return "\n".join([*lines, ""])

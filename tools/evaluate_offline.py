@@ -1,0 +1,187 @@
+"""Protocols of `core.evaluation` on data sets: one, or all that a folder has data for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from dyadwatch.core.errors import ClipError, DyadwatchError
+from dyadwatch.core.evaluation.ablation import variants_of
+from dyadwatch.core.evaluation.cache import ResultCache
+from dyadwatch.core.evaluation.jobs import Done, Plan, run_plans
+from dyadwatch.core.evaluation.markdown import as_markdown
+from dyadwatch.core.evaluation.protocols import PROTOCOLS, able
+from dyadwatch.core.evaluation.settings import Settings
+from dyadwatch.core.evaluation.summary import summary
+from dyadwatch.core.evaluation.table import as_document
+from dyadwatch.core.evaluation.windows import folds_of
+from dyadwatch.core.readers.dataset import Dataset
+from dyadwatch.core.readers.read import read_dataset
+from dyadwatch.tools.evaluate_progress import progress
+from dyadwatch.tools.evaluate_request import Report, Request, chosen_settings
+
+_ABLATED = ("one-class", "broken-pairs")
+_WHOLE = ("clips.npz", "skeletons")  # a folder that has one of these is a data set itself
+
+
+@dataclass(frozen=True)
+class Part:
+    """One protocol on one data set."""
+
+    data: Dataset
+    protocol: str
+    ablation: bool
+    settings: Settings
+    plan: Plan
+
+    @property
+    def title(self) -> str:
+        """For people."""
+        return f"{self.data.name}: {self.protocol}" + (", ablation" if self.ablation else "")
+
+
+def run_one(request: Request) -> Report:
+    """Any protocol of `core.evaluation`.
+
+    Raises:
+        DyadwatchError: when the data set cannot serve, or nothing of it is wanted.
+    """
+    if request.ablation and request.protocol == "few-shot":
+        raise DyadwatchError("--ablation with --protocol few-shot: expected one of the other protocols")
+    part = _part(request, read_dataset(request.data, request.declared), request.protocol, request.ablation)
+    if not part.plan.jobs:
+        wanted = ", ".join(part.settings.methods)
+        raise DyadwatchError(f"nothing to do: no method of {request.protocol} is called {wanted}")
+    (done,) = _run([part], request)
+    text = as_markdown(part.plan, done, _about(part, request), ablation=part.ablation)
+    return Report(text, _document(part, done, request))
+
+
+def run_all(request: Request) -> Report:
+    """Every protocol that each data set can do, and the ablations, after a summary.
+
+    Raises:
+        DyadwatchError: when there is no data set that can serve, or an option is given that is for one protocol.
+    """
+    single = [f"--{k}" for k, name in (("fold", "folds"), ("category", "categories"), ("method", "methods"))
+              if request.settings.get(name)]  # fmt: skip
+    if single or request.ablation:
+        given = ", ".join([*single, *(["--ablation"] if request.ablation else [])])
+        raise DyadwatchError(f"{given} with --protocol all: expected one of the other protocols; all has the ablations")
+    parts = [
+        part
+        for data in data_sets(request)
+        for ablation in (False, True)
+        for protocol in able(data)
+        if (not ablation or protocol in _ABLATED)
+        for part in _planned(request, data, protocol, ablation)
+    ]
+    if not parts:
+        raise ClipError(f"{request.data}: no protocol could be planned")
+    done = _run(parts, request)
+    both = list(zip(parts, done, strict=True))
+    head = summary([(p.data.name, p.protocol, d) for p, d in both if not p.ablation])
+    if request.quick:
+        head.insert(2, "A quick run: one fold, one seed, fewer steps; no measure of the model.  ")
+    sections = [as_markdown(p.plan, d, _about(p, request), title=p.title, ablation=p.ablation) for p, d in both]
+    document = {"protocol": "all", "quick": request.quick, "parts": [_document(p, d, request) for p, d in both]}
+    return Report("\n".join(["\n".join(head), *sections]), document)
+
+
+def data_sets(request: Request) -> list[Dataset]:
+    """The data sets in a folder's sub-folders that some protocol can be run on, or the folder itself.
+
+    Raises:
+        ClipError: when there is none.
+    """
+    folder = request.data
+    found: list[Dataset] = []
+    left_out: list[str] = []
+    if folder.is_dir() and not any((folder / name).exists() for name in _WHOLE):
+        for path in sorted(p for p in folder.iterdir() if p.is_dir() and not p.name.startswith(".")):
+            try:
+                data = _usable(path, request)
+            except DyadwatchError as error:
+                left_out.append(f"left out {path.name}: {error}")
+            else:
+                found.append(data)
+    if not found:
+        return [_usable(folder, request)]
+    for text in left_out:
+        request.tell(text)
+    return found
+
+
+def _usable(path: Path, request: Request) -> Dataset:
+    data = read_dataset(path, request.declared)
+    if not able(data):
+        splits, labels = (sorted({getattr(c, k) for c in data}) for k in ("split", "label"))
+        raise ClipError(
+            f"{path}: no protocol fits splits {splits!r:.200} and labels {labels!r:.200}; expected a train and a test "
+            "split, or two or more folds of two or more categories"
+        )
+    return data if data.name else replace(data, name=path.name)
+
+
+def _part(request: Request, data: Dataset, protocol: str, ablation: bool) -> Part:
+    fold = folds_of(data)[0].name if request.quick else ""
+    settings = Settings(
+        **chosen_settings(request.settings, protocol, quick=request.quick, ablation=ablation, fold=fold)
+    )
+    if ablation:
+        variants = variants_of(protocol, quick=request.quick)
+        settings = replace(settings, variants=variants, methods=settings.methods or tuple(variants))
+    return Part(data, protocol, ablation, settings, PROTOCOLS[protocol](data, settings))
+
+
+def _planned(request: Request, data: Dataset, protocol: str, ablation: bool) -> list[Part]:
+    """The part, or none with a word why."""
+    try:
+        return [_part(request, data, protocol, ablation)]
+    except ClipError as error:
+        request.tell(f"left out {protocol}: {error}")
+        return []
+
+
+def _run(parts: Sequence[Part], request: Request) -> list[list[Done]]:
+    with progress(request.console) as tell:
+        names = [p.title if len(parts) > 1 else "" for p in parts]
+        done = run_plans(
+            [(name, p.plan) for name, p in zip(names, parts, strict=True)], ResultCache(request.cache), tell
+        )
+    every = [d for part in done for d in part]
+    kept = sum(d.cached for d in every)
+    request.tell(f"{len(every)} jobs, {kept} of them from the cache; {sum(d.seconds for d in every):.0f} s of work")
+    return done
+
+
+def _about(part: Part, request: Request) -> list[str]:
+    data, settings = part.data, part.settings
+    facts = ", ".join(f"{v} {k}" for k, v in part.plan.facts.items() if isinstance(v, int))
+    skipped = f", such as {data.skipped[0].name}: {data.skipped[0].reason}" if data.skipped else ""
+    about = [
+        f"Data: {data.name or request.data.name} ({data.kind}), {len(data)} clips, {len(data.skipped)} skipped"
+        f"{skipped}; {facts}.",
+        f"Seeds of training: {settings.seeds}. Intervals: {settings.bootstrap} resamplings of the test clips."
+        + (" A quick run: one fold, one seed, fewer steps." if request.quick else ""),
+    ]
+    if part.ablation:
+        options = settings.train_options(0)
+        about.append(
+            f"Every variant learns {options.steps} steps where it has an encoder to train; the paper recipe "
+            f"{options.epochs} epochs. The row {next(iter(settings.variants))} is the default recipe, with the same."
+        )
+    return about
+
+
+def _document(part: Part, done: Sequence[Done], request: Request) -> dict:
+    data, settings = part.data, part.settings
+    return as_document(part.plan, done, {
+        "data": {"name": data.name, "kind": data.kind, "clips": len(data),
+                 "skipped": {s.name: s.reason for s in data.skipped}},
+        "settings": settings.identity() | {"seeds": settings.seeds, "train": dict(settings.train)},
+        "quick": request.quick,
+        "ablation": {k: dict(v) for k, v in settings.variants.items()},
+        "from_cache": sum(d.cached for d in done),
+    })  # fmt: skip

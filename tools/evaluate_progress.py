@@ -1,0 +1,103 @@
+"""How far an evaluation is and how long it still takes: a bar in a terminal, a line now and then anywhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+from dyadwatch.tools.progress import span
+
+if TYPE_CHECKING:
+    from dyadwatch.core.evaluation.jobs import Status
+
+_EVERY_S = 10.0
+
+
+@contextmanager
+def progress(console: Console | None) -> Iterator[Callable[[Status], None]]:
+    """A listener that shows an evaluation on `console` until the context ends."""
+    if console is None:
+        yield lambda status: None
+    elif not console.is_terminal:
+        yield StatusLines(lambda text: console.print(text, soft_wrap=True, markup=False, highlight=False))
+    else:
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
+                   TextColumn("{task.fields[left]}"))  # fmt: skip
+        with Progress(*columns, console=console) as bars:
+            yield _Bar(bars)
+
+
+class TimeLeft:
+    """What is known of the time left, in words; what the job of the moment has taken is taken off."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._job = self._stage = ("", "", "")
+        self._job_began = self._stage_began = now()
+        self._stage_from = 0
+
+    def __call__(self, status: Status) -> str:
+        now, step = self._now(), status.step
+        job = (status.part, status.job, "")
+        if job != self._job:
+            self._job, self._job_began = job, now
+        stage = (status.part, status.job, step.stage if step else "")
+        if stage != self._stage:
+            self._stage, self._stage_began, self._stage_from = stage, now, step.done if step else 0
+        if status.left_s is not None:
+            left = span(max(0.0, status.left_s - (now - self._job_began)))
+            return f"{'at least' if status.at_least else 'about'} {left} left"
+        if step is not None and step.done > self._stage_from:
+            pace = (now - self._stage_began) / (step.done - self._stage_from)
+            return f"{step.stage}: about {span(pace * (step.total - step.done))} left"
+        return ""
+
+
+def said(status: Status) -> str:
+    """What is being done."""
+    step = status.step
+    doing = "" if step is None else f"{step.stage} {step.done}/{step.total}" if step.total > 1 else step.stage
+    return "  ".join(text for text in (status.part, status.job, doing) if text)
+
+
+class StatusLines:
+    """A line when the work begins and every ten seconds while it lasts.
+
+    Arguments:
+        tell: called with each line.
+        now: seconds that pass.
+    """
+
+    def __init__(self, tell: Callable[[str], None], now: Callable[[], float] = time.monotonic) -> None:
+        self._tell = tell
+        self._now = now
+        self._left = TimeLeft(now)
+        self._said: float | None = None
+
+    def __call__(self, status: Status) -> None:
+        left, now = self._left(status), self._now()
+        if not status.job or (self._said is not None and now - self._said < _EVERY_S):
+            return
+        self._said = now
+        values = status.step.values if status.step else {}
+        shown = "  ".join(f"{k} {v:.3g}" for k, v in values.items())
+        self._tell("  ".join(t for t in (f"{status.done + 1}/{status.total} {said(status)}", shown, left) if t))
+
+
+class _Bar:
+    """One bar for all jobs."""
+
+    def __init__(self, bars: Progress) -> None:
+        self._bars = bars
+        self._left = TimeLeft()
+        self._task = bars.add_task("", total=None, left="")
+
+    def __call__(self, status: Status) -> None:
+        self._bars.update(
+            self._task, completed=status.done, total=status.total, description=said(status), left=self._left(status)
+        )

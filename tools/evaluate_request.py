@@ -1,0 +1,86 @@
+"""What `dyadwatch evaluate` is asked for, and what comes out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from dyadwatch.core.readers.declared import Declared
+
+# One fold, one seed, and less of everything that takes long: minutes on two cores.
+QUICK_STEPS, QUICK_MINUTES = 300, 4.0
+_QUICK: dict[str, Any] = {
+    "seeds": 1, "draws": 1, "shot_draws": 3, "bootstrap": 200, "pair_hop": 10, "fit_hop": 10, "trees": 100,
+    "tree_windows": 3000,
+}  # fmt: skip
+# Many variants in as many minutes: enough to see that they run, too little to tell them apart.
+_QUICK_ABLATION: dict[str, Any] = {"steps": 20, "max_minutes": 0.3, "epochs": 2}
+_QUICK_PAIRS = 15  # grid steps between the windows of long clips that a variant is fitted to; twice that in the test
+
+
+@dataclass(frozen=True)
+class Request:
+    """What was asked for.
+
+    Arguments:
+        data: file or folder of a data set, or a folder of such.
+        protocol: its name.
+        quick: one fold, one seed, fewer steps.
+        ablation: variants of the model instead of the baselines.
+        settings: what was set by hand, by the names in `core.evaluation.settings.Settings`.
+        cache: where results are kept; None keeps nothing.
+        tell: called with a line about what goes on.
+        console: shows progress; None shows none.
+        declared: what the user says of files that do not say it themselves.
+    """
+
+    data: Path
+    protocol: str
+    quick: bool = False
+    ablation: bool = False
+    settings: dict[str, Any] = field(default_factory=dict)
+    cache: Path | None = None
+    tell: Callable[[str], None] = lambda text: None
+    console: Console | None = None
+    declared: Declared | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came out: Markdown for people, plain values for programs."""
+
+    markdown: str
+    document: dict[str, Any]
+
+    @property
+    def json(self) -> str:
+        """The document as text."""
+        return json.dumps(self.document, indent=1, allow_nan=False) + "\n"
+
+
+def chosen_settings(given: dict[str, Any], protocol: str, *, quick: bool, ablation: bool, fold: str) -> dict[str, Any]:
+    """Settings of an evaluation: what was given goes before what a quick run or an ablation changes.
+
+    Arguments:
+        fold: the only one that a quick run tests.
+    """
+    less: dict[str, Any] = {}
+    train: dict[str, Any] = {}
+    if ablation:
+        from dyadwatch.core.evaluation.ablation import SEEDS, STEPS
+
+        less, train = {"seeds": SEEDS}, {"steps": STEPS}
+    if quick:
+        less |= _QUICK | {"folds": (fold,)}
+        train |= {"steps": QUICK_STEPS, "max_minutes": QUICK_MINUTES}
+        if ablation:
+            train |= _QUICK_ABLATION
+        if ablation and protocol == "broken-pairs":
+            less |= {"pair_hop": 2 * _QUICK_PAIRS}
+            train |= {"hop": _QUICK_PAIRS}
+    return less | given | {"train": train | given.get("train", {})}
