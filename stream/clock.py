@@ -48,6 +48,8 @@ class SourceClock:
         self._refused: list[PoseFrame] = []  # old numbers with new stamps: a restart nobody announced?
         self._stepped: list[PoseFrame] = []  # stamps far off that agree among themselves: a clock step?
         self._restart: str | None = None
+        self._strangers = 0  # times that another frame had a number already, while ours went on
+        self._stranger = False
 
     def push(self, frame: PoseFrame) -> list[Ordered]:
         """Takes a frame as it came; returns those whose turn it is, in order of their stamps."""
@@ -64,6 +66,8 @@ class SourceClock:
         if frame.seq < self._next_seq or frame.seq in self._held:
             return self._late(frame)
         self._refused.clear()
+        self._strangers += self._stranger
+        self._stranger = False
         self._held[frame.seq] = frame
         return self._release_ready()
 
@@ -82,13 +86,21 @@ class SourceClock:
         self._refused.clear()
         self._stepped.clear()
         self._last_stamp = None
+        self._strangers, self._stranger = 0, False
 
     def _late(self, frame: PoseFrame) -> list[Ordered]:
         """A number that had its turn: doubled, too late, or a publisher that began again without a new epoch."""
         if frame.seq in self._held or self._recent.get(frame.seq) == frame.stamp:
             self._count("duplicate")
             return []
-        self._count("late")
+        # A number that went to a frame of another moment, or an old number with a stamp of today.
+        oldest = next(iter(self._recent), 0)
+        if frame.seq in self._recent or (frame.seq < oldest and frame.stamp > self._recent[oldest]):
+            self._stranger = True
+        if self._stranger and self._strangers >= self._agree:
+            self._count("two_publishers")
+        else:
+            self._count("late")
         last = self._last_stamp
         if last is not None and last - self._jump <= frame.stamp <= last:
             return []

@@ -105,6 +105,16 @@ class RecordOptions(Section, frozen=True):
     min_free_mb: NotNegative = 512.0  # below this recording stops and detecting goes on
 
 
+class MergeOptions(Section, frozen=True):
+    """Which sources see the same place, so that people seen by several of them are one. See docs/merge.md."""
+
+    groups: dict[str, list[str]] = {}  # name of the group -> names of its sources
+    offset_s: dict[str, float] = {}  # source -> seconds to add to its stamps to get onto the first source's clock
+    tolerance_s: Positive = 0.1  # sources whose stamps differ by more, side by side, are kept apart
+    gate_m: Positive = 0.4  # mean distance of joints beyond which two sightings are two people
+    wait_s: Positive = 0.25  # a source that is behind the others by more is not waited for
+
+
 class Config(Section, frozen=True):
     """The whole of config.yaml."""
 
@@ -117,4 +127,5 @@ class Config(Section, frozen=True):
     alarm: AlarmOptions = AlarmOptions()
     sinks: SinkOptions = SinkOptions()
     liveness: LivenessOptions = LivenessOptions()
+    merge: MergeOptions = MergeOptions()
     record: RecordOptions = RecordOptions()

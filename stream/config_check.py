@@ -14,6 +14,7 @@ from dyadwatch.stream.config import Config
 from dyadwatch.stream.scorer import PROVIDERS
 
 _TCP = re.compile(r"tcp://(\*|[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.%]+\]):(\*|\d{1,5})")
+_SOURCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _IPC = re.compile(r"ipc://.+")
 
 
@@ -57,6 +58,10 @@ def expectation(kind: inspect.Type) -> str:
             return "a number" + _bounds(kind)
         case inspect.StrType():
             return "text"
+        case inspect.ListType():
+            return f"a list, each {expectation(kind.item_type)}"
+        case inspect.DictType():
+            return f"a mapping of names, each to {expectation(kind.value_type)}"
         case inspect.LiteralType():
             return "one of " + ", ".join(map(str, kind.values))
         case inspect.StructType():
@@ -108,6 +113,7 @@ def problems(config: Config) -> Iterator[Problem]:
         )
     if config.scorer.provider not in PROVIDERS:
         yield Problem(("scorer.provider",), config.scorer.provider, f"one of {', '.join(PROVIDERS)}")
+    yield from _merge_problems(config)
     if not _is_address(config.wire.bind):
         yield Problem(("wire.bind",), config.wire.bind, "an address like tcp://127.0.0.1:5570 or ipc:///path")
     if config.sinks.bind and not _is_address(config.sinks.bind):
@@ -118,6 +124,37 @@ def problems(config: Config) -> Iterator[Problem]:
         )
     if config.wire.bind == config.sinks.bind and not config.wire.bind.endswith((":*", ":0")):
         yield Problem(("sinks.bind", "wire.bind"), config.sinks.bind, "another address than wire.bind")
+
+
+def _merge_problems(config: Config) -> Iterator[Problem]:
+    merge = config.merge
+    owner: dict[str, str] = {}
+    for name, sources in merge.groups.items():
+        for text in (name, *sources):
+            if not _SOURCE.fullmatch(text):
+                yield Problem(
+                    ("merge.groups",), text, f"names of 1 to 64 characters A-Z a-z 0-9 _ -, unlike {text!r:.80}"
+                )
+        if len(set(sources)) < 2 or len(set(sources)) < len(sources):
+            yield Problem(("merge.groups",), sources, f"two or more different sources in {name!r}")
+        for source in sources:
+            if source in owner:
+                yield Problem(("merge.groups",), source, f"each source once; {source!r} is in {owner[source]!r} too")
+            owner[source] = name
+    for name in merge.groups:
+        if name in owner:
+            yield Problem(("merge.groups",), name, f"names of groups that no source has, unlike {name!r}")
+    for source, offset in merge.offset_s.items():
+        if source not in owner:
+            yield Problem(("merge.offset_s", "merge.groups"), source, f"sources of merge.groups, unlike {source!r}")
+        if not math.isfinite(offset):
+            yield Problem(("merge.offset_s",), offset, f"a finite number for {source!r}")
+    if len(owner) + len(merge.groups) > config.wire.max_sources:
+        yield Problem(
+            ("merge.groups", "wire.max_sources"),
+            merge.groups,
+            f"at most wire.max_sources, which is {config.wire.max_sources}, groups and sources in all",
+        )
 
 
 def lookup(config: Config, key: str) -> object:

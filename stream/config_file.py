@@ -145,7 +145,7 @@ def _convert(tree: object, origins: Mapping[str, _Origin], name: str, if_not_giv
     try:
         config = msgspec.convert(tree, Config)
     except msgspec.ValidationError as e:
-        key = str(e).rpartition(" - at `$.")[2].rstrip("`")
+        key = str(e).rpartition(" - at `$.")[2].rstrip("`").partition("[")[0]
         if key not in KEYS:
             raise ConfigError(f"{name}: {e}") from None
         origin = origins[key]

@@ -20,7 +20,7 @@ from dyadwatch.stream.clock import Ordered, SourceClock
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.grid import Resampler, TimeGrid
 from dyadwatch.stream.pairs import Pair, PairGate
-from dyadwatch.stream.tracks import Seen, Tracker
+from dyadwatch.stream.tracks import Seen, Track, Tracker
 from dyadwatch.stream.windows import TrackRing, fill_hidden
 
 _NS = 1_000_000_000
@@ -113,6 +113,11 @@ class SourceLine:
         self.clock = "unix"
 
     @property
+    def merge(self) -> str | None:
+        """What `merge` in the status says of it: None for a source that belongs to no group."""
+        return None
+
+    @property
     def pairs(self) -> int:
         """Number of pairs that are near enough to be scored."""
         return len(self.gate.open)
@@ -169,14 +174,20 @@ class SourceLine:
                 self._map, self._unfit = None, str(e)
         return self._map
 
-    def _advance(self, frame: PoseFrame, arrived: int) -> list[Item]:
+    def _observe(self, frame: PoseFrame) -> tuple[list[Seen], list[Track]] | None:
+        """Who is in a frame, and who was lost before it; None when its joints do not fit the model."""
         mapping = self._mapping(frame.layout)
         if mapping is None:
             self._count("layout_unfit")
-            return []
+            return None
         self.frames += 1
-        joints, confidence = mapping.positions(frame.joints), mapping.confidence(frame.confidence)
-        seen, lost = self.tracker.push(frame, joints, confidence)
+        return self.tracker.push(frame, mapping.positions(frame.joints), mapping.confidence(frame.confidence))
+
+    def _advance(self, frame: PoseFrame, arrived: int) -> list[Item]:
+        observed = self._observe(frame)
+        if observed is None:
+            return []
+        seen, lost = observed
         for track in lost:
             self._people.pop(track.key, None)
         out = self._end(self.gate.update(self.tracker.alive))

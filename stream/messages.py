@@ -94,6 +94,8 @@ class StatusMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="st
     model: str
     provider: str
     recording: str | None = None
+    clock_skew_ppm: float | None = None
+    merge: str | None = None
 
     @property
     def topic(self) -> str:

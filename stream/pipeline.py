@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from dyadwatch.core.pose import PoseFrame
@@ -18,6 +18,7 @@ from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.line import Item, SourceLine, Window, WindowShape
 from dyadwatch.stream.log_limit import LimitedLog
+from dyadwatch.stream.merge import Group, GroupLine, MemberLine
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.reasons import FAULTS
 from dyadwatch.stream.scorer import Score, Scorer
@@ -61,6 +62,18 @@ class Intake:
         self._config = config
         self._losses = losses
         self.lines: dict[str, SourceLine] = {}
+        self.clear()
+
+    def clear(self) -> None:
+        """Forgets all sources; those of groups are expected from the start, and stand before all others."""
+        self.lines.clear()
+        for name in self._config.merge.groups:
+            group = Group(name, self._shape, self._config, self._count_for)
+            self.lines |= group.members
+            self.lines[name] = group.line
+
+    def _count_for(self, source: str) -> Callable[[str], None]:
+        return partial(self._losses.add, source)
 
     def push(self, frame: PoseFrame, arrived: int) -> list[Item]:
         """Takes a frame; returns the windows it completes and the pairs it ends, in order."""
@@ -69,13 +82,19 @@ class Intake:
             if len(self.lines) >= self._config.wire.max_sources:
                 self._losses.add(DETECTOR, "too_many_sources")
                 return []
-            count = partial(self._losses.add, frame.source)
+            count = self._count_for(frame.source)
             line = self.lines[frame.source] = SourceLine(frame.source, self._shape, self._config, count)
         return line.push(frame, arrived)
 
     def forget(self, source: str, reason: str = "source_forgotten") -> list[Item]:
         """Gives up a source that has been silent for long, which makes room for another; ends its pairs."""
-        return self.lines.pop(source).finish(time.monotonic_ns(), reason)
+        line = self.lines[source]
+        items = line.finish(time.monotonic_ns(), reason)
+        if isinstance(line, MemberLine):
+            self.lines[source] = line.group.renew(source)
+        elif not isinstance(line, GroupLine):
+            del self.lines[source]
+        return items
 
     def finish(self, reason: str) -> list[Item]:
         """Releases what is held back and ends all pairs of all sources."""

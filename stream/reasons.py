@@ -18,6 +18,10 @@ FAULTS: dict[str, str] = {
     "pairs_capped": "more pairs are near each other than pairs.max_pairs; the farthest are not scored",
     "shed_overload": "windows came faster than they can be scored; the oldest are left out",
     "score_not_finite": "the model gave no usable score for a window; it is left out",
+    "two_publishers": "two publishers send under one name and epoch; give each a name of its own",
+    "clocks_apart": "the clocks of a group do not agree; the source is watched by itself (see merge in its status)",
+    "merge_late": "a frame came after its group had gone on without it (see merge.wait_s)",
+    "group_name": "a source has the name of a group of merge.groups; its frames are refused",
     "too_many_sources": "more sources than wire.max_sources; the newest are not taken in",
 }
 # What a scene brings with it: counted only.

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.clock_offset import ClockOffset
 from dyadwatch.stream.config import LivenessOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.line import SourceLine
+from dyadwatch.stream.merge import Group, GroupLine
 from dyadwatch.stream.messages import StatusMessage
 from dyadwatch.stream.pipeline import DETECTOR, Intake, Judge
 
@@ -21,13 +23,15 @@ _RATE_BLEND = 0.1
 class Heartbeat:
     """When a source was last heard and last of use, at what rate, and how far its clock lies from ours.
 
-    The offset is the running minimum of (receive - stamp): what is left is the shortest way a frame ever took.
+    The offset is the running minimum of (receive - stamp): what is left is the shortest way that a frame took in the
+    last minute. It is told, and nothing else depends on it.
     """
 
     def __init__(self) -> None:
         self.heard = 0
         self.used = 0
-        self.offset: int | None = None
+        self._clock = ClockOffset()
+        self._unix = False
         self._interval = 0.0
         self._frames = -1
         self._stamp: int | None = None
@@ -37,6 +41,16 @@ class Heartbeat:
     def fps(self) -> float:
         """Frames a second by the source's own stamps; 0 until two frames are there."""
         return _NS / self._interval if self._interval else 0.0
+
+    @property
+    def offset(self) -> int | None:
+        """Nanoseconds by which our clock is ahead of the source's; None where the source's is not unix time."""
+        return self._clock.offset if self._unix else None
+
+    @property
+    def skew_ppm(self) -> float:
+        """How much faster our clock runs than the source's, parts per million; 0 until it is known."""
+        return self._clock.skew_ppm
 
     def beat(self, frame: PoseFrame, arrived: int, wall: int, frames: int) -> None:
         """Takes note of a frame.
@@ -50,14 +64,13 @@ class Heartbeat:
         if frames != self._frames:
             self._frames, self.used = frames, arrived
         if frame.epoch != self._epoch:
-            self._epoch, self._stamp, self.offset = frame.epoch, None, None
+            self._epoch, self._stamp, self._clock = frame.epoch, None, ClockOffset()
         if self._stamp is not None and frame.stamp > self._stamp:
             interval = frame.stamp - self._stamp
             self._interval += (_RATE_BLEND if self._interval else 1.0) * (interval - self._interval)
         self._stamp = frame.stamp
-        if frame.clock == "unix":
-            offset = wall - frame.stamp
-            self.offset = offset if self.offset is None else min(self.offset, offset)
+        self._unix = frame.clock == "unix"
+        self._clock.add(frame.stamp, wall)
 
 
 _UNHEARD = Heartbeat()  # of a source whose first frame is only just being taken in
@@ -97,12 +110,13 @@ class StatusBoard:
 
     def beat(self, frame: PoseFrame, arrived: int) -> None:
         """Takes note of a frame as received; sources that were not admitted are not remembered."""
-        if frame.source not in self._intake.lines:
+        line = self._intake.lines.get(frame.source)
+        if line is None or isinstance(line, GroupLine):
             return
         beat = self._beats.get(frame.source)
         if beat is None:
             beat = self._beats[frame.source] = Heartbeat()
-        beat.beat(frame, arrived, time.time_ns(), self._intake.lines[frame.source].frames)
+        beat.beat(frame, arrived, time.time_ns(), line.frames)
 
     def forgotten(self) -> list[str]:
         """Sources silent for longer than `forget_s`; they are told of once and then no more."""
@@ -125,7 +139,8 @@ class StatusBoard:
         return out
 
     def _of(self, source: str, line: SourceLine) -> StatusMessage:
-        beat = self._beats.get(source, _UNHEARD)
+        heard = self._beats.get(source, _UNHEARD)
+        beat = self._latest(line.group) if isinstance(line, GroupLine) else heard
         dropped = self._counters.of(source)
         silence = time.monotonic_ns() - beat.heard if beat.heard else 0
         blind = line.blind
@@ -148,11 +163,17 @@ class StatusBoard:
             open_events=self._judge.open_events(source),
             dropped=dropped,
             clock=line.clock,
-            clock_offset_ms=None if beat.offset is None else round(beat.offset / 1e6, 1),
+            clock_offset_ms=None if heard.offset is None else round(heard.offset / 1e6, 1),
+            clock_skew_ppm=round(heard.skew_ppm, 1),
+            merge=line.merge,
             last_stamp=line.stamp,
             model=self._model,
             provider=self._provider,
         )
+
+    def _latest(self, group: Group) -> Heartbeat:
+        """Of the sources of a group, the one that was heard last."""
+        return max((self._beats.get(s, _UNHEARD) for s in list(group.members)), key=lambda b: b.heard)
 
     def _sheds(self, source: str, shed: int) -> bool:
         before, at = self._shed.get(source, (0, 0))

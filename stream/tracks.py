@@ -38,10 +38,11 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A track seen in the present frame with its joints (J, 3) in metres, NaN where unseen."""
+    """A track seen in the present frame: its joints (J, 3) in metres, NaN where unseen, and their confidence (J,)."""
 
     track: Track
     joints: NDArray[np.float32]
+    confidence: NDArray[np.float32]
 
 
 class Tracker:
@@ -109,7 +110,7 @@ class Tracker:
                 track = self._new(None if frame.ids is None else frame.ids[i], frame.stamp, roots[i])
             else:
                 self._move(track, frame.stamp, roots[i])
-            seen.append(Seen(track, joints[i]))
+            seen.append(Seen(track, joints[i], confidence[i]))
         return seen, ended
 
     def _new(self, given: TrackId | None, stamp: int, root: NDArray[np.float64]) -> Track:

@@ -17,8 +17,8 @@ from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.layouts import get_layout
 from dyadwatch.core.marker_map import read_marker_map
 from dyadwatch.core.marker_sets import MARKER_SETS
+from dyadwatch.stream.clock_offset import ClockOffset
 from dyadwatch.stream.publishers.checked import Axes, Units
-from dyadwatch.stream.publishers.clock_offset import ClockOffset
 from dyadwatch.stream.publishers.json_bridge import DEFAULT_SOURCE, JsonBridge
 from dyadwatch.stream.publishers.json_lines import Declaration
 from dyadwatch.stream.publishers.live import LiveFrame, Refusals

@@ -17,8 +17,8 @@ import numpy as np
 from dyadwatch.core.errors import ConfigError, LayoutError, MissingExtraError, WireError
 from dyadwatch.core.marker_map import MarkerMap
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.stream.clock_offset import ClockOffset
 from dyadwatch.stream.publishers.checked import Axes, Units, checked_frame
-from dyadwatch.stream.publishers.clock_offset import ClockOffset
 from dyadwatch.stream.publishers.live import LiveFrame, Refusals
 from dyadwatch.stream.publishers.lsl_channels import Channel, LslPlan, plan_channels
 from dyadwatch.stream.publishers.performers import Performers, check_timing

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.pose import PoseFrame, TrackId
 from dyadwatch.core.skeleton import Layout
-from dyadwatch.stream.publishers.clock_offset import ClockOffset
+from dyadwatch.stream.clock_offset import ClockOffset
 from dyadwatch.stream.publishers.live import LiveFrame, Refusals
 from dyadwatch.stream.publishers.publisher import check_source
 

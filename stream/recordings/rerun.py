@@ -91,7 +91,7 @@ class Rerun:
                 return []
         if isinstance(entry, NewRun):
             items = intake.finish("end_of_stream")
-            intake.lines.clear()
+            intake.clear()
             return items
         if isinstance(entry.what, Ended):
             known = entry.what.source in intake.lines

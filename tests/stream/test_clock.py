@@ -241,3 +241,26 @@ def test_a_jump_of_the_numbers_is_not_waited_out(frame: Callable[..., PoseFrame]
     out = run(SourceClock(OPTIONS, drops), wild)
     assert [f.stamp for f, _ in out] == [f.stamp for f in wild[:21] + wild[25:]]
     assert drops == {"seq_gap": 1, "late": 5, "restart_without_epoch": 1}
+
+
+@pytest.mark.parametrize("behind", [0, 20, 1000])
+def test_two_publishers_of_one_name_and_epoch_are_told(
+    frame: Callable[..., PoseFrame], Drops: Any, behind: int
+) -> None:
+    """Their numbers mean different moments; frames of today with the numbers of long ago are no restart either."""
+    drops = Drops()
+    ours = [frame(behind + i) for i in range(200)]
+    theirs = [frame(i, stamp=f.stamp + S // 100) for i, f in enumerate(ours)]
+    out = run(SourceClock(OPTIONS, drops), [f for pair in zip(ours, theirs, strict=True) for f in pair])
+    assert [f for f, _ in out][-150:] == ours[-150:]  # the first frames of a run may be waited for, from either
+    assert restarts(out) == {}
+    assert drops["two_publishers"] > 150
+    assert drops["late"] <= 200 - drops["two_publishers"]
+
+
+def test_one_late_frame_after_the_other_is_no_second_publisher(frame: Callable[..., PoseFrame], Drops: Any) -> None:
+    drops = Drops()
+    order = [s for k in range(0, 400, 10) for s in (*range(k + 1, k + 10), k)]
+    run(SourceClock(ClockOptions(reorder_s=0.0), drops), [frame(s) for s in order])
+    assert "two_publishers" not in drops
+    assert drops["late"] > 20

@@ -215,3 +215,59 @@ def test_every_key_has_words_for_what_it_takes() -> None:
     assert {key.partition(".")[0] for key in KEYS} == {field.name for field in msgspec.structs.fields(Config)}
     for key, kind in KEYS.items():
         assert expectation(kind), key
+
+
+@pytest.mark.parametrize(
+    ("section", "error"),
+    [
+        (
+            "merge:\n  groups: [hall]",
+            "site.yaml line 2: merge.groups is a list; expected a mapping of names, each to a list, each text",
+        ),
+        (
+            "merge:\n  groups:\n    hall: cam_a",
+            "site.yaml line 3: merge.groups is a mapping; expected a mapping of names, each to a list, each text",
+        ),
+        (
+            "merge:\n  groups: {hall: [cam_a]}",
+            "site.yaml line 2: merge.groups is a mapping; expected two or more different sources in 'hall'",
+        ),
+        (
+            "merge:\n  groups: {hall: [a, b], yard: [b, c]}",
+            "site.yaml line 2: merge.groups is a mapping; expected each source once; 'b' is in 'hall' too",
+        ),
+        (
+            "merge:\n  groups: {a: [a, b]}",
+            "site.yaml line 2: merge.groups is a mapping; expected names of groups that no source has, unlike 'a'",
+        ),
+        (
+            "merge:\n  groups: {hall: [a, 'b c']}",
+            "site.yaml line 2: merge.groups is a mapping; expected names of 1 to 64 characters A-Z a-z 0-9 _ -, "
+            "unlike 'b c'",
+        ),
+        (
+            "merge:\n  groups: {hall: [a, b]}\n  offset_s: {c: 1}",
+            "site.yaml line 3: merge.offset_s is a mapping; expected sources of merge.groups, unlike 'c'",
+        ),
+        (
+            "merge:\n  groups: {hall: [a, b]}\n  offset_s: {b: .inf}",
+            "site.yaml line 3: merge.offset_s is a mapping; expected a finite number for 'b'",
+        ),
+        (
+            "merge:\n  groups: {hall: [a, b]}\nwire:\n  max_sources: 2",
+            "site.yaml line 2: merge.groups is a mapping; expected at most wire.max_sources, which is 2, groups and "
+            "sources in all",
+        ),
+    ],
+)
+def test_groups_are_checked(tmp_path: Path, section: str, error: str) -> None:
+    path = tmp_path / "site.yaml"
+    path.write_text(section)
+    with pytest.raises(ConfigError) as e:
+        load_config(path)
+    assert str(e.value) == f"{tmp_path}/{error}"
+
+
+def test_groups_can_be_set_for_one_run() -> None:
+    config = set_option(Config(), "merge.groups={hall: [a, b]}", "merge.offset_s={b: -0.5}")
+    assert (config.merge.groups, config.merge.offset_s) == ({"hall": ["a", "b"]}, {"b": -0.5})

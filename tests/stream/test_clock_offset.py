@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dyadwatch.stream.publishers.clock_offset import ClockOffset
+from dyadwatch.stream.clock_offset import ClockOffset
 
 NS = 1_000_000_000
 AHEAD = 5_000 * NS

@@ -1,0 +1,301 @@
+"""Two simulated cameras see the same people from two places."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+from msgspec import structs
+
+from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.alarm import Thresholds
+from dyadwatch.stream.config import Config, MergeOptions
+from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
+from dyadwatch.stream.pipeline import Pipeline
+from dyadwatch.stream.publishers.simulator.faults import Faults, apply_faults
+from dyadwatch.stream.publishers.simulator.scenario import make_scenario
+from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.status import StatusBoard
+
+S = 1_000_000_000
+THRESHOLDS = Thresholds(6.0, 4.0)
+GROUPS = {"hall": ["cam_a", "cam_b"]}
+Sent = tuple[float, PoseFrame]
+Encounter = Callable[..., list[PoseFrame]]
+
+
+def view(
+    frames: Iterable[PoseFrame],
+    source: str,
+    *,
+    clock_s: float = 0.0,
+    way_s: float = 0.02,
+    noise_m: float = 0.01,
+    off_m: float = 0.03,
+    hidden: float = 0.02,
+    sees: Callable[[float], Sequence[int]] = lambda t: (0, 1),
+    gone: tuple[float, float] = (0.0, 0.0),
+    ids: bool = True,
+    clock: str = "unix",
+) -> Iterator[Sent]:
+    """What a camera makes of the truth, and when each frame comes, in seconds.
+
+    Its clock is ahead by `clock_s`, its frames take `way_s` and a bit, its joints are off by `off_m` and noise, a share
+    is hidden, and of the people it sees those with the numbers that `sees` gives; it is gone from .. to seconds.
+    """
+    rng = np.random.default_rng(sum(map(ord, source)))
+    begin = None
+    for frame in frames:
+        begin = frame.stamp if begin is None else begin
+        t = (frame.stamp - begin) / S
+        joints = frame.joints + np.float32(off_m) + rng.normal(0, noise_m, frame.joints.shape).astype(np.float32)
+        joints[rng.random(joints.shape[:2]) < hidden] = np.nan
+        way = way_s + rng.random() * 0.01
+        if gone[0] <= t < gone[1]:
+            continue
+        rows = list(sees(t))
+        yield (
+            t + way,
+            replace(
+                frame,
+                source=source,
+                stamp=frame.stamp + round(clock_s * S),
+                joints=joints[rows],
+                confidence=np.asarray(~np.isnan(joints[rows, :, 0]), np.float32),
+                ids=tuple(frame.ids[i] for i in rows) if ids and frame.ids else None,
+                clock=clock,
+            ),
+        )
+
+
+class Run:
+    """A pipeline after all frames, in the order in which they come."""
+
+    def __init__(self, scorer: Scorer, *views: Iterator[Sent], groups: dict[str, list[str]] = GROUPS, **merge: Any):
+        self.pipeline = Pipeline(scorer, THRESHOLDS, Config(merge=MergeOptions(groups=groups, **merge)))
+        self.board = StatusBoard(
+            self.pipeline.intake, self.pipeline.judge, self.pipeline.counters, Config().liveness, "tiny 1", "CPU"
+        )
+        self.told: list[Message] = []
+        self.shared: list[str] = []
+        for _, frame in heapq.merge(*views, key=lambda sent: sent[0]):
+            self.told += self.pipeline.push(frame)
+            self.shared.append(str(self.pipeline.intake.lines["hall"].merge))
+        self.merge = {name: line.merge for name, line in self.pipeline.intake.lines.items()}
+        self.status = {m.source: m for m in self.board.messages()}
+        self.told += self.pipeline.finish()
+        self.scores = Counter(m.source for m in self.told if isinstance(m, ScoreMessage))
+        self.events = [m for m in self.told if isinstance(m, EventMessage)]
+        self.opened = [(e.source, e.pair) for e in self.events if e.type == "open"]
+        self.dropped = self.pipeline.counters.snapshot()
+
+
+def exact(told: Sequence[Message]) -> list[Message]:
+    return [structs.replace(m, latency_ms=0.0) if isinstance(m, ScoreMessage) else m for m in told]
+
+
+@pytest.fixture
+def truth(encounter: Encounter) -> list[PoseFrame]:
+    return encounter()
+
+
+def test_who_is_seen_twice_is_one_person_and_a_pair_is_scored_once(scorer: Scorer, truth: list[PoseFrame]) -> None:
+    alone = Run(scorer, view(truth, "cam_a"), groups={"hall": ["cam_x", "cam_y"]})
+    both = Run(scorer, view(truth, "cam_a"), view(truth, "cam_b", off_m=-0.03, ids=False))
+    assert both.scores == {"hall": alone.scores["cam_a"]}
+    assert both.opened == [("hall", (1, 2))] * 2
+    assert [(e.type, e.start) for e in both.events if e.type != "update"] == [
+        (e.type, e.start) for e in alone.events if e.type != "update"
+    ]
+    assert both.shared[-1] == "2 of 2 sources; 2 of 2 people seen by more than one"
+    assert both.merge == {"cam_a": "in hall", "cam_b": "in hall", "hall": both.shared[-1]}
+    assert both.dropped == {}
+
+
+def test_joints_are_averaged_by_confidence(scorer: Scorer, truth: list[PoseFrame]) -> None:
+    """With half of the weight, a source pulls half as much."""
+    both = Pipeline(scorer, THRESHOLDS, Config(merge=MergeOptions(groups=GROUPS)))
+    still = [replace(truth[0], seq=i, stamp=f.stamp) for i, f in enumerate(truth[:90])]
+    seen = None
+    for f in still:
+        high = replace(f, source="cam_b", joints=f.joints + np.float32(0.06), confidence=f.confidence / 2)
+        both.push(replace(f, source="cam_a"))
+        for item in both.intake.push(high, 0):
+            seen = getattr(item, "joints", seen)
+    assert seen is not None
+    np.testing.assert_allclose(seen[0, -1], truth[0].joints[0] + 0.02, atol=1e-4)
+
+
+def test_a_pair_may_be_one_whom_each_camera_sees_alone(scorer: Scorer, truth: list[PoseFrame]) -> None:
+    run = Run(scorer, view(truth, "cam_a", sees=lambda t: [0]), view(truth, "cam_b", sees=lambda t: [1]))
+    assert run.opened == [("hall", (1, 2))] * 2
+    assert run.shared[-1] == "2 of 2 sources; 0 of 2 people seen by more than one"
+    assert run.status["cam_a"].blind is None
+
+
+@pytest.mark.parametrize("leaves", ["cam_a", "cam_b"])
+def test_when_one_drops_out_the_people_stay_who_they_are(scorer: Scorer, truth: list[PoseFrame], leaves: str) -> None:
+    gone = {"cam_a": (0.0, 0.0), "cam_b": (0.0, 0.0), leaves: (4.0, 8.0)}
+    run = Run(scorer, *(view(truth, s, gone=g, off_m=0.05 * (s == "cam_b")) for s, g in gone.items()))
+    assert {m.pair for m in run.told if isinstance(m, ScoreMessage)} == {(1, 2)}
+    assert run.opened == [("hall", (1, 2))] * 2
+    assert run.shared[-1] == "2 of 2 sources; 2 of 2 people seen by more than one"
+
+
+def test_nobody_leaps_when_a_camera_comes_and_goes(scorer: Scorer, truth: list[PoseFrame]) -> None:
+    """The tiny model's `unusual` is the speed of the fastest joint; cameras that differ by 17 cm would make it 2.6."""
+    still = [replace(truth[0], seq=i, stamp=f.stamp, joints=truth[90].joints) for i, f in enumerate(truth)]
+    flickering = view(still, "cam_b", off_m=0.1, sees=lambda t: [0, 1] if int(t * 2) % 2 else [], noise_m=0, hidden=0)
+    run = Run(scorer, view(still, "cam_a", off_m=0.0, noise_m=0, hidden=0), flickering)
+    fastest = [m.unusual for m in run.told if isinstance(m, ScoreMessage)]
+    assert len(fastest) > 40
+    assert max(fastest) < 0.25
+
+
+@pytest.mark.parametrize(("clock_s", "side"), [(0.5, "ahead of"), (-0.5, "behind"), (-20.0, "behind")])
+def test_clocks_that_differ_keep_people_apart(
+    scorer: Scorer, truth: list[PoseFrame], clock_s: float, side: str
+) -> None:
+    run = Run(scorer, view(truth, "cam_a"), view(truth, "cam_b", clock_s=clock_s))
+    reason = f"its stamps are {abs(clock_s):.2f} s {side} those of cam_a; merge.tolerance_s is 0.1"
+    assert run.status["cam_b"].merge == f"apart: {reason}"
+    assert run.status["cam_a"].merge == "in hall"
+    assert run.status["hall"].merge == "1 of 2 sources; 0 of 2 people seen by more than one"
+    assert run.scores.keys() == {"hall", "cam_b"}
+    assert Counter(source for source, _ in run.opened) == {"hall": 2, "cam_b": 2}
+    assert run.dropped["cam_b"]["clocks_apart"] == 1
+
+
+def test_a_difference_that_is_declared_is_made_up_for(scorer: Scorer, truth: list[PoseFrame]) -> None:
+    shifted = Run(scorer, view(truth, "cam_a"), view(truth, "cam_b", clock_s=20.0), offset_s={"cam_b": -20.0})
+    plain = Run(scorer, view(truth, "cam_a"), view(truth, "cam_b"))
+    assert exact(shifted.told) == exact(plain.told)
+
+
+def test_another_clock_needs_a_declared_offset(scorer: Scorer, truth: list[PoseFrame]) -> None:
+    run = Run(scorer, view(truth, "cam_a"), view(truth, "cam_b", clock="media"))
+    assert run.merge["cam_b"] == (
+        "apart: its stamps are on the clock 'media', those of cam_a on 'unix'; set merge.offset_s for it"
+    )
+    declared = Run(scorer, view(truth, "cam_a"), view(truth, "cam_b", clock="media"), offset_s={"cam_b": 0.0})
+    assert declared.merge["cam_b"] == "in hall"
+    assert {e.clock for e in declared.events} == {"unix"}
+
+
+def test_a_clock_that_steps_parts_and_a_step_back_joins_again(scorer: Scorer, encounter: Encounter) -> None:
+    truth = encounter(seconds=20.0)
+
+    def steps(sent: Iterator[Sent]) -> Iterator[Sent]:
+        for t, f in sent:
+            yield t, replace(f, stamp=f.stamp + (S if 4 <= t < 9 else 0))
+
+    run = Run(scorer, view(truth, "cam_a"), steps(view(truth, "cam_b")))
+    merged = [s.startswith("2 of 2") for s in run.shared]
+    assert sum(a != b for a, b in pairwise(merged)) in (3, 4)  # joins, parts, joins
+    assert run.merge["cam_b"] == "in hall"
+    assert {m.pair for m in run.told if isinstance(m, ScoreMessage) and m.source == "cam_b"} == {("ann", "bob")}
+    assert run.dropped["cam_b"]["clocks_apart"] == 1
+
+
+def test_both_clocks_stepping_back_begins_anew(scorer: Scorer, truth: list[PoseFrame]) -> None:
+    again = [replace(f, epoch=2) for f in truth]
+    first = [view(truth, s) for s in GROUPS["hall"]]
+    second = [((t + 13, f) for t, f in view(again, s)) for s in GROUPS["hall"]]
+    run = Run(scorer, *(sent for pair in zip(first, second, strict=True) for sent in pair))
+    once = Run(scorer, *(view(truth, s) for s in GROUPS["hall"]))
+    assert run.scores["hall"] >= 2 * once.scores["hall"] - 2
+    assert len(run.opened) == 2 * len(once.opened)
+
+
+def test_a_third_camera_that_is_off_is_left_out_alone(scorer: Scorer, truth: list[PoseFrame]) -> None:
+    cameras = [view(truth, "cam_a"), view(truth, "cam_b", clock_s=0.3), view(truth, "cam_c", way_s=0.05)]
+    run = Run(scorer, *cameras, groups={"hall": ["cam_a", "cam_b", "cam_c"]})
+    assert run.scores.keys() == {"hall", "cam_b"}
+    assert run.status["hall"].merge == "2 of 3 sources; 2 of 2 people seen by more than one"
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_order_of_the_sources_does_not_matter(scorer: Scorer, truth: list[PoseFrame], seed: int) -> None:
+    """Events are the same however the frames of the two mix, as long as none is behind by more than wait_s."""
+    rng = random.Random(seed)
+    sent = [[*view(truth, s)] for s in GROUPS["hall"]]
+    as_is = Run(scorer, *map(iter, sent))
+    held = [iter([(f.stamp / S + rng.uniform(0, 0.01) + late, f) for _, f in frames]) for late, frames in
+            zip((0.0, rng.uniform(-0.07, 0.07)), sent, strict=True)]  # fmt: skip
+    mixed = Run(scorer, *held)
+    assert exact(mixed.told) == exact(as_is.told)
+    assert mixed.dropped == {}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_identities_in_a_crowd_with_faults(scorer: Scorer, seed: int) -> None:
+    """Four people, two faulty cameras on opposite sides: every person of the group is one person in truth."""
+    scenario = make_scenario(seed, people=4, duration_s=20.0, room_m=4.0)
+    faults = Faults(drop=0.02, late=0.01, jitter_ms=2, occlude=0.2, vanish=0.1, no_ids=True)
+    truth = scenario.joints(30.0, noise=False)
+    pipeline = Pipeline(scorer, THRESHOLDS, Config(merge=MergeOptions(groups=GROUPS)))
+    streams = [
+        [
+            replace(f, joints=f.joints + np.float32(0.02 - 0.04 * i))
+            for f in apply_faults(scenario.frames(30.0, source=s, start_ns=1000 * S), faults, seed + i)
+        ]
+        for i, s in enumerate(GROUPS["hall"])
+    ]
+    owners: dict[int, Counter[int]] = {}
+    for frame in heapq.merge(*streams, key=lambda f: f.stamp):
+        pipeline.intake.push(frame, 0)
+        line = pipeline.intake.lines["hall"]
+        at = round((line.stamp / S - 1000) * 30)
+        for track in line.tracker.alive.values():
+            if track.stamp == line.stamp and 0 <= at < len(truth):
+                places = truth[at].mean(axis=1)[:, [0, 2]]
+                nearest = int(np.linalg.norm(places - track.root[[0, 2]], axis=1).argmin())
+                owners.setdefault(int(track.id), Counter())[nearest] += 1
+    lasting = {k: c for k, c in owners.items() if c.total() > 60}
+    assert len(lasting) <= 8  # four, and some anew after both cameras lost them
+    assert {c.most_common(1)[0][0] for c in lasting.values()} == {0, 1, 2, 3}
+    right = sum(c.most_common(1)[0][1] for c in owners.values()) / sum(c.total() for c in owners.values())
+    assert right > 0.97
+    assert pipeline.intake.lines["hall"].people <= 4
+
+
+def test_a_source_that_never_comes_is_told(scorer: Scorer, truth: list[PoseFrame]) -> None:
+    run = Run(scorer, view(truth, "cam_b"))
+    assert run.status["cam_a"].blind == "nothing has come from it yet"
+    assert run.status["hall"].merge == "1 of 2 sources; 0 of 2 people seen by more than one"
+    assert run.scores.keys() == {"hall"}
+    nothing = Run(scorer)
+    assert nothing.status["hall"].blind == "nothing has come from its sources yet"
+
+
+def test_the_name_of_a_group_is_refused_as_a_source(scorer: Scorer, truth: list[PoseFrame]) -> None:
+    run = Run(scorer, view(truth, "cam_a"), view(truth, "cam_b"), view(truth, "hall"))
+    plain = Run(scorer, view(truth, "cam_a"), view(truth, "cam_b"))
+    assert exact(run.told) == exact(plain.told)
+    assert run.dropped == {"hall": {"group_name": len(truth)}}
+
+
+def test_a_source_that_is_forgotten_may_come_again(scorer: Scorer, truth: list[PoseFrame]) -> None:
+    run = Run(scorer, view(truth[:180], "cam_a"), view(truth, "cam_b"))
+    run.pipeline.intake.forget("cam_b")
+    run.pipeline.intake.forget("cam_a")
+    assert list(run.pipeline.intake.lines) == ["cam_a", "cam_b", "hall"]
+    assert run.pipeline.intake.lines["cam_b"].blind == "nothing has come from it yet"
+    later = [replace(f, epoch=0, stamp=f.stamp + 3600 * S) for f in truth]  # and even with a smaller epoch
+    for _, f in heapq.merge(view(later, "cam_a"), view(later, "cam_b"), key=lambda sent: sent[0]):
+        run.told += run.pipeline.push(f)
+    assert run.pipeline.intake.lines["hall"].merge == "2 of 2 sources; 2 of 2 people seen by more than one"
+
+
+def test_sources_outside_of_groups_are_as_without(scorer: Scorer, truth: list[PoseFrame]) -> None:
+    run = Run(scorer, view(truth, "yard"))
+    plain = Pipeline(scorer, THRESHOLDS, Config())
+    told = [m for _, f in view(truth, "yard") for m in plain.push(f)] + plain.finish()
+    assert exact(run.told) == exact(told)
