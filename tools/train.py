@@ -97,11 +97,9 @@ def train(
         console.print(f"what was seen is in {page}; no model was written", soft_wrap=True, markup=False)
         raise
     trained.summary.update({k: v for k, v in about.items() if k == "simulated_minutes"})
-    state = state_of(trained)
-    write_model(state, out, about["name"], version)
+    write_model(state := state_of(trained), out, about["name"], version)
     save_state(out.with_suffix(".state.npz"), state)
-    report = trained.report | about
-    page = _tell(report, out, json)
+    page = _tell(report := trained.report | about, out, json)
     if not json:
         show(report, out, page, Console())
 

@@ -18,7 +18,7 @@ Vector = tuple[float, float, float]
 Quaternion = tuple[float, float, float, float]
 
 LAYOUT = SMPL22
-ROOT = "/root"  # no bone is called so
+ROOT = "(root)"  # no bone is called so
 _STILL: Quaternion = (0.0, 0.0, 0.0, 1.0)
 
 # Bone -> (parent, joint of ours that its origin is). Parents first. Unity's LeftShoulder is the collar bone; its
