@@ -1,10 +1,9 @@
 """The whole score of a pair window as one module: what is exported and runs live.
 
-    joints -> canonical frame -> relational statistics -> nearest normal windows --.
-                     |                     |                                       +-> unusual --.
-                     |                     '------------------------> critic --.   |             +-> score
-                     '-> IADNet encoder -> pooled features -> broken-pair logit +--|-> relation -'
-                                                  '-----------------------> flow --'
+    joints -> canonical frame -> relational statistics -> nearest normal windows -----> unusual --.
+                     |                     '-----------------------> critic --.                  |
+                     '-> IADNet encoder -> pooled features -> broken-pair logit +-----> relation -+-> score
+                                                  '----------------------------> flow -----------'
 
 Every arrow to the right of a part passes a `Surprise` map, fitted on normal windows that the part did not see; the
 logits of critic and encoder are summed before theirs.
@@ -102,9 +101,10 @@ class Weights:
     """How much each part's surprise counts; 0 leaves the part out of the graph.
 
     Arguments:
-        neighbours, whitened, flow: towards *unusual*.
+        neighbours, whitened: towards *unusual*.
         encoder, critic: of the logits, towards *relation*.
-        unusual, relation: towards the joined score.
+        unusual, relation, flow: towards the joined score. The features that the flow knows were learnt to tell who
+            belongs together, so it is no judge of an odd walk.
     """
 
     neighbours: float = 1.0
@@ -186,7 +186,7 @@ class PairScorer(nn.Module):
         unusual = self.weights.neighbours * self.neighbours_map(distance)
         if self.weights.whitened:
             unusual = unusual + self.weights.whitened * self.whitened_map(whitened)
-        logit = torch.zeros_like(distance)
+        logit = joined = torch.zeros_like(distance)
         if self.critic is not None:
             logit = logit + self.weights.critic * self.critic(values)
         if self.encoder is not None:
@@ -195,9 +195,9 @@ class PairScorer(nn.Module):
                 logit = logit + self.weights.encoder * self.encoder.logit(forth, back)
             if self.density is not None:
                 nll = 0.5 * (self.density(forth) + self.density(back))
-                unusual = unusual + self.weights.flow * self.flow_map(nll)
+                joined = self.weights.flow * self.flow_map(nll)
         related = bool(self.weights.encoder or self.weights.critic)
         relation = self.relation_map(logit) if related else torch.zeros_like(distance)
         unusual = self.unusual_map(unusual)
-        score = self.score_map(self.weights.unusual * unusual + self.weights.relation * relation)
+        score = self.score_map(joined + self.weights.unusual * unusual + self.weights.relation * relation)
         return score, relation, unusual, joint_pairs, shift

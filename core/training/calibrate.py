@@ -57,7 +57,7 @@ def held_out_distances(
     """
     names = np.random.default_rng([seed, 3]).permutation(np.unique(units))
     few = len(names) <= _LEAVE_ONE_OUT and not whiten
-    chosen = NearestNeighbour.fit(statistics, values, most=most, project=False, seed=seed).chosen
+    chosen = NearestNeighbour.fit(statistics, values, most=most, seed=seed).chosen
     plain, whitened = np.zeros(len(values), np.float32), np.zeros(len(values), np.float32)
     for fold in np.array_split(names, len(names) if few else min(_FOLDS, len(names))):
         mine = np.isin(units, fold)

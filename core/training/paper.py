@@ -156,7 +156,7 @@ def _assemble(
     whiten = network.narrow.weight.detach()
     offset = -torch.linalg.pinv(whiten) @ network.narrow.bias.detach()  # W (f - m) = W f + b
     bank = NearestNeighbour.fit(material.statistics, material.values, most=options.support, seed=options.seed)
-    weights = Weights(neighbours=0.0, flow=1.0)
+    weights = Weights(neighbours=0.0, unusual=0.0, flow=1.0)
     scorer = PairScorer(
         bank=bank,
         distances=mean_distances(material.windows.joints[bank.chosen], material.statistics.joints),
@@ -181,6 +181,6 @@ def _assemble(
         "whitened": False,
         "minutes": round((time.monotonic() - started) / 60, 3),
     }
-    scores = {"score": surprise, "relation": np.zeros(len(nll)), "unusual": surprise}
+    scores = {"score": surprise, "relation": np.zeros(len(nll)), "unusual": np.zeros(len(nll))}
     report = make_report(material.prepared, judges, options, scores, figures)
     return Trained(scorer, material.prepared.layout, options, summarise(report, options), calibration, report)

@@ -122,19 +122,19 @@ def assemble(material: Material, learnt: Learnt | None, options: TrainOptions, s
     if weights.whitened:
         maps["whitened"] = Surprise.fit(distances.whitened)
         unusual = unusual + weights.whitened * maps["whitened"](distances.whitened[mine])
-    relation = np.zeros(len(judges))
+    relation = density = np.zeros(len(judges))
     if learnt is not None:
         if weights.flow:
             nll = feature_nll(learnt.density, learnt.encoder, judges.joints)
             maps["flow"] = Surprise.fit(nll)
-            unusual = unusual + weights.flow * maps["flow"](nll)
+            density = maps["flow"](nll)
         if weights.encoder or weights.critic:
             logit = _logit(learnt, weights, judges.joints, values[mine])
             maps["relation"] = Surprise.fit(logit)
             relation = maps["relation"](logit)
     maps["unusual"] = Surprise.fit(unusual)
     unusual = maps["unusual"](unusual)
-    joined = weights.unusual * unusual + weights.relation * relation
+    joined = weights.unusual * unusual + weights.relation * relation + weights.flow * density
     maps["score"] = Surprise.fit(joined)
     score = maps["score"](joined)
 

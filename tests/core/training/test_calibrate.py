@@ -48,7 +48,7 @@ def test_no_window_is_compared_with_its_own_unit(whiten):
 def test_the_support_is_chosen_once_for_all_that_is_left_out():
     values = np.random.default_rng(0).normal(size=(60, len(STATISTICS))).astype(np.float32)
     units = np.arange(60) // 20
-    chosen = NearestNeighbour.fit(STATISTICS, values, most=15, project=False).chosen
+    chosen = NearestNeighbour.fit(STATISTICS, values, most=15).chosen
     found = held_out_distances(STATISTICS, values, units, most=15, whiten=False, seed=0)
     rows = np.flatnonzero(units != 0)
     others = np.flatnonzero(np.isin(rows, chosen))

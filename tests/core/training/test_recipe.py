@@ -154,8 +154,8 @@ def test_the_published_recipe_gives_a_model_too(few_clips):
     windows = windows_of(few_clips)
     with torch.no_grad():
         score, relation, unusual, *_ = trained.scorer(windows)
-    assert torch.equal(score, unusual)
     assert (relation == 0).all()
+    assert (unusual == 0).all()  # it knows one number only
     assert score.max() > 0
 
 
