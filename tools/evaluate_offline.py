@@ -19,7 +19,7 @@ from dyadwatch.core.evaluation.windows import folds_of
 from dyadwatch.core.readers.dataset import Dataset
 from dyadwatch.core.readers.read import read_dataset
 from dyadwatch.tools.evaluate_progress import progress
-from dyadwatch.tools.evaluate_request import Report, Request, chosen_settings
+from dyadwatch.tools.evaluate_request import QUICK_SECONDS, Report, Request, chosen_settings
 
 _ABLATED = ("one-class", "broken-pairs")
 _WHOLE = ("clips.npz", "skeletons")  # a folder that has one of these is a data set itself
@@ -130,9 +130,20 @@ def _part(request: Request, data: Dataset, protocol: str, ablation: bool) -> Par
         **chosen_settings(request.settings, protocol, quick=request.quick, ablation=ablation, fold=fold)
     )
     if ablation:
+        if request.quick and protocol == "broken-pairs":
+            data = fewer_training_clips(data, QUICK_SECONDS)
         variants = variants_of(protocol, quick=request.quick)
         settings = replace(settings, variants=variants, methods=settings.methods or tuple(variants))
     return Part(data, protocol, ablation, settings, PROTOCOLS[protocol](data, settings))
+
+
+def fewer_training_clips(data: Dataset, seconds: float) -> Dataset:
+    """All clips but those of the training split; of them every n-th, so that about so many seconds are left."""
+    length = [len(c) / c.fps if c.split == "train" else 0.0 for c in data]
+    every = max(1, int(sum(length) / seconds))
+    train = [i for i, s in enumerate(length) if s]
+    kept = set(train[::every])
+    return replace(data, clips=tuple(c for i, c in enumerate(data) if i in kept or not length[i]))
 
 
 def _planned(request: Request, data: Dataset, protocol: str, ablation: bool) -> list[Part]:

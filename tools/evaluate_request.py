@@ -13,14 +13,15 @@ from rich.console import Console
 from dyadwatch.core.readers.declared import Declared
 
 # One fold, one seed, and less of everything that takes long: minutes on two cores.
-QUICK_STEPS, QUICK_MINUTES = 300, 4.0
+QUICK_STEPS, QUICK_MINUTES = 300, 3.0
 _QUICK: dict[str, Any] = {
     "seeds": 1, "draws": 1, "shot_draws": 3, "bootstrap": 200, "pair_hop": 10, "fit_hop": 10, "trees": 100,
     "tree_windows": 3000,
 }  # fmt: skip
 # Many variants in as many minutes: enough to see that they run, too little to tell them apart.
 _QUICK_ABLATION: dict[str, Any] = {"steps": 20, "max_minutes": 0.3, "epochs": 2}
-_QUICK_PAIRS = 15  # grid steps between the windows of long clips that a variant is fitted to; twice that in the test
+_QUICK_HOP, _QUICK_PAIR_HOP = 60, 30  # of long clips: grid steps between windows that are fitted to, and tested
+QUICK_SECONDS = 660.0  # of training clips, a little more than a relation is learnt from
 
 
 @dataclass(frozen=True)
@@ -81,6 +82,6 @@ def chosen_settings(given: dict[str, Any], protocol: str, *, quick: bool, ablati
         if ablation:
             train |= _QUICK_ABLATION
         if ablation and protocol == "broken-pairs":
-            less |= {"pair_hop": 2 * _QUICK_PAIRS}
-            train |= {"hop": _QUICK_PAIRS}
+            less |= {"pair_hop": _QUICK_PAIR_HOP}
+            train |= {"hop": _QUICK_HOP}
     return less | given | {"train": train | given.get("train", {})}

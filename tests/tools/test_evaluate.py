@@ -15,11 +15,12 @@ from dyadwatch.core.clips import Clip, read_clips, write_clips
 from dyadwatch.core.errors import ClipError, DyadwatchError
 from dyadwatch.core.evaluation.protocols import PROTOCOLS
 from dyadwatch.core.layouts import UPPER11
+from dyadwatch.core.readers.read import read_dataset
 from dyadwatch.tools import evaluate as verb
 from dyadwatch.tools import evaluate_offline
 from dyadwatch.tools.evaluate import Protocol, evaluate, run
 from dyadwatch.tools.evaluate_flags import EvaluationFlags
-from dyadwatch.tools.evaluate_offline import data_sets
+from dyadwatch.tools.evaluate_offline import data_sets, fewer_training_clips
 from dyadwatch.tools.evaluate_request import Report, Request, chosen_settings
 from dyadwatch.tools.tables_file import BEGIN, END
 
@@ -114,7 +115,7 @@ def test_what_is_given_goes_before_what_a_quick_run_or_an_ablation_changes() -> 
     assert quick["train"]["steps"] == 7
     assert quick["train"]["hop"] > 3
     assert "hop" not in of({}, quick=True, ablation=True)["train"]
-    assert of({}, "broken-pairs", quick=True)["train"] == {"steps": 300, "max_minutes": 4.0}
+    assert of({}, "broken-pairs", quick=True)["train"] == {"steps": 300, "max_minutes": 3.0}
 
 
 def test_live_has_its_own_runner(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,6 +199,16 @@ def test_all_is_one_document_with_a_summary(collection: Path, tmp_path: Path, mo
     assert [t.partition(":")[0] for t in left_out] == ["left out notes", "left out unlabelled"] * 2
     expected = "no protocol fits splits [''] and labels ['']; expected a train and a test split, or two or more folds"
     assert expected in left_out[1]
+
+
+def test_a_quick_ablation_learns_from_every_nth_clip(collection: Path) -> None:
+    data = read_dataset(collection / "handovers")
+    train, test = (data.where(lambda c, s=s: c.split == s) for s in ("train", "test"))
+    seconds = sum(len(c) / c.fps for c in train)
+    fewer = fewer_training_clips(data, seconds / 2.5)
+    assert [c.clip_id for c in fewer if c.split == "train"] == [c.clip_id for c in train][::2]
+    assert [c.clip_id for c in fewer if c.split == "test"] == [c.clip_id for c in test]
+    assert len(fewer_training_clips(data, 2 * seconds)) == len(data)
 
 
 def test_a_folder_that_is_a_data_set_itself_will_do(collection: Path) -> None:
