@@ -22,6 +22,7 @@ _VERBS = {
     "record": "Record what publishers send, without a model.",
     "replay": "Publish a recording again, as it came.",
     "recordings": "Look into recordings, cut, merge and export them.",
+    "view": "Look at a recording or pose file: a page to turn, a picture or a film.",
     "demo": "Show the whole thing at work on simulated people.",
     "train": "Learn what is normal from clips and write a model.",
     "enrol": "Make a model of a new normal from 1 to 20 clips, without training.",

@@ -1,0 +1,248 @@
+"""Pictures, films and pages of recordings and clips, looked at by their properties."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import subprocess
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from http.server import ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dyadwatch.core.clips import Clip, write_clips
+from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.layouts import KINECT25
+from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.config import Config, MergeOptions
+from dyadwatch.stream.messages import EventMessage, JointPairPart, ScoreMessage, encode_json
+from dyadwatch.stream.publishers.simulator.scenario import Scenario, make_scenario
+from dyadwatch.stream.recordings.channels import About
+from dyadwatch.stream.recordings.file import RecordingFile
+from dyadwatch.stream.wire import encode_pose
+from dyadwatch.tools.view import view
+from dyadwatch.tools.viewing import film
+from dyadwatch.tools.viewing.camera import look_at
+from dyadwatch.tools.viewing.drawing import ALARM, FIRST, SECOND, Drawing
+from dyadwatch.tools.viewing.page import page, serve
+from dyadwatch.tools.viewing.recorded import recorded_scene
+from dyadwatch.tools.viewing.scene import Scene
+
+S = 1_000_000_000
+BEGIN = 1_700_000_000 * S
+SECONDS = 4.0
+
+
+def said(source: str, pair: tuple[int, int]) -> Iterator[ScoreMessage | EventMessage]:
+    """Scores that rise and fall, and an event from 2 to 3 s."""
+    for k in range(10, 20):
+        end = BEGIN + k * S // 5
+        score = 4.0 - abs(k - 12) / 2
+        yield ScoreMessage(
+            source=source, pair=pair, start=end - S, end=end, score=score, relation=score, unusual=0.0, model="tiny 1",
+            latency_ms=1.0,
+        )  # fmt: skip
+    yield EventMessage(
+        type="close", id="one", source=source, pair=pair, clock="unix", start=BEGIN + 2 * S, end=BEGIN + 3 * S,
+        stamp=BEGIN + 3 * S, score=1.0, relation=0.0, unusual=0.0, peak_score=4.0, peak_stamp=BEGIN + 12 * S // 5,
+        threshold=2.0, reason="calm again", explanation="", model="tiny 1",
+        joints=(JointPairPart(first="left_hand", second="head", share=0.5, shift_m=-0.2),),
+    )  # fmt: skip
+
+
+@cache
+def life(seconds: float) -> Scenario:
+    """Three people in a small room."""
+    return make_scenario(5, people=3, duration_s=seconds, room_m=3.0)
+
+
+def frames(source: str = "hall", **changes: Any) -> list[PoseFrame]:
+    sent = life(SECONDS).frames(30.0, source=source, epoch=1, start_ns=BEGIN)
+    return [replace(f, **changes) for f in sent]
+
+
+def recorded(path: Path, *sent: list[PoseFrame], source: str = "", config: Config | None = None) -> Path:
+    about = About(
+        run="5", config=encode_json(config or Config()).decode(), model="tiny 1", raise_at="2.0", clear_at="1.0"
+    )
+    file = RecordingFile(path, about)
+    together = [f for some in zip(*sent, strict=True) for f in some]
+    for i, f in enumerate(together):
+        file.parts(f"pose.{f.source}", encode_pose(f), f.stamp, f.stamp, i)
+    if source:
+        for m in said(source, (1, 2)):
+            file.message(m, m.end if isinstance(m, ScoreMessage) else m.stamp)
+    file.close()
+    return path
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return recorded(tmp_path_factory.mktemp("view") / "day.mcap", frames(), source="hall")
+
+
+@pytest.fixture(scope="module")
+def scene(recording: Path) -> Scene:
+    return recorded_scene([recording], 25.0, Config())[0]
+
+
+def near(picture: Image.Image, colour: tuple[int, int, int]) -> np.ndarray[Any, np.dtype[np.bool_]]:
+    """Where a picture has a colour, give or take the smoothing of edges; shape (h, w)."""
+    return (np.abs(np.asarray(picture, np.int16) - np.array(colour)) <= 12).all(axis=2)
+
+
+def test_a_recording_is_looked_at_with_its_scores(scene: Scene) -> None:
+    assert scene.names[:2] == ("1", "2")
+    assert scene.joints.shape == (round(SECONDS * 25), 3, 25, 3)
+    assert scene.levels == (2.0, 1.0)
+    assert scene.missing is None
+    assert scene.peak == pytest.approx(2.4)
+    assert [(s.start, s.end, s.joints) for s in scene.spans] == [(2.0, 3.0, ("left_hand", "head"))]
+    truth = frames()[30].joints
+    np.testing.assert_allclose(scene.joints[25], truth, atol=1e-5)
+
+
+def test_a_picture_shows_two_people_in_two_colours_and_the_event(scene: Scene) -> None:
+    drawing = Drawing(scene)
+    event, calm = drawing.picture(2.4), drawing.picture(1.0)
+    assert event.size == (1280, 720)
+    for colour in (FIRST, SECOND):
+        people = near(event, colour)
+        assert 1500 < people[:500].sum() < 40_000
+        assert people[504:].sum() == 0
+    assert near(event, ALARM)[:504].sum() > 200  # the score in red, and the joints that contribute
+    assert near(calm, ALARM)[:504].sum() == 0
+    assert np.asarray(event)[600, :, 0].min() < 60  # the curve and the cursor
+    assert (np.asarray(event) == [254, 226, 226]).all(axis=2).sum() > 5000  # the span of the event
+    assert drawing.picture(2.4).tobytes() == event.tobytes()
+
+
+def test_all_axes_have_one_scale(scene: Scene) -> None:
+    camera = look_at(scene, (0, 0, 1280, 500))
+    middle, metre = camera.target, 0.001
+    where, depth = camera.project(np.stack([middle, middle + np.array([0, metre, 0])]))
+    up = np.linalg.norm(where[1] - where[0]) / np.cos(np.radians(16))
+    aside = np.array([np.cos(camera.azimuth), 0, -np.sin(camera.azimuth)]) * metre
+    across = np.linalg.norm(camera.project(middle + aside)[0] - where[0])
+    assert up == pytest.approx(across, rel=0.01)
+    assert camera.pixels(metre, float(depth[0])) == pytest.approx(across, rel=0.01)
+    whole, _ = camera.project(scene.joints[:, :2].reshape(-1, 3))
+    assert (np.nanmin(whole, axis=0) > 0).all()
+    assert (np.nanmax(whole, axis=0) < [1280, 500]).all()
+
+
+def test_a_film_has_every_picture(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "day.mp4"
+    view([recording], mp4=out, fps=5.0)
+    assert f"{SECONDS * 5:.0f} pictures, {SECONDS:.1f} s" in " ".join(capsys.readouterr().err.split())
+    command = [film.find_ffmpeg(), "-hide_banner", "-i", str(out), "-f", "null", "-"]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    assert "1280x720" in told
+    assert re.search(r"Video: (h264|mpeg4)", told)
+    assert re.findall(r"frame= *(\d+)", told)[-1] == f"{SECONDS * 5:.0f}"
+
+
+def test_a_page_holds_the_scene_and_loads_nothing(scene: Scene) -> None:
+    text = page(replace(scene, names=("</script><b>", *scene.names[1:])), at=1.5)
+    assert "</script><b>" not in text
+    assert "default-src 'none'" in text
+    assert re.findall(r"https?:|src=|href=|import|fetch|XMLHttpRequest|WebSocket", text) == []
+    data = json.loads(re.findall(r"const scene = (.*);\n", text)[0])
+    assert data["names"][0] == "</script><b>"
+    assert data["at"] == 1.5
+    assert len(base64.b64decode(data["joints"])) == scene.joints.size * 4
+    assert (data["levels"], data["spans"][0]["start"], data["shape"]) == ([2.0, 1.0], 2.0, [100, 3, 25])
+
+
+def test_the_page_is_served_to_this_machine_alone(scene: Scene) -> None:
+    text = page(scene)
+    listening: list[ThreadingHTTPServer] = []
+    began = threading.Event()
+
+    def ready(server: ThreadingHTTPServer) -> None:
+        listening.append(server)
+        began.set()
+
+    thread = threading.Thread(target=serve, args=(text, 0, ready))
+    thread.start()
+    assert began.wait(30)
+    host, port = listening[0].server_address[:2]
+    try:
+        assert host == "127.0.0.1"
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
+            assert answer.read().decode() == text
+        foreign = urllib.request.Request(f"http://127.0.0.1:{port}/", headers={"Host": "elsewhere.example"})
+        with pytest.raises(urllib.error.HTTPError, match="404") as refused:
+            urllib.request.urlopen(foreign, timeout=30)
+        refused.value.close()
+    finally:
+        listening[0].shutdown()
+        thread.join(30)
+
+
+def test_without_scores_the_picture_says_how_to_get_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = recorded(tmp_path / "poses.mcap", frames())
+    view([path], png=tmp_path / "one.png", at=1.0)
+    assert "no scores in the file; give --model to score it" in capsys.readouterr().err
+    with Image.open(tmp_path / "one.png") as picture:
+        assert picture.size == (1280, 720)
+
+
+def test_a_pose_file_is_scored_with_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_clips(tmp_path / "clips", [Clip(life(6.0).joints(30.0)[:, :2].copy(), KINECT25, 30.0, clip_id="one")])
+    view([tmp_path / "clips"], html=tmp_path / "page.html", model="shipped")
+    data = json.loads(re.findall(r"const scene = (.*);\n", (tmp_path / "page.html").read_text("utf8"))[0])
+    assert data["names"] == ["A", "B"]
+    assert len(data["curves"][0]["values"]) > 5
+    assert data["missing"] is None
+    assert "--model" not in capsys.readouterr().err
+
+
+def test_a_group_is_seen_as_it_was_merged(tmp_path: Path) -> None:
+    config = Config(merge=MergeOptions(groups={"hall": ["a", "b"]}))
+    path = recorded(tmp_path / "two.mcap", frames("a"), frames("b"), source="hall", config=config)
+    merged, _ = recorded_scene([path], 15.0, Config())
+    assert (merged.title, set(merged.names)) == ("hall", {"1", "2", "3"})
+    np.testing.assert_allclose(merged.joints[15, merged.names.index("1")], frames()[30].joints[0], atol=1e-4)
+    alone, _ = recorded_scene([path], 15.0, Config(), source="a")
+    assert alone.missing == "no scores in the file; give --model to score it"
+
+
+def test_errors_name_what_was_given(recording: Path, tmp_path: Path) -> None:
+    def told(**options: Any) -> str:
+        with pytest.raises(ConfigError) as e:
+            view([recording], png=tmp_path / "x.png", **options)
+        return str(e.value)
+
+    assert told(source="yard") == "--source is 'yard'; expected one that is recorded: hall"
+    assert told(pair=("1", "9")) == "--pair names '9', who is not seen; expected two of 1, 2, 3"
+    assert told(at=9.0) == "--at is 9; expected 0 to 4.0 seconds"
+    assert told(fps=0.5) == "--fps is 0.5; expected 1 to 120 pictures a second"
+    nobody = recorded(tmp_path / "nobody.mcap", [replace(f, joints=f.joints[:0], confidence=f.confidence[:0], ids=())
+                                                for f in frames()])  # fmt: skip
+    with pytest.raises(ConfigError, match="hall: nobody is seen in it; expected people for two frames or more"):
+        view([nobody], png=tmp_path / "x.png")
+
+
+def test_an_ffmpeg_that_cannot_is_told(recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match=r"x.mp4 cannot be written; ffmpeg says: .*No such file"):
+        view([recording], mp4=tmp_path / "no" / "x.mp4", fps=2.0)
+    fake = tmp_path / "ffmpeg"
+    fake.write_text("#!/bin/sh\necho ' V..... gif  GIF'\n")
+    fake.chmod(0o755)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(fake))
+    with pytest.raises(ConfigError, match=r"has no encoder for .mp4; expected one of libx264, libopenh264, mpeg4"):
+        view([recording], mp4=tmp_path / "x.mp4", fps=2.0)
+    monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", str(tmp_path / "none"))
+    with pytest.raises(ConfigError, match=r"none does not run .*; expected an ffmpeg, see IMAGEIO_FFMPEG_EXE"):
+        view([recording], mp4=tmp_path / "x.mp4", fps=2.0)

@@ -1,0 +1,155 @@
+"""`dyadwatch view`: people in 3D with the score of their pair, from a recording or a pose file."""
+
+from __future__ import annotations
+
+import os
+import sys
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import track
+
+from dyadwatch.core.errors import ConfigError
+from dyadwatch.stream.recordings.playback import is_recording
+from dyadwatch.tools.detector import configure, load_detector
+from dyadwatch.tools.files import NO_FLAGS, FileFlags, select_clips
+from dyadwatch.tools.viewing.page import page, serve
+from dyadwatch.tools.viewing.recorded import clip_scene, recorded_scene
+from dyadwatch.tools.viewing.scene import Scene
+
+if TYPE_CHECKING:
+    from http.server import ThreadingHTTPServer
+
+    from dyadwatch.tools.viewing.drawing import Drawing
+
+_SIZE = (1280, 720)
+
+
+def view(
+    paths: list[Path],
+    /,
+    *,
+    png: Path | None = None,
+    mp4: Path | None = None,
+    html: Path | None = None,
+    at: float | None = None,
+    from_: Annotated[str | None, Parameter(name="--from")] = None,
+    to: str | None = None,
+    source: str | None = None,
+    pair: Annotated[tuple[str, str] | None, Parameter(negative=())] = None,
+    clip: int = 0,
+    model: str | None = None,
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
+    fps: float = 25.0,
+    port: int = 0,
+    flags: FileFlags = NO_FLAGS,
+) -> None:
+    """Look at a recording (.mcap) or a pose file: two people in 3D and the score of their pair.
+
+    Without --png, --mp4 or --html a page is served on this machine and opened in the browser: to turn, to
+    play, to step. It loads nothing from anywhere.
+
+    Parameters
+    ----------
+    paths
+        Recordings, or folders that hold some; or pose files. Of a long recording the part around its peak is shown.
+    png
+        Write a picture of one moment.
+    mp4
+        Write a film.
+    html
+        Write the page into a file instead of serving it.
+    at
+        Seconds to the moment of the picture; by default the highest score.
+    from_
+        Where to begin: seconds from the beginning, or a time such as 2026-11-21T14:30:00 (UTC). Recordings only.
+    to
+        Where to end, likewise.
+    source
+        Source or group to look at; by default the one with the highest score.
+    pair
+        Ids of the two to look at; by default those with the highest score.
+    clip
+        Number of the clip in pose files that hold several, from 0.
+    model
+        Model file to score with; "shipped" is the one that comes with the package. By default the scores that were
+        recorded are shown.
+    set_
+        One configuration key for scoring, such as --set alarm.raise_at=2; may be repeated.
+    fps
+        Pictures a second.
+    port
+        Port of the page; 0 takes a free one.
+    """
+    if not 1 <= fps <= 120:
+        raise ConfigError(f"--fps is {fps:g}; expected 1 to 120 pictures a second")
+    config = configure(None, set_, None if model in (None, "shipped") else Path(model))
+    detector = None if model is None else load_detector(config)
+    console = Console(stderr=True)
+    if any(is_recording(path) for path in paths):
+        scene, notes = recorded_scene(
+            paths, fps, config, detector, start=from_, end=to, source=source, pair=pair or ()
+        )  # fmt: skip
+    else:
+        clips = select_clips(paths, flags=flags)
+        if not 0 <= clip < len(clips):
+            raise ConfigError(f"--clip is {clip}; expected 0 to {len(clips) - 1}, there are {len(clips)} clips")
+        scene = clip_scene(clips[clip], fps, config, detector)
+        notes = [f"clip {clip} of {len(clips)}; --clip shows another"] if len(clips) > 1 else []
+    if scene.missing is not None:
+        notes.append(scene.missing)
+    for note in notes:
+        console.print(escape(note), soft_wrap=True)
+    if at is not None and not 0 <= at <= scene.seconds:
+        raise ConfigError(f"--at is {at:g}; expected 0 to {scene.seconds:.1f} seconds")
+    if png is not None:
+        _drawing(scene).picture(scene.peak if at is None else at).save(png, "PNG")
+    if mp4 is not None:
+        _film(scene, mp4, console)
+    if html is not None:
+        html.write_text(page(scene, at), "utf8")
+    if png is None and mp4 is None and html is None:
+        _show(page(scene, at), port, console)
+
+
+def _drawing(scene: Scene) -> Drawing:
+    try:
+        from dyadwatch.tools.viewing.drawing import Drawing
+    except ImportError:
+        raise ConfigError(
+            "--png and --mp4 need Pillow, which is not installed; expected the extra: pip install 'dyadwatch[view]'"
+        ) from None
+    return Drawing(scene, _SIZE)
+
+
+def _film(scene: Scene, path: Path, console: Console) -> None:
+    drawing = _drawing(scene)
+    from dyadwatch.tools.viewing.film import write_film
+
+    moments = track(range(len(scene.joints)), "drawing", console=console, transient=True)
+    count = write_film(path, (drawing.picture(k / scene.fps) for k in moments), scene.fps, _SIZE)
+    console.print(f"{escape(str(path))}: {count} pictures, {scene.seconds:.1f} s", soft_wrap=True)
+
+
+def _show(text: str, port: int, console: Console) -> None:
+    def ready(server: ThreadingHTTPServer) -> None:
+        url = f"http://127.0.0.1:{server.server_address[1]}/"
+        display = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+        if display and webbrowser.open(url):
+            console.print(f"showing {url}; stop with Ctrl-C")
+        else:
+            console.print(
+                f"there is no display; open {url} in a browser on this machine and stop with Ctrl-C, or give --png, "
+                "--mp4 or --html", soft_wrap=True
+            )  # fmt: skip
+
+    try:
+        serve(text, port, ready)
+    except OSError as e:
+        raise ConfigError(f"--port is {port}; expected a free port ({e.strerror})") from None
+    except KeyboardInterrupt:
+        pass

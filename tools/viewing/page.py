@@ -1,0 +1,99 @@
+"""A scene as one HTML page that needs nothing else, and a server for it on this machine alone."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
+
+import msgspec
+import numpy as np
+
+from dyadwatch.tools.viewing.camera import look_at
+from dyadwatch.tools.viewing.scene import Scene
+
+_BOX = (0, 0, 1280, 500)
+
+
+def page(scene: Scene, at: float | None = None) -> str:
+    """The page; it loads nothing from anywhere.
+
+    Arguments:
+        scene: what it shows.
+        at: seconds at which it stands still; None begins to play.
+    """
+    camera = look_at(scene, _BOX)
+    places = scene.places[:, :2].reshape(-1, 3)
+    places = places[~np.isnan(places[:, 0])]
+    low, high = (places.min(axis=0), places.max(axis=0)) if len(places) else (np.zeros(3), np.zeros(3))
+    ground = np.clip(np.concatenate([np.floor(low[[0, 2]]) - 2, np.ceil(high[[0, 2]]) + 2]), -50, 50)
+    joints = scene.layout.joints
+    curves = sorted(scene.curves, key=lambda c: c is not scene.curve)
+    data = {
+        "title": scene.title,
+        "fps": scene.fps,
+        "shape": scene.joints.shape[:3],
+        "names": scene.names,
+        "joints": base64.b64encode(scene.joints.astype("<f4").tobytes()).decode(),
+        "bones": [(joints.index(a), joints.index(b)) for a, b in scene.layout.bones],
+        "head": next((joints.index(j) for j in ("head", "nose") if j in joints), -1),
+        "curves": [{"times": c.times.tolist(), "values": c.values.tolist()} for c in curves],
+        "spans": [
+            {
+                "pair": s.pair,
+                "start": s.start,
+                "end": s.end,
+                "joints": [joints.index(j) if j in joints else -1 for j in s.joints] if s.joints else None,
+            }
+            for s in scene.spans
+        ],
+        "levels": scene.levels,
+        "missing": scene.missing,
+        "began": None if scene.began is None else scene.began // 1_000_000,
+        "top": scene.top,
+        "floor": scene.floor,
+        "ground": ground.tolist(),
+        "target": camera.target.tolist(),
+        "azimuth": float(camera.azimuth),
+        "distance": 1.1 * float(camera.distance),
+        "at": at or 0.0,
+    }
+    # A name from the wire must not end the script.
+    text = msgspec.json.encode(data).decode().replace("<", "\\u003c")
+    template = files("dyadwatch.tools.viewing").joinpath("page.html").read_text("utf8")
+    return template.replace("/*SCENE*/null", text)
+
+
+def serve(text: str, port: int, ready: Callable[[ThreadingHTTPServer], None]) -> None:
+    """Serves the page on 127.0.0.1 until the server is shut down.
+
+    Arguments:
+        text: the page.
+        port: 0 takes a free one.
+        ready: called with the server once it listens.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    body = text.encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            # Names other than ours come from pages elsewhere that had a name resolved to this machine.
+            host = self.headers.get("Host", "").partition(":")[0]
+            if self.path != "/" or host not in ("127.0.0.1", "localhost"):
+                self.send_error(404)
+                return
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html; charset=utf-8")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Says nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
+        ready(server)
+        server.serve_forever(poll_interval=0.1)

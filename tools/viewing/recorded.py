@@ -1,0 +1,171 @@
+"""Scenes out of recordings and of clips, with the scores that were recorded or those of a model."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from dyadwatch.core.clips import Clip
+from dyadwatch.core.errors import ConfigError, WireError
+from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.alarm import Thresholds
+from dyadwatch.stream.config import Config
+from dyadwatch.stream.line import Item, WindowShape
+from dyadwatch.stream.merge import Group, GroupLine
+from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
+from dyadwatch.stream.pipeline import Pipeline
+from dyadwatch.stream.publishers.clips import clip_frames
+from dyadwatch.stream.recordings.about import recorded_config, recorded_thresholds, with_recorded
+from dyadwatch.stream.recordings.channels import About
+from dyadwatch.stream.recordings.frames import OrderedFrames
+from dyadwatch.stream.recordings.playback import Playback
+from dyadwatch.stream.recordings.queue import Received
+from dyadwatch.stream.recordings.rerun import Rerun
+from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.wire import decode_pose
+from dyadwatch.tools.viewing.scene import People, Scene
+
+NO_SCORES = "no scores in the file; give --model to score it"
+_NONE_FOUND = "no window of two people near each other was scored"
+_LONG_S = 90.0  # of a longer recording the part around its peak is shown
+_AROUND_S = 15.0
+_NS = 1_000_000_000
+
+Detector = tuple[Scorer, Thresholds]
+
+
+def clip_scene(clip: Clip, fps: float, config: Config, detector: Detector | None) -> Scene:
+    """The scene of a clip, scored where there is a detector.
+
+    Raises:
+        ConfigError: nobody is seen in it.
+    """
+    people = People(fps, config.tracks)
+    frames = [replace(frame, ids=("A", "B")) for frame in clip_frames([clip], "clip")]
+    for k, frame in enumerate(frames):
+        people.push(frame, k == 0)
+    title = " · ".join(t for t in (clip.clip_id, clip.label) if t) or "clip"
+    if detector is None:
+        return people.scene(title, (), missing=NO_SCORES)
+    pipeline = Pipeline(*detector, config)
+    told = [m for frame in frames for m in pipeline.push(frame)] + pipeline.finish()
+    return people.scene(title, told, levels=_levels(detector[1]), missing=_NONE_FOUND)
+
+
+def recorded_scene(
+    paths: Sequence[Path],
+    fps: float,
+    config: Config,
+    detector: Detector | None = None,
+    *,
+    start: str | None = None,
+    end: str | None = None,
+    source: str | None = None,
+    pair: Sequence[str] = (),
+) -> tuple[Scene, list[str]]:
+    """The scene of a recording, and what there is to say about it.
+
+    Arguments:
+        paths: recordings, or folders that hold some.
+        fps: points a second.
+        config: what the recording does not say itself.
+        detector: scores it anew; None takes the scores that were recorded.
+        start, end: as `Playback` takes them; of a long recording the part around its peak by default.
+        source: name of a source or of a group; by default the one with the highest score.
+        pair: ids of the two to look at.
+
+    Raises:
+        RecordingError: a file is unusable.
+        ConfigError: there is no such source, or nobody is seen.
+    """
+    playback = Playback(paths, start, end)
+    abouts = [r.about for r in playback.recordings if r.about.config]
+    about = abouts[0] if abouts else About(run="")
+    recorded = recorded_config(about)
+    if recorded is not None:
+        config = with_recorded(config, recorded)
+    notes: list[str] = []
+    if start is None and end is None and playback.seconds > _LONG_S:
+        peak = (_peak(playback) - playback.first) / _NS
+        first, last = max(peak - _AROUND_S, 0), peak + _AROUND_S
+        notes.append(f"{playback.seconds:.0f} s are recorded; shown are {first:.0f} to {last:.0f}, choose with --from")
+        playback = Playback(paths, str(first), str(last))
+    if detector is None:
+        thresholds = recorded_thresholds(about)
+        told: list[Message] = [e.what for e in playback.said() if isinstance(e.what, ScoreMessage | EventMessage)]
+    else:
+        thresholds = detector[1]
+        told = [m for some in Rerun(Pipeline(*detector, config), config).run(playback) for m in some]
+    name = _source(playback, config, told, source)
+    people = People(fps, config.tracks)
+    frames = _fused(playback, config, name) if name in config.merge.groups else _ordered(playback, config, name)
+    for frame, fresh in frames:
+        people.push(frame, fresh)
+    ours = [m for m in told if m.source == name]
+    missing = NO_SCORES if detector is None else _NONE_FOUND
+    scene = people.scene(name, ours, pair=pair, levels=_levels(thresholds), missing=missing)
+    return scene, [*playback.notes, *notes]
+
+
+def _levels(thresholds: Thresholds | None) -> tuple[float, float] | None:
+    return None if thresholds is None else (thresholds.raise_at, thresholds.clear_at)
+
+
+def _peak(playback: Playback) -> int:
+    """When the highest score was told, unix ns; the middle where there is none."""
+    scores = [(e.what.score, e.log_time) for e in playback.said() if isinstance(e.what, ScoreMessage)]
+    return max(scores)[1] if scores else (playback.first + playback.last) // 2
+
+
+def _source(playback: Playback, config: Config, told: Sequence[Message], wanted: str | None) -> str:
+    frames = Counter(e.source for e in playback.received() if e.source is not None)
+    groups = [name for name, sources in config.merge.groups.items() if frames.keys() & set(sources)]
+    if wanted is not None:
+        if wanted not in frames and wanted not in groups:
+            there = ", ".join([*groups, *sorted(frames)]) or "nobody"
+            raise ConfigError(f"--source is {wanted!r}; expected one that is recorded: {there:.300}")
+        return wanted
+    best = max((m for m in told if isinstance(m, ScoreMessage)), key=lambda m: m.score, default=None)
+    if best is not None:
+        return best.source
+    if not frames:
+        raise ConfigError(f"{playback.recordings[0].path}: no poses are recorded there; expected some")
+    return groups[0] if groups else frames.most_common(1)[0][0]
+
+
+def _ordered(playback: Playback, config: Config, source: str) -> Iterator[tuple[PoseFrame, bool]]:
+    return iter(OrderedFrames(playback, source, config.wire, config.clock))
+
+
+class _Tap(GroupLine):
+    """In place of a group's line: keeps what it would take."""
+
+    def __init__(self, source: str, shape: WindowShape, config: Config, group: Group) -> None:
+        super().__init__(source, shape, config, lambda reason: None, group)
+        self.frames: list[tuple[PoseFrame, bool]] = []
+
+    def fused(self, frame: PoseFrame, restart: str | None, arrived: int) -> list[Item]:
+        self.frames.append((frame, restart is not None))
+        return []
+
+
+def _fused(playback: Playback, config: Config, name: str) -> Iterator[tuple[PoseFrame, bool]]:
+    """The persons of a group, as the detector made them of what its sources sent."""
+    group: Group | None = None
+    tap: _Tap | None = None
+    for entry in playback:
+        if not isinstance(entry, Received) or entry.source not in config.merge.groups[name]:
+            continue
+        try:
+            frame = decode_pose(entry.parts, config.wire)
+        except WireError:
+            continue
+        if group is None or tap is None:
+            shape = WindowShape(frame.layout, 2, 30.0)
+            group = Group(name, shape, config, lambda source: lambda reason: None)
+            tap = group.line = _Tap(name, shape, config, group)
+        group.members[frame.source].push(frame, 0)
+        yield from tap.frames
+        tap.frames.clear()
