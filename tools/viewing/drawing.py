@@ -62,7 +62,7 @@ class Drawing:
         span = next((s for s in scene.spans if s.start <= seconds <= s.end), None)
         people = scene.joints[at]
         where, depth = self._camera.project(people)
-        shadow, _ = self._camera.project(people * np.float32([1, 0, 1]) + np.float32([0, self._floor, 0]))
+        shadow, _ = self._camera.project(people * np.array([1, 0, 1]) + np.array([0, self._floor, 0]))
         for i in range(len(people)):
             self._lines(draw, shadow[i], _SHADOW, max(4 * self._unit, 1))
         order = sorted(range(len(people)), key=lambda i: -float(np.nanmean(depth[i])) if self._seen(depth[i]) else 0)
