@@ -82,5 +82,5 @@ $(DETECTOR): pyproject.toml constraints.txt | $(BIN)/python
 
 $(EVERYTHING): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing the detector and everything to train and test it into $(VENV) (once, one to two minutes)"
-	@$(PIP) --editable '.[cpu,train,lsl,view,dev]'
+	@$(PIP) --editable '.[camera,cpu,train,lsl,view,dev]'
 	@touch $(DETECTOR) $@

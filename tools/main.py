@@ -17,7 +17,7 @@ app = App(
 )
 _VERBS = {
     "run": "Run the detector: poses in over ZeroMQ, scores and alarms out.",
-    "publish": "Publish pose files, live protocols or simulated people to a running detector.",
+    "publish": "Publish cameras, pose files, live protocols or simulated people to a running detector.",
     "detect": "Find events in pose files, offline, as fast as the machine goes.",
     "record": "Record what publishers send, without a model.",
     "replay": "Publish a recording again, as it came.",
@@ -28,12 +28,15 @@ _VERBS = {
     "enrol": "Make a model of a new normal from 1 to 20 clips, without training.",
     "export": "Write a model file again from a training state, with a fresh parity check.",
     "evaluate": "Measure how well interactions are told apart, with baselines in the same table.",
+    "models": "Fetch the pose model that cameras need.",
+    "calibrate-camera": "Make a camera file: lens, place above the floor, scale.",
     "bench": "Measure what each station costs, throughput and latency.",
     "doctor": "Check what is installed and whether it truly runs.",
 }
 for _verb, _help in _VERBS.items():
-    _attribute = "app" if _verb in ("publish", "recordings", "bench") else _verb
-    app.command(f"dyadwatch.tools.{_verb}:{_attribute}", name=_verb, help=_help)
+    _module = _verb.replace("-", "_")
+    _attribute = "app" if _verb in ("publish", "recordings", "models", "bench") else _module
+    app.command(f"dyadwatch.tools.{_module}:{_attribute}", name=_verb, help=_help)
 
 
 def main() -> None:

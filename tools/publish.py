@@ -1,4 +1,4 @@
-"""`dyadwatch publish`: pose files, live protocols or simulated people, sent to a running detector."""
+"""`dyadwatch publish`: cameras, pose files, live protocols or simulated people, sent to a running detector."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ from dyadwatch.stream.publishers.simulator.faults import apply_faults, parse_fau
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.tools.sending import report, send
 
-app = App(name="publish", help="Publish pose files, live protocols or simulated people to a running detector.")
+app = App(name="publish", help="Publish cameras, pose files, live protocols or simulated people to a running detector.")
 _Flag = Parameter(negative=())
 _FILE_HELP = "Publish pose files: clips, BVH, C3D, TRC, CSV, JSON frames and data sets."
 app.command("dyadwatch.tools.publish_file:file", name=("file", "clips"), help=_FILE_HELP)
+_CAMERA_HELP = "Publish the people before a camera, in a stream or in a video, in metres."
+app.command("dyadwatch.tools.publish_camera:camera", name="camera", help=_CAMERA_HELP)
 for _verb, _help in {
     "jsonl": "Publish JSON lines that come over TCP, UDP or standard input.",
     "lsl": "Publish markers of Lab Streaming Layer outlets, one of all people or one a person.",

@@ -1,0 +1,184 @@
+"""Finds what a camera file holds: the lens from a board, the place from floor points, the scale from a person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import least_squares
+
+from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.skeleton import Layout
+from dyadwatch.stream.publishers.camera.camera_file import CameraFile, Extrinsics, Intrinsics
+from dyadwatch.stream.publishers.camera.estimate import Image, Seen
+from dyadwatch.stream.publishers.camera.geometry import Camera
+from dyadwatch.stream.publishers.camera.opencv import opencv
+
+_ENOUGH_VIEWS = 8
+_ENOUGH_SIGHTS = 30
+_ENDS_M = 0.2  # of a person's height is below the ankles and above the ears
+
+
+def intrinsics_from_board(
+    images: Iterable[Image], columns: int, rows: int, square_m: float, *, charuco: bool = False
+) -> tuple[Intrinsics, int]:
+    """The lens, from images of a chessboard or ChArUco board held in many ways.
+
+    Arguments:
+        images: all of one size.
+        columns, rows: inner corners of a chessboard; squares of a ChArUco board (markers 0.7 as wide, 4x4 dictionary).
+        square_m: side of a square, metres.
+        charuco: which of the two.
+
+    Returns:
+        The lens and how many images showed the board.
+
+    Raises:
+        ConfigError: when too few images show it.
+    """
+    cv2 = opencv()
+    board = None
+    if charuco:
+        words = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_250)
+        board = cv2.aruco.CharucoBoard((columns, rows), square_m, 0.7 * square_m, words)
+    grid = np.zeros((rows * columns, 3), np.float32)
+    grid[:, :2] = np.mgrid[:columns, :rows].T.reshape(-1, 2) * square_m
+    points, pixels, size, looked = [], [], None, 0
+    for image in images:
+        looked += 1
+        grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
+        if size not in (None, grey.shape[::-1]):
+            raise ConfigError(f"images of the board are {size} and {grey.shape[::-1]} pixels; expected one size")
+        size = grey.shape[::-1]
+        if board is not None:
+            corners, ids, _, _ = cv2.aruco.CharucoDetector(board).detectBoard(grey)
+            if ids is None or len(ids) < 6:
+                continue
+            points.append(board.getChessboardCorners()[ids.ravel()])
+        else:
+            found, corners = cv2.findChessboardCorners(grey, (columns, rows))
+            if not found:
+                continue
+            stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 30, 0.01)
+            corners = cv2.cornerSubPix(grey, corners, (5, 5), (-1, -1), stop)
+            points.append(grid)
+        pixels.append(corners.reshape(-1, 1, 2).astype(np.float32))
+    if size is None or len(points) < _ENOUGH_VIEWS:
+        raise ConfigError(
+            f"{len(points)} of {looked} images show the board of {columns}x{rows}; expected at least {_ENOUGH_VIEWS}, "
+            "from different sides and over the whole image"
+        )
+    error, matrix, distortion, _, _ = cv2.calibrateCamera(points, pixels, size, None, None)
+    lens = Intrinsics(
+        float(matrix[0, 0]),
+        float(matrix[1, 1]),
+        float(matrix[0, 2]),
+        float(matrix[1, 2]),
+        int(size[0]),
+        int(size[1]),
+        tuple(float(v) for v in distortion.ravel()[:5]),
+        error_px=round(float(error), 3),
+    )
+    return lens, len(points)
+
+
+def place_on_floor(
+    file: CameraFile, pixels: NDArray[np.float64], floor: NDArray[np.float64], layout: Layout
+) -> CameraFile:
+    """The file with the camera's place, from points of the floor whose positions are known.
+
+    Arguments:
+        file: with the lens.
+        pixels: where they are seen in images of the file's size, shape (n, 2), n >= 4.
+        floor: where they are, metres to the right and ahead, shape (n, 2); the world's x and -z.
+        layout: any; of a camera that is only used for its lens.
+
+    Raises:
+        ConfigError: when there are too few, or no place from above the floor fits them.
+    """
+    if len(pixels) < 4 or pixels.shape != floor.shape:
+        raise ConfigError(f"{len(pixels)} floor points are given; expected at least 4, as x,y=right,ahead")
+    cv2 = opencv()
+    lens = file.intrinsics
+    camera = Camera(file, lens.width, lens.height, layout)
+    rays = camera.rays(pixels)
+    points = np.stack([floor[:, 0], np.zeros(len(floor)), -floor[:, 1]], axis=1)
+    ok, turn, shift = cv2.solvePnP(points, rays, np.eye(3), None, flags=cv2.SOLVEPNP_SQPNP)
+    if not ok:
+        raise ConfigError("no camera place fits the floor points; expected points that are not in one line")
+
+    def off(v: NDArray[np.float64]) -> NDArray[np.float64]:
+        at = points @ cv2.Rodrigues(v[:3])[0].T + v[3:]
+        return ((at[:, :2] / np.maximum(at[:, 2:], 1e-3) - rays) * camera.focal).ravel()
+
+    best = least_squares(off, np.concatenate([turn.ravel(), shift.ravel()])).x
+    rotation = cv2.Rodrigues(best[:3])[0].T
+    position = -rotation @ best[3:]
+    if not position[1] > 0.1:
+        raise ConfigError(f"the camera would be {position[1]:.2f} m above the floor; check the floor points' order")
+    error = float(np.sqrt((off(best).reshape(-1, 2) ** 2).sum(1).mean()))
+    rows = tuple((float(r[0]), float(r[1]), float(r[2])) for r in rotation)
+    place = Extrinsics(
+        (rows[0], rows[1], rows[2]), (float(position[0]), float(position[1]), float(position[2])), round(error, 3)
+    )
+    return CameraFile(lens, place, file.scale, file.scale_from)
+
+
+def scale_from_height(sights: Sequence[Seen], layout: Layout, height_m: float) -> float:
+    """A person's metres for one of the estimator's, from someone of known height who stands upright.
+
+    Arguments:
+        sights: of that one person.
+        layout: which must have ears or a head, hips, knees, ankles and shoulders.
+        height_m: with shoes.
+
+    Raises:
+        ConfigError: when they were hardly seen whole.
+    """
+    tall = [h for s in sights if np.isfinite(h := _stature(s, layout))]
+    if len(tall) < _ENOUGH_SIGHTS:
+        raise ConfigError(
+            f"the person was seen whole in {len(tall)} images; expected at least {_ENOUGH_SIGHTS}, from head to foot"
+        )
+    return (height_m - _ENDS_M) / float(np.median(tall))
+
+
+def scale_from_floor(file: CameraFile, size: tuple[int, int], sights: Sequence[Seen], layout: Layout) -> float:
+    """The scale with which people stand as far away as their feet on the floor say.
+
+    Arguments:
+        file: with the camera's place.
+        size: of the images.
+        sights: of anyone, walking or standing.
+        layout: of them.
+
+    Raises:
+        ConfigError: without a place, or when feet were hardly seen.
+    """
+    if file.extrinsics is None:
+        raise ConfigError("the camera file has no extrinsics; expected floor points first")
+    camera = Camera(file, *size, layout)
+    ratios = []
+    for seen in sights:
+        ratio = camera.floor_ratio(seen)
+        if ratio is not None:
+            ratios.append(ratio)
+    if len(ratios) < _ENOUGH_SIGHTS:
+        raise ConfigError(f"feet on the floor were seen {len(ratios)} times; expected at least {_ENOUGH_SIGHTS}")
+    return file.scale * float(np.median(ratios))
+
+
+def _stature(seen: Seen, layout: Layout) -> float:
+    """The sum of the bones from the ankles to the ears, metres; NaN where one was not seen."""
+    names = layout.index
+
+    def middle(joint: str) -> NDArray[np.float64]:
+        return (seen.world[names[f"left_{joint}"]] + seen.world[names[f"right_{joint}"]]) / 2
+
+    chain = ("ankle", "knee", "hip", "shoulder", "ear")
+    needed = [names[f"{side}_{joint}"] for joint in chain for side in ("left", "right")]
+    if seen.visibility[needed].min() < 0.5:
+        return float("nan")
+    return sum(float(np.linalg.norm(middle(a) - middle(b))) for a, b in pairwise(chain))

@@ -1,0 +1,129 @@
+"""The camera file: what a camera's lens and place are, so that pixels become metres."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import yaml
+from msgspec import Meta
+
+from dyadwatch.core.errors import ConfigError
+
+_Positive = Annotated[float, Meta(gt=0)]
+_Pixels = Annotated[int, Meta(ge=16, le=65536)]
+_Row = tuple[float, float, float]
+
+
+class Intrinsics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The lens: focal lengths and centre in pixels of an image of `width` x `height`, and OpenCV's distortion.
+
+    Arguments:
+        fx, fy, cx, cy: pixels.
+        width, height: of the images they were found in; other sizes of the same shape are scaled.
+        distortion: k1, k2, p1, p2, k3 or fewer of them.
+        assumed: they come from a guessed field of view; every distance is then as wrong as the guess.
+        error_px: how well a calibration fitted, root mean square.
+    """
+
+    fx: _Positive
+    fy: _Positive
+    cx: float
+    cy: float
+    width: _Pixels
+    height: _Pixels
+    distortion: Annotated[tuple[float, ...], Meta(max_length=5)] = ()
+    assumed: bool = False
+    error_px: float | None = None
+
+
+class Extrinsics(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where the camera is in a world whose floor is y = 0 and whose Y is up, right-handed.
+
+    Arguments:
+        rotation: rows of the matrix that turns camera axes (x right, y down, z away) into the world's.
+        position: of the camera, metres.
+        error_px: how well the floor points fitted, root mean square.
+    """
+
+    rotation: tuple[_Row, _Row, _Row]
+    position: _Row
+    error_px: float | None = None
+
+
+class CameraFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One camera.
+
+    Arguments:
+        intrinsics: the lens.
+        extrinsics: its place; without it the camera is taken to look level, and is the origin itself.
+        scale: a person's metres for one metre of the estimator, the same for everyone this camera sees.
+        scale_from: how the scale was found; empty while nobody has looked.
+    """
+
+    intrinsics: Intrinsics
+    extrinsics: Extrinsics | None = None
+    scale: Annotated[float, Meta(gt=0.2, lt=5)] = 1.0
+    scale_from: str = ""
+
+
+def assumed_camera(width: int, height: int, fov_deg: float) -> CameraFile:
+    """A camera of which nothing is known but the size of its images.
+
+    Arguments:
+        width, height: pixels.
+        fov_deg: guessed horizontal field of view, 10 to 170 degrees.
+
+    Raises:
+        ConfigError: for a field of view that no camera of this kind has.
+    """
+    if not 10 <= fov_deg <= 170:
+        raise ConfigError(f"fov is {fov_deg:g}; expected 10 to 170 degrees")
+    f = width / 2 / math.tan(math.radians(fov_deg) / 2)
+    return CameraFile(Intrinsics(f, f, width / 2, height / 2, width, height, assumed=True))
+
+
+def read_camera(path: Path) -> CameraFile:
+    """Reads a camera file.
+
+    Raises:
+        ConfigError: naming the file, the key and what was expected.
+    """
+    try:
+        camera = msgspec.yaml.decode(path.read_bytes(), type=CameraFile)
+    except OSError as e:
+        raise ConfigError(f"{path} cannot be read ({e.strerror}); expected a camera file (YAML)") from None
+    except (msgspec.DecodeError, yaml.YAMLError, ValueError, RecursionError) as e:
+        raise ConfigError(f"{path} is no camera file: {e}; make one with: dyadwatch calibrate-camera") from None
+    numbers = [*msgspec.structs.astuple(camera.intrinsics)[:4], *camera.intrinsics.distortion, camera.scale]
+    if camera.extrinsics is not None:
+        rows = camera.extrinsics.rotation
+        numbers += [v for row in rows for v in row] + list(camera.extrinsics.position)
+        if not _is_rotation(rows):
+            raise ConfigError(f"{path}: extrinsics.rotation is no rotation; expected perpendicular rows of length 1")
+    if not all(map(math.isfinite, numbers)):
+        raise ConfigError(f"{path}: a number is not finite; expected metres and pixels")
+    return camera
+
+
+def write_camera(path: Path, camera: CameraFile) -> None:
+    """Writes a camera file that `read_camera` reads as it was.
+
+    Raises:
+        ConfigError: when it cannot be written.
+    """
+    try:
+        path.write_bytes(msgspec.yaml.encode(camera))
+    except OSError as e:
+        raise ConfigError(f"{path} cannot be written ({e.strerror})") from None
+
+
+def _is_rotation(m: tuple[_Row, _Row, _Row]) -> bool:
+    (a, b, c), (d, e, f), (g, h, i) = m
+    determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+    lengths = [sum(v * v for v in row) for row in m]
+    across = [sum(v * w for v, w in zip(m[j], m[k], strict=True)) for j, k in ((0, 1), (0, 2), (1, 2))]
+    off = [*(v - 1 for v in lengths), *across, determinant - 1]
+    return all(abs(v) < 1e-3 for v in off)

@@ -1,0 +1,208 @@
+"""From pixels to metres in one frame: where a body of known size must stand to be seen as it is seen."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.skeleton import Layout
+from dyadwatch.stream.publishers.camera.camera_file import CameraFile
+from dyadwatch.stream.publishers.camera.estimate import Seen
+
+_LEVEL = np.diag(
+    [1.0, -1.0, -1.0]
+)  # camera axes (x right, y down, z away) -> Y up, right-handed, looking at the viewer
+_FEET = {"ankle": 0.08, "heel": 0.02, "foot_index": 0.02, "big_toe": 0.02, "small_toe": 0.02, "foot": 0.05}  # m high
+_DEPTH_PX = 3.0  # how well the height of a person is seen
+_FLOOR_PX = 2.0  # how well a foot on the floor is seen
+_FLOOR_TRUST = 0.4  # of the distance: a foot that far off the floor does not stand on it
+_SIZE_ERROR = 0.06  # people differ in size by so much, and with it their distance as seen from their size
+
+
+class Placed(NamedTuple):
+    """A person in the world.
+
+    Arguments:
+        joints: metres, Y up, shape (J, 3).
+        root: the middle of the body, shape (3,).
+        noise: how wrong the root may be along the camera's ray, metres: standard deviation.
+        jitter: how much of that changes from image to image.
+        error: how far the joints lie beside where they are seen, as a part of the person's size; 0 is a perfect fit.
+        height_px: how tall the person is in the image.
+        on_floor: whether a foot on the floor helped.
+    """
+
+    joints: NDArray[np.float64]
+    root: NDArray[np.float64]
+    noise: float
+    jitter: float
+    error: float
+    height_px: float
+    on_floor: bool
+
+
+class _Fit(NamedTuple):
+    t: NDArray[np.float64]
+    rays: NDArray[np.float64]
+    body: NDArray[np.float64]
+    weight: NDArray[np.float64]
+
+
+class Camera:
+    """A camera file at work.
+
+    Arguments:
+        file: the camera.
+        width, height: of the images; of the same shape as the file's.
+        layout: of the people it places.
+
+    Raises:
+        ConfigError: when the images have another shape than those the camera was calibrated with.
+    """
+
+    def __init__(self, file: CameraFile, width: int, height: int, layout: Layout) -> None:
+        lens = file.intrinsics
+        sx, sy = width / lens.width, height / lens.height
+        if abs(sx / sy - 1) > 0.02:
+            raise ConfigError(
+                f"the camera file is for images of {lens.width}x{lens.height} and these are {width}x{height}; "
+                "expected the same shape, since a cropped image has other intrinsics"
+            )
+        self.focal = np.array([lens.fx * sx, lens.fy * sy])
+        self.centre = np.array([lens.cx * sx, lens.cy * sy])
+        self.size = (width, height)
+        self.scale = file.scale
+        self._distortion = np.array([*lens.distortion, 0, 0, 0, 0, 0][:5], float)
+        self._placed = file.extrinsics is not None
+        self.rotation = _LEVEL if file.extrinsics is None else np.array(file.extrinsics.rotation)
+        self.position = np.zeros(3) if file.extrinsics is None else np.array(file.extrinsics.position)
+        feet = [(i, h) for end, h in _FEET.items() for i, j in enumerate(layout.joints) if j.split("_", 1)[-1] == end]
+        self._feet = np.array([i for i, _ in feet], np.intp)
+        self._feet_high = np.array([h for _, h in feet])
+        self._left = np.array([i for i, _ in feet if layout.joints[i].startswith("left")], np.intp)
+
+    def rays(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where pixels look, at depth 1 in camera axes, without distortion; shape (..., 2) to (..., 2)."""
+        seen = (pixels - self.centre) / self.focal
+        if not self._distortion.any():
+            return seen
+        k1, k2, p1, p2, k3 = self._distortion
+        out = seen.copy()
+        for _ in range(10):
+            x, y = out[..., 0], out[..., 1]
+            r2 = x * x + y * y
+            radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+            shift = np.stack([2 * p1 * x * y + p2 * (r2 + 2 * x * x), p1 * (r2 + 2 * y * y) + 2 * p2 * x * y], axis=-1)
+            out = (seen - shift) / np.maximum(radial, 0.1)[..., None]
+        return out
+
+    def floor(self, pixels: NDArray[np.float64], high: float | NDArray[np.float64] = 0.0) -> NDArray[np.float64]:
+        """Where pixels meet the plane `high` metres above the floor, in the world; NaN above the horizon; (..., 3)."""
+        rays = self.rays(pixels)
+        way = np.concatenate([rays, np.ones_like(rays[..., :1])], axis=-1) @ self.rotation.T
+        with np.errstate(divide="ignore", invalid="ignore"):
+            far = (high - self.position[1]) / way[..., 1]
+        return np.where((far > 0)[..., None], self.position + far[..., None] * way, np.nan)
+
+    def to_world(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Camera axes to the world's, metres; shape (..., 3)."""
+        return points @ self.rotation.T + self.position
+
+    def place(self, seen: Seen) -> Placed | None:
+        """Puts a person where they are seen.
+
+        The translation t of the body X solves, weighted by visibility, t_x - u t_z = u Z - X and t_y - v t_z = v Z - Y
+        for every joint seen along (u, v, 1): linear, 3 x 3. Where the floor is known, how far away the lower foot
+        stands on it is joined to that by how sure either is.
+
+        Arguments:
+            seen: of this camera's image.
+
+        Returns:
+            None where too little is seen, or it would stand behind the camera.
+        """
+        fit = self._fit(seen)
+        if fit is None:
+            return None
+        t, rays, body, weight = fit
+        height_px = float(np.ptp(seen.image[weight > 0], axis=0).max())
+        jitter = float(t[2] * _DEPTH_PX / height_px)
+        noise = float(np.hypot(t[2] * _SIZE_ERROR, jitter))
+        floor = self._floor_shift(seen, rays, body, weight, t[2])
+        if floor is not None:
+            shift, deviation = floor
+            gain = noise**2 / (noise**2 + deviation**2)
+            t = t + gain * shift * np.append((rays * weight[:, None]).sum(0) / weight.sum(), 1.0)
+            noise *= float(np.sqrt(1 - gain))
+            jitter = float(np.hypot((1 - gain) * jitter, gain * deviation))
+        joints = body + t
+        residual = (joints[:, :2] / np.maximum(joints[:, 2:], 0.1) - rays) * self.focal
+        error = float((np.linalg.norm(residual, axis=1) * weight).sum() / weight.sum() / max(height_px, 1.0))
+        return Placed(self.to_world(joints), self.to_world(t), noise, jitter, error, height_px, floor is not None)
+
+    def floor_ratio(self, seen: Seen) -> float | None:
+        """How much further away the feet on the floor say a person is than their size says; None where unknown."""
+        fit = self._fit(seen)
+        if fit is None:
+            return None
+        t, rays, body, weight = fit
+        floor = self._floor_shift(seen, rays, body, weight, t[2], trust=0.8)
+        return None if floor is None else 1.0 + floor[0] / float(t[2])
+
+    def _fit(self, seen: Seen) -> _Fit | None:
+        """Translation, rays, body and weights of the linear fit."""
+        inside = ((seen.image >= 0) & (seen.image < self.size)).all(1)
+        weight = np.where(inside & (seen.visibility >= 0.2), seen.visibility, 0.0)
+        if (weight > 0).sum() < 4:
+            return None
+        rays, body = self.rays(seen.image), (seen.world - seen.world.mean(0)) * self.scale
+        a, b = _equations(rays, body)
+        w = np.repeat(weight, 2)
+        try:
+            t = np.linalg.solve(a.T @ (a * w[:, None]), a.T @ (b * w))
+        except np.linalg.LinAlgError:
+            return None
+        return _Fit(t, rays, body, weight) if np.isfinite(t).all() and t[2] > 0.1 else None
+
+    def _floor_shift(
+        self,
+        seen: Seen,
+        rays: NDArray[np.float64],
+        body: NDArray[np.float64],
+        weight: NDArray[np.float64],
+        depth: float,
+        trust: float = _FLOOR_TRUST,
+    ) -> tuple[float, float] | None:
+        """How much further away a person is who stands on the floor, and how sure that is, both metres; or None.
+
+        The foot that is lower in the image stands; a lifted one would meet the floor further away.
+        """
+        if not self._placed or not len(self._feet):
+            return None
+        seen_well = weight[self._feet] >= 0.5
+        feet, high = self._feet[seen_well], self._feet_high[seen_well]
+        if not len(feet):
+            return None
+        at = (self.floor(seen.image[feet], high) - self.position) @ self.rotation[:, 2]
+        below = (self.floor(seen.image[feet] + (0, _FLOOR_PX), high) - self.position) @ self.rotation[:, 2]
+        shift = at - body[feet, 2] - depth
+        left = np.isin(feet, self._left)
+        sides = [shift[side] for side in (left, ~left) if side.any()]
+        nearer = min((float(np.median(s)) for s in sides if np.isfinite(s).all()), default=np.nan)
+        deviation = float(np.nanmedian(np.abs(at - below))) if np.isfinite(at - below).any() else np.nan
+        if not abs(nearer) < trust * depth or not np.isfinite(deviation):
+            return None
+        return nearer, max(deviation, 0.02)
+
+
+def _equations(rays: NDArray[np.float64], body: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Rows of A t = b, two a joint; shapes (2 J, 3) and (2 J,)."""
+    n = len(rays)
+    a = np.zeros((n, 2, 3))
+    a[:, 0, 0] = a[:, 1, 1] = 1.0
+    a[:, :, 2] = -rays
+    b = rays * body[:, 2:] - body[:, :2]
+    return a.reshape(2 * n, 3), b.reshape(2 * n)

@@ -1,0 +1,98 @@
+"""An annotated picture for setting a camera up: the only place where an image is shown or written."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.skeleton import Layout
+from dyadwatch.stream.publishers.camera.estimate import Image
+from dyadwatch.stream.publishers.camera.opencv import opencv
+from dyadwatch.stream.publishers.camera.people import Person
+
+_COLOURS = ((80, 220, 80), (60, 60, 240), (240, 140, 40), (40, 220, 240), (220, 60, 220), (220, 220, 60))
+_STILL_S = 0.5  # how often a still picture is written again
+
+
+class Preview:
+    """Shows or writes images with the people on them, as a context manager would; call `close` at the end.
+
+    Arguments:
+        where: `window`, or a file: .mp4 or .avi for a video, .png or .jpg for the newest picture.
+        fps: of the video.
+        layout: of the people.
+
+    Raises:
+        ConfigError: for a file of another kind.
+    """
+
+    def __init__(self, where: str, fps: float, layout: Layout) -> None:
+        self._cv2 = opencv()
+        self._where = where
+        self._fps = fps
+        self._layout = layout
+        self._video: Any = None
+        self._due = 0.0
+        self._kind = "window" if where == "window" else Path(where).suffix.lower()
+        if self._kind not in ("window", ".mp4", ".avi", ".png", ".jpg"):
+            raise ConfigError(f"preview is {where!r:.80}; expected window, or a file .mp4, .avi, .png or .jpg")
+
+    def show(self, image: Image, people: Sequence[Person], note: str = "") -> None:
+        """One image more.
+
+        Raises:
+            ConfigError: when it cannot be shown or written.
+        """
+        cv2 = self._cv2
+        drawn = self._draw(image.copy(), people, note)
+        try:
+            if self._kind == "window":
+                cv2.imshow("dyadwatch", drawn)
+                cv2.waitKey(1)
+            elif self._kind in (".mp4", ".avi"):
+                self._write(drawn)
+            elif time.monotonic() >= self._due:
+                self._due = time.monotonic() + _STILL_S
+                if not cv2.imwrite(self._where, drawn):
+                    raise ConfigError(f"preview {self._where} cannot be written")
+        except cv2.error as e:
+            raise ConfigError(f"preview {self._where} does not work here ({e.err or e})") from None
+
+    def close(self) -> None:
+        """Finishes the video or closes the window."""
+        if self._video is not None:
+            self._video.release()
+        elif self._kind == "window" and self._due == 0.0:
+            self._cv2.destroyAllWindows()
+
+    def _write(self, drawn: Image) -> None:
+        cv2 = self._cv2
+        if self._video is None:
+            code = cv2.VideoWriter_fourcc(*("mp4v" if self._kind == ".mp4" else "MJPG"))
+            self._video = cv2.VideoWriter(self._where, code, self._fps, (drawn.shape[1], drawn.shape[0]))
+            if not self._video.isOpened():
+                raise ConfigError(f"preview {self._where} cannot be written")
+        self._video.write(drawn)
+
+    def _draw(self, image: Image, people: Sequence[Person], note: str) -> Image:
+        cv2 = self._cv2
+        for person in people:
+            colour = _COLOURS[person.id % len(_COLOURS)]
+            at = [(int(x), int(y)) for x, y in np.clip(person.seen.image, -9999, 9999)]
+            for a, b in self._layout.bone_indices:
+                if min(person.seen.visibility[a], person.seen.visibility[b]) >= 0.3:
+                    cv2.line(image, at[a], at[b], colour, 2, cv2.LINE_AA)
+            x, y, z = person.placed.root
+            left, top = np.clip(person.seen.image, 0, None).min(0).astype(int)
+            text = f"{person.id}: {x:.1f} {y:.1f} {z:.1f} m"
+            cv2.putText(
+                image, text, (int(left), max(int(top) - 6, 12)), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, 1, cv2.LINE_AA
+            )
+        if note:
+            cv2.putText(image, note, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0, 0, 255), 2, cv2.LINE_AA)
+        return image

@@ -1,0 +1,92 @@
+"""Where an image is looked into."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dyadwatch.stream.publishers.camera.boxes import Box, apart, around, cut, cut_off, hide, same, tiles
+from dyadwatch.stream.publishers.camera.estimate import Seen
+from dyadwatch.stream.publishers.camera.scan import Scan
+
+
+def _seen(x: float, y: float, size: float) -> Seen:
+    image = np.random.default_rng(0).uniform(0, 1, (33, 2)) * (0.4 * size, size) + (x, y)
+    return Seen(image, np.zeros((33, 3)), np.full(33, 0.9))
+
+
+@pytest.mark.parametrize(("width", "height"), [(1280, 720), (810, 1080), (640, 480), (100, 80)])
+def test_parts_cover_the_image(width: int, height: int) -> None:
+    covered: dict[int, np.ndarray] = {}
+    for box in tiles(width, height):
+        mask = covered.setdefault(box.width, np.zeros((height, width), bool))
+        mask[max(box.y, 0) : box.y + box.height, max(box.x, 0) : box.x + box.width] = True
+    assert all(mask.all() for mask in covered.values())
+    assert len(covered) >= (4 if min(width, height) >= 480 else 1)
+
+
+def test_pixels_beyond_the_image_are_black() -> None:
+    image = np.full((50, 60, 3), 200, np.uint8)
+    out = cut(image, Box(-10, 40, 30, 20))
+    assert out.shape == (20, 30, 3)
+    assert (out[:10, 10:] == 200).all()
+    assert (out[10:] == 0).all()
+    assert (out[:, :10] == 0).all()
+    shown = hide(out, Box(-10, 40, 30, 20), Box(5, 40, 5, 5))
+    assert (shown == 200).any(2).sum() == 25
+
+
+def test_a_pose_that_leaves_its_part_inside_the_image_is_cut_off() -> None:
+    box = Box(0, 0, 100, 100)
+    person = np.array([[50.0, 20.0], [50.0, 130.0]])
+    assert cut_off(person, box, 400, 400)
+    assert not cut_off(person, box, 400, 100)
+
+
+def test_who_is_the_same() -> None:
+    a = _seen(100, 100, 200)
+    assert same(a, a._replace(image=a.image + 8))
+    assert not same(a, _seen(200, 100, 200))
+    assert same(a, _seen(110, 120, 60)), "a fragment within a person is that person"
+    assert apart(a, a) == 0
+
+
+def test_the_rectangle_around_a_person_is_as_narrow_as_they_are() -> None:
+    box = around(_seen(500, 100, 300), 1280, 720)
+    assert box.height > 1.5 * box.width
+    assert box.x < 500 < 620 < box.x + box.width
+
+
+def test_where_nothing_changes_nobody_looks_again() -> None:
+    still = np.full((480, 640, 3), 90, np.uint8)
+    scan = Scan(640, 480)
+    everything = scan.due(still, 0, [])
+    assert list(everything) == tiles(640, 480)
+    step = 33_000_000
+    assert not [b for k in range(1, 90) for b in scan.due(still, k * step, [])]
+    moved = still.copy()
+    moved[100:300, 50:150] = 200
+    later = [b for k in range(90, 120) for b in scan.due(moved, k * step, [])]
+    assert later
+    assert all(b.x < 150 and b.y < 300 for b in later)
+
+
+def test_what_changes_where_someone_is_followed_is_no_news() -> None:
+    still = np.full((480, 640, 3), 90, np.uint8)
+    scan = Scan(640, 480)
+    scan.due(still, 0, [])
+    moved = still.copy()
+    moved[100:300, 50:150] = 200
+    assert not [b for k in range(1, 90) for b in scan.due(moved, k * 33_000_000, [Box(30, 80, 150, 260)])]
+
+
+def test_no_image_waits_for_many_parts() -> None:
+    scan, rng = Scan(1280, 720), np.random.default_rng(0)
+    first = rng.integers(0, 255, (720, 1280, 3), dtype=np.uint8)
+    scan.due(first, 0, [])
+    looked: set[Box] = set()
+    for k in range(1, 120):
+        now = scan.due(255 - first if k % 2 else first, k * 33_000_000, [])
+        assert len(now) <= 1
+        looked.update(now)
+    assert looked == set(tiles(1280, 720))

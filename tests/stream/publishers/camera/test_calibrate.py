@@ -1,0 +1,78 @@
+"""Lens and scale are found from what is seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.layouts import MEDIAPIPE33
+from dyadwatch.stream.publishers.camera.calibrate import intrinsics_from_board, scale_from_floor, scale_from_height
+from dyadwatch.stream.publishers.camera.camera_file import CameraFile
+from dyadwatch.stream.publishers.camera.estimate import Image, Seen
+
+See = Callable[..., Seen]
+
+
+def _boards(flat: Image, square_px: float) -> Iterator[Image]:
+    """A board seen by a camera of 640x480 pixels with a focal length of 600, held in twelve ways."""
+    cv2 = pytest.importorskip("cv2", reason="needs the extra camera")
+    rng = np.random.default_rng(3)
+    matrix = np.array([[600.0, 0, 320], [0, 600.0, 240], [0, 0, 1]])
+    height, width = flat.shape[:2]
+    for _ in range(12):
+        turn = cv2.Rodrigues(rng.uniform(-0.5, 0.5, 3))[0]
+        corners = np.array([[0, 0, 0], [width, 0, 0], [width, height, 0], [0, height, 0]]) / square_px
+        corners = (corners - corners.mean(0)) @ turn.T + (*rng.uniform(-1, 1, 2), rng.uniform(14, 18))
+        seen = corners @ matrix.T
+        seen = (seen[:, :2] / seen[:, 2:]).astype(np.float32)
+        flat_corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
+        warp = cv2.getPerspectiveTransform(flat_corners, seen)
+        yield cv2.warpPerspective(flat, warp, (640, 480), borderValue=(255, 255, 255))
+
+
+@pytest.mark.parametrize("kind", ["chessboard", "charuco"])
+def test_a_board_tells_the_lens(kind: str) -> None:
+    cv2 = pytest.importorskip("cv2", reason="needs the extra camera")
+    if kind == "chessboard":
+        squares = (np.indices((8, 11)).sum(0) % 2 * 255).astype(np.uint8)
+        flat = cv2.copyMakeBorder(np.kron(squares, np.ones((60, 60), np.uint8)), 60, 60, 60, 60, 0, value=255)
+        columns, rows = 10, 7
+    else:
+        words = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_250)
+        columns, rows = 9, 7
+        flat = cv2.aruco.CharucoBoard((columns, rows), 0.04, 0.028, words).generateImage((540, 420))
+    images = _boards(cv2.cvtColor(flat, cv2.COLOR_GRAY2BGR), 60)
+    lens, used = intrinsics_from_board(images, columns, rows, 0.04, charuco=kind == "charuco")
+    assert used >= 8
+    assert lens.fx == pytest.approx(600, rel=0.03)
+    assert lens.cx == pytest.approx(320, abs=15)
+    assert (lens.width, lens.height, lens.assumed) == (640, 480, False)
+
+
+def test_images_without_a_board_are_told() -> None:
+    pytest.importorskip("cv2", reason="needs the extra camera")
+    blank = [np.zeros((480, 640, 3), np.uint8)] * 3
+    with pytest.raises(ConfigError, match="0 of 3 images show the board of 9x6; expected at least 8"):
+        intrinsics_from_board(blank, 9, 6, 0.025)
+
+
+def test_a_person_of_known_height_tells_the_scale(
+    high_camera: CameraFile, body: NDArray[np.float64], sight: See
+) -> None:
+    seen = [sight(high_camera, np.add(body, (0.0, 0.0, -5.0)), size=0.8)] * 40
+    assert 0.8 * scale_from_height(seen, MEDIAPIPE33, 1.77) == pytest.approx(1.0, abs=0.03)
+    with pytest.raises(ConfigError, match="seen whole in 5 images; expected at least 30, from head to foot"):
+        scale_from_height(seen[:5], MEDIAPIPE33, 1.77)
+
+
+def test_feet_on_the_floor_tell_the_scale(
+    high_camera: CameraFile, level_camera: CameraFile, body: NDArray[np.float64], sight: See
+) -> None:
+    seen = [sight(high_camera, np.add(body, (0.0, 0.0, -4 - 0.1 * k)), size=0.8) for k in range(40)]
+    assert 0.8 * scale_from_floor(high_camera, (1280, 720), seen, MEDIAPIPE33) == pytest.approx(1.0, abs=0.03)
+    with pytest.raises(ConfigError, match="the camera file has no extrinsics; expected floor points first"):
+        scale_from_floor(level_camera, (1280, 720), seen, MEDIAPIPE33)

@@ -1,0 +1,193 @@
+"""`dyadwatch publish camera`, `calibrate-camera` and `models` as a person calls them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import zmq
+
+from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.config import WireOptions
+from dyadwatch.stream.publishers.camera.camera_file import read_camera
+from dyadwatch.stream.wire import decode_pose
+from dyadwatch.tools.main import app
+
+cv2 = pytest.importorskip("cv2", reason="needs the extra camera: pip install 'dyadwatch[camera]'")
+
+FRAMES, FPS = 40, 25.0
+
+
+@pytest.fixture
+def film(tmp_path: Path) -> Path:
+    path = tmp_path / "film.avi"
+    out = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), FPS, (320, 240))
+    for k in range(FRAMES):
+        out.write(np.full((240, 320, 3), 120 + k % 5, np.uint8))
+    out.release()
+    return path
+
+
+@pytest.fixture
+def landmarks(tmp_path: Path) -> Path:
+    """Two people, 1 m apart and 4 m away from a camera of 90 degrees, as another estimator would tell."""
+    rng = np.random.default_rng(0)
+    body = rng.uniform((-0.25, -0.8, -0.15), (0.25, 0.8, 0.15), (17, 3))
+    people = []
+    for x in (-0.5, 0.5):
+        at = body + np.array([x, 0.0, 4.0])
+        image = at[:, :2] / at[:, 2:] * 160 + (160, 120)
+        people.append({"image": image.tolist(), "world": (body + 7.0).tolist()})
+    path = tmp_path / "seen.jsonl"
+    path.write_text("\n".join(json.dumps({"people": people}) for _ in range(FRAMES)))
+    return path
+
+
+@pytest.fixture
+def ear() -> Iterator[tuple[str, list[PoseFrame]]]:
+    frames: list[PoseFrame] = []
+    stop = threading.Event()
+    with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+        socket.setsockopt(zmq.SUBSCRIBE, b"pose.")
+        socket.bind("tcp://127.0.0.1:0")
+
+        def listen() -> None:
+            while not stop.is_set():
+                if socket.poll(20):
+                    frames.append(decode_pose(socket.recv_multipart(), WireOptions()))
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        yield socket.getsockopt_string(zmq.LAST_ENDPOINT), frames
+        stop.set()
+        thread.join()
+
+
+def _call(*words: str) -> None:
+    app(words, result_action="return_value")
+
+
+def test_a_video_and_anothers_landmarks_become_people_in_metres(
+    film: Path,
+    landmarks: Path,
+    ear: tuple[str, list[PoseFrame]],
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+    tmp_path: Path,
+) -> None:
+    to, frames = ear
+    shown = tmp_path / "shown.png"
+    seen = ("--landmarks", str(landmarks), "--layout", "coco17", "--fov", "90")
+    _call(
+        "publish", "camera", "--video", str(film), *seen, "--to", to, "--rate", "0", "--json", "--preview", str(shown)
+    )
+    summary = json.loads(capsys.readouterr().out)
+    assert (summary["sent"], summary["not_people"]) == (FRAMES, {})
+    assert summary["assumed_field_of_view"]
+    assert "THE FIELD OF VIEW IS ONLY ASSUMED" in caplog.text
+    assert [f.stamp for f in frames] == [round(k * 1e9 / FPS) for k in range(len(frames))]
+    assert len(frames) == FRAMES
+    last = frames[-1]
+    assert (last.people, last.layout.name, last.clock, last.ids) == (2, "coco17", "media", (1, 2))
+    a, b = last.joints.mean(axis=1)
+    assert np.linalg.norm(a - b) == pytest.approx(1.0, abs=0.02)
+    assert a[2] == pytest.approx(-4.0, abs=0.2)
+    assert shown.stat().st_size > 100
+
+
+def test_no_image_is_stored_and_no_connection_made_but_the_one_it_was_told_to(
+    film: Path, landmarks: Path, ear: tuple[str, list[PoseFrame]], tmp_path: Path
+) -> None:
+    strace = shutil.which("strace")
+    if strace is None:
+        pytest.skip("strace is not installed")
+    log = tmp_path / "calls"
+    work = tmp_path / "work"
+    work.mkdir()
+    words = ["publish", "camera", "--video", str(film), "--landmarks", str(landmarks), "--layout", "coco17"]
+    command = [strace, "-f", "-qq", "-e", "trace=connect,sendto,openat", "-o", str(log), sys.executable, "-m"]
+    command += ["dyadwatch.tools.main", *words, "--to", ear[0], "--rate", "0"]
+    env = {**os.environ, "TMPDIR": str(work)}
+    subprocess.run(command, cwd=work, env=env, check=True, capture_output=True, timeout=100)
+    calls = log.read_text()
+    ports = set(re.findall(r"connect\(\d+, \{sa_family=AF_INET6?, .*?port=htons\((\d+)\)", calls))
+    assert ports == {ear[0].rsplit(":", 1)[1]}
+    assert list(work.iterdir()) == []
+    written = re.findall(r'openat\([^,]+, "([^"]+)", [^)]*O_(?:WRONLY|RDWR)', calls)
+    assert [p for p in written if re.search(r"\.(png|jpe?g|avi|mp4|bmp)$", p) and p != str(film)] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "expected exactly one of --device, --video and --rtsp"),
+        (("--device", "0", "--rtsp", "rtsp://x"), "expected exactly one of --device, --video and --rtsp"),
+        (("--device", "0", "--landmarks", "x"), "--landmarks goes with --video"),
+        (("--video", "x.mp4", "--most", "0"), "--most is 0; expected 1 to 32"),
+        (("--video", "nowhere.mp4"), r"nowhere\.mp4 does not exist; expected a video file"),
+        (("--video", "x.mp4", "--camera", "none.yaml"), r"none\.yaml cannot be read"),
+    ],
+)
+def test_what_cannot_be_is_told(words: tuple[str, ...], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        _call("publish", "camera", *words)
+
+
+def test_a_preview_of_no_known_kind_is_told(film: Path, landmarks: Path) -> None:
+    words = ("--video", str(film), "--landmarks", str(landmarks), "--layout", "coco17")
+    with pytest.raises(ConfigError, match=r"preview is 'x\.gif'; expected window, or a file \.mp4, \.avi, \.png"):
+        _call("publish", "camera", *words, "--preview", "x.gif")
+
+
+def test_bad_landmarks_are_told_with_their_line(film: Path, tmp_path: Path, ear: tuple[str, list[PoseFrame]]) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_text('{"people": []}\n{"people": [{"image": [[0, 0]], "world": [[0, 0, 0]]}]}\n')
+    words = ("--landmarks", str(path), "--layout", "coco17", "--to", ear[0], "--rate", "0")
+    with pytest.raises(ConfigError, match=r"bad\.jsonl line 2: 1 image, 1 world joints; expected 17 of coco17"):
+        _call("publish", "camera", "--video", str(film), *words)
+
+
+def test_a_camera_file_is_made_step_by_step(tmp_path: Path) -> None:
+    out = tmp_path / "hall.yaml"
+    _call("calibrate-camera", str(out), "--fov", "70", "--size", "1280x720")
+    assert read_camera(out).intrinsics.assumed
+    _call("calibrate-camera", str(out), "--lens", "900,910,640,360", "--size", "1280x720")
+    assert not read_camera(out).intrinsics.assumed
+    # Seen by a camera 2.6 m above the floor that looks down by 20 degrees.
+    cos, sin, points = np.cos(np.radians(20)), np.sin(np.radians(20)), []
+    for x, ahead in ((-1, 4), (1, 4), (-2, 9), (2, 8), (0, 6)):
+        down, away = 2.6 * cos - ahead * sin, 2.6 * sin + ahead * cos
+        points += ["--floor", f"{900 * x / away + 640},{910 * down / away + 360}={x},{ahead}"]
+    _call("calibrate-camera", str(out), *points)
+    place = read_camera(out).extrinsics
+    assert place is not None
+    np.testing.assert_allclose(place.position, (0, 2.6, 0), atol=1e-4)
+    np.testing.assert_allclose(np.array(place.rotation)[:, 2], (0, -sin, -cos), atol=1e-5)
+    assert place.error_px == pytest.approx(0, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        ((), "does not exist; expected a lens to begin with: --board, --lens or --fov"),
+        (("--lens", "1,2"), "--lens needs --size"),
+        (("--lens", "1,2", "--size", "64x48"), "--lens is '1,2'; expected fx,fy,cx,cy"),
+        (("--fov", "70", "--size", "big"), "--size is 'big'; expected something like 1280x720"),
+        (("--fov", "70", "--size", "64x48", "--floor", "1,2=3,4"), "1 floor points are given; expected at least 4"),
+        (("--fov", "70", "--size", "64x48", "--floor", "1;2"), "--floor is '1;2'; expected x,y=right,ahead"),
+        (("--fov", "70", "--size", "64x48", "--height", "1.8"), "--height goes with --people"),
+    ],
+)
+def test_what_cannot_be_calibrated_is_told(tmp_path: Path, words: tuple[str, ...], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        _call("calibrate-camera", str(tmp_path / "c.yaml"), *words)

@@ -1,0 +1,188 @@
+"""`dyadwatch calibrate-camera`: a camera file, in as many steps as there is patience for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+import numpy as np
+from cyclopts import Parameter
+from rich.console import Console
+from rich.markup import escape
+
+from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.layouts import MEDIAPIPE33
+from dyadwatch.stream.publishers.camera.calibrate import (
+    intrinsics_from_board,
+    place_on_floor,
+    scale_from_floor,
+    scale_from_height,
+)
+from dyadwatch.stream.publishers.camera.camera_file import (
+    CameraFile,
+    Intrinsics,
+    assumed_camera,
+    read_camera,
+    write_camera,
+)
+from dyadwatch.stream.publishers.camera.estimate import Estimator, Image, Seen
+from dyadwatch.stream.publishers.camera.mediapipe_pose import MediaPipeEstimator
+from dyadwatch.stream.publishers.camera.models import find_model
+from dyadwatch.stream.publishers.camera.video import Video
+
+_Several = Parameter(negative=())
+
+
+def calibrate_camera(
+    out: Path,
+    /,
+    *,
+    board: Path | None = None,
+    board_kind: Literal["chessboard", "charuco"] = "chessboard",
+    corners: str = "9x6",
+    square: float = 0.025,
+    lens: str | None = None,
+    size: str | None = None,
+    fov: float | None = None,
+    floor: Annotated[tuple[str, ...], _Several] = (),
+    people: Path | None = None,
+    height: float | None = None,
+    seconds: float = 60.0,
+    model: str = "lite",
+) -> None:
+    """Make a camera file, or add to one: the lens, the place above the floor, the scale of people.
+
+    Each step is optional and keeps what the file has already; see docs/camera.md.
+
+    Parameters
+    ----------
+    out
+        The camera file (YAML) to make or add to.
+    board
+        Video of a chessboard or ChArUco board that is held before the camera in many ways: the lens.
+    board_kind
+        chessboard or charuco.
+    corners
+        Inner corners of a chessboard, or squares of a ChArUco board: columns x rows.
+    square
+        Side of a square, metres.
+    lens
+        The lens, where it is known: fx,fy,cx,cy in pixels of images of --size.
+    size
+        Size of the images, such as 1280x720.
+    fov
+        Horizontal field of view in degrees, where nothing better is known; stays marked as assumed.
+    floor
+        A point of the floor: where it is seen and where it is, x,y=right,ahead, such as 201,119=3,15 (pixels, metres);
+        at least four times.
+    people
+        Video of this camera with people in it: the scale, from feet on the floor or from --height.
+    height
+        How tall the one person in --people is, metres, with shoes.
+    seconds
+        How much of that video to look at.
+    model
+        Pose model to look for people with.
+    """
+    console = Console(stderr=True)
+    file = _lens(out, board, board_kind, corners, square, lens, size, fov, console)
+    if floor:
+        pixels, metres = _floor_points(floor)
+        file = place_on_floor(file, pixels, metres, MEDIAPIPE33)
+        if file.extrinsics is not None:
+            x, y, z = file.extrinsics.position
+            error = file.extrinsics.error_px
+            console.print(
+                f"place: {y:.2f} m above the floor at {x:.2f}, {-z:.2f}; floor points fit to {error:.1f} pixels"
+            )
+    if people is not None:
+        with Video(people) as film, closing(MediaPipeEstimator(find_model(model))) as estimator:
+            first = film.first
+            sights = list(_sights(film, estimator, seconds))
+        image_size = (first.shape[1], first.shape[0])
+        if height is not None:
+            scale, how = scale_from_height(sights, MEDIAPIPE33, height), f"a person of {height:g} m"
+        else:
+            scale, how = scale_from_floor(file, image_size, sights, MEDIAPIPE33), "feet on the floor"
+        file = msgspec.structs.replace(file, scale=scale, scale_from=how)
+        console.print(f"scale: {scale:.3f}, from {how}, seen {len(sights)} times")
+    elif height is not None:
+        raise ConfigError("--height goes with --people: a video of the person of that height")
+    write_camera(out, file)
+    console.print(f"wrote {escape(str(out))}")
+
+
+def _lens(
+    out: Path,
+    board: Path | None,
+    kind: str,
+    corners: str,
+    square: float,
+    lens: str | None,
+    size: str | None,
+    fov: float | None,
+    console: Console,
+) -> CameraFile:
+    """The file there is, with the lens that is asked for."""
+    before = read_camera(out) if out.exists() else None
+    if board is not None:
+        columns, rows = _pair(corners, "--corners", "9x6")
+        with Video(board) as film:
+            every = max(1, round(film.fps / 4))
+            images: Iterator[Image] = (p.image for k, p in enumerate(film.pictures()) if k % every == 0)
+            found, used = intrinsics_from_board(images, columns, rows, square, charuco=kind == "charuco")
+        console.print(f"lens: {used} images of the board fit to {found.error_px} pixels")
+    elif lens is not None:
+        if size is None:
+            raise ConfigError("--lens needs --size, the size of the images it is for, such as 1280x720")
+        fx, fy, cx, cy = _numbers(lens, 4, "--lens", "fx,fy,cx,cy")
+        found = Intrinsics(fx, fy, cx, cy, *_pair(size, "--size", "1280x720"))
+    elif fov is not None:
+        if size is None:
+            raise ConfigError("--fov needs --size, the size of the images, such as 1280x720")
+        found = assumed_camera(*_pair(size, "--size", "1280x720"), fov).intrinsics
+    elif before is not None:
+        return before
+    else:
+        raise ConfigError(f"{out} does not exist; expected a lens to begin with: --board, --lens or --fov")
+    if before is None:
+        return CameraFile(found)
+    return CameraFile(found, before.extrinsics, before.scale, before.scale_from)
+
+
+def _sights(film: Video, estimator: Estimator, seconds: float) -> Iterator[Seen]:
+    for picture in film.pictures():
+        if picture.stamp > seconds * 1e9:
+            return
+        yield from estimator.people(picture.image, picture.stamp)
+
+
+def _floor_points(points: tuple[str, ...]) -> tuple[np.ndarray, np.ndarray]:
+    read = []
+    for text in points:
+        seen, _, there = text.partition("=")
+        read.append(
+            [*_numbers(seen, 2, "--floor", "x,y=right,ahead"), *_numbers(there, 2, "--floor", "x,y=right,ahead")]
+        )
+    table = np.array(read)
+    return table[:, :2], table[:, 2:]
+
+
+def _numbers(text: str, n: int, flag: str, form: str) -> list[float]:
+    try:
+        values = [float(v) for v in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != n or not np.isfinite(values).all():
+        raise ConfigError(f"{flag} is {text!r:.80}; expected {form}")
+    return values
+
+
+def _pair(text: str, flag: str, form: str) -> tuple[int, int]:
+    a, _, b = text.partition("x")
+    if not (a.isdigit() and b.isdigit() and 1 <= int(a) <= 65536 and 1 <= int(b) <= 65536):
+        raise ConfigError(f"{flag} is {text!r:.80}; expected something like {form}")
+    return int(a), int(b)

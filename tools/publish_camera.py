@@ -1,0 +1,140 @@
+"""`dyadwatch publish camera`: the people before a camera or in a video, in metres, to a running detector."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from dyadwatch.core.errors import ConfigError
+from dyadwatch.stream.publishers.camera.camera_file import read_camera
+from dyadwatch.stream.publishers.camera.estimate import Estimator
+from dyadwatch.stream.publishers.camera.landmark_lines import LandmarkLines
+from dyadwatch.stream.publishers.camera.live_camera import LiveCamera
+from dyadwatch.stream.publishers.camera.mediapipe_pose import MediaPipeEstimator
+from dyadwatch.stream.publishers.camera.models import find_model
+from dyadwatch.stream.publishers.camera.preview import Preview
+from dyadwatch.stream.publishers.camera.video import Picture, Video
+from dyadwatch.stream.publishers.camera.watch import Watcher
+from dyadwatch.stream.publishers.live import LiveFrame, Refusals
+from dyadwatch.stream.publishers.publisher import DEFAULT_ADDRESS, check_source
+from dyadwatch.tools.publish_live import relay
+from dyadwatch.tools.sending import report, send, stoppable
+
+_log = logging.getLogger("dyadwatch.publish")
+_Flag = Parameter(negative=())
+
+
+def camera(
+    *,
+    device: int | None = None,
+    video: Path | None = None,
+    rtsp: str | None = None,
+    camera: Path | None = None,
+    fov: float = 70.0,
+    model: str = "lite",
+    most: int = 8,
+    landmarks: Path | None = None,
+    layout: str = "mediapipe33",
+    preview: str | None = None,
+    rate: float = 1.0,
+    to: str = DEFAULT_ADDRESS,
+    source: str = "camera",
+    wait: float = 30.0,
+    json: Annotated[bool, _Flag] = False,
+) -> None:
+    """Publish the people before a camera, in a stream or in a video, in metres.
+
+    No image leaves this program, nor is one stored, but by --preview. Needs the extra camera and a pose model:
+    dyadwatch models fetch. See docs/camera.md. Press Ctrl-C to stop.
+
+    Parameters
+    ----------
+    device
+        Number of a local camera.
+    video
+        Video file instead.
+    rtsp
+        Address of a network stream instead, such as rtsp://host/stream.
+    camera
+        Camera file that `dyadwatch calibrate-camera` made. Without one the field of view is only assumed.
+    fov
+        Horizontal field of view to assume then, degrees.
+    model
+        Pose model: lite, full or heavy.
+    most
+        People followed at a time, 1 to 32. Each costs time.
+    landmarks
+        What another estimator saw in the video, as JSON lines, instead of looking for people.
+    layout
+        Skeleton of those landmarks.
+    preview
+        window, or a file (.mp4, .avi, .png, .jpg) for annotated pictures, to set a camera up.
+    rate
+        Times real time at which a video is published; 0: as fast as it goes.
+    to
+        Where the detector listens.
+    source
+        Name of the source, 1-64 characters of A-Z a-z 0-9 _ -.
+    wait
+        Seconds to wait for a detector to listen.
+    json
+        Print a summary as one JSON object on standard output.
+    """
+    check_source(source)
+    if sum(given is not None for given in (device, video, rtsp)) != 1:
+        raise ConfigError("expected exactly one of --device, --video and --rtsp")
+    if landmarks is not None and video is None:
+        raise ConfigError("--landmarks goes with --video: its lines are the images of a file")
+    if not 1 <= most <= 32:
+        raise ConfigError(f"--most is {most}; expected 1 to 32")
+    file = None if camera is None else read_camera(camera)
+    refusals = Refusals(_log)
+
+    def watcher(estimator: Estimator, clock: str) -> Watcher:
+        return Watcher(estimator, source, clock, refusals, file=file, fov_deg=fov)
+
+    def estimator() -> Estimator:
+        if landmarks is not None:
+            return LandmarkLines(landmarks, layout)
+        return MediaPipeEstimator(find_model(model), most=most)
+
+    extra: dict[str, object] = {}
+    if video is not None:
+        with Video(video) as film, closing(estimator()) as watching:
+            watch = watcher(watching, "media")
+            shown = None if preview is None else Preview(preview, film.fps, watching.layout)
+            frames = (frame for frame, _ in _watched(film.pictures(), watch, shown, film.fps))
+            summary = send(frames, film.count, to, rate, wait)
+            _end(shown)
+    else:
+        live = LiveCamera(device if device is not None else str(rtsp), source, refusals)
+        with stoppable() as stop, closing(estimator()) as watching:
+            watch = watcher(watching, "unix")
+            shown = None if preview is None else Preview(preview, 15.0, watching.layout)
+            frames = _watched(live.pictures(stop.is_set), watch, shown, None)
+            summary = {**relay(frames, to, wait), "stopped": stop.is_set()}
+            _end(shown)
+        extra = {"images_skipped": live.skipped, "reconnected": live.reconnected}
+    refusals.flush()
+    status = {"assumed_field_of_view": file is None or file.intrinsics.assumed, "not_people": watch.counts()}
+    report({"source": source, **summary, **extra, **status, "refused": refusals.counts()}, json)
+
+
+def _watched(
+    pictures: Iterator[Picture], watcher: Watcher, preview: Preview | None, fps: float | None
+) -> Iterator[LiveFrame]:
+    for picture in pictures:
+        frame, people = watcher.look(picture)
+        if preview is not None:
+            preview.show(picture.image, people)
+        yield LiveFrame(frame, fps)
+
+
+def _end(preview: Preview | None) -> None:
+    if preview is not None:
+        preview.close()
