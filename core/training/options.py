@@ -40,8 +40,8 @@ class TrainOptions:
         dropped: part of the windows in which a joint is lost for a while, as a sensor loses it, while parts are
             learnt.
         without: parts left out, see `PARTS`: ablations.
-        least_trust: smallest weight of the learnt parts, whatever their AUROC on broken pairs: of the flow as it is, of
-            the relation as a part of the nearest neighbour's. 0 leaves out a part that learnt nothing, which is right
+        least_trust: smallest weight of the learnt parts, whatever their AUROC on broken pairs; of relation and flow as
+            a part of the nearest neighbour's. 0 leaves out a part that learnt nothing, which is right
             for real data; simulated people hardly react to each other, so a model for demonstration needs a floor to
             show the network at work.
         max_minutes: the encoder stops after this long and the rest goes on; None is no limit. A run that it cuts

@@ -196,7 +196,7 @@ def _weigh(mean: dict[str, float], learnt: Learnt | None, options: TrainOptions,
         floor = options.least_trust
         weights = replace(
             weights,
-            flow=max(trust(mean["flow"]), floor),
+            flow=max(trust(mean["flow"]), floor * nearest),
             encoder=max(trust(mean["encoder"]), floor),
             critic=max(trust(mean["critic"]), floor),
             unusual=nearest,
