@@ -100,9 +100,8 @@ def calibrate_camera(
             )
     if people is not None:
         with Video(people) as film, closing(MediaPipeEstimator(find_model(model))) as estimator:
-            first = film.first
             sights = list(_sights(film, estimator, seconds))
-        image_size = (first.shape[1], first.shape[0])
+        image_size = film.size
         if height is not None:
             scale, how = scale_from_height(sights, MEDIAPIPE33, height), f"a person of {height:g} m"
         else:

@@ -30,8 +30,10 @@ EXTRAS = {
     "gpu": ("onnxruntime-gpu",),
     "train": ("torch", "onnx", "onnxscript", "scikit-learn"),
     "camera": ("mediapipe", "opencv-python"),
+    "lsl": ("pylsl",),
+    "view": ("pillow", "imageio-ffmpeg"),
 }
-_BASE = ("numpy", "scipy", "pyzmq", "msgspec", "PyYAML", "rich", "cyclopts")
+_BASE = ("numpy", "scipy", "pyzmq", "msgspec", "PyYAML", "mcap", "zstandard", "rich", "cyclopts")
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "bold red", "info": "dim"}
 
 

@@ -220,4 +220,7 @@ def test_the_table_keeps_brackets_and_the_exit_code_tells(model: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, env={"COLUMNS": "200", "PATH": ""})
     assert done.returncode == 1, done.stderr
     assert "a detector would not run here: thresholds" in done.stdout
-    assert "dyadwatch[camera]" in done.stdout or "extra camera      mediapipe" in done.stdout
+    for extra in set(room.EXTRAS) - {"cpu", "gpu"}:
+        assert f"extra {extra}" in done.stdout
+    missing = [c.advice for c in room.check_libraries() if c.advice]
+    assert all(advice.partition("pip")[2] in done.stdout for advice in missing)

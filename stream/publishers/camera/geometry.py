@@ -162,7 +162,7 @@ class Camera:
         a, b = _equations(rays, body)
         w = np.repeat(weight, 2)
         try:
-            t = np.linalg.solve(a.T @ (a * w[:, None]), a.T @ (b * w))
+            t = np.asarray(np.linalg.solve(a.T @ (a * w[:, None]), a.T @ (b * w)), np.float64)
         except np.linalg.LinAlgError:
             return None
         return _Fit(t, rays, body, weight) if np.isfinite(t).all() and t[2] > 0.1 else None

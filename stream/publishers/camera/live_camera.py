@@ -84,7 +84,7 @@ class LiveCamera:
             grabbed = capture.grab()
             stamp = time.time_ns()  # as near to the light as this side of the driver gets
             ok, image = capture.retrieve() if grabbed else (False, None)
-            if not ok:
+            if not ok or image is None:
                 capture.release()
                 capture = None
                 continue

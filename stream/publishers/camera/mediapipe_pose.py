@@ -117,7 +117,7 @@ class MediaPipeEstimator:
             self._scan = Scan(width, height)
         return self._scan.due(rgb, stamp, [around(f.seen, width, height) for f in self._followers])
 
-    def _search(self, rgb: Image, finder: Any, boxes: list[Box]) -> list[Seen]:
+    def _search(self, rgb: Image, finder: Any, boxes: Sequence[Box]) -> list[Seen]:
         height, width = rgb.shape[:2]
         return [
             seen

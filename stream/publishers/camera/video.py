@@ -42,7 +42,7 @@ class Video:
         cv2 = opencv()
         self._capture: Any = cv2.VideoCapture(str(path))
         ok, self.first = self._capture.read() if self._capture.isOpened() else (False, None)
-        if not ok:
+        if not ok or self.first is None:
             self._capture.release()
             raise ConfigError(
                 f"{path} cannot be played: {_codec(path)}; expected a video that OpenCV reads, such as H.264 in "
@@ -50,6 +50,7 @@ class Video:
             )
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = float(fps) if 1 <= fps <= 1000 else _USUAL_FPS
+        self.size = (int(self.first.shape[1]), int(self.first.shape[0]))
         self.count = max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0) or None
 
     def __enter__(self) -> Self:

@@ -55,7 +55,7 @@ def test_an_id_outlives_a_short_occlusion_and_not_a_long_one(
 ) -> None:
     people = _people(high_camera, memory_s=1.0)
     seen = sight(high_camera, np.add(body, (0.0, 0.0, -5.0)))
-    k = 0
+    k, out = 0, []
     ids = []
     for unseen in (0, 20, 40):
         k += unseen
@@ -70,7 +70,7 @@ def test_other_clothes_on_the_same_track_end_its_id(
     high_camera: CameraFile, body: NDArray[np.float64], sight: See
 ) -> None:
     people = _people(high_camera)
-    seen = sight(high_camera, np.add(body, (0.0, 0.0, -5.0)), key=7)
+    seen, out = sight(high_camera, np.add(body, (0.0, 0.0, -5.0)), key=7), []
     for k in range(60):
         out = people.update([seen], k * _DT, [RED if k < 30 else BLUE])
     assert [p.id for p in out] == [2]
@@ -81,7 +81,7 @@ def test_who_was_lost_is_not_found_again_in_other_clothes(
     high_camera: CameraFile, body: NDArray[np.float64], sight: See
 ) -> None:
     people = _people(high_camera)
-    at = np.add(body, (0.0, 0.0, -5.0))
+    at, out = np.add(body, (0.0, 0.0, -5.0)), []
     for k in range(60):
         clothes, key = (RED, 1) if k < 30 else (BLUE, 2)
         there = [] if 30 <= k < 35 else [sight(high_camera, at, key=key)]
@@ -115,7 +115,7 @@ def test_far_away_and_small_means_less_confidence_and_less_jitter(
     confidence, roughness = [], []
     for far in (4.0, 14.0):
         people, rng = _people(level_camera), np.random.default_rng(2)
-        roots = []
+        roots, out = [], []
         for k in range(90):
             seen = sight(level_camera, np.add(body, (0.0, -1.0, -far)))
             out = people.update([seen._replace(image=seen.image + rng.normal(0, 1.0, (33, 2)))], k * _DT)
