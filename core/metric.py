@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.neighbours import NearestNeighbour, nearest_of, projected, squared_distances
+from dyadwatch.core.neighbours import Distances, NearestNeighbour, compare, projected
 from dyadwatch.core.statistics import Scaling, Statistics, mean_distances
 
 _CHUNK = 1000  # windows at a time; bounds memory, changes nothing
@@ -56,44 +56,14 @@ class Metric:
                 is True.
         """
         plain, whitened = np.zeros(len(values), np.float32), np.zeros(len(values), np.float32)
-        nearest = nearest_of(len(support))
         for at in range(0, len(values), _CHUNK):
             part = slice(at, at + _CHUNK)
             scaled = self.scaling(values[part])
             seen = [self.compared(v) for v in (scaled, scaled[:, self.statistics.swap])]
-            may = None if allowed is None else np.tile(allowed[part], 2)
-            found = _squared(seen, support.compared, may)
-            best = np.partition(found, nearest - 1, axis=1)[:, :nearest]
-            root = np.sqrt(best / len(self.statistics))
-            plain[part] = np.mean(root, axis=1, where=np.isfinite(root))
-            if self.precision is not None:
-                count = len(self.precision)
-                near = _squared(
-                    [s[:, :count] * self.precision for s in seen], support.compared[:, :count] * self.precision, may
-                )
-                whitened[part] = np.sqrt(near.min(axis=1) / count)
+            may = None if allowed is None else allowed[part]
+            found, _ = compare(seen, support.compared, len(self.statistics), self.precision, may)
+            plain[part], whitened[part] = found.plain, found.whitened
         return Distances(plain, whitened)
-
-
-def _squared(
-    seen: list[NDArray[np.float32]], bank: NDArray[np.float32], allowed: NDArray[np.bool_] | None
-) -> NDArray[np.floating]:
-    """Squared distances to the support, as it is and with the persons exchanged; shape (N, 2 support)."""
-    both = np.concatenate([squared_distances(s, bank) for s in seen], axis=1)
-    return both if allowed is None else np.where(allowed, both, np.inf)
-
-
-@dataclass(frozen=True)
-class Distances:
-    """How far N windows are from what is normal.
-
-    Arguments:
-        plain: mean over the nearest support windows of the root mean square difference, shape (N,).
-        whitened: distance to the nearest one in directions of equal spread, shape (N,); zeros where not whitened.
-    """
-
-    plain: NDArray[np.float32]
-    whitened: NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ windows whitening learns the sensor's noise.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -121,27 +122,62 @@ class NearestNeighbour:
         """
         scaled, bank = self.scaling(values), self.compared(self.support)
         seen = [self.compared(v) for v in (scaled, scaled[:, self.statistics.swap])]
-        distances = self._both_orders(seen, bank, allowed)
-        count = nearest_of(len(bank))
-        best = np.sqrt(np.partition(distances, count - 1, axis=1)[:, :count] / len(self.statistics))
-        found = distances.argmin(axis=1)
-        whitened = np.zeros(len(values), np.float32)
-        if self.precision is not None:
-            count = len(self.precision)
-            near = self._both_orders([s[:, :count] * self.precision for s in seen], bank[:, :count] * self.precision,
-                                     allowed)  # fmt: skip
-            whitened = np.sqrt(near.min(axis=1) / count).astype(np.float32)
-        return Nearest(
-            best.mean(axis=1).astype(np.float32), whitened, found % len(bank), np.asarray(found >= len(bank), bool)
-        )
+        distances, found = compare(seen, bank, len(self.statistics), self.precision, allowed)
+        return Nearest(distances.plain, distances.whitened, found % len(bank), np.asarray(found >= len(bank), bool))
 
-    @staticmethod
-    def _both_orders(
-        seen: list[NDArray[np.floating]], bank: NDArray[np.floating], allowed: NDArray[np.bool_] | None
-    ) -> NDArray[np.floating]:
-        """Squared distances to the support, as it is and with the persons exchanged; shape (N, 2 support)."""
-        both = np.concatenate([squared_distances(s, bank) for s in seen], axis=1)
-        return both if allowed is None else np.where(np.tile(allowed, 2), both, np.inf)
+
+@dataclass(frozen=True)
+class Distances:
+    """How far N windows are from what is normal.
+
+    Arguments:
+        plain: mean over the nearest support windows of the root mean square difference, shape (N,).
+        whitened: distance to the nearest one in directions of equal spread, shape (N,); zeros where not whitened.
+    """
+
+    plain: NDArray[np.float32]
+    whitened: NDArray[np.float32]
+
+
+def compare(
+    seen: Sequence[NDArray[np.floating]],
+    bank: NDArray[np.floating],
+    features: int,
+    precision: NDArray[np.floating] | None,
+    allowed: NDArray[np.bool_] | None,
+) -> tuple[Distances, NDArray[np.intp]]:
+    """Distances of windows to a support set.
+
+    Arguments:
+        seen: the windows as they are and with the persons exchanged, each (N, C).
+        bank: the support, shape (M, C).
+        features: F, length of the statistics that C coordinates stand for.
+        precision: see `NearestNeighbour`; (D,), of the first D coordinates.
+        allowed: shape (N, M), False where an entry may not be used.
+
+    Returns:
+        The distances, infinite where nothing is allowed, and the nearest of the 2 M entries, the exchanged last; (N,).
+    """
+    squared = _both_orders(seen, bank, allowed)
+    count = nearest_of(len(bank))
+    root = np.sqrt(np.partition(squared, count - 1, axis=1)[:, :count] / features)
+    there = np.isfinite(root)
+    there[:, 0] |= ~there.any(axis=1)
+    plain = np.mean(root, axis=1, where=there)
+    whitened = np.zeros(len(squared))
+    if precision is not None:
+        count = len(precision)
+        near = _both_orders([s[:, :count] * precision for s in seen], bank[:, :count] * precision, allowed)
+        whitened = np.sqrt(near.min(axis=1) / count)
+    return Distances(plain.astype(np.float32), whitened.astype(np.float32)), squared.argmin(axis=1)
+
+
+def _both_orders(
+    seen: Sequence[NDArray[np.floating]], bank: NDArray[np.floating], allowed: NDArray[np.bool_] | None
+) -> NDArray[np.floating]:
+    """Squared distances to the support, as it is and with the persons exchanged; shape (N, 2 M)."""
+    both = np.concatenate([squared_distances(s, bank) for s in seen], axis=1)
+    return both if allowed is None else np.where(np.tile(allowed, 2), both, np.inf)
 
 
 def projected(scaled: NDArray[np.floating], axes: NDArray[np.floating]) -> NDArray[np.float32]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.neighbours import NearestNeighbour
+from dyadwatch.core.neighbours import Distances, NearestNeighbour
 from dyadwatch.core.statistics import Statistics
 from dyadwatch.core.thresholds import thresholds
 
@@ -18,14 +17,6 @@ _FOLDS = 5
 _LEAVE_ONE_OUT = 40  # units up to which each is left out alone
 TRUST_FROM = 0.8  # AUROC on held-out broken pairs below which a learnt part is left out
 _LEAST_NEIGHBOURS = 0.25  # the nearest neighbour always has a say: it needs no training to be right
-
-
-@dataclass(frozen=True)
-class Held:
-    """Distances of N windows to normal ones of other units, see `Nearest`; shape (N,) each."""
-
-    plain: NDArray[np.float32]
-    whitened: NDArray[np.float32]
 
 
 def split_units(units: NDArray[np.intp], part: float, seed: int) -> NDArray[np.bool_]:
@@ -41,10 +32,10 @@ def held_out_distances(
     values: NDArray[np.float32],
     units: NDArray[np.intp],
     *,
-    most: int,
+    chosen: NDArray[np.intp],
     whiten: bool,
     seed: int,
-) -> Held:
+) -> Distances:
     """Nearest-neighbour distances of every window to windows of other units: leave-one-unit-out, or in folds.
 
     The support is chosen once from all windows, and that of the unit that is left out is forbidden: choosing anew for
@@ -53,22 +44,23 @@ def held_out_distances(
     Arguments:
         values: statistics, shape (N, F).
         units: where each window is from, shape (N,).
-        most, whiten, seed: see `NearestNeighbour.fit`.
+        chosen: rows that are the support of all windows, see `NearestNeighbour.chosen`.
+        whiten: see `NearestNeighbour.fit`.
+        seed: of the folds.
     """
     names = np.random.default_rng([seed, 3]).permutation(np.unique(units))
     few = len(names) <= _LEAVE_ONE_OUT and not whiten
-    chosen = NearestNeighbour.fit(statistics, values, most=most, seed=seed).chosen
     plain, whitened = np.zeros(len(values), np.float32), np.zeros(len(values), np.float32)
     for fold in np.array_split(names, len(names) if few else min(_FOLDS, len(names))):
         mine = np.isin(units, fold)
         rows = np.flatnonzero(~mine)
         support = np.flatnonzero(np.isin(rows, chosen))
         if not len(support):  # a fold that holds all that was chosen
-            support = np.arange(min(most, len(rows)))
+            support = np.arange(min(len(chosen), len(rows)))
         bank = NearestNeighbour.fit(statistics, values[rows], whiten=whiten, project=whiten, chosen=support)
         found = bank(values[mine])
         plain[mine], whitened[mine] = found.distance, found.whitened
-    return Held(plain, whitened)
+    return Distances(plain, whitened)
 
 
 def trust(auroc: float) -> float:

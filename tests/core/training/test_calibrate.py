@@ -37,10 +37,12 @@ def test_no_window_is_compared_with_its_own_unit(whiten):
     values = np.random.default_rng(0).normal(size=(30, len(STATISTICS))).astype(np.float32)
     values = np.concatenate([values] * 4)  # each window has three twins ...
     apart = np.arange(120) % 30
-    found = held_out_distances(STATISTICS, values, apart, most=200, whiten=whiten, seed=0)
+    found = held_out_distances(STATISTICS, values, apart, chosen=np.arange(120), whiten=whiten, seed=0)
     assert found.plain.min() > 0.1  # ... in the same unit
     assert (found.whitened > 0.3).all() if whiten else (found.whitened == 0).all()
-    together = held_out_distances(STATISTICS, values, np.arange(120) // 30, most=200, whiten=whiten, seed=0)
+    together = held_out_distances(
+        STATISTICS, values, np.arange(120) // 30, chosen=np.arange(120), whiten=whiten, seed=0
+    )
     assert together.plain.max() < 0.01
     assert NearestNeighbour.fit(STATISTICS, values)(values).distance.max() < 0.01
 
@@ -49,7 +51,7 @@ def test_the_support_is_chosen_once_for_all_that_is_left_out():
     values = np.random.default_rng(0).normal(size=(60, len(STATISTICS))).astype(np.float32)
     units = np.arange(60) // 20
     chosen = NearestNeighbour.fit(STATISTICS, values, most=15).chosen
-    found = held_out_distances(STATISTICS, values, units, most=15, whiten=False, seed=0)
+    found = held_out_distances(STATISTICS, values, units, chosen=chosen, whiten=False, seed=0)
     rows = np.flatnonzero(units != 0)
     others = np.flatnonzero(np.isin(rows, chosen))
     bank = NearestNeighbour.fit(STATISTICS, values[rows], project=False, chosen=others)
@@ -60,7 +62,8 @@ def test_a_unit_that_holds_the_whole_support_is_compared_with_others_all_the_sam
     rng = np.random.default_rng(1)
     values = rng.normal(scale=1e-3, size=(40, len(STATISTICS))).astype(np.float32)
     values[:5] = rng.normal(size=(5, len(STATISTICS)))  # five far ones, all of one unit, are the whole support
-    found = held_out_distances(STATISTICS, values, np.arange(40) // 5, most=5, whiten=False, seed=0)
+    chosen = NearestNeighbour.fit(STATISTICS, values, most=5).chosen
+    found = held_out_distances(STATISTICS, values, np.arange(40) // 5, chosen=chosen, whiten=False, seed=0)
     assert np.isfinite(found.plain).all()
     assert found.plain[:5].min() > 0.1
 
