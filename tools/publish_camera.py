@@ -22,8 +22,7 @@ from dyadwatch.stream.publishers.camera.video import Picture, Video
 from dyadwatch.stream.publishers.camera.watch import Watcher
 from dyadwatch.stream.publishers.live import LiveFrame, Refusals
 from dyadwatch.stream.publishers.publisher import DEFAULT_ADDRESS, check_source
-from dyadwatch.tools.publish_live import relay
-from dyadwatch.tools.sending import report, send, stoppable
+from dyadwatch.tools.sending import relay, report, send, stoppable
 
 _log = logging.getLogger("dyadwatch.publish")
 _Flag = Parameter(negative=())

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-import sys
 import threading
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -21,28 +19,16 @@ from dyadwatch.stream.clock_offset import ClockOffset
 from dyadwatch.stream.publishers.checked import Axes, Units
 from dyadwatch.stream.publishers.json_bridge import DEFAULT_SOURCE, JsonBridge
 from dyadwatch.stream.publishers.json_lines import Declaration
-from dyadwatch.stream.publishers.live import LiveFrame, Refusals
+from dyadwatch.stream.publishers.live import Refusals
 from dyadwatch.stream.publishers.lsl import LslListener, LslOptions
-from dyadwatch.stream.publishers.publisher import DEFAULT_ADDRESS, PosePublisher
+from dyadwatch.stream.publishers.publisher import DEFAULT_ADDRESS
 from dyadwatch.stream.publishers.vmc import PerformerOptions, Place, VmcListener
 from dyadwatch.stream.publishers.vmc_avatar import read_bind_pose
-from dyadwatch.tools.sending import report, stoppable
+from dyadwatch.tools.sending import relay, report, stoppable
 
 _log = logging.getLogger("dyadwatch.publish")
 _Flag = Parameter(negative=())
 _T = TypeVar("_T")
-
-
-def relay(live: Iterator[LiveFrame], to: str, wait: float, patience_s: float = 0.0) -> dict[str, object]:
-    """Passes live frames on until they end; what the detector does not take within `patience_s` is shed, counted."""
-    began = time.monotonic()
-    try:
-        with PosePublisher(to, wait_s=wait, patience_s=patience_s) as publisher:
-            for frame, fps in live:
-                publisher.send(frame, fps=fps)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    return {"sent": publisher.sent, "shed": publisher.shed, "seconds": round(time.monotonic() - began, 3)}
 
 
 def _tell(source: str, summary: dict[str, object], stop: threading.Event, refusals: Refusals, json: bool) -> None:

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.publishers.live import LiveFrame
 from dyadwatch.stream.publishers.publisher import PosePublisher, pace
 
 
@@ -58,6 +59,18 @@ def send(frames: Iterable[PoseFrame], total: int | None, to: str, rate: float, w
         "seconds": round(time.monotonic() - began, 3),
         "stopped": stopped,
     }
+
+
+def relay(live: Iterator[LiveFrame], to: str, wait: float, patience_s: float = 0.0) -> dict[str, object]:
+    """Passes live frames on until they end; what the detector does not take within `patience_s` is shed, counted."""
+    began = time.monotonic()
+    try:
+        with PosePublisher(to, wait_s=wait, patience_s=patience_s) as publisher:
+            for frame, fps in live:
+                publisher.send(frame, fps=fps)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    return {"sent": publisher.sent, "shed": publisher.shed, "seconds": round(time.monotonic() - began, 3)}
 
 
 def _progress(console: Console) -> Progress:
