@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -66,7 +66,8 @@ class ScorerOptions(Section, frozen=True):
     provider: str = "cpu"  # cpu | cuda | tensorrt
     threads: Count = 2
     max_batch: Count = 32
-    max_queue: Count = 512  # windows waiting; more are shed and counted
+    max_queue: Count = 512  # windows waiting
+    overload: Literal["shed", "wait"] = "shed"  # what happens beyond max_queue
 
 
 class AlarmOptions(Section, frozen=True):

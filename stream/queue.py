@@ -11,16 +11,18 @@ from dyadwatch.stream.line import Item, Window
 
 class ItemQueue:
     """Windows and ends of pairs in order. When it is full, the source with the most windows waiting loses its oldest
-    one, so that a flood from one source costs no other; ends of pairs are never shed.
+    one, so that a flood from one source costs no other; or whoever brings more waits. Ends of pairs are never shed.
 
     Arguments:
         max_windows: windows that may wait.
         shed: called with the source of every window that is shed.
+        waits: whether `put` waits for room instead of shedding.
     """
 
-    def __init__(self, max_windows: int, shed: Callable[[str], None]) -> None:
+    def __init__(self, max_windows: int, shed: Callable[[str], None], *, waits: bool = False) -> None:
         self._max = max_windows
         self._shed = shed
+        self._waits = waits
         self._items: deque[Item] = deque()
         self._waiting: Counter[str] = Counter()
         self._windows = 0
@@ -33,12 +35,15 @@ class ItemQueue:
             return
         with self._ready:
             for item in items:
-                self._items.append(item)
                 if isinstance(item, Window):
+                    while self._waits and self._windows >= self._max:
+                        self._ready.notify()
+                        self._ready.wait()
                     self._windows += 1
                     self._waiting[item.source] += 1
-                    if self._windows > self._max:
-                        self._drop_oldest_window()
+                self._items.append(item)
+                if self._windows > self._max:
+                    self._drop_oldest_window()
             self._ready.notify()
 
     def take(self, most: int, timeout_s: float) -> list[Item] | None:
@@ -57,6 +62,8 @@ class ItemQueue:
                     self._waiting[item.source] -= 1
                 out.append(item)
             self._windows -= windows
+            if windows:
+                self._ready.notify()
             return out
 
     def close(self) -> None:
@@ -74,6 +81,14 @@ class ItemQueue:
             self._items = deque(i for i in self._items if not isinstance(i, Window))
             self._waiting.clear()
             self._windows = 0
+            self._ready.notify()
+
+    def abandon(self) -> None:
+        """Nobody takes any more: what waits is shed, and so is all that is put from now on; `put` does not wait."""
+        with self._ready:
+            self._waits = False
+            self._max = 0
+        self.shed_all()
 
     def _drop_oldest_window(self) -> None:
         greedy = max(self._waiting, key=self._waiting.__getitem__)

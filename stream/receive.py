@@ -105,9 +105,9 @@ class Receiver(Generic[T]):
             self._tap(parts, frame, arrived)
         return frame, arrived
 
-    def waiting(self) -> bool:
-        """Whether a message has arrived that was not yet received."""
-        return bool(self._socket.poll(0))
+    def waiting(self, timeout_ms: int = 0) -> bool:
+        """Whether a message has arrived that was not yet received, or arrives in time."""
+        return bool(self._socket.poll(timeout_ms))
 
     def close(self) -> None:
         """Frees the port."""

@@ -31,6 +31,10 @@ _log = logging.getLogger(__name__)
 _POLL_MS = 50
 _FLUSH_S = 3.0  # windows that still wait so long after a stop are shed: a slow model must not hold up a shutdown
 _DRAIN_S = 0.5  # what has arrived before a stop is still taken in, for at most so long
+# Where overload waits, much may have arrived that is to be kept.
+_LONG_FLUSH_S = _LONG_DRAIN_S = 30.0
+_ON_THEIR_WAY_S = 2.0  # what publishers sent before the stop comes without a pause this long after it
+_PAUSE_MS = 200
 
 
 class Service:
@@ -59,7 +63,10 @@ class Service:
         if config.record.folder:
             about = about_detector(scorer, thresholds, config)
             self._recorder = Recorder(config.record, self.counters, about)
-        self._queue = ItemQueue(config.scorer.max_queue, lambda source: losses.add(source, "shed_overload"))
+        self._waits = config.scorer.overload == "wait"
+        self._queue = ItemQueue(
+            config.scorer.max_queue, lambda source: losses.add(source, "shed_overload"), waits=self._waits
+        )
         self._board = StatusBoard(
             self._intake,
             self._judge,
@@ -127,9 +134,7 @@ class Service:
                     self._queue.put(self._intake.forget(source))
                     if self._recorder is not None:
                         self._recorder.ended(source, "source_forgotten")
-            until = time.monotonic() + _DRAIN_S
-            while self._receiver.waiting() and time.monotonic() < until:
-                self._receive_one(0)
+            self._drain()
             self._queue.put(self._intake.finish("shutdown"))
             if self._recorder is not None:
                 for source in self._intake.lines:
@@ -137,6 +142,15 @@ class Service:
         finally:
             self._receiver.close()
             self._queue.close()
+
+    def _drain(self) -> None:
+        """Takes in what was sent before the stop. Sources that go on sending must not keep it from ending."""
+        began = time.monotonic()
+        most = _LONG_DRAIN_S if self._waits else _DRAIN_S
+        while (after := time.monotonic() - began) < most:
+            if not self._receiver.waiting(_PAUSE_MS if self._waits and after < _ON_THEIR_WAY_S else 0):
+                return
+            self._receive_one(0)
 
     def _receive_one(self, timeout_ms: int) -> None:
         got = self._receiver.receive(timeout_ms)
@@ -148,6 +162,7 @@ class Service:
     def _score(self) -> None:
         period = self._config.sinks.status_s
         due = time.monotonic() + period
+        flush_s = _LONG_FLUSH_S if self._waits else _FLUSH_S
         flush_until = 0.0
         try:
             while (
@@ -156,7 +171,7 @@ class Service:
                 if items:
                     self._sinks.emit(self._judge.judge(items))
                 if self._stop.is_set():
-                    flush_until = flush_until or time.monotonic() + _FLUSH_S
+                    flush_until = flush_until or time.monotonic() + flush_s
                     if time.monotonic() > flush_until:
                         self._queue.shed_all()
                 if time.monotonic() >= due:
@@ -164,6 +179,7 @@ class Service:
                     due = max(due + period, time.monotonic())
             self._sinks.emit(self._board.messages())
         finally:
+            self._queue.abandon()
             self._sinks.close()
 
 

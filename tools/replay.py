@@ -46,7 +46,7 @@ def replay(
         Where the detector listens.
     speed
         Times real time, such as 0.1 or 20; max: without waiting. A detector that cannot score so fast sheds windows and
-        says so, unless its scorer.max_queue holds them.
+        says so, unless it was started with scorer.overload=wait.
     from_
         Where to begin: seconds from the beginning, or a time such as 2026-11-21T14:30:00 (UTC).
     to

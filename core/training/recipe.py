@@ -124,7 +124,7 @@ def assemble(material: Material, learnt: Learnt | None, options: TrainOptions, s
     unusual = maps["neighbours"](distances.plain[mine])
     if weights.whitened:
         maps["whitened"] = Surprise.fit(distances.whitened)
-        unusual = np.maximum(unusual, weights.whitened * maps["whitened"](distances.whitened[mine]))
+        unusual = unusual + weights.whitened * maps["whitened"](distances.whitened[mine])
     relation = density = np.zeros(len(judges))
     if learnt is not None:
         if weights.flow:

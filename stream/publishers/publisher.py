@@ -16,7 +16,7 @@ from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.wire import TOPIC, encode_pose, topic_source
 
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5570"
-_FLUSH_MS = 5000  # what is still queued at the end gets this long to leave
+_FLUSH_MS = 5000  # what is still queued at the end gets this long to leave, or as long as `send` would wait
 _NS = 1_000_000_000
 
 
@@ -74,7 +74,7 @@ class PosePublisher:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._close(_FLUSH_MS if kind is None else 0)
+        self._close(max(_FLUSH_MS, round(self._patience_s * 1000)) if kind is None else 0)
 
     def send(self, frame: PoseFrame, *, fps: float | None = None) -> bool:
         """Sends a frame; a frame of epoch 0 gets the publisher's.

@@ -86,3 +86,39 @@ def test_all_windows_can_be_shed_and_ends_stay() -> None:
     assert when(queue.take(9, 0)) == [-2, -4]
     queue.put([window(5)])
     assert when(queue.take(9, 0)) == [5]
+
+
+def test_where_overload_waits_putting_takes_until_there_is_room() -> None:
+    queue = ItemQueue(2, shed_nothing, waits=True)
+    putting = threading.Thread(target=queue.put, args=[[window(1), ended(2), window(3), window(4), ended(5)]])
+    putting.start()
+    putting.join(0.2)
+    assert putting.is_alive(), "the third window has no room"
+    assert when(queue.take(1, 9)) == [1]
+    putting.join(9)
+    assert not putting.is_alive()
+    assert when(queue.take(9, 0)) == [-2, 3, 4, -5]
+
+
+def test_whoever_takes_is_woken_though_putting_is_not_done() -> None:
+    queue = ItemQueue(1, shed_nothing, waits=True)
+    timer = threading.Timer(0.2, queue.put, [[window(i) for i in range(1, 6)]])
+    started = time.monotonic()
+    timer.start()
+    assert [when(queue.take(1, 30)) for _ in range(5)] == [[i] for i in range(1, 6)]
+    assert time.monotonic() - started < 20
+    timer.join()
+
+
+def test_nobody_waits_for_room_once_nobody_takes() -> None:
+    shed: Counter[str] = Counter()
+    queue = ItemQueue(1, lambda source: shed.update([source]), waits=True)
+    putting = threading.Thread(target=queue.put, args=[[window(1), ended(2), window(3)]])
+    putting.start()
+    putting.join(0.1)
+    queue.abandon()
+    putting.join(9)
+    assert not putting.is_alive()
+    queue.put([window(4)])
+    assert shed == {"hall": 3}
+    assert when(queue.take(9, 0)) == [-2]

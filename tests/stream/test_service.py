@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import msgpack
 import numpy as np
@@ -430,10 +430,24 @@ def test_overload_sheds_the_oldest_windows_and_says_so(
     assert live.service.counters.of("hall") == {"shed_overload": len(expected[0]) - len(scores)}
 
 
-def test_a_broken_engine_stops_the_service_and_frees_the_ports(
-    running: Start, encounter: Encounter, scorer: Scorer
+def test_overload_that_waits_loses_nothing_not_even_at_a_stop(
+    running: Start, encounter: Encounter, scorer: Scorer, expected: Expected
 ) -> None:
-    config = configured()
+    config = configured(scorer=ScorerOptions(max_queue=2, max_batch=4, overload="wait"))
+    with running(config, by=cast(Scorer, Slow(scorer, 0.1))) as live:
+        for f in encounter():
+            live.send(f)
+        until(lambda: len(live.scores()) > 8, "the first scores")
+        assert len(live.scores()) < len(expected[0]) / 2, "the stop comes long before the end"
+    assert (live.scores(), live.events()[:-1]) == (expected[0], expected[1][:-1])
+    assert live.service.counters.snapshot() == {}
+
+
+@pytest.mark.parametrize("overload", ["shed", "wait"])
+def test_a_broken_engine_stops_the_service_and_frees_the_ports(
+    running: Start, encounter: Encounter, scorer: Scorer, overload: Literal["shed", "wait"]
+) -> None:
+    config = configured(scorer=ScorerOptions(max_queue=4, max_batch=1, overload=overload))
     with running(config, by=cast(Scorer, Slow(scorer, 0, fails_after=3))) as live:
         for f in encounter():
             live.send(f)

@@ -64,7 +64,9 @@ def wait_for(address: str, topic: bytes) -> None:
 def told_live(folder: Path, replay: Callable[[str], Sequence[str | Path]]) -> list[dict[str, Any]]:
     """The events of a detector in a process of its own that records, into which something is replayed."""
     into, out = free_address(), free_address()
-    options = [f"wire.bind={into}", f"sinks.bind={out}", f"record.folder={folder}", "record.min_free_mb=0"]
+    # However busy the machine is, every window is scored.
+    options = [f"wire.bind={into}", f"sinks.bind={out}", "scorer.overload=wait"]
+    options += [f"record.folder={folder}", "record.min_free_mb=0"]
     command = [*DYADWATCH, "run", "--json", *SETTINGS, *(w for o in options for w in ("--set", o))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as detector:
         wait_for(out, b"status.")

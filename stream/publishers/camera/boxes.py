@@ -11,6 +11,7 @@ from dyadwatch.stream.publishers.camera.estimate import Image, Seen
 
 _SURE = 0.5  # joints less visible than this say little of where a person is
 _ENOUGH = 5  # joints
+_SMALL = 96  # pixels: no part need be smaller
 
 
 class Box(NamedTuple):
@@ -61,6 +62,31 @@ def around(seen: Seen, width: int, height: int, margin: float = 1.5) -> Box:
     size = np.maximum(margin * reach, 48).astype(int)
     x, y = np.rint((low + high) / 2 - size / 2).astype(int)
     return Box(int(x), int(y), int(size[0]), int(size[1]))
+
+
+def steady(box: Box | None, seen: Seen, width: int, height: int) -> Box:
+    """A square part of the image with a person in its middle: the same as before for as long as that will do.
+
+    A landmarker that smooths does so in the part it is shown: one that moved with every image would be smoothed away.
+
+    Arguments:
+        box: as before; None at first.
+        seen: where the person was last.
+        width, height: of the image.
+    """
+    points = _in_sight(seen, width, height)
+    low, high = points.min(0), points.max(0)
+    size = max(float((high - low).max()), 32.0)
+    if box is not None:
+        ends = np.array([box.x + box.width, box.y + box.height])
+        free = np.concatenate([low - (box.x, box.y), ends - high])
+        at_edge = np.concatenate([np.array(box[:2]) <= 0, ends >= (width, height)])
+        side = max(box.width, box.height)
+        if (at_edge | (free > 0.12 * size)).all() and (side < 2.6 * size or side < _SMALL) and side > 1.2 * size:
+            return box
+    x0, y0 = np.clip(np.floor((low + high) / 2 - 0.9 * size), 0, None).astype(int)
+    x1, y1 = np.minimum(np.ceil((low + high) / 2 + 0.9 * size), (width, height)).astype(int)
+    return Box(int(x0), int(y0), int(x1 - x0), int(y1 - y0))
 
 
 def _in_sight(seen: Seen, width: int, height: int) -> NDArray[np.float64]:

@@ -13,7 +13,7 @@ import numpy as np
 from dyadwatch.core.errors import MissingExtraError
 from dyadwatch.core.layouts import MEDIAPIPE33
 from dyadwatch.core.skeleton import Layout
-from dyadwatch.stream.publishers.camera.boxes import Box, apart, around, cut, cut_off, hide, same
+from dyadwatch.stream.publishers.camera.boxes import Box, apart, around, cut, cut_off, hide, same, steady
 from dyadwatch.stream.publishers.camera.estimate import Image, Seen
 from dyadwatch.stream.publishers.camera.scan import Scan
 
@@ -22,7 +22,6 @@ _LOST_S = 0.4  # a follower that sees nobody for longer ends
 _FIND = 0.3  # confidence to find somebody at all; ghosts are sorted out later, by how they move and how long they last
 _KEEP = 0.5
 _JUMP = 0.3  # of a person, from one image to the next: that is another person
-_WIDE = 2.2  # times what is seen of a person: the landmarker looks at where the rest of them would be, too
 _LEAST_PX = 40.0  # smaller people say too little of where they are
 _BLACK = np.zeros((64, 64, 3), np.uint8)
 
@@ -165,20 +164,20 @@ class _Video:
 
 
 class _Follower:
-    """One person, looked for in a rectangle around where they were."""
+    """One person, looked for in a part of the image around where they were."""
 
     def __init__(self, key: int, video: _Video, found: Seen, stamp: int) -> None:
         self.video = video
         self.seen = found._replace(key=key)
         self.at = stamp - 1
         self._key = key
+        self._box: Box | None = None
         self._follows = False
 
     def look(self, rgb: Image, stamp: int, wrap: Callable[[Image], Any]) -> None:
-        """Looks into a wide rectangle, as the landmarker wants it, but hides the neighbours while it does not follow
-        anyone yet."""
+        """Looks into a part with room around the person, but hides the neighbours while it follows nobody yet."""
         height, width = rgb.shape[:2]
-        box = around(self.seen, width, height, _WIDE)
+        box = self._box = steady(self._box, self.seen, width, height)
         pixels = cut(rgb, box)
         if not self._follows:
             pixels = hide(pixels, box, around(self.seen, width, height))

@@ -53,8 +53,8 @@ class Listener:
                     time.sleep(0.02)
 
     def take(self, n: int) -> list[PoseFrame]:
-        """The first n frames, waited for at most ten seconds."""
-        deadline = time.monotonic() + 10
+        """The first n frames, waited for at most a minute."""
+        deadline = time.monotonic() + 60
         while len(self.frames) < n and time.monotonic() < deadline:
             time.sleep(0.005)
         return self.frames[:n]

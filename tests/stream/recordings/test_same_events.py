@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
@@ -11,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from dyadwatch.core.errors import WireError
 from dyadwatch.core.pose import PoseFrame
@@ -25,6 +28,7 @@ from dyadwatch.stream.recordings.channels import About
 from dyadwatch.stream.recordings.edit import copy
 from dyadwatch.stream.recordings.file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback
+from dyadwatch.stream.recordings.replay import paced
 from dyadwatch.stream.recordings.rerun import Rerun
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.wire import decode_pose, encode_pose
@@ -97,11 +101,36 @@ def test_live_offline_and_replayed_events_are_the_same(
     assert second.kept.events == told
 
 
-def recorded(path: Path, sent: list[list[bytes]], *, per_chunk: int = 30) -> Path:
+@pytest.mark.parametrize("speed", [1.0, float("inf")])
+def test_replayed_at_the_pace_of_the_recording_and_without_any(
+    live: Callable[..., Any], scorer: Scorer, tmp_path: Path, speed: float
+) -> None:
+    """A few seconds with every fault: as they came, and faster than a detector with a short queue can score."""
+    sent = messages(4)[:240]
+    path = recorded(tmp_path / "a.mcap", sent, apart_s=1 / 60)
+    whole = events(rerun(scorer, path)[0])
+    assert len({e.id for e in whole}) > 1
+    config = structs.replace(CONFIG, scorer=ScorerOptions(max_queue=2, threads=1, overload="wait"))
+    began = time.monotonic()
+    with live(None, config) as detector, PosePublisher(detector.address, wait_s=60) as publisher:
+        for received in paced(Playback([path]), speed, threading.Event()):
+            publisher.send_parts(received.parts)
+    assert (time.monotonic() - began > 239 / 60) or speed > 1
+    assert ended_alike(detector.kept.events) == ended_alike(whole)
+    assert "shed_overload" not in detector.service.counters.of("hall")
+
+
+def ended_alike(told: list[EventMessage]) -> list[EventMessage]:
+    """Only the word for the end of all may differ: a detector that is stopped, or a recording that is over."""
+    over = {"end_of_stream", "shutdown"}
+    return [structs.replace(e, reason="over") if e.reason in over else e for e in told]
+
+
+def recorded(path: Path, sent: list[list[bytes]], *, per_chunk: int = 30, apart_s: float = 0.01) -> Path:
     """What a recorder would write of the messages, without a detector."""
     file = RecordingFile(path, About(run="5"))
     for i, parts in enumerate(sent):
-        file.parts(topic(parts), parts, START + i * 10_000_000, START, i)
+        file.parts(topic(parts), parts, START + round(i * apart_s * 1e9), START, i)
         if i % per_chunk == per_chunk - 1:
             file.flush()
     file.close()
