@@ -3,8 +3,9 @@
 Of thousands of statistics most say the same thing. They are projected onto the leading directions of normal windows,
 and what is left over enters as one number, its length: distances stay what they were, at a tenth of the cost. The
 mean distance of the three nearest normal windows is the plain measure. Where there is much data, a second one is
-taken in directions of equal spread (whitened): what rarely varies in normal life gives an anomaly away. On few
-windows whitening learns the sensor's noise.
+taken in directions of equal spread (whitened): what rarely varies in normal life gives an anomaly away. There the
+support is chosen, too, so that every rare but normal window has one like it. On few windows whitening learns the
+sensor's noise.
 """
 
 from __future__ import annotations
@@ -102,11 +103,12 @@ class NearestNeighbour:
         scaling = Scaling.fit(values, statistics)
         scaled = scaling(values)
         axes, spread = principal_axes(scaled, statistics) if project or whiten else (None, None)
+        precision = (1 / spread).astype(np.float32) if whiten and spread is not None else None
         if chosen is None:
-            chosen = spread_subset(scaled if axes is None else scaled @ axes.T, most or len(scaled), seed)
+            compared = scaled if axes is None else scaled @ axes.T
+            chosen = spread_subset(compared if precision is None else compared * precision, most or len(scaled), seed)
         # as the model file keeps it
         support = scaled[chosen].astype(np.float16).astype(np.float32)
-        precision = (1 / spread).astype(np.float32) if whiten and spread is not None else None
         return cls(statistics, scaling, support, axes, precision, chosen)
 
     def compared(self, scaled: NDArray[np.float32]) -> NDArray[np.float32]:
