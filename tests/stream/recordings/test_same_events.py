@@ -106,7 +106,7 @@ def test_replayed_at_the_pace_of_the_recording_and_without_any(
     live: Callable[..., Any], scorer: Scorer, tmp_path: Path, speed: float
 ) -> None:
     """A few seconds with every fault: as they came, and faster than a detector with a short queue can score."""
-    sent = messages(4)[:240]
+    sent = messages(9)[:240]
     path = recorded(tmp_path / "a.mcap", sent, apart_s=1 / 60)
     whole = events(rerun(scorer, path)[0])
     assert len({e.id for e in whole}) > 1
