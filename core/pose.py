@@ -26,6 +26,7 @@ class PoseFrame:
         joints: metres, right-handed, Y up; shape (P, J, 3) float32; NaN where a joint was not seen.
         confidence: 0..1, shape (P, J) float32; 1 where the source sends none.
         ids: the source's own id of each person, or None where it does not track.
+        warnings: what the source says is wrong with its own frames, in names such as `assumed_field_of_view`.
     """
 
     source: str
@@ -37,6 +38,7 @@ class PoseFrame:
     joints: NDArray[np.float32]
     confidence: NDArray[np.float32]
     ids: tuple[TrackId, ...] | None
+    warnings: tuple[str, ...] = ()
 
     @property
     def people(self) -> int:

@@ -75,7 +75,7 @@ class EventMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="eve
 
 
 class StatusMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="status"):
-    """How a source is doing; `dropped` counts by reason since the start of the detector."""
+    """How a source is doing; `dropped` counts by reason since the start of the detector, `warnings` are its own."""
 
     v: int = VERSION
     source: str
@@ -96,6 +96,7 @@ class StatusMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="st
     recording: str | None = None
     clock_skew_ppm: float | None = None
     merge: str | None = None
+    warnings: tuple[str, ...] = ()
 
     @property
     def topic(self) -> str:

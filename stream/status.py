@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 
@@ -10,10 +11,12 @@ from dyadwatch.stream.clock_offset import ClockOffset
 from dyadwatch.stream.config import LivenessOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.line import SourceLine
+from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.merge import Group, GroupLine
 from dyadwatch.stream.messages import StatusMessage
 from dyadwatch.stream.pipeline import DETECTOR, Intake, Judge
 
+_log = logging.getLogger(__name__)
 _NS = 1_000_000_000
 _OVERLOAD_S = 5.0  # a source that lost windows this recently counts as blind for overload
 _USELESS_S = 2.0  # frames that come for so long without being of use make a source blind
@@ -30,6 +33,7 @@ class Heartbeat:
     def __init__(self) -> None:
         self.heard = 0
         self.used = 0
+        self.warnings: tuple[str, ...] = ()
         self._clock = ClockOffset()
         self._unix = False
         self._interval = 0.0
@@ -70,6 +74,7 @@ class Heartbeat:
             self._interval += (_RATE_BLEND if self._interval else 1.0) * (interval - self._interval)
         self._stamp = frame.stamp
         self._unix = frame.clock == "unix"
+        self.warnings = frame.warnings
         self._clock.add(frame.stamp, wall)
 
 
@@ -107,6 +112,7 @@ class StatusBoard:
         self._beats: dict[str, Heartbeat] = {}
         self._shed: dict[str, tuple[int, int]] = {}
         self._next_look = 0
+        self._told = LimitedLog(_log)
 
     def beat(self, frame: PoseFrame, arrived: int) -> None:
         """Takes note of a frame as received; sources that were not admitted are not remembered."""
@@ -150,6 +156,7 @@ class StatusBoard:
             blind = "overload: windows are shed"
         elif blind is None and beat.heard - beat.used > _USELESS_S * _NS:
             blind = f"no usable frame for {(beat.heard - beat.used) / _NS:.0f} s, see dropped"
+        warnings = self._warnings(source, line)
         state = "silent" if silence > self._silent else "blind" if blind else "watching"
         return StatusMessage(
             source=source,
@@ -166,6 +173,7 @@ class StatusBoard:
             clock_offset_ms=None if heard.offset is None else round(heard.offset / 1e6, 1),
             clock_skew_ppm=round(heard.skew_ppm, 1),
             merge=line.merge,
+            warnings=warnings,
             last_stamp=line.stamp,
             model=self._model,
             provider=self._provider,
@@ -174,6 +182,16 @@ class StatusBoard:
     def _latest(self, group: Group) -> Heartbeat:
         """Of the sources of a group, the one that was heard last."""
         return max((self._beats.get(s, _UNHEARD) for s in list(group.members)), key=lambda b: b.heard)
+
+    def _warnings(self, source: str, line: SourceLine) -> tuple[str, ...]:
+        """What a source warns of itself in its last frame, told in the log, too; of a group, what any of it does."""
+        if isinstance(line, GroupLine):
+            members = [self._beats.get(s, _UNHEARD).warnings for s in list(line.group.members)]
+            return tuple(sorted({w for warnings in members for w in warnings}))
+        warnings = self._beats.get(source, _UNHEARD).warnings
+        for warning in warnings:
+            self._told.warning(source, warning, "the source warns of this itself, with every frame")
+        return warnings
 
     def _sheds(self, source: str, shed: int) -> bool:
         before, at = self._shed.get(source, (0, 0))

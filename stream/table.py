@@ -104,6 +104,7 @@ class Board:
         for s in list(self._status.values()):
             dropped = ", ".join(f"{k} {v}" for k, v in sorted(s.dropped.items())) or "-"
             state = Text(s.state + (f": {s.blind}" if s.blind else ""), _STYLES[s.state])
+            state.append("".join(f"\nWARNING: {w}" for w in s.warnings), "bold red")
             sources.add_row(Text(s.source), state, f"{s.fps:.0f}", str(s.people), str(s.pairs), str(s.windows), dropped)
         pairs = Table(expand=True)
         for name in ("source", "pair", "score", "", "relation", "unusual", "latency"):

@@ -54,6 +54,7 @@ class Header(Struct, frozen=True, omit_defaults=True):
     axes: Literal["y-up", "z-up", "y-down"] = "y-up"
     units: Literal["m", "cm", "mm"] = "m"
     fps: Annotated[float, Meta(gt=0)] | None = None
+    warnings: Annotated[tuple[_Name, ...], Meta(max_length=8)] = ()
 
 
 class _Version(Struct):
@@ -83,6 +84,7 @@ def encode_pose(frame: PoseFrame, *, fps: float | None = None) -> list[bytes]:
         layout=frame.layout.name if named else None,
         joints=None if named else list(frame.layout.joints),
         fps=fps,
+        warnings=frame.warnings,
     )
     payload = np.concatenate([frame.joints, frame.confidence[..., None]], axis=2, dtype="<f4")
     return [f"{TOPIC}{frame.source}".encode(), _encode_header(header), payload.tobytes()]
@@ -136,7 +138,7 @@ def decode_pose(parts: Sequence[bytes], limits: WireOptions) -> PoseFrame:
             _check_bodies(joints, header)
     ids = None if header.ids is None else tuple(header.ids)
     h = header
-    return PoseFrame(h.source, h.epoch, h.seq, h.stamp, h.clock, layout, joints, confidence, ids)
+    return PoseFrame(h.source, h.epoch, h.seq, h.stamp, h.clock, layout, joints, confidence, ids, h.warnings)
 
 
 def _checked_header(parts: Sequence[bytes], limits: WireOptions) -> tuple[Header, Layout]:

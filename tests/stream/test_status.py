@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config, LivenessOptions
-from dyadwatch.stream.messages import StatusMessage
+from dyadwatch.stream.messages import StatusMessage, encode_json
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.status import Heartbeat, StatusBoard
@@ -107,3 +109,18 @@ def test_the_offset_is_the_shortest_way_of_this_run(frame: Frame) -> None:
     beat = Heartbeat()
     beat.beat(frame(0, clock="media"), 0, 0, 0)
     assert beat.offset is None
+
+
+def test_what_a_source_warns_of_is_told_for_as_long_as_it_does(
+    watched: Watched, frame: Frame, person: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    warned = replace(frame(0, [person(0)]), warnings=("assumed_field_of_view",))
+    watched.hear(warned, 0.0)
+    with caplog.at_level(logging.WARNING):
+        assert [watched.status().warnings for _ in range(3)] == [("assumed_field_of_view",)] * 3
+    assert [r.getMessage() for r in caplog.records] == [
+        f"{warned.source}: assumed_field_of_view: the source warns of this itself, with every frame"
+    ]
+    assert b'"warnings":["assumed_field_of_view"]' in encode_json(watched.status())
+    watched.hear(frame(1, [person(0)]), 0.0)
+    assert watched.status().warnings == ()

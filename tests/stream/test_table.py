@@ -142,3 +142,12 @@ def test_a_source_that_is_not_told_of_any_more_leaves_the_table() -> None:
     text = paper.export_text()
     assert "@detector" not in text
     assert "blind: one person in view" in text
+
+
+def test_a_warning_of_a_source_is_seen_in_the_table() -> None:
+    console = Console(width=150, file=io.StringIO())
+    board = Board(3.0)
+    board.take([msgspec.structs.replace(STATUS, warnings=("assumed_field_of_view",))])
+    console.print(board.render())
+    assert isinstance(console.file, io.StringIO)
+    assert "WARNING: assumed_field_of_view" in console.file.getvalue()

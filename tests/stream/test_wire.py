@@ -130,6 +130,18 @@ REFUSED: list[tuple[str, list[bytes], str, str]] = [
     ("axes", pack(header(axes="x-up")), "bad_key", f"header: Invalid enum value 'x-up' - at `$.axes`{SEE}"),
     ("units", pack(header(units="inch")), "bad_key", f"header: Invalid enum value 'inch' - at `$.units`{SEE}"),
     ("fps", pack(header(fps=float("nan"))), "bad_key", f"header: Expected `float` > 0.0 - at `$.fps`{SEE}"),
+    (
+        "warnings without end",
+        pack(header(warnings=["assumed_field_of_view"] * 9)),
+        "bad_key",
+        f"header: Expected `array` of length <= 8 - at `$.warnings`{SEE}",
+    ),
+    (
+        "a warning that writes to the terminal",
+        pack(header(warnings=["\x1b[2J"])),
+        "bad_key",
+        rf"header: Expected `str` matching regex '^[^\\x00-\\x1f\\x7f-\\x9f]*\\Z' - at `$.warnings[0]`{SEE}",
+    ),
     ("version 2", pack(header(v=2)), "version", "header key 'v' is 2; expected 1"),
     ("version 2 of other shape", pack({"v": 2, "frames": []}), "version", "header key 'v' is 2; expected 1"),
     (
@@ -291,6 +303,7 @@ def test_defaults_and_unknown_keys() -> None:
     assert (frame.source, frame.epoch, frame.seq, frame.stamp, frame.clock) == ("hall", 3, 7, 5, "unix")
     assert frame.layout is COCO17
     assert frame.ids is None
+    assert frame.warnings == ()
     np.testing.assert_array_equal(frame.joints, body())
     np.testing.assert_array_equal(frame.confidence, np.ones((1, 17)))
 
@@ -380,6 +393,7 @@ frames = st.builds(
     seq=st.integers(0, 2**63 - 1),
     stamp=st.integers(0, 2**63 - 1),
     clock=st.sampled_from(["unix", "media", "tai"]),
+    warnings=st.sampled_from([(), ("assumed_field_of_view",), ("lens_dirty", "assumed_field_of_view")]),
     rng=st.integers(0, 9).map(np.random.default_rng),
 )
 
@@ -395,7 +409,7 @@ def test_what_is_encoded_is_decoded(frame: PoseFrame, data: st.DataObject) -> No
     back = decode_pose(encode_pose(frame, fps=30.0), LIMITS)
     np.testing.assert_array_equal(back.joints, joints)
     np.testing.assert_array_equal(back.confidence, confidence)
-    for key in ("source", "epoch", "seq", "stamp", "clock", "ids"):
+    for key in ("source", "epoch", "seq", "stamp", "clock", "ids", "warnings"):
         assert getattr(back, key) == getattr(frame, key)
     assert back.layout.joints == frame.layout.joints
     assert back.joints.dtype == back.confidence.dtype == np.float32

@@ -99,6 +99,7 @@ def test_a_video_and_anothers_landmarks_become_people_in_metres(
     assert len(frames) == FRAMES
     last = frames[-1]
     assert (last.people, last.layout.name, last.clock, last.ids) == (2, "coco17", "media", (1, 2))
+    assert {f.warnings for f in frames} == {("assumed_field_of_view",)}
     a, b = last.joints.mean(axis=1)
     assert np.linalg.norm(a - b) == pytest.approx(1.0, abs=0.02)
     assert a[2] == pytest.approx(-4.0, abs=0.2)

@@ -87,6 +87,7 @@ class Watcher:
             np.stack([p.joints for p in people]) if people else np.zeros((0, len(layout), 3), np.float32),
             np.stack([p.confidence for p in people]) if people else np.zeros((0, len(layout)), np.float32),
             tuple(p.id for p in people),
+            tuple(reason for reason, _ in self._warnings),
         )
         self._seq += 1
         return Watched(frame, people)
