@@ -3,6 +3,7 @@
 DyadwatchError
 ├── LayoutError          joints do not fit: rename them, or choose another model or layout
 ├── ClipError            a clip file cannot be used: names the file and what is wrong with it
+│   └── UnknownFormatError   a file or folder is in no format that is known
 ├── TrainingError        training cannot start or go on: says what it needs
 │   └── CollapseError    the network has unlearnt everything: has the report of what was seen
 ├── ArtefactError        a model file does not fit or is damaged: export or fetch it again
@@ -29,6 +30,10 @@ class LayoutError(DyadwatchError):
 
 class ClipError(DyadwatchError):
     """A clip file or data folder cannot be read or holds unusable clips."""
+
+
+class UnknownFormatError(ClipError):
+    """A file or folder is nothing that the pose readers know; the message ends with all that they know."""
 
 
 class TrainingError(DyadwatchError):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -11,8 +11,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dyadwatch.core.clips import Clip, ClipSet
-from dyadwatch.core.errors import ClipError
-from dyadwatch.core.readers.dataset import Dataset
+from dyadwatch.core.errors import ClipError, UnknownFormatError
+from dyadwatch.core.readers.dataset import Dataset, Skipped
 from dyadwatch.core.readers.declared import Axes, Declared
 from dyadwatch.core.readers.read import read_poses
 from dyadwatch.stream.recordings.clips import clip_sets
@@ -72,18 +72,36 @@ def select_sets(
         ConfigError: the marker map is unusable.
     """
     recordings = [path for path in paths if is_recording(path)]
-    datasets = read_poses([path for path in paths if path not in recordings], flags.declared)
+    try:
+        datasets = read_poses([path for path in paths if path not in recordings], flags.declared)
+    except UnknownFormatError as e:
+        raise UnknownFormatError(f"{e}, recordings (.mcap)") from None
     for data in datasets:
         tell_skipped(data)
     sets: list[ClipSet] = [*datasets, *(_recorded(recordings) if recordings else ())]
     kept = [d.where(lambda c: (not label or c.label in label) and (not split or c.split in split)) for d in sets]
     kept = [k for k in kept if len(k)]
     if paths and not kept:
-        labels, splits = (sorted({getattr(c, k) for d in sets for c in d}) for k in ("label", "split"))
-        raise ClipError(
-            f"no clip has label {list(label)} and split {list(split)}; there are {labels!r:.300} and {splits!r:.300}"
-        )
+        skipped = [(data.name, s) for data in datasets for s in data.skipped]
+        raise ClipError(_nothing_left(sets, {"label": label, "split": split}, skipped))
     return kept
+
+
+def _nothing_left(
+    sets: Sequence[ClipSet], wanted: Mapping[str, Sequence[str]], skipped: Sequence[tuple[str, Skipped]]
+) -> str:
+    """What was asked for, what there is instead, and what may have been it but cannot be used."""
+    asked = {key: names for key, names in wanted.items() if names}
+    has = " and ".join(f"{key} {' or '.join(map(repr, names))}" for key, names in asked.items())
+    text = f"no clip has {has}" if asked else "no clip can be used"
+    present = {key: sorted({getattr(c, key) for d in sets for c in d} - {""}) for key in asked}
+    listed = [f"{key}s {', '.join(map(repr, names)):.300}" if names else f"no {key}s" for key, names in present.items()]
+    if listed:
+        text += f"; there are {' and '.join(listed)}"
+    if skipped:
+        name, first = skipped[0]
+        text += f"; {len(skipped)} skipped that cannot be used, such as {first.name} of {name}: {first.reason}"
+    return text
 
 
 def select_clips(

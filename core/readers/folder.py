@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dyadwatch.core.clips import Clip
-from dyadwatch.core.errors import ClipError
+from dyadwatch.core.errors import ClipError, UnknownFormatError
 from dyadwatch.core.readers.dataset import Dataset, Skipped, fault
 from dyadwatch.core.readers.declared import Declared
 from dyadwatch.core.readers.json_frames import frame_files, read_json_frames
@@ -114,7 +114,7 @@ def read_folder(root: Path, declared: Declared) -> Found:
         folder.attempt(inside, folder.read_frames, inside)
     if not found.clips:
         if not found.skipped:
-            raise ClipError(f"{root}: a folder without pose files; expected one of: {KNOWN}")
+            raise UnknownFormatError(f"{root}: a folder without pose files; expected one of: {KNOWN}")
         first = found.skipped[0]
         raise ClipError(f"{root}: no usable clip; {len(found.skipped)} skipped, such as {first.name}: {first.reason}")
     return found

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from dyadwatch.core.errors import ClipError
+from dyadwatch.core.errors import ClipError, UnknownFormatError
 from dyadwatch.core.readers.bvh import read_bvh
 from dyadwatch.core.readers.c3d import read_c3d
 from dyadwatch.core.readers.csv_table import read_csv
@@ -65,7 +65,7 @@ def head_of(path: Path) -> bytes:
         with path.open("rb") as stream:
             return stream.read(_HEAD_BYTES)
     except OSError as e:
-        raise ClipError(f"{path}: cannot be opened ({e.strerror}); expected {KNOWN}") from None
+        raise UnknownFormatError(f"{path}: cannot be opened ({e.strerror}); expected {KNOWN}") from None
 
 
 def read_people(path: Path, declared: Declared) -> tuple[str, list[Person]]:
@@ -77,12 +77,12 @@ def read_people(path: Path, declared: Declared) -> tuple[str, list[Person]]:
     """
     head = head_of(path)
     if not head:
-        raise ClipError(f"{path}: is empty; expected {KNOWN}")
+        raise UnknownFormatError(f"{path}: is empty; expected {KNOWN}")
     kind = _kind_of(path, head)
     if kind is None:
         if path.suffix.lower() == ".json" or head.lstrip()[:1] == b"{":
             raise ClipError(f"{path}: one frame of JSON at most; expected the folder that holds a file for every frame")
-        raise ClipError(f"{path}: not a pose file; expected one of: {KNOWN}")
+        raise UnknownFormatError(f"{path}: not a pose file; expected one of: {KNOWN}")
     people = kind.read(path, declared)
     if not people:
         raise ClipError(f"{path}: holds no person; expected one or two")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from dyadwatch.core.clips import read_clips
-from dyadwatch.core.errors import ClipError
+from dyadwatch.core.errors import ClipError, UnknownFormatError
 from dyadwatch.core.readers.dataset import Dataset, gather
 from dyadwatch.core.readers.declared import Declared
 from dyadwatch.core.readers.folder import Found, read_folder
@@ -105,7 +105,7 @@ def _known_dataset(path: Path) -> Callable[[Path], Dataset] | None:
         ClipError: when there is nothing, or nothing known.
     """
     if not path.exists():
-        raise ClipError(f"{path}: no such file or folder; expected {KNOWN}")
+        raise UnknownFormatError(f"{path}: no such file or folder; expected {KNOWN}")
     if path.is_dir():
         if (path / "clips.npz").is_file():
             return read_shared

@@ -161,7 +161,7 @@ class TestAsAProgram:
         done = without_training_packages("enrol", base, greetings, "--label", "hug", "--out", tmp_path / "m.onnx")
         assert done.returncode == 2
         assert done.stderr.splitlines()[-1] == (
-            "dyadwatch: no clip has label ['hug'] and split []; there are ['greeting', 'waving off'] and ['a', 'b']"
+            "dyadwatch: no clip has label 'hug'; there are labels 'greeting', 'waving off'"
         )
         assert list(tmp_path.iterdir()) == []
 

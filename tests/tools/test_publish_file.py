@@ -15,6 +15,8 @@ import pytest
 import zmq
 from numpy.typing import NDArray
 
+from dyadwatch.core.clips import Clip, write_clips
+from dyadwatch.core.errors import ClipError
 from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.config import WireOptions
@@ -139,6 +141,9 @@ def test_what_a_folder_leaves_out_is_told(pair: list[Path], capsys: pytest.Captu
         (["detect", "ann.csv", "--fps", "25"], "spans 75 m with units 'm'; expected at most 3.5 m (cm sent as 'm'?"),
         (["detect", "ann.csv", *FLAGS, "--fps", "25"], "one person only; expected two: give the other person's file"),
         (["detect", "clip.mp4"], "clip.mp4: not a pose file; expected one of: clips.npz with meta.json"),
+        (["detect", "clip.mp4"], "annots and splits (Inter-X), recordings (.mcap)\n"),
+        (["detect", "none.bin"], "none.bin: no such file or folder; expected clips.npz with meta.json"),
+        (["view", "empty.csv"], "empty.csv: is empty; expected clips.npz with meta.json"),
         (["publish", "file", "clip.mp4"], "clip.mp4: not a pose file; expected one of: clips.npz with meta.json"),
         (["train", "clip.mp4", "--out", "m.onnx"], "clip.mp4: not a pose file; expected one of: clips.npz"),
         (["evaluate", "clip.mp4", "--protocol", "one-class"], "clip.mp4: not a pose file; expected one of: clips.npz"),
@@ -151,6 +156,7 @@ def test_mistakes_are_one_sentence(
 ) -> None:
     monkeypatch.chdir(pair[0].parent)
     Path("clip.mp4").write_bytes(b"\0\0\0 ftypisom")
+    Path("empty.csv").touch()
     ran = dyadwatch(*words)
     assert (ran.returncode, ran.stdout) == (2, "")
     assert ran.stderr.startswith("dyadwatch: ")
@@ -163,3 +169,28 @@ def test_publishing_files_loads_no_pipeline(tmp_path: Path) -> None:
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert "dyadwatch.stream.publishers.clips" in ran.stdout.split()
     assert not {"dyadwatch.stream.pipeline", "onnxruntime", "torch", "ezc3d"} & set(ran.stdout.split())
+
+
+def _labelled(folder: Path, spoilt: str) -> Path:
+    """Two clips, of which nobody is seen in the one with the label `spoilt`."""
+    pair = np.ones((9, 2, len(UPPER11), 3), np.float32)
+    labels = ("hug", "kick")
+    joints = [pair * np.float32(np.nan) if label == spoilt else pair for label in labels]
+    write_clips(
+        folder, [Clip(j, UPPER11, 30.0, label, f"{label}1", "a") for j, label in zip(joints, labels, strict=True)]
+    )
+    return folder
+
+
+def test_a_label_whose_clips_were_all_skipped_is_told_as_such(tmp_path: Path) -> None:
+    folder = _labelled(tmp_path / "some", "kick")
+    assert [c.label for c in select_clips([folder], ["hug"], ["a"])] == ["hug"]
+    with pytest.raises(ClipError) as caught:
+        select_clips([folder], ["kick", "push"])
+    assert str(caught.value) == (
+        "no clip has label 'kick' or 'push'; there are labels 'hug'; 1 skipped that cannot be used, such as "
+        "kick1 of some: person 0 is never seen; expected two persons"
+    )
+    with pytest.raises(ClipError) as caught:
+        select_clips([_labelled(tmp_path / "whole", "")], ["hug"], ["b"])
+    assert str(caught.value) == "no clip has label 'hug' and split 'b'; there are labels 'hug', 'kick' and splits 'a'"
