@@ -14,7 +14,7 @@ from dyadwatch.core.thresholds import thresholds
 __all__ = ["held_out_distances", "neighbour_weight", "split_units", "thresholds", "trust"]
 
 _FOLDS = 5
-_LEAVE_ONE_OUT = 40  # units up to which each is left out alone
+_LEAVE_ONE_OUT = 40  # units up to which each is left out alone, where all windows are the support
 TRUST_FROM = 0.8  # AUROC on held-out broken pairs below which a learnt part is left out
 _LEAST_NEIGHBOURS = 0.25  # the nearest neighbour always has a say: it needs no training to be right
 
@@ -32,32 +32,27 @@ def held_out_distances(
     values: NDArray[np.float32],
     units: NDArray[np.intp],
     *,
-    chosen: NDArray[np.intp],
+    most: int,
     whiten: bool,
     seed: int,
 ) -> Distances:
     """Nearest-neighbour distances of every window to windows of other units: leave-one-unit-out, or in folds.
 
-    The support is chosen once from all windows, and that of the unit that is left out is forbidden: choosing anew for
-    each of forty units would take minutes and change nothing. Scale and directions are those of the other units.
+    In folds the support is chosen anew. Forbidding what a fold holds of the whole support instead would leave holes
+    just where its windows are, for a support is spread so that none is near another: normal windows would look far,
+    and anomalies ordinary beside them.
 
     Arguments:
         values: statistics, shape (N, F).
         units: where each window is from, shape (N,).
-        chosen: rows that are the support of all windows, see `NearestNeighbour.chosen`.
-        whiten: see `NearestNeighbour.fit`.
-        seed: of the folds.
+        most, whiten, seed: see `NearestNeighbour.fit`.
     """
     names = np.random.default_rng([seed, 3]).permutation(np.unique(units))
-    few = len(names) <= _LEAVE_ONE_OUT and not whiten
+    alone = len(names) <= _LEAVE_ONE_OUT and len(values) <= most and not whiten
     plain, whitened = np.zeros(len(values), np.float32), np.zeros(len(values), np.float32)
-    for fold in np.array_split(names, len(names) if few else min(_FOLDS, len(names))):
+    for fold in np.array_split(names, len(names) if alone else min(_FOLDS, len(names))):
         mine = np.isin(units, fold)
-        rows = np.flatnonzero(~mine)
-        support = np.flatnonzero(np.isin(rows, chosen))
-        if not len(support):  # a fold that holds all that was chosen
-            support = np.arange(min(len(chosen), len(rows)))
-        bank = NearestNeighbour.fit(statistics, values[rows], whiten=whiten, project=whiten, chosen=support)
+        bank = NearestNeighbour.fit(statistics, values[~mine], most=most, whiten=whiten, project=whiten, seed=seed)
         found = bank(values[mine])
         plain[mine], whitened[mine] = found.distance, found.whitened
     return Distances(plain, whitened)

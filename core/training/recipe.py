@@ -117,7 +117,7 @@ def assemble(material: Material, learnt: Learnt | None, options: TrainOptions, s
     # every window is compared with other units only; the learnt parts know all but the held-back ones
     bank = NearestNeighbour.fit(statistics, values, **fitted)
     distances = held_out_distances(
-        statistics, values, windows.unit, chosen=bank.chosen, whiten=fitted["whiten"], seed=options.seed
+        statistics, values, windows.unit, most=options.support, whiten=fitted["whiten"], seed=options.seed
     )
     judges, mine = (windows, slice(None)) if learnt is None else (windows.take(held), held)
     maps: dict[str, Surprise] = {"neighbours": Surprise.fit(distances.plain)}

@@ -37,35 +37,29 @@ def test_no_window_is_compared_with_its_own_unit(whiten):
     values = np.random.default_rng(0).normal(size=(30, len(STATISTICS))).astype(np.float32)
     values = np.concatenate([values] * 4)  # each window has three twins ...
     apart = np.arange(120) % 30
-    found = held_out_distances(STATISTICS, values, apart, chosen=np.arange(120), whiten=whiten, seed=0)
+    found = held_out_distances(STATISTICS, values, apart, most=120, whiten=whiten, seed=0)
     assert found.plain.min() > 0.1  # ... in the same unit
     assert (found.whitened > 0.3).all() if whiten else (found.whitened == 0).all()
-    together = held_out_distances(
-        STATISTICS, values, np.arange(120) // 30, chosen=np.arange(120), whiten=whiten, seed=0
-    )
+    together = held_out_distances(STATISTICS, values, np.arange(120) // 30, most=120, whiten=whiten, seed=0)
     assert together.plain.max() < 0.01
     assert NearestNeighbour.fit(STATISTICS, values)(values).distance.max() < 0.01
 
 
-def test_the_support_is_chosen_once_for_all_that_is_left_out():
-    values = np.random.default_rng(0).normal(size=(60, len(STATISTICS))).astype(np.float32)
-    units = np.arange(60) // 20
-    chosen = NearestNeighbour.fit(STATISTICS, values, most=15).chosen
-    found = held_out_distances(STATISTICS, values, units, chosen=chosen, whiten=False, seed=0)
-    rows = np.flatnonzero(units != 0)
-    others = np.flatnonzero(np.isin(rows, chosen))
-    bank = NearestNeighbour.fit(STATISTICS, values[rows], project=False, chosen=others)
-    np.testing.assert_allclose(found.plain[:20], bank(values[:20]).distance, rtol=1e-5)
+def test_what_is_left_out_is_compared_with_a_whole_support_of_the_others():
+    rng = np.random.default_rng(0)
+    kinds = rng.normal(size=(15, len(STATISTICS)))  # every unit does fifteen things, and a support of fifteen holds all
+    values = (np.tile(kinds, (10, 1)) + 1e-3 * rng.normal(size=(150, len(STATISTICS)))).astype(np.float32)
+    found = held_out_distances(STATISTICS, values, np.arange(150) // 15, most=15, whiten=True, seed=0)
+    assert found.whitened.max() < 0.3  # nothing is far from the same thing done by others
+    assert np.median(found.plain) > 0.3  # the three nearest are three different things
 
 
-def test_a_unit_that_holds_the_whole_support_is_compared_with_others_all_the_same():
+def test_units_with_more_windows_than_the_support_are_left_out_in_folds():
     rng = np.random.default_rng(1)
-    values = rng.normal(scale=1e-3, size=(40, len(STATISTICS))).astype(np.float32)
-    values[:5] = rng.normal(size=(5, len(STATISTICS)))  # five far ones, all of one unit, are the whole support
-    chosen = NearestNeighbour.fit(STATISTICS, values, most=5).chosen
-    found = held_out_distances(STATISTICS, values, np.arange(40) // 5, chosen=chosen, whiten=False, seed=0)
-    assert np.isfinite(found.plain).all()
-    assert found.plain[:5].min() > 0.1
+    values = rng.normal(size=(60, len(STATISTICS))).astype(np.float32)
+    found = held_out_distances(STATISTICS, values, np.arange(60) // 20, most=15, whiten=False, seed=0)
+    bank = NearestNeighbour.fit(STATISTICS, values[20:], most=15, project=False)
+    np.testing.assert_allclose(found.plain[:20], bank(values[:20]).distance, rtol=1e-5)
 
 
 @pytest.mark.parametrize(("auroc", "weight"), [(0.5, 0), (0.79, 0), (0.8, 0.6), (1.0, 1.0), (float("nan"), 0)])
