@@ -31,6 +31,11 @@ class ClockOffset:
         return min((value for _, _, value in self._parts), default=None)
 
     @property
+    def settled(self) -> bool:
+        """Whether the estimate holds at least five seconds."""
+        return len(self._parts) > 2
+
+    @property
     def skew_ppm(self) -> float:
         """How much faster the receiver's clock runs, in parts per million; 0 until there are fifteen seconds of it."""
         if len(self._parts) < 4:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, TypeVar
 
@@ -19,7 +19,7 @@ from dyadwatch.stream.clock_offset import ClockOffset
 from dyadwatch.stream.publishers.checked import Axes, Units
 from dyadwatch.stream.publishers.json_bridge import DEFAULT_SOURCE, JsonBridge
 from dyadwatch.stream.publishers.json_lines import Declaration
-from dyadwatch.stream.publishers.live import Refusals
+from dyadwatch.stream.publishers.live import ClockReport, LiveFrame, Refusals
 from dyadwatch.stream.publishers.lsl import LslListener, LslOptions
 from dyadwatch.stream.publishers.publisher import DEFAULT_ADDRESS
 from dyadwatch.stream.publishers.vmc import PerformerOptions, Place, VmcListener
@@ -147,7 +147,7 @@ def lsl(
     refusals = Refusals(_log)
     with stoppable() as stop, LslListener(stream, options, refusals) as listener:
         _log.info("looking for LSL streams %s", ", ".join(map(repr, stream)))
-        summary = relay(listener.frames(stop.is_set), to, wait)
+        summary = relay(_with_clocks(listener.frames(stop.is_set), listener.clocks), to, wait)
     _tell(source, {**summary, "clocks": _told(listener.clocks())}, stop, refusals, json)
 
 
@@ -178,7 +178,7 @@ def vmc(
     name
         Id of each performer; by default the port.
     scale
-        Height of each person divided by that of the avatar.
+        Height of each person divided by that of the avatar; instead of what a sender of VMC 2.1 tells.
     place
         Where each performer's origin lies in the common room: x,z,degrees; metres, degrees to the left.
     bind
@@ -205,8 +205,16 @@ def vmc(
         VmcListener(performers, refusals, source=source, fps=fps, delay_s=delay, host=host) as listener,
     ):
         _log.info("listening for VMC on %s, UDP %s", host, ", ".join(map(str, listener.ports)))
-        summary = relay(listener.frames(stop.is_set), to, wait)
+        summary = relay(_with_clocks(listener.frames(stop.is_set), listener.people.clocks), to, wait)
     _tell(source, {**summary, "clocks": _told(listener.people.clocks())}, stop, refusals, json)
+
+
+def _with_clocks(frames: Iterable[LiveFrame], clocks: Callable[[], Mapping[str, ClockOffset]]) -> Iterator[LiveFrame]:
+    """The frames, while the log is told of the clocks that they were stamped by."""
+    report = ClockReport(_log)
+    for live in frames:
+        yield live
+        report.look(clocks())
 
 
 def _told(clocks: dict[str, ClockOffset]) -> dict[str, dict[str, float | int | None]]:
@@ -234,7 +242,7 @@ def _performers(
         for each in zip(
             ports,
             names or [str(p) for p in ports],
-            _each(scales, n, "--scale", 1.0),
+            _each(scales, n, "--scale", None),
             _each([_place(p) for p in places], n, "--place", Place()),
             _each([read_bind_pose(b) for b in binds], n, "--bind", None),
             strict=True,

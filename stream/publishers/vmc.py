@@ -48,14 +48,15 @@ class PerformerOptions(NamedTuple):
     Arguments:
         port: on which their messages come in.
         name: id of the person.
-        scale: of the avatar to the person; what the avatar is too small is more than 1.
+        scale: of the avatar to the person, more than 1 where the avatar is too small; None takes what the sender tells
+            of scale and offset (VMC 2.1), if anything.
         place: where their origin lies.
         bind: the avatar's bind pose, for senders that tell rotations only.
     """
 
     port: int
     name: str
-    scale: float = 1.0
+    scale: float | None = None
     place: Place = Place()
     bind: Mapping[str, Vector] | None = None
 
@@ -132,8 +133,8 @@ class VmcListener:
 
     def _open(self, who: int, options: PerformerOptions) -> None:
         bound = socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET, socket.SOCK_DGRAM)
-        refuse = partial(self._refuse, options)
-        self._performers.append(_Performer(options, bound, VmcFrames(Avatar(options.bind), refuse)))
+        avatar, refuse = Avatar(options.bind), partial(self._refuse, options)
+        self._performers.append(_Performer(options, bound, VmcFrames(avatar, refuse, fits=options.scale is None)))
         bound.setblocking(False)
         try:
             bound.bind((self._host, options.port))
@@ -171,7 +172,7 @@ class VmcListener:
             self._add(who, performer.options, stamp, joints, arrived)
 
     def _add(self, who: int, options: PerformerOptions, stamp: int, joints: NDArray[np.float64], arrived: int) -> None:
-        placed = options.place.puts(joints * options.scale)
+        placed = options.place.puts(joints * (1.0 if options.scale is None else options.scale))
         try:
             frame = checked_frame(
                 placed[None],

@@ -20,6 +20,7 @@ Quaternion = tuple[float, float, float, float]
 LAYOUT = SMPL22
 ROOT = "(root)"  # no bone is called so
 _STILL: Quaternion = (0.0, 0.0, 0.0, 1.0)
+AS_IT_IS: tuple[float, Vector] = (1.0, (0.0, 0.0, 0.0))
 
 # Bone -> (parent, joint of ours that its origin is). Parents first. Unity's LeftShoulder is the collar bone; its
 # LeftUpperArm begins at the shoulder.
@@ -76,10 +77,16 @@ class Avatar:
 
     Arguments:
         bind: where bones begin, for senders that tell rotations only; see `read_bind_pose`.
+
+    Attributes:
+        fit: how many times larger than the performer the avatar is, and the metres by which it is out of place, in
+            Unity's axes; what a sender of VMC 2.1 tells with the root, so that avatars can be brought to the size and
+            place of the body.
     """
 
     def __init__(self, bind: Mapping[str, Vector] | None = None) -> None:
         self._bind = bind
+        self.fit: tuple[float, Vector] = AS_IT_IS
         self._local: dict[str, tuple[Vector, Quaternion]] = {ROOT: ((0.0, 0.0, 0.0), _STILL)}
 
     def move(self, bone: str, position: Vector, rotation: Quaternion) -> None:
@@ -126,7 +133,8 @@ class Avatar:
         if "Neck" not in local:
             shoulders = [LAYOUT.index["left_shoulder"], LAYOUT.index["right_shoulder"]]
             joints[LAYOUT.index["neck"]] = joints[shoulders].mean(axis=0)
-        return joints
+        scale, (x, y, z) = self.fit
+        return (joints - (-x, y, z)) / scale
 
 
 def unit_rotation(bone: str, position: Vector, rotation: Quaternion) -> Quaternion:

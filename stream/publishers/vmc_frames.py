@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.errors import WireError
 from dyadwatch.stream.publishers.osc import OscMessage, OscValue
-from dyadwatch.stream.publishers.vmc_avatar import BONES, ROOT, Avatar, Quaternion, Vector, unit_rotation
+from dyadwatch.stream.publishers.vmc_avatar import AS_IT_IS, BONES, ROOT, Avatar, Quaternion, Vector, unit_rotation
 
 _NS = 1_000_000_000
 _LONGEST_TIME_S = 1e9
+_LEAST_SCALE, _FARTHEST_M = 0.1, 1e4
 _UNTIMED = 2  # poses without a time before a sender is believed to tell none
 
 
@@ -34,11 +35,13 @@ class VmcFrames:
 
     Arguments:
         avatar: keeps the bones.
+        fits: whether scale and offset that a sender tells with the root are made use of.
         refuse: called with reason and text for every message or pose that cannot be used.
     """
 
-    def __init__(self, avatar: Avatar, refuse: Callable[[str, str], None]) -> None:
+    def __init__(self, avatar: Avatar, refuse: Callable[[str, str], None], *, fits: bool = True) -> None:
         self._avatar = avatar
+        self._fits = fits
         self._refuse = refuse
         self._moved: set[str] = set()
         self._began = 0
@@ -67,6 +70,8 @@ class VmcFrames:
                         self._began, self._time = arrived, told
                     self._avatar.move(bone, position, rotation)
                     self._moved.add(bone)
+                    if bone == ROOT and self._fits:
+                        self._avatar.fit = _fit(values)
                 elif address == "/VMC/Ext/T":
                     told, self._timed = _time(values), True
                     yield from self._finish(told)
@@ -99,6 +104,23 @@ def _transform(address: str, values: tuple[OscValue, ...]) -> tuple[str, Vector,
     x, y, z, qx, qy, qz, qw = numbers
     bone = ROOT if address.endswith("Root/Pos") else name
     return bone, (x, y, z), unit_rotation(bone, (x, y, z), (qx, qy, qz, qw))
+
+
+def _fit(values: tuple[OscValue, ...]) -> tuple[float, Vector]:
+    """Scale and offset of VMC 2.1, which follow the root's rotation; as it is, where there are none."""
+    told = values[8:14]
+    if not told:
+        return AS_IT_IS
+    numbers = [float(v) for v in told if isinstance(v, float | int)]
+    scales, offset = numbers[:3], tuple(numbers[3:])
+    plain = len(offset) == 3 and all(abs(v) < _FARTHEST_M for v in offset)  # False for NaN
+    if not (plain and all(_LEAST_SCALE < s < 1 / _LEAST_SCALE for s in scales) and max(scales) < 1.01 * min(scales)):
+        raise WireError(
+            "bad_scale",
+            f"/VMC/Ext/Root/Pos carries the scale and offset {_shown(told)}; expected one scale from {_LEAST_SCALE} "
+            f"to {1 / _LEAST_SCALE:g} for all three axes and an offset in metres; both are left out",
+        )
+    return sum(scales) / 3, offset
 
 
 def _time(values: tuple[OscValue, ...]) -> int:

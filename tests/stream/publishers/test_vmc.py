@@ -111,6 +111,42 @@ def test_bones_keep_their_place_until_told_again() -> None:
     assert Assembly().datagrams([*body(1), time_is(1)], [moved, time_is(2)]).got == [(NS, 1), (2 * NS, 1.5)]
 
 
+def scaled(x: float, *told: float | str) -> list[Message]:
+    """The same body, whose root carries the scale and offset of VMC 2.1."""
+    (address, root), *rest = body(x)
+    return [(address, [*root, *told]), *rest]
+
+
+def test_an_avatar_is_brought_to_the_size_and_place_that_its_sender_tells() -> None:
+    frames = VmcFrames(Avatar(), pytest.fail)
+    (pose,) = frames.take(osc([*scaled(2.0, 1.25, 1.25, 1.25, 0.5, 0.1, -0.25), time_is(1.0)]), 0)
+    # In Unity's axes the hips are at (2, 0.95, 0), the left hand at (1.25, 1.65 - 0.25, 0); in ours x is turned round.
+    assert np.allclose(pose.joints[LAYOUT.index["pelvis"]], [-(2.0 - 0.5) / 1.25, 0.85 / 1.25, 0.25 / 1.25])
+    assert np.allclose(pose.joints[LAYOUT.index["left_wrist"]], [-(1.25 - 0.5) / 1.25, 1.3 / 1.25, 0.25 / 1.25])
+    (pose,) = frames.take(osc([*body(2.0), time_is(2.0)]), 0)
+    assert np.allclose(pose.joints[LAYOUT.index["pelvis"]], [-2.0, 0.95, 0.0]), "it is told no more"
+    own = VmcFrames(Avatar(), pytest.fail, fits=False)
+    (pose,) = own.take(osc([*scaled(2.0, 1.25, 1.25, 1.25, 0.5, 0.1, -0.25), time_is(1.0)]), 0)
+    assert np.allclose(pose.joints[LAYOUT.index["pelvis"]], [-2.0, 0.95, 0.0]), "--scale takes its place"
+
+
+@pytest.mark.parametrize(
+    "told",
+    [(1.0, 1.2, 1.0, 0.0, 0.0, 0.0), (0.0, 0.0, 0.0, 0.0, 0.0, 0.0), (float("nan"),) * 6, (1.0, 1.0, 1.0), ("x",) * 6,
+     (1.0, 1.0, 1.0, 0.0, 0.0, 1e6)],
+)  # fmt: skip
+def test_a_scale_that_makes_no_sense_is_named_and_left_out(told: tuple[Any, ...]) -> None:
+    refused: list[tuple[str, str]] = []
+    frames = VmcFrames(Avatar(), lambda reason, text: refused.append((reason, text)))
+    (pose,) = frames.take(osc([*scaled(2.0, *told), time_is(1.0)]), 0)
+    assert np.allclose(pose.joints[LAYOUT.index["pelvis"]], [-2.0, 0.95, 0.0])
+    ((reason, text),) = refused
+    assert reason == "bad_scale"
+    assert text.startswith(
+        f"/VMC/Ext/Root/Pos carries the scale and offset {told!r}; expected one scale from 0.1 to 10"
+    )
+
+
 @pytest.mark.parametrize("values", [[0], [0, 3, 0], [1, 3, 0, 0]])
 def test_poses_wait_while_the_avatar_is_not_ready(values: list[int]) -> None:
     a = Assembly().datagrams([("/VMC/Ext/OK", values), *body(1), time_is(1)])
