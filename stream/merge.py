@@ -10,6 +10,7 @@ All is decided by stamps and the order of frames, as everywhere before the alarm
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +29,17 @@ _REJOIN = 0.8  # part of the tolerance within which clocks must come before sour
 _GONE_NS = _NS  # a source that sends nothing while others go on for so long has no say in what time it is
 
 CountFor = Callable[[str], Callable[[str], None]]
+
+
+L_co = TypeVar("L_co", covariant=True)
+
+
+class NewLine(Protocol[L_co]):
+    """Makes a line of a group."""
+
+    def __call__(
+        self, source: str, shape: WindowShape, config: Config, count: Callable[[str], None], group: Group
+    ) -> L_co: ...
 
 
 class MemberLine(SourceLine):
@@ -160,6 +172,7 @@ class Group:
         shape: what the model wants.
         config: the whole configuration; the group stands in its section `merge`.
         count: makes for a source what is called with a reason for everything that is dropped.
+        new_member, new_line: make the lines; others than these put what is seen to another use than windows.
 
     Attributes:
         members: lines of its sources by name, in the order of the configuration.
@@ -167,8 +180,17 @@ class Group:
         abreast: compares the clocks.
     """
 
-    def __init__(self, name: str, shape: WindowShape, config: Config, count: CountFor) -> None:
+    def __init__(
+        self,
+        name: str,
+        shape: WindowShape,
+        config: Config,
+        count: CountFor,
+        new_member: NewLine[MemberLine] = MemberLine,
+        new_line: NewLine[GroupLine] = GroupLine,
+    ) -> None:
         self.name = name
+        self._new_member = new_member
         sources = config.merge.groups[name]
         self._shape, self._config, self._count = shape, config, count
         self._tolerance = round(config.merge.tolerance_s * _NS)
@@ -177,8 +199,8 @@ class Group:
         max_gap_s = min(config.clock.max_gap_s, config.tracks.max_gap_s)
         self._fusion = Fusion(tuple(sources), config.merge.gate_m, shape.fps, max_gap_s, len(shape.layout))
         self.abreast = Abreast(sources)
-        self.members = {s: MemberLine(s, shape, config, count(s), self) for s in sources}
-        self.line = GroupLine(name, shape, config, count(name), self)
+        self.members = {s: new_member(s, shape, config, count(s), self) for s in sources}
+        self.line = new_line(name, shape, config, count(name), self)
         self._last: dict[str, int] = {}  # source -> stamp of its last frame, on the group's clock
         self._quiet: dict[str, dict[str, int]] = {s: {} for s in sources}  # others' stamps when last it was heard
         self._waiting: dict[int, dict[Sighting, NDArray[np.float32]]] = {}
@@ -186,11 +208,13 @@ class Group:
         self._begun: int | None = None  # stamp of the first frame
         self._seq = 0
         self._restart: str | None = None
+        self._domain = "unix"  # name of the group's clock; outlives the sources that told it
 
     def renew(self, source: str) -> MemberLine:
         """A fresh line for a source that was given up."""
         self.abreast.forget(source)
-        line = self.members[source] = MemberLine(source, self._shape, self._config, self._count(source), self)
+        line = self._new_member(source, self._shape, self._config, self._count(source), self)
+        self.members[source] = line
         return line
 
     @property
@@ -204,6 +228,7 @@ class Group:
         """Compares the clock of a source that was just heard with the others'; parts and joins sources by it."""
         out: list[Item] = []
         reference = self._reference
+        self._domain = reference.domain
         fresh = self.abreast.heard(member.source, stamp)
         others = self.members.values() if member is reference else [member]
         for m in others:
@@ -308,7 +333,7 @@ class Group:
         out: list[Item] = []
         if self._next is not None and last < self._next:
             return out
-        layout, clock = self._shape.layout, self._reference.domain
+        layout, clock = self._shape.layout, self._domain
         for k in sorted({*(k for k in self._waiting if k <= last), last}):
             ids, joints, confidence = self._fusion.step(k, self._waiting.pop(k, {}))
             stamp = self._grid.stamp(k)

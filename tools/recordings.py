@@ -15,6 +15,8 @@ from rich.table import Table
 
 from dyadwatch.core.clips import Clip, write_clips
 from dyadwatch.core.errors import ConfigError, RecordingError
+from dyadwatch.stream.config_file import set_option
+from dyadwatch.stream.recordings.about import config_of
 from dyadwatch.stream.recordings.c3d import write_c3d
 from dyadwatch.stream.recordings.clips import recording_clips
 from dyadwatch.stream.recordings.edit import copy
@@ -128,9 +130,12 @@ def export(
     source: str | None = None,
     fps: float = 30.0,
     least: float = 3.0,
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
     json: Annotated[bool, _Flag] = False,
 ) -> None:
     """Write recordings in another form: clips to train on, tables, mocap points, or a scene that Foxglove draws.
+
+    For clips and c3d sources are merged as the detector that recorded merged them.
 
     Parameters
     ----------
@@ -146,11 +151,14 @@ def export(
     to
         Where to end, likewise.
     source
-        Only this source.
+        Only this source; for clips and c3d also the name of a group of merged sources.
     fps
         Frames a second of clips and C3D files.
     least
         Seconds that a clip or C3D file must last.
+    set_
+        One configuration key instead of the recorded one, such as --set 'merge.groups={hall: [cam_a, cam_b]}'; may be
+        repeated. For clips and c3d.
     json
         Print what was written as one JSON object.
     """
@@ -163,7 +171,8 @@ def export(
     elif format == "foxglove":
         written = {str(out): write_scenes(playback, out, source)}
     else:
-        clips = list(recording_clips(playback, source=source, fps=fps, least_s=least))
+        config = set_option(config_of(r.about for r in playback.recordings), *set_)
+        clips = list(recording_clips(playback, source=source, fps=fps, least_s=least, config=config))
         if not clips:
             raise RecordingError(f"nothing to export: no two people stay near each other for {least:g} s in that time")
         written = _write_clips(clips, out) if format == "clips" else _write_c3d(clips, out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from importlib.metadata import version
 
 import msgspec
@@ -49,6 +50,13 @@ def recorded_thresholds(about: About) -> Thresholds | None:
     except ValueError:
         return None
     return Thresholds(raise_at, clear_at) if 0 < clear_at <= raise_at < float("inf") else None
+
+
+def config_of(abouts: Iterable[About]) -> Config:
+    """The default configuration with what decides on events as the first of the files tells that it was."""
+    told = (config for about in abouts if (config := recorded_config(about)) is not None)
+    recorded = next(told, None)
+    return Config() if recorded is None else with_recorded(Config(), recorded)
 
 
 def with_recorded(config: Config, recorded: Config) -> Config:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 
 from dyadwatch.core.errors import WireError
 from dyadwatch.core.pose import PoseFrame
@@ -12,6 +12,7 @@ from dyadwatch.stream.config import ClockOptions, WireOptions
 from dyadwatch.stream.recordings.channels import Ended
 from dyadwatch.stream.recordings.playback import NewRun, Playback
 from dyadwatch.stream.recordings.queue import Received
+from dyadwatch.stream.recordings.reader import Entry
 from dyadwatch.stream.wire import decode_pose
 
 
@@ -21,6 +22,7 @@ class OrderedFrames:
     Arguments:
         playback: what to read.
         source: only this one; None for all.
+        leave_out: sources that somebody else sees to.
         wire: limits of a message.
         clock: rules of order.
 
@@ -34,9 +36,11 @@ class OrderedFrames:
         source: str | None = None,
         wire: WireOptions | None = None,
         clock: ClockOptions | None = None,
+        leave_out: Container[str | None] = (),
     ) -> None:
         self._playback = playback
         self._source = source
+        self._leave_out = leave_out
         self._wire = wire or WireOptions()
         self._clock = clock or ClockOptions()
         self._clocks: dict[str, SourceClock] = {}
@@ -45,16 +49,25 @@ class OrderedFrames:
 
     def __iter__(self) -> Iterator[tuple[PoseFrame, bool]]:
         for entry in self._playback:
-            if isinstance(entry, Received):
-                yield from self._received(entry)
-            elif isinstance(entry, NewRun):
-                yield from self._finish()
-            elif isinstance(entry.what, Ended) and entry.what.source in self._clocks:
-                yield from self._end(entry.what.source)
-        yield from self._finish()
+            yield from self.take(entry)
+        yield from self.finish()
+
+    def take(self, entry: Entry | NewRun) -> Iterator[tuple[PoseFrame, bool]]:
+        """The frames whose turn it is with the next entry of the recording."""
+        if isinstance(entry, Received):
+            yield from self._received(entry)
+        elif isinstance(entry, NewRun):
+            yield from self.finish()
+        elif isinstance(entry.what, Ended) and entry.what.source in self._clocks:
+            yield from self._end(entry.what.source)
+
+    def finish(self) -> Iterator[tuple[PoseFrame, bool]]:
+        """The frames that still waited for others, once there are no more entries."""
+        for source in list(self._clocks):
+            yield from self._end(source)
 
     def _received(self, entry: Received) -> Iterator[tuple[PoseFrame, bool]]:
-        if self._source is not None and entry.source != self._source:
+        if entry.source in self._leave_out or (self._source is not None and entry.source != self._source):
             return
         try:
             frame = decode_pose(entry.parts, self._wire)
@@ -75,10 +88,6 @@ class OrderedFrames:
     def _end(self, source: str) -> Iterator[tuple[PoseFrame, bool]]:
         yield from self._given(self._clocks.pop(source).finish())
         self._begun.discard(source)
-
-    def _finish(self) -> Iterator[tuple[PoseFrame, bool]]:
-        for source in list(self._clocks):
-            yield from self._end(source)
 
     def _count(self, reason: str) -> None:
         self.dropped[reason] += 1

@@ -70,6 +70,10 @@ class Playback:
         """What is missing and why."""
         return [note for r in self.recordings for note in r.notes] + self._own_notes
 
+    def note(self, text: str) -> None:
+        """Takes note of something that whoever reads the recording could not use."""
+        self._own_notes.append(text)
+
     @property
     def seconds(self) -> float:
         """Length of what is played, by the receiver's clock."""

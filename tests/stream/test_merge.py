@@ -17,6 +17,7 @@ from msgspec import structs
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config, MergeOptions
+from dyadwatch.stream.line import PairEnded
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.simulator.faults import Faults, apply_faults
@@ -104,6 +105,24 @@ def exact(told: Sequence[Message]) -> list[Message]:
 @pytest.fixture
 def truth(encounter: Encounter) -> list[PoseFrame]:
     return encounter()
+
+
+def test_a_group_whose_sources_were_all_forgotten_ends_well(scorer: Scorer, truth: list[PoseFrame]) -> None:
+    """Points of time that waited for the slower source are taken up at the end, though nobody is left."""
+    pipeline = Pipeline(scorer, THRESHOLDS, Config(merge=MergeOptions(groups=GROUPS)))
+    for _, frame in heapq.merge(view(truth[:150], "cam_a"), view(truth[:145], "cam_b"), key=lambda sent: sent[0]):
+        pipeline.push(frame)
+    intake = pipeline.intake
+    ends = [intake.forget(source) for source in GROUPS["hall"]]
+    assert ends == [[], []]
+    ended = intake.finish("shutdown")
+    assert [(e.source, e.reason, e.clock) for e in ended if isinstance(e, PairEnded)] == [("hall", "shutdown", "unix")]
+    assert ended[-1].stamp >= truth[146].stamp - S // 15, "what only the faster source had shown is told"
+    assert {name: line.blind for name, line in intake.lines.items()} == {
+        "cam_a": "nothing has come from it yet",
+        "cam_b": "nothing has come from it yet",
+        "hall": "nothing has come from its sources yet",
+    }
 
 
 def test_who_is_seen_twice_is_one_person_and_a_pair_is_scored_once(scorer: Scorer, truth: list[PoseFrame]) -> None:
@@ -256,7 +275,7 @@ def test_identities_in_a_crowd_with_faults(scorer: Scorer, seed: int) -> None:
         for track in line.tracker.alive.values():
             if track.stamp == line.stamp and 0 <= at < len(truth):
                 places = truth[at].mean(axis=1)[:, [0, 2]]
-                nearest = int(np.linalg.norm(places - track.root[[0, 2]], axis=1).argmin())
+                nearest = int(np.linalg.norm(places - track.root[::2], axis=1).argmin())
                 owners.setdefault(int(track.id), Counter())[nearest] += 1
     lasting = {k: c for k, c in owners.items() if c.total() > 60}
     assert len(lasting) <= 8  # four, and some anew after both cameras lost them

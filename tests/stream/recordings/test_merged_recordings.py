@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import random
+import re
 import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 
+from dyadwatch.core.clips import Clip
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config, MergeOptions, ScorerOptions
 from dyadwatch.stream.messages import EventMessage
@@ -20,10 +24,13 @@ from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.publishers.simulator.faults import Faults, apply_faults
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
+from dyadwatch.stream.recordings.channels import About, Ended
+from dyadwatch.stream.recordings.clips import clip_sets, recording_clips
+from dyadwatch.stream.recordings.file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.rerun import Rerun
 from dyadwatch.stream.scorer import Scorer
-from dyadwatch.stream.wire import encode_pose
+from dyadwatch.stream.wire import decode_pose, encode_pose
 
 S = 1_000_000_000
 CONFIG = Config(
@@ -106,3 +113,85 @@ def test_two_publishers_at_work(live: Callable[..., Any], encounter: Callable[..
         assert 0 < status[source].clock_offset_ms < 1000
         assert status[source].clock_skew_ppm == 0
     assert status["hall"].clock_offset_ms is None
+
+
+def recorded(path: Path, sent: list[list[bytes]], config: Config | None = CONFIG) -> Path:
+    """What a detector of that configuration would have recorded."""
+    text = "" if config is None else msgspec.json.encode(config).decode()
+    file = RecordingFile(path, About(run="5", config=text))
+    for i, parts in enumerate(sent):
+        frame = decode_pose(parts, CONFIG.wire)
+        file.parts(f"pose.{frame.source}", parts, 1_700_000_000 * S + i * S // 60, frame.stamp, i)
+    file.close()
+    return path
+
+
+def names(clips: list[Clip]) -> set[str]:
+    return {c.session.partition(" ")[0] for c in clips}
+
+
+def test_clips_are_of_the_merged_people(tmp_path: Path) -> None:
+    path = recorded(tmp_path / "a.mcap", messages(3))
+    merged = list(recording_clips(Playback([path]), least_s=1.0))
+    assert names(merged) == {"hall"}
+    truth = np.stack([f.joints for f in make_scenario(3, people=3, duration_s=12.0, room_m=3.5).frames(30.0)])
+    for clip in merged:
+        start = round((int(clip.clip_id.rpartition("-")[2]) / 1000 - 1_700_000_000) * 30)
+        for person in (0, 1):
+            mine = clip.joints[:, person]
+            real = truth[start : start + len(clip)]
+            away = np.linalg.norm(real[: len(mine)] - mine[: len(real), None], axis=-1)
+            assert np.nanmean(away, axis=(0, 2)).min() < 0.05, "an average of two noisy cameras is still the person"
+    alone = list(recording_clips(Playback([path]), source="cam_a", least_s=1.0))
+    assert names(alone) == {"cam_a"}
+    assert names(list(recording_clips(Playback([path]), source="hall", least_s=1.0))) == {"hall"}
+    # Two cameras that each lose sight of people see longer together.
+    assert sum(map(len, merged)) > sum(map(len, alone))
+    apart = recorded(tmp_path / "b.mcap", messages(3), None)
+    assert names([c for clips in clip_sets(Playback([apart]), least_s=1.0) for c in clips]) == {"cam_a", "cam_b"}
+    (train,) = clip_sets(Playback([path]), least_s=1.0)
+    assert [c.joints.tobytes() for c in train] == [c.joints.tobytes() for c in merged]
+
+
+def test_clips_of_a_source_that_was_kept_apart_are_its_own(tmp_path: Path) -> None:
+    path = recorded(tmp_path / "a.mcap", messages(3, ahead_s=0.7))
+    clips = list(recording_clips(Playback([path]), least_s=1.0))
+    assert names(clips) == {"hall", "cam_b"}
+
+
+def test_a_source_without_the_joints_of_its_group_is_told(tmp_path: Path) -> None:
+    sent = messages(3)
+    for i, parts in enumerate(sent):
+        frame = decode_pose(parts, CONFIG.wire)
+        if frame.source == "cam_b":
+            few = Layout.custom(("head", "left_hand", "right_hand"))
+            sent[i] = encode_pose(
+                replace(frame, layout=few, joints=frame.joints[:, :3], confidence=frame.confidence[:, :3])
+            )
+    playback = Playback([recorded(tmp_path / "a.mcap", sent)])
+    assert names(list(recording_clips(playback, least_s=1.0))) == {"hall"}
+    (note,) = playback.notes
+    assert re.fullmatch(
+        r"cam_b: \d+ frames are left out; hall has the joints of another of its sources, which they lack", note
+    )
+
+
+def test_an_end_between_two_runs_joins_nothing(tmp_path: Path) -> None:
+    """A group is given up where the detector gave it up, and a second run begins it afresh."""
+    sent = messages(3)
+    half = len(sent) // 2
+    file = RecordingFile(tmp_path / "a.mcap", About(run="5", config=msgspec.json.encode(CONFIG).decode()))
+    for i, parts in enumerate(sent):
+        frame = decode_pose(parts, CONFIG.wire)
+        at = 1_700_000_000 * S + i * S // 60
+        file.parts(f"pose.{frame.source}", parts, at, frame.stamp, i)
+        if i == half:
+            for source in ("cam_a", "cam_b", "hall"):
+                file.ended(Ended(source=source, reason="source_forgotten"), at)
+            border = frame.stamp
+    file.close()
+    whole = list(recording_clips(Playback([recorded(tmp_path / "whole.mcap", sent)]), least_s=0.5))
+    ended = list(recording_clips(Playback([tmp_path / "a.mcap"]), least_s=0.5))
+    spans = [(int(c.clip_id.rpartition("-")[2]) * 1_000_000, len(c) * S // 30) for c in ended]
+    assert all(start + long <= border + S // 5 or start >= border - S // 5 for start, long in spans)
+    assert len(ended) > len(whole)
