@@ -31,6 +31,7 @@ PEOPLE, FPS = 4, 30.0
 app = App(name="bench", help="Measure what each station costs, throughput and latency.")
 app.command("dyadwatch.tools.benchmarks.recordings:recordings", name="recordings")
 app.command("dyadwatch.tools.benchmarks.camera:camera", name="camera")
+app.command("dyadwatch.tools.benchmarks.scenarios:scenarios", name="scenarios")
 
 
 @app.default

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import msgspec
 import numpy as np
 import pytest
 
+from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.config import Config, ScorerOptions
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.tools.benchmarks.latency import measure_latency
 from dyadwatch.tools.benchmarks.machine import describe_machine, spread
 from dyadwatch.tools.benchmarks.paper_size import FRAMES, LAYOUT, paper_frames
+from dyadwatch.tools.benchmarks.scenarios import scenarios
 from dyadwatch.tools.benchmarks.stations import measure_stations
 from dyadwatch.tools.benchmarks.throughput import measure_throughput
 from dyadwatch.tools.detector import shipped_model
@@ -62,3 +65,14 @@ def test_paper_frames_have_the_papers_joints_along_the_bones() -> None:
     assert wide.confidence.shape == (2, 64)
     assert np.array_equal(wide.joints[:, :25], frame.joints)
     assert np.isfinite(wide.joints).all()
+
+
+def test_scenarios_count_what_is_found_and_what_is_not(capsys: pytest.CaptureFixture[str]) -> None:
+    scenarios(first=7, count=1, json=True)
+    report = msgspec.json.decode(capsys.readouterr().out)
+    assert report["staged"] == 5
+    assert report["found"] == sum(report["found_by_kind"].values()) == report["fewest_in_a_scenario"]
+    assert report["found"] >= 4  # what the demo promises, on its seed
+    assert report["false_alarms"] <= 1
+    with pytest.raises(ConfigError, match=r"--count is 0; expected at least 1"):
+        scenarios(count=0)
