@@ -28,7 +28,7 @@ class EvaluationFlags:
     ] = None
     steps: Annotated[
         int | None,
-        _help("Optimiser steps of the encoder; if not given those of the default recipe, and 500 in an ablation."),
+        _help("Optimiser steps of the encoder; if not given those of the default recipe, and 300 in an ablation."),
     ] = None
     layout: Annotated[
         str | None, _help("Skeleton layout to map the clips onto, such as upper11; their own if not given.")

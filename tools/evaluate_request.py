@@ -73,9 +73,9 @@ def chosen_settings(given: dict[str, Any], protocol: str, *, quick: bool, ablati
     less: dict[str, Any] = {}
     train: dict[str, Any] = {}
     if ablation:
-        from dyadwatch.core.evaluation.ablation import SEEDS, STEPS
+        from dyadwatch.core.evaluation.ablation import DRAWS, SEEDS, STEPS
 
-        less, train = {"seeds": SEEDS}, {"steps": STEPS}
+        less, train = {"seeds": SEEDS, "draws": DRAWS}, {"steps": STEPS}
     if quick:
         less |= _QUICK | {"folds": (fold,)}
         train |= {"steps": QUICK_STEPS, "max_minutes": QUICK_MINUTES}

@@ -108,8 +108,8 @@ def test_what_is_given_goes_before_what_a_quick_run_or_an_ablation_changes() -> 
         return chosen_settings(given, protocol, quick=quick, ablation=ablation, fold="fold1")
 
     assert of({"fps": 10.0}) == {"fps": 10.0, "train": {}}
-    assert of({}, ablation=True) == {"seeds": 1, "train": {"steps": 500}}
-    assert of({"seeds": 2, "train": {"steps": 7}}, ablation=True) == {"seeds": 2, "train": {"steps": 7}}
+    assert of({}, ablation=True) == {"seeds": 1, "draws": 1, "train": {"steps": 300}}
+    assert of({"seeds": 2, "train": {"steps": 7}}, ablation=True) == {"seeds": 2, "draws": 1, "train": {"steps": 7}}
     quick = of({"draws": 4, "train": {"steps": 7}}, "broken-pairs", quick=True, ablation=True)
     assert (quick["seeds"], quick["draws"], quick["folds"]) == (1, 4, ("fold1",))
     assert quick["train"]["steps"] == 7
