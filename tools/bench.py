@@ -29,9 +29,13 @@ from dyadwatch.tools.detector import configure, model_path
 PEOPLE, FPS = 4, 30.0
 
 app = App(name="bench", help="Measure what each station costs, throughput and latency.")
-app.command("dyadwatch.tools.benchmarks.recordings:recordings", name="recordings")
-app.command("dyadwatch.tools.benchmarks.camera:camera", name="camera")
-app.command("dyadwatch.tools.benchmarks.scenarios:scenarios", name="scenarios")
+_OTHERS = {
+    "camera": "People on photos and videos: how many are found, how fast, and how far off their places are.",
+    "recordings": "What recording costs, what kills lose, and how fast a recording is run again.",
+    "scenarios": "How many staged anomalies of simulated people are found, and how many false alarms there are.",
+}
+for _name, _help in _OTHERS.items():
+    app.command(f"dyadwatch.tools.benchmarks.{_name}:{_name}", name=_name, help=_help)
 
 
 @app.default
