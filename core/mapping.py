@@ -97,10 +97,10 @@ class JointMap:
         if self.is_identity:
             return joints
         first, second = self.pairs[:, 0], self.pairs[:, 1]
-        return 0.5 * (joints[..., first, :] + joints[..., second, :])
+        return 0.5 * (joints.take(first, axis=-2) + joints.take(second, axis=-2))
 
     def confidence(self, confidence: NDArray[np.float32]) -> NDArray[np.float32]:
         """Confidence of the target joints, the lower one of the two joints; shape (..., J)."""
         if self.is_identity:
             return confidence
-        return np.minimum(confidence[..., self.pairs[:, 0]], confidence[..., self.pairs[:, 1]])
+        return np.minimum(confidence.take(self.pairs[:, 0], axis=-1), confidence.take(self.pairs[:, 1], axis=-1))

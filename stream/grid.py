@@ -75,6 +75,8 @@ class Resampler:
             w = (self._next_stamp - last) / (stamp - last)
             rows.append(joints if w == 1 else (before + w * (joints - before)).astype(np.float32, copy=False))
             self._advance()
+        if len(rows) == 1:
+            return first, rows[0][None]
         return first, np.stack(rows) if rows else joints[:0, None]
 
     def _advance(self) -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from itertools import combinations
 from typing import NamedTuple
-
-import numpy as np
 
 from dyadwatch.core.pose import TrackId
 from dyadwatch.stream.config import PairOptions
@@ -51,8 +50,8 @@ class PairGate:
         margin = self._options.leave_m - self._options.enter_m
         near: list[tuple[float, tuple[int, int]]] = []
         for a, b in combinations(sorted(alive), 2):
-            step = alive[a].root - alive[b].root
-            distance = float(np.sqrt(step[0] * step[0] + step[2] * step[2]))
+            (x, _, z), (u, _, w) = alive[a].root, alive[b].root
+            distance = math.sqrt((x - u) * (x - u) + (z - w) * (z - w))
             known = (a, b) in self._open
             if distance <= (self._options.leave_m if known else self._options.enter_m):
                 near.append((distance - margin * known, (a, b)))

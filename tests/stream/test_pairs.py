@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pytest
 
 from dyadwatch.core.pose import TrackId
@@ -13,8 +12,8 @@ from dyadwatch.stream.tracks import Track
 
 def crowd(*places: float | tuple[float, float, float], ids: list[TrackId] | None = None) -> dict[int, Track]:
     """Tracks 0, 1, ... at x, or at (x, y, z)."""
-    roots = [np.array(p if isinstance(p, tuple) else (p, 1, 0), np.float64) for p in places]
-    return {k: Track(ids[k] if ids else f"p{k}", k, 0, root, np.zeros(3)) for k, root in enumerate(roots)}
+    roots = [p if isinstance(p, tuple) else (p, 1.0, 0.0) for p in places]
+    return {k: Track(ids[k] if ids else f"p{k}", k, 0, root) for k, root in enumerate(roots)}
 
 
 def keys(gate: PairGate) -> list[tuple[int, int]]:

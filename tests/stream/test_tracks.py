@@ -172,3 +172,23 @@ def test_every_person_is_one_track_of_its_own(
         assert len({track for track, _ in seen}) == len(places)
         assert set(keys) <= watch.tracker.alive.keys()
         assert watch.tracker.alive.keys().isdisjoint(ended)
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_where_everything_is_seen_the_middle_is_the_same_to_the_last_bit(mapped: bool, Drops: Any) -> None:
+    """Somebody of whom something is hidden stands beside; then the long way is taken for all."""
+    rng = np.random.default_rng(1)
+    tracker = Tracker(TrackOptions(), Drops())
+    for _ in range(200):
+        joints = rng.normal(0, rng.choice([0.01, 1, 300]), (3, 11, 3)).astype(np.float32)
+        if mapped:
+            joints = np.ascontiguousarray(joints.swapaxes(0, 1)).swapaxes(0, 1)
+        sure = np.ones((3, 11), np.float32)
+        _, rows, short = tracker._roots(joints[:2], sure[:2])
+        joints[2, 4] = np.nan
+        _, all_rows, long = tracker._roots(joints, sure)
+        assert (rows, all_rows) == ([0, 1], [0, 1, 2])
+        assert short == long[:2]
+        sure[0, 3] = 0.1
+        weak, _, _ = tracker._roots(joints[:2], sure[:2])
+        assert np.isnan(weak[0, 3]).all()
