@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from typing import Annotated
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.publishers.publisher import DEFAULT_ADDRESS
 from dyadwatch.stream.publishers.simulator.faults import apply_faults, parse_faults
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.tools.sending import report, send
+from dyadwatch.tools.sending_flags import AS_USUAL, SendingFlags
 
 app = App(name="publish", help="Publish cameras, pose files, live protocols or simulated people to a running detector.")
-_Flag = Parameter(negative=())
 _FILE_HELP = "Publish pose files: clips, BVH, C3D, TRC, CSV, JSON frames and data sets."
 app.command("dyadwatch.tools.publish_file:file", name=("file", "clips"), help=_FILE_HELP)
 _CAMERA_HELP = "Publish the people before a camera, in a stream or in a video, in metres."
@@ -31,7 +29,6 @@ for _verb, _help in {
 @app.command
 def simulator(
     *,
-    to: str = DEFAULT_ADDRESS,
     source: str = "simulator",
     people: int = 4,
     seed: int = 0,
@@ -42,8 +39,7 @@ def simulator(
     noise: float = 6.0,
     faults: str = "",
     start_stamp: int | None = None,
-    wait: float = 30.0,
-    json: Annotated[bool, _Flag] = False,
+    sending: SendingFlags = AS_USUAL,
 ) -> None:
     """Publish simulated people who meet, talk, shake hands, hand things over, hug and part.
 
@@ -51,8 +47,6 @@ def simulator(
 
     Parameters
     ----------
-    to
-        Where the detector listens.
     source
         Name of the source, 1-64 characters of A-Z a-z 0-9 _ -.
     people
@@ -76,18 +70,14 @@ def simulator(
         Clock: jitter_ms, skew_ppm, step_s (at step_at_s). Also no_ids=true, silent_s (at silent_at_s).
     start_stamp
         Stamp of the first frame, nanoseconds since 1970; by default now.
-    wait
-        Seconds to wait for a detector to listen.
-    json
-        Print a summary with what truly happened as one JSON object on standard output.
     """
     kinds = int(anomalies) if anomalies.isdigit() else [a.strip() for a in anomalies.split(",") if a.strip()]
     scenario = make_scenario(seed, people, duration, kinds, noise_m=noise / 1000)
     start = time.time_ns() if start_stamp is None else start_stamp
     frames = scenario.frames(fps, source=source, start_ns=start)
-    summary = send(_with_faults(frames, faults, seed), int(duration * fps), to, rate, wait)
+    summary = send(_with_faults(frames, faults, seed), int(duration * fps), sending.to, rate, sending.wait)
     truth = [t.shifted(start) for t in scenario.truth]
-    report({"source": source, "people": people, "seed": seed, **summary, "truth": truth}, json)
+    report({"source": source, "people": people, "seed": seed, **summary, "truth": truth}, sending.json)
 
 
 def _with_faults(frames: Iterable[PoseFrame], faults: str, seed: int) -> Iterable[PoseFrame]:

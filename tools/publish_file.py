@@ -8,10 +8,10 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dyadwatch.stream.publishers.clips import clip_frames
-from dyadwatch.stream.publishers.publisher import DEFAULT_ADDRESS
 from dyadwatch.stream.publishers.simulator.faults import apply_faults, parse_faults
 from dyadwatch.tools.files import NO_FPS_FLAGS, FpsFileFlags, select_clips
 from dyadwatch.tools.sending import report, send
+from dyadwatch.tools.sending_flags import AS_USUAL, SendingFlags
 
 _Flag = Parameter(negative=())
 
@@ -20,7 +20,6 @@ def file(
     paths: list[Path],
     /,
     *,
-    to: str = DEFAULT_ADDRESS,
     source: str = "clips",
     rate: float = 1.0,
     loop: Annotated[bool, _Flag] = False,
@@ -31,8 +30,7 @@ def file(
     flags: FpsFileFlags = NO_FPS_FLAGS,
     faults: str = "",
     seed: int = 0,
-    wait: float = 30.0,
-    json: Annotated[bool, _Flag] = False,
+    sending: SendingFlags = AS_USUAL,
 ) -> None:
     """Publish pose files, one recording after the other, as one source that sees two people.
 
@@ -44,8 +42,6 @@ def file(
     ----------
     paths
         Files and folders. Files of one person each, such as BVH, are taken two by two.
-    to
-        Where the detector listens.
     source
         Name of the source, 1-64 characters of A-Z a-z 0-9 _ -.
     rate
@@ -64,15 +60,11 @@ def file(
         What goes wrong on the way, such as drop=0.05,jitter_ms=4 (see `publish simulator`).
     seed
         Decides on the faults.
-    wait
-        Seconds to wait for a detector to listen.
-    json
-        Print a summary as one JSON object on standard output.
     """
     chosen = select_clips(paths, label, split, flags)
     frames = clip_frames(chosen, source, start_ns=start_stamp, gap_s=gap, loop=loop)
     if faults:
         frames = apply_faults(frames, parse_faults(faults), seed)
     total = None if loop else sum(map(len, chosen))
-    summary = send(frames, total, to, rate, wait)
-    report({"source": source, "clips": len(chosen), **summary}, json)
+    summary = send(frames, total, sending.to, rate, sending.wait)
+    report({"source": source, "clips": len(chosen), **summary}, sending.json)

@@ -21,10 +21,10 @@ from dyadwatch.stream.publishers.json_bridge import DEFAULT_SOURCE, JsonBridge
 from dyadwatch.stream.publishers.json_lines import Declaration
 from dyadwatch.stream.publishers.live import ClockReport, LiveFrame, Refusals
 from dyadwatch.stream.publishers.lsl import LslListener, LslOptions
-from dyadwatch.stream.publishers.publisher import DEFAULT_ADDRESS
 from dyadwatch.stream.publishers.vmc import PerformerOptions, Place, VmcListener
 from dyadwatch.stream.publishers.vmc_avatar import read_bind_pose
 from dyadwatch.tools.sending import relay, report, stoppable
+from dyadwatch.tools.sending_flags import AS_USUAL, SendingFlags
 
 _log = logging.getLogger("dyadwatch.publish")
 _Flag = Parameter(negative=())
@@ -39,7 +39,6 @@ def _tell(source: str, summary: dict[str, object], stop: threading.Event, refusa
 def jsonl(
     *,
     listen: Annotated[tuple[str, ...], Parameter(negative=(), allow_leading_hyphen=True)],
-    to: str = DEFAULT_ADDRESS,
     source: str = DEFAULT_SOURCE,
     layout: str | None = None,
     joints: str | None = None,
@@ -47,8 +46,7 @@ def jsonl(
     axes: Axes = "y-up",
     fps: float | None = None,
     clock: str | None = None,
-    wait: float = 30.0,
-    json: Annotated[bool, _Flag] = False,
+    sending: SendingFlags = AS_USUAL,
 ) -> None:
     """Publish JSON lines that come over TCP, UDP or standard input.
 
@@ -59,8 +57,6 @@ def jsonl(
     ----------
     listen
         tcp://host:port, udp://host:port, or - for standard input; may be repeated.
-    to
-        Where the detector listens.
     source
         Name of the source, 1-64 characters of A-Z a-z 0-9 _ -, where the sender declares none.
     layout
@@ -75,10 +71,6 @@ def jsonl(
         Nominal frames a second.
     clock
         Name of the clock of the stamps, unix by default; media, with --fps, numbers frames that bring no stamp.
-    wait
-        Seconds to wait for a detector to listen.
-    json
-        Print a summary as one JSON object on standard output.
     """
     names = None if joints is None else [j.strip() for j in joints.split(",")]
     declared = Declaration(source=source, layout=layout, joints=names, units=units, axes=axes, fps=fps, clock=clock)
@@ -87,8 +79,8 @@ def jsonl(
         _log.info("listening for JSON lines on %s", ", ".join(bridge.addresses) or "standard input")
         # Whoever writes to standard input can wait; what comes over the network is worth less the older it gets.
         patience_s = 30.0 if set(listen) == {"-"} else 0.0
-        summary = relay(bridge.frames(stop.is_set), to, wait, patience_s)
-    _tell(source, summary, stop, refusals, json)
+        summary = relay(bridge.frames(stop.is_set), sending.to, sending.wait, patience_s)
+    _tell(source, summary, stop, refusals, sending.json)
 
 
 def lsl(
@@ -100,10 +92,8 @@ def lsl(
     axes: Axes = "y-up",
     fps: float = 30.0,
     delay: float = 0.1,
-    to: str = DEFAULT_ADDRESS,
     source: str = "lsl",
-    wait: float = 30.0,
-    json: Annotated[bool, _Flag] = False,
+    sending: SendingFlags = AS_USUAL,
 ) -> None:
     """Publish markers of Lab Streaming Layer outlets, one of all people or one a person.
 
@@ -126,14 +116,8 @@ def lsl(
         Frames a second of the source that several outlets become.
     delay
         Seconds such a frame waits for all outlets.
-    to
-        Where the detector listens.
     source
         Name of the source, 1-64 characters of A-Z a-z 0-9 _ -.
-    wait
-        Seconds to wait for a detector to listen.
-    json
-        Print a summary as one JSON object on standard output.
     """
     options = LslOptions(
         source=source,
@@ -147,8 +131,8 @@ def lsl(
     refusals = Refusals(_log)
     with stoppable() as stop, LslListener(stream, options, refusals) as listener:
         _log.info("looking for LSL streams %s", ", ".join(map(repr, stream)))
-        summary = relay(_with_clocks(listener.frames(stop.is_set), listener.clocks), to, wait)
-    _tell(source, {**summary, "clocks": _told(listener.clocks())}, stop, refusals, json)
+        summary = relay(_with_clocks(listener.frames(stop.is_set), listener.clocks), sending.to, sending.wait)
+    _tell(source, {**summary, "clocks": _told(listener.clocks())}, stop, refusals, sending.json)
 
 
 def vmc(
@@ -161,10 +145,8 @@ def vmc(
     host: str = "127.0.0.1",
     fps: float = 30.0,
     delay: float = 0.1,
-    to: str = DEFAULT_ADDRESS,
     source: str = "vmc",
-    wait: float = 30.0,
-    json: Annotated[bool, _Flag] = False,
+    sending: SendingFlags = AS_USUAL,
 ) -> None:
     """Publish VMC performers, each on a port of their own, as the people of one source.
 
@@ -189,14 +171,8 @@ def vmc(
         Frames a second of the source they become.
     delay
         Seconds a frame waits for both; two frames of the slower performer and its jitter.
-    to
-        Where the detector listens.
     source
         Name of the source, 1-64 characters of A-Z a-z 0-9 _ -.
-    wait
-        Seconds to wait for a detector to listen.
-    json
-        Print a summary as one JSON object on standard output.
     """
     performers = _performers(performer, name, scale, place, bind)
     refusals = Refusals(_log)
@@ -205,8 +181,8 @@ def vmc(
         VmcListener(performers, refusals, source=source, fps=fps, delay_s=delay, host=host) as listener,
     ):
         _log.info("listening for VMC on %s, UDP %s", host, ", ".join(map(str, listener.ports)))
-        summary = relay(_with_clocks(listener.frames(stop.is_set), listener.people.clocks), to, wait)
-    _tell(source, {**summary, "clocks": _told(listener.people.clocks())}, stop, refusals, json)
+        summary = relay(_with_clocks(listener.frames(stop.is_set), listener.people.clocks), sending.to, sending.wait)
+    _tell(source, {**summary, "clocks": _told(listener.people.clocks())}, stop, refusals, sending.json)
 
 
 def _with_clocks(frames: Iterable[LiveFrame], clocks: Callable[[], Mapping[str, ClockOffset]]) -> Iterator[LiveFrame]:
