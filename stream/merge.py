@@ -10,7 +10,7 @@ All is decided by stamps and the order of frames, as everywhere before the alarm
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,18 +28,9 @@ _NS = 1_000_000_000
 _REJOIN = 0.8  # part of the tolerance within which clocks must come before sources that were apart are merged
 _GONE_NS = _NS  # a source that sends nothing while others go on for so long has no say in what time it is
 
+L = TypeVar("L")
 CountFor = Callable[[str], Callable[[str], None]]
-
-
-L_co = TypeVar("L_co", covariant=True)
-
-
-class NewLine(Protocol[L_co]):
-    """Makes a line of a group."""
-
-    def __call__(
-        self, source: str, shape: WindowShape, config: Config, count: Callable[[str], None], group: Group
-    ) -> L_co: ...
+NewLine = Callable[[str, WindowShape, Config, Callable[[str], None], "Group"], L]
 
 
 class MemberLine(SourceLine):

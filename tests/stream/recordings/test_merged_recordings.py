@@ -179,7 +179,7 @@ def test_a_source_without_the_joints_of_its_group_is_told(tmp_path: Path) -> Non
 def test_an_end_between_two_runs_joins_nothing(tmp_path: Path) -> None:
     """A group is given up where the detector gave it up, and a second run begins it afresh."""
     sent = messages(3)
-    half = len(sent) // 2
+    half, border = len(sent) // 2, 0
     file = RecordingFile(tmp_path / "a.mcap", About(run="5", config=msgspec.json.encode(CONFIG).decode()))
     for i, parts in enumerate(sent):
         frame = decode_pose(parts, CONFIG.wire)
