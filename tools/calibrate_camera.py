@@ -17,6 +17,7 @@ from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.layouts import MEDIAPIPE33
 from dyadwatch.stream.publishers.camera.calibrate import (
     intrinsics_from_board,
+    lean_from_people,
     place_on_floor,
     scale_from_floor,
     scale_from_height,
@@ -102,12 +103,14 @@ def calibrate_camera(
         with Video(people) as film, closing(MediaPipeEstimator(find_model(model))) as estimator:
             sights = list(_sights(film, estimator, seconds))
         image_size = film.size
+        if file.extrinsics is not None:
+            file = msgspec.structs.replace(file, lean_deg=lean_from_people(file, image_size, sights, MEDIAPIPE33))
         if height is not None:
             scale, how = scale_from_height(sights, MEDIAPIPE33, height), f"a person of {height:g} m"
         else:
             scale, how = scale_from_floor(file, image_size, sights, MEDIAPIPE33), "feet on the floor"
         file = msgspec.structs.replace(file, scale=scale, scale_from=how)
-        console.print(f"scale: {scale:.3f}, from {how}, seen {len(sights)} times")
+        console.print(f"scale: {scale:.3f}, from {how}, seen {len(sights)} times; lean: {file.lean_deg:.0f} degrees")
     elif height is not None:
         raise ConfigError("--height goes with --people: a video of the person of that height")
     write_camera(out, file)

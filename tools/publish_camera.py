@@ -100,7 +100,7 @@ def camera(
     def estimator() -> Estimator:
         if landmarks is not None:
             return LandmarkLines(landmarks, layout)
-        return MediaPipeEstimator(find_model(model), most=most)
+        return MediaPipeEstimator(find_model(model), most=most, live=video is None)
 
     extra: dict[str, object] = {}
     if video is not None:

@@ -20,6 +20,7 @@ from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.config import WireOptions
 from dyadwatch.stream.publishers.camera.camera_file import read_camera
+from dyadwatch.stream.publishers.camera.models import find_model
 from dyadwatch.stream.wire import decode_pose
 from dyadwatch.tools.main import app
 
@@ -73,6 +74,28 @@ def ear() -> Iterator[tuple[str, list[PoseFrame]]]:
         thread.join()
 
 
+@pytest.fixture
+def pose_model() -> None:
+    """Skips where the pose model was not fetched, which tests never do."""
+    pytest.importorskip("mediapipe", reason="needs the extra camera: pip install 'dyadwatch[camera]'")
+    try:
+        find_model("lite")
+    except ConfigError as e:
+        pytest.skip(str(e))
+
+
+@pytest.fixture
+def film_of_people(tmp_path: Path, shared_data: Path) -> Path:
+    """Three people on a photo that is moved about a little."""
+    photo = cv2.resize(cv2.imread(str(shared_data / "media" / "rtmlib_demo.jpg")), (475, 320))
+    path = tmp_path / "people.avi"
+    out = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10.0, (475, 320))
+    for k in range(10):
+        out.write(np.roll(photo, k % 3, axis=1))
+    out.release()
+    return path
+
+
 def _call(*words: str) -> None:
     app(words, result_action="return_value")
 
@@ -109,20 +132,32 @@ def test_a_video_and_anothers_landmarks_become_people_in_metres(
 def test_no_image_is_stored_and_no_connection_made_but_the_one_it_was_told_to(
     film: Path, landmarks: Path, ear: tuple[str, list[PoseFrame]], tmp_path: Path
 ) -> None:
+    _watch_what_it_does(film, ear[0], tmp_path, "--landmarks", str(landmarks), "--layout", "coco17")
+
+
+def test_mediapipe_itself_stores_no_image_and_tells_nobody(
+    pose_model: None, film_of_people: Path, ear: tuple[str, list[PoseFrame]], tmp_path: Path
+) -> None:
+    _watch_what_it_does(film_of_people, ear[0], tmp_path)
+    assert max(f.people for f in ear[1]) == 3
+
+
+def _watch_what_it_does(film: Path, to: str, tmp_path: Path, *more: str) -> None:
+    """Runs the publisher with all its calls of the system written down, and looks through them."""
     strace = shutil.which("strace")
     if strace is None:
-        pytest.skip("strace is not installed")
+        pytest.skip("strace, which shows what connections a program makes, is not installed")
     log = tmp_path / "calls"
     work = tmp_path / "work"
     work.mkdir()
-    words = ["publish", "camera", "--video", str(film), "--landmarks", str(landmarks), "--layout", "coco17"]
-    command = [strace, "-f", "-qq", "-e", "trace=connect,sendto,openat", "-o", str(log), sys.executable, "-m"]
-    command += ["dyadwatch.tools.main", *words, "--to", ear[0], "--rate", "0"]
+    words = ["publish", "camera", "--video", str(film), *more]
+    command = [strace, "-f", "-qq", "-e", "trace=connect,sendto,sendmsg,openat", "-o", str(log), sys.executable, "-m"]
+    command += ["dyadwatch.tools.main", *words, "--to", to, "--rate", "0"]
     env = {**os.environ, "TMPDIR": str(work)}
     subprocess.run(command, cwd=work, env=env, check=True, capture_output=True, timeout=100)
     calls = log.read_text()
-    ports = set(re.findall(r"connect\(\d+, \{sa_family=AF_INET6?, .*?port=htons\((\d+)\)", calls))
-    assert ports == {ear[0].rsplit(":", 1)[1]}
+    ports = set(re.findall(r"\{sa_family=AF_INET6?, .*?port=htons\((\d+)\)", calls))
+    assert ports == {to.rsplit(":", 1)[1]}
     assert list(work.iterdir()) == []
     written = re.findall(r'openat\([^,]+, "([^"]+)", [^)]*O_(?:WRONLY|RDWR)', calls)
     assert [p for p in written if re.search(r"\.(png|jpe?g|avi|mp4|bmp)$", p) and p != str(film)] == []
@@ -175,6 +210,22 @@ def test_a_camera_file_is_made_step_by_step(tmp_path: Path) -> None:
     np.testing.assert_allclose(place.position, (0, 2.6, 0), atol=1e-4)
     np.testing.assert_allclose(np.array(place.rotation)[:, 2], (0, -sin, -cos), atol=1e-5)
     assert place.error_px == pytest.approx(0, abs=0.01)
+
+
+def test_the_scale_of_people_is_found_from_their_feet_on_the_floor(
+    pose_model: None, shared_data: Path, tmp_path: Path
+) -> None:
+    out, film = tmp_path / "scene.yaml", str(shared_data / "media" / "Cam_x1_0.mp4")
+    place = ("201,119=3,15", "592,118=10,15", "781,579=10,5", "2,579=3,5")
+    points = [word for point in place for word in ("--floor", point)]
+    _call("calibrate-camera", str(out), "--lens", "964.24,964.63,400,300", "--size", "800x600", *points)
+    _call("calibrate-camera", str(out), "--people", film, "--seconds", "2")
+    file = read_camera(out)
+    assert file.extrinsics is not None
+    assert file.extrinsics.position[1] == pytest.approx(7.0, abs=0.2)
+    assert file.scale_from == "feet on the floor"
+    assert 0.6 < file.scale < 0.95, "the people of this scene are small"
+    assert 10 < file.lean_deg < 30, "it is seen from high above"
 
 
 @pytest.mark.parametrize(

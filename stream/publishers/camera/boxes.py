@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.stream.publishers.camera.estimate import Image, Seen
+from dyadwatch.stream.publishers.camera.opencv import opencv
 
 _SURE = 0.5  # joints less visible than this say little of where a person is
 _ENOUGH = 5  # joints
+_BARELY = 0.3
+_GREY = (114, 114, 114)
+_FLESH = 0.12  # of the size of a person: as thick as a line along their outermost joints must be to cover them
 _SMALL = 96  # pixels: no part need be smaller
 
 
@@ -112,12 +117,30 @@ def cut(image: Image, box: Box) -> Image:
 
 
 def hide(pixels: Image, box: Box, shown: Box) -> Image:
-    """The pixels of `box`, black where they are not in `shown`."""
-    out = np.zeros_like(pixels)
+    """The pixels of `box`, grey where they are not in `shown`: black would be as an edge of the image."""
+    out = np.full_like(pixels, _GREY[0])
     x0, y0 = max(shown.x - box.x, 0), max(shown.y - box.y, 0)
     x1, y1 = x0 + shown.width, y0 + shown.height
     out[y0:y1, x0:x1] = pixels[y0:y1, x0:x1]
     return out
+
+
+def paint_over(pixels: Image, box: Box, people: Iterable[Seen]) -> None:
+    """Makes people grey where they are seen, so that whoever stands close to them is found and not they again.
+
+    Arguments:
+        pixels: of `box`; changed.
+        box: part of the image.
+        people: in the same image.
+    """
+    cv2 = opencv()
+    for seen in people:
+        points = seen.image[seen.visibility >= _BARELY]
+        if len(points) < _ENOUGH:
+            continue
+        hull = cv2.convexHull(np.rint(points - (box.x, box.y)).astype(np.int32))
+        cv2.fillConvexPoly(pixels, hull, _GREY)
+        cv2.polylines(pixels, [hull], True, _GREY, max(2, int(_FLESH * _size(points))))
 
 
 def cut_off(image: NDArray[np.float64], box: Box, width: int, height: int, slack: float = 0.08) -> bool:
@@ -143,7 +166,22 @@ def apart(a: Seen, b: Seen) -> float:
     return float(np.linalg.norm(a.image[chosen] - b.image[chosen], axis=1).mean() / size)
 
 
-def same(a: Seen, b: Seen, near: float = 0.25) -> bool:
+def goes_on(before: Seen, now: Seen, jump: float = 0.3, growth: float = 1.6) -> bool:
+    """Whether a pose is the same person an image later: near and about as large.
+
+    Arguments:
+        before, now: poses of two images that follow each other.
+        jump: in sizes of the person. Larger, and a follower goes over to the neighbour.
+        growth: of what both poses see, larger or smaller by this factor.
+    """
+    both = np.minimum(before.visibility, now.visibility) >= _SURE
+    chosen = both if both.sum() >= _ENOUGH else np.ones_like(both)
+    a, b = max(_size(before.image[chosen]), 1.0), max(_size(now.image[chosen]), 1.0)
+    near = np.linalg.norm(before.image[chosen] - now.image[chosen], axis=1).mean() < jump * min(a, b)
+    return bool(near and 1 / growth < b / a < growth)
+
+
+def same(a: Seen, b: Seen, near: float = 0.18) -> bool:
     """Whether two poses are one person: their joints are near each other, or one is a fragment within the other.
 
     Arguments:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import least_squares
@@ -18,6 +19,7 @@ from dyadwatch.stream.publishers.camera.opencv import opencv
 
 _ENOUGH_VIEWS = 8
 _ENOUGH_SIGHTS = 30
+_LYING_DEG = 45.0  # who leans more is not upright, or no person
 _ENDS_M = 0.2  # of a person's height is below the ankles and above the ears
 
 
@@ -143,6 +145,30 @@ def scale_from_height(sights: Sequence[Seen], layout: Layout, height_m: float) -
             f"the person was seen whole in {len(tall)} images; expected at least {_ENOUGH_SIGHTS}, from head to foot"
         )
     return (height_m - _ENDS_M) / float(np.median(tall))
+
+
+def lean_from_people(file: CameraFile, size: tuple[int, int], sights: Sequence[Seen], layout: Layout) -> float:
+    """By how many degrees the estimator sees people lean away who do not: those who stand and walk are upright.
+
+    Arguments:
+        file: with the camera's place.
+        size: of the images.
+        sights: of anyone, walking or standing.
+        layout: of them.
+
+    Raises:
+        ConfigError: without a place, or when hardly anyone was seen whole.
+    """
+    if file.extrinsics is None:
+        raise ConfigError("the camera file has no extrinsics; expected floor points first")
+    camera = Camera(msgspec.structs.replace(file, lean_deg=0.0), *size, layout)
+    leans = [a for s in sights if (a := camera.away_angle(s)) is not None and abs(a) < _LYING_DEG]
+    if len(leans) < _ENOUGH_SIGHTS:
+        raise ConfigError(
+            f"someone upright was seen whole {len(leans)} times; expected at least {_ENOUGH_SIGHTS}, from hips "
+            "to ankles"
+        )
+    return float(np.median(leans))
 
 
 def scale_from_floor(file: CameraFile, size: tuple[int, int], sights: Sequence[Seen], layout: Layout) -> float:

@@ -61,12 +61,14 @@ class CameraFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         extrinsics: its place; without it the camera is taken to look level, and is the origin itself.
         scale: a person's metres for one metre of the estimator, the same for everyone this camera sees.
         scale_from: how the scale was found; empty while nobody has looked.
+        lean_deg: by how much the estimator sees upright people lean away from this camera.
     """
 
     intrinsics: Intrinsics
     extrinsics: Extrinsics | None = None
     scale: Annotated[float, Meta(gt=0.2, lt=5)] = 1.0
     scale_from: str = ""
+    lean_deg: Annotated[float, Meta(gt=-60, lt=60)] = 0.0
 
 
 def assumed_camera(width: int, height: int, fov_deg: float) -> CameraFile:
@@ -97,7 +99,12 @@ def read_camera(path: Path) -> CameraFile:
         raise ConfigError(f"{path} cannot be read ({e.strerror}); expected a camera file (YAML)") from None
     except (msgspec.DecodeError, yaml.YAMLError, ValueError, RecursionError) as e:
         raise ConfigError(f"{path} is no camera file: {e}; make one with: dyadwatch calibrate-camera") from None
-    numbers = [*msgspec.structs.astuple(camera.intrinsics)[:4], *camera.intrinsics.distortion, camera.scale]
+    numbers = [
+        *msgspec.structs.astuple(camera.intrinsics)[:4],
+        *camera.intrinsics.distortion,
+        camera.scale,
+        camera.lean_deg,
+    ]
     if camera.extrinsics is not None:
         rows = camera.extrinsics.rotation
         numbers += [v for row in rows for v in row] + list(camera.extrinsics.position)

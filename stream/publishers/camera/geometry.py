@@ -15,9 +15,12 @@ from dyadwatch.stream.publishers.camera.estimate import Seen
 _LEVEL = np.diag(
     [1.0, -1.0, -1.0]
 )  # camera axes (x right, y down, z away) -> Y up, right-handed, looking at the viewer
-_FEET = {"ankle": 0.08, "heel": 0.02, "foot_index": 0.02, "big_toe": 0.02, "small_toe": 0.02, "foot": 0.05}  # m high
+# Metres above the floor, in shoes: what estimators mark lies within the foot, and soles are 2 to 3 cm thick.
+_FEET = {"ankle": 0.10, "heel": 0.05, "foot_index": 0.04, "big_toe": 0.04, "small_toe": 0.04, "foot": 0.06}
+_ACROSS_PX, _ACROSS_M = 2.0, 0.01  # how well the middle of a person is seen
 _DEPTH_PX = 3.0  # how well the height of a person is seen
 _FLOOR_PX = 2.0  # how well a foot on the floor is seen
+_SURE = 0.5
 _FLOOR_TRUST = 0.4  # of the distance: a foot that far off the floor does not stand on it
 _SIZE_ERROR = 0.06  # people differ in size by so much, and with it their distance as seen from their size
 
@@ -30,6 +33,8 @@ class Placed(NamedTuple):
         root: the middle of the body, shape (3,).
         noise: how wrong the root may be along the camera's ray, metres: standard deviation.
         jitter: how much of that changes from image to image.
+        across: how wrong the root may be across that ray, metres: standard deviation.
+        ray: from the camera to the root, length 1, shape (3,).
         error: how far the joints lie beside where they are seen, as a part of the person's size; 0 is a perfect fit.
         height_px: how tall the person is in the image.
         on_floor: whether a foot on the floor helped.
@@ -39,6 +44,8 @@ class Placed(NamedTuple):
     root: NDArray[np.float64]
     noise: float
     jitter: float
+    across: float
+    ray: NDArray[np.float64]
     error: float
     height_px: float
     on_floor: bool
@@ -75,13 +82,17 @@ class Camera:
         self.centre = np.array([lens.cx * sx, lens.cy * sy])
         self.size = (width, height)
         self.scale = file.scale
+        self._lean = float(np.radians(file.lean_deg))
         self._distortion = np.array([*lens.distortion, 0, 0, 0, 0, 0][:5], float)
-        self._placed = file.extrinsics is not None
+        self.placed = file.extrinsics is not None
         self.rotation = _LEVEL if file.extrinsics is None else np.array(file.extrinsics.rotation)
         self.position = np.zeros(3) if file.extrinsics is None else np.array(file.extrinsics.position)
         feet = [(i, h) for end, h in _FEET.items() for i, j in enumerate(layout.joints) if j.split("_", 1)[-1] == end]
         self._feet = np.array([i for i, _ in feet], np.intp)
-        self._feet_high = np.array([h for _, h in feet])
+        trunk = [f"{side}_{end}" for end in ("hip", "ankle") for side in ("left", "right")]
+        known = all(j in layout.index for j in trunk)
+        self._trunk = np.array([layout.index[j] for j in trunk] if known else [], np.intp)
+        self._feet_high = np.array([h for _, h in feet]) * file.scale
         self._left = np.array([i for i, _ in feet if layout.joints[i].startswith("left")], np.intp)
 
     def rays(self, pixels: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -141,7 +152,11 @@ class Camera:
         joints = body + t
         residual = (joints[:, :2] / np.maximum(joints[:, 2:], 0.1) - rays) * self.focal
         error = float((np.linalg.norm(residual, axis=1) * weight).sum() / weight.sum() / max(height_px, 1.0))
-        return Placed(self.to_world(joints), self.to_world(t), noise, jitter, error, height_px, floor is not None)
+        across = max(float(t[2] * _ACROSS_PX / self.focal.mean()), _ACROSS_M)
+        ray = self.rotation @ t / float(np.linalg.norm(t))
+        return Placed(
+            self.to_world(joints), self.to_world(t), noise, jitter, across, ray, error, height_px, floor is not None
+        )
 
     def floor_ratio(self, seen: Seen) -> float | None:
         """How much further away the feet on the floor say a person is than their size says; None where unknown."""
@@ -158,7 +173,10 @@ class Camera:
         weight = np.where(inside & (seen.visibility >= 0.2), seen.visibility, 0.0)
         if (weight > 0).sum() < 4:
             return None
-        rays, body = self.rays(seen.image), (seen.world - seen.world.mean(0)) * self.scale
+        rays = self.rays(seen.image)
+        body = (
+            self._turned(seen.world - seen.world.mean(0), (rays * weight[:, None]).sum(0) / weight.sum()) * self.scale
+        )
         a, b = _equations(rays, body)
         w = np.repeat(weight, 2)
         try:
@@ -166,6 +184,30 @@ class Camera:
         except np.linalg.LinAlgError:
             return None
         return _Fit(t, rays, body, weight) if np.isfinite(t).all() and t[2] > 0.1 else None
+
+    def away_angle(self, seen: Seen) -> float | None:
+        """By how many degrees a person seems to lean away from the camera, ankles to hips; None where unknown."""
+        weight = np.where(((seen.image >= 0) & (seen.image < self.size)).all(1), seen.visibility, 0.0)
+        if not len(self._trunk) or weight[self._trunk].min() < _SURE:
+            return None
+        ray = (self.rays(seen.image) * weight[:, None]).sum(0) / weight.sum()
+        body = self.rotation @ self._turned(seen.world, ray)[self._trunk].reshape(2, 2, 3).mean(1).T
+        axis = body[:, 0] - body[:, 1]
+        away = self.rotation @ np.append(ray, 1.0) * (1, 0, 1)
+        return float(np.degrees(np.arctan2(axis @ away / np.linalg.norm(away), axis[1])))
+
+    def _turned(self, body: NDArray[np.float64], ray: NDArray[np.float64]) -> NDArray[np.float64]:
+        """A body as an estimator sees it, in camera axes.
+
+        An estimator looks at a part of the image and takes it for one straight ahead, so that it sees people turned
+        by the angle of the part; and from above it sees them lean away, by the angle `lean` of the camera file.
+        """
+        ahead = np.append(ray, 1.0) / np.sqrt(1.0 + ray @ ray)
+        turned = turn(np.cross((0.0, 0.0, 1.0), ahead), float(np.arccos(ahead[2])))
+        if self._lean:
+            sideways = np.asarray(np.cross(ahead, self.rotation[1]), np.float64)
+            turned = turn(sideways, self._lean) @ turned
+        return body @ turned.T
 
     def _floor_shift(
         self,
@@ -180,7 +222,7 @@ class Camera:
 
         The foot that is lower in the image stands; a lifted one would meet the floor further away.
         """
-        if not self._placed or not len(self._feet):
+        if not self.placed or not len(self._feet):
             return None
         seen_well = weight[self._feet] >= 0.5
         feet, high = self._feet[seen_well], self._feet_high[seen_well]
@@ -196,6 +238,16 @@ class Camera:
         if not abs(nearer) < trust * depth or not np.isfinite(deviation):
             return None
         return nearer, max(deviation, 0.02)
+
+
+def turn(axis: NDArray[np.float64], angle: float) -> NDArray[np.float64]:
+    """The rotation by an angle about an axis, by Rodrigues' formula; shape (3, 3)."""
+    length = float(np.linalg.norm(axis))
+    if length < 1e-9:
+        return np.eye(3)
+    x, y, z = axis / length
+    cross = np.array([(0.0, -z, y), (z, 0.0, -x), (-y, x, 0.0)])
+    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
 
 
 def _equations(rays: NDArray[np.float64], body: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

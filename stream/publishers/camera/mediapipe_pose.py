@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import numpy as np
 from dyadwatch.core.errors import MissingExtraError
 from dyadwatch.core.layouts import MEDIAPIPE33
 from dyadwatch.core.skeleton import Layout
-from dyadwatch.stream.publishers.camera.boxes import Box, apart, around, cut, cut_off, hide, same, steady
+from dyadwatch.stream.publishers.camera.boxes import Box, around, cut, cut_off, goes_on, hide, paint_over, same, steady
 from dyadwatch.stream.publishers.camera.estimate import Image, Seen
 from dyadwatch.stream.publishers.camera.scan import Scan
 
@@ -21,7 +23,7 @@ _NS = 1_000_000_000
 _LOST_S = 0.4  # a follower that sees nobody for longer ends
 _FIND = 0.3  # confidence to find somebody at all; ghosts are sorted out later, by how they move and how long they last
 _KEEP = 0.5
-_JUMP = 0.3  # of a person, from one image to the next: that is another person
+_FIRST_ROOM, _ROOM = 1.7, 2.2  # times what is seen of a person: more shows neighbours, less hides a quick arm
 _LEAST_PX = 40.0  # smaller people say too little of where they are
 _BLACK = np.zeros((64, 64, 3), np.uint8)
 
@@ -36,13 +38,15 @@ class MediaPipeEstimator:
     Arguments:
         model: a `.task` bundle that `models.py` has verified.
         most: people followed at a time. Each costs one inference an image.
-        threads: inferences at a time.
+        threads: people followed at a time. Searching goes on beside that, and steps back for it.
+        live: images come whether they are waited for or not: a search that takes longer is not waited for. Without it
+            the same images give the same people, whatever the machine does.
 
     Raises:
         MissingExtraError: when MediaPipe is not installed.
     """
 
-    def __init__(self, model: Path, *, most: int = 8, threads: int = 2) -> None:
+    def __init__(self, model: Path, *, most: int = 8, threads: int = 2, live: bool = False) -> None:
         try:
             from mediapipe import Image as MpImage
             from mediapipe import ImageFormat
@@ -68,9 +72,14 @@ class MediaPipeEstimator:
         self._image = lambda pixels: MpImage(image_format=ImageFormat.SRGB, data=pixels)
         self._make = make
         self._most = most
-        self._finders = [make(False) for _ in range(threads)]
+        self._live = live
         self._spare = [_Video(make(True)) for _ in range(2)]  # making one takes longer than an image lasts
         self._pool = ThreadPoolExecutor(threads)
+        self._searcher = ThreadPoolExecutor(1, initializer=_step_back)
+        self._finder = self._searcher.submit(
+            make, False
+        ).result()  # its own threads are as polite as the one it is from
+        self._search: Future[list[Seen]] | None = None
         self._followers: list[_Follower] = []
         self._keys = count(1)
         self._scan: Scan | None = None
@@ -81,33 +90,42 @@ class MediaPipeEstimator:
         return MEDIAPIPE33
 
     def people(self, image: Image, stamp: int) -> list[Seen]:
-        """Everyone found and followed; the first image is searched whole, later ones a part or two each."""
+        """Everyone found and followed; the first image is searched whole, later ones a part now and then.
+
+        What is found in a part is followed from the next image but one on: the search goes on beside the following.
+        """
         rgb = np.ascontiguousarray(image[..., ::-1])
         first = self._scan is None
-        due = self._due(rgb, stamp)
-        n = len(self._finders)
-        searches = [
-            self._pool.submit(self._search, rgb, finder, due[i::n])
-            for i, finder in enumerate(self._finders)
-            if due[i::n]
-        ]
-        list(self._pool.map(lambda f: f.look(rgb, stamp, self._image), self._followers))
-        self._part(stamp)
-        found = [seen for search in searches for seen in search.result()]
-        for seen in sorted(found, key=lambda s: -float(np.ptp(s.image, axis=0).max())):
-            self._welcome(seen, stamp)
-        if first:
-            for follower in self._followers:
-                follower.look(rgb, stamp, self._image)
+        self._follow(rgb, stamp)
+        if self._search is not None and (not self._live or self._search.done()):
+            self._welcome_all(self._search.result(), stamp)
+            self._search = None
+        if self._search is None and (due := self._due(rgb, stamp)):
+            self._search = self._searcher.submit(self._look_into, rgb, due, [f.seen for f in self._followers])
+            if first:
+                self._welcome_all(self._search.result(), stamp)
+                self._search = None
+                self._follow(rgb, stamp)
         return [f.seen for f in self._followers if f.at == stamp]
 
     def close(self) -> None:
         """Ends all landmarkers; MediaPipe hangs at exit when they are left to the garbage collector."""
+        self._searcher.shutdown()
         self._pool.shutdown()
         videos = [*self._spare, *(f.video for f in self._followers)]
-        for landmarker in [*self._finders, *(v.landmarker for v in videos)]:
+        for landmarker in [self._finder, *(v.landmarker for v in videos)]:
             landmarker.close()
-        self._finders, self._spare, self._followers = [], [], []
+        self._spare, self._followers = [], []
+
+    def _follow(self, rgb: Image, stamp: int) -> None:
+        seen = [f.seen for f in self._followers]
+        looks = [
+            self._pool.submit(f.look, rgb, stamp, self._image, [*seen[:k], *seen[k + 1 :]])
+            for k, f in enumerate(self._followers)
+        ]
+        for look in looks:
+            look.result()
+        self._part(stamp)
 
     def _due(self, rgb: Image, stamp: int) -> Sequence[Box]:
         """The parts to search now."""
@@ -116,14 +134,22 @@ class MediaPipeEstimator:
             self._scan = Scan(width, height)
         return self._scan.due(rgb, stamp, [around(f.seen, width, height) for f in self._followers])
 
-    def _search(self, rgb: Image, finder: Any, boxes: Sequence[Box]) -> list[Seen]:
+    def _look_into(self, rgb: Image, boxes: Sequence[Box], followed: Sequence[Seen]) -> list[Seen]:
+        """Whoever is seen in parts of an image, but for those who are followed."""
         height, width = rgb.shape[:2]
-        return [
-            seen
-            for box in boxes
-            for seen in _seen(finder.detect(self._image(cut(rgb, box))), box, None)
-            if not cut_off(seen.image, box, width, height)
-        ]
+        found: list[Seen] = []
+        for box in boxes:
+            pixels = cut(rgb, box)
+            if followed:
+                pixels = pixels.copy()  # the cut may be a view of the image, which is looked at meanwhile
+                paint_over(pixels, box, followed)
+            seen = _seen(self._finder.detect(self._image(pixels)), box, None)
+            found += [s for s in seen if not cut_off(s.image, box, width, height)]
+        return found
+
+    def _welcome_all(self, found: Sequence[Seen], stamp: int) -> None:
+        for seen in sorted(found, key=lambda s: -float(np.ptp(s.image, axis=0).max())):
+            self._welcome(seen, stamp)
 
     def _welcome(self, found: Seen, stamp: int) -> None:
         """Someone new gets a follower, unless they are followed already or there are too many."""
@@ -174,19 +200,27 @@ class _Follower:
         self._box: Box | None = None
         self._follows = False
 
-    def look(self, rgb: Image, stamp: int, wrap: Callable[[Image], Any]) -> None:
-        """Looks into a part with room around the person, but hides the neighbours while it follows nobody yet."""
+    def look(self, rgb: Image, stamp: int, wrap: Callable[[Image], Any], others: Sequence[Seen]) -> None:
+        """Looks into a part with room around the person, but hides the neighbours: what is farther off and, while
+        nobody is followed yet, everybody else who is."""
         height, width = rgb.shape[:2]
         box = self._box = steady(self._box, self.seen, width, height)
-        pixels = cut(rgb, box)
+        room = _ROOM if self._follows else _FIRST_ROOM
+        pixels = hide(cut(rgb, box), box, around(self.seen, width, height, room))
         if not self._follows:
-            pixels = hide(pixels, box, around(self.seen, width, height))
+            paint_over(pixels, box, others)
         self._follows = False
         for seen in _seen(self.video.look(wrap(pixels), stamp), box, self._key):
-            if apart(self.seen, seen) < _JUMP:
+            if goes_on(self.seen, seen):
                 self.seen, self.at, self._follows = seen, stamp, True
             else:  # the neighbour: the landmarker would stay with them
                 self.video.forget(wrap)
+
+
+def _step_back() -> None:
+    """Lets other threads go first; elsewhere than on Linux this would hold for the whole program."""
+    if sys.platform == "linux":
+        os.nice(5)
 
 
 def _seen(result: Any, box: Box, key: int | None) -> list[Seen]:

@@ -15,12 +15,13 @@ from scipy.optimize import linear_sum_assignment
 from dyadwatch.stream.publishers.camera.appearance import unlike
 from dyadwatch.stream.publishers.camera.estimate import Seen
 from dyadwatch.stream.publishers.camera.geometry import Camera, Placed
-from dyadwatch.stream.publishers.camera.one_euro import OneEuro
+from dyadwatch.stream.publishers.camera.root_filter import RootFilter
 
 _NS = 1_000_000_000
 _FAR = 1e6
 _NEW = 50.0  # what it costs to take a sight for somebody new
 _STRANGE_S = 0.4
+_BLINK_S = 0.3  # who was lost for longer and is found again elsewhere should be known by more than the place
 _OTHERS = 0.6  # of `unlike`: who was lost and comes back must look more alike than who never left
 _UNKNOWN = np.full(3, np.nan)
 
@@ -37,7 +38,8 @@ class PeopleOptions(msgspec.Struct, frozen=True, kw_only=True):
         shiver_m: largest median change of the body's shape from frame to frame, metres; ghosts change shape at once.
         speed_m_s: nobody gets further while they are lost from sight.
         unlike: colours that differ by more are other clothes; with them goes the id.
-        least_hz, beta: of the filter of where people are, see `OneEuro`.
+        roam, rise: of the filter of where people are, see `RootFilter`; without a place of the camera, which is then
+            perhaps not level, `rise` is not used.
     """
 
     age_s: float = 0.3
@@ -48,8 +50,8 @@ class PeopleOptions(msgspec.Struct, frozen=True, kw_only=True):
     shiver_m: float = 0.10
     speed_m_s: float = 3.0
     unlike: float = 0.16
-    least_hz: float = 1.2
-    beta: float = 1.0
+    roam: float = 1.0
+    rise: float = 0.1
 
 
 class Person(NamedTuple):
@@ -81,32 +83,26 @@ class _Sight(NamedTuple):
 class _Track:
     """Someone, from the first sight on; `id` is given when they prove to be a person."""
 
-    def __init__(self, sight: _Sight, stamp: int, options: PeopleOptions) -> None:
+    def __init__(self, sight: _Sight, stamp: int, options: PeopleOptions, rise: float) -> None:
         placed, seen, self.colours = sight
         self._unlike = options.unlike
         self._other: list[tuple[int, NDArray[np.float64]]] = []
         self.id: int | None = None
         self.key = seen.key
         self.born = self.at = stamp
-        self.root = placed.root
-        self.velocity = np.zeros(3)
         self.placed, self.seen = placed, seen
-        self.noise = placed.noise
-        self._filter = OneEuro(options.least_hz, options.beta)
-        self._filtered = self._filter.step(placed.root, stamp, placed.jitter)
+        self._root = RootFilter(
+            placed.root, placed.jitter, placed.across, placed.ray, stamp, roam=options.roam, rise=rise
+        )
         self._recent: deque[tuple[float, float, float]] = deque(maxlen=15)
         self._note(0.0)
 
     def take(self, sight: _Sight, stamp: int) -> None:
         """The next sight of them."""
         placed, seen, colours = sight
-        dt = (stamp - self.at) / _NS
-        before, self.root = self._filtered, placed.root
-        self._filtered = self._filter.step(placed.root, stamp, placed.jitter)
-        if dt > 0:
-            self.velocity = 0.8 * self.velocity + 0.2 * (self._filtered - before) / dt
+        self._root.step(placed.root, placed.jitter, placed.across, placed.ray, stamp)
         shiver = np.linalg.norm(_shape(seen) - _shape(self.seen), axis=1)
-        self.placed, self.seen, self.at, self.key, self.noise = placed, seen, stamp, seen.key, placed.noise
+        self.placed, self.seen, self.at, self.key = placed, seen, stamp, seen.key
         self._note(float(np.median(shiver)))
         self._compare(colours, stamp)
 
@@ -128,16 +124,17 @@ class _Track:
 
     def expected(self, stamp: int) -> NDArray[np.float64]:
         """Where they should be now; someone unseen for long may as well have stopped."""
-        return self._filtered + self.velocity * min((stamp - self.at) / _NS, 0.5)
+        return self._root.place + self._root.velocity * min((stamp - self.at) / _NS, 0.5)
 
     def person(self) -> Person:
-        joints = (self.placed.joints - self.placed.root + self._filtered).astype(np.float32)
+        joints = (self.placed.joints - self.placed.root + self._root.place).astype(np.float32)
         confidence = np.clip(self.seen.visibility / (1.0 + self.placed.noise), 0, 1).astype(np.float32)
         return Person(self.id or 0, joints, confidence, self.seen, self.placed)
 
     def doubt(self, options: PeopleOptions) -> str | None:
         """Why this is perhaps no person; None where nothing speaks against it."""
         visibility, error, shiver = np.median(np.array(self._recent), axis=0)
+        shiver = max(shiver, self._recent[-1][2] / 2)  # at once where it is as wild as that
         if visibility < options.visibility:
             return "hardly_visible"
         if error > options.error:
@@ -161,6 +158,7 @@ class People:
     def __init__(self, camera: Camera, options: PeopleOptions | None = None) -> None:
         self._camera = camera
         self._options = options or PeopleOptions()
+        self._rise = self._options.rise if camera.placed else self._options.roam
         self._tracks: list[_Track] = []
         self._ids = count(1)
         self.counts: Counter[str] = Counter()
@@ -185,7 +183,7 @@ class People:
         self._tracks = [t for t in self._tracks if stamp - t.at <= self._memory_ns(t)]
         for k, track in self._assign(sights, stamp):
             if track is None:
-                self._tracks.append(_Track(sights[k], stamp, self._options))
+                self._tracks.append(_Track(sights[k], stamp, self._options, self._rise))
             else:
                 track.take(sights[k], stamp)
         out = [t.person() for t in self._tracks if t.at == stamp and self._is_person(t, stamp)]
@@ -229,15 +227,15 @@ class People:
         placed = sight.placed
         dt = (stamp - track.at) / _NS
         step = placed.root - track.expected(stamp)
-        ray = placed.root - self._camera.position
-        ray = ray / max(float(np.linalg.norm(ray)), 1e-9)
-        along = float(step @ ray)
-        across = float(np.linalg.norm(step - along * ray))
+        along = float(step @ placed.ray)
+        across = float(np.linalg.norm(step - along * placed.ray))
         roam = min(self._options.speed_m_s * dt, 1.0)
-        a, b = across / (0.15 + roam / 2), along / (0.2 + 1.5 * max(placed.noise, track.noise) + roam / 2)
+        a, b = across / (0.15 + roam / 2), along / (0.2 + 1.5 * max(placed.noise, track.placed.noise) + roam / 2)
         other_clothes = unlike(sight.colours, track.colours) / self._options.unlike
         known = sight.seen.key is not None and sight.seen.key == track.key
-        if max(abs(a), abs(b)) > (5.0 if known else 2.5) or (other_clothes > _OTHERS and not known):
+        compared = np.isfinite(sight.colours + track.colours).all()
+        gate = 5.0 if known else 2.5 if compared or dt < _BLINK_S else 1.2
+        if max(abs(a), abs(b)) > gate or (other_clothes > _OTHERS and not known):
             return _FAR
         return a * a + b * b + (0.0 if known else 4.0 + other_clothes)
 

@@ -15,7 +15,8 @@ _THUMB = 96  # pixels of the long side of the picture in which change is looked 
 _CHANGED = 12.0  # grey values: less is noise of the sensor
 _AREA = 0.004  # of a part must have changed, outside of the people followed already
 _ALL_S = 4.0  # after this a part is looked into whether it has changed or not
-_ONE_S = 0.05  # one part for so much time between two images, so that no image waits for many
+_ONE_S = 0.05  # a part for each so many seconds while nobody is followed
+_ONE_BUSY_S = 0.1  # and while somebody is, whose images come first
 
 
 class Scan:
@@ -23,14 +24,14 @@ class Scan:
 
     Arguments:
         width, height: of the images.
-        period_s: how often the large parts are due; the smaller ones are so 2 and 4 times less often.
+        period_s: how often the large parts are due; the smaller ones are so 2 and 8 times less often.
     """
 
     def __init__(self, width: int, height: int, period_s: float = 0.5) -> None:
         self.size = (width, height)
         self._boxes = tiles(width, height)
         short = min(width, height)
-        self._period = [period_s * (1 if b.width >= short else 2 if b.width > 0.6 * short else 4) for b in self._boxes]
+        self._period = [period_s * (1 if b.width >= short else 2 if b.width > 0.6 * short else 8) for b in self._boxes]
         self._looked: list[int | None] = [None] * len(self._boxes)
         self._as_it_was: list[NDArray[np.float32] | None] = [None] * len(self._boxes)
         self._step = max(1, max(width, height) // _THUMB)
@@ -49,12 +50,15 @@ class Scan:
             small = self._small(image)
             self._looked, self._as_it_was = [stamp] * len(self._boxes), [small] * len(self._boxes)
             return self._boxes
-        most = max(1, round(min(stamp - self._last, _NS) / _NS / _ONE_S))
-        self._last = stamp
         small = self._small(image)
-        free = np.ones(small.shape, bool)
+        free, one_s = np.ones(small.shape, bool), _ONE_S
         for box in followed:
-            free[self._thumb(box)] = False
+            free[self._thumb(box)], one_s = False, _ONE_BUSY_S
+        one = round(one_s * _NS)
+        most, rest = divmod(min(stamp - self._last, _NS), one)
+        if not most:
+            return []
+        self._last = stamp - rest
         overdue = sorted(
             ((self._overdue(k, stamp, small, free), k) for k in range(len(self._boxes))), key=lambda x: -x[0]
         )

@@ -5,7 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dyadwatch.stream.publishers.camera.boxes import Box, apart, around, cut, cut_off, hide, same, tiles
+from dyadwatch.stream.publishers.camera.boxes import (
+    Box,
+    apart,
+    around,
+    cut,
+    cut_off,
+    goes_on,
+    hide,
+    paint_over,
+    same,
+    steady,
+    tiles,
+)
 from dyadwatch.stream.publishers.camera.estimate import Seen
 from dyadwatch.stream.publishers.camera.scan import Scan
 
@@ -51,10 +63,46 @@ def test_who_is_the_same() -> None:
     assert apart(a, a) == 0
 
 
+def test_a_pose_goes_on_unless_it_jumps_or_bursts() -> None:
+    a = _seen(100, 100, 200)
+    assert goes_on(a, a._replace(image=a.image + 20))
+    assert not goes_on(a, _seen(200, 100, 200)), "that is the neighbour"
+    middle = a.image.mean(0)
+    assert not goes_on(a, a._replace(image=middle + 1.8 * (a.image - middle)))
+    assert not goes_on(a, a._replace(image=middle + 0.5 * (a.image - middle)))
+
+
 def test_the_rectangle_around_a_person_is_as_narrow_as_they_are() -> None:
     box = around(_seen(500, 100, 300), 1280, 720)
     assert box.height > 1.5 * box.width
     assert box.x < 500 < 620 < box.x + box.width
+
+
+def test_the_part_around_a_person_stays_while_they_are_well_within_it() -> None:
+    at = steady(None, _seen(500, 200, 300), 1280, 720)
+    assert at.width == at.height
+    assert steady(at, _seen(520, 190, 310), 1280, 720) == at
+    moved = steady(at, _seen(700, 200, 300), 1280, 720)
+    assert moved.x > at.x
+    nearer = steady(at, _seen(500, 100, 520), 1280, 720)
+    assert nearer.height > at.height
+    assert steady(nearer, _seen(500, 200, 150), 1280, 720).height < nearer.height
+
+
+def test_a_part_does_not_reach_beyond_the_image_and_so_stays_for_people_at_its_edge() -> None:
+    cut_in_half = _seen(1150, 400, 600)
+    at = steady(None, cut_in_half, 1280, 720)
+    assert (at.x + at.width, at.y + at.height) == (1280, 720)
+    assert steady(at, cut_in_half, 1280, 720) == at
+
+
+def test_who_is_painted_over_is_not_seen_and_who_stands_beside_is() -> None:
+    box, person = Box(100, 50, 300, 400), _seen(200, 100, 200)
+    pixels = np.zeros((400, 300, 3), np.uint8)
+    paint_over(pixels, box, [person, person._replace(visibility=np.zeros(33))])
+    x, y = np.rint(person.image - (100, 50)).astype(int).T
+    assert (pixels[y, x] == 114).all()
+    assert not pixels[:, 250:].any()
 
 
 def test_where_nothing_changes_nobody_looks_again() -> None:
@@ -80,13 +128,14 @@ def test_what_changes_where_someone_is_followed_is_no_news() -> None:
     assert not [b for k in range(1, 90) for b in scan.due(moved, k * 33_000_000, [Box(30, 80, 150, 260)])]
 
 
-def test_no_image_waits_for_many_parts() -> None:
+@pytest.mark.parametrize(("followed", "frames"), [([], 210), ([Box(0, 0, 90, 90)], 450)])
+def test_no_image_waits_for_many_parts(followed: list[Box], frames: int) -> None:
     scan, rng = Scan(1280, 720), np.random.default_rng(0)
     first = rng.integers(0, 255, (720, 1280, 3), dtype=np.uint8)
     scan.due(first, 0, [])
     looked: set[Box] = set()
-    for k in range(1, 120):
-        now = scan.due(255 - first if k % 2 else first, k * 33_000_000, [])
+    for k in range(1, frames):
+        now = scan.due(np.roll(first, 7 * k), k * 33_000_000, followed)
         assert len(now) <= 1
         looked.update(now)
     assert looked == set(tiles(1280, 720))

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.layouts import MEDIAPIPE33
-from dyadwatch.stream.publishers.camera.calibrate import intrinsics_from_board, scale_from_floor, scale_from_height
+from dyadwatch.stream.publishers.camera.calibrate import (
+    intrinsics_from_board,
+    lean_from_people,
+    scale_from_floor,
+    scale_from_height,
+)
 from dyadwatch.stream.publishers.camera.camera_file import CameraFile
 from dyadwatch.stream.publishers.camera.estimate import Image, Seen
+from dyadwatch.stream.publishers.camera.geometry import Camera
 
 See = Callable[..., Seen]
 
@@ -67,6 +74,27 @@ def test_a_person_of_known_height_tells_the_scale(
     assert 0.8 * scale_from_height(seen, MEDIAPIPE33, 1.77) == pytest.approx(1.0, abs=0.03)
     with pytest.raises(ConfigError, match="seen whole in 5 images; expected at least 30, from head to foot"):
         scale_from_height(seen[:5], MEDIAPIPE33, 1.77)
+
+
+def test_that_people_are_upright_tells_by_how_much_they_are_seen_to_lean(
+    high_camera: CameraFile, level_camera: CameraFile, body: NDArray[np.float64], sight: See
+) -> None:
+    seen, rng = [], np.random.default_rng(0)
+    for k in range(60):
+        turn = rng.uniform(0, 2 * np.pi)
+        about = np.array([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
+        seen.append(sight(high_camera, body @ about.T + (rng.uniform(-1, 1), 0, -4 - 0.08 * k), lean_deg=17.0))
+    lean = lean_from_people(high_camera, (1280, 720), seen, MEDIAPIPE33)
+    assert lean == pytest.approx(17.0, abs=0.5)
+    upright = Camera(msgspec.structs.replace(high_camera, lean_deg=lean), 1280, 720, MEDIAPIPE33)
+    assert np.median([upright.away_angle(s) or 0.0 for s in seen]) == pytest.approx(0.0, abs=0.5)
+    placed = upright.place(seen[0])
+    assert placed is not None
+    assert np.ptp(placed.joints[:, 1]) == pytest.approx(np.ptp(body[:, 1]), abs=0.02)
+    with pytest.raises(ConfigError, match="the camera file has no extrinsics; expected floor points first"):
+        lean_from_people(level_camera, (1280, 720), seen, MEDIAPIPE33)
+    with pytest.raises(ConfigError, match="someone upright was seen whole 9 times; expected at least 30"):
+        lean_from_people(high_camera, (1280, 720), seen[:9], MEDIAPIPE33)
 
 
 def test_feet_on_the_floor_tell_the_scale(
