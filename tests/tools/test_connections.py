@@ -1,0 +1,147 @@
+"""No command opens a connection that it was not told to: the system calls of real runs are looked at."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from dyadwatch.core.clips import write_clips
+from dyadwatch.stream.publishers.simulator.samples import normal_clips
+from dyadwatch.stream.publishers.simulator.scenario import make_scenario
+from dyadwatch.stream.recordings.channels import About
+from dyadwatch.stream.recordings.file import RecordingFile
+from dyadwatch.stream.wire import encode_pose
+from dyadwatch.tools.detector import shipped_model
+from dyadwatch.tools.live import free_address
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.timeout(600),
+    pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed"),
+]
+NS = 10**9
+# Whom a call addresses; UNIX sockets, which do not leave the machine, are of no concern.
+PEER = re.compile(r"sa_family=AF_INET6?, sin6?_port=htons\((\d+)\), .*?\"([0-9a-f.:]+)\"")
+CALLS = "trace=connect,sendto,sendmsg,sendmmsg"
+# As on a user's machine: libraries that report home keep quiet where they see a build server, or were told so before.
+ENV = {k: v for k, v in os.environ.items() if k not in ("ORT_DISABLE_TELEMETRY", "CI", "GITHUB_ACTIONS", "TF_BUILD")}
+
+
+def command(log: Path, *words: str | Path) -> list[str]:
+    """dyadwatch under strace, which writes who is connected to, or sent to, by the program or its children."""
+    traced = ["strace", "-f", "-qq", "--seccomp-bpf", "-e", CALLS, "-o", str(log)]
+    return [*traced, sys.executable, "-m", "dyadwatch.tools.main", *map(str, words)]
+
+
+def peers(log: Path) -> set[str]:
+    """Who was connected to, or sent to."""
+    return {f"tcp://{host}:{port}" for port, host in PEER.findall(log.read_text("utf8", "replace"))}
+
+
+def dyadwatch(folder: Path, *words: str | Path) -> set[str]:
+    """Runs a command to its end; whom it connected to."""
+    log = folder / "calls"
+    done = subprocess.run(command(log, *words), env=ENV, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    return peers(log)
+
+
+@contextmanager
+def running(log: Path, *words: str | Path) -> Iterator[None]:
+    """A command that is told to stop at the end, and must then stop well."""
+    traced = command(log, *words)
+    with subprocess.Popen(traced, env=ENV, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as tracer:
+        try:
+            yield
+        finally:
+            for child in Path(f"/proc/{tracer.pid}/task/{tracer.pid}/children").read_text().split():
+                os.kill(int(child), signal.SIGTERM)
+            _, said = tracer.communicate(timeout=120)
+        assert tracer.returncode == 0, said
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four seconds of two people."""
+    path = tmp_path_factory.mktemp("recording") / "two.mcap"
+    file = RecordingFile(path, About(run="5"))
+    frames = make_scenario(5, 2, duration_s=8.0, room_m=3.0).frames(30.0, source="hall", epoch=1, start_ns=1700 * NS)
+    for f in frames:
+        file.parts("pose.hall", encode_pose(f), f.stamp, f.stamp, f.seq)
+    file.close()
+    return path
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A few clips of simulated people."""
+    folder = tmp_path_factory.mktemp("clips")
+    write_clips(folder, list(normal_clips(3, 1.0))[:5])
+    return folder
+
+
+def test_the_check_sees_what_is_connected_to(tmp_path: Path) -> None:
+    """A program that connects and sends where it was not told to is found out, and so is its child."""
+    code = (
+        "import socket, subprocess, sys\n"
+        "s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); s.sendto(b'x', ('127.0.0.1', 9))\n"
+        "t = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM); t.connect_ex(('::1', 53))\n"
+        "child = \"import socket; socket.socket().connect_ex(('127.0.0.1', 1))\"\n"
+        "subprocess.run([sys.executable, '-c', child])\n"
+    )
+    words = command(tmp_path / "calls")
+    subprocess.run([*words[: words.index(sys.executable)], sys.executable, "-c", code], check=True, timeout=60)
+    assert peers(tmp_path / "calls") >= {"tcp://127.0.0.1:9", "tcp://127.0.0.1:1"}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--help",),
+        ("doctor", "--set", "wire.bind={into}", "--set", "sinks.bind={beside}", "--json"),
+        ("demo", "--help"),
+        ("models", "--help"),
+        ("detect", "{recording}"),
+        ("detect", "{clips}", "--json"),
+        ("recordings", "info", "{recording}"),
+        ("recordings", "export", "{recording}", "--out", "{out}/clips", "--least", "1"),
+        ("view", "{recording}", "--png", "{out}/view.png", "--model", "shipped"),
+        ("enrol", "{model}", "{clips}", "--out", "{out}/enrolled.onnx"),
+    ],
+    ids=lambda words: " ".join(w for w in words[:2] if "{" not in w),
+)
+def test_nobody_is_connected_to(recording: Path, clips: Path, tmp_path: Path, words: tuple[str, ...]) -> None:
+    places = {"recording": recording, "clips": clips, "out": tmp_path, "model": shipped_model()}
+    places |= {"into": free_address(), "beside": free_address()}
+    assert dyadwatch(tmp_path, *(w.format(**places) for w in words)) == set()
+
+
+def test_training_and_exporting_connect_to_nobody(tmp_path: Path) -> None:
+    tiny = ("--simulated", "1", "--layout", "upper11", "--hop", "6", "--support", "40", "--steps", "2")
+    assert dyadwatch(tmp_path, "train", *tiny, "--threads", "1", "--out", tmp_path / "m.onnx", "--json") == set()
+    assert dyadwatch(tmp_path, "export", tmp_path / "m.state.npz", "--out", tmp_path / "n.onnx") == set()
+
+
+def test_detector_recorder_and_publishers_speak_to_those_they_were_told(
+    recording: Path, clips: Path, tmp_path: Path
+) -> None:
+    into, out, beside = free_address(), free_address(), free_address()
+    sockets = (f"wire.bind={into}", f"sinks.bind={out}", f"record.folder={tmp_path / 'kept'}", "record.min_free_mb=0")
+    run = ("run", "--json", *(w for option in sockets for w in ("--set", option)))
+    record = ("record", "--out", tmp_path / "recorded", "--to", beside)
+    with running(tmp_path / "run", *run), running(tmp_path / "record", *record):
+        replay = ("replay", recording, "--speed", "max", "--wait", "120")
+        assert dyadwatch(tmp_path, *replay, "--send-to", into) == {into}
+        assert dyadwatch(tmp_path, *replay, "--send-to", beside) == {beside}
+        publish = ("publish", "file", clips, "--rate", "0", "--wait", "120")
+        assert dyadwatch(tmp_path, *publish, "--to", into) == {into}
+    assert peers(tmp_path / "run") == peers(tmp_path / "record") == set()
