@@ -32,6 +32,7 @@ from dyadwatch.stream.publishers.camera.camera_file import (
 from dyadwatch.stream.publishers.camera.estimate import Estimator, Image, Seen
 from dyadwatch.stream.publishers.camera.mediapipe_pose import MediaPipeEstimator
 from dyadwatch.stream.publishers.camera.models import find_model
+from dyadwatch.stream.publishers.camera.quiet import calm_stderr
 from dyadwatch.stream.publishers.camera.video import Video
 
 _Several = Parameter(negative=())
@@ -100,7 +101,8 @@ def calibrate_camera(
                 f"place: {y:.2f} m above the floor at {x:.2f}, {-z:.2f}; floor points fit to {error:.1f} pixels"
             )
     if people is not None:
-        with Video(people) as film, closing(MediaPipeEstimator(find_model(model))) as estimator:
+        bundle = find_model(model)
+        with Video(people) as film, calm_stderr(), closing(MediaPipeEstimator(bundle)) as estimator:
             sights = list(_sights(film, estimator, seconds))
         image_size = film.size
         if file.extrinsics is not None:

@@ -18,6 +18,7 @@ from dyadwatch.stream.publishers.camera.live_camera import LiveCamera
 from dyadwatch.stream.publishers.camera.mediapipe_pose import MediaPipeEstimator
 from dyadwatch.stream.publishers.camera.models import find_model
 from dyadwatch.stream.publishers.camera.preview import Preview
+from dyadwatch.stream.publishers.camera.quiet import calm_stderr
 from dyadwatch.stream.publishers.camera.video import Picture, Video
 from dyadwatch.stream.publishers.camera.watch import Watcher
 from dyadwatch.stream.publishers.live import LiveFrame, Refusals
@@ -104,7 +105,7 @@ def camera(
 
     extra: dict[str, object] = {}
     if video is not None:
-        with Video(video) as film, closing(estimator()) as watching:
+        with Video(video) as film, calm_stderr(), closing(estimator()) as watching:
             watch = watcher(watching, "media")
             shown = None if preview is None else Preview(preview, film.fps, watching.layout)
             frames = (frame for frame, _ in _watched(film.pictures(), watch, shown, film.fps))
@@ -112,7 +113,7 @@ def camera(
             _end(shown)
     else:
         live = LiveCamera(device if device is not None else str(rtsp), source, refusals)
-        with stoppable() as stop, closing(estimator()) as watching:
+        with stoppable() as stop, calm_stderr(), closing(estimator()) as watching:
             watch = watcher(watching, "unix")
             shown = None if preview is None else Preview(preview, 15.0, watching.layout)
             frames = _watched(live.pictures(stop.is_set), watch, shown, None)

@@ -25,6 +25,7 @@ from dyadwatch.stream.publishers.camera.models import find_model
 from dyadwatch.stream.publishers.camera.opencv import opencv
 from dyadwatch.stream.publishers.camera.people import Person
 from dyadwatch.stream.publishers.camera.preview import Preview
+from dyadwatch.stream.publishers.camera.quiet import calm_stderr
 from dyadwatch.stream.publishers.camera.video import Picture, Video
 from dyadwatch.stream.publishers.camera.watch import Watched, Watcher
 from dyadwatch.stream.publishers.live import Refusals
@@ -87,20 +88,21 @@ def camera(
     media, progress = named / "media", Console(stderr=True)
     bundle = find_model(model)
     out: dict[str, Any] = {"machine": describe_machine(), "model": model}
-    if only in (None, "photos"):
-        progress.print("photos")
-        out["photos"] = {name: _photo(media / name, bundle) for name in _PHOTOS}
-    if only in (None, "videos"):
-        for name in _VIDEOS:
-            progress.print(name)
-            annotated = None if pictures is None else pictures / f"{name}.annotated.mp4"
-            out[name] = _followed(media / name, bundle, annotated)
-    if only in (None, "speed"):
-        progress.print("speed, 720p, two people")
-        out["speed"] = _speed(media / _VIDEOS[0], bundle)
-    if only in (None, "distance"):
-        progress.print(f"distance, {SCENE}")
-        out["distance"] = distance_errors(media, bundle, frames, calibrate_frames)
+    with calm_stderr():
+        if only in (None, "photos"):
+            progress.print("photos")
+            out["photos"] = {name: _photo(media / name, bundle) for name in _PHOTOS}
+        if only in (None, "videos"):
+            for name in _VIDEOS:
+                progress.print(name)
+                annotated = None if pictures is None else pictures / f"{name}.annotated.mp4"
+                out[name] = _followed(media / name, bundle, annotated)
+        if only in (None, "speed"):
+            progress.print("speed, 720p, two people")
+            out["speed"] = _speed(media / _VIDEOS[0], bundle)
+        if only in (None, "distance"):
+            progress.print(f"distance, {SCENE}")
+            out["distance"] = distance_errors(media, bundle, frames, calibrate_frames)
     out["bars"] = _bars(out)
     if json:
         sys.stdout.write(msgspec.json.encode(out).decode() + "\n")
