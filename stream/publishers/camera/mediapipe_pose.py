@@ -101,7 +101,9 @@ class MediaPipeEstimator:
             self._welcome_all(self._search.result(), stamp)
             self._search = None
         if self._search is None and (due := self._due(rgb, stamp)):
-            self._search = self._searcher.submit(self._look_into, rgb, due, [f.seen for f in self._followers])
+            self._search = self._searcher.submit(
+                self._look_into, rgb, due, [f.seen for f in self._followers if f.follows]
+            )
             if first:
                 self._welcome_all(self._search.result(), stamp)
                 self._search = None
@@ -118,10 +120,10 @@ class MediaPipeEstimator:
         self._spare, self._followers = [], []
 
     def _follow(self, rgb: Image, stamp: int) -> None:
-        seen = [f.seen for f in self._followers]
+        sure = [(f, f.seen) for f in self._followers if f.follows]  # the others may be of one person, or of nobody
         looks = [
-            self._pool.submit(f.look, rgb, stamp, self._image, [*seen[:k], *seen[k + 1 :]])
-            for k, f in enumerate(self._followers)
+            self._pool.submit(f.look, rgb, stamp, self._image, [seen for other, seen in sure if other is not f])
+            for f in self._followers
         ]
         for look in looks:
             look.result()
@@ -198,21 +200,21 @@ class _Follower:
         self.at = stamp - 1
         self._key = key
         self._box: Box | None = None
-        self._follows = False
+        self.follows = False
 
     def look(self, rgb: Image, stamp: int, wrap: Callable[[Image], Any], others: Sequence[Seen]) -> None:
         """Looks into a part with room around the person, but hides the neighbours: what is farther off and, while
         nobody is followed yet, everybody else who is."""
         height, width = rgb.shape[:2]
         box = self._box = steady(self._box, self.seen, width, height)
-        room = _ROOM if self._follows else _FIRST_ROOM
+        room = _ROOM if self.follows else _FIRST_ROOM
         pixels = hide(cut(rgb, box), box, around(self.seen, width, height, room))
-        if not self._follows:
+        if not self.follows:
             paint_over(pixels, box, others)
-        self._follows = False
+        self.follows = False
         for seen in _seen(self.video.look(wrap(pixels), stamp), box, self._key):
             if goes_on(self.seen, seen):
-                self.seen, self.at, self._follows = seen, stamp, True
+                self.seen, self.at, self.follows = seen, stamp, True
             else:  # the neighbour: the landmarker would stay with them
                 self.video.forget(wrap)
 
