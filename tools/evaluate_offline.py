@@ -125,9 +125,9 @@ def _usable(path: Path, request: Request) -> Dataset:
 
 
 def _part(request: Request, data: Dataset, protocol: str, ablation: bool) -> Part:
-    fold = folds_of(data)[0].name if request.quick else ""
+    folds = [f.name for f in folds_of(data)] if request.quick or ablation else []
     settings = Settings(
-        **chosen_settings(request.settings, protocol, quick=request.quick, ablation=ablation, fold=fold)
+        **chosen_settings(request.settings, protocol, quick=request.quick, ablation=ablation, folds=folds)
     )
     if ablation:
         if request.quick and protocol == "broken-pairs":
@@ -179,9 +179,12 @@ def _about(part: Part, request: Request) -> list[str]:
     ]
     if part.ablation:
         options = settings.train_options(0)
+        epochs = {v.get("epochs", options.epochs) for v in settings.variants.values() if v.get("recipe") == "paper"}
         about.append(
-            f"Every variant learns {options.steps} steps where it has an encoder to train; the paper recipe "
-            f"{options.epochs} epochs. The row {next(iter(settings.variants))} is the default recipe, with the same."
+            f"Every variant learns {options.steps} steps where it has an encoder to train"
+            + "".join(f"; the paper recipe {n} epochs" for n in epochs)
+            + (f"; tested on {' and '.join(settings.folds)}" if settings.folds and not request.quick else "")
+            + f". The row {next(iter(settings.variants))} is the default recipe, with the same."
         )
     return about
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -64,20 +64,24 @@ class Report:
         return json.dumps(self.document, indent=1, allow_nan=False) + "\n"
 
 
-def chosen_settings(given: dict[str, Any], protocol: str, *, quick: bool, ablation: bool, fold: str) -> dict[str, Any]:
+def chosen_settings(
+    given: dict[str, Any], protocol: str, *, quick: bool, ablation: bool, folds: Sequence[str]
+) -> dict[str, Any]:
     """Settings of an evaluation: what was given goes before what a quick run or an ablation changes.
 
     Arguments:
-        fold: the only one that a quick run tests.
+        folds: of the data; a quick run tests the first, an ablation the first two.
     """
     less: dict[str, Any] = {}
     train: dict[str, Any] = {}
     if ablation:
-        from dyadwatch.core.evaluation.ablation import DRAWS, SEEDS, STEPS
+        from dyadwatch.core.evaluation.ablation import DRAWS, FOLDS, SEEDS, STEPS
 
         less, train = {"seeds": SEEDS, "draws": DRAWS}, {"steps": STEPS}
+        if len(folds) > FOLDS:
+            less["folds"] = tuple(folds[:FOLDS])
     if quick:
-        less |= _QUICK | {"folds": (fold,)}
+        less |= _QUICK | {"folds": tuple(folds[:1])}
         train |= {"steps": QUICK_STEPS, "max_minutes": QUICK_MINUTES}
         if ablation:
             train |= _QUICK_ABLATION

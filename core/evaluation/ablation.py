@@ -7,8 +7,8 @@ from typing import Any
 
 from dyadwatch.core.evaluation.model import MODEL
 
-# All variants learn alike, and less than a model for use, and see one draw of the test: they are many.
-STEPS, SEEDS, DRAWS = 300, 1, 1
+# All variants learn alike, and less than a model for use, and see one draw of the test or two folds: they are many.
+STEPS, SEEDS, DRAWS, FOLDS = 300, 1, 1, 2
 
 # The published ablations: Tables II (position), III (DREM) and V (sharing). The default is synchronised, with both.
 _PUBLISHED: dict[str, dict[str, Any]] = {

@@ -105,10 +105,12 @@ def test_every_option_is_explained() -> None:
 
 def test_what_is_given_goes_before_what_a_quick_run_or_an_ablation_changes() -> None:
     def of(given: dict, protocol: str = "one-class", *, quick: bool = False, ablation: bool = False) -> dict:
-        return chosen_settings(given, protocol, quick=quick, ablation=ablation, fold="fold1")
+        return chosen_settings(given, protocol, quick=quick, ablation=ablation, folds=("fold1", "fold2"))
 
     assert of({"fps": 10.0}) == {"fps": 10.0, "train": {}}
     assert of({}, ablation=True) == {"seeds": 1, "draws": 1, "train": {"steps": 300}}
+    many = chosen_settings({}, "one-class", quick=False, ablation=True, folds=("a", "b", "c"))
+    assert many["folds"] == ("a", "b")
     assert of({"seeds": 2, "train": {"steps": 7}}, ablation=True) == {"seeds": 2, "draws": 1, "train": {"steps": 7}}
     quick = of({"draws": 4, "train": {"steps": 7}}, "broken-pairs", quick=True, ablation=True)
     assert (quick["seeds"], quick["draws"], quick["folds"]) == (1, 4, ("fold1",))
@@ -191,7 +193,8 @@ def test_all_is_one_document_with_a_summary(collection: Path, tmp_path: Path, mo
     assert "| broken pairs, mean of six kinds | handovers |" in text
     assert "| one-class, mean of categories | pairs |" in text
     assert "| few-shot, 5 clips, unseen category | pairs |" in text
-    assert text.count("Every variant learns 2 steps where it has an encoder to train; the paper recipe 2 epochs.") == 2
+    assert text.count("Every variant learns 2 steps where it has an encoder to train") == 2
+    assert text.count("; the paper recipe 2 epochs. The row dyadwatch is the default recipe") == 1
     assert [p["protocol"] for p in documents[0]["parts"]] == ["broken-pairs", "broken-pairs", "one-class", "few-shot",
                                                               "one-class"]  # fmt: skip
     assert [p["from_cache"] for p in documents[1]["parts"]] == [len(p["jobs"]) for p in documents[1]["parts"]]

@@ -28,7 +28,7 @@ from dyadwatch.tools.live import free_address
 
 DYADWATCH = [sys.executable, "-m", "dyadwatch.tools.main"]
 # Low enough that a few seconds hold several events.
-SETTINGS = ["--set", "alarm.raise_at=1.2", "--set", "alarm.clear_at=0.8", "--set", "alarm.hold_s=0.5"]
+SETTINGS = ["--set", "alarm.raise_at=0.8", "--set", "alarm.clear_at=0.5", "--set", "alarm.hold_s=0.5"]
 NS = 10**9
 
 
@@ -43,7 +43,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Half a minute of two people, as `dyadwatch record` would have written it."""
     path = tmp_path_factory.mktemp("recordings") / "two.mcap"
     file = RecordingFile(path, About(run="5"))
-    for f in make_scenario(5, 2, duration_s=30.0, room_m=3.0).frames(30.0, source="hall", start_ns=1_700_000_000 * NS):
+    for f in make_scenario(7, 2, duration_s=30.0, room_m=3.0).frames(30.0, source="hall", start_ns=1_700_000_000 * NS):
         file.parts("pose.hall", encode_pose(replace(f, epoch=1)), f.stamp, f.stamp, f.seq)
     file.close()
     return path
