@@ -1,11 +1,14 @@
-"""Counts of what was dropped or refused, by source and reason, from any thread."""
+"""Counts of what was dropped or refused, by source and reason, and who was refused of late; from any thread."""
 
 from __future__ import annotations
 
 import threading
+import time
 from collections import Counter
+from collections.abc import Callable
 
 OTHERS = "_others"
+_REFUSED = 64  # names remembered of those that were refused last
 
 
 class Counters:
@@ -14,9 +17,12 @@ class Counters:
     Arguments:
         max_sources: sources counted by name; what further ones do is put down to `_others`, so that made-up
             names cannot fill the memory. Too low, and real sources lose their own row in the status.
+        clock: seconds that only go forward.
     """
 
-    def __init__(self, max_sources: int = 1024) -> None:
+    def __init__(self, max_sources: int = 1024, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._refused: dict[str, tuple[str, float]] = {}
         self._max_sources = max_sources
         self._lock = threading.Lock()
         self._counts: dict[str, Counter[str]] = {}
@@ -30,6 +36,20 @@ class Counters:
                     source = OTHERS
                 row = self._counts.setdefault(source, Counter())
             row[reason] += n
+
+    def refuse(self, claimed: str, reason: str) -> None:
+        """Remembers that a message was refused, under the name that it claims; counts nothing."""
+        with self._lock:
+            self._refused.pop(claimed, None)  # the order of the dict is that of the last refusals
+            self._refused[claimed] = (reason, self._clock())
+            if len(self._refused) > _REFUSED:
+                del self._refused[next(iter(self._refused))]
+
+    def refused(self, within_s: float) -> dict[str, str]:
+        """Claimed name -> reason of the last refusal, of those refused in the last `within_s`; by name."""
+        with self._lock:
+            since = self._clock() - within_s
+            return {name: reason for name, (reason, at) in sorted(self._refused.items()) if at >= since}
 
     def of(self, source: str) -> dict[str, int]:
         """Counts of one source by reason; empty for a source that never was counted."""

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable
 
 from dyadwatch.stream.counters import OTHERS
 
+_NUMBER = re.compile(r"-?\d[\d.]*(?:e[+-]?\d+)?")
+
 
 class LimitedLog:
-    """Warnings of (source, reason), each kind at most once in `every_s`.
+    """Warnings of (source, reason), each kind at most once in `every_s`; a text that is new to its kind at once.
+
+    Texts that differ in numbers only are one: a body of 1700 m and one of 1701 m are the same mistake.
 
     Arguments:
         logger: where they go.
@@ -19,6 +24,7 @@ class LimitedLog:
             the log; higher: the reverse. Never changes what is counted.
         max_kinds: kinds remembered; further ones share one line per reason, so that made-up names cannot fill
             memory or log.
+        max_texts: texts of a kind that are told at once; further ones wait for the kind's turn.
         clock: seconds that only go forward.
     """
 
@@ -27,11 +33,13 @@ class LimitedLog:
         logger: logging.Logger,
         every_s: float = 30.0,
         max_kinds: int = 1024,
+        max_texts: int = 4,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._logger = logger
         self._every_s = every_s
         self._max_kinds = max_kinds
+        self._max_texts = max_texts
         self._clock = clock
         self._lock = threading.Lock()
         self._kinds: dict[tuple[str, str], _Kind] = {}
@@ -46,10 +54,13 @@ class LimitedLog:
                 if len(self._kinds) >= self._max_kinds:
                     key = (OTHERS, reason)
                 kind = self._kinds.setdefault(key, _Kind(due=now))
-            if now < kind.due:
+            fresh = kind.is_fresh(text, self._max_texts)
+            if now < kind.due and not fresh:
                 kind.left_out += 1
                 return
-            left_out, kind.left_out, kind.due = kind.left_out, 0, now + self._every_s
+            left_out = 0
+            if now >= kind.due:
+                left_out, kind.left_out, kind.due = kind.left_out, 0, now + self._every_s
         if left_out:
             text = f"{text} ({left_out} more like it since the last line)"
         self._logger.warning("%s: %s: %s", source, reason, text)
@@ -65,10 +76,20 @@ class LimitedLog:
 
 
 class _Kind:
-    """When the next line of a kind may be told, and how many were left out since the last one."""
+    """When the next line of a kind may be told, how many were left out since the last one, which texts were told."""
 
-    __slots__ = ("due", "left_out")
+    __slots__ = ("_told", "due", "left_out")
 
     def __init__(self, due: float) -> None:
         self.due = due
         self.left_out = 0
+        self._told: set[int] = set()
+
+    def is_fresh(self, text: str, most: int) -> bool:
+        """Whether a text is one of the first `most` of its kind and was not told before; from now on it was."""
+        if len(self._told) >= most:
+            return False
+        mark = hash(_NUMBER.sub("#", text))
+        fresh = mark not in self._told
+        self._told.add(mark)
+        return fresh

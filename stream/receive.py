@@ -17,6 +17,7 @@ from dyadwatch.stream.pipeline import DETECTOR
 from dyadwatch.stream.wire import topic_source
 
 _log = logging.getLogger(__name__)
+_MAX_STRANGERS = 64  # names of senders without a good message that have log lines of their own
 
 
 class Sent(Protocol):
@@ -73,6 +74,7 @@ class Receiver(Generic[T]):
         self._counters = counters
         self._known = known
         self._refusals = LimitedLog(_log)
+        self._strangers: set[str] = set()
         self._socket = context.socket(zmq.SUB)
         self._socket.setsockopt(zmq.RCVHWM, 10_000)
         # libzmq hangs up on senders of larger messages; a little above the limit they are refused by name instead.
@@ -97,9 +99,7 @@ class Receiver(Generic[T]):
         except WireError as e:
             if self._tap is not None:
                 self._tap(parts, None, arrived)
-            source = self._blame(parts[0])
-            self._counters.add(source, e.reason)
-            self._refusals.warning(source, e.reason, str(e))
+            self._refuse(parts[0], e)
             return None
         if self._tap is not None:
             self._tap(parts, frame, arrived)
@@ -114,9 +114,20 @@ class Receiver(Generic[T]):
         self._socket.close()
         self._refusals.flush()
 
-    def _blame(self, topic: bytes) -> str:
+    def _refuse(self, topic: bytes, error: WireError) -> None:
+        """Counts a refusal, and tells of it under the name that the topic claims, whoever that may be."""
         try:
-            source = topic_source(topic)
+            claimed = topic_source(topic)
         except WireError:
-            return DETECTOR
-        return source if self._known(source) else DETECTOR
+            self._counters.add(DETECTOR, error.reason)
+            self._refusals.warning(DETECTOR, error.reason, str(error))
+            return
+        known = self._known(claimed)
+        self._counters.add(claimed if known else DETECTOR, error.reason)
+        self._counters.refuse(claimed, error.reason)
+        if known or claimed in self._strangers or len(self._strangers) < _MAX_STRANGERS:
+            if not known:
+                self._strangers.add(claimed)
+            self._refusals.warning(claimed, error.reason, str(error))
+        else:
+            self._refusals.warning(DETECTOR, error.reason, f"from {claimed}: {error}")

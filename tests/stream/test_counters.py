@@ -51,3 +51,25 @@ def test_no_count_is_lost_between_threads() -> None:
     for thread in threads:
         thread.join()
     assert sum(row["late"] for row in counters.snapshot().values()) == 20_000
+
+
+def test_who_was_refused_is_remembered_for_a_while() -> None:
+    now = 100.0
+    counters = Counters(clock=lambda: now)
+    counters.refuse("mm", "version")
+    counters.refuse("mm", "absurd_body")
+    now += 3
+    counters.refuse("cm", "tiny_body")
+    assert list(counters.refused(5.0).items()) == [("cm", "tiny_body"), ("mm", "absurd_body")]
+    now += 2.5
+    assert counters.refused(5.0) == {"cm": "tiny_body"}
+    assert counters.snapshot() == {}
+
+
+def test_of_many_made_up_names_the_last_are_remembered() -> None:
+    counters = Counters()
+    for i in range(1000):
+        counters.refuse(f"s{i:03}", "version")
+        counters.refuse("real", "absurd_body")
+    assert counters.refused(60.0) == {"real": "absurd_body"} | {f"s{i}": "version" for i in range(937, 1000)}
+    assert len(counters._refused) == 64

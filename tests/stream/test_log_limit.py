@@ -69,3 +69,20 @@ def test_flush_tells_the_rest_once(limited: LimitedLog, caplog: pytest.LogCaptur
     limited.flush()
     limited.flush()
     assert lines(caplog) == ["hall: late: 1 more since the last line"]
+
+
+def test_a_new_text_of_a_kind_is_told_at_once_up_to_a_bound(
+    limited: LimitedLog, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    for text in ("no seq", "no seq", "no stamp", "no shape", "no seq", "no v", "no source"):
+        limited.warning("hall", "bad_key", text)
+    assert lines(caplog) == [f"hall: bad_key: {text}" for text in ("no seq", "no stamp", "no shape", "no v")]
+    clock.now += 10
+    limited.warning("hall", "bad_key", "no stamp")
+    assert lines(caplog) == ["hall: bad_key: no stamp (3 more like it since the last line)"]
+
+
+def test_texts_that_differ_in_numbers_only_are_one(limited: LimitedLog, caplog: pytest.LogCaptureFixture) -> None:
+    for metres in (1710.0, 1711.5, 1.2e9, -3):
+        limited.warning("hall", "absurd_body", f"a person spans {metres:.4g} m")
+    assert lines(caplog) == ["hall: absurd_body: a person spans 1710 m"]
