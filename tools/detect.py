@@ -19,6 +19,7 @@ from dyadwatch.core.errors import ClipError
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.words import counted
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.clips import clip_frames
@@ -119,7 +120,8 @@ def detect(
     dropped = pipeline.counters.of(source)
     summary = Console(stderr=True)
     summary.print(
-        f"{len(clips)} clips, {frames} frames, {windows} windows, {events} events in {took:.1f} s "
+        f"{counted(len(clips), 'clip')}, {counted(frames, 'frame')}, {counted(windows, 'window')}, "
+        f"{counted(events, 'event')} in {took:.1f} s "
         f"({span / took:.0f} times real time)" + (f"; dropped: {dropped}" if dropped else "")
     )
     if not windows:

@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from dyadwatch.core.artefact import file_sha256
+from dyadwatch.core.words import counted
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.config_file import set_option
@@ -53,7 +54,8 @@ def detect_recordings(
         console.print(escape(note))
     opened = sum(e.type == "open" for e in told)
     console.print(
-        f"{len(playback.recordings)} files, {rerun.frames} frames, {windows} windows, {opened} events in {took:.1f} s "
+        f"{counted(len(playback.recordings), 'file')}, {counted(rerun.frames, 'frame')}, "
+        f"{counted(windows, 'window')}, {counted(opened, 'event')} in {took:.1f} s "
         f"({rerun.seconds / took:.0f} times real time)"
     )
     _compare(rerun, told, console)
@@ -89,13 +91,15 @@ def _detector(
 
 def _compare(rerun: Rerun, told: Sequence[EventMessage], console: Console) -> None:
     for source, shed in sorted(rerun.shed.items()):
-        console.print(f"{source}: the live run left out {shed} windows for overload; they are scored here")
+        console.print(f"{source}: the live run left out {counted(shed, 'window')} for overload, scored here")
     if not rerun.told:
         return
     missing = Counter(map(encode_json, rerun.told))
     missing.subtract(map(encode_json, told))
     lost, new = sum(n for n in missing.values() if n > 0), -sum(n for n in missing.values() if n < 0)
     if lost or new:
-        console.print(f"of {len(rerun.told)} recorded event messages {lost} did not come again, and {new} are new")
+        console.print(
+            f"of {counted(len(rerun.told), 'recorded event message')} {lost} did not come again, and {new} are new"
+        )
     else:
         console.print(f"all {len(told)} event messages are those of the live run")

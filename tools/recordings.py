@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from cyclopts import App, Parameter
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from dyadwatch.core.clips import Clip, write_clips
 from dyadwatch.core.errors import ConfigError, RecordingError
+from dyadwatch.core.words import counted
 from dyadwatch.stream.config_file import set_option
 from dyadwatch.stream.recordings.about import config_of
 from dyadwatch.stream.recordings.c3d import write_c3d
@@ -46,24 +48,34 @@ def info(paths: list[Path], /, *, json: Annotated[bool, _Flag] = False) -> None:
         sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
         return
     console = Console()
-    console.print(_files(found))
+    for file in found.files:
+        _tell_file(file, console)
     console.print(_sources(found))
     model = f"; scored by {found.model}" if found.model else ""
-    console.print(f"{found.seconds:.1f} s, {found.megabytes:.1f} MB, {found.refused} refused messages{escape(model)}")
+    refused = counted(found.refused, "refused message")
+    console.print(f"{found.seconds:.1f} s, {found.megabytes:.1f} MB, {refused}{escape(model)}", soft_wrap=True)
     for note in found.notes:
-        console.print(escape(note), style="yellow")
+        console.print(escape(note), style="yellow", soft_wrap=True)
 
 
-def _files(found: RecordingInfo) -> Table:
-    table = Table("file", "from", "to", "MB", "closed")
-    for f in found.files:
-        name = escape(Path(f["path"]).name)
-        table.add_row(name, f["from"], f["to"], f"{f['bytes'] / 1e6:.1f}", "yes" if f["whole"] else "no")
-    return table
+def _tell_file(file: Mapping[str, Any], console: Console) -> None:
+    """The path on a line of its own, whole: it is what the next command takes."""
+    console.print(escape(file["path"]), style="bold", soft_wrap=True, highlight=False)
+    closed = "closed" if file["whole"] else "not closed"
+    console.print(f"  {file_span(file['from'], file['to'])}, {file['bytes'] / 1e6:.1f} MB, {closed}", highlight=False)
+
+
+def file_span(first: str | None, last: str | None) -> str:
+    """From when to when, to the second; the date of the end only where it is another day."""
+    if first is None or last is None:
+        return "nothing in it"
+    if not (first.endswith("Z") and last.endswith("Z")):  # a clock that no calendar knows
+        return f"{first} to {last}"
+    return f"{first[:19]} to {last[11:19] if last[:10] == first[:10] else last[:19]} UTC"
 
 
 def _sources(found: RecordingInfo) -> Table:
-    table = Table("source", "frames", "fps", "people", "layout", "runs", "scores", "events")
+    table = Table(Column("source", overflow="fold"), "frames", "fps", "people", "layout", "runs", "scores", "events")
     for name, s in sorted(found.sources.items()):
         figures = (s.frames, f"{s.fps:.1f}", s.people, escape(s.layout), s.runs, s.scores, s.events)
         table.add_row(escape(name), *map(str, figures))
@@ -97,7 +109,7 @@ def cut(
     """
     playback = Playback(paths, from_, to)
     count = copy(playback, out, source)
-    _tell(playback, f"{out}: {count} messages")
+    _tell(playback, f"{out}: {counted(count, 'message')}")
 
 
 @app.command
@@ -115,7 +127,7 @@ def merge(paths: list[Path], /, *, out: Path, source: Annotated[tuple[str, ...],
     """
     playback = Playback(paths)
     count = copy(playback, out, source)
-    _tell(playback, f"{out}: {count} messages of {len(playback.recordings)} files")
+    _tell(playback, f"{out}: {counted(count, 'message')} of {counted(len(playback.recordings), 'file')}")
 
 
 @app.command
@@ -178,8 +190,8 @@ def export(
         written = _write_clips(clips, out) if format == "clips" else _write_c3d(clips, out)
     if json:
         sys.stdout.write(msgspec.json.encode(written).decode() + "\n")
-    what = {"clips": "clips", "csv": "rows", "c3d": "frames", "foxglove": "frames"}[format]
-    _tell(playback, "\n".join(f"{path}: {count} {what}" for path, count in written.items()))
+    what = {"clips": "clip", "csv": "row", "c3d": "frame", "foxglove": "frame"}[format]
+    _tell(playback, "\n".join(f"{path}: {counted(count, what)}" for path, count in written.items()))
 
 
 def _write_clips(clips: list[Clip], out: Path) -> dict[str, int]:

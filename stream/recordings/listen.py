@@ -10,6 +10,7 @@ from pathlib import Path
 
 import zmq
 
+from dyadwatch.core.words import counted
 from dyadwatch.stream.config import RecordOptions, WireOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.pipeline import DETECTOR
@@ -87,7 +88,8 @@ class Listener:
         trouble = "; " + ", ".join(f"{k} {v}" for k, v in sorted(own.items())) if own else ""
         others = f"; refused: {refused}" if refused else ""
         state = "" if self._recorder.state == "on" else f"; {self._recorder.state}"
-        return f"{len(self.frames)} sources, {sum(self.frames.values())} frames{others}{trouble}{state}"
+        came = f"{counted(len(self.frames), 'source')}, {counted(sum(self.frames.values()), 'frame')}"
+        return f"{came}{others}{trouble}{state}"
 
     def _check(self, parts: Sequence[bytes], limits: WireOptions) -> Header:
         header = check_header(parts, limits)

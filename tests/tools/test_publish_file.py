@@ -106,7 +106,7 @@ def test_files_are_published_as_they_are_read(pair: list[Path], dyadwatch: Calla
 def test_detect_reads_the_same_files(pair: list[Path], dyadwatch: Callable[..., Ran]) -> None:
     ran = dyadwatch("detect", *pair, *FLAGS, "--file-fps", "25", "--json", "--scores")
     assert ran.returncode == 0, ran.stderr
-    assert "1 clips, 75 frames," in ran.stderr
+    assert "1 clip, 75 frames," in ran.stderr
     scores = [json.loads(line) for line in ran.stdout.splitlines()]
     assert len(scores) >= 3
     assert {tuple(s["pair"]) for s in scores} == {("c0-0", "c0-1")}
@@ -116,7 +116,7 @@ def test_real_bones_are_read_by_detect(shared_data: Path, dyadwatch: Callable[..
     bones = shared_data / "native_samples" / "CMU_18_01_single_person.bvh"
     ran = dyadwatch("detect", bones, bones, "--units", "0.0564")
     assert ran.returncode == 0, ran.stderr
-    assert "1 clips, 303 frames," in ran.stderr
+    assert "1 clip, 303 frames," in ran.stderr
 
 
 def test_train_keeps_a_rate_of_its_own(pair: list[Path], dyadwatch: Callable[..., Ran]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from dyadwatch.stream.wire import encode_pose
 from dyadwatch.tools.benchmarks.recordings import measure_kills, measure_recording, measure_rerun
 from dyadwatch.tools.files import select_sets
 from dyadwatch.tools.live import free_address
+from dyadwatch.tools.recordings import file_span
 
 DYADWATCH = [sys.executable, "-m", "dyadwatch.tools.main"]
 # Low enough that a few seconds hold several events.
@@ -126,12 +128,34 @@ def test_record_keeps_what_a_loop_replays_under_another_name_and_clock(recording
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=30)
     assert process.returncode == 0
-    assert "1 sources, " in said.splitlines()[-1]
+    assert said.splitlines()[-1].startswith("1 source, ")
     heads = list(Playback([out]).received())
     assert {e.source for e in heads} == {"yard"}
     assert began < heads[0].stamp < heads[0].log_time + NS
     info = json.loads(dyadwatch("recordings", "info", out, "--json").stdout)
     assert info["sources"]["yard"]["runs"] >= 2
+
+
+def test_info_tells_the_whole_path_and_short_times_at_any_width(recording: Path, tmp_path: Path) -> None:
+    path = tmp_path / f"{'dyadwatch_20231114T221320Z_' * 3}0001.mcap"
+    path.write_bytes(recording.read_bytes())
+    told = dyadwatch("recordings", "info", path).stdout.splitlines()
+    assert told[0] == str(path)
+    assert re.fullmatch(r"  2023-11-14 22:13:20 to 22:13:49 UTC, \d\.\d MB, closed", told[1])
+    assert told[-1].startswith("30.0 s, ")
+    assert told[-1].endswith(" MB, 0 refused messages")
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "text"),
+    [
+        ("2023-11-14 23:59:58.100Z", "2023-11-15 00:01:00.900Z", "2023-11-14 23:59:58 to 2023-11-15 00:01:00 UTC"),
+        ("9223372036854775807 ns", "9223372036854775807 ns", "9223372036854775807 ns to 9223372036854775807 ns"),
+        (None, None, "nothing in it"),
+    ],
+)
+def test_times_of_a_file(first: str | None, last: str | None, text: str) -> None:
+    assert file_span(first, last) == text
 
 
 def test_cut_export_and_train_on_a_recording(recording: Path, tmp_path: Path) -> None:
