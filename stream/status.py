@@ -20,6 +20,8 @@ _log = logging.getLogger(__name__)
 _NS = 1_000_000_000
 _OVERLOAD_S = 5.0  # a source that lost windows this recently counts as blind for overload
 _USELESS_S = 2.0  # frames that come for so long without being of use make a source blind
+_REFUSED_S = 5.0  # a refusal this recent says that somebody sends what is of no use
+_NAMES = 3  # names told of those who are refused
 _RATE_BLEND = 0.1
 
 
@@ -137,27 +139,31 @@ class StatusBoard:
 
     def messages(self) -> list[StatusMessage]:
         """The status of every source, and of the detector itself for what no source can be blamed for."""
-        out = [self._of(source, line) for source, line in list(self._intake.lines.items())]
+        refused = self._counters.refused(_REFUSED_S)
+        out = [self._of(source, line, refused.pop(source, None)) for source, line in list(self._intake.lines.items())]
         own = self._counters.of(DETECTOR)
         recording = self._recording()
         if own or recording or not out:
-            out.append(self._own(own, recording, waiting=not out))
+            out.append(self._own(own, recording, _nothing_usable(refused), waiting=not out))
         return out
 
-    def _of(self, source: str, line: SourceLine) -> StatusMessage:
+    def _of(self, source: str, line: SourceLine, refused: str | None) -> StatusMessage:
         heard = self._beats.get(source, _UNHEARD)
         beat = self._latest(line.group) if isinstance(line, GroupLine) else heard
         dropped = self._counters.of(source)
         silence = time.monotonic_ns() - beat.heard if beat.heard else 0
         blind = line.blind
-        if silence > self._silent:
+        silent = silence > self._silent and refused is None
+        if refused is not None and (silence > self._silent or not beat.heard):
+            blind = _nothing_usable({source: refused})
+        elif silent:
             blind = f"source silent for {silence / _NS:.0f} s"
         elif self._sheds(source, dropped.get("shed_overload", 0)):
             blind = "overload: windows are shed"
         elif blind is None and beat.heard - beat.used > _USELESS_S * _NS:
             blind = f"no usable frame for {(beat.heard - beat.used) / _NS:.0f} s, see dropped"
         warnings = self._warnings(source, line)
-        state = "silent" if silence > self._silent else "blind" if blind else "watching"
+        state = "silent" if silent else "blind" if blind else "watching"
         return StatusMessage(
             source=source,
             state=state,
@@ -201,12 +207,15 @@ class StatusBoard:
         self._shed[source] = (shed, at)
         return at > 0 and now - at < _OVERLOAD_S * _NS
 
-    def _own(self, dropped: dict[str, int], recording: str | None, *, waiting: bool) -> StatusMessage:
-        nothing = "nothing usable has come yet, see dropped" if dropped else "no source has sent anything yet"
+    def _own(
+        self, dropped: dict[str, int], recording: str | None, blind: str | None, *, waiting: bool
+    ) -> StatusMessage:
+        if waiting and blind is None:
+            blind = "nothing usable has come yet, see dropped" if dropped else "no source has sent anything yet"
         return StatusMessage(
             source=DETECTOR,
-            state="blind" if waiting else "watching",
-            blind=nothing if waiting else None,
+            state="watching" if blind is None else "blind",
+            blind=blind,
             fps=0.0,
             people=0,
             pairs=0,
@@ -221,3 +230,12 @@ class StatusBoard:
             provider=self._provider,
             recording=recording,
         )
+
+
+def _nothing_usable(refused: dict[str, str]) -> str | None:
+    """Who sends what is refused, and why, in words; None for nobody."""
+    if not refused:
+        return None
+    names = [f"{source}: {reason}" for source, reason in refused.items()]
+    more = len(names) - _NAMES
+    return f"nothing usable from {', '.join(names[:_NAMES])}" + (f", and {more} more" if more > 0 else "")

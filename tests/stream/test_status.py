@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config, LivenessOptions
+from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.messages import StatusMessage, encode_json
-from dyadwatch.stream.pipeline import Pipeline
+from dyadwatch.stream.pipeline import DETECTOR, Pipeline
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.status import Heartbeat, StatusBoard
 
@@ -124,3 +125,42 @@ def test_what_a_source_warns_of_is_told_for_as_long_as_it_does(
     assert b'"warnings":["assumed_field_of_view"]' in encode_json(watched.status())
     watched.hear(frame(1, [person(0)]), 0.0)
     assert watched.status().warnings == ()
+
+
+def test_who_sends_only_what_is_refused_is_named_for_as_long_as_that_goes_on(
+    scorer: Scorer, frame: Frame, person: Person
+) -> None:
+    watched, now = Watched(scorer), 1000.0
+    counters = watched.pipeline.counters = Counters(clock=lambda: now)
+    watched.board = StatusBoard(
+        watched.pipeline.intake, watched.pipeline.judge, counters, LivenessOptions(), "tiny 1", "CPU"
+    )
+    counters.add(DETECTOR, "absurd_body")
+    counters.refuse("mm", "absurd_body")
+    assert (watched.status().state, watched.status().blind) == ("blind", "nothing usable from mm: absurd_body")
+    watched.hear(frame(0, [person(0)]), 0.0)
+    good, own = watched.board.messages()
+    assert (good.source, good.blind) == ("hall", "one person in view")
+    assert (own.source, own.state, own.blind) == (DETECTOR, "blind", "nothing usable from mm: absurd_body")
+    for name in ("a", "b", "c", "hall"):
+        counters.refuse(name, "version")
+    good, own = watched.board.messages()
+    assert good.blind == "one person in view"  # a message now and then does not make a source useless
+    assert own.blind == "nothing usable from a: version, b: version, c: version, and 1 more"
+    now += 5.1
+    _, own = watched.board.messages()
+    assert (own.state, own.blind) == ("watching", None)
+
+
+def test_nothing_usable_yet_without_a_name_points_to_what_was_dropped(watched: Watched) -> None:
+    watched.pipeline.counters.add(DETECTOR, "bad_topic")
+    assert watched.status().blind == "nothing usable has come yet, see dropped"
+
+
+def test_a_source_that_sends_only_what_is_refused_by_now_is_not_silent(
+    watched: Watched, frame: Frame, person: Person
+) -> None:
+    watched.hear(frame(0, [person(0)]), 60.0)
+    assert watched.status().state == "silent"
+    watched.pipeline.counters.refuse("hall", "absurd_body")
+    assert (watched.status().state, watched.status().blind) == ("blind", "nothing usable from hall: absurd_body")
