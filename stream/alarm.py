@@ -16,6 +16,7 @@ from dyadwatch.stream.pairs import Pair
 from dyadwatch.stream.scorer import Score
 
 _NS = 1_000_000_000
+CALM_AGAIN = "calm again"  # the one reason of a close after which the pair goes on
 
 
 class State(Enum):
@@ -136,7 +137,7 @@ class AlarmDesk:
         if is_open and not was_open:
             return [self._tell("open", window, alarm, now, "score above raise_at")]
         if was_open and not is_open:
-            return [self._tell("close", window, alarm, now, "calm again")]
+            return [self._tell("close", window, alarm, now, CALM_AGAIN)]
         if is_open and now - alarm.told >= self._update:
             return [self._tell("update", window, alarm, now, "still going on")]
         return []

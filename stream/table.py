@@ -6,7 +6,7 @@ import io
 import re
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -15,8 +15,10 @@ from rich.table import Table
 from rich.text import Text
 
 from dyadwatch.core.pose import TrackId
+from dyadwatch.stream.alarm import CALM_AGAIN
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage
 
+_TENTH = 100_000_000  # ns; stamps are told cut to it, and times between them are those between what is told
 _NS = 1_000_000_000
 _STALE_S = 3.0  # a pair not scored for so long leaves the table
 _BAR = 24
@@ -27,8 +29,8 @@ _STYLES = {"watching": "green", "blind": "yellow", "silent": "red"}
 def clock_time(stamp: int, clock: str) -> str:
     """A stamp as people read it: local time of day for unix time, seconds for any other clock."""
     if clock == "unix":
-        return time.strftime("%H:%M:%S", time.localtime(stamp / _NS)) + f".{stamp // 100_000_000 % 10}"
-    return f"{stamp / _NS:.1f} s"
+        return time.strftime("%H:%M:%S", time.localtime(stamp / _NS)) + f".{stamp // _TENTH % 10}"
+    return f"{stamp // _TENTH / 10:.1f} s"
 
 
 def event_line(event: EventMessage) -> Text:
@@ -38,8 +40,10 @@ def event_line(event: EventMessage) -> Text:
     line.append(f"{event.type.upper():6}", style)
     line.append(f" {event.source}  {event.pair[0]} + {event.pair[1]}  ")
     if event.type == "close":
-        lasted = ((event.end or event.stamp) - event.start) / _NS
-        line.append(f"after {lasted:.1f} s ({event.reason}), peak {event.peak_score:.1f}")
+        end = event.stamp if event.end is None else event.end
+        first, last = clock_time(event.start, event.clock), clock_time(end, event.clock)
+        lasted = (end // _TENTH - event.start // _TENTH) / 10
+        line.append(f"from {first} to {last}, {lasted:.1f} s ({event.reason}), peak {event.peak_score:.1f}")
     else:
         line.append(f"score {event.peak_score:.1f}  {event.explanation}")
     return line
@@ -86,7 +90,11 @@ class Board:
         """Takes note of messages, in order."""
         now = time.monotonic()
         # The status of all sources is told at once; a source that is not in it is gone.
-        self._status = {m.source: m for m in messages if isinstance(m, StatusMessage)} or self._status
+        told = {m.source: m for m in messages if isinstance(m, StatusMessage)}
+        if told:
+            self._status = told
+            here = {source for source, m in told.items() if m.state != "silent"}
+            self._drop_scores([key for key in list(self._scores) if key[0] not in here])
         for m in messages:
             if isinstance(m, ScoreMessage):
                 self._scores[m.source, m.pair] = (m, now)
@@ -94,6 +102,16 @@ class Board:
                 if m.type != "update":
                     self._events.append(m)
                 (self._open.discard if m.type == "close" else self._open.add)((m.source, m.pair))
+                if m.type == "close" and m.reason != CALM_AGAIN:
+                    self._drop_scores([(m.source, m.pair)])  # the pair ended with it
+
+    def end(self) -> None:
+        """Drops the scores, for nothing is scored any more."""
+        self._drop_scores(list(self._scores))
+
+    def _drop_scores(self, keys: Iterable[tuple[str, tuple[TrackId, TrackId]]]) -> None:
+        for key in keys:
+            self._scores.pop(key, None)  # the thread that draws may have been faster
 
     def render(self) -> RenderableType:
         """The table as it stands now."""
@@ -147,7 +165,8 @@ class TableSink:
         self.board.take(messages)
 
     def close(self) -> None:
-        """Leaves the last table on the screen."""
+        """Leaves the last table on the screen, without the scores of pairs that are scored no more."""
+        self.board.end()
         self._live.stop()
 
 

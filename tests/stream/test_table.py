@@ -6,9 +6,10 @@ import io
 from pathlib import Path
 
 import msgspec
+import pytest
 from rich.console import Console
 
-from dyadwatch.stream.messages import EventMessage, ScoreMessage, StatusMessage
+from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage
 from dyadwatch.stream.table import Board, EventLinesSink, PictureSink, TableSink, clock_time, event_line
 
 S = 1_000_000_000
@@ -75,7 +76,19 @@ def test_an_event_line_says_when_who_and_why() -> None:
     closed = event_line(
         msgspec.structs.replace(EVENT, type="close", end=9 * S, stamp=11 * S, reason="calm again")
     ).plain
-    assert closed == "    11.0 s  CLOSE  hall  1 + visitor  after 4.0 s (calm again), peak 3.2"
+    assert closed == "    11.0 s  CLOSE  hall  1 + visitor  from 5.0 s to 9.0 s, 4.0 s (calm again), peak 3.2"
+
+
+def test_the_times_of_a_close_line_agree_with_how_long_it_says_the_event_lasted() -> None:
+    """Cut to tenths, not rounded: 6.39 s from .29 to .68 are told as the 6.4 s that stand between .2 and .6."""
+    start = 1_700_000_000 * S + 290_000_000
+    event = msgspec.structs.replace(
+        EVENT, type="close", clock="unix", start=start, end=start + 6_390_000_000, stamp=start + 8 * S, reason="lost"
+    )
+    line = event_line(event).plain
+    day = clock_time(start, "unix")[:-4]
+    assert line.endswith(f"  from {day}20.2 to {day}26.6, 6.4 s (lost), peak 3.2")
+    assert line.startswith(f"{day}28.2  CLOSE")
 
 
 def test_event_lines_leave_out_scores_status_and_updates() -> None:
@@ -151,3 +164,38 @@ def test_a_warning_of_a_source_is_seen_in_the_table() -> None:
     console.print(board.render())
     assert isinstance(console.file, io.StringIO)
     assert "WARNING: assumed_field_of_view" in console.file.getvalue()
+
+
+def shown(board: Board) -> str:
+    paper = Console(file=io.StringIO(), width=160, record=True)
+    paper.print(board.render())
+    return paper.export_text()
+
+
+@pytest.mark.parametrize(
+    ("told", "stays"),
+    [
+        ([STATUS], True),
+        ([msgspec.structs.replace(STATUS, state="silent")], False),
+        ([msgspec.structs.replace(STATUS, source="yard")], False),
+        ([EVENT], True),
+        ([msgspec.structs.replace(EVENT, type="close", end=9 * S, reason="calm again")], True),
+        ([msgspec.structs.replace(EVENT, type="close", end=9 * S, reason="end_of_stream")], False),
+        ([msgspec.structs.replace(EVENT, type="close", end=9 * S, reason="lost")], False),
+    ],
+)
+def test_scores_of_pairs_and_sources_that_ended_leave_the_table(told: list[Message], stays: bool) -> None:
+    board = Board(raise_at=2.5)
+    board.take([SCORE])
+    assert "3.20" in shown(board)
+    board.take(told)
+    assert ("3.20" in shown(board)) is stays
+
+
+def test_the_table_that_is_left_on_the_screen_shows_no_scores() -> None:
+    console = Console(file=io.StringIO(), width=160, force_terminal=True)
+    sink = TableSink(console, raise_at=2.5)
+    sink.emit([STATUS, SCORE])
+    sink.close()
+    assert "3.20" not in shown(sink.board)
+    assert "blind: one person in view" in shown(sink.board)

@@ -14,7 +14,7 @@ import zmq
 
 from dyadwatch.core.layouts import LAYOUTS
 from dyadwatch.stream import messages, wire
-from dyadwatch.stream.alarm import Thresholds
+from dyadwatch.stream.alarm import CALM_AGAIN, Thresholds
 from dyadwatch.stream.config import Config, SinkOptions, WireOptions
 from dyadwatch.stream.messages import EventMessage, JointPairPart, ScoreMessage, StatusMessage
 from dyadwatch.stream.reasons import CIRCUMSTANCES, FAULTS, RECORDING
@@ -88,7 +88,7 @@ def test_every_reason_is_documented_and_no_other(page: str, repo_root: Path) -> 
 def test_every_end_of_a_pair_and_blind_reason_is_documented(page: str, repo_root: Path) -> None:
     stream = repo_root / "stream"
     gate, alarm = (stream / "pairs.py").read_text("utf8"), (stream / "alarm.py").read_text("utf8")
-    reasons = {*re.findall(r', "(\w+)"\)', gate), *re.findall(r'now, "([\w ]+)"\)', alarm)}
+    reasons = {*re.findall(r', "(\w+)"\)', gate), *re.findall(r'now, "([\w ]+)"\)', alarm), CALM_AGAIN}
     assert {"lost", "apart", "capped", "calm again", "still going on", "score above raise_at"} <= reasons
     reasons |= {"source_restart", "clock_step", "end_of_stream", "shutdown", "source_forgotten"}
     for reason in reasons:
