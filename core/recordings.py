@@ -91,6 +91,8 @@ def usable_runs(clip: Clip, joint_map: JointMap, fps: float, frames: int) -> tup
     if np.nanmax(np.abs(joints)) > _ABSURD_M:
         return [], f"with joints more than {_ABSURD_M:.0f} m away (not in metres?)"
     joints = resample(close_gaps(joints, round(LONGEST_GAP_S * clip.fps)), clip.fps, fps)
+    if len(joints) < frames:
+        return [], f"shorter than a window of {frames / fps:g} s"
     whole = np.isfinite(joints).all(axis=-1).all(axis=-1).all(axis=-1)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], whole.astype(int), [0]]))).tolist()
     runs = [(a, joints[a:b]) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= frames]

@@ -51,7 +51,8 @@ def thresholds(score: NDArray[np.floating], windows: Windows, hop_s: float) -> d
     hours = float(len(score) * hop_s / 3600)
     evidence = {
         "method": "surprise that held-out normal recordings kept up for half a second: "
-        + ("the highest, plus a margin" if excess == 0 else f"exceeded by {_EXCESS:.1%} of them"),
+        + ("the highest, plus a margin" if excess == 0 else f"exceeded by {_EXCESS:.1%} of them")
+        + (f"; never less than {_LEAST_RAISE:g}, which is what holds here" if raise_at == _LEAST_RAISE else ""),
         "windows": len(score),
         "recordings": len(sustained),
         "hours": round(hours, 4),

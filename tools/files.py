@@ -15,6 +15,7 @@ from dyadwatch.core.errors import ClipError, UnknownFormatError
 from dyadwatch.core.readers.dataset import Dataset, Skipped
 from dyadwatch.core.readers.declared import Axes, Declared
 from dyadwatch.core.readers.read import read_poses
+from dyadwatch.stream.messages import EventMessage
 from dyadwatch.stream.recordings.clips import clip_sets
 from dyadwatch.stream.recordings.playback import Playback, is_recording
 
@@ -122,6 +123,18 @@ def _recorded(paths: Sequence[Path]) -> list[ClipSet]:
     for note in playback.notes:
         sys.stderr.write(f"{note}\n")
     return sets
+
+
+def tell_events(paths: Sequence[Path]) -> None:
+    """A line on standard error where recordings that are taken for normal hold events."""
+    for path in filter(is_recording, paths):
+        said = (e.what for e in Playback([path]).said())
+        opened = sum(isinstance(what, EventMessage) and what.type == "open" for what in said)
+        if opened:
+            sys.stderr.write(
+                f"{path}: {opened} event{'s were' if opened > 1 else ' was'} told while this was recorded; what led to "
+                "that is now taken for normal, unless you cut it out: dyadwatch recordings cut\n"
+            )
 
 
 def tell_skipped(data: Dataset) -> None:

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from dyadwatch.core.errors import CollapseError, MissingExtraError, TrainingError
-from dyadwatch.tools.files import NO_FLAGS, FileFlags, select_sets
+from dyadwatch.tools.files import NO_FLAGS, FileFlags, select_sets, tell_events
 from dyadwatch.tools.learning_flags import AS_IT_IS, LearningFlags
 from dyadwatch.tools.model_files import check_out, write_model, write_report
 from dyadwatch.tools.progress import shown
@@ -70,6 +70,7 @@ def train(
     """
     _check(out, paths, simulated)
     clip_sets = select_sets(paths or [], label, split, flags)  # before the seconds that torch takes to load
+    tell_events(paths or [])
     try:
         import torch
 
@@ -133,7 +134,8 @@ def show(report: Mapping[str, Any], out: Path, page: Path, console: Console) -> 
     rows += [
         ("weights", ", ".join(f"{k} {v:.2f}" for k, v in report["weights"].items())),
         ("alarm raised, cleared at", f"{calibration['raise_at']:.2f}, {calibration['clear_at']:.2f}"),
-        ("  from", f"{evidence['windows']} normal windows held back, {60 * evidence['hours']:.0f} min"),
+        ("  from", f"{evidence['windows']} normal windows, none compared with its own clip"),
+        ("  vouches for", f"at most {evidence['events_per_hour_95']:.0f} false alarms an hour; more time shows more"),
         ("size", f"{out.stat().st_size / 1e6:.2f} MB"),
         ("time", f"{report['minutes']:.1f} min"),
         ("report", str(page)),

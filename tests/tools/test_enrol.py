@@ -272,7 +272,7 @@ class TestRefusals:
         bad = write_clips(tmp_path / "bad", [blind, headless, short, nothing])
         assert self.refusal(tmp_path, base, [bad]) == (
             "none of 2 clips can be enrolled; expected 1 to 20 of 2 s or longer in which both people are seen "
-            "(bad: headless: never shows head; bad: short: without 2 s in which all joints are seen)"
+            "(bad: headless: never shows head; bad: short: shorter than a window of 2 s)"
         )
 
     def test_a_bad_clip_among_good_ones_is_named_and_left_out(
@@ -283,7 +283,7 @@ class TestRefusals:
         enrol(base, [tmp_path / "clips"], out=tmp_path / "new.onnx")
         told = capsys.readouterr()
         assert "skipped" in told.err
-        assert "short: without 2 s in which all joints are seen" in " ".join(told.err.split())
+        assert "short: shorter than a window of 2 s" in " ".join(told.err.split())
         assert "2 / 1" in told.out
 
     def test_layouts(self, base: Path, tmp_path: Path) -> None:

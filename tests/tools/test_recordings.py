@@ -24,7 +24,7 @@ from dyadwatch.stream.recordings.file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.wire import encode_pose
 from dyadwatch.tools.benchmarks.recordings import measure_kills, measure_recording, measure_rerun
-from dyadwatch.tools.files import select_sets
+from dyadwatch.tools.files import select_sets, tell_events
 from dyadwatch.tools.live import free_address
 from dyadwatch.tools.recordings import file_span
 
@@ -80,7 +80,9 @@ def told_live(folder: Path, replay: Callable[[str], Sequence[str | Path]]) -> li
 
 
 @pytest.mark.slow
-def test_replayed_live_and_detected_events_are_the_same(recording: Path, tmp_path: Path) -> None:
+def test_replayed_live_and_detected_events_are_the_same(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     told = told_live(tmp_path / "a", lambda to: ("replay", recording, "--send-to", to, "--speed", "20"))
     assert {e["type"] for e in told} >= {"open", "close"}
     # What the detector recorded, detected without being told how it was set up ...
@@ -97,6 +99,11 @@ def test_replayed_live_and_detected_events_are_the_same(recording: Path, tmp_pat
     assert info["sources"]["hall"]["events"] == sum(e["type"] == "open" for e in told)
     assert (info["sources"]["hall"]["frames"], info["model"], info["notes"]) == (900, "simulated 1", [])
     assert info["ended"] == {"shutdown": 1}
+    # Whoever trains on it is told that it is not all calm.
+    tell_events([tmp_path / "a", recording])
+    opened = sum(e["type"] == "open" for e in told)
+    were = "s were" if opened > 1 else " was"
+    assert capsys.readouterr().err.startswith(f"{tmp_path / 'a'}: {opened} event{were} told while this was recorded")
 
 
 def test_record_keeps_what_a_loop_replays_under_another_name_and_clock(recording: Path, tmp_path: Path) -> None:

@@ -110,9 +110,9 @@ def test_flags_not_given_are_the_defaults_of_training():
 def test_a_collapse_leaves_a_report_and_no_model(clip_folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(paper, "_WATCH_FROM", 1)
     monkeypatch.setattr(paper, "_LEAST_GAP", 1e9)
-    monkeypatch.setattr(options, "TrainOptions", partial(TrainOptions, width=8, units=1, epochs=4))
+    monkeypatch.setattr(options, "TrainOptions", partial(TrainOptions, width=8, units=1))
     out = tmp_path / "talk.onnx"
-    learning = LearningFlags(window_s=0.8, hop=2, recipe="paper", support=40)
+    learning = LearningFlags(window_s=0.8, hop=2, recipe="paper", epochs=4, support=40)
     with pytest.raises(CollapseError, match=r"^collapsed in epoch 3 of 4: "):
         train([clip_folder], out=out, learning=learning, threads=1)
     page = out.with_suffix(".report.html")
@@ -127,7 +127,7 @@ def test_a_clip_may_be_called_anything(name, tmp_path):
     report = {
         "clips": 5, "skipped_clips": 1, "skipped": {"without person 1": [name]}, "hours": 0.1, "windows": 9,
         "broken_pairs_mean": {"neighbours": 0.7, "flow": None}, "weights": {"neighbours": 1.0}, "minutes": 0.1,
-        "calibration": {"raise_at": 2.5, "clear_at": 1.5, "evidence": {"windows": 9, "hours": 0.1}},
+        "calibration": {"raise_at": 2.5, "clear_at": 1.5, "evidence": {"windows": 9, "events_per_hour_95": 30.0}},
     }  # fmt: skip
     out = tmp_path / "m.onnx"
     out.write_bytes(b"0")

@@ -59,7 +59,7 @@ def millimetres(joints):
     ("bad", "reason"),
     [
         (still(0, clip_id="bad"), "of zero length"),
-        (still(9, clip_id="bad"), "without 1 s in which all joints are seen"),
+        (still(9, clip_id="bad"), "shorter than a window of 1 s"),
         (spoilt(lose_person), "without person 1"),
         (spoilt(lose_joint), "that never show left_wrist"),
         (spoilt(blink), "without 1 s in which all joints are seen"),
@@ -81,8 +81,8 @@ def test_too_few_says_how_many_and_what_to_do():
     with pytest.raises(TrainingError) as caught:
         prepare([some(*good(3), still(4, clip_id="bad"))], OPTIONS)
     assert str(caught.value) == (
-        "3 usable clips; expected at least 5 clips of 1 s or longer, or 100 s of one recording (skipped: 1 without "
-        "1 s in which all joints are seen, such as bad); record more normal behaviour, or shorten the window"
+        "3 usable clips; expected at least 5 clips of 1 s or longer, or 100 s of one recording (skipped: 1 shorter "
+        "than a window of 1 s, such as bad); record more normal behaviour, or shorten the window"
     )
 
 

@@ -29,6 +29,12 @@ def test_few_recordings_a_margin_above_the_highest(recordings):
     assert given["evidence"]["recordings_above_raise"] == 0
 
 
+def test_what_is_set_where_nothing_came_near_says_so():
+    given = thresholds(levels(np.linspace(0.1, 0.7, 10)), windows(10, 5), hop_s=0.2)
+    assert given["raise_at"] == 2.5
+    assert given["evidence"]["method"].endswith("plus a margin; never less than 2.5, which is what holds here")
+
+
 @pytest.mark.parametrize(("recordings", "above"), [(200, 1), (399, 1), (400, 2), (1000, 5)])
 def test_of_many_recordings_one_in_200_may_exceed(recordings, above):
     heights = np.linspace(1, 10, recordings)
