@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.stream.publishers.camera.estimate import Image, Seen
-from dyadwatch.stream.publishers.camera.opencv import opencv
 
 _SURE = 0.5  # joints less visible than this say little of where a person is
 _ENOUGH = 5  # joints
-_BARELY = 0.3
-_GREY = (114, 114, 114)
-_FLESH = 0.12  # of the size of a person: as thick as a line along their outermost joints must be to cover them
+_GREY = 114
 _SMALL = 96  # pixels: no part need be smaller
 
 
@@ -69,6 +65,12 @@ def around(seen: Seen, width: int, height: int, margin: float = 1.5) -> Box:
     return Box(int(x), int(y), int(size[0]), int(size[1]))
 
 
+def square(box: Box) -> Box:
+    """The square with the same middle and the longer side."""
+    side = max(box.width, box.height)
+    return Box(box.x + (box.width - side) // 2, box.y + (box.height - side) // 2, side, side)
+
+
 def steady(box: Box | None, seen: Seen, width: int, height: int) -> Box:
     """A square part of the image with a person in its middle: the same as before for as long as that will do.
 
@@ -118,29 +120,11 @@ def cut(image: Image, box: Box) -> Image:
 
 def hide(pixels: Image, box: Box, shown: Box) -> Image:
     """The pixels of `box`, grey where they are not in `shown`: black would be as an edge of the image."""
-    out = np.full_like(pixels, _GREY[0])
+    out = np.full_like(pixels, _GREY)
     x0, y0 = max(shown.x - box.x, 0), max(shown.y - box.y, 0)
     x1, y1 = x0 + shown.width, y0 + shown.height
     out[y0:y1, x0:x1] = pixels[y0:y1, x0:x1]
     return out
-
-
-def paint_over(pixels: Image, box: Box, people: Iterable[Seen]) -> None:
-    """Makes people grey where they are seen, so that whoever stands close to them is found and not they again.
-
-    Arguments:
-        pixels: of `box`; changed.
-        box: part of the image.
-        people: in the same image.
-    """
-    cv2 = opencv()
-    for seen in people:
-        points = seen.image[seen.visibility >= _BARELY]
-        if len(points) < _ENOUGH:
-            continue
-        hull = cv2.convexHull(np.rint(points - (box.x, box.y)).astype(np.int32))
-        cv2.fillConvexPoly(pixels, hull, _GREY)
-        cv2.polylines(pixels, [hull], True, _GREY, max(2, int(_FLESH * _size(points))))
 
 
 def cut_off(image: NDArray[np.float64], box: Box, width: int, height: int, slack: float = 0.08) -> bool:
@@ -162,21 +146,23 @@ def apart(a: Seen, b: Seen) -> float:
     """How far two poses are apart: mean distance of the joints both see, in sizes of the larger."""
     both = np.minimum(a.visibility, b.visibility) >= _SURE
     chosen = both if both.sum() >= _ENOUGH else np.ones_like(both)
-    size = max(_size(a.image[chosen]), _size(b.image[chosen]), 1.0)
+    size = max(extent(a.image[chosen]), extent(b.image[chosen]), 1.0)
     return float(np.linalg.norm(a.image[chosen] - b.image[chosen], axis=1).mean() / size)
 
 
-def goes_on(before: Seen, now: Seen, jump: float = 0.3, growth: float = 1.6) -> bool:
-    """Whether a pose is the same person an image later: near and about as large.
+def goes_on(before: Seen, now: Seen, after_s: float, growth: float = 1.6) -> bool:
+    """Whether a pose is the same person a little later: near and about as large.
 
     Arguments:
-        before, now: poses of two images that follow each other.
-        jump: in sizes of the person. Larger, and a follower goes over to the neighbour.
+        before, now: poses of two images.
+        after_s: seconds between them. Joints may move by 0.1 sizes, which is error, and 3.5 sizes a second, never by
+            more than 0.35: further, and a follower goes over to the neighbour.
         growth: of what both poses see, larger or smaller by this factor.
     """
     both = np.minimum(before.visibility, now.visibility) >= _SURE
     chosen = both if both.sum() >= _ENOUGH else np.ones_like(both)
-    a, b = max(_size(before.image[chosen]), 1.0), max(_size(now.image[chosen]), 1.0)
+    a, b = max(extent(before.image[chosen]), 1.0), max(extent(now.image[chosen]), 1.0)
+    jump = min(0.1 + 3.5 * after_s, 0.35)
     near = np.linalg.norm(before.image[chosen] - now.image[chosen], axis=1).mean() < jump * min(a, b)
     return bool(near and 1 / growth < b / a < growth)
 
@@ -190,12 +176,13 @@ def same(a: Seen, b: Seen, near: float = 0.18) -> bool:
     """
     if apart(a, b) < near:
         return True
-    small, large = sorted((s.image[s.visibility >= _SURE] for s in (a, b)), key=_size)
+    small, large = sorted((s.image[s.visibility >= _SURE] for s in (a, b)), key=extent)
     if len(small) == 0:
         return True
     inside = ((small >= large.min(0)) & (small <= large.max(0))).all(1).mean()
-    return bool(inside > 0.75 and _size(small) < 0.55 * _size(large))
+    return bool(inside > 0.75 and extent(small) < 0.55 * extent(large))
 
 
-def _size(points: NDArray[np.float64]) -> float:
+def extent(points: NDArray[np.float64]) -> float:
+    """The longer side of the rectangle that points take, pixels; 0 where there are none."""
     return float(np.ptp(points, axis=0).max()) if len(points) else 0.0

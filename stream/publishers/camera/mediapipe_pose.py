@@ -15,15 +15,31 @@ import numpy as np
 from dyadwatch.core.errors import MissingExtraError
 from dyadwatch.core.layouts import MEDIAPIPE33
 from dyadwatch.core.skeleton import Layout
-from dyadwatch.stream.publishers.camera.boxes import Box, around, cut, cut_off, goes_on, hide, paint_over, same, steady
+from dyadwatch.stream.publishers.camera.boxes import (
+    Box,
+    around,
+    cut,
+    cut_off,
+    goes_on,
+    hide,
+    same,
+    square,
+    steady,
+)
 from dyadwatch.stream.publishers.camera.estimate import Image, Seen
 from dyadwatch.stream.publishers.camera.scan import Scan
+from dyadwatch.stream.publishers.camera.silhouette import paint_over
 
 _NS = 1_000_000_000
 _LOST_S = 0.4  # a follower that sees nobody for longer ends
+_VAIN_S = 0.12  # and one that never saw anybody: what was found was nobody
+_FIRST_S = 0.06  # as if so much time had passed: the pose that somebody is found in is rougher than later ones
+_LARGER = 1.5  # times: who is found while no follower is free and is so much larger takes the place of the smallest
 _FIND = 0.3  # confidence to find somebody at all; ghosts are sorted out later, by how they move and how long they last
 _KEEP = 0.5
 _FIRST_ROOM, _ROOM = 1.7, 2.2  # times what is seen of a person: more shows neighbours, less hides a quick arm
+_BESIDE = 2.2  # times someone followed: those who are close to them are who it is about, and are looked for more often
+_BESIDE_S = 0.2  # how often, beside whomever it is due; in a video, which nobody waits for, twice as often
 _LEAST_PX = 40.0  # smaller people say too little of where they are
 _BLACK = np.zeros((64, 64, 3), np.uint8)
 
@@ -83,6 +99,7 @@ class MediaPipeEstimator:
         self._followers: list[_Follower] = []
         self._keys = count(1)
         self._scan: Scan | None = None
+        self._beside = 0  # when it was last searched beside someone
 
     @property
     def layout(self) -> Layout:
@@ -130,11 +147,19 @@ class MediaPipeEstimator:
         self._part(stamp)
 
     def _due(self, rgb: Image, stamp: int) -> Sequence[Box]:
-        """The parts to search now."""
+        """The parts to search now: of the whole image, or around someone followed, the larger the more often."""
         height, width = rgb.shape[:2]
+        often = 1 if self._live else 2
         if self._scan is None or self._scan.size != (width, height):
-            self._scan = Scan(width, height)
-        return self._scan.due(rgb, stamp, [around(f.seen, width, height) for f in self._followers])
+            self._scan = Scan(width, height, often=often)
+        full = len(self._followers) >= self._most and all(f.followed for f in self._followers)
+        followed = [f for f in self._followers if f.follows]
+        if followed and not full and stamp - self._beside >= _BESIDE_S / often * _NS:
+            self._beside = stamp
+            chosen = max(followed, key=lambda f: _tall(f.seen) ** 2 * (stamp - f.searched))
+            chosen.searched = stamp
+            return [square(around(chosen.seen, width, height, _BESIDE))]
+        return self._scan.due(rgb, stamp, [around(f.seen, width, height) for f in self._followers], full=full)
 
     def _look_into(self, rgb: Image, boxes: Sequence[Box], followed: Sequence[Seen]) -> list[Seen]:
         """Whoever is seen in parts of an image, but for those who are followed."""
@@ -144,35 +169,41 @@ class MediaPipeEstimator:
             pixels = cut(rgb, box)
             if followed:
                 pixels = pixels.copy()  # the cut may be a view of the image, which is looked at meanwhile
-                paint_over(pixels, box, followed)
+                paint_over(pixels, box, followed, MEDIAPIPE33)
             seen = _seen(self._finder.detect(self._image(pixels)), box, None)
             found += [s for s in seen if not cut_off(s.image, box, width, height)]
         return found
 
     def _welcome_all(self, found: Sequence[Seen], stamp: int) -> None:
-        for seen in sorted(found, key=lambda s: -float(np.ptp(s.image, axis=0).max())):
+        for seen in sorted(found, key=_tall, reverse=True):
             self._welcome(seen, stamp)
 
     def _welcome(self, found: Seen, stamp: int) -> None:
-        """Someone new gets a follower, unless they are followed already or there are too many."""
-        if len(self._followers) >= self._most or np.ptp(found.image, axis=0).max() < _LEAST_PX:
+        """Someone new gets a follower, unless they are followed already, or there are too many who are as large."""
+        if _tall(found) < _LEAST_PX or any(same(follower.seen, found) for follower in self._followers):
             return
-        if any(same(follower.seen, found) for follower in self._followers):
-            return
+        if len(self._followers) >= self._most:
+            least = min(self._followers, key=lambda f: (f.followed, _tall(f.seen)))
+            if _tall(found) < _tall(least.seen) * (_LARGER if least.followed else 1.0):
+                return
+            self._end(least)
         video = self._spare.pop() if self._spare else _Video(self._make(True))
         self._followers.append(_Follower(next(self._keys), video, found, stamp))
 
     def _part(self, stamp: int) -> None:
         """Followers who have lost their person, or follow one whom an older one follows, end."""
         kept: list[_Follower] = []
-        for follower in self._followers:
+        for follower in list(self._followers):
             doubled = follower.at == stamp and any(o.at == stamp and same(o.seen, follower.seen) for o in kept)
-            if doubled or stamp - follower.at > _LOST_S * _NS:
-                follower.video.forget(self._image)
-                self._spare.append(follower.video)
+            if doubled or stamp - follower.at > (_LOST_S if follower.followed else _VAIN_S) * _NS:
+                self._end(follower)
             else:
                 kept.append(follower)
-        self._followers = kept
+
+    def _end(self, follower: _Follower) -> None:
+        follower.video.forget(self._image)
+        self._spare.append(follower.video)
+        self._followers.remove(follower)
 
 
 class _Video:
@@ -192,29 +223,32 @@ class _Video:
 
 
 class _Follower:
-    """One person, looked for in a part of the image around where they were."""
+    """One person, looked for in a part of the image around where they were.
+
+    `follows` says whether they were seen in the last image, `followed` whether they ever were.
+    """
 
     def __init__(self, key: int, video: _Video, found: Seen, stamp: int) -> None:
         self.video = video
         self.seen = found._replace(key=key)
-        self.at = stamp - 1
+        self.at = self.searched = stamp - 1
         self._key = key
         self._box: Box | None = None
-        self.follows = False
+        self.follows = self.followed = False
 
     def look(self, rgb: Image, stamp: int, wrap: Callable[[Image], Any], others: Sequence[Seen]) -> None:
-        """Looks into a part with room around the person, but hides the neighbours: what is farther off and, while
-        nobody is followed yet, everybody else who is."""
+        """Looks into a part with room around the person, but hides the neighbours: what is farther off, and everybody
+        else who is followed, but for where they and this person overlap."""
         height, width = rgb.shape[:2]
         box = self._box = steady(self._box, self.seen, width, height)
         room = _ROOM if self.follows else _FIRST_ROOM
         pixels = hide(cut(rgb, box), box, around(self.seen, width, height, room))
-        if not self.follows:
-            paint_over(pixels, box, others)
+        paint_over(pixels, box, others, MEDIAPIPE33, self.seen)
         self.follows = False
+        after_s = (stamp - self.at) / _NS if self.followed else _FIRST_S
         for seen in _seen(self.video.look(wrap(pixels), stamp), box, self._key):
-            if goes_on(self.seen, seen):
-                self.seen, self.at, self.follows = seen, stamp, True
+            if goes_on(self.seen, seen, after_s):
+                self.seen, self.at, self.follows, self.followed = seen, stamp, True, True
             else:  # the neighbour: the landmarker would stay with them
                 self.video.forget(wrap)
 
@@ -223,6 +257,11 @@ def _step_back() -> None:
     """Lets other threads go first; elsewhere than on Linux this would hold for the whole program."""
     if sys.platform == "linux":
         os.nice(5)
+
+
+def _tall(seen: Seen) -> float:
+    """How much of the image someone takes, pixels."""
+    return float(np.ptp(seen.image, axis=0).max())
 
 
 def _seen(result: Any, box: Box, key: int | None) -> list[Seen]:

@@ -16,7 +16,8 @@ _CHANGED = 12.0  # grey values: less is noise of the sensor
 _AREA = 0.004  # of a part must have changed, outside of the people followed already
 _ALL_S = 4.0  # after this a part is looked into whether it has changed or not
 _ONE_S = 0.05  # a part for each so many seconds while nobody is followed
-_ONE_BUSY_S = 0.1  # and while somebody is, whose images come first
+_ONE_BUSY_S = 0.2  # and while somebody is, whose images come first
+_ONE_FULL_S = 0.5  # and while no more can be followed
 
 
 class Scan:
@@ -25,9 +26,11 @@ class Scan:
     Arguments:
         width, height: of the images.
         period_s: how often the large parts are due; the smaller ones are so 2 and 8 times less often.
+        often: times as many parts are looked into while somebody is followed.
     """
 
-    def __init__(self, width: int, height: int, period_s: float = 0.5) -> None:
+    def __init__(self, width: int, height: int, period_s: float = 0.5, *, often: int = 1) -> None:
+        self._often = often
         self.size = (width, height)
         self._boxes = tiles(width, height)
         short = min(width, height)
@@ -37,13 +40,14 @@ class Scan:
         self._step = max(1, max(width, height) // _THUMB)
         self._last: int | None = None
 
-    def due(self, image: Image, stamp: int, followed: Iterable[Box]) -> Sequence[Box]:
+    def due(self, image: Image, stamp: int, followed: Iterable[Box], *, full: bool = False) -> Sequence[Box]:
         """The parts to look into now, the most overdue first; all of them the first time.
 
         Arguments:
             image: shape (height, width, 3).
             stamp: nanoseconds, growing.
             followed: where people are followed already: what changes there is no news.
+            full: whether no more can be followed, so that it is of little use.
         """
         if self._last is None:
             self._last = stamp
@@ -53,8 +57,8 @@ class Scan:
         small = self._small(image)
         free, one_s = np.ones(small.shape, bool), _ONE_S
         for box in followed:
-            free[self._thumb(box)], one_s = False, _ONE_BUSY_S
-        one = round(one_s * _NS)
+            free[self._thumb(box)], one_s = False, _ONE_BUSY_S / self._often
+        one = round((_ONE_FULL_S if full else one_s) * _NS)
         most, rest = divmod(min(stamp - self._last, _NS), one)
         if not most:
             return []

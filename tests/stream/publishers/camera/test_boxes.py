@@ -13,8 +13,8 @@ from dyadwatch.stream.publishers.camera.boxes import (
     cut_off,
     goes_on,
     hide,
-    paint_over,
     same,
+    square,
     steady,
     tiles,
 )
@@ -65,11 +65,13 @@ def test_who_is_the_same() -> None:
 
 def test_a_pose_goes_on_unless_it_jumps_or_bursts() -> None:
     a = _seen(100, 100, 200)
-    assert goes_on(a, a._replace(image=a.image + 20))
-    assert not goes_on(a, _seen(200, 100, 200)), "that is the neighbour"
+    assert goes_on(a, a._replace(image=a.image + 20), 0.04)
+    assert not goes_on(a, _seen(200, 100, 200), 0.4), "that is the neighbour"
+    assert goes_on(a, a._replace(image=a.image + 30), 0.1)
+    assert not goes_on(a, a._replace(image=a.image + 30), 0.02), "nobody is as quick as that"
     middle = a.image.mean(0)
-    assert not goes_on(a, a._replace(image=middle + 1.8 * (a.image - middle)))
-    assert not goes_on(a, a._replace(image=middle + 0.5 * (a.image - middle)))
+    assert not goes_on(a, a._replace(image=middle + 1.8 * (a.image - middle)), 0.04)
+    assert not goes_on(a, a._replace(image=middle + 0.5 * (a.image - middle)), 0.04)
 
 
 def test_the_rectangle_around_a_person_is_as_narrow_as_they_are() -> None:
@@ -96,15 +98,6 @@ def test_a_part_does_not_reach_beyond_the_image_and_so_stays_for_people_at_its_e
     assert steady(at, cut_in_half, 1280, 720) == at
 
 
-def test_who_is_painted_over_is_not_seen_and_who_stands_beside_is() -> None:
-    box, person = Box(100, 50, 300, 400), _seen(200, 100, 200)
-    pixels = np.zeros((400, 300, 3), np.uint8)
-    paint_over(pixels, box, [person, person._replace(visibility=np.zeros(33))])
-    x, y = np.rint(person.image - (100, 50)).astype(int).T
-    assert (pixels[y, x] == 114).all()
-    assert not pixels[:, 250:].any()
-
-
 def test_where_nothing_changes_nobody_looks_again() -> None:
     still = np.full((480, 640, 3), 90, np.uint8)
     scan = Scan(640, 480)
@@ -128,14 +121,30 @@ def test_what_changes_where_someone_is_followed_is_no_news() -> None:
     assert not [b for k in range(1, 90) for b in scan.due(moved, k * 33_000_000, [Box(30, 80, 150, 260)])]
 
 
-@pytest.mark.parametrize(("followed", "frames"), [([], 210), ([Box(0, 0, 90, 90)], 450)])
-def test_no_image_waits_for_many_parts(followed: list[Box], frames: int) -> None:
+@pytest.mark.parametrize(("followed", "frames", "every_ms"), [([], 210, 33), ([Box(0, 0, 90, 90)], 240, 125)])
+def test_no_image_waits_for_many_parts(followed: list[Box], frames: int, every_ms: int) -> None:
     scan, rng = Scan(1280, 720), np.random.default_rng(0)
     first = rng.integers(0, 255, (720, 1280, 3), dtype=np.uint8)
     scan.due(first, 0, [])
     looked: set[Box] = set()
     for k in range(1, frames):
-        now = scan.due(np.roll(first, 7 * k), k * 33_000_000, followed)
+        now = scan.due(np.roll(first, 7 * k), k * every_ms * 1_000_000, followed)
         assert len(now) <= 1
         looked.update(now)
     assert looked == set(tiles(1280, 720))
+
+
+def test_where_no_more_can_be_followed_little_is_looked_for() -> None:
+    rng = np.random.default_rng(0)
+    image = rng.integers(0, 255, (240, 320, 3), dtype=np.uint8)
+    looked = []
+    for full in (False, True):
+        scan = Scan(320, 240)
+        scan.due(image, 0, [])
+        rolled = (scan.due(np.roll(image, 7 * k), k * 33_000_000, [Box(0, 0, 50, 50)], full=full) for k in range(1, 90))
+        looked.append(sum(len(boxes) for boxes in rolled))
+    assert 3 <= looked[1] < looked[0]
+
+
+def test_a_square_keeps_the_middle() -> None:
+    assert square(Box(10, 20, 40, 100)) == Box(-20, 20, 100, 100)
