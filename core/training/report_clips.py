@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,8 +12,10 @@ from dyadwatch.core.layouts import find_layout
 from dyadwatch.core.training.markup import Markup, name_of, section, tag
 from dyadwatch.core.training.report_words import Report
 from dyadwatch.core.training.stick_figures import pair_pictures
+from dyadwatch.core.words import counted
 
 _MOST_SKIPPED = 50
+_STAMP = re.compile(r"-(1\d{12})(?!\d)")  # unix time in milliseconds, from 2001 to 2033
 
 
 def most_unusual(report: Report) -> Markup:
@@ -38,7 +42,7 @@ def _odd_card(place: int, entry: Mapping[str, Any], report: Report) -> Markup:
     said = [f"score {entry.get('score', 0.0):.2f}"]
     said += [f"{n} {entry[n]:.2f}" for n in ("unusual", "relation") if entry.get(n)]
     when = entry.get("moment_s", entry.get("start_s", 0.0))
-    where = [tag("h3", f"{place}. ", name_of(str(entry.get("clip", ""))), f" at {when:.2f}\u00a0s")]
+    where = [tag("h3", f"{place}. ", name_of(str(entry.get("clip", ""))), _at(str(entry.get("clip", "")), when))]
     label = [name_of(str(entry["label"])), Markup(" · ")] if entry.get("label") else []
     where.append(tag("p", *label, ", ".join(said), class_="quiet"))
     why = [JointPair(p["first"], p["second"], p["share"], p["shift_m"]) for p in entry.get("why") or ()]
@@ -53,9 +57,19 @@ def _odd_card(place: int, entry: Mapping[str, Any], report: Report) -> Markup:
             f"the pair in {entry.get('clip', '')} at {when:.2f}\u00a0s, and the most similar moment of another clip"
         )
         where.append(pair_pictures(label_text, poses, layout, touching))
-        similar = ("Most similar: ", name_of(str(nearest["clip"])), f" at {nearest['moment_s']:.2f}\u00a0s")
+        similar = ("Most similar: ", name_of(str(nearest["clip"])), _at(str(nearest["clip"]), nearest["moment_s"]))
         where.append(tag("p", *similar, class_="quiet"))
     return tag("article", *where, class_="card")
+
+
+def _at(clip: str, seconds: float) -> str:
+    """The moment, also as a time of day where a clip of a recording is named after its first millisecond."""
+    text = f" at {seconds:.2f}\u00a0s"
+    stamp = _STAMP.search(clip)
+    if stamp is None:
+        return text
+    moment = time.gmtime(int(stamp[1]) / 1000 + seconds)
+    return f"{text} ({time.strftime('%Y-%m-%d %H:%M:%S', moment)}\u00a0UTC)"
 
 
 def skipped(report: Report) -> Markup:
@@ -66,6 +80,6 @@ def skipped(report: Report) -> Markup:
         listed = [tag("li", name_of(str(n))) for n in names[:_MOST_SKIPPED]]
         if len(names) > _MOST_SKIPPED:
             listed.append(tag("li", f"and {len(names) - _MOST_SKIPPED} more, see the JSON"))
-        title = tag("summary", f"{len(names)} {'clip' if len(names) == 1 else 'clips'} {reason}")
+        title = tag("summary", f"{counted(len(names), 'clip')} {reason}")
         parts.append(tag("details", title, tag("ul", *listed), open="" if len(names) <= 5 else None))
     return section("Clips left out", *parts) if parts else Markup("")

@@ -13,7 +13,8 @@ from dyadwatch.core.training.markup import Markup, join, name_of, section, short
 from dyadwatch.core.training.report_charts import curves, histograms
 from dyadwatch.core.training.report_clips import most_unusual, skipped
 from dyadwatch.core.training.report_style import STYLE
-from dyadwatch.core.training.report_words import PARTS, Report, part_title, span, verdicts
+from dyadwatch.core.training.report_words import PARTS, Report, listed, part_title, span, verdicts
+from dyadwatch.core.words import counted
 
 _MOST_LABELS = 8
 
@@ -51,8 +52,8 @@ def _head(report: Report, name: str) -> Markup:
     labels: Mapping[str, int] = report.get("labels") or {}
     shown = [join(name_of(str(k)), f" {n}") for k, n in list(labels.items())[:_MOST_LABELS]]
     more = len(labels) - len(shown)
-    ending = f" and {more} labels more." if more else "."
-    trained_on = [f"{report.get('clips', 0)} clips", f"{span(60 * report.get('hours', 0.0))} of pairs"]
+    ending = f" and {counted(more, 'label')} more." if more else "."
+    trained_on = [counted(report.get("clips", 0), "clip"), f"{span(60 * report.get('hours', 0.0))} of pairs"]
     if report.get("simulated_minutes"):
         trained_on.append(f"{report['simulated_minutes']:g} minutes of it simulated")
     windows, judges = report.get("windows", 0), report.get("held_out_windows", 0)
@@ -99,7 +100,9 @@ def _parts(report: Report) -> Markup:
     said = [p for p in {**dict.fromkeys(parts), **weights} if p in PARTS and (p in parts or weights.get(p))]
     about = [tag("li", tag("b", part_title(p)), f": {PARTS[p][1]}") for p in said]
     others = {p: w for p, w in weights.items() if p not in parts}
-    rest = ", ".join(f"{part_title(p)} {short(w, 2)}" for p, w in others.items())
+    counting = [f"{part_title(p)} {short(w, 2)}" for p, w in others.items() if w]
+    none = [part_title(p) for p, w in others.items() if not w]
+    rest = "; ".join([*counting, *([f"0 for {listed(none)}"] if none else [])])
     return section(
         "What each part sees",
         tag(

@@ -7,18 +7,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from dyadwatch.core.words import counted
+
 _RARE_MINUTES = 30.0  # of normal time held back; below, next to nothing is known of false alarms
 
 Report = Mapping[str, Any]
 
 # What each known part looks at, for people; a part not listed is shown by its name.
 PARTS = {
-    "neighbours": ("nearest normal window", "how far distances, speeds and postures are from the most similar window"),
+    "neighbours": ("nearest neighbours", "how far distances, speeds and postures are from the most similar window"),
     "flow": ("flow", "how likely the network's features of the pair are among normal ones"),
-    "whitened": ("nearest, whitened", "the same where every direction counts alike: what rarely varies in normal life"),
-    "encoder": ("network", "its judgement, from who moves when, whether these two belong together"),
+    "whitened": (
+        "whitened neighbours",
+        "the same where every direction counts alike: what rarely varies in normal life",
+    ),
+    "encoder": ("encoder", "its judgement, from who moves when, whether these two belong together"),
     "critic": ("critic", "the same judgement from distances, speeds and postures alone"),
-    "relation": ("relation", "network and critic together: whether these two belong together"),
+    "relation": ("relation", "encoder and critic together: whether these two belong together"),
     "unusual": ("unusual", "how unlike normal the two look, whatever part says so"),
 }
 
@@ -44,7 +49,9 @@ def verdicts(report: Report) -> list[Verdict]:
     skipped = report.get("skipped_clips", 0)
     if skipped:
         total = skipped + report.get("clips", 0)
-        out.append(Verdict("bad" if 2 * skipped > total else "plain", f"{skipped} of {total} clips were left out."))
+        were = "was" if skipped == 1 else "were"
+        news = "bad" if 2 * skipped > total else "plain"
+        out.append(Verdict(news, f"{skipped} of {counted(total, 'clip')} {were} left out."))
     return out
 
 
@@ -68,12 +75,13 @@ def _learnt(report: Report) -> list[Verdict]:
     if report.get("collapse"):
         return []
     parts = [p for p in {**means, **weights} if p != "unusual"]
-    untrained = [p for p in parts if p != "neighbours" and not weights.get(p) and means.get(p) is None]
+    untrained = [
+        p for p in parts if p not in ("neighbours", "whitened") and not weights.get(p) and means.get(p) is None
+    ]
     out = [_said_of(p, weights.get(p), means.get(p), report) for p in parts if p not in untrained]
     if untrained and (report.get("options") or {}).get("recipe") != "paper":
-        names = _and([part_title(p) for p in untrained])
-        are = "is" if len(untrained) == 1 else "are"
-        out.insert(0, Verdict("plain", f"No network, so {names} {are} left out: {too_little(report)}."))
+        names = listed([part_title(p) for p in untrained])
+        out.insert(0, Verdict("plain", f"Not learnt and left out: {names}; {too_little(report)}."))
     return [v for v in out if v is not None]
 
 
@@ -85,7 +93,7 @@ def too_little(report: Report) -> str:
         return f"{had} were too little to learn from"
     wanted = [f"{needed['minutes']:g} minutes"] if "minutes" in needed else []
     wanted += [f"{needed['units']:g} clips"] if "units" in needed else []
-    return f"there were {had}, {_and(wanted)} are needed"
+    return f"there were {had}, {listed(wanted)} are needed"
 
 
 def _said_of(part: str, weight: float | None, auroc: float | None, report: Report) -> Verdict | None:
@@ -160,7 +168,8 @@ def _count(value: float) -> str:
     return f"{value:.0f}" if value >= 10 else f"{value:.1f}"
 
 
-def _and(words: list[str]) -> str:
+def listed(words: list[str]) -> str:
+    """Words with commas, and `and` before the last."""
     return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 

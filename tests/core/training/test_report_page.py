@@ -10,6 +10,7 @@ import pytest
 
 from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.training.report_page import report_page
+from dyadwatch.core.training.report_words import PARTS
 
 _VOID = {"meta"}
 EVIL = "</title><script>alert(1)</script>\"'&"
@@ -140,13 +141,27 @@ def test_a_network_left_out_says_how_much_there_was_and_is_needed():
         "broken_pairs_mean": {"neighbours": 0.7, "relation": None, "flow": None}, "curve": [],
     }  # fmt: skip
     said = words(**left_out)
-    assert (
-        "No network, so relation and flow are left out: 4.0 minutes of pairs from 12 clips or sessions were too" in said
-    )
+    assert "Not learnt and left out: relation and flow; 4.0 minutes of pairs from 12 clips or sessions were too" in said
     assert "This part was left out of the model: it is 0 everywhere." in said
     said = words(**left_out, needed={"minutes": 10.0, "units": 10})
     assert "there were 4.0 minutes of pairs from 12 clips or sessions, 10 minutes and 10 clips are needed." in said
     assert "While it learnt" not in said
+
+
+def test_no_name_of_a_part_holds_a_comma_and_none_is_blamed_on_another():
+    weights = {"neighbours": 1.0, "whitened": 0.0, "flow": 0.0, "encoder": 0.0, "critic": 0.4, "relation": 0.0}
+    said = words(weights=weights, broken_pairs={}, broken_pairs_mean={"neighbours": 0.7})
+    assert "Not learnt and left out: flow, encoder and relation; " in said
+    assert "Other weights: critic 0.4; 0 for whitened neighbours, flow, encoder and relation." in said
+    assert not [title for title, _ in PARTS.values() if "," in title]
+
+
+def test_clips_of_recordings_are_told_by_the_time_of_day():
+    odd = made()["most_unusual_normal"][0] | {"clip": "hall-1-4-1700000000933", "moment_s": 4.6}
+    said = words(most_unusual_normal=[odd])
+    assert "hall-1-4-1700000000933 at 4.60 s (2023-11-14 22:13:25 UTC)" in said
+    assert "Most similar: other at 7.25 s" in said
+    assert "7.25 s (" not in said
 
 
 @pytest.mark.parametrize(
