@@ -52,9 +52,9 @@ class TimeLeft:
         if status.left_s is not None:
             left = span(max(0.0, status.left_s - (now - self._job_began)))
             return f"{'at least' if status.at_least else 'about'} {left} left"
-        if step is not None and step.done > self._stage_from:
+        if step is not None and self._stage_from < step.done < step.total:
             pace = (now - self._stage_began) / (step.done - self._stage_from)
-            return f"{step.stage}: about {span(pace * (step.total - step.done))} left"
+            return f"about {span(pace * (step.total - step.done))} left of that"
         return ""
 
 

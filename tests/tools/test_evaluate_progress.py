@@ -56,11 +56,14 @@ def test_while_nothing_else_is_known_the_stage_says_what_is_left_of_it() -> None
     def step(stage: str, done: int) -> Status:
         return Status(0, 3, "dyadwatch", None, Progress(stage, done, 100))
 
-    told = lines_of((0, step("critic", 0)), (11, step("encoder", 50)), (22, step("encoder", 60)))
+    told = lines_of(
+        (0, step("critic", 0)), (11, step("encoder", 50)), (22, step("encoder", 60)), (33, step("encoder", 100))
+    )
     assert told == [
         "1/3 dyadwatch  critic 0/100",
         "1/3 dyadwatch  encoder 50/100",
-        "1/3 dyadwatch  encoder 60/100  encoder: about 44 s left",
+        "1/3 dyadwatch  encoder 60/100  about 44 s left of that",
+        "1/3 dyadwatch  encoder 100/100",
     ]
 
 
