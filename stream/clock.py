@@ -15,6 +15,9 @@ from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.config import ClockOptions
 
 _NS = 1_000_000_000
+# Unix time of this century in other units than ns, and the steps of at most 10 s that come with them.
+_UNITS = (("seconds", 1), ("milliseconds", 1_000), ("microseconds", 1_000_000))
+_CENTURY_S = range(1_000_000_000, 4_000_000_000)
 _RECENT = 256  # numbers remembered to tell a doubled frame from a late one; nothing older is waited for
 
 
@@ -43,6 +46,8 @@ class SourceClock:
         self._next_seq = 0
         self._opening = True  # nothing of this run has been released yet
         self._last_stamp: int | None = None
+        self._step: int | None = None  # ns between the last two stamps; 0 where the first ones did not rise
+        self._domain = ""
         self._held: dict[int, PoseFrame] = {}
         self._recent: dict[int, int] = {}  # number -> stamp of those that had their turn
         self._refused: list[PoseFrame] = []  # old numbers with new stamps: a restart nobody announced?
@@ -50,6 +55,16 @@ class SourceClock:
         self._restart: str | None = None
         self._strangers = 0  # times that another frame had a number already, while ours went on
         self._stranger = False
+
+    @property
+    def wrong_unit(self) -> str | None:
+        """What the stamps look like where they are unix time, but hardly in nanoseconds; None where they may be."""
+        if self._last_stamp is None or self._step is None or self._domain != "unix":
+            return None
+        for unit, in_a_second in _UNITS:
+            if self._last_stamp // in_a_second in _CENTURY_S and self._step <= 10 * in_a_second:
+                return f"stamps look like {unit} ({self._last_stamp}); expected nanoseconds"
+        return None
 
     def push(self, frame: PoseFrame) -> list[Ordered]:
         """Takes a frame as it came; returns those whose turn it is, in order of their stamps."""
@@ -85,7 +100,7 @@ class SourceClock:
         self._recent.clear()
         self._refused.clear()
         self._stepped.clear()
-        self._last_stamp = None
+        self._last_stamp, self._step = None, None
         self._strangers, self._stranger = 0, False
 
     def _late(self, frame: PoseFrame) -> list[Ordered]:
@@ -144,7 +159,9 @@ class SourceClock:
             if self._believes(frame):
                 out.append(Ordered(frame, self._restart))
                 self._restart = None
-                self._last_stamp = frame.stamp
+                if self._last_stamp is not None:
+                    self._step = abs(frame.stamp - self._last_stamp)
+                self._last_stamp, self._domain = frame.stamp, frame.clock
         return out
 
     def _believes(self, frame: PoseFrame) -> bool:
@@ -157,6 +174,7 @@ class SourceClock:
             self._stepped.clear()
             return True
         if -self._gap <= step <= 0:
+            self._step = self._step or 0
             self._count("stamp_not_increasing")
             return False
         self._count("stamp_jump_ahead" if step > 0 else "stamp_jump_back")

@@ -104,7 +104,7 @@ class SourceLine:
         self._people: dict[int, _Person] = {}
         self._next_end: dict[tuple[int, int], int] = {}
         self._map: JointMap | None = None
-        self._hidden: set[tuple[int, int]] = set()
+        self._hidden: dict[tuple[int, int], str] = {}
         self._unfit: str | None = None
         self._windowed: dict[tuple[int, int], int] = {}
         self.frames = 0
@@ -134,7 +134,18 @@ class SourceLine:
         pairs = self.gate.open
         if not pairs or any(p.keys in self._windowed for p in pairs):
             return None
-        return "joints out of sight" if any(p.keys in self._hidden for p in pairs) else "filling the first window"
+        hidden = [self._hidden[p.keys] for p in pairs if p.keys in self._hidden]
+        if hidden:
+            return f"joints out of sight: {hidden[0]}"
+        return self.order.wrong_unit or "filling the first window"
+
+    def detail(self, reason: str) -> str:
+        """What is known of the present cause of something counted under `reason`, for the log; mostly nothing."""
+        if reason == "layout_unfit":
+            return self._unfit or ""
+        if reason == "stamp_not_increasing":
+            return self.order.wrong_unit or ""
+        return ""
 
     def push(self, frame: PoseFrame, arrived: int) -> list[Item]:
         """Takes a frame as received; returns the windows it completes and the pairs it ends, in order."""
@@ -162,7 +173,7 @@ class SourceLine:
         for pair, _ in pairs:
             self._next_end.pop(pair.keys, None)
             self._windowed.pop(pair.keys, None)
-            self._hidden.discard(pair.keys)
+            self._hidden.pop(pair.keys, None)
         return [PairEnded(self.source, pair, self.stamp, self.clock, reason) for pair, reason in pairs]
 
     def _mapping(self, layout: Layout) -> JointMap | None:
@@ -221,14 +232,24 @@ class SourceLine:
                 start = self._grid.stamp(end - frames + 1)
                 out.append(Window(self.source, pair, start, self._grid.stamp(end), joints, self.clock, arrived))
                 self._windowed[pair.keys] = end
-                self._hidden.discard(pair.keys)
+                self._hidden.pop(pair.keys, None)
             else:
                 self._count("joints_hidden")
-                self._hidden.add(pair.keys)
+                self._hidden[pair.keys] = self._most_hidden(pair, joints)
                 self._windowed.pop(pair.keys, None)
             end += hop
         self._next_end[pair.keys] = end
         return out
+
+    def _most_hidden(self, pair: Pair, joints: NDArray[np.float32]) -> str:
+        """The joint out of sight for longest in a window (2, T, J, 3), of whom, and what it is derived from."""
+        unseen = np.isnan(joints[..., 0]).sum(axis=1)
+        person, joint = np.unravel_index(unseen.argmax(), unseen.shape)
+        name = f"{self._shape.layout.joints[joint]} of {pair.ids[person]}"
+        if self._map is None or self._map.source.joints[self._map.pairs[joint][0]] == self._shape.layout.joints[joint]:
+            return name
+        sent = dict.fromkeys(self._map.source.joints[i] for i in self._map.pairs[joint])
+        return f"{name} (from {' and '.join(sent)})"
 
     def _begins_far(self, joints: NDArray[np.float32]) -> bool:
         """Whether a window still holds the time before the two were near: no model was taught what is normal there."""

@@ -27,6 +27,7 @@ _log = logging.getLogger(__name__)
 
 # Source name of what cannot be put down to any source; '@' cannot occur in a real one.
 DETECTOR = "@detector"
+_MAX_DETAIL = 500  # characters; a source may send hundreds of joint names
 _PAUSE_S = 1.0  # without a window for longer a pair was out of sight
 
 
@@ -41,11 +42,12 @@ class Losses:
         self._counters = counters
         self._limited = LimitedLog(_log)
 
-    def add(self, source: str, reason: str) -> None:
-        """Counts one more."""
+    def add(self, source: str, reason: str, detail: str = "") -> None:
+        """Counts one more; a line about it ends with the detail."""
         self._counters.add(source, reason)
         if reason in FAULTS:
-            self._limited.warning(source, reason, FAULTS[reason])
+            text = f"{FAULTS[reason]}: {detail:.{_MAX_DETAIL}}" if detail else FAULTS[reason]
+            self._limited.warning(source, reason, text)
 
 
 class Intake:
@@ -73,7 +75,11 @@ class Intake:
             self.lines[name] = group.line
 
     def _count_for(self, source: str) -> Callable[[str], None]:
-        return partial(self._losses.add, source)
+        def count(reason: str) -> None:
+            line = self.lines.get(source)
+            self._losses.add(source, reason, line.detail(reason) if line else "")
+
+        return count
 
     def push(self, frame: PoseFrame, arrived: int) -> list[Item]:
         """Takes a frame; returns the windows it completes and the pairs it ends, in order."""

@@ -5,7 +5,10 @@ from __future__ import annotations
 # What a source or its network does wrong: counted, and logged at a bounded rate.
 FAULTS: dict[str, str] = {
     "duplicate": "a frame came again with the same number and stamp; only the first is used",
-    "late": "a frame came after its turn; it is dropped (see clock.reorder_s)",
+    "late": (
+        "a frame came after its turn; it is dropped: it was long on its way (see clock.reorder_s), or its number (seq) "
+        "does not rise by one with every frame"
+    ),
     "seq_gap": "frame numbers are missing; frames were lost on the way or the source skips numbers",
     "old_epoch": "a frame of an earlier run came; two publishers share the name, or epochs do not grow",
     "source_restart": "the source began a new run; its windows start afresh",
@@ -14,7 +17,7 @@ FAULTS: dict[str, str] = {
     "stamp_jump_ahead": "a stamp lies too far ahead of the one before (see clock.max_jump_s)",
     "stamp_jump_back": "a stamp lies too far back behind the one before (see clock.max_gap_s)",
     "id_jump": "an id moved faster than people do; its track starts afresh (see tracks.max_speed_m_s)",
-    "layout_unfit": "the joints do not fit the model; see the status of the source",
+    "layout_unfit": "the joints do not fit the model",
     "pairs_capped": "more pairs are near each other than pairs.max_pairs; the farthest are not scored",
     "shed_overload": "windows came faster than they can be scored; the oldest are left out",
     "score_not_finite": "the model gave no usable score for a window; it is left out",

@@ -264,3 +264,35 @@ def test_one_late_frame_after_the_other_is_no_second_publisher(frame: Callable[.
     run(SourceClock(ClockOptions(reorder_s=0.0), drops), [frame(s) for s in order])
     assert "two_publishers" not in drops
     assert drops["late"] > 20
+
+
+@pytest.mark.parametrize(("unit", "in_a_second"), [("seconds", 1), ("milliseconds", 10**3), ("microseconds", 10**6)])
+def test_unix_stamps_in_a_wrong_unit_are_told(
+    frame: Callable[..., PoseFrame], Drops: Any, unit: str, in_a_second: int
+) -> None:
+    clock = SourceClock(OPTIONS, Drops())
+    stamp = 1_763_752_177 * in_a_second
+    clock.push(frame(0, stamp=stamp))
+    assert clock.wrong_unit is None  # one stamp proves nothing
+    for seq in range(1, 90):
+        stamp = 1_763_752_177 * in_a_second + seq * in_a_second // 30
+        clock.push(frame(seq, stamp=stamp))
+        assert clock.wrong_unit is not None
+    assert clock.wrong_unit == f"stamps look like {unit} ({stamp}); expected nanoseconds"
+
+
+@pytest.mark.parametrize(
+    ("start", "clock"), [(1_700_000_000 * S, "unix"), (0, "unix"), (1000 * S, "unix"), (0, "media")]
+)
+def test_nanoseconds_of_any_beginning_are_not_taken_for_another_unit(
+    frame: Callable[..., PoseFrame], Drops: Any, start: int, clock: str
+) -> None:
+    one = SourceClock(OPTIONS, Drops())
+    for seq in range(150):
+        for stamp in (start + seq * S // 30,) * 2:  # the second one is dropped
+            one.push(frame(2 * seq + (stamp != start), stamp=stamp, clock=clock))
+            assert one.wrong_unit is None
+    one = SourceClock(OPTIONS, Drops())
+    for seq in range(30):
+        one.push(frame(seq, stamp=1_763_752_177 + seq, clock="media"))  # another clock may count as it likes
+        assert one.wrong_unit is None

@@ -193,7 +193,7 @@ def test_blind_says_what_is_in_the_way(
     hidden[5] = np.nan
     for seq in range(40, 60):
         source.push(frame(seq, [person(0), hidden], ids=["a", "b"]), 0)
-    assert source.blind == "joints out of sight"
+    assert source.blind == "joints out of sight: left_elbow of b"
     assert drops["joints_hidden"] > 0
     legs = Layout.custom(["left_knee", "right_knee"])
     source.push(frame(60, layout=legs), 0)
@@ -237,3 +237,24 @@ def test_no_window_begins_before_the_two_were_near(
     assert cut
     starts = [abs(float(w.joints[1, 0, :, 0].mean() - w.joints[0, 0, :, 0].mean())) for w in cut]
     assert 3.7 < max(starts) <= 4.0
+
+
+def test_the_joint_that_blinds_a_pair_is_named_with_what_it_is_derived_from(
+    line: Callable[..., SourceLine], frame: Frame
+) -> None:
+    rng = np.random.default_rng(0)
+    people = [(rng.normal(size=(17, 3)) * 0.3 + [x, 1, 0]).astype(np.float32) for x in (0, 1)]
+    people[1][[COCO17.index["left_ear"], COCO17.index["right_ear"]]] = np.nan
+    source = line()
+    for seq in range(40):
+        source.push(frame(seq, people, ids=["ann", "bob"], layout=COCO17), 0)
+    assert source.blind == "joints out of sight: head of bob (from left_ear and right_ear)"
+
+
+def test_stamps_in_a_wrong_unit_are_told_where_no_window_fills(
+    line: Callable[..., SourceLine], frame: Frame, person: Person
+) -> None:
+    source = line()
+    for seq in range(90):
+        source.push(frame(seq, [person(0), person(1)], ids=["a", "b"], stamp=1_763_752_177_000 + seq * 33), 0)
+    assert source.blind == "stamps look like milliseconds (1763752179937); expected nanoseconds"

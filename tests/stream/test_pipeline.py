@@ -15,6 +15,7 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config, SinkOptions, WireOptions
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, decode_json, encode_json
@@ -24,6 +25,8 @@ from dyadwatch.stream.scorer import Score, Scorer
 
 THRESHOLDS = Thresholds(6.0, 4.0)
 Encounter = Callable[..., list[PoseFrame]]
+LEGS = Layout.custom(["left_knee", "right_knee"])
+MANY = Layout.custom([f"{'spot' * 14}{i}" for i in range(11)])
 
 
 def play(pipeline: Pipeline, frames: list[PoseFrame]) -> list[Message]:
@@ -161,6 +164,36 @@ def test_faults_are_logged_and_circumstances_only_counted(
         play(one, [f for f in frames for _ in range(2)])
     assert one.counters.of("hall") == {"duplicate": 60, "person_unseen": 20}
     assert caplog.messages == [f"hall: duplicate: {FAULTS['duplicate']}"]
+
+
+def test_the_log_names_the_likely_cause_of_what_publishers_get_wrong(
+    pipeline: Callable[..., Pipeline], encounter: Encounter, caplog: pytest.LogCaptureFixture
+) -> None:
+    frames = encounter(seconds=0.2)
+    one = pipeline()
+    for f in frames:
+        one.push(replace(f, source="counts", seq=0))
+        one.push(replace(f, source="seconds", stamp=f.stamp // 1_000_000_000))
+        one.push(replace(f, source="legs", layout=LEGS, joints=f.joints[:, :2], confidence=f.confidence[:, :2]))
+        one.push(replace(f, source="many", layout=MANY))
+    told = {m.split(":")[0]: m for m in reversed(caplog.messages)}  # the first of each
+    unfit = (
+        "the joints do not fit the model: layout 'custom' cannot feed a model of layout 'upper11': no joint for head, "
+    )
+    assert told["legs"] == (
+        f"legs: layout_unfit: {unfit}neck, pelvis, left_shoulder, right_shoulder, left_elbow, right_elbow, left_wrist, "
+        "right_wrist, left_hip, right_hip (it has left_knee, right_knee)"
+    )
+    assert told["many"].startswith(f"many: layout_unfit: {unfit}neck")
+    assert len(told["many"]) == len("many: layout_unfit: the joints do not fit the model: ") + 500
+    assert told["counts"] == (
+        "counts: late: a frame came after its turn; it is dropped: it was long on its way (see clock.reorder_s), or "
+        "its number (seq) does not rise by one with every frame"
+    )
+    assert told["seconds"] == (
+        "seconds: stamp_not_increasing: a stamp is not later than the one before; the frame is dropped: stamps look "
+        "like seconds (1700000000); expected nanoseconds"
+    )
 
 
 class Broken:

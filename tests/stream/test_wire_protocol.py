@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 import zmq
 
-from dyadwatch.core.layouts import LAYOUTS
+from dyadwatch.core.layouts import LAYOUTS, UPPER11
+from dyadwatch.core.mapping import JointMap
 from dyadwatch.stream import messages, wire
 from dyadwatch.stream.alarm import CALM_AGAIN, Thresholds
 from dyadwatch.stream.config import Config, SinkOptions, WireOptions
@@ -93,9 +94,28 @@ def test_every_end_of_a_pair_and_blind_reason_is_documented(page: str, repo_root
     reasons |= {"source_restart", "clock_step", "end_of_stream", "shutdown", "source_forgotten"}
     for reason in reasons:
         assert f"`{reason}`" in section(page, "### `event.")
-    for blind in ("nobody in view", "one person in view", "filling the first window", "joints out of sight"):
+    for blind in ("nobody in view", "one person in view", "filling the first window", "joints out of sight: "):
         assert blind in (stream / "line.py").read_text("utf8")
-        assert f"`{blind}`" in section(page, "### `status.")
+        assert f"`{blind}" in section(page, "### `status.")
+
+
+def test_what_stands_in_for_the_joints_of_the_shipped_model_is_that_of_the_code(page: str) -> None:
+    rows = re.findall(r"^\|(.*)\|$", section(page, "## In: a pose message").split("`upper11` needs")[1], re.MULTILINE)
+    columns = [("sbu15",), ("mediapipe33", "coco17"), ("openpose25",)]
+    told = {
+        (name, joint): cell
+        for joint, *cells in ([c.strip() for c in row.split("|")] for row in rows[1:])
+        for names, cell in zip(columns, cells, strict=True)
+        for name in names
+        if cell != "itself"
+    }
+    derived = {}
+    for layout in LAYOUTS.values():
+        for joint, pair in zip(UPPER11.joints, JointMap.between(layout, UPPER11).pairs, strict=True):
+            stands_in = " and ".join(dict.fromkeys(layout.joints[i] for i in pair))
+            if stands_in != joint:
+                derived[layout.name, joint] = stands_in
+    assert told == derived
 
 
 def test_limits_layouts_and_defaults_are_those_of_the_code(page: str) -> None:
