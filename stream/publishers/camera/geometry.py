@@ -38,6 +38,7 @@ class Placed(NamedTuple):
         error: how far the joints lie beside where they are seen, as a part of the person's size; 0 is a perfect fit.
         height_px: how tall the person is in the image.
         on_floor: whether a foot on the floor helped.
+        upright: how much the trunk points up, 1: it stands, 0: it lies, -1: it stands on its head; 1 where unknown.
     """
 
     joints: NDArray[np.float64]
@@ -49,6 +50,7 @@ class Placed(NamedTuple):
     error: float
     height_px: float
     on_floor: bool
+    upright: float
 
 
 class _Fit(NamedTuple):
@@ -89,9 +91,8 @@ class Camera:
         self.position = np.zeros(3) if file.extrinsics is None else np.array(file.extrinsics.position)
         feet = [(i, h) for end, h in _FEET.items() for i, j in enumerate(layout.joints) if j.split("_", 1)[-1] == end]
         self._feet = np.array([i for i, _ in feet], np.intp)
-        trunk = [f"{side}_{end}" for end in ("hip", "ankle") for side in ("left", "right")]
-        known = all(j in layout.index for j in trunk)
-        self._trunk = np.array([layout.index[j] for j in trunk] if known else [], np.intp)
+        self._trunk = _indices(layout, "hip", "ankle")
+        self._back = _indices(layout, "hip", "shoulder")
         self._feet_high = np.array([h for _, h in feet]) * file.scale
         self._left = np.array([i for i, _ in feet if layout.joints[i].startswith("left")], np.intp)
 
@@ -154,9 +155,25 @@ class Camera:
         error = float((np.linalg.norm(residual, axis=1) * weight).sum() / weight.sum() / max(height_px, 1.0))
         across = max(float(t[2] * _ACROSS_PX / self.focal.mean()), _ACROSS_M)
         ray = self.rotation @ t / float(np.linalg.norm(t))
+        world = self.to_world(joints)
         return Placed(
-            self.to_world(joints), self.to_world(t), noise, jitter, across, ray, error, height_px, floor is not None
+            world,
+            self.to_world(t),
+            noise,
+            jitter,
+            across,
+            ray,
+            error,
+            height_px,
+            floor is not None,
+            self._upright(world),
         )
+
+    def _upright(self, world: NDArray[np.float64]) -> float:
+        if not len(self._back):
+            return 1.0
+        hips, shoulders = world[self._back].reshape(2, 2, 3).mean(1)
+        return float((shoulders - hips)[1] / max(float(np.linalg.norm(shoulders - hips)), 1e-6))
 
     def floor_ratio(self, seen: Seen) -> float | None:
         """How much further away the feet on the floor say a person is than their size says; None where unknown."""
@@ -238,6 +255,12 @@ class Camera:
         if not abs(nearer) < trust * depth or not np.isfinite(deviation):
             return None
         return nearer, max(deviation, 0.02)
+
+
+def _indices(layout: Layout, *parts: str) -> NDArray[np.intp]:
+    """The left and right of each part, or nothing where one is missing."""
+    names = [f"{side}_{part}" for part in parts for side in ("left", "right")]
+    return np.array([layout.index[n] for n in names] if all(n in layout.index for n in names) else [], np.intp)
 
 
 def turn(axis: NDArray[np.float64], angle: float) -> NDArray[np.float64]:

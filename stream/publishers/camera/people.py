@@ -23,6 +23,7 @@ _NEW = 50.0  # what it costs to take a sight for somebody new
 _STRANGE_S = 0.4
 _BLINK_S = 0.3  # who was lost for longer and is found again elsewhere should be known by more than the place
 _OTHERS = 0.6  # of `unlike`: who was lost and comes back must look more alike than who never left
+_LIES = 0.5  # of `Placed.upright`: the trunk is more than 60 degrees from upright
 _UNKNOWN = np.full(3, np.nan)
 
 
@@ -31,6 +32,8 @@ class PeopleOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     Arguments:
         age_s: someone new is watched for so long before they are published. Shorter: ghosts flash up; longer: late.
+        lying_age_s: the same for someone who does not stand, sit or walk upright from the start, as the invented half
+            of a person who is hidden by another often does. Who falls has an id by then.
         memory_s: someone lost keeps their id for so long. Longer: ids survive more, and go astray in crowds.
         visibility: least mean visibility of the joints in the image.
         error: largest error of the fit, in sizes of the person; a heap of joints that is no body fits badly.
@@ -43,6 +46,7 @@ class PeopleOptions(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     age_s: float = 0.3
+    lying_age_s: float = 1.0
     memory_s: float = 1.5
     visibility: float = 0.45
     error: float = 0.12
@@ -94,7 +98,7 @@ class _Track:
         self._root = RootFilter(
             placed.root, placed.jitter, placed.across, placed.ray, stamp, roam=options.roam, rise=rise
         )
-        self._recent: deque[tuple[float, float, float]] = deque(maxlen=15)
+        self._recent: deque[tuple[float, float, float, float]] = deque(maxlen=15)
         self._note(0.0)
 
     def take(self, sight: _Sight, stamp: int) -> None:
@@ -131,9 +135,13 @@ class _Track:
         confidence = np.clip(self.seen.visibility / (1.0 + self.placed.noise), 0, 1).astype(np.float32)
         return Person(self.id or 0, joints, confidence, self.seen, self.placed)
 
+    def lies(self) -> bool:
+        """Whether their trunk was mostly far from upright of late."""
+        return float(np.median([upright for *_, upright in self._recent])) < _LIES
+
     def doubt(self, options: PeopleOptions) -> str | None:
         """Why this is perhaps no person; None where nothing speaks against it."""
-        visibility, error, shiver = np.median(np.array(self._recent), axis=0)
+        visibility, error, shiver, _ = np.median(np.array(self._recent), axis=0)
         shiver = max(shiver, self._recent[-1][2] / 2)  # at once where it is as wild as that
         if visibility < options.visibility:
             return "hardly_visible"
@@ -144,7 +152,7 @@ class _Track:
         return "too_small" if self.placed.height_px < options.height_px else None
 
     def _note(self, shiver: float) -> None:
-        self._recent.append((float(self.seen.visibility.mean()), self.placed.error, shiver))
+        self._recent.append((float(self.seen.visibility.mean()), self.placed.error, shiver, self.placed.upright))
 
 
 class People:
@@ -193,7 +201,11 @@ class People:
         return round((self._options.memory_s if track.id is not None else 0.2) * _NS)
 
     def _is_person(self, track: _Track, stamp: int) -> bool:
-        if stamp - track.born < self._options.age_s * _NS:
+        age = (stamp - track.born) / _NS
+        if age < self._options.age_s:
+            return False
+        if track.id is None and age < self._options.lying_age_s and track.lies():
+            self.counts["lies_and_is_new"] += 1
             return False
         doubt = track.doubt(self._options)
         if doubt is not None:

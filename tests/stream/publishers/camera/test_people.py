@@ -109,6 +109,24 @@ def test_a_ghost_that_is_hardly_visible_is_not_published(
     assert people.counts["hardly_visible"] > 20
 
 
+def test_who_lies_from_the_start_is_watched_for_longer_and_who_falls_is_not(
+    high_camera: CameraFile, body: NDArray[np.float64], sight: See
+) -> None:
+    lying = np.stack([body[:, 1] - 0.8, body[:, 0] + 0.3, body[:, 2] - 5.0], axis=1)
+    seen = sight(high_camera, lying)
+    people = _people(high_camera, lying_age_s=1.0)
+    first = next(k for k in range(60) if people.update([seen], k * _DT))
+    assert 1.0e9 <= first * _DT < 1.1e9
+    assert people.counts["lies_and_is_new"] > 15
+    people = _people(high_camera)
+    standing = sight(high_camera, np.add(body, (0.0, 0.0, -5.0)), key=1)
+    for k in range(20):
+        people.update([standing], k * _DT)
+    fallen = [people.update([seen._replace(key=1)], k * _DT) for k in range(20, 40)]
+    assert [p.id for p in fallen[-1]] == [1]
+    assert not people.counts["lies_and_is_new"]
+
+
 def test_far_away_and_small_means_less_confidence_and_less_jitter(
     level_camera: CameraFile, body: NDArray[np.float64], sight: See
 ) -> None:
