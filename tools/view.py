@@ -107,23 +107,26 @@ def view(
     if at is not None and not 0 <= at <= scene.seconds:
         raise ConfigError(f"--at is {at:g}; expected 0 to {scene.seconds:.1f} seconds")
     if png is not None:
-        _drawing(scene).picture(scene.peak if at is None else at).save(png, "PNG")
+        moment = scene.peak if at is None else at
+        _drawing(scene, moment).picture(moment).save(png, "PNG")
+        console.print(f"{escape(str(png))}: {moment:.1f} s of {scene.seconds:.1f} s", soft_wrap=True)
     if mp4 is not None:
         _film(scene, mp4, console)
     if html is not None:
         html.write_text(page(scene, at), "utf8")
+        console.print(f"{escape(str(html))}: {scene.seconds:.1f} s", soft_wrap=True)
     if png is None and mp4 is None and html is None:
         _show(page(scene, at), port, console)
 
 
-def _drawing(scene: Scene) -> Drawing:
+def _drawing(scene: Scene, at: float | None = None) -> Drawing:
     try:
         from dyadwatch.tools.viewing.drawing import Drawing
     except ImportError:
         raise ConfigError(
             "--png and --mp4 need Pillow, which is not installed; expected the extra: pip install 'dyadwatch[view]'"
         ) from None
-    return Drawing(scene, _SIZE)
+    return Drawing(scene, _SIZE, at)
 
 
 def _film(scene: Scene, path: Path, console: Console) -> None:

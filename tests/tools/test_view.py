@@ -33,7 +33,7 @@ from dyadwatch.stream.wire import encode_pose
 from dyadwatch.tools.view import view
 from dyadwatch.tools.viewing import film
 from dyadwatch.tools.viewing.camera import look_at
-from dyadwatch.tools.viewing.drawing import ALARM, FIRST, SECOND, Drawing
+from dyadwatch.tools.viewing.drawing import ALARM, CALM, FIRST, SECOND, Drawing
 from dyadwatch.tools.viewing.page import page, serve
 from dyadwatch.tools.viewing.recorded import recorded_scene
 from dyadwatch.tools.viewing.scene import Scene
@@ -141,6 +141,26 @@ def test_all_axes_have_one_scale(scene: Scene) -> None:
     assert (np.nanmax(whole, axis=0) < [1280, 500]).all()
 
 
+def test_in_a_picture_the_two_fill_the_view(scene: Scene) -> None:
+    far = replace(scene, joints=scene.joints.copy())
+    far.joints[:20, :2] += np.float32([8.0, 0.0, 8.0])  # they come from far away
+    for at in (1.6, 2.4):
+        drawn = near(Drawing(far, at=at).picture(at), FIRST) | near(Drawing(far, at=at).picture(at), SECOND)
+        rows, columns = np.flatnonzero(drawn[64:504].any(axis=1)), np.flatnonzero(drawn[64:504].any(axis=0))
+        assert max(np.ptp(rows) / 440, np.ptp(columns) / 1280) > 0.7
+    box = (0, 64, 1280, 504)
+    assert look_at(far, box).distance > 1.5 * look_at(far, box, 2.4).distance
+
+
+@pytest.mark.parametrize("levels", [(2.0, 1.0), (1.55, 1.5)])
+def test_thresholds_are_named_beside_their_lines(scene: Scene, levels: tuple[float, float]) -> None:
+    picture = Drawing(replace(scene, levels=levels), at=2.4).picture(2.4)
+    beside = {word: near(picture, colour)[526:676, 1172:] for word, colour in (("raise", ALARM), ("clear", CALM))}
+    rows = {word: np.flatnonzero(found.any(axis=1)) for word, found in beside.items()}
+    assert rows["raise"].max() < rows["clear"].min()
+    assert (np.asarray(picture)[526:676, 1172:1176] == 255).all()  # no line reaches the names
+
+
 def test_a_film_has_every_picture(recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "day.mp4"
     view([recording], mp4=out, fps=5.0)
@@ -193,7 +213,10 @@ def test_the_page_is_served_to_this_machine_alone(scene: Scene) -> None:
 def test_without_scores_the_picture_says_how_to_get_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = recorded(tmp_path / "poses.mcap", frames())
     view([path], png=tmp_path / "one.png", at=1.0)
-    assert "no scores in the file; give --model to score it" in capsys.readouterr().err
+    said = " ".join(capsys.readouterr().err.split())
+    assert "no scores in the file; give --model shipped, or a model file, to score it" in said
+    assert f"{tmp_path / 'one.png'}: 1.0 s of 4.0 s" in said
+    assert "stamps" not in said
     with Image.open(tmp_path / "one.png") as picture:
         assert picture.size == (1280, 720)
 
@@ -205,7 +228,35 @@ def test_a_pose_file_is_scored_with_a_model(tmp_path: Path, capsys: pytest.Captu
     assert data["names"] == ["A", "B"]
     assert len(data["curves"][0]["values"]) > 5
     assert data["missing"] is None
-    assert "--model" not in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "--model" not in told
+    assert f"{tmp_path / 'page.html'}: 6.0 s" in " ".join(told.split())
+
+
+def at_double_speed(path: Path, *begins_s: float) -> Path:
+    """The same four seconds, each time received in two."""
+    file, at = RecordingFile(path, About(run="5")), 0
+    for epoch, begin_s in enumerate(begins_s, 1):
+        for f in frames(epoch=epoch):
+            came = BEGIN + round(begin_s * S) + (f.stamp - BEGIN) // 2
+            file.parts("pose.hall", encode_pose(f), came, f.stamp, at)
+            at += 1
+    file.close()
+    return path
+
+
+def test_what_came_at_double_speed_says_whose_seconds_the_axis_counts(tmp_path: Path) -> None:
+    scene, notes = recorded_scene([at_double_speed(tmp_path / "fast.mcap", 0)], 25.0, Config())
+    assert scene.seconds == pytest.approx(SECONDS, abs=0.1)
+    assert notes == ["by the stamps of its frames 4 s are shown, which the axis and --at count; they came within 2 s"]
+
+
+def test_of_a_long_recording_a_part_with_people_is_shown(tmp_path: Path) -> None:
+    path = at_double_speed(tmp_path / "day.mcap", 5.0, 10.0, 1000.0)  # in its middle nobody sends
+    scene, notes = recorded_scene([path], 25.0, Config())
+    assert scene.seconds == pytest.approx(SECONDS, abs=0.1)
+    assert notes[0] == "997 s are recorded; shown is what came in the 21 s from 0 s on, choose with --from and --to"
+    assert notes[1].startswith("by the stamps of its frames 4 s are shown")
 
 
 def test_a_group_is_seen_as_it_was_merged(tmp_path: Path) -> None:
@@ -215,7 +266,7 @@ def test_a_group_is_seen_as_it_was_merged(tmp_path: Path) -> None:
     assert (merged.title, set(merged.names)) == ("hall", {"1", "2", "3"})
     np.testing.assert_allclose(merged.joints[15, merged.names.index("1")], frames()[30].joints[0], atol=1e-4)
     alone, _ = recorded_scene([path], 15.0, Config(), source="a")
-    assert alone.missing == "no scores in the file; give --model to score it"
+    assert alone.missing == "no scores in the file; give --model shipped, or a model file, to score it"
 
 
 def test_errors_name_what_was_given(recording: Path, tmp_path: Path) -> None:

@@ -54,18 +54,26 @@ class Camera:
         return metres * self._focal / depth
 
 
-def look_at(scene: Scene, box: tuple[int, int, int, int]) -> Camera:
-    """A camera from which the two who are looked at are seen side by side, and whole, all the time."""
+def look_at(scene: Scene, box: tuple[int, int, int, int], at: float | None = None) -> Camera:
+    """A camera from which the two who are looked at are seen side by side, and whole.
+
+    Arguments:
+        scene: what is looked at.
+        box: left, top, right and bottom of the picture, pixels.
+        at: seconds to the moment at which they fill the picture; None fits all they do into it.
+    """
     pair = scene.joints[:, :2]
     places = scene.places[:, :2]
-    moment = min(int(scene.peak * scene.fps), len(pair) - 1)
+    moment = min(round((scene.peak if at is None else at) * scene.fps), len(pair) - 1)
     line = np.array([1.0, 0.0, 0.0])
     if places.shape[1] > 1:
         both = np.flatnonzero(~np.isnan(places[:, :, 0]).any(axis=1))
         if len(both):
-            at = both[np.abs(both - moment).argmin()]
-            line = places[at, 1] - places[at, 0]
+            together = both[np.abs(both - moment).argmin()]
+            line = places[together, 1] - places[together, 0]
     azimuth = float(np.arctan2(line[0], line[2])) - np.pi / 2 + _TURN
+    if at is not None and not np.isnan(pair[moment]).all():
+        pair = pair[moment : moment + 1]
     every = max(len(pair) // 200, 1)
     points = pair[::every].reshape(-1, 3).astype(np.float64)
     points = points[~np.isnan(points[:, 0])]

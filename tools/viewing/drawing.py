@@ -33,17 +33,19 @@ class Drawing:
     Arguments:
         scene: what to draw.
         size: width and height of the pictures, pixels; both even.
+        at: seconds to the only moment that will be drawn, which the people then fill; None for a film.
     """
 
-    def __init__(self, scene: Scene, size: tuple[int, int] = (1280, 720)) -> None:
+    def __init__(self, scene: Scene, size: tuple[int, int] = (1280, 720), at: float | None = None) -> None:
         self._scene = scene
         self._w, self._h = size[0] * _FINE, size[1] * _FINE
         self._unit = self._h / 720  # all lengths of the design are of a picture 720 high
         split = round(self._h * 0.7)
         self._view = (0, round(64 * self._unit), self._w, split)
-        self._plot = tuple(round(v) for v in (70 * self._unit, split + 22 * self._unit,
-                           self._w - 30 * self._unit, self._h - 44 * self._unit))  # fmt: skip
-        self._camera = look_at(scene, self._view)
+        aside = 30 if scene.levels is None else 110  # room for the names of the thresholds
+        self._plot = (round(70 * self._unit), split + round(22 * self._unit),
+                      self._w - round(aside * self._unit), self._h - round(44 * self._unit))  # fmt: skip
+        self._camera = look_at(scene, self._view, at)
         joints = scene.layout.joints
         self._bones = [(joints.index(a), joints.index(b)) for a, b in scene.layout.bones]
         self._head = next((joints.index(j) for j in _HEAD if j in joints), None)
@@ -52,6 +54,7 @@ class Drawing:
         self._top = scene.top
         self._curve = curve
         self._ground = self._background()
+        self._below = self._ground.crop((0, self._view[3], self._w, self._h))
 
     def picture(self, seconds: float) -> Image.Image:
         """The scene at a moment, RGB."""
@@ -65,12 +68,13 @@ class Drawing:
         shadow, _ = self._camera.project(people * np.array([1, 0, 1]) + np.array([0, self._floor, 0]))
         for i in range(len(people)):
             self._lines(draw, shadow[i], _SHADOW, max(4 * self._unit, 1))
-        order = sorted(range(len(people)), key=lambda i: -float(np.nanmean(depth[i])) if self._seen(depth[i]) else 0)
-        for i in order:
-            if self._seen(depth[i]):
-                self._person(draw, i, where[i], depth[i])
+        seen = [i for i in range(len(people)) if self._seen(depth[i])]
+        # Whoever stands before the two who are looked at does not hide them.
+        for i in sorted(seen, key=lambda i: (i < 2, -float(np.nanmean(depth[i])))):
+            self._person(draw, i, where[i], depth[i])
         if span is not None:
             self._tie(draw, span, where)
+        image.paste(self._below, (0, self._view[3]))  # over the feet of who is nearer than the two
         self._words(draw, seconds, span)
         self._cursor(draw, seconds)
         return image.reduce(_FINE)
@@ -190,7 +194,7 @@ class Drawing:
         left, top, right, bottom = self._plot
         small = _font(round(15 * u))
         if scene.missing is not None:
-            draw.text(((left + right) / 2, (top + bottom) / 2), scene.missing, _PALE, _font(round(20 * u)), anchor="mm")
+            draw.text((left, top - 4 * u), scene.missing, _PALE, small, anchor="ls")  # the cursor does not strike it
         for s in scene.spans:
             draw.rectangle((self._x(s.start), top, max(self._x(s.end), self._x(s.start) + 2 * u), bottom), fill=_FIELD)
         for v in _ticks(scene.seconds, 10):
@@ -209,13 +213,20 @@ class Drawing:
             for a, b, gap in zip(points, points[1:], np.diff(curve.times), strict=False):
                 if gap <= 1.0:
                     draw.line((*a, *b), _INK if ours else (203, 209, 218), round((3 if ours else 1.5) * u))
-        for level, word, colour in zip(scene.levels or (), ("raise", "clear"), (ALARM, CALM), strict=False):
-            y = self._y(level)
+        if scene.levels is not None:
+            self._levels(draw, scene.levels)
+
+    def _levels(self, draw: ImageDraw.ImageDraw, levels: tuple[float, float]) -> None:
+        """The thresholds, with their names beside the lines, never on them."""
+        u = self._unit
+        left, _, right, _ = self._plot
+        lines = [self._y(level) for level in levels]
+        apart = max(16 * u - (lines[1] - lines[0]), 0) / 2  # names of close thresholds keep off each other
+        names = (lines[0] - apart, lines[1] + apart)
+        for level, y, beside, word, colour in zip(levels, lines, names, ("raise", "clear"), (ALARM, CALM), strict=True):
             for x in np.arange(left, right, 14 * u):
                 draw.line((x, y, min(x + 8 * u, right), y), colour, round(1.5 * u))
-            below = word == "clear"
-            draw.text((right, y + (2 if below else -2) * u), f"{word} {level:.2f}", colour, small,
-                      anchor="rt" if below else "rb")  # fmt: skip
+            draw.text((right + 8 * u, beside), f"{word} {level:.2f}", colour, _font(round(15 * u)), anchor="lm")
 
 
 def _ticks(top: float, most: int) -> NDArray[np.float64]:

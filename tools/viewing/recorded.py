@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -21,13 +22,13 @@ from dyadwatch.stream.recordings.about import recorded_config, recorded_threshol
 from dyadwatch.stream.recordings.channels import About
 from dyadwatch.stream.recordings.frames import OrderedFrames
 from dyadwatch.stream.recordings.playback import Playback
-from dyadwatch.stream.recordings.queue import Received
+from dyadwatch.stream.recordings.queue import Received, Said
 from dyadwatch.stream.recordings.rerun import Rerun
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.wire import decode_pose
 from dyadwatch.tools.viewing.scene import People, Scene
 
-NO_SCORES = "no scores in the file; give --model to score it"
+NO_SCORES = "no scores in the file; give --model shipped, or a model file, to score it"
 _NONE_FOUND = "no window of two people near each other was scored"
 _LONG_S = 90.0  # of a longer recording the part around its peak is shown
 _AROUND_S = 15.0
@@ -88,10 +89,13 @@ def recorded_scene(
         config = with_recorded(config, recorded)
     notes: list[str] = []
     if start is None and end is None and playback.seconds > _LONG_S:
-        peak = (_peak(playback) - playback.first) / _NS
-        first, last = max(peak - _AROUND_S, 0), peak + _AROUND_S
-        notes.append(f"{playback.seconds:.0f} s are recorded; shown are {first:.0f} to {last:.0f}, choose with --from")
-        playback = Playback(paths, str(first), str(last))
+        whole, peak = playback.seconds, (_peak(playback) - playback.first) / _NS
+        first = max(peak - _AROUND_S, 0)
+        playback = Playback(paths, str(first), str(peak + _AROUND_S))
+        notes.append(
+            f"{whole:.0f} s are recorded; shown is what came in the {playback.seconds:.0f} s from {first:.0f} s on, "
+            "choose with --from and --to"
+        )
     if detector is None:
         thresholds = recorded_thresholds(about)
         told: list[Message] = [e.what for e in playback.said() if isinstance(e.what, ScoreMessage | EventMessage)]
@@ -106,6 +110,12 @@ def recorded_scene(
     ours = [m for m in told if m.source == name]
     missing = NO_SCORES if detector is None else _NONE_FOUND
     scene = people.scene(name, ours, pair=pair, levels=_levels(thresholds), missing=missing)
+    if abs(scene.seconds - playback.seconds) > max(0.1 * playback.seconds, 1.0):
+        # Replayed faster or slower, stopped and sent again, or seen for a part of the time.
+        notes.append(
+            f"by the stamps of its frames {scene.seconds:.0f} s are shown, which the axis and --at count; "
+            f"they came within {playback.seconds:.0f} s"
+        )
     return scene, [*playback.notes, *notes]
 
 
@@ -114,9 +124,17 @@ def _levels(thresholds: Thresholds | None) -> tuple[float, float] | None:
 
 
 def _peak(playback: Playback) -> int:
-    """When the highest score was told, unix ns; the middle where there is none."""
-    scores = [(e.what.score, e.log_time) for e in playback.said() if isinstance(e.what, ScoreMessage)]
-    return max(scores)[1] if scores else (playback.first + playback.last) // 2
+    """When the highest score was told, unix ns; where there is none, the middle of what was received."""
+    best: tuple[float, int] | None = None
+    times = array("q")
+    for e in playback:
+        if isinstance(e, Received) and e.source is not None:
+            times.append(e.log_time)
+        elif isinstance(e, Said) and isinstance(e.what, ScoreMessage):
+            best = max(best or (e.what.score, e.log_time), (e.what.score, e.log_time))
+    if best is not None:
+        return best[1]
+    return times[len(times) // 2] if times else playback.first
 
 
 def _source(playback: Playback, config: Config, told: Sequence[Message], wanted: str | None) -> str:
