@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
@@ -68,6 +69,7 @@ def train(
     json
         Print the report as JSON on standard output.
     """
+    began = time.monotonic()
     _check(out, paths, simulated)
     clip_sets = select_sets(paths or [], label, split, flags)  # before the seconds that torch takes to load
     tell_events(paths or [])
@@ -94,15 +96,19 @@ def train(
         with shown(console) as listener:
             trained = learn(clip_sets, options, listener, checkpoint)
     except CollapseError as collapse:
-        page = _tell(collapse.report | about, out, json)
+        page = _tell(collapse.report | about | {"minutes": _minutes_since(began)}, out, json)
         console.print(f"what was seen is in {page}; no model was written", soft_wrap=True, markup=False)
         raise
     trained.summary.update({k: v for k, v in about.items() if k == "simulated_minutes"})
     write_model(state := state_of(trained), out, about["name"], version)
     save_state(out.with_suffix(".state.npz"), state)
-    page = _tell(report := trained.report | about, out, json)
+    page = _tell(report := trained.report | about | {"minutes": _minutes_since(began)}, out, json)
     if not json:
         show(report, out, page, Console())
+
+
+def _minutes_since(began: float) -> float:
+    return round((time.monotonic() - began) / 60, 3)
 
 
 def _check(out: Path, paths: list[Path] | None, simulated: float | None) -> None:
