@@ -112,7 +112,7 @@ def _fit(values: tuple[OscValue, ...]) -> tuple[float, Vector]:
     if not told:
         return AS_IT_IS
     numbers = [float(v) for v in told if isinstance(v, float | int)]
-    scales, offset = numbers[:3], tuple(numbers[3:])
+    scales, offset = numbers[:3], numbers[3:]
     plain = len(offset) == 3 and all(abs(v) < _FARTHEST_M for v in offset)  # False for NaN
     if not (plain and all(_LEAST_SCALE < s < 1 / _LEAST_SCALE for s in scales) and max(scales) < 1.01 * min(scales)):
         raise WireError(
@@ -120,7 +120,8 @@ def _fit(values: tuple[OscValue, ...]) -> tuple[float, Vector]:
             f"/VMC/Ext/Root/Pos carries the scale and offset {_shown(told)}; expected one scale from {_LEAST_SCALE} "
             f"to {1 / _LEAST_SCALE:g} for all three axes and an offset in metres; both are left out",
         )
-    return sum(scales) / 3, offset
+    x, y, z = offset
+    return sum(scales) / 3, (x, y, z)
 
 
 def _time(values: tuple[OscValue, ...]) -> int:

@@ -117,15 +117,19 @@ def scaled(x: float, *told: float | str) -> list[Message]:
     return [(address, [*root, *told]), *rest]
 
 
+def refused(reason: str, text: str) -> None:
+    pytest.fail(f"{reason}: {text}")
+
+
 def test_an_avatar_is_brought_to_the_size_and_place_that_its_sender_tells() -> None:
-    frames = VmcFrames(Avatar(), pytest.fail)
+    frames = VmcFrames(Avatar(), refused)
     (pose,) = frames.take(osc([*scaled(2.0, 1.25, 1.25, 1.25, 0.5, 0.1, -0.25), time_is(1.0)]), 0)
     # In Unity's axes the hips are at (2, 0.95, 0), the left hand at (1.25, 1.65 - 0.25, 0); in ours x is turned round.
     assert np.allclose(pose.joints[LAYOUT.index["pelvis"]], [-(2.0 - 0.5) / 1.25, 0.85 / 1.25, 0.25 / 1.25])
     assert np.allclose(pose.joints[LAYOUT.index["left_wrist"]], [-(1.25 - 0.5) / 1.25, 1.3 / 1.25, 0.25 / 1.25])
     (pose,) = frames.take(osc([*body(2.0), time_is(2.0)]), 0)
     assert np.allclose(pose.joints[LAYOUT.index["pelvis"]], [-2.0, 0.95, 0.0]), "it is told no more"
-    own = VmcFrames(Avatar(), pytest.fail, fits=False)
+    own = VmcFrames(Avatar(), refused, fits=False)
     (pose,) = own.take(osc([*scaled(2.0, 1.25, 1.25, 1.25, 0.5, 0.1, -0.25), time_is(1.0)]), 0)
     assert np.allclose(pose.joints[LAYOUT.index["pelvis"]], [-2.0, 0.95, 0.0]), "--scale takes its place"
 
