@@ -143,7 +143,7 @@ def test_all_axes_have_one_scale(scene: Scene) -> None:
 
 def test_in_a_picture_the_two_fill_the_view(scene: Scene) -> None:
     far = replace(scene, joints=scene.joints.copy())
-    far.joints[:20, :2] += np.float32([8.0, 0.0, 8.0])  # they come from far away
+    far.joints[:20, :2] += np.array([8.0, 0.0, 8.0], np.float32)  # they come from far away
     for at in (1.6, 2.4):
         drawn = near(Drawing(far, at=at).picture(at), FIRST) | near(Drawing(far, at=at).picture(at), SECOND)
         rows, columns = np.flatnonzero(drawn[64:504].any(axis=1)), np.flatnonzero(drawn[64:504].any(axis=0))
