@@ -44,6 +44,8 @@ def landmarks(tmp_path: Path) -> Path:
     """Two people, 1 m apart and 4 m away from a camera of 90 degrees, as another estimator would tell."""
     rng = np.random.default_rng(0)
     body = rng.uniform((-0.25, -0.8, -0.15), (0.25, 0.8, 0.15), (17, 3))
+    for ends, y in (((5, 6), -0.5), ((11, 12), 0.1)):  # shoulders above the hips: they stand
+        body[list(ends), 1] = y
     people = []
     for x in (-0.5, 0.5):
         at = body + np.array([x, 0.0, 4.0])
