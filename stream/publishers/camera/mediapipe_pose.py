@@ -39,7 +39,7 @@ _FIND = 0.3  # confidence to find somebody at all; ghosts are sorted out later, 
 _KEEP = 0.5
 _FIRST_ROOM, _ROOM = 1.7, 2.2  # times what is seen of a person: more shows neighbours, less hides a quick arm
 _BESIDE = 2.2  # times someone followed: those who are close to them are who it is about, and are looked for more often
-_BESIDE_S = 0.2  # how often, beside whomever it is due; in a video, which nobody waits for, 4 times as often
+_BESIDE_S = 0.5  # how often, beside whomever it is due; in a video, which nobody waits for, 10 times as often
 _LEAST_PX = 40.0  # smaller people say too little of where they are
 _BLACK = np.zeros((64, 64, 3), np.uint8)
 
@@ -149,7 +149,7 @@ class MediaPipeEstimator:
     def _due(self, rgb: Image, stamp: int) -> Sequence[Box]:
         """The parts to search now: of the whole image, or around someone followed, the larger the more often."""
         height, width = rgb.shape[:2]
-        often = 1 if self._live else 4
+        often = 1 if self._live else 10
         if self._scan is None or self._scan.size != (width, height):
             self._scan = Scan(width, height, often=often)
         full = len(self._followers) >= self._most and all(f.followed for f in self._followers)

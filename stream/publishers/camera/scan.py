@@ -16,8 +16,8 @@ _CHANGED = 12.0  # grey values: less is noise of the sensor
 _AREA = 0.004  # of a part must have changed, outside of the people followed already
 _ALL_S = 4.0  # after this a part is looked into whether it has changed or not
 _ONE_S = 0.05  # a part for each so many seconds while nobody is followed
-_ONE_BUSY_S = 0.2  # and while somebody is, whose images come first
-_ONE_FULL_S = 0.5  # and while no more can be followed
+_ONE_BUSY_S = 0.5  # and while somebody is, whose images come first
+_ONE_FULL_S = 1.0  # and while no more can be followed
 
 
 class Scan:
