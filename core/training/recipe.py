@@ -115,10 +115,7 @@ def assemble(material: Material, learnt: Learnt | None, options: TrainOptions, s
     weights = _weigh(mean, learnt, options, fitted["whiten"])
 
     # every window is compared with other units only; the learnt parts know all but the held-back ones
-    bank = NearestNeighbour.fit(statistics, values, **fitted)
-    distances = held_out_distances(
-        statistics, values, windows.unit, most=options.support, whiten=fitted["whiten"], seed=options.seed
-    )
+    distances = held_out_distances(statistics, values, windows.unit, **fitted)
     judges, mine = (windows, slice(None)) if learnt is None else (windows.take(held), held)
     maps: dict[str, Surprise] = {"neighbours": Surprise.fit(distances.plain)}
     unusual = maps["neighbours"](distances.plain[mine])
@@ -141,6 +138,7 @@ def assemble(material: Material, learnt: Learnt | None, options: TrainOptions, s
     maps["score"] = Surprise.fit(joined)
     score = maps["score"](joined)
 
+    bank = NearestNeighbour.fit(statistics, values, **fitted)
     scorer = PairScorer(
         bank=bank,
         distances=mean_distances(windows.joints[bank.chosen], statistics.joints),
