@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
-from itertools import islice
 from logging import getLogger
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -155,9 +154,9 @@ def _photo(path: Path, bundle: Path) -> int:
         return [len(watcher.look(Picture(image, round(k * _NS / 15))).people) for k in range(15)][-1]
 
 
-def _film(path: Path, watcher: Watcher, most: int | None = None) -> Iterator[tuple[Picture, Watched]]:
+def _film(path: Path, watcher: Watcher) -> Iterator[tuple[Picture, Watched]]:
     with Video(path) as film:
-        for picture in islice(film.pictures(), most):
+        for picture in film.pictures():
             yield picture, watcher.look(picture)
 
 

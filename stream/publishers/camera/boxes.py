@@ -11,7 +11,7 @@ from dyadwatch.stream.publishers.camera.estimate import Image, Seen
 
 _SURE = 0.5  # joints less visible than this say little of where a person is
 _ENOUGH = 5  # joints
-_GREY = 114
+GREY = 114  # of what is hidden from an estimator
 _SMALL = 96  # pixels: no part need be smaller
 
 
@@ -120,7 +120,7 @@ def cut(image: Image, box: Box) -> Image:
 
 def hide(pixels: Image, box: Box, shown: Box) -> Image:
     """The pixels of `box`, grey where they are not in `shown`: black would be as an edge of the image."""
-    out = np.full_like(pixels, _GREY)
+    out = np.full_like(pixels, GREY)
     x0, y0 = max(shown.x - box.x, 0), max(shown.y - box.y, 0)
     x1, y1 = x0 + shown.width, y0 + shown.height
     out[y0:y1, x0:x1] = pixels[y0:y1, x0:x1]

@@ -159,9 +159,7 @@ def lean_from_people(file: CameraFile, size: tuple[int, int], sights: Sequence[S
     Raises:
         ConfigError: without a place, or when hardly anyone was seen whole.
     """
-    if file.extrinsics is None:
-        raise ConfigError("the camera file has no extrinsics; expected floor points first")
-    camera = Camera(msgspec.structs.replace(file, lean_deg=0.0), *size, layout)
+    camera = _placed(msgspec.structs.replace(file, lean_deg=0.0), size, layout)
     leans = [a for s in sights if (a := camera.away_angle(s)) is not None and abs(a) < _LYING_DEG]
     if len(leans) < _ENOUGH_SIGHTS:
         raise ConfigError(
@@ -183,17 +181,18 @@ def scale_from_floor(file: CameraFile, size: tuple[int, int], sights: Sequence[S
     Raises:
         ConfigError: without a place, or when feet were hardly seen.
     """
-    if file.extrinsics is None:
-        raise ConfigError("the camera file has no extrinsics; expected floor points first")
-    camera = Camera(file, *size, layout)
-    ratios = []
-    for seen in sights:
-        ratio = camera.floor_ratio(seen)
-        if ratio is not None:
-            ratios.append(ratio)
+    camera = _placed(file, size, layout)
+    ratios = [r for s in sights if (r := camera.floor_ratio(s)) is not None]
     if len(ratios) < _ENOUGH_SIGHTS:
         raise ConfigError(f"feet on the floor were seen {len(ratios)} times; expected at least {_ENOUGH_SIGHTS}")
     return file.scale * float(np.median(ratios))
+
+
+def _placed(file: CameraFile, size: tuple[int, int], layout: Layout) -> Camera:
+    """The camera, whose place must be known."""
+    if file.extrinsics is None:
+        raise ConfigError("the camera file has no extrinsics; expected floor points first")
+    return Camera(file, *size, layout)
 
 
 def _stature(seen: Seen, layout: Layout) -> float:

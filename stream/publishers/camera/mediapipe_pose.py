@@ -20,6 +20,7 @@ from dyadwatch.stream.publishers.camera.boxes import (
     around,
     cut,
     cut_off,
+    extent,
     goes_on,
     hide,
     same,
@@ -92,9 +93,7 @@ class MediaPipeEstimator:
         self._spare = [_Video(make(True)) for _ in range(2)]  # making one takes longer than an image lasts
         self._pool = ThreadPoolExecutor(threads)
         self._searcher = ThreadPoolExecutor(1, initializer=_step_back)
-        self._finder = self._searcher.submit(
-            make, False
-        ).result()  # its own threads are as polite as the one it is from
+        self._finder = self._searcher.submit(make, False).result()  # its threads are as polite as the one it is from
         self._search: Future[list[Seen]] | None = None
         self._followers: list[_Follower] = []
         self._keys = count(1)
@@ -156,7 +155,7 @@ class MediaPipeEstimator:
         followed = [f for f in self._followers if f.follows]
         if followed and not full and stamp - self._beside >= _BESIDE_S / often * _NS:
             self._beside = stamp
-            chosen = max(followed, key=lambda f: _tall(f.seen) ** 2 * (stamp - f.searched))
+            chosen = max(followed, key=lambda f: extent(f.seen.image) ** 2 * (stamp - f.searched))
             chosen.searched = stamp
             return [square(around(chosen.seen, width, height, _BESIDE))]
         return self._scan.due(rgb, stamp, [around(f.seen, width, height) for f in self._followers], full=full)
@@ -175,16 +174,17 @@ class MediaPipeEstimator:
         return found
 
     def _welcome_all(self, found: Sequence[Seen], stamp: int) -> None:
-        for seen in sorted(found, key=_tall, reverse=True):
+        for seen in sorted(found, key=lambda s: extent(s.image), reverse=True):
             self._welcome(seen, stamp)
 
     def _welcome(self, found: Seen, stamp: int) -> None:
         """Someone new gets a follower, unless they are followed already, or there are too many who are as large."""
-        if _tall(found) < _LEAST_PX or any(same(follower.seen, found) for follower in self._followers):
+        size = extent(found.image)
+        if size < _LEAST_PX or any(same(follower.seen, found) for follower in self._followers):
             return
         if len(self._followers) >= self._most:
-            least = min(self._followers, key=lambda f: (f.followed, _tall(f.seen)))
-            if _tall(found) < _tall(least.seen) * (_LARGER if least.followed else 1.0):
+            least = min(self._followers, key=lambda f: (f.followed, extent(f.seen.image)))
+            if size < extent(least.seen.image) * (_LARGER if least.followed else 1.0):
                 return
             self._end(least)
         video = self._spare.pop() if self._spare else _Video(self._make(True))
@@ -257,11 +257,6 @@ def _step_back() -> None:
     """Lets other threads go first; elsewhere than on Linux this would hold for the whole program."""
     if sys.platform == "linux":
         os.nice(5)
-
-
-def _tall(seen: Seen) -> float:
-    """How much of the image someone takes, pixels."""
-    return float(np.ptp(seen.image, axis=0).max())
 
 
 def _seen(result: Any, box: Box, key: int | None) -> list[Seen]:

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.skeleton import Layout
-from dyadwatch.stream.publishers.camera.boxes import Box, extent
+from dyadwatch.stream.publishers.camera.boxes import GREY, Box, extent
 from dyadwatch.stream.publishers.camera.estimate import Image, Seen
 from dyadwatch.stream.publishers.camera.opencv import opencv
 
-_GREY = 114
 _BARELY = 0.3  # joints less visible than this are left out
 _TRUNK, _LIMB, _HEAD = 0.14, 0.09, 0.09  # of the size of a person: how thick they and their clothes are
 
@@ -40,7 +39,7 @@ def paint_over(pixels: Image, box: Box, people: Iterable[Seen], layout: Layout, 
         return
     if own is not None:
         _draw(mask, box, own, layout, 0)
-    pixels[mask.view(bool)] = _GREY
+    pixels[mask.view(bool)] = GREY
 
 
 def _meets(seen: Seen, box: Box) -> bool:
