@@ -6,9 +6,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import Parameter
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.publishers.camera.camera_file import read_camera
@@ -22,11 +19,11 @@ from dyadwatch.stream.publishers.camera.quiet import calm_stderr
 from dyadwatch.stream.publishers.camera.video import Picture, Video
 from dyadwatch.stream.publishers.camera.watch import Watcher
 from dyadwatch.stream.publishers.live import LiveFrame, Refusals
-from dyadwatch.stream.publishers.publisher import DEFAULT_ADDRESS, check_source
+from dyadwatch.stream.publishers.publisher import check_source
 from dyadwatch.tools.sending import relay, report, send, stoppable
+from dyadwatch.tools.sending_flags import AS_USUAL, SendingFlags
 
 _log = logging.getLogger("dyadwatch.publish")
-_Flag = Parameter(negative=())
 
 
 def camera(
@@ -42,10 +39,8 @@ def camera(
     layout: str = "mediapipe33",
     preview: str | None = None,
     rate: float = 1.0,
-    to: str = DEFAULT_ADDRESS,
     source: str = "camera",
-    wait: float = 30.0,
-    json: Annotated[bool, _Flag] = False,
+    sending: SendingFlags = AS_USUAL,
 ) -> None:
     """Publish the people before a camera, in a stream or in a video, in metres.
 
@@ -76,14 +71,8 @@ def camera(
         window, or a file (.mp4, .avi, .png, .jpg) for annotated pictures, to set a camera up.
     rate
         Times real time at which a video is published; 0: as fast as it goes.
-    to
-        Where the detector listens.
     source
         Name of the source, 1-64 characters of A-Z a-z 0-9 _ -.
-    wait
-        Seconds to wait for a detector to listen.
-    json
-        Print a summary as one JSON object on standard output.
     """
     check_source(source)
     if sum(given is not None for given in (device, video, rtsp)) != 1:
@@ -109,7 +98,7 @@ def camera(
             watch = watcher(watching, "media")
             shown = None if preview is None else Preview(preview, film.fps, watching.layout)
             frames = (frame for frame, _ in _watched(film.pictures(), watch, shown, film.fps))
-            summary = send(frames, film.count, to, rate, wait)
+            summary = send(frames, film.count, sending.to, rate, sending.wait)
             _end(shown)
     else:
         live = LiveCamera(device if device is not None else str(rtsp), source, refusals)
@@ -117,12 +106,12 @@ def camera(
             watch = watcher(watching, "unix")
             shown = None if preview is None else Preview(preview, 15.0, watching.layout)
             frames = _watched(live.pictures(stop.is_set), watch, shown, None)
-            summary = {**relay(frames, to, wait), "stopped": stop.is_set()}
+            summary = {**relay(frames, sending.to, sending.wait), "stopped": stop.is_set()}
             _end(shown)
         extra = {"images_skipped": live.skipped, "reconnected": live.reconnected}
     refusals.flush()
     status = {"assumed_field_of_view": file is None or file.intrinsics.assumed, "not_people": watch.counts()}
-    report({"source": source, **summary, **extra, **status, "refused": refusals.counts()}, json)
+    report({"source": source, **summary, **extra, **status, "refused": refusals.counts()}, sending.json)
 
 
 def _watched(
