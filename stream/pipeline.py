@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from dyadwatch.core.pose import PoseFrame
@@ -189,6 +189,10 @@ class Pipeline:
     def push(self, frame: PoseFrame) -> list[Message]:
         """Takes a frame; returns the scores and events it leads to."""
         return self.judge.judge(self.intake.push(frame, time.monotonic_ns()))
+
+    def run(self, frames: Iterable[PoseFrame]) -> list[Message]:
+        """Takes frames up to the end of the stream; returns all that they lead to."""
+        return [m for frame in frames for m in self.push(frame)] + self.finish()
 
     def finish(self) -> list[Message]:
         """Ends the stream: scores what is held back and closes open events."""

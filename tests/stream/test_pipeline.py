@@ -30,7 +30,7 @@ MANY = Layout.custom([f"{'spot' * 14}{i}" for i in range(11)])
 
 
 def play(pipeline: Pipeline, frames: list[PoseFrame]) -> list[Message]:
-    return [m for f in frames for m in pipeline.push(f)] + pipeline.finish()
+    return pipeline.run(frames)
 
 
 def scores_of(messages: list[Message]) -> list[ScoreMessage]:

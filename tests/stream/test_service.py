@@ -157,7 +157,7 @@ def running(scorer: Scorer) -> Start:
 def expected(scorer: Scorer, encounter: Encounter) -> tuple[list[ScoreMessage], list[EventMessage]]:
     """What the pipeline makes of the encounter, frame by frame."""
     pipeline = Pipeline(scorer, THRESHOLDS, Config())
-    told = [m for f in encounter() for m in pipeline.push(f)] + pipeline.finish()
+    told = pipeline.run(encounter())
     scores = [structs.replace(m, latency_ms=0.0) for m in told if isinstance(m, ScoreMessage)]
     events = [m for m in told if isinstance(m, EventMessage)]
     assert {e.type for e in events} == {"open", "update", "close"}

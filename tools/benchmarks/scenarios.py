@@ -57,8 +57,7 @@ def scenarios(
     for seed in range(first, first + count):
         scenario = make_scenario(seed=seed, people=people, duration_s=duration, anomalies=ANOMALIES)
         pipeline = Pipeline(*load_detector(config), config)
-        messages = [m for frame in scenario.frames() for m in pipeline.push(frame)] + pipeline.finish()
-        outcomes, wrong = match(scenario.truth, events_of(messages))
+        outcomes, wrong = match(scenario.truth, events_of(pipeline.run(scenario.frames())))
         kinds = [o.staged.kind for o in outcomes if o.event is not None]
         found.update(kinds)
         false_alarms += len(wrong)

@@ -47,7 +47,7 @@ class Drawing:
                       self._w - round(aside * self._unit), self._h - round(44 * self._unit))  # fmt: skip
         self._camera = look_at(scene, self._view, at)
         joints = scene.layout.joints
-        self._bones = [(joints.index(a), joints.index(b)) for a, b in scene.layout.bones]
+        self._bones = scene.layout.bone_indices
         self._head = next((joints.index(j) for j in _HEAD if j in joints), None)
         self._floor = scene.floor
         curve = scene.curve

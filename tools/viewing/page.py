@@ -36,7 +36,7 @@ def page(scene: Scene, at: float | None = None) -> str:
         "shape": scene.joints.shape[:3],
         "names": scene.names,
         "joints": base64.b64encode(scene.joints.astype("<f4").tobytes()).decode(),
-        "bones": [(joints.index(a), joints.index(b)) for a, b in scene.layout.bones],
+        "bones": scene.layout.bone_indices,
         "head": next((joints.index(j) for j in ("head", "nose") if j in joints), -1),
         "curves": [{"times": c.times.tolist(), "values": c.values.tolist()} for c in curves],
         "spans": [

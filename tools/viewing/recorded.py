@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from dyadwatch.core.clips import Clip
 from dyadwatch.core.errors import ConfigError, WireError
@@ -50,8 +51,7 @@ def clip_scene(clip: Clip, fps: float, config: Config, detector: Detector | None
     title = " · ".join(t for t in (clip.clip_id, clip.label) if t) or "clip"
     if detector is None:
         return people.scene(title, (), missing=NO_SCORES)
-    pipeline = Pipeline(*detector, config)
-    told = [m for frame in frames for m in pipeline.push(frame)] + pipeline.finish()
+    told = Pipeline(*detector, config).run(frames)
     return people.scene(title, told, levels=_levels(detector[1]), missing=_NONE_FOUND)
 
 
@@ -158,10 +158,10 @@ def _ordered(playback: Playback, config: Config, source: str) -> Iterator[tuple[
 
 
 class _Tap(GroupLine):
-    """In place of a group's line: keeps what it would take."""
+    """The line of a group that keeps what it would take."""
 
-    def __init__(self, source: str, shape: WindowShape, config: Config, group: Group) -> None:
-        super().__init__(source, shape, config, lambda reason: None, group)
+    def __init__(self, source: str, *rest: Any) -> None:
+        super().__init__(source, *rest)
         self.frames: list[tuple[PoseFrame, bool]] = []
 
     def fused(self, frame: PoseFrame, restart: str | None, arrived: int) -> list[Item]:
@@ -172,7 +172,6 @@ class _Tap(GroupLine):
 def _fused(playback: Playback, config: Config, name: str) -> Iterator[tuple[PoseFrame, bool]]:
     """The persons of a group, as the detector made them of what its sources sent."""
     group: Group | None = None
-    tap: _Tap | None = None
     for entry in playback:
         if not isinstance(entry, Received) or entry.source not in config.merge.groups[name]:
             continue
@@ -180,10 +179,10 @@ def _fused(playback: Playback, config: Config, name: str) -> Iterator[tuple[Pose
             frame = decode_pose(entry.parts, config.wire)
         except WireError:
             continue
-        if group is None or tap is None:
+        if group is None:
             shape = WindowShape(frame.layout, 2, 30.0)
-            group = Group(name, shape, config, lambda source: lambda reason: None)
-            tap = group.line = _Tap(name, shape, config, group)
+            group = Group(name, shape, config, lambda source: lambda reason: None, new_line=_Tap)
         group.members[frame.source].push(frame, 0)
-        yield from tap.frames
-        tap.frames.clear()
+        assert isinstance(group.line, _Tap), "made so"
+        yield from group.line.frames
+        group.line.frames.clear()

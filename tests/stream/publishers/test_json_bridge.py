@@ -224,7 +224,7 @@ def test_what_cannot_be_bound_and_bad_flags_are_named(bridges: Bridges) -> None:
 
 def events(frames: Sequence[PoseFrame], scorer: Scorer) -> list[EventMessage]:
     pipeline = Pipeline(scorer, Thresholds(6.0, 4.0), Config())
-    return events_of([m for f in frames for m in pipeline.push(f)] + pipeline.finish())
+    return events_of(pipeline.run(frames))
 
 
 def test_events_are_those_of_the_frames_themselves(

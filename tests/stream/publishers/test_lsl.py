@@ -132,7 +132,7 @@ def test_two_outlets_are_the_people_of_one_source(
     assert np.allclose(both[-1].joints, np.stack([person(0), person(1)]), atol=1e-6)
     assert refusals.counts() == {}
     pipeline = Pipeline(scorer, Thresholds(6.0, 4.0), Config())
-    messages = [m for f in detector.frames for m in pipeline.push(f)] + pipeline.finish()
+    messages = pipeline.run(detector.frames)
     assert sum(isinstance(m, ScoreMessage) for m in messages) >= 2
 
 

@@ -252,7 +252,7 @@ def test_two_performers_are_the_people_of_one_source(stage: Any, detector: Any, 
     assert np.allclose(joints[1, index["pelvis"]], [2.0, 1.045, 1.0 - 0.55], atol=1e-5)
     assert np.allclose(joints[1, index["left_wrist"]], [2.0, 1.54, 1.0 - 0.55 - 0.825], atol=1e-5)
     pipeline = Pipeline(scorer, Thresholds(6.0, 4.0), Config())
-    messages = [m for f in frames for m in pipeline.push(f)] + pipeline.finish()
+    messages = pipeline.run(frames)
     scores = [m for m in messages if isinstance(m, ScoreMessage)]
     assert len(scores) >= 2
     assert {s.pair for s in scores} == {("ann", "bob")}
