@@ -154,7 +154,7 @@ def _lens(
         raise ConfigError(f"{out} does not exist; expected a lens to begin with: --board, --lens or --fov")
     if before is None:
         return CameraFile(found)
-    return CameraFile(found, before.extrinsics, before.scale, before.scale_from)
+    return msgspec.structs.replace(before, intrinsics=found)
 
 
 def _sights(film: Video, estimator: Estimator, seconds: float) -> Iterator[Seen]:

@@ -16,7 +16,7 @@ from dyadwatch.core.training.recipe import train
 
 MODEL = "dyadwatch"
 MODEL_CODE = ("iadnet", "training", "statistics", "neighbours", "surprise", "frame", "distance", "resample", "mapping",
-              "auroc")  # fmt: skip
+              "auroc", "recordings", "thresholds")  # fmt: skip
 _BATCH = 256
 
 WindowScores = Callable[[NDArray[np.floating]], dict[str, NDArray[np.float64]]]

@@ -15,11 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zmq
+from msgspec import structs
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.config import WireOptions
-from dyadwatch.stream.publishers.camera.camera_file import read_camera
+from dyadwatch.stream.publishers.camera.camera_file import read_camera, write_camera
 from dyadwatch.stream.publishers.camera.models import find_model
 from dyadwatch.stream.wire import decode_pose
 from dyadwatch.tools.main import app
@@ -215,6 +216,17 @@ def test_a_camera_file_is_made_step_by_step(tmp_path: Path) -> None:
     np.testing.assert_allclose(place.position, (0, 2.6, 0), atol=1e-4)
     np.testing.assert_allclose(np.array(place.rotation)[:, 2], (0, -sin, -cos), atol=1e-5)
     assert place.error_px == pytest.approx(0, abs=0.01)
+
+
+def test_a_lens_found_later_keeps_what_else_is_known(tmp_path: Path) -> None:
+    out = tmp_path / "hall.yaml"
+    _call("calibrate-camera", str(out), "--fov", "70", "--size", "1280x720")
+    known = structs.replace(read_camera(out), scale=0.93, scale_from="a person of 1.7 m", lean_deg=12.0)
+    write_camera(out, known)
+    _call("calibrate-camera", str(out), "--lens", "900,910,640,360", "--size", "1280x720")
+    found = read_camera(out)
+    assert found.intrinsics.fx == 900
+    assert structs.replace(found, intrinsics=known.intrinsics) == known
 
 
 def test_the_scale_of_people_is_found_from_their_feet_on_the_floor(
