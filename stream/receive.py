@@ -80,6 +80,7 @@ class Receiver(Generic[T]):
         # libzmq hangs up on senders of larger messages; a little above the limit they are refused by name instead.
         self._socket.setsockopt(zmq.MAXMSGSIZE, 4 * options.max_bytes)
         self._socket.setsockopt(zmq.LINGER, 0)
+        self._timeout_ms = -1
         # Everything, not only 'pose.': whoever gets the topic wrong should be told so.
         self._socket.setsockopt(zmq.SUBSCRIBE, b"")
         try:
@@ -90,9 +91,13 @@ class Receiver(Generic[T]):
 
     def receive(self, timeout_ms: int) -> tuple[T, int] | None:
         """The next frame and the monotonic ns at which it came; None after `timeout_ms` or for a refused message."""
-        if not self._socket.poll(timeout_ms):
+        if timeout_ms != self._timeout_ms:
+            self._socket.setsockopt(zmq.RCVTIMEO, timeout_ms)
+            self._timeout_ms = timeout_ms
+        try:
+            parts = self._socket.recv_multipart()  # waits by itself: pyzmq's poll makes a poller anew for every message
+        except zmq.Again:
             return None
-        parts = self._socket.recv_multipart(zmq.NOBLOCK)
         arrived = time.monotonic_ns()
         try:
             frame = self._decode(parts, self._options)

@@ -73,8 +73,10 @@ class Scorer:
         session_options.intra_op_num_threads = options.threads
         session_options.inter_op_num_threads = 1
         session_options.log_severity_level = 3
-        # Threads that spin between batches would take the cores that receive the next frames.
-        session_options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Threads that spin between batches would take the cores that receive the next frames; those that sleep between
+        # the operations of one batch cost a fifth of the throughput. Measured: 20 microseconds gain nearly all of that.
+        session_options.add_session_config_entry("session.intra_op.spin_duration_us", "20")
+        session_options.add_session_config_entry("session.force_spinning_stop", "1")
         try:
             self._session = ort.InferenceSession(
                 str(path), session_options, providers=[(wanted, _EXACT.get(options.provider, {}))]

@@ -90,6 +90,7 @@ def encode_pose(frame: PoseFrame, *, fps: float | None = None) -> list[bytes]:
     return [f"{TOPIC}{frame.source}".encode(), _encode_header(header), payload.tobytes()]
 
 
+@lru_cache(maxsize=256)
 def topic_source(topic: bytes) -> str:
     """The source that a topic names.
 

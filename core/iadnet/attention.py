@@ -83,14 +83,17 @@ class Attention(nn.Module):
 
     def forward(self, x: Tensor, source: Tensor) -> Tensor:
         """Tokens that ask and tokens that answer, both (B, 2, T, width), to (B, 2, T, width)."""
-        query, key, value = self._split(self.query(x)), self._split(self.key(source)), self._split(self.value(source))
+        query, key, value = self._heads(self.query, x), self._heads(self.key, source), self._heads(self.value, source)
         scale = 1 / math.sqrt(query.shape[-1])
         weights = ((query @ key.mT) * scale).softmax(-1)
         return self.out((weights @ value).transpose(2, 3).flatten(3))
 
-    def _split(self, x: Tensor) -> Tensor:
+    def _heads(self, linear: StreamLinear, x: Tensor) -> Tensor:
         """(B, 2, T, width) to (B, 2, heads, T, width / heads)."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(2, 3)
+        if torch.compiler.is_exporting():
+            # ONNX Runtime transposes with one thread; a product of its own gives each head where it belongs
+            return x.unsqueeze(2) @ linear.weight.unflatten(1, (self.heads, -1)).mT
+        return linear(x).unflatten(-1, (self.heads, -1)).transpose(2, 3)
 
 
 def swap_persons(x: Tensor) -> Tensor:

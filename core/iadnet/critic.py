@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from dyadwatch.core.iadnet.steady import steady_asinh
 from dyadwatch.core.statistics import Statistics
 
 _HIDDEN, _LAST = 256, 64
@@ -49,7 +50,7 @@ class StatisticsCritic(nn.Module):
 
     def scaled(self, values: Tensor) -> Tensor:
         """Statistics (B, F) to what the network sees, same shape."""
-        return torch.asinh((values - self.centre) / self.spread)
+        return steady_asinh((values - self.centre) / self.spread)
 
     def one_order(self, scaled: Tensor) -> Tensor:
         """Logit from scaled statistics (B, F) in the order of persons they are in; shape (B,)."""

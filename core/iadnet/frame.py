@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import torch
+from collections.abc import Sequence
+
 from torch import Tensor, nn
 
 from dyadwatch.core.frame import COINCIDENT_M, TRUNK_M, TRUNK_RANGE_M, Anchors
 from dyadwatch.core.iadnet.steady import mean_over_time
 
+# Three coordinates (..., J) of joints: arithmetic on arrays whose last axis is 3 long runs at a fraction of the speed.
+Axes = Sequence[Tensor]
+
 
 class PairFrame(nn.Module):
-    """Both persons in the pair's own frame; the same numbers as `core.frame.canonical`.
+    """Both persons in the pair's own frame; the same numbers as `core.frame.canonical`, axis by axis.
 
     Arguments:
         at: joints that give pelvis and neck.
@@ -20,15 +24,8 @@ class PairFrame(nn.Module):
         super().__init__()
         self.at = at
 
-    def forward(self, joints: Tensor) -> Tensor:
-        """Raw metres, shape (B, 2, T, J, 3), to the canonical frame, same shape."""
-        return torch.stack(self.axes(joints), -1)
-
-    def axes(self, joints: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The same as three coordinates of shape (B, 2, T, J), which is what the encoder computes with.
-
-        Apart, because arithmetic on arrays whose last axis is 3 long runs at a fraction of the speed.
-        """
+    def forward(self, joints: Tensor) -> Axes:
+        """Raw metres, shape (B, 2, T, J, 3), to coordinates in the canonical frame, each (B, 2, T, J)."""
         pelvis, neck = self._middle(joints, self.at.pelvis), self._middle(joints, self.at.neck)
         # from the first place of person 0, because sums of large numbers lose digits (most of all in TF32 on a GPU)
         start = pelvis[:, :1, :1]

@@ -27,7 +27,7 @@ class IADNet(nn.Module):
 
     def features(self, joints: Tensor) -> tuple[Tensor, Tensor]:
         """Raw metres (B, 2, T, J, 3) to the pair's pooled features (B, F) in both orders of the persons."""
-        features = self.encoder.encode_axes(self.frame.axes(joints))
+        features = self.encoder.encode(self.frame(joints))
         fx, fy = features[:, 0], features[:, 1]
         return pool(fx, fy), pool(fy, fx)
 

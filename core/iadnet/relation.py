@@ -7,13 +7,11 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dyadwatch.core.iadnet.attention import StreamLinear
+from dyadwatch.core.iadnet.frame import Axes
 from dyadwatch.core.iadnet.steady import steady_log
 
 # Distances level off here: below it joints interpenetrate, which is noise, and log d would run away.
 FLOOR = 0.02
-
-
-Axes = tuple[Tensor, Tensor, Tensor]
 
 
 def soft_distances(x: Axes, y: Axes, floor: float = FLOOR) -> Tensor:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from dyadwatch.core.iadnet.config import IADNetConfig
 from dyadwatch.core.iadnet.critic import StatisticsCritic
 from dyadwatch.core.iadnet.flow import FoldedFlow
-from dyadwatch.core.iadnet.frame import PairFrame
+from dyadwatch.core.iadnet.frame import Axes, PairFrame
 from dyadwatch.core.iadnet.statistics import Neighbours, RelationalStatistics
 from dyadwatch.core.iadnet.steady import row_dot
 from dyadwatch.core.iadnet.tasm import IADNetEncoder, pool
@@ -58,8 +58,8 @@ class PairEncoder(nn.Module):
         self.encoder = IADNetEncoder(config)
         self.head = nn.Sequential(nn.Linear(config.pooled, 64), nn.GELU(), nn.Linear(64, 1))
 
-    def features(self, placed: Tensor) -> tuple[Tensor, Tensor]:
-        """Canonical windows (B, 2, T, J, 3) to pooled features (B, F) in both orders of the persons."""
+    def features(self, placed: Axes) -> tuple[Tensor, Tensor]:
+        """Canonical coordinates, each (B, 2, T, J), to pooled features (B, F) in both orders of the persons."""
         f = self.encoder.encode(placed)
         return pool(f[:, 0], f[:, 1]), pool(f[:, 1], f[:, 0])
 

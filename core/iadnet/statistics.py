@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from dyadwatch.core.iadnet.frame import PairFrame
-from dyadwatch.core.iadnet.steady import mean_over_time, row_dot, steady_log
+from dyadwatch.core.iadnet.frame import Axes
+from dyadwatch.core.iadnet.steady import mean_over_time, row_dot, steady_asinh, steady_log
 from dyadwatch.core.neighbours import NearestNeighbour, nearest_of
 from dyadwatch.core.statistics import (
     DISTANCE_FLOOR_M,
@@ -35,11 +35,10 @@ class RelationalStatistics(nn.Module):
     def __init__(self, statistics: Statistics, frames: int) -> None:
         super().__init__()
         self.fps = statistics.fps
-        self.frame = PairFrame(statistics.at)
         r = len(statistics.joints)
         first, second = np.triu_indices(r, 1)
         facing = torch.ones(2, 1, 1, 3)
-        facing[1, ..., ::2] = -1
+        facing[1, ..., ::2] = -1  # seen with the partner towards +X
         for name, value in (
             ("quarters", torch.from_numpy(segment_weights(frames)).float()),
             ("joints", torch.tensor(statistics.joints)),
@@ -49,17 +48,19 @@ class RelationalStatistics(nn.Module):
         ):
             self.register_buffer(name, value, persistent=False)
 
-    def forward(self, windows: Tensor, placed: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, windows: Tensor, placed: Axes) -> tuple[Tensor, Tensor]:
         """Statistics, and the mean distance of each joint pair.
 
         Arguments:
             windows: raw metres, shape (B, 2, T, J, 3).
-            placed: the same in the canonical frame.
+            placed: coordinates in the canonical frame, each (B, 2, T, J).
 
         Returns:
             Shapes (B, F) and (B, R, R), metres.
         """
-        windows, placed = windows.index_select(3, self.joints), placed.index_select(3, self.joints)
+        if windows.shape[3] != self.joints.shape[0]:
+            windows = windows.index_select(3, self.joints)
+            placed = [axis.index_select(3, self.joints) for axis in placed]
         batch, _, steps, r, _ = windows.shape
         d = _distances(windows[:, 0, :, :, None], windows[:, 1, :, None]).reshape(batch, steps, r * r)
         log_d = steady_log(d + DISTANCE_FLOOR_M)
@@ -70,7 +71,7 @@ class RelationalStatistics(nn.Module):
 
         speed = _distances(windows[:, :, 1:], windows[:, :, :-1]) * self.fps
         own = _distances(windows.index_select(3, self.first), windows.index_select(3, self.second))
-        place = self.quarters @ (placed * self.facing).flatten(3)
+        place = torch.stack([self.quarters @ axis for axis in placed], -1) * self.facing
         mean, rms = _mean_and_rms(speed)
         person = torch.cat([mean[:, :, 0], rms[:, :, 0], mean_over_time(own), place.flatten(2)], 2)
         return torch.cat([pair.flatten(1), person.flatten(1)], 1), mean_over_time(d).reshape(batch, r, r)
@@ -140,7 +141,7 @@ class Neighbours(nn.Module):
             equal spread (B,), zeros where not whitened; each joint pair's part of the mean square difference of the
             scaled statistics from the nearest (B, J, J); mean distance less that of the nearest, metres (B, J, J).
         """
-        scaled = torch.asinh((values - self.centre) / self.scale)
+        scaled = steady_asinh((values - self.centre) / self.scale)
         swapped = scaled.index_select(1, self.swap)
         inside = torch.stack([scaled, swapped], 1) @ self.axes.mT  # (B, 2, D)
         left = row_dot(scaled, scaled).unsqueeze(1) - row_dot(inside, inside)

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from dyadwatch.core.iadnet.attention import Attention, StreamMLP, StreamNorm, swap_persons
 from dyadwatch.core.iadnet.config import IADNetConfig
-from dyadwatch.core.iadnet.relation import Axes, Relations
+from dyadwatch.core.iadnet.frame import Axes
+from dyadwatch.core.iadnet.relation import Relations
 from dyadwatch.core.iadnet.steady import mean_over_time
 
 # Per-frame steps are an order smaller than positions; this brings both to the same size.
@@ -80,16 +81,11 @@ class IADNetEncoder(nn.Module):
 
     def forward(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """Both persons' joints in their common canonical frame (B, T, J, 3) to features (B, T, features)."""
-        features = self.encode(torch.stack([x, y], dim=1))
+        features = self.encode(torch.stack([x, y], dim=1).unbind(-1))
         return features[:, 0], features[:, 1]
 
-    def encode(self, joints: Tensor) -> Tensor:
-        """The same for stacked persons: (B, 2, T, J, 3) to (B, 2, T, features)."""
-        x, y, z = joints.unbind(-1)
-        return self.encode_axes((x, y, z))
-
-    def encode_axes(self, axes: Axes) -> Tensor:
-        """The same for coordinates (B, 2, T, J) each, see `PairFrame.axes`."""
+    def encode(self, axes: Axes) -> Tensor:
+        """The same for coordinates of both persons, each (B, 2, T, J), to (B, 2, T, features)."""
         x, y, z = axes
         tokens = torch.cat([x * self.facing, y, z * self.facing], dim=-1)
         if self.config.velocities:

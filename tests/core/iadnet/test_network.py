@@ -13,7 +13,7 @@ from dyadwatch.core.iadnet.config import IADNetConfig
 from dyadwatch.core.iadnet.frame import PairFrame
 from dyadwatch.core.iadnet.network import IADNet
 from dyadwatch.core.iadnet.relation import Relations, soft_distances
-from dyadwatch.core.iadnet.steady import mean_over_time, row_dot, steady_log
+from dyadwatch.core.iadnet.steady import mean_over_time, row_dot, steady_asinh, steady_log
 from dyadwatch.core.iadnet.tasm import IADNetEncoder, pool
 from dyadwatch.core.layouts import SBU15, UPPER11
 
@@ -42,11 +42,11 @@ class TestFrame:
             at = IADNetConfig.for_layout(layout, 10).anchors
             joints = windows(joints=len(layout))
             expected = canonical(joints.double().numpy(), at)
-            np.testing.assert_allclose(PairFrame(at)(joints).numpy(), expected, atol=2e-6)
+            np.testing.assert_allclose(torch.stack(PairFrame(at)(joints), -1).numpy(), expected, atol=2e-6)
 
     def test_gradients_are_finite_even_where_persons_and_joints_coincide(self):
         joints = torch.zeros(1, 2, 4, 11, 3, requires_grad=True)
-        PairFrame(config().anchors)(joints).sum().backward()
+        torch.stack(PairFrame(config().anchors)(joints)).sum().backward()
         assert joints.grad is not None
         assert torch.isfinite(joints.grad).all()
 
@@ -125,7 +125,7 @@ class TestEncoder:
 
     def test_features_depend_on_what_the_other_person_does(self):
         encoder = build(IADNetEncoder, config(relations=False))
-        placed = PairFrame(config().anchors)(windows())
+        placed = torch.stack(PairFrame(config().anchors)(windows()), -1)
         x, y = placed[:, 0], placed[:, 1]
         with torch.inference_mode():
             assert (encoder(x, y)[0] - encoder(x, y.flip(1))[0]).abs().max() > 1e-3
@@ -159,6 +159,13 @@ class TestParts:
         expected = out @ layer.out.weight[0].T + layer.out.bias[0, 0]
         torch.testing.assert_close(layer(x, source)[:, 0], expected)
 
+    @pytest.mark.parametrize("streams", [1, 2])
+    def test_attention_computes_the_same_when_it_is_exported(self, streams):
+        torch.manual_seed(0)
+        layer, x, source = Attention(streams, 8, 2), torch.randn(3, 2, 5, 8), torch.randn(3, 2, 5, 8)
+        exported = torch.export.export(layer, (x, source)).module()
+        torch.testing.assert_close(exported(x, source), layer(x, source))
+
     def test_swap_persons(self):
         x = torch.arange(12).view(1, 2, 3, 2)
         assert torch.equal(swap_persons(x), x.flip(1))
@@ -183,6 +190,12 @@ class TestParts:
         x = torch.randn(3, 2, 7, 5)
         torch.testing.assert_close(mean_over_time(x), x.mean(-2))
         torch.testing.assert_close(row_dot(x, 2 * x), 2 * x.square().sum(-1))
+
+    def test_steady_asinh_is_the_inverse_of_sinh(self):
+        size = torch.logspace(-8, 3, 2001)
+        x = torch.cat([-size.flip(0), torch.zeros(1), size])
+        assert (steady_asinh(x) - x.asinh()).abs().max() <= 1e-5
+        assert torch.equal(steady_asinh(-x), -steady_asinh(x))
 
     def test_steady_log_is_within_two_percent_of_the_logarithm(self):
         x = torch.logspace(-1.69, 1.69, 200)
