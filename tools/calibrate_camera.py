@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -18,7 +18,6 @@ from dyadwatch.core.layouts import MEDIAPIPE33
 from dyadwatch.stream.publishers.camera.calibrate import (
     intrinsics_from_board,
     lean_from_people,
-    place_on_floor,
     scale_from_floor,
     scale_from_height,
 )
@@ -30,12 +29,14 @@ from dyadwatch.stream.publishers.camera.camera_file import (
     write_camera,
 )
 from dyadwatch.stream.publishers.camera.estimate import Estimator, Image, Seen
+from dyadwatch.stream.publishers.camera.floor_points import place_on_floor
 from dyadwatch.stream.publishers.camera.mediapipe_pose import MediaPipeEstimator
 from dyadwatch.stream.publishers.camera.models import find_model
 from dyadwatch.stream.publishers.camera.quiet import calm_stderr
 from dyadwatch.stream.publishers.camera.video import Video
 
 _Several = Parameter(negative=())
+_POOR_PX = 1.0  # floor points that fit no better do not fit the lens, or are in the wrong place
 
 
 def calibrate_camera(
@@ -50,6 +51,7 @@ def calibrate_camera(
     size: str | None = None,
     fov: float | None = None,
     floor: Annotated[tuple[str, ...], _Several] = (),
+    refine_lens: Annotated[bool, Parameter(negative=())] = False,
     people: Path | None = None,
     height: float | None = None,
     seconds: float = 60.0,
@@ -80,6 +82,8 @@ def calibrate_camera(
     floor
         A point of the floor: where it is seen and where it is, x,y=right,ahead, such as 201,119=3,15 (pixels, metres);
         at least four times.
+    refine_lens
+        Find the focal length from the floor points, too: where the lens is only assumed, or they do not fit it.
     people
         Video of this camera with people in it: the scale, from feet on the floor or from --height.
     height
@@ -92,14 +96,9 @@ def calibrate_camera(
     console = Console(stderr=True)
     file = _lens(out, board, board_kind, corners, square, lens, size, fov, console)
     if floor:
-        pixels, metres = _floor_points(floor)
-        file = place_on_floor(file, pixels, metres, MEDIAPIPE33)
-        if file.extrinsics is not None:
-            x, y, z = file.extrinsics.position
-            error = file.extrinsics.error_px
-            console.print(
-                f"place: {y:.2f} m above the floor at {x:.2f}, {-z:.2f}; floor points fit to {error:.1f} pixels"
-            )
+        file = _placed(file, *_floor_points(floor), refine_lens, console)
+    elif refine_lens:
+        raise ConfigError("--refine-lens goes with --floor: it is the floor points that tell the focal length")
     if people is not None:
         bundle = find_model(model)
         with Video(people) as film, calm_stderr(), closing(MediaPipeEstimator(bundle)) as estimator:
@@ -155,6 +154,28 @@ def _lens(
     if before is None:
         return CameraFile(found)
     return msgspec.structs.replace(before, intrinsics=found)
+
+
+def _placed(
+    file: CameraFile, pixels: np.ndarray, metres: np.ndarray, refine_lens: bool, console: Console
+) -> CameraFile:
+    """The file with the camera's place; says how well the floor points fit, and what would make them fit better."""
+    file = place_on_floor(file, pixels, metres, refine_lens=refine_lens)
+    if refine_lens:
+        console.print(f"lens: focal length {file.intrinsics.fx:.0f} pixels, from the floor points")
+    assert file.extrinsics is not None, "just found"
+    x, y, z = file.extrinsics.position
+    error = file.extrinsics.error_px or 0.0
+    console.print(f"place: {y:.2f} m above the floor at {x:.2f}, {-z:.2f}; floor points fit to {error:.1f} pixels")
+    if not refine_lens and error > _POOR_PX:
+        with suppress(ConfigError):
+            other = place_on_floor(file, pixels, metres, refine_lens=True).intrinsics
+            if other.error_px is not None and other.error_px < error / 4:
+                console.print(
+                    f"with a focal length of {other.fx:.0f} instead of {file.intrinsics.fx:.0f} pixels they would fit "
+                    f"to {other.error_px:.1f}: if the lens is not from a board, add --refine-lens"
+                )
+    return file
 
 
 def _sights(film: Video, estimator: Estimator, seconds: float) -> Iterator[Seen]:

@@ -218,6 +218,23 @@ def test_a_camera_file_is_made_step_by_step(tmp_path: Path) -> None:
     assert place.error_px == pytest.approx(0, abs=0.01)
 
 
+def test_floor_points_that_do_not_fit_an_assumed_lens_tell_another(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "scene.yaml"
+    place = ("201,119=3,15", "592,118=10,15", "781,579=10,5", "2,579=3,5")
+    points = [word for point in place for word in ("--floor", point)]
+    _call("calibrate-camera", str(out), "--fov", "70", "--size", "800x600", *points)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "floor points fit to 26.3 pixels" in said
+    assert "with a focal length of 917 instead of 571 pixels they would fit to 0.1" in said
+    assert read_camera(out).intrinsics.assumed
+    _call("calibrate-camera", str(out), *points, "--refine-lens")
+    assert "add --refine-lens" not in capsys.readouterr().err
+    lens = read_camera(out).intrinsics
+    assert (round(lens.fx), lens.assumed) == (917, False)
+
+
 def test_a_lens_found_later_keeps_what_else_is_known(tmp_path: Path) -> None:
     out = tmp_path / "hall.yaml"
     _call("calibrate-camera", str(out), "--fov", "70", "--size", "1280x720")
@@ -255,6 +272,7 @@ def test_the_scale_of_people_is_found_from_their_feet_on_the_floor(
         (("--fov", "70", "--size", "64x48", "--floor", "1,2=3,4"), "1 floor points are given; expected at least 4"),
         (("--fov", "70", "--size", "64x48", "--floor", "1;2"), "--floor is '1;2'; expected x,y=right,ahead"),
         (("--fov", "70", "--size", "64x48", "--height", "1.8"), "--height goes with --people"),
+        (("--fov", "70", "--size", "64x48", "--refine-lens"), "--refine-lens goes with --floor"),
     ],
 )
 def test_what_cannot_be_calibrated_is_told(tmp_path: Path, words: tuple[str, ...], says: str) -> None:

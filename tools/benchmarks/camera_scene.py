@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from dyadwatch.core.layouts import MEDIAPIPE33
-from dyadwatch.stream.publishers.camera.calibrate import lean_from_people, place_on_floor, scale_from_floor
+from dyadwatch.stream.publishers.camera.calibrate import lean_from_people, scale_from_floor
 from dyadwatch.stream.publishers.camera.camera_file import CameraFile, Intrinsics
+from dyadwatch.stream.publishers.camera.floor_points import place_on_floor
 from dyadwatch.stream.publishers.camera.mediapipe_pose import MediaPipeEstimator
 from dyadwatch.stream.publishers.camera.video import Video
 from dyadwatch.stream.publishers.camera.watch import Watched, Watcher
@@ -31,8 +32,11 @@ _SAME_M = 2.0  # whoever stands farther from where a walker is, is somebody else
 
 
 def scene_camera() -> CameraFile:
-    """The camera of the scene: its lens, and its place from four points of the floor."""
-    return place_on_floor(CameraFile(_LENS), _PIXELS, _FLOOR, MEDIAPIPE33)
+    """The camera of the scene: its place and focal length from four points of the floor.
+
+    With the focal length that is told of the scene the points fit to 3 pixels, with the one they tell to 0.15.
+    """
+    return place_on_floor(CameraFile(_LENS), _PIXELS, _FLOOR, refine_lens=True)
 
 
 def distance_errors(media: Path, bundle: Path, frames: int, calibrate_frames: int) -> dict[str, Any]:

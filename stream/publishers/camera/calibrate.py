@@ -1,4 +1,4 @@
-"""Finds what a camera file holds: the lens from a board, the place from floor points, the scale from a person."""
+"""Finds what a camera file holds: the lens from a board, the scale and lean from people; see `floor_points` too."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from itertools import pairwise
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import least_squares
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.skeleton import Layout
-from dyadwatch.stream.publishers.camera.camera_file import CameraFile, Extrinsics, Intrinsics
+from dyadwatch.stream.publishers.camera.camera_file import CameraFile, Intrinsics
 from dyadwatch.stream.publishers.camera.estimate import Image, Seen
 from dyadwatch.stream.publishers.camera.geometry import Camera
 from dyadwatch.stream.publishers.camera.opencv import opencv
@@ -84,48 +83,6 @@ def intrinsics_from_board(
         error_px=round(float(error), 3),
     )
     return lens, len(points)
-
-
-def place_on_floor(
-    file: CameraFile, pixels: NDArray[np.float64], floor: NDArray[np.float64], layout: Layout
-) -> CameraFile:
-    """The file with the camera's place, from points of the floor whose positions are known.
-
-    Arguments:
-        file: with the lens.
-        pixels: where they are seen in images of the file's size, shape (n, 2), n >= 4.
-        floor: where they are, metres to the right and ahead, shape (n, 2); the world's x and -z.
-        layout: any; of a camera that is only used for its lens.
-
-    Raises:
-        ConfigError: when there are too few, or no place from above the floor fits them.
-    """
-    if len(pixels) < 4 or pixels.shape != floor.shape:
-        raise ConfigError(f"{len(pixels)} floor points are given; expected at least 4, as x,y=right,ahead")
-    cv2 = opencv()
-    lens = file.intrinsics
-    camera = Camera(file, lens.width, lens.height, layout)
-    rays = camera.rays(pixels)
-    points = np.stack([floor[:, 0], np.zeros(len(floor)), -floor[:, 1]], axis=1)
-    ok, turn, shift = cv2.solvePnP(points, rays, np.eye(3), None, flags=cv2.SOLVEPNP_SQPNP)
-    if not ok:
-        raise ConfigError("no camera place fits the floor points; expected points that are not in one line")
-
-    def off(v: NDArray[np.float64]) -> NDArray[np.float64]:
-        at = points @ cv2.Rodrigues(v[:3])[0].T + v[3:]
-        return ((at[:, :2] / np.maximum(at[:, 2:], 1e-3) - rays) * camera.focal).ravel()
-
-    best = least_squares(off, np.concatenate([turn.ravel(), shift.ravel()])).x
-    rotation = cv2.Rodrigues(best[:3])[0].T
-    position = -rotation @ best[3:]
-    if not position[1] > 0.1:
-        raise ConfigError(f"the camera would be {position[1]:.2f} m above the floor; check the floor points' order")
-    error = float(np.sqrt((off(best).reshape(-1, 2) ** 2).sum(1).mean()))
-    rows = tuple((float(r[0]), float(r[1]), float(r[2])) for r in rotation)
-    place = Extrinsics(
-        (rows[0], rows[1], rows[2]), (float(position[0]), float(position[1]), float(position[2])), round(error, 3)
-    )
-    return CameraFile(lens, place, file.scale, file.scale_from)
 
 
 def scale_from_height(sights: Sequence[Seen], layout: Layout, height_m: float) -> float:

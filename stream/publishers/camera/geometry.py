@@ -21,6 +21,7 @@ _ACROSS_PX, _ACROSS_M = 2.0, 0.01  # how well the middle of a person is seen
 _DEPTH_PX = 3.0  # how well the height of a person is seen
 _FLOOR_PX = 2.0  # how well a foot on the floor is seen
 _SURE = 0.5
+_STEEP = 0.1  # a camera that looks down more steeply (squared sine of the angle) tells distance by height
 _FLOOR_TRUST = 0.4  # of the distance: a foot that far off the floor does not stand on it
 _SIZE_ERROR = 0.06  # people differ in size by so much, and with it their distance as seen from their size
 
@@ -143,11 +144,11 @@ class Camera:
         height_px = float(np.ptp(seen.image[weight > 0], axis=0).max())
         jitter = float(t[2] * _DEPTH_PX / height_px)
         noise = float(np.hypot(t[2] * _SIZE_ERROR, jitter))
-        floor = self._floor_shift(seen, rays, body, weight, t[2])
+        floor = self._floor_shift(seen, fit)
         if floor is not None:
             shift, deviation = floor
             gain = noise**2 / (noise**2 + deviation**2)
-            t = t + gain * shift * np.append((rays * weight[:, None]).sum(0) / weight.sum(), 1.0)
+            t = t + gain * shift * self._ray(rays, weight)
             noise *= float(np.sqrt(1 - gain))
             jitter = float(np.hypot((1 - gain) * jitter, gain * deviation))
         joints = body + t
@@ -180,9 +181,8 @@ class Camera:
         fit = self._fit(seen)
         if fit is None:
             return None
-        t, rays, body, weight = fit
-        floor = self._floor_shift(seen, rays, body, weight, t[2], trust=0.8)
-        return None if floor is None else 1.0 + floor[0] / float(t[2])
+        floor = self._floor_shift(seen, fit, trust=0.8)
+        return None if floor is None else 1.0 + floor[0] / float(fit.t[2])
 
     def _fit(self, seen: Seen) -> _Fit | None:
         """Translation, rays, body and weights of the linear fit."""
@@ -226,35 +226,41 @@ class Camera:
             turned = turn(sideways, self._lean) @ turned
         return body @ turned.T
 
-    def _floor_shift(
-        self,
-        seen: Seen,
-        rays: NDArray[np.float64],
-        body: NDArray[np.float64],
-        weight: NDArray[np.float64],
-        depth: float,
-        trust: float = _FLOOR_TRUST,
-    ) -> tuple[float, float] | None:
-        """How much further away a person is who stands on the floor, and how sure that is, both metres; or None.
+    def _floor_shift(self, seen: Seen, fit: _Fit, trust: float = _FLOOR_TRUST) -> tuple[float, float] | None:
+        """How much further away along the ray a person is who stands on the floor, and how sure that is; or None.
 
-        The foot that is lower in the image stands; a lifted one would meet the floor further away.
+        The foot that is lower in the image stands; a lifted one would meet the floor further away. Feet are brought
+        over the floor they are seen on, and not to their distance from the camera: that the legs of the body are a
+        little too short then makes someone float, and does not send them away.
         """
         if not self.placed or not len(self._feet):
             return None
+        t, rays, body, weight = fit
         seen_well = weight[self._feet] >= 0.5
         feet, high = self._feet[seen_well], self._feet_high[seen_well]
         if not len(feet):
             return None
-        at = (self.floor(seen.image[feet], high) - self.position) @ self.rotation[:, 2]
-        below = (self.floor(seen.image[feet] + (0, _FLOOR_PX), high) - self.position) @ self.rotation[:, 2]
-        shift = at - body[feet, 2] - depth
+        way = self.rotation @ self._ray(rays, weight)
+        level = way * (1, 0, 1)
+        along = level if level @ level > _STEEP * (way @ way) else way
+        there = self.to_world(body[feet] + t)
+        shift, below = (
+            (self.floor(seen.image[feet] + (0, lower), high) - there) @ along / (along @ along)
+            for lower in (0, _FLOOR_PX)
+        )
         left = np.isin(feet, self._left)
         sides = [shift[side] for side in (left, ~left) if side.any()]
         nearer = min((float(np.median(s)) for s in sides if np.isfinite(s).all()), default=np.nan)
-        deviation = float(np.nanmedian(np.abs(at - below))) if np.isfinite(at - below).any() else np.nan
-        if not abs(nearer) < trust * depth or not np.isfinite(deviation):
+        apart = np.abs(shift - below)
+        deviation = float(np.nanmedian(apart)) if np.isfinite(apart).any() else np.nan
+        if not abs(nearer) < trust * float(t[2]) or not np.isfinite(deviation):
             return None
         return nearer, max(deviation, 0.02)
+
+    @staticmethod
+    def _ray(rays: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Where a person is seen, at depth 1 in camera axes; shape (3,)."""
+        return np.append((rays * weight[:, None]).sum(0) / weight.sum(), 1.0)
 
 
 def _indices(layout: Layout, *parts: str) -> NDArray[np.intp]:

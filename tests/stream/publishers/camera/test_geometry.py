@@ -60,6 +60,19 @@ def test_the_feet_correct_a_wrong_size(high_camera: CameraFile, body: NDArray[np
     assert np.linalg.norm((placed.root - joints.mean(0))[[0, 2]]) < 0.12
 
 
+def test_legs_seen_too_short_do_not_send_anyone_away(
+    high_camera: CameraFile, body: NDArray[np.float64], sight: See
+) -> None:
+    joints, feet = np.add(body, (0.5, 0.0, -6.0)), slice(MEDIAPIPE33.index["left_ankle"], 33)
+    short = joints.copy()
+    short[feet, 1] += 0.1
+    seen = sight(high_camera, joints)._replace(world=sight(high_camera, short).world)
+    placed = _camera(high_camera).place(seen)
+    assert placed is not None
+    hips = slice(MEDIAPIPE33.index["left_hip"], MEDIAPIPE33.index["right_hip"] + 1)
+    assert np.linalg.norm((placed.joints - joints)[hips].mean(0)[[0, 2]]) < 0.01
+
+
 def test_the_scale_that_the_floor_tells(high_camera: CameraFile, body: NDArray[np.float64], sight: See) -> None:
     ratio = _camera(high_camera).floor_ratio(sight(high_camera, np.add(body, (0.5, 0.0, -6.0)), size=1.25))
     assert ratio == pytest.approx(1 / 1.25, abs=0.03)
