@@ -25,6 +25,7 @@ from dyadwatch.stream.publishers.camera.camera_file import (
     CameraFile,
     Intrinsics,
     assumed_camera,
+    check_camera,
     read_camera,
     write_camera,
 )
@@ -94,11 +95,14 @@ def calibrate_camera(
         Pose model to look for people with.
     """
     console = Console(stderr=True)
-    file = _lens(out, board, board_kind, corners, square, lens, size, fov, console)
+    before = read_camera(out) if out.exists() else None
+    file = _lens(before, out, board, board_kind, corners, square, lens, size, fov, console)
     if floor:
         file = _placed(file, *_floor_points(floor), refine_lens, console)
     elif refine_lens:
         raise ConfigError("--refine-lens goes with --floor: it is the floor points that tell the focal length")
+    elif before is not None and before.extrinsics is not None and file.intrinsics != before.intrinsics:
+        console.print("the camera's place was found with another lens; give the floor points again with --floor")
     if people is not None:
         bundle = find_model(model)
         with Video(people) as film, calm_stderr(), closing(MediaPipeEstimator(bundle)) as estimator:
@@ -119,6 +123,7 @@ def calibrate_camera(
 
 
 def _lens(
+    before: CameraFile | None,
     out: Path,
     board: Path | None,
     kind: str,
@@ -130,7 +135,6 @@ def _lens(
     console: Console,
 ) -> CameraFile:
     """The file there is, with the lens that is asked for."""
-    before = read_camera(out) if out.exists() else None
     if board is not None:
         columns, rows = _pair(corners, "--corners", "9x6")
         with Video(board) as film:
@@ -151,9 +155,9 @@ def _lens(
         return before
     else:
         raise ConfigError(f"{out} does not exist; expected a lens to begin with: --board, --lens or --fov")
-    if before is None:
-        return CameraFile(found)
-    return msgspec.structs.replace(before, intrinsics=found)
+    file = CameraFile(found) if before is None else msgspec.structs.replace(before, intrinsics=found)
+    check_camera(out, file)  # before a film is looked at for a minute
+    return file
 
 
 def _placed(

@@ -246,6 +246,33 @@ def test_a_lens_found_later_keeps_what_else_is_known(tmp_path: Path) -> None:
     assert structs.replace(found, intrinsics=known.intrinsics) == known
 
 
+def test_after_another_lens_floor_points_are_asked_for(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out, again = (
+        str(tmp_path / "hall.yaml"),
+        "the camera's place was found with another lens; give the floor points again",
+    )
+    place = ("201,119=3,15", "592,118=10,15", "781,579=10,5", "2,579=3,5")
+    points = [word for point in place for word in ("--floor", point)]
+    for words, told in (
+        (("--fov", "70", *points), False),
+        (("--lens", "917,917,400,300"), True),
+        (("--lens", "917,917,400,300"), False),
+        (("--lens", "900,900,400,300", *points), False),
+    ):
+        _call("calibrate-camera", out, "--size", "800x600", *words)
+        assert (again in " ".join(capsys.readouterr().err.split())) == told
+
+
+def test_a_lens_that_no_camera_has_leaves_the_file_as_it_was(tmp_path: Path) -> None:
+    out = tmp_path / "hall.yaml"
+    for known in (False, True):
+        with pytest.raises(ConfigError, match=r"hall\.yaml is not written: Expected `float` > 0\.0 - at `\$\.intrin"):
+            _call("calibrate-camera", str(out), "--lens=-5,5,1,1", "--size", "64x48")
+        assert out.exists() == known
+        _call("calibrate-camera", str(out), "--lens", "50,50,32,24", "--size", "64x48")
+    assert read_camera(out).intrinsics.fx == 50
+
+
 def test_the_scale_of_people_is_found_from_their_feet_on_the_floor(
     pose_model: None, shared_data: Path, tmp_path: Path
 ) -> None:

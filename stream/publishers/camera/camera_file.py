@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import msgspec
 import yaml
 from msgspec import Meta
 
+from dyadwatch.core.artefact import write_atomically
 from dyadwatch.core.errors import ConfigError
 
 _Positive = Annotated[float, Meta(gt=0)]
@@ -94,37 +96,66 @@ def read_camera(path: Path) -> CameraFile:
         ConfigError: naming the file, the key and what was expected.
     """
     try:
-        camera = msgspec.yaml.decode(path.read_bytes(), type=CameraFile)
+        return _checked(msgspec.yaml.decode(path.read_bytes()))
     except OSError as e:
         raise ConfigError(f"{path} cannot be read ({e.strerror}); expected a camera file (YAML)") from None
     except (msgspec.DecodeError, yaml.YAMLError, ValueError, RecursionError) as e:
-        raise ConfigError(f"{path} is no camera file: {e}; make one with: dyadwatch calibrate-camera") from None
-    numbers = [
-        *msgspec.structs.astuple(camera.intrinsics)[:4],
-        *camera.intrinsics.distortion,
-        camera.scale,
-        camera.lean_deg,
-    ]
-    if camera.extrinsics is not None:
-        rows = camera.extrinsics.rotation
-        numbers += [v for row in rows for v in row] + list(camera.extrinsics.position)
-        if not _is_rotation(rows):
-            raise ConfigError(f"{path}: extrinsics.rotation is no rotation; expected perpendicular rows of length 1")
-    if not all(map(math.isfinite, numbers)):
-        raise ConfigError(f"{path}: a number is not finite; expected metres and pixels")
-    return camera
+        raise ConfigError(
+            f"{path} is no camera file: {e}; mend it, or delete it or choose another name and make one with: "
+            "dyadwatch calibrate-camera"
+        ) from None
 
 
 def write_camera(path: Path, camera: CameraFile) -> None:
-    """Writes a camera file that `read_camera` reads as it was.
+    """Writes a camera file that `read_camera` reads as it was; after an error the old one is as it was.
 
     Raises:
-        ConfigError: when it cannot be written.
+        ConfigError: when it cannot be written, or would not be read.
     """
+    check_camera(path, camera)
     try:
-        path.write_bytes(msgspec.yaml.encode(camera))
+        write_atomically(path.resolve(), msgspec.yaml.encode(camera))
     except OSError as e:
         raise ConfigError(f"{path} cannot be written ({e.strerror})") from None
+
+
+def check_camera(path: Path, camera: CameraFile) -> None:
+    """That a camera may be written to `path`.
+
+    Raises:
+        ConfigError: naming the key and what was expected, for a number that no camera has.
+    """
+    try:
+        _checked(msgspec.to_builtins(camera))
+    except ValueError as e:
+        raise ConfigError(f"{path} is not written: {e}") from None
+
+
+def _checked(values: object) -> CameraFile:
+    """The camera that plain values describe; msgspec checks the ranges here, and not when a struct is made.
+
+    Raises:
+        ValueError: naming the key and what was expected.
+    """
+    camera = msgspec.convert(values, CameraFile)
+    for key, number in _numbers("", msgspec.to_builtins(camera)):
+        if not math.isfinite(number):
+            raise ValueError(f"{key} is {number}; expected a finite number")
+    if camera.extrinsics is not None and not _is_rotation(camera.extrinsics.rotation):
+        raise ValueError("extrinsics.rotation is no rotation; expected perpendicular rows of length 1")
+    return camera
+
+
+def _numbers(key: str, value: object) -> Iterator[tuple[str, float]]:
+    """All numbers of nested plain values, each with its key."""
+    if isinstance(value, dict):
+        for name, part in value.items():
+            yield from _numbers(f"{key}.{name}" if key else str(name), part)
+    elif isinstance(value, list | tuple):
+        for part in value:
+            yield from _numbers(key, part)
+    elif isinstance(value, float):
+        yield key, value
 
 
 def _is_rotation(m: tuple[_Row, _Row, _Row]) -> bool:

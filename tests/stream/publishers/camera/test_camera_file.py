@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.stream.publishers.camera.camera_file import CameraFile, assumed_camera, read_camera, write_camera
+from dyadwatch.stream.publishers.camera.camera_file import (
+    CameraFile,
+    Extrinsics,
+    Intrinsics,
+    assumed_camera,
+    read_camera,
+    write_camera,
+)
 
 
 def test_what_is_written_is_read(tmp_path: Path, high_camera: CameraFile) -> None:
@@ -29,9 +38,9 @@ LENS = "intrinsics: {fx: 900, fy: 900, cx: 640, cy: 360, width: 1280, height: 72
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "is no camera file"),
+        ("", "is no camera file: .*; mend it, or delete it or choose another name and make one with: dyadwatch calib"),
         ("intrinsics: {fx: -1, fy: 9, cx: 6, cy: 3, width: 1280, height: 720}", r"Expected `float` > 0.0 - at `\$"),
-        (LENS + "scale: .inf\n", "is no camera file|not finite"),
+        (LENS + "scale: .inf\n", "is no camera file: .*scale"),
         (LENS + "colour: red\n", "unknown field `colour`"),
         (
             LENS + "extrinsics: {rotation: [[1, 0, 0], [0, 1, 0], [0, 0, -1]], position: [0, 2, 0]}\n",
@@ -46,6 +55,32 @@ def test_a_bad_file_is_told(tmp_path: Path, text: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says) as e:
         read_camera(path)
     assert "bad.yaml" in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"scale": 7.0}, r"Expected `float` < 5\.0 - at `\$\.scale`"),
+        ({"scale": math.nan}, r"at `\$\.scale`"),
+        ({"lean_deg": math.inf}, r"at `\$\.lean_deg`"),
+        ({"intrinsics": Intrinsics(-5, 5, 1, 1, 64, 48)}, r"Expected `float` > 0\.0 - at `\$\.intrinsics\.fx`"),
+        ({"intrinsics": Intrinsics(5, 5, 1, 1, 8, 8)}, r"Expected `int` >= 16 - at `\$\.intrinsics\.width`"),
+        ({"intrinsics": Intrinsics(5, 5, math.nan, 1, 64, 48)}, "intrinsics.cx is nan; expected a finite number"),
+        ({"extrinsics": Extrinsics(((1, 0, 0), (0, 1, 0), (0, 0, -1)), (0, 2, 0))}, "rotation is no rotation"),
+    ],
+)
+def test_what_would_not_be_read_is_not_written(
+    tmp_path: Path, high_camera: CameraFile, change: dict[str, object], says: str
+) -> None:
+    path = tmp_path / "c.yaml"
+    with pytest.raises(ConfigError, match=rf"c\.yaml is not written: .*{says}"):
+        write_camera(path, structs.replace(high_camera, **change))
+    assert not path.exists()
+    write_camera(path, high_camera)
+    with pytest.raises(ConfigError, match="is not written"):
+        write_camera(path, structs.replace(high_camera, **change))
+    assert read_camera(path) == high_camera
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
