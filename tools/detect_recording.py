@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
-import msgspec
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
@@ -20,7 +19,7 @@ from dyadwatch.stream.config import Config
 from dyadwatch.stream.config_file import set_option
 from dyadwatch.stream.messages import EventMessage, ScoreMessage, encode_json
 from dyadwatch.stream.pipeline import Pipeline
-from dyadwatch.stream.recordings.about import recorded_config, recorded_thresholds, with_recorded
+from dyadwatch.stream.recordings.about import as_recorded, recorded_config
 from dyadwatch.stream.recordings.channels import About
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.rerun import Rerun
@@ -71,15 +70,12 @@ def _detector(
         console.print("the recordings were made with different configurations or models; those of the first are used")
     settings = configure(config, (), model)
     recorded = recorded_config(about) if config is None else None
-    if recorded is not None:
+    if recorded is None:
+        settings = set_option(settings, *set_)
+    else:
         if model is None and recorded.scorer.model and Path(recorded.scorer.model).is_file():
             settings = configure(None, (f"scorer.model={recorded.scorer.model}",), None)
-        settings = with_recorded(settings, recorded)
-        thresholds = recorded_thresholds(about)
-        if thresholds is not None and file_sha256(model_path(settings)) == about.model_sha256:
-            alarm = msgspec.structs.replace(settings.alarm, raise_at=thresholds.raise_at, clear_at=thresholds.clear_at)
-            settings = msgspec.structs.replace(settings, alarm=alarm)
-    settings = set_option(settings, *set_)
+        settings = as_recorded(settings, about, set_, model_path)
     scorer, thresholds = load_detector(settings)
     if about.model and file_sha256(scorer.path) != about.model_sha256:
         console.print(

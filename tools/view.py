@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import track
 
 from dyadwatch.core.errors import ConfigError
+from dyadwatch.stream.config_file import set_option
 from dyadwatch.stream.recordings.playback import is_recording
 from dyadwatch.tools.detector import configure, load_detector
 from dyadwatch.tools.files import NO_FLAGS, FileFlags, select_clips
@@ -87,18 +88,18 @@ def view(
     """
     if not 1 <= fps <= 120:
         raise ConfigError(f"--fps is {fps:g}; expected 1 to 120 pictures a second")
-    config = configure(None, set_, None if model in (None, "shipped") else Path(model))
-    detector = None if model is None else load_detector(config)
+    config = configure(None, (), None if model in (None, "shipped") else Path(model))
     console = Console(stderr=True)
     if any(is_recording(path) for path in paths):
         scene, notes = recorded_scene(
-            paths, fps, config, detector, start=from_, end=to, source=source, pair=pair or ()
+            paths, fps, config, set_, scored=model is not None, start=from_, end=to, source=source, pair=pair or ()
         )  # fmt: skip
     else:
         clips = select_clips(paths, flags=flags)
         if not 0 <= clip < len(clips):
             raise ConfigError(f"--clip is {clip}; expected 0 to {len(clips) - 1}, there are {len(clips)} clips")
-        scene = clip_scene(clips[clip], fps, config, detector)
+        config = set_option(config, *set_)
+        scene = clip_scene(clips[clip], fps, config, None if model is None else load_detector(config))
         notes = [f"clip {clip} of {len(clips)}; --clip shows another"] if len(clips) > 1 else []
     if scene.missing is not None:
         notes.append(scene.missing)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 import msgspec
 
 from dyadwatch.core.artefact import file_sha256
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
+from dyadwatch.stream.config_file import set_option
 from dyadwatch.stream.recordings.channels import About
 from dyadwatch.stream.scorer import Scorer
 
@@ -64,3 +66,30 @@ def with_recorded(config: Config, recorded: Config) -> Config:
     sections = {name: getattr(recorded, name) for name in DECISIVE}
     wire = msgspec.structs.replace(recorded.wire, bind=config.wire.bind)
     return msgspec.structs.replace(config, wire=wire, **sections)
+
+
+def as_recorded(config: Config, about: About, options: Sequence[str], model_path: Callable[[Config], Path]) -> Config:
+    """`config` with what decides on events as it was recorded, and over that what is asked for.
+
+    The thresholds are those that were in force if the model is still the one they belong to.
+
+    Arguments:
+        config: what the recording does not say.
+        about: head of the recording.
+        options: such as `alarm.hold_s=3`; they prevail.
+        model_path: tells the model that a configuration asks for.
+
+    Raises:
+        ArtefactError: the model cannot be read.
+        ConfigError: naming the option, its value and what was expected.
+    """
+    recorded = recorded_config(about)
+    if recorded is None:
+        return set_option(config, *options)
+    config = with_recorded(config, recorded)
+    thresholds = recorded_thresholds(about)
+    wanted = set_option(config, *options)  # it may ask for another model
+    if thresholds is None or file_sha256(model_path(wanted)) != about.model_sha256:
+        return wanted
+    alarm = msgspec.structs.replace(config.alarm, raise_at=thresholds.raise_at, clear_at=thresholds.clear_at)
+    return set_option(msgspec.structs.replace(config, alarm=alarm), *options)

@@ -224,13 +224,26 @@ def test_without_scores_the_picture_says_how_to_get_them(tmp_path: Path, capsys:
 def test_a_pose_file_is_scored_with_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_clips(tmp_path / "clips", [Clip(life(6.0).joints(30.0)[:, :2].copy(), KINECT25, 30.0, clip_id="one")])
     view([tmp_path / "clips"], html=tmp_path / "page.html", model="shipped")
-    data = json.loads(re.findall(r"const scene = (.*);\n", (tmp_path / "page.html").read_text("utf8"))[0])
+    data = shown(tmp_path / "page.html")
     assert data["names"] == ["A", "B"]
     assert len(data["curves"][0]["values"]) > 5
     assert data["missing"] is None
     told = capsys.readouterr().err
     assert "--model" not in told
     assert f"{tmp_path / 'page.html'}: 6.0 s" in " ".join(told.split())
+
+
+def shown(path: Path) -> dict[str, Any]:
+    """What a page holds."""
+    return json.loads(re.findall(r"const scene = (.*);\n", path.read_text("utf8"))[0])
+
+
+def test_what_is_set_prevails_over_what_was_recorded(recording: Path, tmp_path: Path) -> None:
+    out, near = tmp_path / "page.html", ("pairs.enter_m=0.1", "pairs.leave_m=0.2")
+    view([recording], html=out, model="shipped")
+    assert shown(out)["curves"]
+    view([recording], html=out, model="shipped", set_=near)
+    assert (shown(out)["curves"], shown(out)["missing"]) == ([], "no window of two people near each other was scored")
 
 
 def at_double_speed(path: Path, *begins_s: float) -> Path:

@@ -19,7 +19,7 @@ from dyadwatch.stream.merge import Group, GroupLine
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.clips import clip_frames
-from dyadwatch.stream.recordings.about import recorded_config, recorded_thresholds, with_recorded
+from dyadwatch.stream.recordings.about import as_recorded, recorded_thresholds
 from dyadwatch.stream.recordings.channels import About
 from dyadwatch.stream.recordings.frames import OrderedFrames
 from dyadwatch.stream.recordings.playback import Playback
@@ -27,6 +27,7 @@ from dyadwatch.stream.recordings.queue import Received, Said
 from dyadwatch.stream.recordings.rerun import Rerun
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.wire import decode_pose
+from dyadwatch.tools.detector import load_detector, model_path
 from dyadwatch.tools.viewing.scene import People, Scene
 
 NO_SCORES = "no scores in the file; give --model shipped, or a model file, to score it"
@@ -59,8 +60,9 @@ def recorded_scene(
     paths: Sequence[Path],
     fps: float,
     config: Config,
-    detector: Detector | None = None,
+    options: Sequence[str] = (),
     *,
+    scored: bool = False,
     start: str | None = None,
     end: str | None = None,
     source: str | None = None,
@@ -72,21 +74,20 @@ def recorded_scene(
         paths: recordings, or folders that hold some.
         fps: points a second.
         config: what the recording does not say itself.
-        detector: scores it anew; None takes the scores that were recorded.
+        options: such as `alarm.hold_s=3`, which prevail over what was recorded.
+        scored: with the model of the configuration; otherwise the scores are those that were recorded.
         start, end: as `Playback` takes them; of a long recording the part around its peak by default.
         source: name of a source or of a group; by default the one with the highest score.
         pair: ids of the two to look at.
 
     Raises:
         RecordingError: a file is unusable.
-        ConfigError: there is no such source, or nobody is seen.
+        ConfigError: there is no such source, nobody is seen, or an option cannot be.
     """
     playback = Playback(paths, start, end)
     abouts = [r.about for r in playback.recordings if r.about.config]
     about = abouts[0] if abouts else About(run="")
-    recorded = recorded_config(about)
-    if recorded is not None:
-        config = with_recorded(config, recorded)
+    config = as_recorded(config, about, options, model_path)
     notes: list[str] = []
     if start is None and end is None and playback.seconds > _LONG_S:
         whole, peak = playback.seconds, (_peak(playback) - playback.first) / _NS
@@ -96,6 +97,7 @@ def recorded_scene(
             f"{whole:.0f} s are recorded; shown is what came in the {playback.seconds:.0f} s from {first:.0f} s on, "
             "choose with --from and --to"
         )
+    detector = load_detector(config) if scored else None
     if detector is None:
         thresholds = recorded_thresholds(about)
         told: list[Message] = [e.what for e in playback.said() if isinstance(e.what, ScoreMessage | EventMessage)]
