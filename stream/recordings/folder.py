@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import shutil
+import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 SUFFIX = ".mcap"
 _NS = 1_000_000_000
 _NAME = re.compile(r"dyadwatch_\d{8}T\d{6}Z_(\d{19})_(\d{4,})\.mcap")
 _DAY_S = 86_400.0
+_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def recording_name(run: int, part: int, now_ns: int) -> str:
@@ -24,30 +28,47 @@ def is_ours(path: Path) -> bool:
     return _NAME.fullmatch(path.name) is not None
 
 
-def delete_expired(folder: Path, keep_days: float, now_s: float, spare: Path | None = None) -> list[Path]:
+def make_writable(folder: Path) -> None:
+    """Makes the folder if need be and tries to write there. A full disk is no error: it may have room later.
+
+    Raises:
+        OSError: when it is no folder, or nothing can be written there.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as e:
+        if e.errno not in _FULL:
+            raise
+
+
+def delete_expired(
+    folder: Path, keep_days: float, now_s: float, failed: Callable[[Path, OSError], None], spare: Path | None = None
+) -> list[Path]:
     """Deletes recordings last written to more than `keep_days` ago.
 
     Arguments:
         folder: of recordings.
         keep_days: 0 keeps them for ever.
         now_s: unix seconds.
+        failed: called with each file that cannot be looked at or deleted, and why; the others are still deleted.
         spare: a file that stays in any case, the one being written.
 
     Returns:
         What was deleted.
-
-    Raises:
-        OSError: when one cannot be deleted.
     """
     if keep_days <= 0:
         return []
     gone = []
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
-        if path == spare or not is_ours(path) or path.is_symlink():
-            continue
-        if now_s - path.stat().st_mtime > keep_days * _DAY_S:
-            path.unlink()
-            gone.append(path)
+    for path in sorted(p for p in folder.glob(f"*{SUFFIX}") if p != spare and is_ours(p)):
+        try:
+            if not path.is_symlink() and now_s - path.stat().st_mtime > keep_days * _DAY_S:
+                path.unlink()
+                gone.append(path)
+        except FileNotFoundError:
+            continue  # somebody else was quicker
+        except OSError as e:
+            failed(path, e)
     return gone
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Sequence
@@ -14,12 +13,13 @@ import msgspec
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.config import RecordOptions
 from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.messages import Message
 from dyadwatch.stream.pipeline import DETECTOR
 from dyadwatch.stream.receive import Sent
 from dyadwatch.stream.recordings.channels import MOST_SOURCES, OTHERS, POSE, REFUSED, About, Ended, EndReason
 from dyadwatch.stream.recordings.file import RecordingFile
-from dyadwatch.stream.recordings.folder import delete_expired, free_mb, recording_name
+from dyadwatch.stream.recordings.folder import delete_expired, free_mb, make_writable, recording_name
 from dyadwatch.stream.recordings.queue import Received, Said, WriteQueue
 
 _log = logging.getLogger(__name__)
@@ -28,6 +28,27 @@ _FLUSH_S = 0.5  # half of the second that a kill may cost
 _POLL_S = 0.1
 _LOOK_S = 10.0  # between two looks at the disk's room, the files' age, and tries to begin again
 _CLOSE_S = 10.0
+_KEPT_S = 3600.0  # between two lines about files that cannot be deleted
+
+
+class _Writing:
+    """The file that is being written, and what of it would be lost just now.
+
+    Arguments:
+        file: new; its head is flushed.
+        now: monotonic seconds.
+    """
+
+    def __init__(self, file: RecordingFile, now: float) -> None:
+        self.file = file
+        self.opened = now
+        self.flushed(now)
+
+    def flushed(self, now: float) -> None:
+        """Takes note that all written so far is whole."""
+        self.whole = self.file.size  # bytes
+        self.pending = 0  # messages written since then
+        self.last_flush = now
 
 
 class Recorder:
@@ -56,18 +77,15 @@ class Recorder:
         self._offset = self._run - time.monotonic_ns()  # receive times keep their order when the clock is set
         self._sequence = 0
         self._queue = WriteQueue()
-        self._file: RecordingFile | None = None
-        self._flushed = 0  # bytes of the file that are whole
-        self._pending = 0  # messages written since then
-        self._opened = self._looked = self._last_flush = 0.0
+        self._current: _Writing | None = None
+        self._looked = 0.0
+        self._undeleted = LimitedLog(_log, _KEPT_S)
         self._cpu_s = 0.0
         self._trouble = ""
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="recorder")
         try:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with os.scandir(self._folder):
-                pass
+            make_writable(self._folder)
         except OSError as e:
             raise ConfigError(
                 f"record.folder is {options.folder!r}; expected a folder that can be written to ({e.strerror})"
@@ -132,9 +150,9 @@ class Recorder:
         while not self._stop.wait(_POLL_S):
             self._turn()
         self._turn()
-        if self._file is not None:
+        if self._current is not None:
             try:
-                self._file.close()
+                self._current.file.close()
             except OSError as e:
                 self._fail(e)
 
@@ -145,15 +163,16 @@ class Recorder:
             now = time.monotonic()
             if not self._looked or now - self._looked >= _LOOK_S:
                 self._look()
-            if self._file is None:
+            current = self._current
+            if current is None:
                 self._lost(len(items))
                 return
             while items:
-                self._write(self._file, items[0])
+                self._write(current.file, items[0])
                 items.popleft()
-                self._pending += 1
-            if now - self._last_flush >= _FLUSH_S:
-                self._flush(self._file, now)
+                current.pending += 1
+            if now - current.last_flush >= _FLUSH_S:
+                self._flush(current, now)
         except OSError as e:
             self._fail(e)
             self._lost(len(items))
@@ -172,50 +191,55 @@ class Recorder:
         publish = item.log_time if item.source is None else item.stamp
         file.parts(topic, item.parts, item.log_time, publish, item.sequence)
 
-    def _flush(self, file: RecordingFile, now: float) -> None:
-        file.flush()
-        self._flushed, self._last_flush, self._pending = file.size, now, 0
+    def _flush(self, current: _Writing, now: float) -> None:
+        current.file.flush()
+        current.flushed(now)
         options = self._options
-        if file.size >= options.max_mb * 1e6 or now - self._opened >= options.max_minutes * 60:
-            file.close()
-            self._file = None
+        if current.whole >= options.max_mb * 1e6 or now - current.opened >= options.max_minutes * 60:
+            self._end(current)
             self._open()
 
     def _look(self) -> None:
         """Deletes what has expired, and stops or begins by the room there is."""
         self._looked = time.monotonic()
         options = self._options
-        for path in delete_expired(self._folder, options.keep_days, time.time(), self._file and self._file.path):
+        spare = self._current and self._current.file.path
+        for path in delete_expired(self._folder, options.keep_days, time.time(), self._not_deleted, spare):
             _log.info("deleted %s: older than record.keep_days, which is %g", path, options.keep_days)
         free = free_mb(self._folder)
         if free < options.min_free_mb:
-            if self._file is not None:
-                self._file.close()
-                self._file = None
+            if self._current is not None:
+                self._end(self._current)
             self._say(f"{free:.0f} MB free in {self._folder}, less than record.min_free_mb, {options.min_free_mb:g}")
-        elif self._file is None:
+        elif self._current is None:
             self._open()
+
+    def _not_deleted(self, path: Path, error: OSError) -> None:
+        text = f"{path} is older than record.keep_days and cannot be deleted ({error.strerror}); delete it by hand"
+        self._undeleted.warning(DETECTOR, "keep_days", text)
+
+    def _end(self, current: _Writing) -> None:
+        current.file.close()
+        self._current = None
 
     def _open(self) -> None:
         self._offset = max(self._offset, time.time_ns() - time.monotonic_ns())
         self._part += 1
         about = msgspec.structs.replace(self._about, part=str(self._part))
-        self._file = RecordingFile(self._folder / recording_name(self._run, self._part, time.time_ns()), about)
-        self._opened = self._last_flush = time.monotonic()
-        self._flushed = self._file.size
+        file = RecordingFile(self._folder / recording_name(self._run, self._part, time.time_ns()), about)
+        self._current = _Writing(file, time.monotonic())
         if self._trouble:
-            _log.warning("recording again, in %s", self._file.path)
+            _log.warning("recording again, in %s", file.path)
         self._trouble = ""
 
     def _fail(self, error: OSError) -> None:
-        if self._file is not None:
-            lost, self._file = self._file, None
+        if self._current is not None:
+            lost, self._current = self._current, None
+            self._lost(lost.pending)
             try:
-                lost.abandon(self._flushed)
+                lost.file.abandon(lost.whole)
             except OSError as e:
-                _log.error("%s could not be closed: %s", lost.path, e.strerror)
-        self._lost(self._pending)
-        self._pending = 0
+                _log.error("%s could not be closed: %s", lost.file.path, e.strerror)
         self._looked = time.monotonic()
         self._say(f"{error.strerror} in {self._folder}")
 

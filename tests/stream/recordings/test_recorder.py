@@ -19,8 +19,9 @@ from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.config import RecordOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.publishers.publisher import PosePublisher
+from dyadwatch.stream.recordings import recorder as recorder_module
 from dyadwatch.stream.recordings.channels import Ended
-from dyadwatch.stream.recordings.folder import delete_expired, recording_name
+from dyadwatch.stream.recordings.folder import delete_expired, make_writable, recording_name
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.queue import Received, Said, WriteQueue
 from dyadwatch.stream.recordings.recorder import Recorder
@@ -33,6 +34,13 @@ def noisy(frames: list[PoseFrame]) -> list[list[bytes]]:
     """Messages that hardly compress."""
     rng = np.random.default_rng(0)
     return [encode_pose(replace(f, joints=f.joints + rng.normal(0, 1e-3, f.joints.shape).astype("f4"))) for f in frames]
+
+
+def until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < deadline, "did not come about in 20 s"
+        time.sleep(0.01)
 
 
 def test_files_are_begun_anew_by_size_and_nothing_is_lost(
@@ -70,9 +78,61 @@ def test_what_has_expired_is_deleted_and_nothing_else(tmp_path: Path) -> None:
         path.touch()
         os.utime(path, (now - age * 86400, now - age * 86400))
     link.symlink_to(foreign)
-    assert delete_expired(tmp_path, 3, now, spare=written) == [old]
+    failed: list[Path] = []
+    assert delete_expired(tmp_path, 3, now, lambda path, _: failed.append(path), spare=written) == [old]
     assert {p.name for p in tmp_path.iterdir()} == {young.name, written.name, foreign.name, link.name}
-    assert delete_expired(tmp_path, 0, now + 10**9) == []
+    assert delete_expired(tmp_path, 0, now + 10**9, lambda path, _: failed.append(path)) == []
+    assert failed == []
+
+
+def test_an_expired_file_that_cannot_be_deleted_is_passed_over(
+    encounter: Frames, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "_LOOK_S", 0.1)
+    stuck, old = (tmp_path / recording_name(10**18 + i, 1, 10**18) for i in range(2))
+    stuck.mkdir()  # even root cannot unlink a folder
+    old.touch()
+    for path in (stuck, old):
+        os.utime(path, (10**9, 10**9))
+    counters = Counters()
+    recorder = Recorder(RecordOptions(folder=str(tmp_path), min_free_mb=0), counters)
+    recorder.start()
+    for frame in encounter(seconds=0.2):
+        recorder.received(encode_pose(frame), frame, time.monotonic_ns())
+        time.sleep(0.1)
+    assert recorder.state == "on"
+    recorder.close()
+    assert counters.snapshot() == {}
+    assert not old.exists()
+    stuck.rmdir()
+    assert len(list(tmp_path.iterdir())) == 1
+    assert len(list(Playback([tmp_path]).received())) == 6
+    told = f"{stuck} is older than record.keep_days and cannot be deleted (Is a directory); delete it by hand"
+    assert caplog.messages == [f"@detector: keep_days: {told}"]
+
+
+def test_what_is_in_a_closed_file_is_not_lost_with_the_disk(
+    encounter: Frames, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Too little room ends the file; that no other can be begun later costs nothing that is in it."""
+    room = [1e6]
+    monkeypatch.setattr(recorder_module, "_LOOK_S", 0.2)
+    monkeypatch.setattr(recorder_module, "_FLUSH_S", 60.0)
+    monkeypatch.setattr(recorder_module, "free_mb", lambda folder: room[0])
+    folder, kept, counters = tmp_path / "recordings", tmp_path / "kept", Counters()
+    recorder = Recorder(RecordOptions(folder=str(folder)), counters)
+    for frame in encounter(seconds=0.2):
+        recorder.received(encode_pose(frame), frame, time.monotonic_ns())
+    recorder.start()
+    until(lambda: list(folder.iterdir()))
+    room[0] = 0.0
+    until(lambda: "MB free in" in recorder.state)
+    folder.rename(kept)
+    room[0] = 1e6
+    until(lambda: "No such file or directory in" in recorder.state)
+    recorder.close()
+    assert len(list(Playback([kept]).received())) == 6
+    assert counters.snapshot() == {}
 
 
 def test_too_little_room_stops_recording_but_not_detecting(
@@ -163,3 +223,29 @@ def test_a_folder_that_cannot_be_one(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as e:
         Recorder(RecordOptions(folder=folder), Counters())
     assert str(e.value) == f"record.folder is {folder!r}; expected a folder that can be written to (Not a directory)"
+
+
+def test_a_folder_that_can_be_read_but_not_written_to() -> None:
+    folder = "/proc/self/task"  # not even root can make a file there
+    if not Path(folder).is_dir():
+        pytest.skip("no folder here that nobody can write to: there is no /proc/self/task")
+    with pytest.raises(ConfigError) as e:
+        Recorder(RecordOptions(folder=folder), Counters())
+    assert str(e.value).startswith(f"record.folder is {folder!r}; expected a folder that can be written to (")
+
+
+def test_trying_to_write_leaves_nothing_behind_and_a_full_disk_is_no_error(tmp_path: Path) -> None:
+    make_writable(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = (
+        'mount -t tmpfs -o size=4k,nr_inodes=2 none "$1" && touch "$1/x" && ! touch "$1/y" && exec "$2" -c "$3" "$1"'
+    )
+    code = "import sys, pathlib; from dyadwatch.stream.recordings.folder import make_writable as m; "
+    code += "m(pathlib.Path(sys.argv[1])); print('may have room later')"
+    command = ["unshare", "-Urm", "sh", "-c", script, "sh", disk, sys.executable, code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode and "dyadwatch" not in done.stderr:
+        pytest.skip("no small disk can be made here: unshare -Urm with a tmpfs does not work")
+    assert done.stdout == "may have room later\n", done.stderr
