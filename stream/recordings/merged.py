@@ -1,90 +1,98 @@
-"""Clips of people whom several sources of one place see, merged as the live detector merges them."""
+"""People whom several sources of one place see, merged as the live detector merges them: their frames, their clips."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 from dyadwatch.core.clips import Clip
+from dyadwatch.core.errors import WireError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.line import Item, WindowShape
 from dyadwatch.stream.merge import Group, GroupLine, MemberLine
+from dyadwatch.stream.recordings.channels import Ended
+from dyadwatch.stream.recordings.playback import NewRun, Playback
+from dyadwatch.stream.recordings.queue import Received
+from dyadwatch.stream.wire import decode_pose
 
 _UNFIT = "layout_unfit"
+_FPS = 30.0  # of merged frames, for those who ask for no other
+
+T = TypeVar("T")
 
 
-class Cutter(Protocol):
-    """Cuts clips out of the frames of one source."""
+class Cutter(Protocol[T]):
+    """Makes pieces, such as clips, out of the frames of one source."""
 
-    def push(self, frame: PoseFrame, fresh: bool) -> list[Clip]:
-        """Takes a frame in its turn; returns the clips that it ends."""
+    def push(self, frame: PoseFrame, fresh: bool) -> list[T]:
+        """Takes a frame in its turn; returns the pieces that it ends."""
         ...
 
-    def finish(self) -> list[Clip]:
+    def finish(self) -> list[T]:
         """Ends all pairs."""
         ...
 
 
-NewCutter = Callable[[str], Cutter]
+NewCutter = Callable[[str], Cutter[T]]
 
 
-class _Member(MemberLine):
-    """A source of a group; while it is kept apart its people make clips of its own."""
+class _Member(MemberLine, Generic[T]):
+    """A source of a group; while it is kept apart its people make pieces of its own."""
 
-    def __init__(self, source: str, *rest: Any, cutters: NewCutter) -> None:
+    def __init__(self, source: str, *rest: Any, cutters: NewCutter[T]) -> None:
         super().__init__(source, *rest)
         self._cutter = cutters(source)
         self._fresh = True
-        self.clips: list[Clip] = []
+        self.made: list[T] = []
 
     def _advance(self, frame: PoseFrame, arrived: int) -> list[Item]:
         if self.apart is None:
             return super()._advance(frame, arrived)
-        self.clips += self._cutter.push(frame, self._fresh)
+        self.made += self._cutter.push(frame, self._fresh)
         self._fresh = False
         return []
 
     def _restart(self, reason: str) -> list[Item]:
-        self.clips += self._cutter.finish()
+        self.made += self._cutter.finish()
         self._fresh = True
         return super()._restart(reason)
 
 
-class _Merged(GroupLine):
-    """The persons of a group, whose frames make clips instead of windows."""
+class _Merged(GroupLine, Generic[T]):
+    """The persons of a group, whose frames make pieces instead of windows."""
 
-    def __init__(self, source: str, *rest: Any, cutters: NewCutter) -> None:
+    def __init__(self, source: str, *rest: Any, cutters: NewCutter[T]) -> None:
         super().__init__(source, *rest)
         self._cutter = cutters(source)
-        self.clips: list[Clip] = []
+        self.made: list[T] = []
 
     def fused(self, frame: PoseFrame, restart: str | None, arrived: int) -> list[Item]:
-        self.clips += self._cutter.push(frame, restart is not None)
+        self.made += self._cutter.push(frame, restart is not None)
         return []
 
     def finish(self, arrived: int, reason: str = "end_of_stream") -> list[Item]:
         out = self.group.flush(arrived)
-        self.clips += self._cutter.finish()
+        self.made += self._cutter.finish()
         return out
 
 
-class GroupClips:
-    """The clips of one group of sources. The joints are those of the first source that is heard.
+class GroupPieces(Generic[T]):
+    """What is made of the people of one group of sources. The joints are those of the first source that is heard.
 
     Arguments:
         name: of the group.
         config: the group stands in its section `merge`.
-        fps: frames a second of the clips.
-        cutters: makes what cuts the clips of a source by that name.
+        fps: frames a second of the merged people.
+        cutters: makes what takes the frames of a source by that name.
 
     Attributes:
         unfit: frames left out by source, because theirs are not the joints of the group.
     """
 
-    def __init__(self, name: str, config: Config, fps: float, cutters: NewCutter) -> None:
+    def __init__(self, name: str, config: Config, fps: float, cutters: NewCutter[T]) -> None:
         self._name = name
         self._config = config
         self._fps = fps
@@ -92,8 +100,8 @@ class GroupClips:
         self._group: Group | None = None
         self.unfit: Counter[str] = Counter()
 
-    def push(self, frame: PoseFrame) -> list[Clip]:
-        """Takes a frame as received; returns the clips that it ends."""
+    def push(self, frame: PoseFrame) -> list[T]:
+        """Takes a frame as received; returns the pieces that it ends."""
         if self._group is None:
             self._group = Group(
                 self._name,
@@ -106,35 +114,79 @@ class GroupClips:
         self._group.members[frame.source].push(frame, 0)
         return self._taken()
 
-    def end(self, source: str) -> list[Clip]:
+    def end(self, source: str) -> list[T]:
         """The detector gave up a source of the group, or the group itself, here."""
         if self._group is None:
             return []
         line = self._group.line if source == self._name else self._group.members[source]
         line.finish(0)
-        clips = self._taken()
+        made = self._taken()
         if source != self._name:
             self._group.renew(source)
-        return clips
+        return made
 
-    def finish(self) -> list[Clip]:
+    def finish(self) -> list[T]:
         """Ends all pairs; what comes next has nothing to do with what came."""
         if self._group is None:
             return []
         for line in (*self._group.members.values(), self._group.line):
             line.finish(0)
-        clips = self._taken()
+        made = self._taken()
         self._group = None
-        return clips
+        return made
 
-    def _taken(self) -> list[Clip]:
-        clips: list[Clip] = []
+    def _taken(self) -> list[T]:
+        made: list[T] = []
         if self._group is not None:
             for line in (*self._group.members.values(), self._group.line):
                 assert isinstance(line, _Member | _Merged), "made by `push`"
-                clips += line.clips
-                line.clips = []
-        return clips
+                made += line.made
+                line.made = []
+        return made
 
     def _count(self, source: str, reason: str) -> None:
         self.unfit[source] += reason == _UNFIT
+
+
+GroupClips = GroupPieces[Clip]
+
+
+class _Keeper:
+    """Hands on frames as they come, with whether they begin afresh; or none of a source that is not `wanted`."""
+
+    def __init__(self, source: str, wanted: str) -> None:
+        self._wanted = source == wanted
+        self._begun = False
+
+    def push(self, frame: PoseFrame, fresh: bool) -> list[tuple[PoseFrame, bool]]:
+        fresh, self._begun = fresh or not self._begun, True
+        return [(frame, fresh)] if self._wanted else []
+
+    def finish(self) -> list[tuple[PoseFrame, bool]]:
+        self._begun = False
+        return []
+
+
+def merged_frames(playback: Playback, config: Config, name: str) -> Iterator[tuple[PoseFrame, bool]]:
+    """The frames of a group, each with whether it begins afresh and cannot be joined to the one before.
+
+    Arguments:
+        playback: what to read.
+        config: the group stands in its section `merge`.
+        name: of the group.
+    """
+    sources = config.merge.groups[name]
+    group = GroupPieces[tuple[PoseFrame, bool]](name, config, _FPS, lambda source: _Keeper(source, name))
+    for entry in playback:
+        if isinstance(entry, NewRun):
+            yield from group.finish()
+        elif isinstance(entry, Received):
+            if entry.source in sources:
+                try:
+                    frame = decode_pose(entry.parts, config.wire)
+                except WireError:
+                    continue
+                yield from group.push(frame)
+        elif isinstance(entry.what, Ended) and entry.what.source in (name, *sources):
+            yield from group.end(entry.what.source)
+    yield from group.finish()

@@ -7,26 +7,23 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from dyadwatch.core.clips import Clip
-from dyadwatch.core.errors import ConfigError, WireError
+from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
-from dyadwatch.stream.line import Item, WindowShape
-from dyadwatch.stream.merge import Group, GroupLine
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.clips import clip_frames
 from dyadwatch.stream.recordings.about import as_recorded, recorded_thresholds
 from dyadwatch.stream.recordings.channels import About
 from dyadwatch.stream.recordings.frames import OrderedFrames
+from dyadwatch.stream.recordings.merged import merged_frames
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.queue import Received, Said
 from dyadwatch.stream.recordings.rerun import Rerun
 from dyadwatch.stream.scorer import Scorer
-from dyadwatch.stream.wire import decode_pose
 from dyadwatch.tools.detector import load_detector, model_path
 from dyadwatch.tools.viewing.scene import People, Scene
 
@@ -106,7 +103,7 @@ def recorded_scene(
         told = [m for some in Rerun(Pipeline(*detector, config), config).run(playback) for m in some]
     name = _source(playback, config, told, source)
     people = People(fps, config.tracks)
-    frames = _fused(playback, config, name) if name in config.merge.groups else _ordered(playback, config, name)
+    frames = merged_frames(playback, config, name) if name in config.merge.groups else _ordered(playback, config, name)
     for frame, fresh in frames:
         people.push(frame, fresh)
     ours = [m for m in told if m.source == name]
@@ -157,34 +154,3 @@ def _source(playback: Playback, config: Config, told: Sequence[Message], wanted:
 
 def _ordered(playback: Playback, config: Config, source: str) -> Iterator[tuple[PoseFrame, bool]]:
     return iter(OrderedFrames(playback, source, config.wire, config.clock))
-
-
-class _Tap(GroupLine):
-    """The line of a group that keeps what it would take."""
-
-    def __init__(self, source: str, *rest: Any) -> None:
-        super().__init__(source, *rest)
-        self.frames: list[tuple[PoseFrame, bool]] = []
-
-    def fused(self, frame: PoseFrame, restart: str | None, arrived: int) -> list[Item]:
-        self.frames.append((frame, restart is not None))
-        return []
-
-
-def _fused(playback: Playback, config: Config, name: str) -> Iterator[tuple[PoseFrame, bool]]:
-    """The persons of a group, as the detector made them of what its sources sent."""
-    group: Group | None = None
-    for entry in playback:
-        if not isinstance(entry, Received) or entry.source not in config.merge.groups[name]:
-            continue
-        try:
-            frame = decode_pose(entry.parts, config.wire)
-        except WireError:
-            continue
-        if group is None:
-            shape = WindowShape(frame.layout, 2, 30.0)
-            group = Group(name, shape, config, lambda source: lambda reason: None, new_line=_Tap)
-        group.members[frame.source].push(frame, 0)
-        assert isinstance(group.line, _Tap), "made so"
-        yield from group.line.frames
-        group.line.frames.clear()

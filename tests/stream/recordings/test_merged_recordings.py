@@ -27,6 +27,7 @@ from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.recordings.channels import About, Ended
 from dyadwatch.stream.recordings.clips import clip_sets, recording_clips
 from dyadwatch.stream.recordings.file import RecordingFile
+from dyadwatch.stream.recordings.merged import merged_frames
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.rerun import Rerun
 from dyadwatch.stream.scorer import Scorer
@@ -176,11 +177,10 @@ def test_a_source_without_the_joints_of_its_group_is_told(tmp_path: Path) -> Non
     )
 
 
-def test_an_end_between_two_runs_joins_nothing(tmp_path: Path) -> None:
-    """A group is given up where the detector gave it up, and a second run begins it afresh."""
-    sent = messages(3)
+def ended(path: Path, sent: list[list[bytes]]) -> int:
+    """Records messages with an end of the group in their middle; returns the stamp there."""
     half, border = len(sent) // 2, 0
-    file = RecordingFile(tmp_path / "a.mcap", About(run="5", config=msgspec.json.encode(CONFIG).decode()))
+    file = RecordingFile(path, About(run="5", config=msgspec.json.encode(CONFIG).decode()))
     for i, parts in enumerate(sent):
         frame = decode_pose(parts, CONFIG.wire)
         at = 1_700_000_000 * S + i * S // 60
@@ -190,8 +190,46 @@ def test_an_end_between_two_runs_joins_nothing(tmp_path: Path) -> None:
                 file.ended(Ended(source=source, reason="source_forgotten"), at)
             border = frame.stamp
     file.close()
+    return border
+
+
+def test_an_end_between_two_runs_joins_nothing(tmp_path: Path) -> None:
+    """A group is given up where the detector gave it up, and a second run begins it afresh."""
+    sent = messages(3)
+    border = ended(tmp_path / "a.mcap", sent)
     whole = list(recording_clips(Playback([recorded(tmp_path / "whole.mcap", sent)]), least_s=0.5))
-    ended = list(recording_clips(Playback([tmp_path / "a.mcap"]), least_s=0.5))
-    spans = [(int(c.clip_id.rpartition("-")[2]) * 1_000_000, len(c) * S // 30) for c in ended]
+    parted = list(recording_clips(Playback([tmp_path / "a.mcap"]), least_s=0.5))
+    spans = [(int(c.clip_id.rpartition("-")[2]) * 1_000_000, len(c) * S // 30) for c in parted]
     assert all(start + long <= border + S // 5 or start >= border - S // 5 for start, long in spans)
-    assert len(ended) > len(whole)
+    assert len(parted) > len(whole)
+
+
+def clean(path: Path, run: str, begin_s: float) -> list[int]:
+    """Three seconds of two cameras without faults, recorded; and the stamps of one of them."""
+    begin = (1_700_000_000 + round(begin_s)) * S
+    people = make_scenario(3, people=3, duration_s=3.0, room_m=3.5)
+    sent = [list(people.frames(30.0, source=source, epoch=7, start_ns=begin)) for source in ("cam_a", "cam_b")]
+    file = RecordingFile(path, About(run=run))
+    for i, frame in enumerate(f for both in zip(*sent, strict=True) for f in both):
+        file.parts(f"pose.{frame.source}", encode_pose(frame), frame.stamp, frame.stamp, i)
+    file.close()
+    return [f.stamp for f in sent[0]]
+
+
+def test_merged_frames_are_all_that_were_seen_and_each_run_begins_afresh(tmp_path: Path) -> None:
+    first, second = clean(tmp_path / "a.mcap", "5", 0.0), clean(tmp_path / "b.mcap", "6", 3600.0)
+    got = list(merged_frames(Playback([tmp_path / "a.mcap", tmp_path / "b.mcap"]), CONFIG, "hall"))
+    assert [frame.stamp for frame, fresh in got if fresh] == pytest.approx([first[0], second[0]], abs=S // 30)
+    stamps = [frame.stamp for frame, _ in got]
+    for sent in (first, second):
+        ours = [stamp for stamp in stamps if sent[0] - S < stamp < sent[-1] + S]
+        assert ours[-1] == pytest.approx(sent[-1], abs=S // 30)
+        assert len(ours) >= len(sent) - 1
+        np.testing.assert_allclose(np.diff(ours), S / 30, atol=2)
+
+
+def test_merged_frames_begin_afresh_where_the_detector_gave_up_the_group(tmp_path: Path) -> None:
+    border = ended(tmp_path / "a.mcap", messages(3))
+    fresh = [frame.stamp for frame, fresh in merged_frames(Playback([tmp_path / "a.mcap"]), CONFIG, "hall") if fresh]
+    assert len(fresh) == 2
+    assert fresh[1] == pytest.approx(border, abs=S // 5)
