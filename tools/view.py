@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -19,7 +21,7 @@ from dyadwatch.stream.recordings.playback import is_recording
 from dyadwatch.tools.detector import configure, load_detector
 from dyadwatch.tools.files import NO_FLAGS, FileFlags, select_clips
 from dyadwatch.tools.viewing.page import page, serve
-from dyadwatch.tools.viewing.recorded import clip_scene, recorded_scene
+from dyadwatch.tools.viewing.recorded import clip_scene, part, recorded_scene
 from dyadwatch.tools.viewing.scene import Scene
 
 if TYPE_CHECKING:
@@ -67,13 +69,13 @@ def view(
     at
         Seconds to the moment of the picture; by default the highest score.
     from_
-        Where to begin: seconds from the beginning, or a time such as 2026-11-21T14:30:00 (UTC). Recordings only.
+        Where to begin: seconds from the beginning, or of recordings a time such as 2026-11-21T14:30:00 (UTC).
     to
         Where to end, likewise.
     source
-        Source or group to look at; by default the one with the highest score.
+        Source or group of a recording to look at; by default the one with the highest score.
     pair
-        Ids of the two to look at; by default those with the highest score.
+        Ids of the two to look at, A and B in pose files; by default those with the highest score.
     clip
         Number of the clip in pose files that hold several, from 0.
     model
@@ -95,11 +97,15 @@ def view(
             paths, fps, config, set_, scored=model is not None, start=from_, end=to, source=source, pair=pair or ()
         )  # fmt: skip
     else:
+        if source is not None:
+            raise ConfigError(f"--source is {source!r}; expected it with recordings alone, pose files have no sources")
         clips = select_clips(paths, flags=flags)
         if not 0 <= clip < len(clips):
             raise ConfigError(f"--clip is {clip}; expected 0 to {len(clips) - 1}, there are {len(clips)} clips")
         config = set_option(config, *set_)
-        scene = clip_scene(clips[clip], fps, config, None if model is None else load_detector(config))
+        scene = clip_scene(
+            part(clips[clip], from_, to), fps, config, None if model is None else load_detector(config), pair or ()
+        )
         notes = [f"clip {clip} of {len(clips)}; --clip shows another"] if len(clips) > 1 else []
     if scene.missing is not None:
         notes.append(scene.missing)
@@ -109,15 +115,31 @@ def view(
         raise ConfigError(f"--at is {at:g}; expected 0 to {scene.seconds:.1f} seconds")
     if png is not None:
         moment = scene.peak if at is None else at
-        _drawing(scene, moment).picture(moment).save(png, "PNG")
+        picture = _drawing(scene, moment).picture(moment)
+        with _writing(png):
+            picture.save(png, "PNG")
         console.print(f"{escape(str(png))}: {moment:.1f} s of {scene.seconds:.1f} s", soft_wrap=True)
     if mp4 is not None:
         _film(scene, mp4, console)
     if html is not None:
-        html.write_text(page(scene, at), "utf8")
+        with _writing(html):
+            html.write_text(page(scene, at), "utf8")
         console.print(f"{escape(str(html))}: {scene.seconds:.1f} s", soft_wrap=True)
     if png is None and mp4 is None and html is None:
         _show(page(scene, at), port, console)
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
+    """Tells of a file that cannot be written as `write_film` does.
+
+    Raises:
+        ConfigError: naming the file and what the system says.
+    """
+    try:
+        yield
+    except OSError as e:
+        raise ConfigError(f"{path} cannot be written; the system says: {e.strerror or e}") from None
 
 
 def _drawing(scene: Scene, at: float | None = None) -> Drawing:

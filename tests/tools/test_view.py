@@ -298,6 +298,55 @@ def test_errors_name_what_was_given(recording: Path, tmp_path: Path) -> None:
         view([nobody], png=tmp_path / "x.png")
 
 
+def test_a_pair_is_looked_for_in_every_stretch(tmp_path: Path) -> None:
+    sent = frames()
+    again = [replace(f, epoch=2, ids=(7, 8, 9), stamp=f.stamp + 60 * S) for f in sent[:60]]
+    path = recorded(tmp_path / "two.mcap", [*sent, *again])
+    assert recorded_scene([path], 25.0, Config())[0].names[:1] == ("1",)
+    scene, _ = recorded_scene([path], 25.0, Config(), pair=("9", "8"))
+    assert (scene.names[:2], scene.seconds) == (("9", "8"), pytest.approx(2.0, abs=0.1))
+
+    def told(*pair: str) -> str:
+        with pytest.raises(ConfigError) as e:
+            recorded_scene([path], 25.0, Config(), pair=pair)
+        return str(e.value)
+
+    assert told("1", "4") == "--pair names '4', who is not seen; expected two of 1, 2, 3, 7, 8, 9"
+    assert told("1", "1") == "--pair names '1' twice; expected two people"
+    assert told("1", "7") == (
+        "--pair names '1' and '7', between whom the source began anew; expected two who are seen in one run of it"
+    )
+
+
+def test_of_a_pose_file_a_part_is_shown(tmp_path: Path) -> None:
+    clip = Clip(life(6.0).joints(30.0)[:, :2].copy(), KINECT25, 30.0, clip_id="one")
+    write_clips(tmp_path / "clips", [clip])
+    out = tmp_path / "page.html"
+    view([tmp_path / "clips"], html=out, fps=30.0, from_="2", to="5", pair=("B", "A"))
+    assert (shown(out)["shape"][0], shown(out)["names"]) == (90, ["B", "A"])
+    first = np.frombuffer(base64.b64decode(shown(out)["joints"]), "<f4")[:3]
+    np.testing.assert_allclose(first, clip.joints[60, 1, 0], atol=1e-5)
+
+    def told(**options: Any) -> str:
+        with pytest.raises(ConfigError) as e:
+            view([tmp_path / "clips"], html=out, **options)
+        return str(e.value)
+
+    assert told(from_="6") == "--from is 6; expected less than the 6.0 seconds of the clip"
+    assert told(from_="3", to="2") == "--to is 2, which is not after --from, 3"
+    assert told(to="soon") == "--to is 'soon'; expected seconds from the beginning of the clip"
+    assert told(pair=("A", "X")) == "--pair names 'X', who is not seen; expected two of A, B"
+    assert told(source="hall") == ("--source is 'hall'; expected it with recordings alone, pose files have no sources")
+
+
+@pytest.mark.parametrize("kind", ["png", "html"])
+def test_what_cannot_be_written_is_told(recording: Path, tmp_path: Path, kind: str) -> None:
+    out = tmp_path / "no" / "x"
+    with pytest.raises(ConfigError) as e:
+        view([recording], png=out if kind == "png" else None, html=out if kind == "html" else None, fps=5.0)
+    assert str(e.value) == f"{out} cannot be written; the system says: No such file or directory"
+
+
 def test_an_ffmpeg_that_cannot_is_told(recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match=r"x.mp4 cannot be written; ffmpeg says: .*No such file"):
         view([recording], mp4=tmp_path / "no" / "x.mp4", fps=2.0)

@@ -47,12 +47,7 @@ class Drawing:
                       self._w - round(aside * self._unit), self._h - round(44 * self._unit))  # fmt: skip
         self._camera = look_at(scene, self._view, at)
         joints = scene.layout.joints
-        self._bones = scene.layout.bone_indices
         self._head = next((joints.index(j) for j in _HEAD if j in joints), None)
-        self._floor = scene.floor
-        curve = scene.curve
-        self._top = scene.top
-        self._curve = curve
         self._ground = self._background()
         self._below = self._ground.crop((0, self._view[3], self._w, self._h))
 
@@ -65,7 +60,7 @@ class Drawing:
         span = next((s for s in scene.spans if s.start <= seconds <= s.end), None)
         people = scene.joints[at]
         where, depth = self._camera.project(people)
-        shadow, _ = self._camera.project(people * np.array([1, 0, 1]) + np.array([0, self._floor, 0]))
+        shadow, _ = self._camera.project(people * np.array([1, 0, 1]) + np.array([0, self._scene.floor, 0]))
         for i in range(len(people)):
             self._lines(draw, shadow[i], _SHADOW, max(4 * self._unit, 1))
         seen = [i for i in range(len(people)) if self._seen(depth[i])]
@@ -102,7 +97,7 @@ class Drawing:
         draw.text((float(np.nanmean(where[:, 0])), top), name, colour, _font(round(20 * self._unit)), anchor="mb")
 
     def _lines(self, draw: ImageDraw.ImageDraw, where: NDArray[np.float64], colour: Colour, width: float) -> None:
-        for a, b in self._bones:
+        for a, b in self._scene.layout.bone_indices:
             if not np.isnan(where[[a, b]]).any():
                 draw.line((*where[a], *where[b]), colour, round(width))
 
@@ -128,7 +123,7 @@ class Drawing:
             now = scene.began / 1e9 + seconds
             clock += time.strftime("   %Y-%m-%d %H:%M:%S", time.gmtime(now)) + f".{int(now * 10) % 10} UTC"
         draw.text((left, 46 * u), clock, _PALE, _font(round(18 * u)))
-        curve = self._curve
+        curve = self._scene.curve
         if curve is None:
             return
         told = np.flatnonzero(curve.times <= seconds)
@@ -144,12 +139,12 @@ class Drawing:
 
     def _y(self, score: float) -> float:
         _, top, _, bottom = self._plot
-        return bottom - (bottom - top) * score / self._top
+        return bottom - (bottom - top) * score / self._scene.top
 
     def _cursor(self, draw: ImageDraw.ImageDraw, seconds: float) -> None:
         x = self._x(seconds)
         draw.line((x, self._plot[1], x, self._plot[3]), _INK, round(2 * self._unit))
-        curve = self._curve
+        curve = self._scene.curve
         if curve is not None and len(curve.times) and curve.times[0] <= seconds:
             y = self._y(float(curve.values[np.flatnonzero(curve.times <= seconds)[-1]]))
             r = 5 * self._unit
@@ -178,7 +173,7 @@ class Drawing:
             for v in np.arange(low[axis], high[axis] + 0.5):
                 along = np.arange(low[other], high[other] + 0.01, 0.5)
                 line = np.zeros((len(along), 3))
-                line[:, [0, 2][axis]], line[:, [0, 2][other]], line[:, 1] = v, along, self._floor
+                line[:, [0, 2][axis]], line[:, [0, 2][other]], line[:, 1] = v, along, self._scene.floor
                 where, _ = self._camera.project(line)
                 for k in range(len(along) - 1):
                     if np.isnan(where[k : k + 2]).any():
@@ -203,12 +198,12 @@ class Drawing:
         draw.line((left, bottom, right, bottom), _PALE, round(1.5 * u))
         if scene.missing is not None:
             return
-        for v in _ticks(self._top, 5):
+        for v in _ticks(self._scene.top, 5):
             draw.line((left, self._y(v), right, self._y(v)), _LINE, round(1.5 * u))
             draw.text((left - 8 * u, self._y(v)), f"{v:g}", _PALE, small, anchor="rm")
         draw.text((left - 52 * u, top - 4 * u), "score", _PALE, small, anchor="ls")
         for curve in scene.curves[::-1]:
-            ours = curve is self._curve
+            ours = curve is scene.curve
             points = [(self._x(t), self._y(v)) for t, v in zip(curve.times, curve.values, strict=True)]
             for a, b, gap in zip(points, points[1:], np.diff(curve.times), strict=False):
                 if gap <= 1.0:

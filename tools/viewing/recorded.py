@@ -36,11 +36,36 @@ _NS = 1_000_000_000
 Detector = tuple[Scorer, Thresholds]
 
 
-def clip_scene(clip: Clip, fps: float, config: Config, detector: Detector | None) -> Scene:
-    """The scene of a clip, scored where there is a detector.
+def part(clip: Clip, start: str | None, end: str | None) -> Clip:
+    """The frames of a clip between two moments, in seconds from its beginning; None for its own ends.
 
     Raises:
-        ConfigError: nobody is seen in it.
+        ConfigError: a moment is no number of seconds, or nothing lies between the two.
+    """
+    seconds = len(clip) / clip.fps
+    first, last = _seconds("from", start, 0.0), _seconds("to", end, seconds)
+    if first >= seconds:
+        raise ConfigError(f"--from is {start}; expected less than the {seconds:.1f} seconds of the clip")
+    if last <= first:
+        raise ConfigError(f"--to is {end}, which is not after --from, {start or 'the beginning'}")
+    return replace(clip, joints=clip.joints[round(first * clip.fps) : round(last * clip.fps)])
+
+
+def _seconds(option: str, text: str | None, otherwise: float) -> float:
+    try:
+        seconds = otherwise if text is None else float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise ConfigError(f"--{option} is {text!r}; expected seconds from the beginning of the clip")
+    return seconds
+
+
+def clip_scene(clip: Clip, fps: float, config: Config, detector: Detector | None, pair: Sequence[str] = ()) -> Scene:
+    """The scene of a clip, scored where there is a detector; its people are A and B.
+
+    Raises:
+        ConfigError: nobody is seen in it, or not the pair that is asked for.
     """
     people = People(fps, config.tracks)
     frames = [replace(frame, ids=("A", "B")) for frame in clip_frames([clip], "clip")]
@@ -48,9 +73,9 @@ def clip_scene(clip: Clip, fps: float, config: Config, detector: Detector | None
         people.push(frame, k == 0)
     title = " · ".join(t for t in (clip.clip_id, clip.label) if t) or "clip"
     if detector is None:
-        return people.scene(title, (), missing=NO_SCORES)
+        return people.scene(title, (), pair=pair, missing=NO_SCORES)
     told = Pipeline(*detector, config).run(frames)
-    return people.scene(title, told, levels=_levels(detector[1]), missing=_NONE_FOUND)
+    return people.scene(title, told, pair=pair, levels=_levels(detector[1]), missing=_NONE_FOUND)
 
 
 def recorded_scene(

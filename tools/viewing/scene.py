@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -73,7 +74,7 @@ class Scene:
         """Length."""
         return len(self.joints) / self.fps
 
-    @property
+    @cached_property
     def curve(self) -> Curve | None:
         """Scores of the pair that is looked at."""
         pair = set(self.names[:2])
@@ -91,7 +92,7 @@ class Scene:
                 return float(np.nanargmin(apart)) / self.fps
         return self.seconds / 2
 
-    @property
+    @cached_property
     def places(self) -> NDArray[np.float64]:
         """Where everybody is: mean of the joints in sight, metres, shape (T, P, 3), NaN where nobody."""
         seen = ~np.isnan(self.joints[..., :1])
@@ -99,13 +100,13 @@ class Scene:
         total = np.where(seen, self.joints, 0).sum(axis=2, dtype=np.float64)
         return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
-    @property
+    @cached_property
     def top(self) -> float:
         """Upper end of the axis of scores."""
         highest = [float(c.values.max()) for c in self.curves if len(c.values)]
         return 1.12 * max([*highest, *(self.levels or ()), 1.0])
 
-    @property
+    @cached_property
     def floor(self) -> float:
         """Height of the floor, metres, by the lowest joints."""
         soles = [i for i, j in enumerate(self.layout.joints) if j.partition("_")[2] in _SOLES]
@@ -171,7 +172,7 @@ class People:
         levels: tuple[float, float] | None = None,
         missing: str | None = None,
     ) -> Scene:
-        """The longest stretch, or the one with the highest score.
+        """The longest stretch in which the pair is seen, or the one with its highest score.
 
         Arguments:
             title: where it comes from.
@@ -189,6 +190,7 @@ class People:
         stretches = [s for s in self._stretches if s.rows and s.last > s.first]
         if not stretches:
             raise ConfigError(f"{title}: nobody is seen in it; expected people for two frames or more")
+        stretches = _with_pair(stretches, pair)
         wanted = [m for m in scores if not pair or set(map(str, m.pair)) == set(pair)]
         best = max(wanted, key=lambda m: m.score, default=None)
         chosen = max(stretches, key=lambda s: s.last - s.first)
@@ -219,14 +221,31 @@ class People:
 
     def _names(self, stretch: _Stretch, pair: Sequence[str], best: ScoreMessage | None) -> tuple[str, ...]:
         """The two to look at, then the others, who is longest in sight first."""
-        unknown = [name for name in pair if name not in stretch.rows]
-        if unknown:
-            there = ", ".join(stretch.rows)
-            raise ConfigError(f"--pair names {unknown[0]!r}, who is not seen; expected two of {there:.300}")
         by_length = sorted(stretch.rows, key=lambda name: -len(stretch.rows[name]))
         first = list(pair) or ([str(i) for i in best.pair] if best is not None else by_length[:2])
         first = [name for name in first if name in stretch.rows]
         return (*first, *[name for name in by_length if name not in first][: _MOST_PEOPLE - 2])
+
+
+def _with_pair(stretches: Sequence[_Stretch], pair: Sequence[str]) -> Sequence[_Stretch]:
+    """The stretches in which both of a pair are seen; all where no pair is named.
+
+    Raises:
+        ConfigError: there are none.
+    """
+    if len(set(pair)) < len(pair):
+        raise ConfigError(f"--pair names {pair[0]!r} twice; expected two people")
+    there = list(dict.fromkeys(name for s in stretches for name in s.rows))
+    unknown = [name for name in pair if name not in there]
+    if unknown:
+        raise ConfigError(f"--pair names {unknown[0]!r}, who is not seen; expected two of {', '.join(there):.300}")
+    together = [s for s in stretches if all(name in s.rows for name in pair)]
+    if not together:
+        raise ConfigError(
+            f"--pair names {' and '.join(map(repr, pair))}, between whom the source began anew; expected two who are "
+            "seen in one run of it"
+        )
+    return together
 
 
 def _curves(scores: Sequence[ScoreMessage], begin: int) -> list[Curve]:
