@@ -15,6 +15,9 @@ from dyadwatch.stream.publishers.camera.opencv import opencv
 
 _SEEN_PX = 1.0  # floor points are rarely seen better than this
 _SUREST = 0.05  # a focal length less sure than this is no better than a guess
+_FAR = 1e6  # no pixel and no metre is beyond
+_LINE = 0.01  # points of a strip that is no wider, for its length, are in one line
+_IN_LINE = "no camera place fits the floor points; expected points that are not in one line, each in a place of its own"
 _STARTS = (1.0, 0.7, 1.4, 0.5, 2.0)  # times the focal length of the file
 
 
@@ -40,11 +43,17 @@ def place_on_floor(
         refine_lens: find the focal length as well; the points then are what the lens is known from.
 
     Raises:
-        ConfigError: when there are too few, no place from above the floor fits them, or they do not tell the focal
-            length.
+        ConfigError: when there are too few, they are in one line, no place from above the floor fits them, or they do
+            not tell the focal length.
     """
     if len(pixels) < 4 or pixels.shape != floor.shape:
         raise ConfigError(f"{len(pixels)} floor points are given; expected at least 4, as x,y=right,ahead")
+    given = np.concatenate([pixels, floor])
+    if not (np.abs(given) < _FAR).all():
+        raise ConfigError(f"floor points have numbers up to {np.abs(given).max():g}; expected pixels and metres")
+    long, wide = np.linalg.svd(floor - floor.mean(0), compute_uv=False)
+    if wide <= _LINE * long:
+        raise ConfigError(_IN_LINE)
     points = np.stack([floor[:, 0], np.zeros(len(floor)), -floor[:, 1]], axis=1)
     pose = _fit(file.intrinsics, points, pixels, refine_lens)
     lens = file.intrinsics
@@ -74,7 +83,7 @@ def _fit(lens: Intrinsics, points: NDArray[np.float64], pixels: NDArray[np.float
     """The pose that is nearest to what is seen, in pixels."""
     fits = [p for start in (_STARTS if refine else (1.0,)) if (p := _fit_from(lens, points, pixels, start, refine))]
     if not fits:
-        raise ConfigError("no camera place fits the floor points; expected points that are not in one line")
+        raise ConfigError(_IN_LINE)
     return min(fits, key=lambda p: p.error_px)
 
 
@@ -93,8 +102,11 @@ def _fit_from(
         return (seen.reshape(-1, 2) - pixels).ravel()
 
     flat = cv2.undistortPoints(pixels.reshape(-1, 1, 2), matrix(start), distortion)
-    ok, turn, shift = cv2.solvePnP(points, flat, np.eye(3), None, flags=cv2.SOLVEPNP_SQPNP)
-    if not ok:
+    try:
+        ok, turn, shift = cv2.solvePnP(points, flat, np.eye(3), None, flags=cv2.SOLVEPNP_SQPNP)
+    except cv2.error:  # seen in one line, or all in one place
+        return None
+    if not (ok and np.isfinite(turn).all() and np.isfinite(shift).all()):
         return None
     first = np.concatenate([turn.ravel(), shift.ravel(), [np.log(start)] if refine else []])
     best = least_squares(off, first, x_scale="jac")

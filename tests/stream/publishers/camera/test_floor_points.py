@@ -70,3 +70,25 @@ def test_points_seen_from_below_are_refused() -> None:
     pixels = seen(FLOOR, 900, 3.0, 25.0) * np.array([1.0, -1.0]) + (0, 720)
     with pytest.raises(ConfigError, match="m above the floor; check the floor points' order"):
         place_on_floor(assumed_camera(1280, 720, 70), pixels, FLOOR)
+
+
+LINE = np.stack([np.arange(5.0), 3.0 + np.arange(5) / 2], 1)
+
+
+@pytest.mark.parametrize("refine", [False, True])
+@pytest.mark.parametrize(
+    ("pixels", "floor", "says"),
+    [
+        (seen(LINE, 900, 3.0, 25.0), LINE, "expected points that are not in one line, each in a place of its own"),
+        (seen(LINE, 900, 3.0, 25.0), LINE + np.eye(5, 2) * 0.01, "that are not in one line"),
+        (seen(FLOOR, 900, 3.0, 25.0), np.ones((5, 2)), "each in a place of its own"),
+        (np.full((5, 2), 100.0), FLOOR, "each in a place of its own"),
+        (seen(FLOOR, 900, 3.0, 25.0), FLOOR * 1e200, r"numbers up to 9e\+200; expected pixels and metres"),
+        (np.full((5, 2), np.nan), FLOOR, "numbers up to nan; expected pixels and metres"),
+    ],
+)
+def test_points_that_tell_no_place_are_refused(
+    pixels: NDArray[np.float64], floor: NDArray[np.float64], says: str, refine: bool
+) -> None:
+    with pytest.raises(ConfigError, match=says):
+        place_on_floor(assumed_camera(1280, 720, 70), pixels, floor, refine_lens=refine)
