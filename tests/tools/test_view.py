@@ -184,6 +184,20 @@ def test_a_page_holds_the_scene_and_loads_nothing(scene: Scene) -> None:
     assert (data["levels"], data["spans"][0]["start"], data["shape"]) == ([2.0, 1.0], 2.0, [100, 3, 25])
 
 
+def test_a_page_tells_how_much_of_its_window_the_two_need(scene: Scene) -> None:
+    data = json.loads(re.findall(r"const scene = (.*);\n", page(scene))[0])
+    right, away = (np.array([f(data["azimuth"]) for f in fs]) for fs in ((np.cos, np.sin), (np.sin, np.cos)))
+    where = scene.joints[:, :2].reshape(-1, 3) - np.array(data["target"])
+    across, along = where[:, 0] * right[0] - where[:, 2] * right[1], where[:, [0, 2]] @ away
+    c, s = np.cos(0.28), np.sin(0.28)  # as the page has it
+    depth = data["distance"] - where[:, 1] * s - along * c
+    x, y = across / depth, -(where[:, 1] * c - along * s) / depth
+    left, top, far_right, bottom = data["reach"]
+    assert np.mean((x >= left) & (x <= far_right) & (y >= top) & (y <= bottom)) > 0.98
+    assert np.ptp(x) > 0.9 * (far_right - left)
+    assert np.ptp(y) > 0.8 * (bottom - top)  # names stand above
+
+
 def test_the_page_is_served_to_this_machine_alone(scene: Scene) -> None:
     text = page(scene)
     listening: list[ThreadingHTTPServer] = []

@@ -49,6 +49,10 @@ class Camera:
         flat = local[..., :2] / depth[..., None] * self._focal
         return self._centre + flat * [1, -1], depth
 
+    def unscaled(self, where: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Pixels (..., 2) as they would be from the middle of the picture with a focal length of 1."""
+        return (where - self._centre) / self._focal
+
     def pixels(self, metres: float, depth: float) -> float:
         """How long a length looks at a depth."""
         return metres * self._focal / depth
@@ -74,13 +78,7 @@ def look_at(scene: Scene, box: tuple[int, int, int, int], at: float | None = Non
     azimuth = float(np.arctan2(line[0], line[2])) - np.pi / 2 + _TURN
     if at is not None and not np.isnan(pair[moment]).all():
         pair = pair[moment : moment + 1]
-    every = max(len(pair) // 200, 1)
-    points = pair[::every].reshape(-1, 3).astype(np.float64)
-    points = points[~np.isnan(points[:, 0])]
-    if not len(points):
-        points = np.zeros((1, 3))
-    below = points * np.array([1, 0, 1]) + np.array([0, scene.floor, 0])
-    points = np.concatenate([points, below, points + np.array([0, 0.25, 0])])
+    points = _room(pair, scene.floor)
     low, high = np.percentile(points, [0.5, 99.5], axis=0)
     target = (low + high) / 2
     near, far = _NEAR_M, _FAR_M
@@ -90,3 +88,21 @@ def look_at(scene: Scene, box: tuple[int, int, int, int], at: float | None = Non
         inside = (where > [box[0], box[1]]) & (where < [box[2], box[3]])
         near, far = (near, distance) if inside.all(axis=1).mean() > 0.99 else (distance, far)
     return Camera(target, azimuth, _ELEVATION, far * 1.06, box)
+
+
+def reach(scene: Scene, camera: Camera) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of all that the two do, from the middle of the picture, for a focal length of 1."""
+    where, _ = camera.project(_room(scene.joints[:, :2], scene.floor))
+    (left, top), (right, bottom) = np.nanpercentile(camera.unscaled(where), [0.5, 99.5], axis=0)
+    return float(left), float(top), float(right), float(bottom)
+
+
+def _room(pair: NDArray[np.float32], floor: float) -> NDArray[np.float64]:
+    """Points (n, 3) that are to be in the picture: where people are, the floor below, and their names above."""
+    every = max(len(pair) // 200, 1)
+    points = pair[::every].reshape(-1, 3).astype(np.float64)
+    points = points[~np.isnan(points[:, 0])]
+    if not len(points):
+        points = np.zeros((1, 3))
+    below = points * np.array([1, 0, 1]) + np.array([0, floor, 0])
+    return np.concatenate([points, below, points + np.array([0, 0.25, 0])])

@@ -10,10 +10,10 @@ from importlib.resources import files
 import msgspec
 import numpy as np
 
-from dyadwatch.tools.viewing.camera import look_at
+from dyadwatch.tools.viewing.camera import look_at, reach
 from dyadwatch.tools.viewing.scene import Scene
 
-_BOX = (0, 0, 1280, 500)
+_BOX = (0, 0, 1280, 500)  # how far away the camera stands; the page fits what it sees into its window
 
 
 def page(scene: Scene, at: float | None = None) -> str:
@@ -56,7 +56,8 @@ def page(scene: Scene, at: float | None = None) -> str:
         "ground": ground.tolist(),
         "target": camera.target.tolist(),
         "azimuth": float(camera.azimuth),
-        "distance": 1.1 * float(camera.distance),
+        "distance": float(camera.distance),
+        "reach": reach(scene, camera),
         "at": at or 0.0,
     }
     # A name from the wire must not end the script.
