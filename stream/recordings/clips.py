@@ -27,7 +27,8 @@ from dyadwatch.stream.tracks import Tracker
 from dyadwatch.stream.wire import decode_pose
 
 _NS = 1_000_000_000
-_LONGEST_S = 60.0  # longer encounters become several clips, so that no memory grows with them
+LONGEST_S = 60.0  # longer encounters become several clips, so that no memory grows with them
+_FORGET = 64  # points of time after which rows that no clip will hold are dropped
 
 
 class _Track:
@@ -57,7 +58,7 @@ class PairClips:
         self._source = source
         self._fps = fps
         self._least = max(round(least_s * fps), 2)
-        self._longest = round(_LONGEST_S * fps)
+        self._longest = round(LONGEST_S * fps)
         self._max_gap = round(min(config.clock.max_gap_s, config.tracks.max_gap_s) * _NS)
         self._grid = TimeGrid(fps)
         self._counts: Counter[str] = Counter()
@@ -65,6 +66,7 @@ class PairClips:
         self._gate = PairGate(config.pairs, self._count)
         self._tracks: dict[int, _Track] = {}
         self._since: dict[tuple[int, int], int] = {}  # first point of time that the next clip of a pair may hold
+        self._forgot = 0  # point of time at which rows were dropped last
         self._layout: Layout | None = None
 
     def push(self, frame: PoseFrame, fresh: bool) -> list[Clip]:
@@ -100,8 +102,9 @@ class PairClips:
 
     def _forget(self, now: int) -> None:
         """Drops the rows that no clip will hold any more."""
-        if now % 64:
+        if 0 <= now - self._forgot < _FORGET:  # a restart may set the clock back
             return
+        self._forgot = now
         for key, track in self._tracks.items():
             needed = min((since for keys, since in self._since.items() if key in keys), default=now)
             track.rows = {k: row for k, row in track.rows.items() if k >= needed}

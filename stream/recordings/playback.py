@@ -71,8 +71,9 @@ class Playback:
         return [note for r in self.recordings for note in r.notes] + self._own_notes
 
     def note(self, text: str) -> None:
-        """Takes note of something that whoever reads the recording could not use."""
-        self._own_notes.append(text)
+        """Takes note, once however often it is read, of something that whoever reads the recording could not use."""
+        if text not in self._own_notes:
+            self._own_notes.append(text)
 
     @property
     def seconds(self) -> float:
@@ -95,7 +96,7 @@ class Playback:
                     following = (entry.sequence + 1) % _SEQUENCES
                 yield entry
             if missing:
-                self._own_notes.append(f"{recording.path}: {missing} received messages in or before it are missing")
+                self.note(f"{recording.path}: {missing} received messages in or before it are missing")
 
     def received(self) -> Iterator[Received]:
         """What was received alone."""

@@ -37,7 +37,7 @@ class Rerun:
     Attributes:
         frames: taken in so far.
         told: the events that the live run told, as they were recorded.
-        shed: windows that the live run left out for overload, by source; its events may lack what they held.
+        shed: windows that the live runs left out for overload, by source; their events may lack what they held.
     """
 
     def __init__(self, pipeline: Pipeline, config: Config) -> None:
@@ -47,6 +47,7 @@ class Rerun:
         self._spans: dict[str | None, tuple[int, int]] = {}  # source -> (last stamp, ns without breaks)
         self.told: list[EventMessage] = []
         self.shed: dict[str, int] = {}
+        self._shed_in_run: dict[str, int] = {}  # as the last status of each source told it
 
     @property
     def seconds(self) -> float:
@@ -92,15 +93,24 @@ class Rerun:
         if isinstance(entry, NewRun):
             items = intake.finish("end_of_stream")
             intake.clear()
+            self._shed_in_run.clear()
             return items
         if isinstance(entry.what, Ended):
             known = entry.what.source in intake.lines
             return intake.forget(entry.what.source, entry.what.reason) if known else []
         if isinstance(entry.what, EventMessage):
             self.told.append(entry.what)
-        elif isinstance(entry.what, StatusMessage) and (shed := entry.what.dropped.get("shed_overload")):
-            self.shed[entry.what.source] = shed
+        elif isinstance(entry.what, StatusMessage):
+            self._count_shed(entry.what.source, entry.what.dropped.get("shed_overload", 0))
         return []
+
+    def _count_shed(self, source: str, told: int) -> None:
+        """Adds what a status tells beyond the one before; it counts from the beginning of its run."""
+        before = self._shed_in_run.get(source, 0)
+        self._shed_in_run[source] = told
+        new = told - before if told >= before else told  # a merged file does not say where a run ends, its counts do
+        if new:
+            self.shed[source] = self.shed.get(source, 0) + new
 
     def _blame(self, parts: list[bytes]) -> str:
         """As the live receiver does: what nobody known sent is put down to the detector."""

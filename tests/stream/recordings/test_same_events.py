@@ -234,3 +234,10 @@ def test_windows_that_the_live_run_shed_are_told(scorer: Scorer, tmp_path: Path)
     file.message(status, START)
     file.close()
     assert rerun(scorer, tmp_path)[1].shed == {"hall": 4}
+    for part, (run, shed) in enumerate([("5", 6), ("6", 0), ("6", 7), ("7", 2)], 2):
+        file = RecordingFile(tmp_path / f"{part}.mcap", About(run=run, part=str(part)))
+        file.message(structs.replace(status, dropped={"shed_overload": shed}), START + part * 10**9)
+        file.close()
+    assert rerun(scorer, tmp_path)[1].shed == {"hall": 6 + 7 + 2}
+    copy(Playback([tmp_path]), tmp_path / "merged")
+    assert rerun(scorer, tmp_path / "merged")[1].shed == {"hall": 6 + 7 + 2}
