@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import sys
 from collections.abc import Mapping
@@ -20,7 +21,7 @@ from dyadwatch.core.words import counted
 from dyadwatch.stream.config_file import set_option
 from dyadwatch.stream.recordings.about import config_of
 from dyadwatch.stream.recordings.c3d import write_c3d
-from dyadwatch.stream.recordings.clips import recording_clips
+from dyadwatch.stream.recordings.clips import LONGEST_S, recording_clips
 from dyadwatch.stream.recordings.edit import copy
 from dyadwatch.stream.recordings.foxglove import write_scenes
 from dyadwatch.stream.recordings.info import RecordingInfo, describe
@@ -167,7 +168,7 @@ def export(
     fps
         Frames a second of clips and C3D files.
     least
-        Seconds that a clip or C3D file must last.
+        Seconds that a clip or C3D file must last, 0 to 60; a longer encounter becomes several clips.
     set_
         One configuration key instead of the recorded one, such as --set 'merge.groups={hall: [cam_a, cam_b]}'; may be
         repeated. For clips and c3d.
@@ -176,9 +177,12 @@ def export(
     """
     if not 1 <= fps <= 240:
         raise ConfigError(f"--fps is {fps:g}; expected 1 to 240 frames a second")
+    if not 0 <= least <= LONGEST_S:
+        raise ConfigError(f"--least is {least:g}; expected 0 to {LONGEST_S:g} seconds, the longest that a clip lasts")
     playback = Playback(paths, from_, to)
     written: dict[str, int] = {}
     if format == "csv":
+        _make_folder(out)
         written = {str(path): rows for path, rows in write_tables(playback, out, source)}
     elif format == "foxglove":
         written = {str(out): write_scenes(playback, out, source)}
@@ -187,6 +191,7 @@ def export(
         clips = list(recording_clips(playback, source=source, fps=fps, least_s=least, config=config))
         if not clips:
             raise RecordingError(f"nothing to export: no two people stay near each other for {least:g} s in that time")
+        _make_folder(out)
         written = _write_clips(clips, out) if format == "clips" else _write_c3d(clips, out)
     if json:
         sys.stdout.write(msgspec.json.encode(written).decode() + "\n")
@@ -194,27 +199,39 @@ def export(
     _tell(playback, "\n".join(f"{path}: {counted(count, what)}" for path, count in written.items()))
 
 
+def _make_folder(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as e:
+        raise RecordingError(
+            f"{out}: cannot be made ({e.strerror}); expected a folder that can be written to"
+        ) from None
+
+
 def _write_clips(clips: list[Clip], out: Path) -> dict[str, int]:
     sets: dict[str, list[Clip]] = {}
     for clip in clips:
-        sets.setdefault(f"{clip.session.partition(' ')[0]}-{clip.layout.name}", []).append(clip)
-    layouts: dict[str, list[Clip]] = {}
-    for name, some in sets.items():
-        for clip in some:  # two skeletons without a name are two sets
-            mine = layouts.setdefault(name, [])
-            target = mine if not mine or mine[0].layout == clip.layout else layouts.setdefault(f"{name}-2", [])
-            target.append(clip)
-    return {str(write_clips(out / name, some).parent): len(some) for name, some in layouts.items()}
+        name = f"{clip.session.partition(' ')[0]}-{clip.layout.name}"
+        for k in itertools.count(1):  # every skeleton without a name is a set of its own
+            mine = sets.setdefault(name if k == 1 else f"{name}-{k}", [])
+            if not mine or mine[0].layout == clip.layout:
+                mine.append(clip)
+                break
+    return {str(write_clips(out / name, some).parent): len(some) for name, some in sets.items()}
 
 
 def _write_c3d(clips: list[Clip], out: Path) -> dict[str, int]:
-    out.mkdir(parents=True, exist_ok=True)
-    written: dict[str, int] = {}
+    paths: dict[Path, Clip] = {}
     for clip in clips:
-        path = out / f"{re.sub('[^A-Za-z0-9_.-]', '_', clip.clip_id)[:120]}.c3d"
+        name = re.sub("[^A-Za-z0-9_.-]", "_", clip.clip_id)[:120]
+        tries = (out / f"{name}{f'~{k}' if k > 1 else ''}.c3d" for k in itertools.count(1))
+        paths[next(path for path in tries if path not in paths)] = clip
+    for path in paths:  # all of them before the first is written
+        if path.exists():
+            raise RecordingError(f"{path}: is there already; expected a folder without it")
+    for path, clip in paths.items():
         write_c3d(path, clip, ("first", "second"))
-        written[str(path)] = len(clip)
-    return written
+    return {str(path): len(clip) for path, clip in paths.items()}
 
 
 def _tell(playback: Playback, text: str) -> None:

@@ -13,6 +13,7 @@ from dyadwatch.core.errors import RecordingError
 _BLOCK = 512
 _INTEL = 84
 _MOST_FRAMES = 65535
+_LONGEST_LABEL = 255
 
 
 def write_c3d(path: Path, clip: Clip, people: tuple[str, str]) -> None:
@@ -24,12 +25,17 @@ def write_c3d(path: Path, clip: Clip, people: tuple[str, str]) -> None:
         people: their names, for the labels.
 
     Raises:
-        RecordingError: when the clip is too long or has more joints than the format allows.
+        RecordingError: when the clip is too long, or has more joints or longer names than the format allows.
     """
     frames, points = len(clip), 2 * len(clip.layout)
     if frames > _MOST_FRAMES or points > 255:
         raise RecordingError(f"{path}: {frames} frames of {points} points; C3D takes {_MOST_FRAMES} of 255")
     labels = [f"{person}:{joint}" for person in people for joint in clip.layout.joints]
+    longest = max(labels, key=len)
+    if len(longest) > _LONGEST_LABEL:
+        raise RecordingError(
+            f"{path}: the label {longest!r:.60} has {len(longest)} characters; C3D takes {_LONGEST_LABEL}"
+        )
     parameters = _parameters(labels, frames, clip.fps)
     blocks = -(-len(parameters) // _BLOCK)
     start = 2 + blocks

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import msgspec
 
 from dyadwatch.core.errors import RecordingError
-from dyadwatch.stream.recordings.channels import ENDED, POSE, Ended, Schema, decode_ended
+from dyadwatch.stream.recordings.channels import ENDED, OTHERS, POSE, Ended, Schema, decode_ended, decode_parts
 from dyadwatch.stream.recordings.file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.queue import Received
@@ -43,7 +43,8 @@ def copy(playback: Playback, out: Path, sources: Sequence[str] = ()) -> int:
         Messages written.
 
     Raises:
-        RecordingError: the file is there already, two runs that overlap hold the same source, or nothing is left.
+        RecordingError: the file is there already or cannot be made, two runs that overlap hold the same source, or
+            nothing is left.
     """
     runs = [list(group) for _, group in groupby(playback.recordings, key=lambda r: r.about.run)]
     if not runs:
@@ -55,8 +56,8 @@ def copy(playback: Playback, out: Path, sources: Sequence[str] = ()) -> int:
     streams = [_run(run, playback, frozenset(sources), alone=len(runs) == 1) for run in runs]
     try:
         file = RecordingFile(out, about)
-    except FileExistsError:
-        raise RecordingError(f"{out}: is there already; expected the name of a new file") from None
+    except OSError as e:
+        raise cannot_begin(out, e) from None
     count = 0
     try:
         for piece in heapq.merge(*streams, key=lambda p: p.log_time):
@@ -80,26 +81,45 @@ def copy(playback: Playback, out: Path, sources: Sequence[str] = ()) -> int:
     return count
 
 
+def cannot_begin(out: Path, error: OSError) -> RecordingError:
+    """Why a new file could not be opened, and what was expected."""
+    if isinstance(error, FileExistsError):
+        return RecordingError(f"{out}: is there already; expected the name of a new file")
+    return RecordingError(
+        f"{out}: cannot be made ({error.strerror}); expected the name of a new file in a folder that can be written to"
+    )
+
+
 def _run(run: list[Recording], playback: Playback, sources: frozenset[str], *, alone: bool) -> Iterator[_Piece]:
     open_sources: dict[str, None] = {}
     now = 0
     for recording in run:
         for raw in recording.messages(playback.start, playback.end):
             topic = "" if raw.channel is None else raw.channel.topic
-            name = topic.partition(".")[2]
-            if topic == ENDED:
-                name = decode_ended(raw.data).source
+            name = _source(topic, raw.data)
             if not topic or (sources and name not in sources):
                 continue
-            if topic == ENDED:
+            if name and topic == ENDED:
                 open_sources.pop(name, None)
-            elif topic.startswith(POSE):
+            elif name and topic.startswith(POSE):
                 open_sources[name] = None
             now = max(now, raw.log_time)
             yield _Piece(raw.log_time, raw, recording.schema(raw))
     if not alone:
         for source in open_sources:
             yield _Piece(now, Ended(source=source, reason="end_of_stream"), None)
+
+
+def _source(topic: str, data: bytes) -> str:
+    """The source a message is about; empty where that cannot be read, as who plays the copy cannot read it either."""
+    try:
+        if topic == ENDED:
+            return decode_ended(data).source
+        if topic == OTHERS:
+            return decode_parts(data)[0][len(POSE) :].decode()
+    except (msgspec.MsgspecError, UnicodeDecodeError, IndexError):
+        return ""
+    return topic.partition(".")[2]
 
 
 def _check_apart(runs: Sequence[Sequence[Recording]], playback: Playback, sources: frozenset[str]) -> None:

@@ -6,6 +6,7 @@ some ten times larger. So scenes are made when somebody wants to look, not while
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ from mcap.writer import CompressionType, Writer
 
 from dyadwatch.core.errors import RecordingError, WireError
 from dyadwatch.core.pose import PoseFrame, TrackId
-from dyadwatch.stream.config import WireOptions
 from dyadwatch.stream.messages import encode_json
+from dyadwatch.stream.recordings.about import config_of
 from dyadwatch.stream.recordings.channels import JSON, Ended, Schema, event_time, schema_of
+from dyadwatch.stream.recordings.edit import cannot_begin
 from dyadwatch.stream.recordings.playback import NewRun, Playback
 from dyadwatch.stream.recordings.queue import Received
+from dyadwatch.stream.recordings.tables import note_unusable, nothing_to_export
 from dyadwatch.stream.wire import decode_pose
 
 _NS = 1_000_000_000
@@ -70,12 +73,14 @@ def write_scenes(playback: Playback, out: Path, source: str | None = None) -> in
     """Writes a new MCAP file; returns how many frames are in it.
 
     Raises:
-        RecordingError: the file is there already, or there is nothing to write.
+        RecordingError: the file is there already or cannot be made, or there is nothing to write.
     """
+    limits = config_of(r.about for r in playback.recordings).wire
+    dropped: Counter[str] = Counter()
     try:
         stream = out.open("xb")
-    except FileExistsError:
-        raise RecordingError(f"{out}: is there already; expected the name of a new file") from None
+    except OSError as e:
+        raise cannot_begin(out, e) from None
     frames = 0
     with stream:
         writer = Writer(stream, compression=CompressionType.ZSTD)
@@ -88,8 +93,9 @@ def write_scenes(playback: Playback, out: Path, source: str | None = None) -> in
                 if entry.source is None or source not in (None, entry.source):
                     continue
                 try:
-                    frame = decode_pose(entry.parts, WireOptions())
-                except WireError:
+                    frame = decode_pose(entry.parts, limits)
+                except WireError as e:
+                    dropped[e.reason] += 1
                     continue
                 frames += 1
                 topic, schema, data, at = f"scene.{frame.source}", SCENE, scene(frame, entry.log_time), entry.log_time
@@ -103,9 +109,10 @@ def write_scenes(playback: Playback, out: Path, source: str | None = None) -> in
                 channels[topic] = writer.register_channel(topic, JSON, number)
             writer.add_message(channels[topic], entry.log_time, data, at)
         writer.finish()
+    note_unusable(playback, dropped)
     if not frames:
         out.unlink()
-        raise RecordingError("nothing to export: no usable frame in that time")
+        raise RecordingError(nothing_to_export(dropped))
     return frames
 
 

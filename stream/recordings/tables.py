@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
-from contextlib import ExitStack
+from collections import Counter
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 
 from dyadwatch.core.errors import RecordingError
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.words import counted
+from dyadwatch.stream.reasons import FAULTS
+from dyadwatch.stream.recordings.about import config_of
 from dyadwatch.stream.recordings.frames import OrderedFrames
 from dyadwatch.stream.recordings.playback import Playback
 
@@ -20,26 +22,37 @@ _NS = 1_000_000_000
 class _Table:
     """One file: an unbroken stretch of one source."""
 
-    def __init__(self, stream: IO[str], first: PoseFrame) -> None:
+    def __init__(self, path: Path, first: PoseFrame) -> None:
+        self.path = path
         self.layout = first.layout
+        self.rows = 0
         self._first = first.stamp
-        self._writer = csv.writer(stream, lineterminator="\n")
-        stream.write(f"# units: m\n# axes: y-up\n# source: {first.source}\n")
-        stream.write(f"# clock: {first.clock}, time 0 is its {first.stamp} ns\n")
+        try:
+            self._stream = path.open("x", encoding="utf8", newline="")
+        except FileExistsError:
+            raise RecordingError(f"{path}: is there already; expected a folder without it") from None
+        self._writer = csv.writer(self._stream, lineterminator="\n")
+        self._stream.write(f"# units: m\n# axes: y-up\n# source: {first.source}\n")
+        self._stream.write(f"# clock: {first.clock}, time 0 is its {first.stamp} ns\n")
         self._writer.writerow(["time", "person", *(f"{j}_{axis}" for j in first.layout.joints for axis in "xyz")])
 
-    def write(self, frame: PoseFrame) -> int:
+    def write(self, frame: PoseFrame) -> None:
         ids = frame.ids if frame.ids is not None else range(1, frame.people + 1)
         for person, joints in zip(ids, frame.joints, strict=True):
             cells = ["" if np.isnan(v) else f"{v:.5f}" for v in joints.ravel().tolist()]
             self._writer.writerow([f"{(frame.stamp - self._first) / _NS:.6f}", person, *cells])
-        return frame.people
+        self.rows += frame.people
+
+    def close(self) -> None:
+        self._stream.close()
 
 
 def write_tables(playback: Playback, folder: Path, source: str | None = None) -> list[tuple[Path, int]]:
-    """Writes `<source>.csv`, and `<source>-2.csv` and so on where a source began afresh.
+    """Writes `<source>.csv`, and `<source>.2.csv` and so on where a source began afresh.
 
-    People whom the source does not tell apart are numbered in the order of the frame. Confidences are left out.
+    No source has a dot in its name, so no two share a file. Limits of messages and rules of order are those of the
+    detector that recorded. People whom the source does not tell apart are numbered in the order of the frame.
+    Confidences are left out.
 
     Returns:
         The files and their rows.
@@ -48,23 +61,45 @@ def write_tables(playback: Playback, folder: Path, source: str | None = None) ->
         RecordingError: a file is there already, or there is nothing to write.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    tables: dict[str, _Table] = {}
-    rows: dict[Path, int] = {}
-    paths: dict[str, Path] = {}
-    numbers: dict[str, int] = {}
-    with ExitStack() as stack:
-        for frame, fresh in OrderedFrames(playback, source):
-            table = tables.get(frame.source)
+    config = config_of(r.about for r in playback.recordings)
+    frames = OrderedFrames(playback, source, config.wire, config.clock)
+    written: list[_Table] = []
+    latest: dict[str, _Table] = {}
+    numbers: Counter[str] = Counter()
+    try:
+        for frame, fresh in frames:
+            table = latest.get(frame.source)
             if table is None or fresh or frame.layout is not table.layout:
-                number = numbers[frame.source] = numbers.get(frame.source, 0) + 1
-                path = folder / f"{frame.source}{f'-{number}' if number > 1 else ''}.csv"
-                try:
-                    stream = stack.enter_context(path.open("x", encoding="utf8", newline=""))
-                except FileExistsError:
-                    raise RecordingError(f"{path}: is there already; expected a folder without it") from None
-                table, paths[frame.source] = _Table(stream, frame), path
-                tables[frame.source] = table
-            rows[paths[frame.source]] = rows.get(paths[frame.source], 0) + table.write(frame)
-    if not rows:
-        raise RecordingError("nothing to export: no usable frame in that time")
-    return list(rows.items())
+                if table is not None:
+                    table.close()
+                numbers[frame.source] += 1
+                number = numbers[frame.source]
+                path = folder / f"{frame.source}{f'.{number}' if number > 1 else ''}.csv"
+                table = latest[frame.source] = _Table(path, frame)
+                written.append(table)
+            table.write(frame)
+    finally:
+        for table in latest.values():
+            table.close()
+    note_unusable(playback, frames.dropped)
+    if not written:
+        raise RecordingError(nothing_to_export(frames.dropped))
+    return [(table.path, table.rows) for table in written]
+
+
+def note_unusable(playback: Playback, dropped: Counter[str]) -> None:
+    """Takes note of the messages that no frame could be read from."""
+    if unusable := _unusable(dropped):
+        playback.note(f"left out: {unusable}")
+
+
+def nothing_to_export(dropped: Counter[str]) -> str:
+    """Why nothing was written."""
+    unusable = _unusable(dropped)
+    return f"nothing to export: no usable frame in that time{f'; left out: {unusable}' if unusable else ''}"
+
+
+def _unusable(dropped: Counter[str]) -> str:
+    """Messages by what they break of the protocol or of the recorded section wire; what clocks do is no loss."""
+    counts = {reason: count for reason, count in sorted(dropped.items()) if reason not in FAULTS}
+    return ", ".join(f"{counted(count, 'message')} for {reason}" for reason, count in counts.items())

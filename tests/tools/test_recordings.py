@@ -11,13 +11,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pytest
 import zmq
 
 from dyadwatch.core.clips import read_clips
+from dyadwatch.core.errors import ConfigError, RecordingError
+from dyadwatch.core.layouts import KINECT25
+from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.recordings.channels import About
 from dyadwatch.stream.recordings.file import RecordingFile
@@ -26,7 +30,7 @@ from dyadwatch.stream.wire import encode_pose
 from dyadwatch.tools.benchmarks.recordings import measure_kills, measure_recording, measure_rerun
 from dyadwatch.tools.files import select_sets, tell_events
 from dyadwatch.tools.live import free_address
-from dyadwatch.tools.recordings import file_span
+from dyadwatch.tools.recordings import export, file_span
 
 DYADWATCH = [sys.executable, "-m", "dyadwatch.tools.main"]
 # Low enough that a few seconds hold several events.
@@ -178,6 +182,70 @@ def test_cut_export_and_train_on_a_recording(recording: Path, tmp_path: Path) ->
     assert list((tmp_path / "c3d").glob("hall-1-2-*.c3d"))
 
 
+def near_each_other(path: Path, *takes: tuple[list[str], Layout]) -> Path:
+    """People who stand 0.8 m apart for half a second, once a take, under such ids and with so many of the joints."""
+    somebody = next(f.joints[0] for f in make_scenario(7, 2, duration_s=30.0).frames(30.0) if f.people)
+    file = RecordingFile(path, About(run="5"))
+    for take, (ids, layout) in enumerate(takes, 1):
+        people = np.stack([somebody[: len(layout)] + np.array([0.8 * k, 0, 0]) for k in range(len(ids))]).astype(
+            np.float32
+        )
+        for seq in range(15):
+            stamp = (1_700_000_000 + take * 1000) * NS + seq * NS // 30
+            ones = np.ones(people.shape[:2], np.float32)
+            frame = PoseFrame("hall", take, seq, stamp, "unix", layout, people, ones, tuple(ids))
+            file.parts("pose.hall", encode_pose(frame), stamp, stamp, take * 15 + seq)
+    file.close()
+    return path
+
+
+def test_clips_whose_names_look_alike_in_c3d_have_files_of_their_own(tmp_path: Path) -> None:
+    path = near_each_other(tmp_path / "a.mcap", (["张", "李", "王"], KINECT25))
+    out = tmp_path / "out"
+    export([path], out=out, format="c3d", least=0.2)
+    stems = sorted(p.stem for p in out.iterdir())
+    assert stems == [stems[0], f"{stems[0]}~2", f"{stems[0]}~3"]
+    assert stems[0].startswith("hall-_-_-")
+    whole = {p.name: p.read_bytes() for p in out.iterdir()}
+    assert len(set(whole.values())) == 3
+    (out / f"{stems[0]}.c3d").unlink()
+    with pytest.raises(RecordingError, match=r"~2\.c3d: is there already; expected a folder without it"):
+        export([path], out=out, format="c3d", least=0.2)
+    assert sorted(p.stem for p in out.iterdir()) == stems[1:]
+
+
+def test_every_skeleton_without_a_name_has_clips_of_its_own(tmp_path: Path) -> None:
+    joints = KINECT25.joints
+    layouts = [Layout.custom(joints[:-k]) for k in (1, 2, 3, 4)]
+    path = near_each_other(tmp_path / "a.mcap", *((["ann", "bob"], layout) for layout in (*layouts, layouts[2])))
+    export([path], out=tmp_path / "out", least=0.2)
+    sets = {folder.name: read_clips(folder) for folder in (tmp_path / "out").iterdir()}
+    figures = {name: (len(clips.layout), len(clips)) for name, clips in sets.items()}
+    n = len(joints)
+    assert figures == {
+        "hall-custom": (n - 1, 1),
+        "hall-custom-2": (n - 2, 1),
+        "hall-custom-3": (n - 3, 2),
+        "hall-custom-4": (n - 4, 1),
+    }
+
+
+@pytest.mark.parametrize("least", [float("nan"), -5.0, 60.5, float("inf")])
+def test_a_shortest_length_that_no_clip_can_have(recording: Path, tmp_path: Path, least: float) -> None:
+    with pytest.raises(ConfigError) as e:
+        export([recording], out=tmp_path / "out", least=least)
+    assert str(e.value) == f"--least is {least:g}; expected 0 to 60 seconds, the longest that a clip lasts"
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("format", ["clips", "csv", "c3d"])
+def test_a_folder_that_cannot_be_made(recording: Path, format: Literal["clips", "csv", "c3d"]) -> None:
+    out = recording / "out"
+    with pytest.raises(RecordingError) as e:
+        export([recording], out=out, format=format)
+    assert str(e.value) == f"{out}: cannot be made (Not a directory); expected a folder that can be written to"
+
+
 @pytest.mark.parametrize(
     ("words", "text"),
     [
@@ -186,6 +254,10 @@ def test_cut_export_and_train_on_a_recording(recording: Path, tmp_path: Path) ->
         (
             ("replay", "{good}", "--as", "two words"),
             "source is 'two words'; expected 1-64 characters of A-Z a-z 0-9 _ -",
+        ),
+        (
+            ("recordings", "merge", "{good}", "--out", "{no}/x"),
+            "no.mcap/x: cannot be made (Not a directory); expected the",
         ),
         (
             ("recordings", "export", "{good}", "--out", "x", "--fps", "0"),

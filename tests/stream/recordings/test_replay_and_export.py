@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import resource
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +13,7 @@ from pathlib import Path
 
 import ezc3d
 import msgpack
+import msgspec
 import numpy as np
 import pytest
 from mcap.reader import make_reader
@@ -19,10 +22,11 @@ from dyadwatch.core.clips import Clip
 from dyadwatch.core.errors import ConfigError, RecordingError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.readers.read import read_poses
-from dyadwatch.stream.config import WireOptions
+from dyadwatch.core.skeleton import Layout
+from dyadwatch.stream.config import Config, WireOptions
 from dyadwatch.stream.recordings.c3d import write_c3d
-from dyadwatch.stream.recordings.channels import About, Ended
-from dyadwatch.stream.recordings.clips import recording_clips
+from dyadwatch.stream.recordings.channels import ENDED, ENDED_SCHEMA, JSON, OTHERS, About, Ended
+from dyadwatch.stream.recordings.clips import PairClips, recording_clips
 from dyadwatch.stream.recordings.edit import copy
 from dyadwatch.stream.recordings.file import RecordingFile
 from dyadwatch.stream.recordings.foxglove import write_scenes
@@ -37,11 +41,13 @@ NS = 10**9
 Frames = Callable[..., list[PoseFrame]]
 
 
-def record(path: Path, frames: list[PoseFrame], *, run: int = 5, start: int = 0) -> Path:
+def record(
+    path: Path, frames: list[PoseFrame], *, run: int = 5, start: int = 0, topic: str = "", config: str = ""
+) -> Path:
     """A recording in which every frame comes at its stamp, plus `start`."""
-    file = RecordingFile(path, About(run=str(run)))
+    file = RecordingFile(path, About(run=str(run), config=config))
     for i, f in enumerate(frames):
-        file.parts(f"pose.{f.source}", encode_pose(f), f.stamp + start, f.stamp, i)
+        file.parts(topic or f"pose.{f.source}", encode_pose(f), f.stamp + start, f.stamp, i)
     file.close()
     return path
 
@@ -154,6 +160,57 @@ def test_one_source_is_cut_out(tmp_path: Path, encounter: Frames) -> None:
     assert (info.seconds, info.refused, info.notes) == (0.967, 0, [])
 
 
+def test_sources_without_a_channel_of_their_own_are_cut_and_ended_by_their_names(
+    tmp_path: Path, encounter: Frames
+) -> None:
+    both = [f for pair in zip(encounter(seconds=1.0), encounter("yard", seconds=1.0), strict=True) for f in pair]
+    a = record(tmp_path / "a.mcap", both, topic=OTHERS)
+    b = record(tmp_path / "b.mcap", [replace(f, epoch=2) for f in both], run=6, start=9 * NS, topic=OTHERS)
+    assert copy(Playback([a]), tmp_path / "c.mcap", ["yard"]) == 30
+    assert {e.source for e in Playback([tmp_path / "c.mcap"]).received()} == {"yard"}
+    copy(Playback([a, b]), tmp_path / "d.mcap")
+    ends = [e.what for e in Playback([tmp_path / "d.mcap"]).said()]
+    assert ends == 2 * [Ended(source=s, reason="end_of_stream") for s in ("hall", "yard")]
+
+
+def test_what_cannot_be_understood_is_copied_as_it_is(tmp_path: Path, encounter: Frames) -> None:
+    frames = encounter(seconds=1.0)
+    file = RecordingFile(tmp_path / "a.mcap", About(run="5"))
+    for i, f in enumerate(frames):
+        file.parts("pose.hall", encode_pose(f), f.stamp, f.stamp, i)
+    later = b'{"kind":"ended","v":2,"source":"hall","reason":"camera_moved"}'
+    file.raw(ENDED, ENDED_SCHEMA, JSON, later, frames[-1].stamp, 0, 0)
+    file.raw(OTHERS, ENDED_SCHEMA, JSON, b"\x90", frames[-1].stamp, 0, 0)  # a message without parts
+    file.close()
+    b = record(tmp_path / "b.mcap", [replace(f, epoch=2) for f in frames], run=6, start=9 * NS)
+    assert copy(Playback([tmp_path / "a.mcap"]), tmp_path / "c.mcap", ["hall"]) == 30
+    assert copy(Playback([tmp_path / "a.mcap", b]), tmp_path / "d.mcap") == 30 + 2 + 1 + 30 + 1
+    (merged,) = Playback([tmp_path / "d.mcap"]).recordings
+    assert next(m.data for m in merged.messages() if m.channel and m.channel.topic == ENDED) == later
+    ends = [e.what for e in Playback([tmp_path / "d.mcap"]).said()]
+    assert ends == 2 * [Ended(source="hall", reason="end_of_stream")]  # nobody who reads it understands the other
+
+
+def test_a_file_in_a_folder_that_is_not_there_is_not_begun(tmp_path: Path, encounter: Frames) -> None:
+    a = record(tmp_path / "a.mcap", encounter(seconds=1.0))
+    nowhere = tmp_path / "no" / "b.mcap"
+    text = r"b\.mcap: cannot be made \(No such file or directory\); expected the name of a new file in a folder that"
+    for write in (copy, write_scenes):
+        with pytest.raises(RecordingError, match=text):
+            write(Playback([a]), nowhere)
+
+
+def test_every_note_is_told_once_however_often_a_recording_is_read(tmp_path: Path, encounter: Frames) -> None:
+    file = RecordingFile(tmp_path / "a.mcap", About(run="5"))
+    for i, f in enumerate(encounter(seconds=1.0)):
+        file.parts("pose.hall", encode_pose(f), f.stamp, f.stamp, i + (i > 9))
+    file.close()
+    playback = Playback([tmp_path / "a.mcap"])
+    for _ in range(3):
+        assert len(list(playback)) == 30
+    assert playback.notes == [f"{tmp_path / 'a.mcap'}: 1 received messages in or before it are missing"]
+
+
 @pytest.mark.parametrize(
     ("span", "text"),
     [
@@ -198,13 +255,27 @@ def test_long_encounters_become_several_clips(
     assert [len(c) for c in recording_clips(Playback([path]), fps=10.0)] == [600, 600, 101]
 
 
+@pytest.mark.parametrize("source_fps", [15.0, 30.0])
+def test_rows_that_no_clip_holds_are_dropped(
+    person: Callable[..., np.ndarray], frame: Callable[..., PoseFrame], source_fps: float
+) -> None:
+    """Also where the source's frames fall on odd points of the clips' time alone."""
+    cutter = PairClips("hall", Config(), 30.0, 3.0)
+    most = 0
+    for k in range(600):
+        stamp = 1_700_000_000 * NS + round((k / source_fps + 1 / 30) * NS)
+        cutter.push(frame(k, [person(0.0)], ids=[1], stamp=stamp), k == 0)
+        most = max(most, *(len(track.rows) for track in cutter._tracks.values()))
+    assert 60 < most < 70
+
+
 def test_tables_are_read_back(tmp_path: Path, encounter: Frames) -> None:
     frames = encounter(seconds=2.0)
     gone = replace(frames[7], joints=frames[7].joints.copy())
     gone.joints[0, 3] = np.nan
     path = record(tmp_path / "a.mcap", [*frames[:7], gone, *frames[8:], replace(frames[0], epoch=2, seq=0)])
     written = write_tables(Playback([path]), tmp_path / "out")
-    assert [(p.name, rows) for p, rows in written] == [("hall.csv", 120), ("hall-2.csv", 2)]
+    assert [(p.name, rows) for p, rows in written] == [("hall.csv", 120), ("hall.2.csv", 2)]
     ((clip,),) = read_poses([tmp_path / "out" / "hall.csv"])
     assert (len(clip), clip.layout.name, round(clip.fps, 3)) == (60, "upper11", 30.0)
     np.testing.assert_allclose(clip.joints[30], frames[30].joints, atol=2e-5)
@@ -213,6 +284,49 @@ def test_tables_are_read_back(tmp_path: Path, encounter: Frames) -> None:
         write_tables(Playback([path]), tmp_path / "out")
     with pytest.raises(RecordingError, match="nothing to export: no usable frame in that time"):
         write_tables(Playback([path], "50"), tmp_path / "out2")
+
+
+def test_a_source_that_begins_afresh_and_one_with_the_next_name_have_tables_of_their_own(
+    tmp_path: Path, encounter: Frames
+) -> None:
+    cam, other = encounter("cam", seconds=0.2), encounter("cam-2", seconds=0.2)
+    path = record(tmp_path / "a.mcap", [*cam, *other, *(replace(f, epoch=2) for f in cam)])
+    written = write_tables(Playback([path]), tmp_path / "out")
+    assert [(p.name, rows) for p, rows in written] == [("cam.csv", 12), ("cam-2.csv", 12), ("cam.2.csv", 12)]
+
+
+def test_one_table_of_a_source_is_open_at_a_time(tmp_path: Path, encounter: Frames) -> None:
+    (first,) = encounter(seconds=1 / 30)
+    path = record(tmp_path / "a.mcap", [replace(first, epoch=k, stamp=first.stamp + k * NS) for k in range(100)])
+    allowed = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with open(os.devnull) as lowest_free:
+        limit = lowest_free.fileno() + 40
+    resource.setrlimit(resource.RLIMIT_NOFILE, (limit, allowed[1]))
+    try:
+        written = write_tables(Playback([path]), tmp_path / "out")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, allowed)
+    assert [rows for _, rows in written] == 100 * [2]
+
+
+def test_exports_know_the_limits_that_were_recorded(
+    tmp_path: Path, person: Callable[..., np.ndarray], frame: Callable[..., PoseFrame]
+) -> None:
+    frames = [frame(k, [person(i) for i in range(40)]) for k in range(5)]
+    config = msgspec.json.encode(Config(wire=WireOptions(max_people=64))).decode()
+    path = record(tmp_path / "a.mcap", frames, config=config)
+    assert write_tables(Playback([path]), tmp_path / "out") == [(tmp_path / "out" / "hall.csv", 200)]
+    assert write_scenes(Playback([path]), tmp_path / "s.mcap") == 5
+    few = [frame(k, [person(0), person(1)]) for k in range(100, 103)]
+    path = record(tmp_path / "b.mcap", [*frames, *few])  # without a detector the limits are the default's
+    for write, out in ((write_tables, tmp_path / "few"), (write_scenes, tmp_path / "few.mcap")):
+        playback = Playback([path])
+        write(playback, out)
+        assert playback.notes == ["left out: 5 messages for too_many_people"]
+    path = record(tmp_path / "c.mcap", frames)
+    for write, out in ((write_tables, tmp_path / "none"), (write_scenes, tmp_path / "none.mcap")):
+        with pytest.raises(RecordingError, match="no usable frame in that time; left out: 5 messages for too_many_p"):
+            write(Playback([path]), out)
 
 
 def test_c3d_is_read_by_others_and_by_us(tmp_path: Path, encounter: Frames) -> None:
@@ -238,6 +352,14 @@ def test_c3d_is_read_by_others_and_by_us(tmp_path: Path, encounter: Frames) -> N
         )
     with pytest.raises(RecordingError, match="70000 frames of 22 points; C3D takes 65535 of 255"):
         write_c3d(tmp_path / "b.c3d", Clip(np.zeros((70000, 2, 11, 3), "f4"), clip.layout, 30.0), ("a", "b"))
+
+
+def test_names_that_c3d_cannot_hold_are_refused(tmp_path: Path) -> None:
+    layout = Layout("long", ("head", "n" * 250), ())
+    with pytest.raises(RecordingError) as e:
+        write_c3d(tmp_path / "a.c3d", Clip(np.zeros((3, 2, 2, 3), "f4"), layout, 30.0), ("first", "second"))
+    label = f"'second:{'n' * 52}"
+    assert str(e.value) == f"{tmp_path / 'a.c3d'}: the label {label} has 257 characters; C3D takes 255"
 
 
 def test_scenes_stand_upright_for_foxglove(tmp_path: Path, encounter: Frames) -> None:
