@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from dyadwatch.core.auroc import auroc
 from dyadwatch.core.clips import Clip, ClipSet
 from dyadwatch.core.errors import ClipError
+from dyadwatch.core.evaluation.settings import PEACEFUL, VIOLENT
 from dyadwatch.core.neighbours import NearestNeighbour
 from dyadwatch.core.readers.declared import Declared
 from dyadwatch.core.readers.read import read_dataset
@@ -29,8 +30,6 @@ from dyadwatch.stream.publishers.clips import clip_frames, clip_intervals
 from dyadwatch.tools.live import tell_live
 from dyadwatch.tools.model_files import write_model
 
-PEACEFUL = ("approaching", "departing", "shaking_hands", "hugging", "exchanging_object")
-VIOLENT = ("kicking", "punching", "pushing")
 _SOURCE = "sbu"
 _BASELINE_FRAMES = 32
 
@@ -69,15 +68,11 @@ def evaluate_live(
         tell: called with a line about what goes on.
 
     Raises:
-        ClipError: when the data is not SBU.
+        ClipError: when the data is not SBU, has no such fold, or no clip as long as a window.
     """
     clips = read_dataset(data, declared)
-    known = sorted({c.split for c in clips})
-    missing = [label for label in (*PEACEFUL, *VIOLENT) if label not in {c.label for c in clips}]
-    if missing or len(known) < 2:
-        raise ClipError(f"{data}: has no clips labelled {', '.join(missing)}; expected SBU with its folds in split")
     results: list[ClipResult] = []
-    for fold in folds or known:
+    for fold in tested_folds(clips, data, folds, window_s):
         tell(f"{fold}: training on the peaceful clips of the other folds")
         normal = clips.where(lambda c, fold=fold: c.split != fold and c.label in PEACEFUL)
         test = clips.where(lambda c, fold=fold: c.split == fold)
@@ -97,6 +92,34 @@ def evaluate_live(
         tell(f"{fold}: {len(messages)} messages came back" + (f"; dropped {lost}" if lost else ""))
         results += _by_clip(test.clips, fold, messages, whole_clip_baseline(normal, test))
     return summarise(results)
+
+
+def tested_folds(clips: ClipSet, data: Path, wanted: Sequence[str], window_s: float) -> list[str]:
+    """The folds to test: those that are wanted, or all.
+
+    Raises:
+        ClipError: when one of them cannot be tested; names `data` and what is missing.
+    """
+    missing = [label for label in (*PEACEFUL, *VIOLENT) if label not in {c.label for c in clips}]
+    if missing:
+        raise ClipError(f"{data}: has no clips labelled {', '.join(missing)}; expected SBU with its folds in split")
+    known = sorted({c.split for c in clips})
+    if len(known) < 2:
+        raise ClipError(f"{data}: all clips have the split {known[0]!r}; expected SBU with two or more folds in split")
+    unknown = [fold for fold in wanted if fold not in known]
+    if unknown:
+        raise ClipError(f"{data}: no fold {', '.join(unknown)}; there are {', '.join(known)}")
+    tested = list(dict.fromkeys(wanted)) or known
+    for fold in tested:
+        if not any(c.split != fold and c.label in PEACEFUL for c in clips):
+            raise ClipError(f"{data}: only {fold} has peaceful clips; expected some in another fold, to train on")
+    longest = max(len(c) / c.fps for c in clips if c.split in tested)
+    if longest < window_s - 1e-6:
+        raise ClipError(
+            f"{data}: the longest clip of {', '.join(tested)} has {longest:.2f} s; expected one as long as a window, "
+            f"{window_s:.2f} s"
+        )
+    return tested
 
 
 def _train(normal: ClipSet, model: Path, window_s: float, steps: int | None) -> None:
@@ -141,14 +164,24 @@ def _by_clip(
     return out
 
 
-def _fold_auroc(results: Sequence[ClipResult], value: Callable[[ClipResult], float]) -> float:
+def _fold_auroc(results: Sequence[ClipResult], value: Callable[[ClipResult], float]) -> float | None:
+    """None where no clip of one kind was scored."""
     peaceful = np.asarray([value(r) for r in results if r.label in PEACEFUL])
     violent = np.asarray([value(r) for r in results if r.label in VIOLENT])
-    return auroc(peaceful, violent)
+    return round(auroc(peaceful, violent), 4) if len(peaceful) and len(violent) else None
+
+
+def _spread(values: Sequence[float]) -> dict[str, float | None]:
+    if not values:
+        return {"mean": None, "std": None}
+    return {"mean": round(float(np.mean(values)), 4), "std": round(float(np.std(values)), 4)}
 
 
 def summarise(results: Sequence[ClipResult]) -> dict[str, Any]:
-    """Per class alarm rates and peaks, per fold AUROC of violent against peaceful clips, live and baseline."""
+    """Per class alarm rates and peaks, per fold AUROC of violent against peaceful clips, live and baseline.
+
+    A figure that nothing was scored for is None.
+    """
     scored = [r for r in results if r.peak is not None]
     classes = []
     for label in (*PEACEFUL, *VIOLENT):
@@ -164,17 +197,11 @@ def summarise(results: Sequence[ClipResult]) -> dict[str, Any]:
             }
         )
     folds = []
-    for fold in sorted({r.fold for r in scored}):
+    for fold in sorted({r.fold for r in results}):
         mine = [r for r in scored if r.fold == fold]
-        live = _fold_auroc(mine, lambda r: r.peak or 0.0)
-        folds.append(
-            {"fold": fold, "live": round(live, 4), "baseline": round(_fold_auroc(mine, lambda r: r.baseline), 4)}
-        )
-    spread = {
-        key: {"mean": round(float(np.mean(v)), 4), "std": round(float(np.std(v)), 4)}
-        for key in ("live", "baseline")
-        for v in [[f[key] for f in folds]]
-    }
+        live, baseline = (_fold_auroc(mine, value) for value in (lambda r: r.peak or 0.0, lambda r: r.baseline))
+        folds.append({"fold": fold, "live": live, "baseline": baseline})
+    spread = {key: _spread([f[key] for f in folds if f[key] is not None]) for key in ("live", "baseline")}
     clips = [{"clip": r.clip_id, "label": r.label, "fold": r.fold, "peak": r.peak, "alarm": r.alarm,
               "baseline": round(r.baseline, 4)} for r in results]  # fmt: skip
     return {"classes": classes, "folds": folds, "auroc": spread, "clips": clips}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dyadwatch.core.evaluation.markdown import number
 from dyadwatch.core.readers.read import read_dataset
 from dyadwatch.tools.evaluate_live import evaluate_live
 from dyadwatch.tools.evaluate_request import QUICK_STEPS, Report, Request
@@ -24,13 +25,20 @@ def live_markdown(found: dict[str, Any]) -> str:
     """The tables of the live evaluation: folds, categories, every clip."""
     means = found["auroc"]
     lines = ["## live", "", "| fold | live | nearest neighbour, whole clips |", "|---|---|---|"]
-    lines += [f"| {f['fold']} | {f['live']:.3f} | {f['baseline']:.3f} |" for f in found["folds"]]
-    lines += ["| mean +- spread | " + " | ".join(f"{m['mean']:.3f} +- {m['std']:.3f}" for m in means.values()) + " |"]
+    lines += [f"| {f['fold']} | {number(f['live'])} | {number(f['baseline'])} |" for f in found["folds"]]
+    spreads = [f"{number(m['mean'])} +- {number(m['std'])}" if m["mean"] is not None else "-" for m in means.values()]
+    lines += ["| mean +- spread | " + " | ".join(spreads) + " |"]
     lines += ["", "| category | clips | too short | raised an alarm | median peak |", "|---|---|---|---|---|"]
     lines += [
-        f"| {c['label']} | {c['clips']} | {c['too_short']} | {c['alarm_rate']} | {c['peak_median']} |"
+        f"| {c['label']} | {c['clips']} | {c['too_short']} | {_shown(c['alarm_rate'])} | {_shown(c['peak_median'])} |"
         for c in found["classes"]
     ]
     lines += ["", "| clip | category | highest live score | alarm |", "|---|---|---|---|"]
-    lines += [f"| {c['clip']} | {c['label']} | {c['peak']} | {'yes' if c['alarm'] else ''} |" for c in found["clips"]]
+    lines += [
+        f"| {c['clip']} | {c['label']} | {_shown(c['peak'])} | {'yes' if c['alarm'] else ''} |" for c in found["clips"]
+    ]
     return "\n".join([*lines, ""])
+
+
+def _shown(value: float | None) -> str:
+    return "-" if value is None else str(value)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from dyadwatch.core.errors import ClipError, DyadwatchError
+from dyadwatch.core.errors import ClipError, DyadwatchError, LayoutError
 from dyadwatch.core.evaluation.ablation import variants_of
 from dyadwatch.core.evaluation.cache import ResultCache
 from dyadwatch.core.evaluation.jobs import Done, Plan, run_plans
@@ -45,14 +45,11 @@ def run_one(request: Request) -> Report:
     """Any protocol of `core.evaluation`.
 
     Raises:
-        DyadwatchError: when the data set cannot serve, or nothing of it is wanted.
+        DyadwatchError: when the data set cannot serve, or something is wanted that it has not.
     """
     if request.ablation and request.protocol == "few-shot":
         raise DyadwatchError("--ablation with --protocol few-shot: expected one of the other protocols")
     part = _part(request, read_dataset(request.data, request.declared), request.protocol, request.ablation)
-    if not part.plan.jobs:
-        wanted = ", ".join(part.settings.methods)
-        raise DyadwatchError(f"nothing to do: no method of {request.protocol} is called {wanted}")
     (done,) = _run([part], request)
     text = as_markdown(part.plan, done, _about(part, request), ablation=part.ablation)
     return Report(text, _document(part, done, request))
@@ -150,8 +147,8 @@ def _planned(request: Request, data: Dataset, protocol: str, ablation: bool) -> 
     """The part, or none with a word why."""
     try:
         return [_part(request, data, protocol, ablation)]
-    except ClipError as error:
-        request.tell(f"left out {protocol}: {error}")
+    except (ClipError, LayoutError) as error:
+        request.tell(f"left out {protocol} on {data.name}: {error}")
         return []
 
 

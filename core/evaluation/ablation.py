@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from dyadwatch.core.evaluation.model import MODEL
+from dyadwatch.core.evaluation.settings import MODEL
 
 # All variants learn alike, and less than a model for use, and see one draw of the test or two folds: they are many.
 STEPS, SEEDS, DRAWS, FOLDS = 300, 1, 1, 2

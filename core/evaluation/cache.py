@@ -8,7 +8,7 @@ import importlib.util
 import json
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 
 from dyadwatch.core.clips import ClipSet
+
+_ROOT = "dyadwatch.core"
 
 
 def default_cache() -> Path:
@@ -34,18 +36,77 @@ def data_digest(clips: ClipSet) -> str:
     return digest.hexdigest()
 
 
-@cache
-def code_digest(modules: tuple[str, ...]) -> str:
-    """SHA-256 of what modules, and packages with all their modules, do: comments, docstrings and form left out."""
+def code_digest(root: str) -> str:
+    """SHA-256 of what a module and all of this package that it imports do: comments, docstrings and form left out."""
     digest = hashlib.sha256()
-    for name in modules:
-        spec = importlib.util.find_spec(name)
-        if spec is None or spec.origin is None:
-            raise ModuleNotFoundError(f"no module {name}", name=name)
-        origin = Path(spec.origin)
-        for file in sorted(origin.parent.rglob("*.py")) if spec.submodule_search_locations else [origin]:
-            digest.update(f"{name}/{file.name}\n{meaning(file.read_text('utf8'))}".encode())
+    for name in modules_of(root):
+        digest.update(f"{name} {module_code(name).digest}\n".encode())
     return digest.hexdigest()
+
+
+def modules_of(root: str) -> list[str]:
+    """A module, the packages it is in, and whatever of `dyadwatch.core` these import, at any depth; sorted.
+
+    An import counts wherever it stands: one inside a function is done when that is called.
+
+    Raises:
+        ModuleNotFoundError: when there is no such module.
+    """
+    found: set[str] = set()
+    todo = [root]
+    while todo:
+        name = todo.pop()
+        if name not in found:
+            found.add(name)
+            todo += module_code(name).imports
+    return sorted(found)
+
+
+@dataclass(frozen=True)
+class ModuleCode:
+    """What a module does, as a SHA-256, and names of modules it needs to be there, its package among them."""
+
+    digest: str
+    imports: tuple[str, ...]
+
+
+@cache
+def module_code(name: str) -> ModuleCode:
+    """Reads the source of a module; once, as a program's own code stays as it is while it runs.
+
+    Raises:
+        ModuleNotFoundError: when there is no such module.
+    """
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise ModuleNotFoundError(f"no module {name}", name=name)
+    source = Path(spec.origin).read_text("utf8")
+    within = name if spec.submodule_search_locations else name.rpartition(".")[0]
+    wanted = {n for n in (*_imported(source, within), name.rpartition(".")[0]) if f"{n}.".startswith(f"{_ROOT}.")}
+    return ModuleCode(hashlib.sha256(meaning(source).encode()).hexdigest(), tuple(sorted(wanted)))
+
+
+def _imported(source: str, within: str) -> Iterator[str]:
+    """Full names of the modules that a source in the package `within` imports."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from (n.name for n in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = importlib.util.resolve_name("." * node.level + (node.module or ""), within)
+            yield base
+            yield from (f"{base}.{n.name}" for n in node.names if _is_module(base, n.name))
+
+
+def _is_module(package: str, name: str) -> bool:
+    """Whether `from package import name` takes a module, not something in one."""
+    if not f"{package}.".startswith(f"{_ROOT}."):
+        return False
+    spec = importlib.util.find_spec(package)
+    return (
+        spec is not None
+        and spec.submodule_search_locations is not None
+        and importlib.util.find_spec(f"{package}.{name}") is not None
+    )
 
 
 def meaning(source: str) -> str:
@@ -96,11 +157,11 @@ class ResultCache:
         if file is None:
             return
         file.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=file.parent, delete=False, suffix=".part", encoding="utf8") as part:
-            json.dump({"made_from": made_from, "result": result}, part)
-        Path(part.name).replace(file)
-
-
-def packages_of(*names: str) -> Sequence[str]:
-    """Full names of modules of `dyadwatch.core`."""
-    return tuple(f"dyadwatch.core.{name}" for name in names)
+        handle, name = tempfile.mkstemp(".part", dir=file.parent)
+        part = Path(name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf8") as stream:
+                json.dump({"made_from": made_from, "result": result}, stream)
+            part.replace(file)
+        finally:
+            part.unlink(missing_ok=True)  # there only if something went wrong

@@ -19,18 +19,16 @@ from numpy.typing import NDArray
 from dyadwatch.core.clips import ClipSet
 from dyadwatch.core.evaluation.baselines import nearest_neighbour, nearest_to
 from dyadwatch.core.evaluation.cache import data_digest
-from dyadwatch.core.evaluation.jobs import Job, Plan, Result
-from dyadwatch.core.evaluation.measures import Scored, figure, resamplings
-from dyadwatch.core.evaluation.model import MODEL
-from dyadwatch.core.evaluation.one_class import plan_one_class
-from dyadwatch.core.evaluation.settings import Settings
+from dyadwatch.core.evaluation.clip_tests import categories_of, facts_of, how_judged
+from dyadwatch.core.evaluation.jobs import Job, Plan
+from dyadwatch.core.evaluation.measures import Result, Scored, figure, resamplings
+from dyadwatch.core.evaluation.settings import MODEL, Settings
 from dyadwatch.core.evaluation.windows import Fold, Judged, folds_of
 from dyadwatch.core.metric import Metric, support_scorer
 from dyadwatch.core.statistics import Scaling, Statistics
 from dyadwatch.core.training.options import Listener, TrainOptions
 
 SHOTS = (1, 5, 20)
-_CODE = ("evaluation.few_shot", "evaluation.baselines", "statistics", "neighbours", "frame", "distance")
 
 
 @dataclass(frozen=True)
@@ -105,17 +103,16 @@ def enrolled(known: Known) -> Enrol:
 
 @dataclass(frozen=True)
 class Shot:
-    """A way of enrolling: the method, the modules of `dyadwatch.core` it depends on, and whether chance is in it."""
+    """A way of enrolling: the method, and whether chance is in it."""
 
     method: ShotMethod
-    code: tuple[str, ...] = ()
     seeded: bool = False
 
 
 SHOT_METHODS: dict[str, Shot] = {
     "nearest neighbour": Shot(support_only),
     "nearest neighbour, scaled by known categories": Shot(scaled_by_known),
-    MODEL: Shot(enrolled, code=("metric",)),
+    MODEL: Shot(enrolled),
 }
 
 
@@ -126,15 +123,17 @@ def plan_few_shot(clips: ClipSet, settings: Settings, methods: Mapping[str, Shot
         methods: ways of enrolling; None is `SHOT_METHODS`.
 
     Raises:
-        ClipError: when the clips have fewer than two labels or no folds.
+        ClipError: when the clips have fewer than two labels or no folds, or lack the categories that are wanted, or a
+            method is wanted that there is not.
     """
+    methods = SHOT_METHODS if methods is None else methods
+    wanted = settings.chosen_methods("few-shot", methods)
+    categories = categories_of(clips, settings)
     judged = Judged.prepare(clips, settings, settings.clip_score)
     folds = folds_of(judged.clips, settings.folds)
-    base = plan_one_class(clips, settings)  # the same clips, categories and complaints
-    categories = list(dict.fromkeys(j.category for j in base.jobs)) or sorted({c.label for c in judged.clips})
     jobs: list[Job] = []
-    for name, shot in (SHOT_METHODS if methods is None else methods).items():
-        if settings.methods and name not in settings.methods:
+    for name, shot in methods.items():
+        if name not in wanted:
             continue
         for seed in range(settings.seeds if shot.seeded else 1):
             made_from: dict[str, Any] = settings.identity() | {"shot_draws": settings.shot_draws}
@@ -143,14 +142,14 @@ def plan_few_shot(clips: ClipSet, settings: Settings, methods: Mapping[str, Shot
             for fold in folds:
                 for category in categories:
                     run = partial(_run, judged, fold, category, settings, name, shot.method, seed)
-                    jobs.append(Job(name, category, fold.name, seed, made_from, (*_CODE, *shot.code), run))
+                    jobs.append(Job(name, category, fold.name, seed, made_from, __name__, run))
     notes = (
-        *base.notes,
+        how_judged(settings),
         f"Means of {settings.shot_draws} support sets of each size, drawn from the training folds; all clips of the "
         "category where there are no more.",
         "Unseen: learnt and scaled on the other categories only. Seen: on the training clips of all.",
     )
-    return Plan("few-shot", data_digest(clips), jobs, base.facts, notes)
+    return Plan("few-shot", data_digest(clips), jobs, facts_of(judged, folds), notes)
 
 
 def support_sets(candidates: NDArray[np.intp], shots: int, draws: int, name: str) -> list[NDArray[np.intp]]:

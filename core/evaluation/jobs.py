@@ -9,25 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dyadwatch.core.errors import TrainingError
-from dyadwatch.core.evaluation.cache import ResultCache, code_digest, packages_of
-from dyadwatch.core.evaluation.measures import Figure
+from dyadwatch.core.evaluation.cache import ResultCache, code_digest
+from dyadwatch.core.evaluation.measures import Figure, Result
 from dyadwatch.core.training.options import Listener, Progress
-
-# What every job depends on.
-_COMMON = ("clips", "evaluation.measures", "evaluation.windows", "auroc")
-
-
-@dataclass
-class Result:
-    """What a job gives.
-
-    Arguments:
-        figures: AUROCs.
-        remarks: anything else worth keeping, as plain values.
-    """
-
-    figures: list[Figure]
-    remarks: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -37,7 +21,7 @@ class Job:
     Arguments:
         method, category, fold, seed: what it is; the category is empty where there is only one.
         made_from: options that change the result, as plain values.
-        code: modules of `dyadwatch.core` that the result depends on, beside the common ones.
+        code: module of `run`; the result depends on it and on all of `dyadwatch.core` that it imports.
         run: does it; may tell how far it is.
     """
 
@@ -46,7 +30,7 @@ class Job:
     fold: str
     seed: int
     made_from: dict[str, Any]
-    code: tuple[str, ...]
+    code: str
     run: Callable[[Listener], Result]
 
     @property
@@ -144,7 +128,7 @@ def identity(plan: Plan, job: Job) -> dict[str, Any]:
     return {
         "protocol": plan.protocol,
         "data": plan.digest,
-        "code": code_digest(tuple(packages_of(*_COMMON, *job.code))),
+        "code": code_digest(job.code),
         "method": job.method,
         "category": job.category,
         "fold": job.fold,

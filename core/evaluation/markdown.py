@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 
 from dyadwatch.core.evaluation.breaking import FURTHER, SIX
-from dyadwatch.core.evaluation.broken_pairs import MEAN_HELD_BACK, MEAN_OF_SIX, VARIATIONS
 from dyadwatch.core.evaluation.jobs import Done, Plan
+from dyadwatch.core.evaluation.pair_tests import MEAN_HELD_BACK, MEAN_OF_SIX, VARIATIONS
 from dyadwatch.core.evaluation.silent import speaking
 from dyadwatch.core.evaluation.table import Entry, entries
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dyadwatch.core.errors import TrainingError
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,19 @@ class Figure:
     draw: int
     value: float | None
     replicates: tuple[float, ...] = ()
+
+
+@dataclass
+class Result:
+    """What a job gives.
+
+    Arguments:
+        figures: AUROCs.
+        remarks: anything else worth keeping, as plain values.
+    """
+
+    figures: list[Figure]
+    remarks: dict[str, Any] = field(default_factory=dict)
 
 
 def resamplings(strata: Sequence[str], count: int, seed: int = 0) -> NDArray[np.float64]:
@@ -69,7 +85,16 @@ def figure(
 
     Arguments:
         samples: from `resamplings`, shape (count, clips).
+
+    Raises:
+        TrainingError: when a score is no number, which has no place in an order.
     """
+    for scored in (normal, anomalous):
+        lost = int(np.isnan(scored.scores).sum())
+        if lost:
+            raise TrainingError(
+                f"{row}, {measure}: {lost} of {len(scored.scores)} scores are nan; expected a number each"
+            )
     if not len(normal.scores) or not len(anomalous.scores):
         return Figure(row, measure, draw, None)
     clips = samples.shape[1]

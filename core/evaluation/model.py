@@ -11,12 +11,10 @@ import torch
 from numpy.typing import NDArray
 
 from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.evaluation.settings import MODEL
 from dyadwatch.core.training.options import Listener, TrainOptions
 from dyadwatch.core.training.recipe import train
 
-MODEL = "dyadwatch"
-MODEL_CODE = ("iadnet", "training", "statistics", "neighbours", "surprise", "frame", "distance", "resample", "mapping",
-              "auroc", "recordings", "thresholds")  # fmt: skip
 _BATCH = 256
 
 WindowScores = Callable[[NDArray[np.floating]], dict[str, NDArray[np.float64]]]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from dyadwatch.core.errors import DyadwatchError
+from dyadwatch.core.errors import ClipError, DyadwatchError
 from dyadwatch.core.training.options import TrainOptions
 
 ClipScore = Literal["whole", "windows"]
+MODEL = "dyadwatch"
+# Categories of SBU.
 PEACEFUL = ("approaching", "departing", "shaking_hands", "hugging", "exchanging_object")
+VIOLENT = ("kicking", "punching", "pushing")
+_MOST_FPS, _FEWEST_FRAMES, _MOST_FRAMES = 240, 8, 240  # bounds of training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +67,13 @@ class Settings:
         for key in ("seeds", "draws", "shot_draws", "bootstrap", "hop", "pair_hop", "fit_hop", "trees", "tree_windows"):
             if getattr(self, key) < 1:
                 raise DyadwatchError(f"evaluation option {key} = {getattr(self, key)!r}: expected at least 1")
+        if not 1 <= self.fps <= _MOST_FPS:
+            raise DyadwatchError(f"evaluation option fps = {self.fps!r}: expected 1 to {_MOST_FPS} frames per second")
+        if not math.isfinite(self.window_s) or not _FEWEST_FRAMES <= self.frames <= _MOST_FRAMES:
+            raise DyadwatchError(
+                f"evaluation option window_s = {self.window_s!r}: expected {_FEWEST_FRAMES} to {_MOST_FRAMES} frames, "
+                f"{_FEWEST_FRAMES / self.fps:.2f} to {_MOST_FRAMES / self.fps:.0f} s at {self.fps:g} fps"
+            )
         if self.clip_score not in get_args(ClipScore):
             raise DyadwatchError(
                 f"evaluation option clip_score = {self.clip_score!r}: expected {' or '.join(get_args(ClipScore))}"
@@ -81,6 +93,19 @@ class Settings:
         return TrainOptions(
             **{"layout": self.layout, "fps": self.fps, "window_s": self.window_s, "seed": seed, **self.train, **more}
         )
+
+    def chosen_methods(self, protocol: str, known: Collection[str]) -> set[str]:
+        """Those of the methods of a protocol that are wanted.
+
+        Raises:
+            ClipError: when a method is wanted that the protocol has not.
+        """
+        unknown = [name for name in self.methods if name not in known]
+        if unknown:
+            raise ClipError(
+                f"{protocol} has no method {', '.join(unknown)}; there are {'; '.join(dict.fromkeys(known))}"
+            )
+        return set(self.methods or known)
 
     def identity(self) -> dict[str, Any]:
         """What changes results, as plain values; which part of them is wanted does not."""

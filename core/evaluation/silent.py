@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dyadwatch.core.evaluation.jobs import Done
-from dyadwatch.core.evaluation.model import MODEL
+from dyadwatch.core.evaluation.settings import MODEL
 
 _RELATION, _UNUSUAL = ": relation", ": unusual"
 _GUESSING = 0.5

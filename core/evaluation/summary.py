@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dyadwatch.core.evaluation.broken_pairs import CURVATURE, LENGTH, MEAN_HELD_BACK, MEAN_OF_SIX, VARIATIONS
+from dyadwatch.core.evaluation.clip_tests import MEASURE
 from dyadwatch.core.evaluation.jobs import Done
 from dyadwatch.core.evaluation.markdown import grid, interval, number
-from dyadwatch.core.evaluation.model import MODEL
-from dyadwatch.core.evaluation.one_class import MEASURE
+from dyadwatch.core.evaluation.pair_baselines import CURVATURE, LENGTH
+from dyadwatch.core.evaluation.pair_tests import MEAN_HELD_BACK, MEAN_OF_SIX, VARIATIONS
+from dyadwatch.core.evaluation.settings import MODEL
 from dyadwatch.core.evaluation.table import Entry, entries
 
 _CUES = (LENGTH, CURVATURE)  # they see no partner

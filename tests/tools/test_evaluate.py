@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import get_args
@@ -11,15 +12,18 @@ import numpy as np
 import pytest
 from cyclopts import App
 
-from dyadwatch.core.clips import Clip, read_clips, write_clips
+from dyadwatch.core.clips import Clip, ClipSet, read_clips, write_clips
 from dyadwatch.core.errors import ClipError, DyadwatchError
 from dyadwatch.core.evaluation.protocols import PROTOCOLS
+from dyadwatch.core.evaluation.settings import PEACEFUL, VIOLENT
 from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.readers.read import read_dataset
 from dyadwatch.tools import evaluate as verb
 from dyadwatch.tools import evaluate_offline
 from dyadwatch.tools.evaluate import Protocol, evaluate, run
 from dyadwatch.tools.evaluate_flags import EvaluationFlags
+from dyadwatch.tools.evaluate_live import ClipResult, evaluate_live, summarise
+from dyadwatch.tools.evaluate_live_page import live_markdown
 from dyadwatch.tools.evaluate_offline import data_sets, fewer_training_clips
 from dyadwatch.tools.evaluate_request import Report, Request, chosen_settings
 from dyadwatch.tools.tables_file import BEGIN, END
@@ -142,9 +146,59 @@ def test_live_has_its_own_runner(data: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "| mean +- spread | 0.900 +- 0.000 | 0.950 +- 0.000 |" in report.markdown
     assert "| kicking | 3 | 0 | 1.0 | 4.0 |" in report.markdown
     assert "| k1 | kicking | 4.0 | yes |" in report.markdown
-    assert "| k2 | kicking | None |  |" in report.markdown
+    assert "| k2 | kicking | - |  |" in report.markdown
     assert json.loads(report.json) == {"protocol": "live", **found}
     assert (asked[0]["folds"], asked[0]["steps"]) == (("fold1",), 300)
+
+
+@pytest.fixture(scope="module")
+def sbu(data: Path) -> ClipSet:
+    """A clip of every category of SBU in each of two folds, 34 frames at 15 fps."""
+    clips = read_clips(data)
+    every = [replace(c, label=n) for f in ("fold1", "fold2") for n in (*PEACEFUL, *VIOLENT) for c in clips
+             if c.clip_id == f"near-{f}-0"]  # fmt: skip
+    return ClipSet(tuple(every), clips.layout)
+
+
+@pytest.mark.parametrize(
+    ("keep", "options", "message"),
+    [
+        (lambda c: c.label != "kicking", {}, "has no clips labelled kicking; expected SBU with its folds in split"),
+        (lambda c: c.split == "fold1", {}, "all clips have the split 'fold1'; expected SBU with two or more folds"),
+        (lambda c: True, {"folds": ("fold2", "nosuch")}, "no fold nosuch; there are fold1, fold2"),
+        (lambda c: c.split == "fold1" or c.label in VIOLENT, {},
+         "only fold1 has peaceful clips; expected some in another fold, to train on"),
+        (lambda c: True, {"window_s": 3.0},
+         r"the longest clip of fold1, fold2 has 2\.27 s; expected one as long as a window, 3\.00 s"),
+    ],
+)  # fmt: skip
+def test_live_says_before_any_training_what_is_missing(
+    sbu: ClipSet, tmp_path: Path, keep: Callable[[Clip], bool], options: dict, message: str
+) -> None:
+    write_clips(tmp_path, sbu.where(keep))
+    told: list[str] = []
+    with pytest.raises(ClipError, match=message):
+        evaluate_live(tmp_path, **options, tell=told.append)
+    assert told == []
+
+
+def test_live_has_a_dash_where_no_clip_was_scored() -> None:
+    results = [
+        ClipResult("a", "hugging", "fold1", 1.0, False, 0.5),
+        ClipResult("b", "kicking", "fold1", 3.0, True, 0.7),
+        ClipResult("c", "kicking", "fold2", 3.0, True, 0.7),
+        ClipResult("d", "hugging", "fold3", None, False, 0.5),
+    ]
+    found = summarise(results)
+    assert found["folds"] == [{"fold": f, "live": v, "baseline": v} for f, v in (("fold1", 1), ("fold2", None),
+                                                                                ("fold3", None))]  # fmt: skip
+    assert found["auroc"]["live"] == {"mean": 1.0, "std": 0.0}
+    nothing = summarise(results[3:])
+    assert nothing["auroc"] == {key: {"mean": None, "std": None} for key in ("live", "baseline")}
+    report = Report(live_markdown(nothing), nothing)
+    assert "| fold3 | - | - |" in report.markdown
+    assert "| mean +- spread | - | - |" in report.markdown
+    assert "nan" not in report.markdown + report.json
 
 
 @pytest.fixture(scope="module")
@@ -204,6 +258,17 @@ def test_all_is_one_document_with_a_summary(collection: Path, tmp_path: Path, mo
     assert expected in left_out[1]
 
 
+def test_all_leaves_out_data_that_does_not_map(collection: Path) -> None:
+    told: list[str] = []
+    with pytest.raises(ClipError, match=r"collection.*: no protocol could be planned"):
+        run(Request(collection, "all", True, settings={"layout": "openpose25"}, tell=told.append))
+    planned = [t for t in told if " on " in t]
+    assert [t.partition(":")[0] for t in planned] == [
+        "left out broken-pairs on handovers", "left out broken-pairs on handovers", "left out one-class on pairs",
+        "left out few-shot on pairs", "left out one-class on pairs",
+    ]  # fmt: skip
+
+
 def test_a_quick_ablation_learns_from_every_nth_clip(collection: Path) -> None:
     data = read_dataset(collection / "handovers")
     train, test = (data.where(lambda c, s=s: c.split == s) for s in ("train", "test"))
@@ -224,8 +289,8 @@ def test_a_folder_that_is_a_data_set_itself_will_do(collection: Path) -> None:
     [
         (Request(Path("nowhere"), "one-class"), ClipError, "nowhere: no such file or folder"),
         (Request(Path("data"), "few-shot", ablation=True), DyadwatchError, "--ablation with --protocol few-shot"),
-        (Request(Path("data"), "one-class", settings={"methods": ("magic",)}), DyadwatchError,
-         "nothing to do: no method of one-class is called magic"),
+        (Request(Path("data"), "one-class", settings={"methods": ("magic",)}), ClipError,
+         "one-class has no method magic; there are nearest neighbour; Mahalanobis;"),
         (Request(Path("data"), "all", ablation=True, settings={"folds": ("fold1",)}), DyadwatchError,
          "--fold, --ablation with --protocol all: expected one of the other protocols; all has the ablations"),
         (Request(Path("nowhere"), "all"), ClipError, "nowhere: no such file or folder"),

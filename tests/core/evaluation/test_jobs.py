@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import importlib.util
+import re
+import sys
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import dyadwatch.core
 from dyadwatch.core.clips import ClipSet
 from dyadwatch.core.errors import TrainingError
-from dyadwatch.core.evaluation.cache import ResultCache, code_digest, data_digest, default_cache, meaning
-from dyadwatch.core.evaluation.jobs import Job, Plan, Result, Status, identity, run_jobs, run_plans
-from dyadwatch.core.evaluation.measures import Figure
+from dyadwatch.core.evaluation.cache import (
+    ResultCache,
+    code_digest,
+    data_digest,
+    default_cache,
+    meaning,
+    module_code,
+    modules_of,
+)
+from dyadwatch.core.evaluation.jobs import Job, Plan, Status, identity, run_jobs, run_plans
+from dyadwatch.core.evaluation.measures import Figure, Result
+from dyadwatch.core.evaluation.protocols import PROTOCOLS
+from dyadwatch.core.evaluation.settings import Settings
 from dyadwatch.core.training.options import Progress
+
+CODE = "dyadwatch.core.auroc"
 
 
 class StoppedError(Exception):
@@ -31,7 +47,7 @@ def jobs_of(ran: list[str], stop_at: str = "") -> list[Job]:
 
         return job
 
-    return [Job(n, "", "fold1", 0, {"option": 1}, (), run(n)) for n in ("a", "b", "c")]
+    return [Job(n, "", "fold1", 0, {"option": 1}, CODE, run(n)) for n in ("a", "b", "c")]
 
 
 def plan(jobs: list[Job], digest: str = "data") -> Plan:
@@ -63,7 +79,7 @@ def test_anything_that_matters_makes_it_anew(tmp_path: Path, change: str) -> Non
     job = jobs_of(ran)[0]
     run_jobs(plan([job]), ResultCache(tmp_path), lambda s: None)
     other = {"seed": 1, "fold": "fold2", "category": "x", "method": "z", "made_from": {"option": 2},
-             "code": ("statistics",)}  # fmt: skip
+             "code": "dyadwatch.core.statistics"}  # fmt: skip
     changed = job if change == "digest" else replace(job, **{change: other[change]})
     run_jobs(plan([changed], "other" if change == "digest" else "data"), ResultCache(tmp_path), lambda s: None)
     assert ran == ["a", "a"]
@@ -93,7 +109,7 @@ def test_a_training_that_gives_up_is_told_and_not_fatal(tmp_path: Path) -> None:
         raise TrainingError("collapsed in epoch 7")
 
     ran: list[str] = []
-    jobs = [Job("bad", "", "fold1", 0, {}, (), gives_up), *jobs_of(ran)]
+    jobs = [Job("bad", "", "fold1", 0, {}, CODE, gives_up), *jobs_of(ran)]
     for _ in range(2):
         done = run_jobs(plan(jobs), ResultCache(tmp_path), lambda s: None)
         assert (done[0].error, done[0].figures) == ("collapsed in epoch 7", [])
@@ -123,9 +139,11 @@ def test_several_plans_share_the_time_left(tmp_path: Path, monkeypatch: pytest.M
         return job
 
     monkeypatch.setattr("dyadwatch.core.evaluation.jobs.time.monotonic", lambda: now)
-    first = Plan("one-class", "x", [Job(m, "", f, 0, {}, (), takes(t)) for f in "12" for m, t in (("a", 1), ("b", 5))])
+    first = Plan(
+        "one-class", "x", [Job(m, "", f, 0, {}, CODE, takes(t)) for f in "12" for m, t in (("a", 1), ("b", 5))]
+    )
     trained = {"train": {}}
-    second = Plan("few-shot", "y", [Job(m, "", "1", 0, trained, (), takes(t)) for m, t in (("c", 60), ("d", 80))])
+    second = Plan("few-shot", "y", [Job(m, "", "1", 0, trained, CODE, takes(t)) for m, t in (("c", 60), ("d", 80))])
     told: list[Status] = []
     parts = [("first", first), ("second", second)]
     done = run_plans(parts, ResultCache(tmp_path), told.append)
@@ -165,9 +183,86 @@ def test_code_is_known_by_what_it_does() -> None:
     same = '"""New words."""\ndef f(x):  # and a comment\n    """Adds."""\n    return (x +\n            1)\n'
     assert meaning(plain) == meaning(same)
     assert meaning(plain) != meaning("def f(x):\n    return x + 2\n")
-    assert code_digest(("dyadwatch.core.training",)) != code_digest(("dyadwatch.core.iadnet",))
+    assert code_digest("dyadwatch.core.neighbours") != code_digest("dyadwatch.core.auroc")
     with pytest.raises(ModuleNotFoundError, match=r"no module dyadwatch\.core\.nowhere"):
-        code_digest(("dyadwatch.core.nowhere",))
+        code_digest("dyadwatch.core.nowhere")
+
+
+@pytest.fixture
+def made_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A package `dyadwatch.core.made_up` with imports of every kind; what was read of it is forgotten."""
+    folder = tmp_path / "made_up"
+    (folder / "deep").mkdir(parents=True)
+    sources = {
+        "__init__": "",
+        "root": "import numpy\nimport dyadwatch.core.made_up.plain\nfrom dyadwatch.core.made_up import member\n",
+        "plain": "def late():\n    from dyadwatch.core.made_up.lazy import x\n    return x\n",
+        "lazy": "x = 1\n",
+        "member": "from .near import x\n",
+        "near": "from . import deep\nx = 1\n",
+        "deep/__init__": "from ..last import x as y\n",
+        "deep/unused": "",
+        "last": "x = 1\n",
+        "unused": "",
+    }
+    for name, source in sources.items():
+        (folder / f"{name}.py").write_text(source)
+    monkeypatch.setattr(dyadwatch.core, "__path__", [*dyadwatch.core.__path__, str(tmp_path)])
+    module_code.cache_clear()
+    yield folder
+    module_code.cache_clear()
+    for name in [n for n in sys.modules if n.startswith("dyadwatch.core.made_up")]:
+        del sys.modules[name]
+
+
+def test_imports_of_every_kind_are_followed(made_up: Path) -> None:
+    found = modules_of("dyadwatch.core.made_up.root")
+    expected = ["", ".made_up", *(f".made_up.{n}" for n in ("deep", "last", "lazy", "member", "near", "plain", "root"))]
+    assert found == [f"dyadwatch.core{n}" for n in expected]
+
+
+@pytest.mark.parametrize(
+    ("file", "matters"), [("lazy", True), ("last", True), ("deep/__init__", True), ("unused", False)]
+)
+def test_a_change_in_any_module_that_is_imported_matters(made_up: Path, file: str, matters: bool) -> None:
+    before = code_digest("dyadwatch.core.made_up.root")
+    with (made_up / f"{file}.py").open("a") as source:
+        source.write("# only a word\n")
+    module_code.cache_clear()
+    assert code_digest("dyadwatch.core.made_up.root") == before
+    with (made_up / f"{file}.py").open("a") as source:
+        source.write("z = 2\n")
+    module_code.cache_clear()
+    assert (code_digest("dyadwatch.core.made_up.root") != before) == matters
+
+
+def test_what_a_result_depends_on(folded: ClipSet, handovers: ClipSet) -> None:
+    plans = [PROTOCOLS[p](c, Settings()) for p, c in
+             (("one-class", folded), ("few-shot", folded), ("broken-pairs", handovers))]  # fmt: skip
+    for job in (j for p in plans for j in p.jobs):
+        found = {m.removeprefix("dyadwatch.core.") for m in modules_of(job.code)}
+        assert found >= {"resample", "mapping", "layouts", "skeleton", "statistics", "evaluation.measures"}, job.name
+    for job in (j for p in plans for j in p.jobs if j.method == "dyadwatch" and "train" in j.made_from):
+        assert set(modules_of(job.code)) >= {"dyadwatch.core.training.recipe", "dyadwatch.core.iadnet.network"}
+        assert "dyadwatch.core.evaluation.baselines" not in modules_of(job.code)
+    roots = {j.code for p in plans for j in p.jobs if "train" not in j.made_from}
+    assert len(roots) == 3
+    for root in roots:
+        with_torch = [m for m in modules_of(root) if re.search("^(import|from) torch", source_of(m), re.MULTILINE)]
+        assert with_torch == []
+
+
+def source_of(module: str) -> str:
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    return Path(spec.origin).read_text()
+
+
+def test_a_result_that_cannot_be_written_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        ResultCache(tmp_path).put({"a": 1}, {"figure": object()})
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
 
 def test_the_cache_lies_where_the_user_keeps_caches(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -11,9 +11,9 @@ import pytest
 from dyadwatch.core.clips import Clip, ClipSet
 from dyadwatch.core.evaluation.breaking import KINDS
 from dyadwatch.core.evaluation.cache import ResultCache
-from dyadwatch.core.evaluation.jobs import Done, Job, Plan, Result, run_jobs
+from dyadwatch.core.evaluation.jobs import Done, Job, Plan, run_jobs
 from dyadwatch.core.evaluation.markdown import as_markdown
-from dyadwatch.core.evaluation.measures import Figure
+from dyadwatch.core.evaluation.measures import Figure, Result
 from dyadwatch.core.evaluation.protocols import PROTOCOLS
 from dyadwatch.core.evaluation.settings import Settings
 from dyadwatch.core.evaluation.silent import speaking
@@ -24,7 +24,7 @@ PLAN = Plan("broken-pairs", "digest", [], {}, ("A note.",))
 
 
 def found(method: str, rows: dict[str, dict[str, float]], summary: dict[str, Any] | None = None, **where: Any) -> Done:
-    job = Job(method, where.get("category", ""), "test", 0, {}, (), lambda listen: Result([]))
+    job = Job(method, where.get("category", ""), "test", 0, {}, "dyadwatch.core.auroc", lambda listen: Result([]))
     figures = [
         Figure(row, m, 0, v, 50 * (v - 0.01,) + 50 * (v + 0.01,))
         for row, values in rows.items()

@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from dyadwatch.core.auroc import auroc
+from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.evaluation.measures import Figure, Scored, figure, mean_figure, resamplings
 
 
@@ -62,6 +63,15 @@ def test_the_interval_has_the_width_that_theory_gives() -> None:
 def test_nothing_to_compare_has_no_value() -> None:
     some, none = Scored(np.ones(3), np.arange(3)), Scored(np.zeros(0), np.zeros(0, np.intp))
     assert figure("m", "k", some, none, resamplings([""] * 3, 5)) == Figure("m", "k", 0, None)
+
+
+def test_a_score_that_is_no_number_is_refused() -> None:
+    some, lost = Scored(np.ones(3), np.arange(3)), Scored(np.asarray([1, np.nan, np.nan]), np.arange(3))
+    for pair in ((some, lost), (lost, some)):
+        with pytest.raises(TrainingError, match=r"^m, k: 2 of 3 scores are nan; expected a number each$"):
+            figure("m", "k", *pair, resamplings([""] * 3, 5))
+    endless = Scored(np.full(3, np.inf), np.arange(3))
+    assert figure("m", "k", some, endless, resamplings([""] * 3, 5)).value == 1
 
 
 def test_the_mean_leaves_out_what_has_no_value() -> None:

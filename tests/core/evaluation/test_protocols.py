@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from dyadwatch.core.clips import ClipSet
-from dyadwatch.core.errors import ClipError
-from dyadwatch.core.evaluation import broken_pairs, few_shot, one_class
+from dyadwatch.core.errors import ClipError, DyadwatchError
+from dyadwatch.core.evaluation import clip_baselines, clip_model, few_shot, pair_tests
 from dyadwatch.core.evaluation.ablation import variants_of
 from dyadwatch.core.evaluation.baselines import BASELINES
 from dyadwatch.core.evaluation.breaking import HELD_BACK, KINDS, SIX
@@ -21,6 +21,7 @@ from dyadwatch.core.evaluation.jobs import Done, Plan, run_jobs
 from dyadwatch.core.evaluation.protocols import PROTOCOLS, able
 from dyadwatch.core.evaluation.settings import PEACEFUL, Settings
 from dyadwatch.core.evaluation.table import Entry, entries
+from dyadwatch.core.evaluation.windows import Judged
 from dyadwatch.core.metric import Metric, Support
 from dyadwatch.core.training.options import PARTS, TrainOptions, silent
 
@@ -62,10 +63,10 @@ def test_no_test_clip_reaches_a_fit(folded: ClipSet, monkeypatch: pytest.MonkeyP
         fitted.append(normal)
         return lambda values: np.zeros(len(values))
 
-    monkeypatch.setitem(one_class.BASELINES, "nearest neighbour", spy)
+    monkeypatch.setitem(clip_baselines.BASELINES, "nearest neighbour", spy)
     plan = PROTOCOLS["one-class"](folded, replace(FAST, methods=("nearest neighbour",), clip_score="whole"))
     done(plan)
-    judged = one_class.Judged.prepare(folded, FAST, "whole")
+    judged = Judged.prepare(folded, FAST, "whole")
     for job, normal in zip(plan.jobs, fitted, strict=True):
         clips = [int(np.flatnonzero((judged.values == row).all(axis=1))[0]) for row in normal]
         assert len(clips) == 8
@@ -80,7 +81,7 @@ def test_the_model_trains_on_what_the_baselines_are_fitted_to(folded: ClipSet, m
         trained.append((clips, options))
         return (lambda windows: {name: np.arange(float(len(windows)))}), {"weights": {}}
 
-    monkeypatch.setattr(one_class, "fit_model", fit)
+    monkeypatch.setattr(clip_model, "fit_model", fit)
     settings = replace(FAST, seeds=2, methods=("dyadwatch",), folds=("fold2",), train={"steps": 7})
     plan = PROTOCOLS["one-class"](folded, settings)
     result = done(plan)
@@ -138,24 +139,24 @@ def test_broken_pairs_are_seen_where_they_can_be(handovers: ClipSet) -> None:
 
 
 def test_shifted_windows_meet_the_same_windows_intact(handovers: ClipSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    material = broken_pairs.Material(handovers, FAST)
+    material = pair_tests.Material(handovers, FAST)
     seen: dict[str, tuple[NDArray, NDArray]] = {}
 
     def spy(row, kind, normal, anomalous, samples, draw=0):
         seen[kind] = normal.clip, normal.scores
         np.testing.assert_array_equal(normal.clip, anomalous.clip)
-        return broken_pairs.Figure(row, kind, draw, 0.5, (0.5,))
+        return pair_tests.Figure(row, kind, draw, 0.5, (0.5,))
 
-    monkeypatch.setattr(broken_pairs, "figure", spy)
-    monkeypatch.setattr(broken_pairs, "_variations", lambda *_: [])
+    monkeypatch.setattr(pair_tests, "figure", spy)
+    monkeypatch.setattr(pair_tests, "variations", lambda *_: [])
     number = {w.tobytes(): float(i) for i, w in enumerate(material.test.intact)}
-    broken_pairs.measure(material, lambda ws: {"m": np.asarray([number.get(w.tobytes(), -1.0) for w in ws])})
+    pair_tests.measure(material, lambda ws: {"m": np.asarray([number.get(w.tobytes(), -1.0) for w in ws])})
     assert seen["shifted 2 s"][1].tolist() == material.test.broken("shifted 2 s", 1).of.tolist()
     assert len(seen["arms delayed 0.4 s"][1]) < len(seen["partner"][1])
 
 
 def test_broken_pairs_test_on_other_clips_than_they_train_on(handovers: ClipSet) -> None:
-    material = broken_pairs.Material(handovers, FAST)
+    material = pair_tests.Material(handovers, FAST)
     assert {c.clip_id for c in material.train} == {f"clip{i}" for i in range(8)}
     assert {c.clip_id for c in material.test.clips} == {f"clip{i}" for i in range(8, 14)}
     assert material.variations is not None
@@ -211,13 +212,60 @@ def test_shipped_few_shot_methods_run(folded: ClipSet) -> None:
 
 
 def test_enrolling_compares_as_the_verb_does(folded: ClipSet) -> None:
-    judged = one_class.Judged.prepare(folded, FAST, "windows")
+    judged = Judged.prepare(folded, FAST, "windows")
     known = Known(folded, judged.windows[:40], judged.statistics, TrainOptions(), silent)
     support, asked = judged.windows[40:46], judged.windows[46:60]
     metric = Metric.fit(judged.statistics, judged.statistics(known.windows))
     expected = metric.distances(judged.statistics(asked), Support.of_windows(metric, support)).plain
     np.testing.assert_array_equal(few_shot.SHOT_METHODS["dyadwatch"].method(known)(support)(asked), expected)
-    assert "metric" in few_shot.SHOT_METHODS["dyadwatch"].code
+
+
+@pytest.mark.parametrize("method", few_shot.SHOT_METHODS)
+def test_few_shot_takes_the_categories_that_are_wanted(folded: ClipSet, method: str) -> None:
+    plan = few_shot.plan_few_shot(folded, replace(FAST, categories=("near",), methods=(method,)))
+    assert {j.category for j in plan.jobs} == {"near"}
+    with pytest.raises(ClipError, match="no category kick; there are far, middle, near"):
+        few_shot.plan_few_shot(folded, replace(FAST, categories=("kick",), methods=(method,)))
+
+
+@pytest.mark.parametrize(
+    ("protocol", "method", "there_are"),
+    [
+        (
+            "one-class",
+            "magic",
+            "nearest neighbour; Mahalanobis; PCA residual; nearest neighbour, each person alone; dyadwatch",
+        ),
+        ("few-shot", "Mahalanobis", "nearest neighbour; nearest neighbour, scaled by known categories; dyadwatch"),
+        (
+            "broken-pairs",
+            "magic",
+            "nearest neighbour; .*; clip length; path curvature; extra trees on broken pairs; dyadwatch",
+        ),
+    ],
+)
+def test_a_method_that_there_is_not_is_told(
+    folded: ClipSet, handovers: ClipSet, protocol: str, method: str, there_are: str
+) -> None:
+    clips = handovers if protocol == "broken-pairs" else folded
+    with pytest.raises(ClipError, match=f"^{protocol} has no method {method}; there are {there_are}$"):
+        PROTOCOLS[protocol](clips, replace(FAST, methods=("nearest neighbour", method)))
+
+
+def test_a_category_that_no_other_fold_has_gives_no_figures(folded: ClipSet) -> None:
+    rare = folded.where(lambda c: c.label != "far" or c.split == "fold1")
+    settings = replace(FAST, folds=("fold1",), categories=("far",), methods=("nearest neighbour", "dyadwatch"))
+    assert [d.figures for d in done(PROTOCOLS["one-class"](rare, settings))] == [[], []]
+
+
+@pytest.mark.parametrize("value", [0.0, -1.0, float("nan"), float("inf"), 1000.0])
+def test_frames_that_cannot_be_are_refused(value: float) -> None:
+    with pytest.raises(DyadwatchError, match=f"evaluation option fps = {value}: expected 1 to 240 frames per second"):
+        Settings(fps=value)
+    with pytest.raises(
+        DyadwatchError, match=f"option window_s = {value}: expected 8 to 240 frames, 0.53 to 16 s at 15 fps"
+    ):
+        Settings(window_s=value)
 
 
 def test_what_a_data_set_can_do(folded: ClipSet, handovers: ClipSet) -> None:

@@ -1,0 +1,26 @@
+"""The model, or a variant of it, on whole clips."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from dyadwatch.core.evaluation.clip_tests import clip_figures, normal_clips
+from dyadwatch.core.evaluation.measures import Result
+from dyadwatch.core.evaluation.model import fit_model
+from dyadwatch.core.evaluation.settings import Settings
+from dyadwatch.core.evaluation.windows import Fold, Judged
+from dyadwatch.core.training.options import Listener
+
+
+def run_model(
+    judged: Judged, fold: Fold, labels: Sequence[str], settings: Settings, method: str, seed: int, listen: Listener
+) -> Result:
+    """Trains on the normal training clips, then scores the test fold."""
+    train = normal_clips(judged, fold, labels)
+    if not len(train):
+        return Result([])
+    options = settings.train_options(seed, **settings.variants.get(method, {}))
+    score, said = fit_model(judged.clip_set(train), options, listen, method)
+    result = clip_figures(judged, fold, labels, settings, score(judged.windows[judged.of(fold.test)]))
+    result.remarks = said
+    return result
