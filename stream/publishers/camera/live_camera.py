@@ -50,6 +50,7 @@ class LiveCamera:
 
         Raises:
             ConfigError: when a local camera does not open at the start; a stream is waited for.
+            RuntimeError: when the reader has ended by a fault of its own, of which Python has printed the traceback.
         """
         first = self._open()
         if first is None and isinstance(self._device, int):
@@ -64,6 +65,8 @@ class LiveCamera:
                     picture, self._newest = self._newest, None
                 if picture is not None:
                     yield picture
+                elif not reader.is_alive():
+                    raise RuntimeError(f"{self._name} is not read any more, after the error above")
         finally:
             self._stop.set()
             reader.join()
@@ -81,10 +84,8 @@ class LiveCamera:
                 wait = min(2 * wait, _LONGEST_WAIT_S)
                 capture = self._open()
                 continue
-            grabbed = capture.grab()
-            stamp = time.time_ns()  # as near to the light as this side of the driver gets
-            ok, image = capture.retrieve() if grabbed else (False, None)
-            if not ok or image is None:
+            picture = self._take(capture)
+            if picture is None:
                 capture.release()
                 capture = None
                 continue
@@ -98,16 +99,35 @@ class LiveCamera:
                     self._refusals.add(
                         self._source, "image_skipped", "images come faster than they are looked at; the newest is taken"
                     )
-                self._newest = Picture(image, stamp)
+                self._newest = picture
                 self._fresh.notify()
         if capture is not None:
             capture.release()
+
+    def _take(self, capture: Any) -> Picture | None:
+        """The next image; None where there is none, be it that OpenCV cannot make one of what the camera sends."""
+        try:
+            grabbed = capture.grab()
+            stamp = time.time_ns()  # as near to the light as this side of the driver gets
+            ok, image = capture.retrieve() if grabbed else (False, None)
+        except self._cv2.error as e:
+            _log.debug("%s: %s: %s", self._source, self._name, e)
+            return None
+        return Picture(image, stamp) if ok and image is not None else None
 
     @property
     def _name(self) -> str:
         return f"camera {self._device}" if isinstance(self._device, int) else _without_password(self._device)
 
     def _open(self) -> Any:
+        """The camera, or None where it does not open."""
+        try:
+            return self._opened()
+        except self._cv2.error as e:
+            _log.debug("%s: %s: %s", self._source, self._name, e)
+            return None
+
+    def _opened(self) -> Any:
         cv2 = self._cv2
         if isinstance(self._device, int):
             capture = cv2.VideoCapture(self._device)

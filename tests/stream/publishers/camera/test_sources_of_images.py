@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from dyadwatch.core.errors import ConfigError
+from dyadwatch.stream.publishers.camera.estimate import Image
 from dyadwatch.stream.publishers.camera.live_camera import LiveCamera
 from dyadwatch.stream.publishers.camera.video import Picture, Video
 from dyadwatch.stream.publishers.live import Refusals
@@ -138,3 +139,54 @@ def test_a_stream_that_was_lost_comes_back(caplog: pytest.LogCaptureFixture) -> 
     assert "gives no image" in caplog.text
     assert "secret" not in caplog.text
     assert [p.stamp for p in taken] == sorted(p.stamp for p in taken)
+
+
+class _Driver:
+    """A camera whose driver is at fault now and then, as OpenCV tells it."""
+
+    def __init__(self, faults: list[Exception | None]) -> None:
+        self._faults = faults
+
+    def grab(self) -> bool:
+        return True
+
+    def retrieve(self) -> tuple[bool, Image]:
+        time.sleep(0.005)
+        fault = self._faults.pop(0) if self._faults else None
+        if fault is not None:
+            raise fault
+        return True, np.zeros((120, 160, 3), np.uint8)
+
+    def release(self) -> None:
+        return
+
+
+class _FaultyCamera(LiveCamera):
+    def __init__(self, *faults: Exception | None) -> None:
+        self.refusals = Refusals(logging.getLogger("dyadwatch.test"))
+        super().__init__("rtsp://faulty", "door", self.refusals)
+        self._faults: list[Exception | None] = [None, *faults]
+        self._opens = 0
+
+    def _opened(self) -> _Driver:
+        self._opens += 1
+        if self._opens == 2:
+            raise cv2.error("no memory for the driver's buffers")
+        return _Driver(self._faults)
+
+
+def test_a_fault_of_the_driver_is_a_camera_lost_and_found_again() -> None:
+    live = _FaultyCamera(cv2.error("not a JPEG"))
+    deadline = time.monotonic() + 20
+    taken = list(live.pictures(lambda: live.reconnected > 0 or time.monotonic() > deadline))
+    assert taken
+    assert live.reconnected == 1
+    assert live.refusals.counts()["door"]["camera_lost"] == 2
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_reader_that_has_died_is_told() -> None:
+    live = _FaultyCamera(ZeroDivisionError("a fault of the reader itself"))
+    deadline = time.monotonic() + 20
+    with pytest.raises(RuntimeError, match="rtsp://faulty is not read any more, after the error above"):
+        list(live.pictures(lambda: time.monotonic() > deadline))
