@@ -164,12 +164,16 @@ class People:
     """
 
     def __init__(self, camera: Camera, options: PeopleOptions | None = None) -> None:
-        self._camera = camera
         self._options = options or PeopleOptions()
-        self._rise = self._options.rise if camera.placed else self._options.roam
-        self._tracks: list[_Track] = []
         self._ids = count(1)
         self.counts: Counter[str] = Counter()
+        self.begin_anew(camera)
+
+    def begin_anew(self, camera: Camera) -> None:
+        """Follows nobody any more, and sees through another camera; ids and counts go on."""
+        self._camera = camera
+        self._rise = self._options.rise if camera.placed else self._options.roam
+        self._tracks: list[_Track] = []
 
     def update(
         self, seen: Sequence[Seen], stamp: int, colours: Sequence[NDArray[np.float64]] | None = None

@@ -67,7 +67,12 @@ class Watcher:
         """
         height, width = picture.image.shape[:2]
         if self._people is None or self._size != (width, height):
-            self._people = self._start(width, height)
+            camera = self._camera(width, height)
+            if self._people is None:
+                self._people = People(camera, self._options)
+            else:
+                self._people.begin_anew(camera)  # nobody else may get an id that was somebody's
+            self._size = (width, height)
         for reason, text in self._warnings:
             self._refusals.add(self._source, reason, text)
         before = self._people.counts["id_switch"]
@@ -96,7 +101,7 @@ class Watcher:
         """How often someone was not placed or not taken for a person, by reason."""
         return {} if self._people is None else {k: n for k, n in sorted(self._people.counts.items()) if n}
 
-    def _start(self, width: int, height: int) -> People:
+    def _camera(self, width: int, height: int) -> Camera:
         file = self._file or assumed_camera(width, height, self._fov_deg)
         self._warnings = []
         if file.intrinsics.assumed:
@@ -105,5 +110,4 @@ class Watcher:
                 "constant factor; make a camera file with: dyadwatch calibrate-camera"
             )
             self._warnings.append(("assumed_field_of_view", text))
-        self._size = (width, height)
-        return People(Camera(file, width, height, self._estimator.layout), self._options)
+        return Camera(file, width, height, self._estimator.layout)
