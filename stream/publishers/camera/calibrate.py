@@ -17,6 +17,10 @@ from dyadwatch.stream.publishers.camera.geometry import Camera
 from dyadwatch.stream.publishers.camera.opencv import opencv
 
 _ENOUGH_VIEWS = 8
+_ENOUGH_CORNERS = 6  # in one view of a ChArUco board
+_MARKERS = 250  # of the dictionary of ChArUco boards
+_MOST_CORNERS = 100
+_WIDEST_M = 100.0
 _ENOUGH_SIGHTS = 30
 _LYING_DEG = 45.0  # who leans more is not upright, or no person
 _ENDS_M = 0.2  # of a person's height is below the ankles and above the ears
@@ -37,9 +41,10 @@ def intrinsics_from_board(
         The lens and how many images showed the board.
 
     Raises:
-        ConfigError: when too few images show it.
+        ConfigError: when there is no such board, too few images show it, or no lens fits what they show.
     """
     cv2 = opencv()
+    _check_board(columns, rows, square_m, charuco)
     board = None
     if charuco:
         words = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_250)
@@ -55,9 +60,12 @@ def intrinsics_from_board(
         size = grey.shape[::-1]
         if board is not None:
             corners, ids, _, _ = cv2.aruco.CharucoDetector(board).detectBoard(grey)
-            if ids is None or len(ids) < 6:
+            if ids is None or len(ids) < _ENOUGH_CORNERS:
                 continue
-            points.append(board.getChessboardCorners()[ids.ravel()])
+            seen = board.getChessboardCorners()[ids.ravel()]
+            if min(np.ptp(seen[:, 0]), np.ptp(seen[:, 1])) < square_m / 2:
+                continue  # corners of one row tell nothing, and spoil the whole calibration
+            points.append(seen)
         else:
             found, corners = cv2.findChessboardCorners(grey, (columns, rows))
             if not found:
@@ -71,7 +79,13 @@ def intrinsics_from_board(
             f"{len(points)} of {looked} images show the board of {columns}x{rows}; expected at least {_ENOUGH_VIEWS}, "
             "from different sides and over the whole image"
         )
-    error, matrix, distortion, _, _ = cv2.calibrateCamera(points, pixels, size, None, None)
+    try:
+        error, matrix, distortion, _, _ = cv2.calibrateCamera(points, pixels, size, None, None)
+    except cv2.error as e:
+        raise ConfigError(
+            f"no lens fits the {len(points)} images of the board ({e.err or e}); expected it from different sides and "
+            "over the whole image"
+        ) from None
     lens = Intrinsics(
         float(matrix[0, 0]),
         float(matrix[1, 1]),
@@ -83,6 +97,24 @@ def intrinsics_from_board(
         error_px=round(float(error), 3),
     )
     return lens, len(points)
+
+
+def _check_board(columns: int, rows: int, square_m: float, charuco: bool) -> None:
+    """That OpenCV knows such a board, and that it shows enough corners to tell a lens."""
+    if not 0 < square_m < _WIDEST_M:
+        raise ConfigError(f"--square is {square_m:g}; expected the side of a square in metres, such as 0.025")
+    if not charuco and not 3 <= min(columns, rows) <= max(columns, rows) <= _MOST_CORNERS:
+        raise ConfigError(
+            f"--corners is {columns}x{rows}; expected 3 to {_MOST_CORNERS} inner corners of a chessboard each way, "
+            "such as 9x6"
+        )
+    if charuco and not (
+        min(columns, rows) >= 3 and (columns - 1) * (rows - 1) >= _ENOUGH_CORNERS and columns * rows // 2 <= _MARKERS
+    ):
+        raise ConfigError(
+            f"--corners is {columns}x{rows}; expected the squares of a ChArUco board, at least 4x3, and at most "
+            f"{_MARKERS} markers on every second one"
+        )
 
 
 def scale_from_height(sights: Sequence[Seen], layout: Layout, height_m: float) -> float:

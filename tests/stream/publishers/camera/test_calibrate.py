@@ -67,6 +67,39 @@ def test_images_without_a_board_are_told() -> None:
         intrinsics_from_board(blank, 9, 6, 0.025)
 
 
+@pytest.mark.parametrize(
+    ("columns", "rows", "square", "kind", "says"),
+    [
+        (2, 2, 0.025, "chessboard", "--corners is 2x2; expected 3 to 100 inner corners of a chessboard each way"),
+        (9, 101, 0.025, "chessboard", "--corners is 9x101; expected 3 to 100 inner corners"),
+        (1, 1, 0.025, "charuco", "--corners is 1x1; expected the squares of a ChArUco board, at least 4x3"),
+        (3, 3, 0.025, "charuco", "--corners is 3x3; expected the squares"),
+        (40, 40, 0.025, "charuco", "--corners is 40x40; expected .* at most 250 markers"),
+        (9, 6, 0.0, "charuco", "--square is 0; expected the side of a square in metres, such as 0.025"),
+        (9, 6, -1.0, "chessboard", "--square is -1; expected the side"),
+        (9, 6, np.nan, "chessboard", "--square is nan; expected the side"),
+    ],
+)
+def test_a_board_that_cannot_be_is_told(columns: int, rows: int, square: float, kind: str, says: str) -> None:
+    pytest.importorskip("cv2", reason="needs the extra camera")
+    with pytest.raises(ConfigError, match=says):
+        intrinsics_from_board([], columns, rows, square, charuco=kind == "charuco")
+
+
+def test_views_of_one_row_of_a_board_are_left_out() -> None:
+    cv2 = pytest.importorskip("cv2", reason="needs the extra camera")
+    words = cv2.aruco.getPredefinedDictionary(cv2.aruco.DICT_4X4_250)
+    flat = cv2.aruco.CharucoBoard((9, 7), 0.04, 0.028, words).generateImage((540, 420))
+    row = np.full((480, 640, 3), 255, np.uint8)
+    row[200:320, 50:590] = flat[:120, :, None]
+    images = [row, *_boards(cv2.cvtColor(flat, cv2.COLOR_GRAY2BGR), 60), row]
+    lens, used = intrinsics_from_board(images, 9, 7, 0.04, charuco=True)
+    assert 8 <= used <= 12
+    assert lens.fx == pytest.approx(600, rel=0.03)
+    with pytest.raises(ConfigError, match="0 of 8 images show the board of 9x7; expected at least 8"):
+        intrinsics_from_board([row] * 8, 9, 7, 0.04, charuco=True)
+
+
 def test_a_person_of_known_height_tells_the_scale(
     high_camera: CameraFile, body: NDArray[np.float64], sight: See
 ) -> None:
