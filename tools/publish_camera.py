@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
 from dyadwatch.core.errors import ConfigError
@@ -94,20 +94,26 @@ def camera(
 
     extra: dict[str, object] = {}
     if video is not None:
-        with Video(video) as film, calm_stderr(), closing(estimator()) as watching:
+        with (
+            Video(video) as film,
+            calm_stderr(),
+            closing(estimator()) as watching,
+            _preview(preview, film.fps, watching) as shown,
+        ):
             watch = watcher(watching, "media")
-            shown = None if preview is None else Preview(preview, film.fps, watching.layout)
             frames = (frame for frame, _ in _watched(film.pictures(), watch, shown, film.fps))
             summary = send(frames, film.count, sending.to, rate, sending.wait)
-            _end(shown)
     else:
         live = LiveCamera(device if device is not None else str(rtsp), source, refusals)
-        with stoppable() as stop, calm_stderr(), closing(estimator()) as watching:
+        with (
+            stoppable() as stop,
+            calm_stderr(),
+            closing(estimator()) as watching,
+            _preview(preview, 15.0, watching) as shown,
+        ):
             watch = watcher(watching, "unix")
-            shown = None if preview is None else Preview(preview, 15.0, watching.layout)
             frames = _watched(live.pictures(stop.is_set), watch, shown, None)
             summary = {**relay(frames, sending.to, sending.wait), "stopped": stop.is_set()}
-            _end(shown)
         extra = {"images_skipped": live.skipped, "reconnected": live.reconnected}
     refusals.flush()
     status = {"assumed_field_of_view": file is None or file.intrinsics.assumed, "not_people": watch.counts()}
@@ -124,6 +130,5 @@ def _watched(
         yield LiveFrame(frame, fps)
 
 
-def _end(preview: Preview | None) -> None:
-    if preview is not None:
-        preview.close()
+def _preview(where: str | None, fps: float, estimator: Estimator) -> AbstractContextManager[Preview | None]:
+    return nullcontext() if where is None else Preview(where, fps, estimator.layout)

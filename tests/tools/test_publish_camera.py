@@ -191,6 +191,20 @@ def test_a_preview_of_no_known_kind_is_told(film: Path, landmarks: Path) -> None
         _call("publish", "camera", *words, "--preview", "x.gif")
 
 
+def test_a_preview_is_whole_even_if_the_landmarks_end_in_an_error(
+    film: Path, landmarks: Path, ear: tuple[str, list[PoseFrame]], tmp_path: Path
+) -> None:
+    lines = landmarks.read_text().splitlines()
+    landmarks.write_text("\n".join([*lines[:10], "no landmarks"]))
+    shown = tmp_path / "shown.avi"
+    words = ("--landmarks", str(landmarks), "--layout", "coco17", "--to", ear[0], "--rate", "0")
+    with pytest.raises(ConfigError, match="line 11") as held:  # it keeps all that was at work alive, as a caller may
+        _call("publish", "camera", "--video", str(film), *words, "--preview", str(shown))
+    capture = cv2.VideoCapture(str(shown))
+    assert capture.get(cv2.CAP_PROP_FRAME_COUNT) == 10
+    del held
+
+
 def test_bad_landmarks_are_told_with_their_line(film: Path, tmp_path: Path, ear: tuple[str, list[PoseFrame]]) -> None:
     path = tmp_path / "bad.jsonl"
     path.write_text('{"people": []}\n{"people": [{"image": [[0, 0]], "world": [[0, 0, 0]]}]}\n')

@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import numpy as np
 
@@ -20,7 +21,7 @@ _STILL_S = 0.5  # how often a still picture is written again
 
 
 class Preview:
-    """Shows or writes images with the people on them, as a context manager would; call `close` at the end.
+    """Shows or writes images with the people on them; a context manager, at whose end a video is whole.
 
     Arguments:
         where: `window`, or a file: .mp4 or .avi for a video, .png or .jpg for the newest picture.
@@ -37,10 +38,19 @@ class Preview:
         self._fps = fps
         self._layout = layout
         self._video: Any = None
+        self._window = False
         self._due = 0.0
         self._kind = "window" if where == "window" else Path(where).suffix.lower()
         if self._kind not in ("window", ".mp4", ".avi", ".png", ".jpg"):
             raise ConfigError(f"preview is {where!r:.80}; expected window, or a file .mp4, .avi, .png or .jpg")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def show(self, image: Image, people: Sequence[Person], note: str = "") -> None:
         """One image more.
@@ -53,6 +63,7 @@ class Preview:
         try:
             if self._kind == "window":
                 cv2.imshow("dyadwatch", drawn)
+                self._window = True
                 cv2.waitKey(1)
             elif self._kind in (".mp4", ".avi"):
                 self._write(drawn)
@@ -67,7 +78,7 @@ class Preview:
         """Finishes the video or closes the window."""
         if self._video is not None:
             self._video.release()
-        elif self._kind == "window" and self._due == 0.0:
+        if self._window:  # an OpenCV without windows cannot even close them
             self._cv2.destroyAllWindows()
 
     def _write(self, drawn: Image) -> None:
