@@ -21,7 +21,7 @@ _ACROSS_PX, _ACROSS_M = 2.0, 0.01  # how well the middle of a person is seen
 _DEPTH_PX = 3.0  # how well the height of a person is seen
 _FLOOR_PX = 2.0  # how well a foot on the floor is seen
 _SURE = 0.5
-_STEEP = 0.1  # a camera that looks down more steeply (squared sine of the angle) tells distance by height
+_STEEP = 0.03  # squared cosine of the angle below level: from 80 degrees on, feet move to the floor along the ray
 _FLOOR_TRUST = 0.4  # of the distance: a foot that far off the floor does not stand on it
 _SIZE_ERROR = 0.06  # people differ in size by so much, and with it their distance as seen from their size
 

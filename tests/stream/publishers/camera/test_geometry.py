@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.layouts import MEDIAPIPE33
-from dyadwatch.stream.publishers.camera.camera_file import CameraFile
+from dyadwatch.stream.publishers.camera.camera_file import CameraFile, Extrinsics
 from dyadwatch.stream.publishers.camera.estimate import Seen
 from dyadwatch.stream.publishers.camera.geometry import Camera
 
@@ -71,6 +71,21 @@ def test_legs_seen_too_short_do_not_send_anyone_away(
     assert placed is not None
     hips = slice(MEDIAPIPE33.index["left_hip"], MEDIAPIPE33.index["right_hip"] + 1)
     assert np.linalg.norm((placed.joints - joints)[hips].mean(0)[[0, 2]]) < 0.01
+
+
+def test_a_camera_high_above_does_not_make_short_legs_float(
+    level_camera: CameraFile, body: NDArray[np.float64], sight: See
+) -> None:
+    down, joints = np.radians(75), np.add(body, (0.0, 0.0, -1.5))
+    cos, sin = float(np.cos(down)), float(np.sin(down))
+    place = Extrinsics(((1.0, 0.0, 0.0), (0.0, -cos, -sin), (0.0, sin, -cos)), (0.0, 6.0, 0.0))
+    above = msgspec.structs.replace(level_camera, extrinsics=place)
+    short = joints.copy()
+    short[:, 1] = np.where(body[:, 1] < 0.9, 0.93 - 0.93 * (0.93 - body[:, 1]), body[:, 1])
+    placed = _camera(above).place(sight(above, joints)._replace(world=sight(above, short).world))
+    assert placed is not None
+    assert placed.on_floor
+    assert np.linalg.norm((placed.joints - joints).mean(0)) < 0.02
 
 
 def test_the_scale_that_the_floor_tells(high_camera: CameraFile, body: NDArray[np.float64], sight: See) -> None:
