@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from dyadwatch.core.clips import read_clips
@@ -17,6 +17,7 @@ from dyadwatch.core.readers.people import Person
 from dyadwatch.core.readers.sbu import is_sbu, read_sbu
 
 _SBU_VALUES = 91
+_MOST_NAMED = 10
 
 
 def read_shared(path: Path) -> Dataset:
@@ -98,17 +99,23 @@ def read_dataset(path: str | Path, declared: Declared | None = None) -> Dataset:
     return found[0]
 
 
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:_MOST_NAMED]) + (f" and {len(names) - _MOST_NAMED} more" if names[_MOST_NAMED:] else "")
+
+
 def _known_dataset(path: Path) -> Callable[[Path], Dataset] | None:
     """The reader of a data set in a format of its own.
 
     Raises:
-        ClipError: when there is nothing, or nothing known.
+        ClipError: when there is nothing, or data sets below, which belong together only if somebody says so.
     """
     if not path.exists():
         raise UnknownFormatError(f"{path}: no such file or folder; expected {KNOWN}")
     if path.is_dir():
         if (path / "clips.npz").is_file():
             return read_shared
+        if inside := sorted({p.parent.relative_to(path).as_posix() for p in path.rglob("clips.npz")}):
+            raise ClipError(f"{path}: holds data sets in sub-folders ({_some(inside)}); name the ones you want")
         if (path / "skeletons").is_dir() and (path / "splits").is_dir():
             return read_interx
         if any(path.rglob("*.skeleton")):

@@ -130,6 +130,21 @@ def test_data_sets_and_files_go_together(root: Path, ann: str, bob: str, walkers
     assert [(d.kind, d[0].clip_id) for d in found] == [("shared", "one"), ("csv", "x+y")]
 
 
+@pytest.mark.parametrize("beside", [None, "sbu/raw_sample/skeleton_pos.txt", "take.csv"])
+def test_data_sets_in_sub_folders_are_named_and_nothing_else_is_read(
+    root: Path, walkers: NDArray[np.float32], beside: str | None
+) -> None:
+    for name in ("sbu", "more/handover"):
+        write_clips(root / name, [Clip(walkers, UPPER11, 30.0)])
+    if beside:
+        (root / beside).parent.mkdir(exist_ok=True)
+        (root / beside).write_text(table({"ann": walkers[:, 0], "bob": walkers[:, 1]}))
+    with pytest.raises(ClipError) as e:
+        read_poses([root])
+    assert str(e.value) == f"{root}: holds data sets in sub-folders (more/handover, sbu); name the ones you want"
+    assert [len(d) for d in read_poses([root / "sbu", root / "more" / "handover"])] == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
