@@ -9,17 +9,18 @@ import logging
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from functools import partial
 
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.alarm import AlarmDesk, Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
-from dyadwatch.stream.line import Item, SourceLine, Window, WindowShape
+from dyadwatch.stream.line import Item, PairEnded, SourceLine, Window, WindowShape
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.merge import Group, GroupLine, MemberLine
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
+from dyadwatch.stream.pairs import Pair
 from dyadwatch.stream.reasons import FAULTS
 from dyadwatch.stream.scorer import Score, Scorer
 
@@ -129,6 +130,7 @@ class Judge:
         pause_s = max(_PAUSE_S, 2 * config.windows.hop / scorer.info.fps)
         self._new_desk = partial(AlarmDesk, config.alarm, thresholds, joints, self._model, pause_s)
         self._desks: dict[str, AlarmDesk] = {}
+        self._pairs: defaultdict[str, set[Pair]] = defaultdict(set)
 
     def open_events(self, source: str) -> int:
         """Number of events of a source that are open just now."""
@@ -141,9 +143,6 @@ class Judge:
         done = time.monotonic_ns()
         out: list[Message] = []
         for item in items:
-            desk = self._desks.get(item.source)
-            if desk is None:
-                desk = self._desks[item.source] = self._new_desk()
             if isinstance(item, Window):
                 score = next(scores)
                 if not math.isfinite(score.score + score.relation + score.unusual):
@@ -152,9 +151,35 @@ class Judge:
                 self.windows[item.source] += 1
                 if self._scores_wanted:
                     out.append(self._score_message(item, score, done))
-                out += desk.scored(item, score)
+                out += self._desk(item).scored(item, score)
             else:
-                out += desk.ended(item)
+                out += self._ended(item)
+        return out
+
+    def keep(self, sources: Container[str]) -> None:
+        """Drops the counts of windows of all sources but these; to be called from the thread that judges."""
+        for source in [s for s in self.windows if s not in sources]:
+            del self.windows[source]
+
+    def _desk(self, window: Window) -> AlarmDesk:
+        desk = self._desks.get(window.source)
+        if desk is None:
+            desk = self._desks[window.source] = self._new_desk()
+        self._pairs[window.source].add(window.pair)
+        return desk
+
+    def _ended(self, end: PairEnded) -> list[EventMessage]:
+        """A desk knows nothing but its pairs, and every pair is ended before its source is forgotten: with its last
+        pair it goes.
+        """
+        desk = self._desks.get(end.source)
+        if desk is None:
+            return []
+        out = desk.ended(end)
+        pairs = self._pairs[end.source]
+        pairs.discard(end.pair)
+        if not pairs:
+            del self._desks[end.source], self._pairs[end.source]
         return out
 
     def _score_message(self, window: Window, score: Score, done: int) -> ScoreMessage:

@@ -139,6 +139,7 @@ class StatusBoard:
 
     def messages(self) -> list[StatusMessage]:
         """The status of every source, and of the detector itself for what no source can be blamed for."""
+        self._judge.keep(self._intake.lines)
         refused = self._counters.refused(_REFUSED_S)
         out = [self._of(source, line, refused.pop(source, None)) for source, line in list(self._intake.lines.items())]
         own = self._counters.of(DETECTOR)
@@ -172,7 +173,7 @@ class StatusBoard:
             people=line.people,
             pairs=line.pairs,
             frames=line.frames,
-            windows=self._judge.windows[source],
+            windows=self._judge.windows.get(source, 0),
             open_events=self._judge.open_events(source),
             dropped=dropped,
             clock=line.clock,
@@ -202,9 +203,9 @@ class StatusBoard:
     def _sheds(self, source: str, shed: int) -> bool:
         before, at = self._shed.get(source, (0, 0))
         now = time.monotonic_ns()
-        if shed > before:
+        if shed > before:  # nothing is kept of others: sources with a count are bounded, those that come and go not
             at = now
-        self._shed[source] = (shed, at)
+            self._shed[source] = (shed, at)
         return at > 0 and now - at < _OVERLOAD_S * _NS
 
     def _own(

@@ -153,6 +153,19 @@ def test_a_forgotten_source_makes_room(pipeline: Callable[..., Pipeline], encoun
     assert full.counters.snapshot() == {}
 
 
+def test_nothing_is_kept_of_pairs_that_are_gone(pipeline: Callable[..., Pipeline], encounter: Encounter) -> None:
+    """Sources that come and go for weeks cost no memory, whether they are forgotten with pairs in sight or without."""
+    one = pipeline()
+    for name, seconds, in_sight in (("hall", 5.0, 1), ("yard", 12.0, 0)):
+        for f in encounter(name, seconds=seconds):
+            one.push(f)
+        assert one.intake.lines[name].pairs == in_sight
+        assert one.judge.windows[name] > 0
+        one.judge.judge(one.intake.forget(name))
+        one.judge.keep(one.intake.lines)
+        assert [v for v in vars(one.judge).values() if isinstance(v, dict) and v] == []
+
+
 def test_faults_are_logged_and_circumstances_only_counted(
     pipeline: Callable[..., Pipeline], encounter: Encounter, caplog: pytest.LogCaptureFixture
 ) -> None:

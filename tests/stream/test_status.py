@@ -80,7 +80,9 @@ def test_sources_are_forgotten_after_a_long_silence_only(scorer: Scorer, frame: 
     watched.hear(frame(0, source="new"), 59.0)
     assert watched.board.forgotten() == ["old"]
     watched.pipeline.intake.forget("old")
-    assert [m.source for m in watched.board.messages()] == ["new"]
+    watched.pipeline.judge.windows |= {"old": 3, "new": 4}
+    assert [(m.source, m.windows) for m in watched.board.messages()] == [("new", 4)]
+    assert dict(watched.pipeline.judge.windows) == {"new": 4}
     assert watched.board.forgotten() == []  # looked a moment ago
 
 

@@ -100,8 +100,9 @@ def test_an_expired_file_that_cannot_be_deleted_is_passed_over(
     for frame in encounter(seconds=0.2):
         recorder.received(encode_pose(frame), frame, time.monotonic_ns())
         time.sleep(0.1)
-    assert recorder.state == "on"
+    state = recorder.state
     recorder.close()
+    assert state == "on"
     assert counters.snapshot() == {}
     assert not old.exists()
     stuck.rmdir()
