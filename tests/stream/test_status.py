@@ -75,14 +75,16 @@ def test_silence_is_measured_on_our_own_clock(
 
 
 def test_sources_are_forgotten_after_a_long_silence_only(scorer: Scorer, frame: Frame) -> None:
-    watched = Watched(scorer, forget_s=60.0)
+    watched = Watched(scorer, silent_s=70.0, forget_s=60.0)
     watched.hear(frame(0, source="old"), 61.0)
     watched.hear(frame(0, source="new"), 59.0)
+    assert len(watched.board.messages()) == 2
     assert watched.board.forgotten() == ["old"]
     watched.pipeline.intake.forget("old")
     watched.pipeline.judge.windows |= {"old": 3, "new": 4}
     assert [(m.source, m.windows) for m in watched.board.messages()] == [("new", 4)]
     assert dict(watched.pipeline.judge.windows) == {"new": 4}
+    assert [v for v in vars(watched.board).values() if isinstance(v, dict) and "old" in v] == []
     assert watched.board.forgotten() == []  # looked a moment ago
 
 
