@@ -22,7 +22,7 @@ _Flag = Parameter(negative=())
 
 
 def run(request: Request) -> Report:
-    """Does what was asked for."""
+    """Does what was asked for; says what is kept when it is stopped with Ctrl-C."""
     runner: Callable[[Request], Report]
     if request.protocol == "live":
         from dyadwatch.tools.evaluate_live_page import run_live as runner
@@ -30,7 +30,11 @@ def run(request: Request) -> Report:
         from dyadwatch.tools.evaluate_offline import run_all as runner
     else:
         from dyadwatch.tools.evaluate_offline import run_one as runner
-    return runner(request)
+    try:
+        return runner(request)
+    except KeyboardInterrupt as stop:
+        request.tell(str(stop) or ("stopped; nothing was kept" if request.protocol == "live" else "stopped"))
+        raise
 
 
 def evaluate(

@@ -9,7 +9,7 @@ from pathlib import Path
 from dyadwatch.core.errors import ClipError, DyadwatchError, LayoutError
 from dyadwatch.core.evaluation.ablation import variants_of
 from dyadwatch.core.evaluation.cache import ResultCache
-from dyadwatch.core.evaluation.jobs import Done, Plan, run_plans
+from dyadwatch.core.evaluation.jobs import Done, Plan, count_kept, run_plans
 from dyadwatch.core.evaluation.markdown import as_markdown
 from dyadwatch.core.evaluation.protocols import PROTOCOLS, able
 from dyadwatch.core.evaluation.settings import Settings
@@ -153,15 +153,27 @@ def _planned(request: Request, data: Dataset, protocol: str, ablation: bool) -> 
 
 
 def _run(parts: Sequence[Part], request: Request) -> list[list[Done]]:
-    with progress(request.console) as tell:
-        names = [p.title if len(parts) > 1 else "" for p in parts]
-        done = run_plans(
-            [(name, p.plan) for name, p in zip(names, parts, strict=True)], ResultCache(request.cache), tell
-        )
+    names = [p.title if len(parts) > 1 else "" for p in parts]
+    plans, cache = [p.plan for p in parts], ResultCache(request.cache)
+    try:
+        with progress(request.console) as tell:
+            done = run_plans(list(zip(names, plans, strict=True)), cache, tell)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(_stopped(plans, cache)) from None
     every = [d for part in done for d in part]
     kept = sum(d.cached for d in every)
     request.tell(f"{len(every)} jobs, {kept} of them from the cache; {sum(d.seconds for d in every):.0f} s of work")
     return done
+
+
+def _stopped(plans: Sequence[Plan], cache: ResultCache) -> str:
+    """What a run that somebody stopped leaves."""
+    total = sum(len(plan.jobs) for plan in plans)
+    kept = count_kept(plans, cache)
+    if not kept:
+        return "stopped; nothing was kept"
+    verb = "is" if kept == 1 else "are"
+    return f"stopped; {kept} of {total} results {verb} kept in {cache.folder}, the same command goes on from there"
 
 
 def _about(part: Part, request: Request) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from dyadwatch.core.evaluation.jobs import Status
 
 _EVERY_S = 10.0
+_LOOK_S = 1.0  # how often it is looked whether a line is due
 
 
 @contextmanager
@@ -24,9 +26,11 @@ def progress(console: Console | None) -> Iterator[Callable[[Status], None]]:
     if console is None:
         yield lambda status: None
     elif not console.is_terminal:
-        yield StatusLines(lambda text: console.print(text, soft_wrap=True, markup=False, highlight=False))
+        lines = StatusLines(lambda text: console.print(text, soft_wrap=True, markup=False, highlight=False))
+        with _caught_up(lines):
+            yield lines
     else:
-        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(),
+        columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(" of "),
                    TextColumn("{task.fields[left]}"))  # fmt: skip
         with Progress(*columns, console=console) as bars:
             yield _Bar(bars)
@@ -49,9 +53,9 @@ class TimeLeft:
         stage = (status.part, status.job, step.stage if step else "")
         if stage != self._stage:
             self._stage, self._stage_began, self._stage_from = stage, now, step.done if step else 0
-        if status.left_s is not None:
-            left = span(max(0.0, status.left_s - (now - self._job_began)))
-            return f"{'at least' if status.at_least else 'about'} {left} left"
+        left = None if status.left_s is None else status.left_s - (now - self._job_began)
+        if left is not None and left > 0:  # a job that outlasts the guess makes it worth nothing
+            return f"about {span(left)} left"
         if step is not None and self._stage_from < step.done < step.total:
             pace = (now - self._stage_began) / (step.done - self._stage_from)
             return f"about {span(pace * (step.total - step.done))} left of that"
@@ -65,8 +69,28 @@ def said(status: Status) -> str:
     return "  ".join(text for text in (status.part, status.job, doing) if text)
 
 
+@contextmanager
+def _caught_up(lines: StatusLines) -> Iterator[None]:
+    """Lines for jobs that say nothing of themselves, until the context ends."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.wait(_LOOK_S):
+            lines.catch_up()
+
+    watcher = threading.Thread(target=watch, name="evaluate-progress", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        watcher.join()
+
+
 class StatusLines:
     """A line when the work begins and every ten seconds while it lasts.
+
+    Safe to call from several threads.
 
     Arguments:
         tell: called with each line.
@@ -78,15 +102,28 @@ class StatusLines:
         self._now = now
         self._left = TimeLeft(now)
         self._said: float | None = None
+        self._untold: Status | None = None
+        self._lock = threading.Lock()
 
     def __call__(self, status: Status) -> None:
+        with self._lock:
+            self._hear(status)
+
+    def catch_up(self) -> None:
+        """Says the latest status if it is due and was not said: a long job that tells no steps gets its line too."""
+        with self._lock:
+            if self._untold is not None:
+                self._hear(self._untold)
+
+    def _hear(self, status: Status) -> None:
         left, now = self._left(status), self._now()
+        self._untold = status if status.job else None
         if not status.job or (self._said is not None and now - self._said < _EVERY_S):
             return
-        self._said = now
+        self._said, self._untold = now, None
         values = status.step.values if status.step else {}
         shown = "  ".join(f"{k} {v:.3g}" for k, v in values.items())
-        self._tell("  ".join(t for t in (f"{status.done + 1}/{status.total} {said(status)}", shown, left) if t))
+        self._tell("  ".join(t for t in (f"{status.done} of {status.total} done; {said(status)}", shown, left) if t))
 
 
 class _Bar:

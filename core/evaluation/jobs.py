@@ -77,9 +77,8 @@ class Status:
     Arguments:
         done, total: jobs.
         job: the one being done.
-        left_s: seconds to go, from what jobs of the same method took; None while nothing is known.
+        left_s: seconds to go, from what jobs of the same kind took; None while one of an unknown kind is to come.
         step: what the job says of itself.
-        at_least: whether jobs of unknown length come on top of `left_s`.
         part: name of the plan that the job is of, where there are several.
     """
 
@@ -88,7 +87,6 @@ class Status:
     job: str
     left_s: float | None
     step: Progress | None = None
-    at_least: bool = False
     part: str = ""
 
 
@@ -101,9 +99,14 @@ class _Task:
     job: Job
 
     @property
-    def kind(self) -> tuple[str, str, bool]:
-        """Jobs of a kind take about as long: same data, same protocol, and trained or not."""
-        return self.plan.digest, self.plan.protocol, "train" in self.job.made_from
+    def kind(self) -> tuple[str, str, str]:
+        """Jobs of a kind take about as long: same data, same protocol, and the same recipe of training or method.
+
+        A baseline tells nothing of another one: the nearest neighbour takes a second where trees take minutes.
+        """
+        trained = self.job.made_from.get("train")
+        how = self.job.method if trained is None else f"trained, {trained.get('recipe')}"
+        return self.plan.digest, self.plan.protocol, how
 
 
 class _Clock:
@@ -116,11 +119,11 @@ class _Clock:
         for key in ((*task.kind, task.job.method), task.kind):
             self._spent[key].append(seconds)
 
-    def left(self, todo: Sequence[_Task]) -> tuple[float | None, bool]:
-        """Seconds, and whether tasks of unknown length come on top."""
+    def left(self, todo: Sequence[_Task]) -> float | None:
+        """Seconds; None while a task of a kind that was never timed is among them."""
         spent = [self._spent.get((*t.kind, t.job.method)) or self._spent.get(t.kind) for t in todo]
         known = [sum(s) / len(s) for s in spent if s]
-        return (sum(known) if known else None), len(known) < len(todo)
+        return sum(known) if len(known) == len(todo) else None
 
 
 def identity(plan: Plan, job: Job) -> dict[str, Any]:
@@ -159,8 +162,8 @@ def run_plans(
     out: list[list[Done]] = [[] for _ in parts]
     which = [i for i, (_, plan) in enumerate(parts) for _ in plan.jobs]
     for i, task in enumerate(tasks):
-        left, more = clock.left([t for t, document in zip(tasks[i:], kept[i:], strict=True) if document is None])
-        status = Status(i, len(tasks), task.job.name, left, None, more, task.part)
+        left = clock.left([t for t, document in zip(tasks[i:], kept[i:], strict=True) if document is None])
+        status = Status(i, len(tasks), task.job.name, left, None, task.part)
         tell(status)
         # another run may have done it in the meantime
         document = kept[i] or cache.get(identity(task.plan, task.job))
@@ -171,6 +174,11 @@ def run_plans(
         out[which[i]].append(done)
     tell(Status(len(tasks), len(tasks), "", 0.0))
     return out
+
+
+def count_kept(plans: Sequence[Plan], cache: ResultCache) -> int:
+    """How many jobs of the plans have their result in the cache."""
+    return sum(cache.get(identity(plan, job)) is not None for plan in plans for job in plan.jobs)
 
 
 def _do(task: _Task, status: Status, tell: Callable[[Status], None]) -> Done:

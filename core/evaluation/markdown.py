@@ -11,6 +11,8 @@ from dyadwatch.core.evaluation.pair_tests import MEAN_HELD_BACK, MEAN_OF_SIX, VA
 from dyadwatch.core.evaluation.silent import speaking
 from dyadwatch.core.evaluation.table import Entry, entries
 
+_NOTHING = "-"
+_ALWAYS = 3  # first columns of a table of one measure: method, AUROC, 95 %
 _MANY = 8  # measures, from which they are better rows than columns
 _TYPICAL = "5 clips, unseen"
 _ABLATED = (MEAN_OF_SIX, *SIX, *FURTHER, MEAN_HELD_BACK, VARIATIONS)
@@ -78,13 +80,15 @@ def _by_category(cell: Cells, rows: Sequence[str], measures: Sequence[str]) -> l
 
 
 def _single(table: Sequence[Entry]) -> list[str]:
+    """A row an entry; what is no figure in any of them is no column."""
     head = ["method", "AUROC", "95 %", "fold spread", "seed spread", "lowest category"]
     body = []
     for e in table:
         lowest = min(e.by_category.items(), key=lambda kv: kv[1], default=("", math.nan))
-        last = f"{lowest[1]:.3f} {lowest[0]}" if len(e.by_category) > 1 else "-"
+        last = f"{lowest[1]:.3f} {lowest[0]}" if len(e.by_category) > 1 else _NOTHING
         body.append([e.row, number(e.value), interval(e), number(e.fold_spread), number(e.seed_spread), last])
-    return grid(head, body)
+    shown = [i for i in range(len(head)) if i < _ALWAYS or any(row[i] != _NOTHING for row in body)]
+    return grid([head[i] for i in shown], [[row[i] for i in shown] for row in body])
 
 
 def interval(entry: Entry) -> str:
@@ -93,16 +97,16 @@ def interval(entry: Entry) -> str:
 
 
 def _text(entry: Entry | None) -> str:
-    return "-" if entry is None or entry.value is None else f"{entry.value:.3f} ({interval(entry)})"
+    return _NOTHING if entry is None or entry.value is None else f"{entry.value:.3f} ({interval(entry)})"
 
 
 def _plain(entry: Entry | None) -> str:
-    return "-" if entry is None else number(entry.value)
+    return _NOTHING if entry is None else number(entry.value)
 
 
 def number(value: float | None) -> str:
     """Three places, or a dash."""
-    return "-" if value is None else f"{value:.3f}"
+    return _NOTHING if value is None else f"{value:.3f}"
 
 
 def grid(head: Sequence[str], body: Sequence[Sequence[str]]) -> list[str]:

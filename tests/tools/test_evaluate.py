@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +16,7 @@ from typing import get_args
 import numpy as np
 import pytest
 from cyclopts import App
+from rich.console import Console
 
 from dyadwatch.core.clips import Clip, ClipSet, read_clips, write_clips
 from dyadwatch.core.errors import ClipError, DyadwatchError
@@ -60,7 +66,7 @@ def test_table_and_files_are_written_and_kept(data: Path, tmp_path: Path, capsys
         evaluate(data, protocol="one-class", quick=True, flags=flags, out=out, json_out=document, threads=1)
     captured = capsys.readouterr()
     assert captured.out == 2 * (out.read_text("utf8") + "\n")
-    assert "1/10 nearest neighbour, far, fold1, seed 0" in captured.err
+    assert "0 of 10 done; nearest neighbour, far, fold1, seed 0" in captured.err
     assert "10 jobs, 10 of them from the cache" in captured.err
     table = {e["row"]: e["value"] for e in json.loads(document.read_text("utf8"))["table"]}
     assert table["nearest neighbour"] == 1
@@ -71,6 +77,49 @@ def test_table_and_files_are_written_and_kept(data: Path, tmp_path: Path, capsys
     assert "| dyadwatch: " not in out.read_text("utf8")
     evaluate(data, protocol="one-class", quick=True, flags=flags, json=True, threads=1)
     assert json.loads(capsys.readouterr().out) == json.loads(document.read_text("utf8"))
+
+
+# A shell's background job ignores Ctrl-C and so would the programs it starts: it is brought back.
+PROGRAM = """import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from dyadwatch.tools.main import main
+main()"""
+
+
+def test_a_stopped_evaluation_says_what_is_kept(data: Path, tmp_path: Path) -> None:
+    words = "evaluate --protocol one-class --quick --steps 1000000 --threads 1 --category far --method dyadwatch"
+    more = [str(data), "--method", "nearest neighbour", "--cache", str(tmp_path)]
+    command = [sys.executable, "-c", PROGRAM, *words.split(), *more]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        until = time.monotonic() + 60
+        while not list(tmp_path.rglob("*.json")) and process.poll() is None and time.monotonic() < until:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    last = f"stopped; 1 of 2 results is kept in {tmp_path}, the same command goes on from there"
+    assert err.decode().splitlines()[-1] == last
+    assert (process.returncode, out) == (130, b"")
+
+
+class Impatient(io.StringIO):
+    """Presses Ctrl-C at the first line."""
+
+    def write(self, text: str) -> int:
+        signal.raise_signal(signal.SIGINT)
+        return len(text)
+
+
+def test_a_stopped_evaluation_without_a_cache_says_that_nothing_is_kept(
+    data: Path,
+) -> None:
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    told: list[str] = []
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(Request(data, "one-class", True, tell=told.append, console=Console(file=Impatient())))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert told == ["stopped; nothing was kept"]
 
 
 def test_options_reach_the_settings(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ from dyadwatch.core.evaluation.cache import (
     module_code,
     modules_of,
 )
-from dyadwatch.core.evaluation.jobs import Job, Plan, Status, identity, run_jobs, run_plans
+from dyadwatch.core.evaluation.jobs import Job, Plan, Status, count_kept, identity, run_jobs, run_plans
 from dyadwatch.core.evaluation.measures import Figure, Result
 from dyadwatch.core.evaluation.protocols import PROTOCOLS
 from dyadwatch.core.evaluation.settings import Settings
@@ -122,8 +122,7 @@ def test_progress_names_the_job_and_the_time_left() -> None:
     assert [(s.done, s.total, s.job) for s in told] == [
         (0, 3, "a, fold1, seed 0"), (1, 3, "b, fold1, seed 0"), (2, 3, "c, fold1, seed 0"), (3, 3, "")
     ]  # fmt: skip
-    assert told[0].left_s is None
-    assert told[1].left_s is not None
+    assert [s.left_s for s in told] == [None, None, None, 0]  # each is a method of its own
 
 
 def test_several_plans_share_the_time_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,29 +141,41 @@ def test_several_plans_share_the_time_left(tmp_path: Path, monkeypatch: pytest.M
     first = Plan(
         "one-class", "x", [Job(m, "", f, 0, {}, CODE, takes(t)) for f in "12" for m, t in (("a", 1), ("b", 5))]
     )
-    trained = {"train": {}}
-    second = Plan("few-shot", "y", [Job(m, "", "1", 0, trained, CODE, takes(t)) for m, t in (("c", 60), ("d", 80))])
+    recipes = [("c", 60, "default"), ("d", 80, "default"), ("e", 90, "paper"), ("f", 95, "default")]
+    second = Plan(
+        "few-shot", "y", [Job(m, "", "1", 0, {"train": {"recipe": r}}, CODE, takes(t)) for m, t, r in recipes]
+    )
     told: list[Status] = []
     parts = [("first", first), ("second", second)]
     done = run_plans(parts, ResultCache(tmp_path), told.append)
-    assert [[d.job.method for d in part] for part in done] == [["a", "b", "a", "b"], ["c", "d"]]
+    assert [[d.job.method for d in part] for part in done] == [["a", "b", "a", "b"], ["c", "d", "e", "f"]]
     began = [s for s in told if s.step is None]
-    assert [(s.part, s.done, s.left_s, s.at_least) for s in began] == [
-        ("first", 0, None, True), ("first", 1, 3, True), ("first", 2, 6, True), ("first", 3, 5, True),
-        ("second", 4, None, True), ("second", 5, 60, False), ("", 6, 0, False),
+    assert [(s.part, s.done, s.left_s) for s in began] == [
+        *(("first", i, None) for i in range(4)), *(("second", i, None) for i in (4, 5, 6)),
+        ("second", 7, 70), ("", 8, 0),
     ]  # fmt: skip
-    assert [(s.part, s.job, s.step.stage) for s in told if s.step][-1] == ("second", "d, 1, seed 0", "encoder")
+    assert [(s.part, s.job, s.step.stage) for s in told if s.step][-1] == ("second", "f, 1, seed 0", "encoder")
 
 
 def test_kept_results_foretell_how_long_the_others_take(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seconds = iter([0.0, 7.0])
-    jobs = jobs_of([])
+    jobs = [replace(job, fold=fold) for fold in ("fold1", "fold2", "fold3") for job in jobs_of([])[:1]]
     with monkeypatch.context() as patch:
         patch.setattr("dyadwatch.core.evaluation.jobs.time.monotonic", lambda: next(seconds))
         run_jobs(plan(jobs[:1]), ResultCache(tmp_path), lambda s: None)
     told: list[Status] = []
     run_jobs(plan(jobs), ResultCache(tmp_path), told.append)
     assert told[0].left_s == 14  # two more of the same kind; the first is there
+    other = plan([*jobs, replace(jobs[0], method="trees")])
+    run_jobs(other, ResultCache(tmp_path), told.append)
+    assert told[-2].left_s is None  # how long trees take nobody knows
+
+
+def test_results_that_are_kept_are_counted(tmp_path: Path) -> None:
+    cache, jobs = ResultCache(tmp_path), jobs_of([])
+    run_jobs(plan(jobs[:2]), cache, lambda s: None)
+    assert count_kept([plan(jobs), plan(jobs, "other")], cache) == 2
+    assert count_kept([plan(jobs)], ResultCache(None)) == 0
 
 
 def test_data_are_known_by_all_they_hold(folded: ClipSet) -> None:

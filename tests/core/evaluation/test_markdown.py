@@ -47,7 +47,7 @@ def test_tables_for_people_and_programs(folded: ClipSet) -> None:
     results.append(replace(results[0], figures=[], error="collapsed"))
     text = as_markdown(plan, results, ["About."])
     assert text.startswith("## one-class\n\nAbout.  \n")
-    assert "| method | AUROC | 95 % | fold spread | seed spread | lowest category |" in text
+    assert "| method | AUROC | 95 % | fold spread | lowest category |" in text  # one seed has no spread
     assert text.count("| nearest neighbour |") == 2
     assert "| method | far | middle | near |" in text
     assert "- nearest neighbour: 1 of 10, such as nearest neighbour, far, fold1, seed 0: collapsed" in text
@@ -104,6 +104,15 @@ def test_many_kinds_are_rows_and_an_ablation_shows_the_headlines() -> None:
     assert "| dyadwatch | 0.700 | 0.700 | " in ablation
     assert "relation" not in ablation
     assert "tempo" not in ablation
+
+
+def test_a_column_in_which_no_row_says_anything_is_left_out() -> None:
+    done = [found(name, {name: {"AUROC": 0.8}}) for name in ("a", "b")]
+    bare = as_markdown(PLAN, done, [])
+    assert "| method | AUROC | 95 % |\n|---|---|---|\n| a | 0.800 | 0.790-0.810 |" in bare
+    two_seeds = as_markdown(PLAN, [*done, replace(done[0], job=replace(done[0].job, seed=1))], [])
+    assert "| method | AUROC | 95 % | seed spread |" in two_seeds
+    assert "| a | 0.800 | 0.790-0.810 | 0.000 |\n| b | 0.800 | 0.790-0.810 | - |" in two_seeds
 
 
 def test_only_the_typical_support_set_is_told_by_category() -> None:
