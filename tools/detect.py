@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 import numpy as np
 from cyclopts import Parameter
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 
 from dyadwatch.core.body import LARGEST_BODY_M, guess_units
@@ -24,13 +26,12 @@ from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.clips import clip_frames
 from dyadwatch.stream.recordings.playback import is_recording
-from dyadwatch.stream.sinks import JsonLinesSink, Sink
-from dyadwatch.stream.table import EventLinesSink
+from dyadwatch.stream.sinks import Sink
+from dyadwatch.tools.detect_clips import ClipJsonSink, ClipLinesSink, Timeline
 from dyadwatch.tools.detect_recording import detect_recordings
 from dyadwatch.tools.detector import configure, load_detector
-from dyadwatch.tools.files import NO_FPS_FLAGS, FpsFileFlags, select_clips
+from dyadwatch.tools.files import NO_FPS_FLAGS, FpsFileFlags, select_sets
 
-_NS = 1_000_000_000
 _BATCH = 256  # frames between two words to the sinks
 
 
@@ -74,6 +75,9 @@ def detect(
     Reads what `publish file` reads, see docs/sources.md, and recordings (.mcap), which give the events of the live run:
     its configuration and thresholds are taken from the recording unless --config names others.
 
+    Events are told with the id and label of their clip and the seconds within it. Clips of which nothing could be
+    scored are counted at the end: they are not quiet, they were not judged.
+
     Parameters
     ----------
     paths
@@ -91,20 +95,24 @@ def detect(
     split
         Only clips of this split; may be repeated.
     json
-        Print events as JSON objects, one a line.
+        Print events as JSON objects, one a line: the messages of a running detector, and the clip, see docs/clips.md.
     scores
         With --json, print every score too.
     """
     if any(is_recording(path) for path in paths):
         detect_recordings(paths, model, config, set_, json=json, scores=scores)
         return
-    clips = select_clips(paths, label, split, flags)
+    sets = select_sets(paths, label, split, flags)
+    clips = [clip for data in sets for clip in data]
     settings = configure(config, set_, model)
+    # Every score is looked at here, to know which clips were judged; --scores says whether they are printed.
+    settings = msgspec.structs.replace(settings, sinks=msgspec.structs.replace(settings.sinks, scores=True))
     detector = load_detector(settings)
     check_clips(clips, detector[0].shape.layout)
     pipeline = Pipeline(*detector, settings)
     console = Console(stderr=json)
-    sink: Sink = JsonLinesSink(sys.stdout.buffer) if json else EventLinesSink(console)
+    timeline = Timeline(sets)
+    sink: Sink = ClipJsonSink(sys.stdout.buffer, timeline) if json else ClipLinesSink(console, timeline)
     began = time.monotonic()
     events = windows = frames = 0
     span = sum(len(c) / c.fps for c in clips)
@@ -114,6 +122,7 @@ def detect(
             windows += sum(isinstance(m, ScoreMessage) for m in messages)
             events += sum(isinstance(m, EventMessage) and m.type == "open" for m in messages)
             frames += n
+            timeline.note(messages)
             sink.emit([m for m in messages if scores or not isinstance(m, ScoreMessage)])
             progress.advance(task, n)
     took = time.monotonic() - began
@@ -124,11 +133,8 @@ def detect(
         f"{counted(events, 'event')} in {took:.1f} s "
         f"({span / took:.0f} times real time)" + (f"; dropped: {dropped}" if dropped else "")
     )
-    if not windows:
-        summary.print(
-            f"no window was scored: the model needs {pipeline.judge.window_s:.1f} s without long gaps of two people "
-            f"seen within {settings.pairs.enter_m} m of each other"
-        )
+    for line in timeline.unjudged_lines(detector[0].shape, settings.windows.hop, settings.pairs.enter_m):
+        summary.print(escape(line), soft_wrap=True, highlight=False)
 
 
 def _run(pipeline: Pipeline, frames: Iterator[PoseFrame]) -> Iterator[tuple[list[Message], int]]:

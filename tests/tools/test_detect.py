@@ -1,7 +1,10 @@
-"""What `dyadwatch detect` says of clips that it cannot use."""
+"""What `dyadwatch detect` says of clips: those it cannot use, those it finds events in, those it never judges."""
 
 from __future__ import annotations
 
+import json
+import re
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -9,16 +12,20 @@ import numpy as np
 import pytest
 
 from dyadwatch.core.artefact import file_sha256
-from dyadwatch.core.clips import Clip, read_clips
+from dyadwatch.core.clips import Clip, ClipSet, read_clips, write_clips
 from dyadwatch.core.errors import ClipError, LayoutError
 from dyadwatch.core.layouts import KINECT25, UPPER11
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.config import Config, PairOptions
+from dyadwatch.stream.messages import ScoreMessage, StatusMessage, decode_json, encode_json
+from dyadwatch.stream.pipeline import Pipeline
+from dyadwatch.stream.publishers.clips import clip_frames, clip_intervals
 from dyadwatch.stream.publishers.simulator.samples import anomaly_clips
 from dyadwatch.stream.recordings.about import as_recorded
 from dyadwatch.stream.recordings.channels import About
-from dyadwatch.tools.detect import check_clips
-from dyadwatch.tools.detector import model_path, shipped_model
+from dyadwatch.tools.detect import check_clips, detect
+from dyadwatch.tools.detect_clips import Timeline
+from dyadwatch.tools.detector import load_detector, model_path, shipped_model
 from dyadwatch.tools.files import select_clips
 
 
@@ -46,8 +53,6 @@ def test_clips_without_frames_or_sightings_are_left_to_the_detector() -> None:
 
 
 def test_labels_that_no_clip_has_are_told_with_those_there_are(tmp_path: Path) -> None:
-    from dyadwatch.core.clips import write_clips
-
     write_clips(tmp_path, list(anomaly_clips(seed=1, n_per_kind=1))[:1])
     label = read_clips(tmp_path)[0].label
     with pytest.raises(ClipError, match=rf"^no clip has label 'hug'; there are labels '{label}'$"):
@@ -69,3 +74,76 @@ def test_options_prevail_over_what_was_recorded_and_that_over_the_rest(tmp_path:
     # The thresholds of one model say nothing of another's scores.
     assert told(f"scorer.model={tmp_path / 'other.onnx'}") == (1.5, 2.5, None, None)
     assert as_recorded(Config(), About(run="5"), ("pairs.enter_m=1",), model_path).pairs.enter_m == 1.0
+
+
+# Low enough that the few seconds of a test hold several events.
+SENSITIVE = ("alarm.raise_at=1.5", "alarm.clear_at=1", "alarm.hold_s=0.5")
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Clips: one of each label, named by it, one without a name, one cut to half a second, one of people far apart."""
+    folder = tmp_path_factory.mktemp("mixed") / "monday"
+    clips = [replace(c, clip_id=f"[{c.label}] 1") for c in anomaly_clips(seed=3, n_per_kind=1)]
+    apart = clips[0].joints + np.asarray([[[0, 0, 0]], [[9, 0, 0]]], np.float32)
+    short = replace(clips[0], joints=clips[0].joints[:15], clip_id="[cut]")
+    clips[2:2] = [short, replace(clips[0], joints=apart, clip_id="apart")]
+    clips[0] = replace(clips[0], clip_id="", label="")
+    write_clips(folder, clips)
+    return folder
+
+
+def test_lines_name_clip_label_and_seconds_within_it(mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    detect([mixed], set_=SENSITIVE)
+    out, err = capsys.readouterr()
+    lines = [line for line in out.splitlines() if " OPEN " in line or " CLOSE " in line]
+    clips = read_clips(mixed)
+    names = {f"{c.clip_id or 'clip 0'}" + (f" ({c.label})" if c.label else ""): len(c) / c.fps for c in clips}
+    told = [re.match(r" *([\d.]+) s  (?:OPEN |CLOSE)  (.*?)  persons (?:0 \+ 1|1 \+ 0)  ", line) for line in lines]
+    assert len(told) > 3
+    for match in told:
+        assert match
+        assert 0 < float(match[1]) <= names[match[2]] + 1
+    assert not re.search(r"\bc\d+-[01]\b", out)
+    assert "  person 0's " in out
+    n = len(clips)
+    too_short = f"1 of {n} clips was too short for a window of 2 s, of which one ends every 0.2 s, and was not judged"
+    assert f"{too_short}, such as [cut]\n" in err
+    assert f"1 of {n} clips was not judged though long enough, such as apart: a window needs two people seen" in err
+
+
+def test_json_lines_are_the_messages_with_the_clip_beside(mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    # Scores are left out of the sockets in this configuration; which clips were judged is known all the same.
+    detect([mixed], set_=("sinks.scores=false", *SENSITIVE), json=True, scores=True)
+    out, err = capsys.readouterr()
+    assert "too short" in err
+    clips, seen = read_clips(mixed), set[int]()
+    for line in out.encode().splitlines():
+        clip = json.loads(line)["clip"]
+        message = decode_json(line)
+        assert line.startswith(encode_json(message)[:-1] + b',"clip":{"index":')
+        assert not isinstance(message, StatusMessage)
+        start = next(p.start_ns for p in clip_intervals(clips) if p.ids == tuple(sorted(map(str, message.pair))))
+        at = message.end if isinstance(message, ScoreMessage) else message.stamp
+        assert clip["at_s"] == pytest.approx((at - start) / 1e9, abs=1e-3)
+        assert clip["start_s"] == pytest.approx((message.start - start) / 1e9, abs=1e-3)
+        assert (clip["end_s"] is None) == (message.end is None)
+        original = clips[clip["index"]]
+        assert (clip["set"], clip["id"], clip["label"]) == ("monday", original.clip_id, original.label)
+        seen.add(clip["index"])
+    assert seen == set(range(len(clips))) - {2, 3}
+
+
+@pytest.mark.parametrize("frames", [29, 31, 33])
+def test_a_clip_is_too_short_exactly_when_nothing_of_it_can_be_scored(frames: int) -> None:
+    config = Config()
+    scorer, thresholds = load_detector(config)
+    whole = next(iter(anomaly_clips(seed=3, n_per_kind=1)))
+    clips = [replace(whole, joints=whole.joints[:frames], fps=15.0, clip_id=f"{k}") for k in range(6)]
+    timeline = Timeline([ClipSet(tuple(clips), whole.layout)])
+    messages = Pipeline(scorer, thresholds, config).run(clip_frames(clips))
+    timeline.note(messages)
+    scored = {str(m.pair[0])[1:-2] for m in messages if isinstance(m, ScoreMessage)}
+    unjudged = timeline.unjudged(scorer.shape, config.windows.hop)
+    assert unjudged.others == []
+    assert set(unjudged.short) == {c.clip_id for c in clips} - scored

@@ -1,0 +1,196 @@
+"""Which clip a message is about, when in that clip, and which clips were never judged.
+
+Clips are played one after the other as one source, so stamps and ids of messages count on from clip to clip. People
+who join events with labels need the clip's own name and time.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from typing import BinaryIO, NamedTuple
+
+import msgspec
+from msgspec import Struct
+from rich.console import Console
+
+from dyadwatch.core.clips import Clip, ClipSet
+from dyadwatch.core.words import counted
+from dyadwatch.stream.grid import TimeGrid
+from dyadwatch.stream.line import WindowShape
+from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, encode_json
+from dyadwatch.stream.publishers.clips import Played, clip_intervals
+from dyadwatch.stream.table import event_line
+
+_NS = 1_000_000_000
+
+
+class ClipPlace(Struct, frozen=True):
+    """The key `clip` of a JSON line; see docs/clips.md."""
+
+    index: int
+    set: str
+    id: str
+    label: str
+    start_s: float
+    end_s: float | None
+    at_s: float
+
+
+class Unjudged(NamedTuple):
+    """Names of clips without a score: those that hold no window, and those that do."""
+
+    short: list[str]
+    others: list[str]
+
+
+class Timeline:
+    """Where clips lie on the time axis of `clip_frames`, and which of them were scored.
+
+    Arguments:
+        sets: the clips in the order they are played.
+    """
+
+    def __init__(self, sets: Sequence[ClipSet]) -> None:
+        self._sets = [data.name for data in sets for _ in data]
+        self._played = list(clip_intervals([clip for data in sets for clip in data]))
+        self._starts = [p.start_ns for p in self._played]
+        self._scored: set[int] = set()
+
+    def _index(self, message: EventMessage | ScoreMessage) -> int:
+        return bisect_right(self._starts, message.start) - 1
+
+    def note(self, messages: Sequence[Message]) -> None:
+        """Takes note of the clips that have a score."""
+        self._scored.update(self._index(m) for m in messages if isinstance(m, ScoreMessage))
+
+    def place(self, message: EventMessage | ScoreMessage) -> ClipPlace:
+        """The clip that a message is about, and its times in seconds after the clip's first frame."""
+        i = self._index(message)
+        clip, begin = self._played[i].clip, self._played[i].start_ns
+        at = message.stamp if isinstance(message, EventMessage) else message.end
+        end_s = None if message.end is None else _seconds(message.end - begin)
+        start_s, at_s = _seconds(message.start - begin), _seconds(at - begin)
+        return ClipPlace(i, self._sets[i], clip.clip_id, clip.label, start_s, end_s, at_s)
+
+    def in_clip(self, event: EventMessage) -> EventMessage:
+        """The event as people read it: the clip's name for the source, its own seconds, persons 0 and 1."""
+        i = self._index(event)
+        played = self._played[i]
+        begin, clip = played.start_ns, played.clip
+        explanation = event.explanation
+        for person, track in enumerate(played.ids):
+            explanation = explanation.replace(track, f"person {person}")
+        first, second = (played.ids.index(t) if t in played.ids else t for t in event.pair)
+        return msgspec.structs.replace(
+            event,
+            source=_name(i, clip) + (f" ({clip.label})" if clip.label else ""),
+            pair=(f"persons {first}", second),
+            start=event.start - begin,
+            end=None if event.end is None else event.end - begin,
+            stamp=event.stamp - begin,
+            explanation=explanation,
+        )
+
+    def unjudged(self, shape: WindowShape, hop: int) -> Unjudged:
+        """The clips of which no window was scored.
+
+        Arguments:
+            shape: the windows of the model.
+            hop: grid points from the end of one window to that of the next.
+        """
+        grid = TimeGrid(shape.fps)
+        found = Unjudged([], [])
+        for i, played in enumerate(self._played):
+            if i not in self._scored:
+                holds = _holds_window(grid, played, shape.frames, hop)
+                (found.others if holds else found.short).append(_name(i, played.clip))
+        return found
+
+    def unjudged_lines(self, shape: WindowShape, hop: int, enter_m: float) -> list[str]:
+        """What to tell about clips that are quiet only because nothing of them was scored."""
+        n = len(self._played)
+        short, others = self.unjudged(shape, hop)
+        lines: list[str] = []
+        if short:
+            lines.append(
+                f"{_of(short, n)} too short for a window of {shape.frames / shape.fps:.3g} s, of which one ends every "
+                f"{hop / shape.fps:.2g} s, and {_were(short)} not judged, such as {short[0]}"
+            )
+        if others:
+            lines.append(
+                f"{_of(others, n)} not judged though long enough, such as {others[0]}: a window needs two people seen "
+                f"without long gaps within {enter_m:g} m of each other"
+            )
+        return lines
+
+
+def _name(i: int, clip: Clip) -> str:
+    return clip.clip_id or f"clip {i}"
+
+
+def _seconds(ns: int) -> float:
+    return round(ns / _NS, 3)
+
+
+def _were(names: Sequence[str]) -> str:
+    return "was" if len(names) == 1 else "were"
+
+
+def _of(names: Sequence[str], n: int) -> str:
+    return f"{len(names)} of {counted(n, 'clip')} {_were(names)}"
+
+
+def _holds_window(grid: TimeGrid, played: Played, frames: int, hop: int) -> bool:
+    """Whether a clip is long enough, where it lies on the model's time grid, for a window to end in it."""
+    last = played.start_ns + round((len(played.clip) - 1) * _NS / played.clip.fps)
+    earliest = grid.at_or_after(played.start_ns) + frames - 1
+    first_end = -(-earliest // hop) * hop  # windows end on multiples of the hop
+    return grid.stamp(first_end) <= last
+
+
+class ClipLinesSink:
+    """Prints a line when an event opens or closes: the clip, the seconds within it, and what happened.
+
+    Arguments:
+        console: to print on.
+        timeline: of the clips that are played.
+    """
+
+    def __init__(self, console: Console, timeline: Timeline) -> None:
+        self._console = console
+        self._timeline = timeline
+
+    def emit(self, messages: Sequence[Message]) -> None:
+        """Prints the events among the messages."""
+        for m in messages:
+            if isinstance(m, EventMessage) and m.type != "update":
+                self._console.print(event_line(self._timeline.in_clip(m)), soft_wrap=True)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+
+class ClipJsonSink:
+    """Writes messages as they are told live, one JSON object a line, each with one more key, `clip`.
+
+    Arguments:
+        stream: a binary stream such as `sys.stdout.buffer`.
+        timeline: of the clips that are played.
+    """
+
+    def __init__(self, stream: BinaryIO, timeline: Timeline) -> None:
+        self._stream = stream
+        self._timeline = timeline
+
+    def emit(self, messages: Sequence[Message]) -> None:
+        """Writes and flushes the scores and events among the messages."""
+        for m in messages:
+            if isinstance(m, EventMessage | ScoreMessage):
+                place = msgspec.json.encode(self._timeline.place(m))
+                # The message itself stays the same to the byte; only its closing brace moves.
+                self._stream.write(encode_json(m)[:-1] + b',"clip":' + place + b"}\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        """Nothing is held."""
