@@ -21,6 +21,7 @@ from dyadwatch.tools.model_files import check_out, write_model, write_report
 from dyadwatch.tools.progress import shown
 
 _Flag = Parameter(negative=())
+_MOST_REASONS = 5  # lines of the final table
 
 
 def train(
@@ -132,7 +133,10 @@ def show(report: Mapping[str, Any], out: Path, page: Path, console: Console) -> 
     calibration = report["calibration"]
     evidence = calibration["evidence"]
     rows = [("clips used / skipped", f"{report['clips']} / {report['skipped_clips']}")]
-    rows += [("  skipped", f"{len(n)} {reason}, such as {n[0]}") for reason, n in report["skipped"].items()]
+    lost = [f"{len(names)} {reason}, such as {names[0]}" for reason, names in report["skipped"].items()]
+    rows += [("  skipped", text) for text in lost[:_MOST_REASONS]]
+    if lost[_MOST_REASONS:]:
+        rows.append(("  skipped", f"for {len(lost) - _MOST_REASONS} more reasons, see the report"))
     rows.append(("pair time, windows", f"{report['hours'] * 60:.1f} min, {report['windows']}"))
     for part, value in report["broken_pairs_mean"].items():
         said = "not trained" if value is None else f"AUROC {value:.3f} on broken pairs held back"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +22,17 @@ _MOST_BYTES = 500_000_000
 
 @dataclass(frozen=True)
 class Skipped:
-    """A clip that cannot be used, and why in a few words."""
+    """What cannot be used, and why in a few words.
+
+    Arguments:
+        clip: as far as it was read.
+        whole: False where it is only a person of a clip that is used without him.
+    """
 
     name: str
     reason: str
+    clip: Clip | None = field(default=None, repr=False, compare=False)
+    whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -39,6 +46,11 @@ class Dataset(ClipSet):
 
     kind: str = ""
     skipped: tuple[Skipped, ...] = ()
+
+    def where(self, keep: Callable[[Clip], bool]) -> Dataset:
+        """The clips for which `keep` is true, and what was skipped of them or may have been one of them."""
+        skipped = tuple(s for s in self.skipped if s.clip is None or keep(s.clip))
+        return replace(self, clips=tuple(c for c in self.clips if keep(c)), skipped=skipped)
 
 
 def fault(clip: Clip) -> str:
@@ -78,7 +90,7 @@ def gather(
             continue
         reason = fault(clip)
         if reason:
-            skipped.append(Skipped(name, reason))
+            skipped.append(Skipped(name, reason, clip))
         else:
             clips.append(clip)
     if not clips:

@@ -33,8 +33,8 @@ class Found:
         if reason := fault(clip):
             raise ClipError(f"{where}: {reason}")
         self.clips.append((kind, clip))
-        self.skipped += [Skipped(f"{clip_id}: {name}", "a third person; the two seen longest are kept")
-                         for name in left_out]  # fmt: skip
+        why = "a third person; the two seen longest are kept"
+        self.skipped += [Skipped(f"{clip_id}: {name}", why, clip, whole=False) for name in left_out]
 
     def datasets(self, name: str) -> list[Dataset]:
         """One data set for every layout."""

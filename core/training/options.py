@@ -12,6 +12,7 @@ from dyadwatch.core.iadnet.config import Position
 Recipe = Literal["default", "paper"]
 # Parts of the default recipe that an ablation can leave out; the nearest neighbour is always there.
 PARTS = ("encoder", "critic", "flow", "whitened")
+FEWEST_FRAMES = 8  # of a window
 _MOST_FRAMES = 240
 
 
@@ -82,10 +83,11 @@ class TrainOptions:
         for key in ("hop", "steps", "batch", "epochs", "width", "units", "support"):
             _expect(getattr(self, key) >= 1, key, getattr(self, key), "at least 1")
         _expect(
-            8 <= self.frames <= _MOST_FRAMES,
+            FEWEST_FRAMES <= self.frames <= _MOST_FRAMES,
             "window_s",
             self.window_s,
-            f"8 to {_MOST_FRAMES} frames, {8 / self.fps:.2f} to {_MOST_FRAMES / self.fps:.0f} s at {self.fps:g} fps",
+            f"{FEWEST_FRAMES} to {_MOST_FRAMES} frames, {FEWEST_FRAMES / self.fps:.2f} to "
+            f"{_MOST_FRAMES / self.fps:.0f} s at {self.fps:g} fps",
         )
         _expect(self.position in get_args(Position), "position", self.position, " or ".join(get_args(Position)))
         _expect(self.recipe in get_args(Recipe), "recipe", self.recipe, " or ".join(get_args(Recipe)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -9,13 +10,18 @@ from dyadwatch.core.clips import ClipSet
 from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.layouts import LAYOUTS
 from dyadwatch.core.mapping import JointMap
+from dyadwatch.core.readers.dataset import Dataset
 from dyadwatch.core.recordings import PIECE_S, Recording, Windows, cut, from_second, pieces, usable_runs
+from dyadwatch.core.resample import resample
 from dyadwatch.core.skeleton import Layout
-from dyadwatch.core.training.options import TrainOptions
+from dyadwatch.core.training.options import FEWEST_FRAMES, TrainOptions
 
 __all__ = ["FEWEST_UNITS", "Prepared", "Recording", "Windows", "cut", "prepare"]
 
 FEWEST_UNITS = 5
+_HIDDEN, _SHORTER = "that never show ", "shorter than a window"  # how reasons of `usable_runs` begin
+_WINDOW_FLAG = "--window-s"
+_MOST_REASONS = 5
 _FEWEST_SESSIONS = 10  # with fewer, holding back a whole session leaves too little
 
 
@@ -56,15 +62,21 @@ def prepare(clip_sets: Sequence[ClipSet], options: TrainOptions) -> Prepared:
     layout = _model_layout(clip_sets, options)
     recordings: list[Recording] = []
     skipped: dict[str, list[str]] = {}
+    too_short: list[int] = []  # frames of the model's grid
     sessions: list[str] = []
     unit = 0
     for clips in clip_sets:
+        for lost in clips.skipped if isinstance(clips, Dataset) else ():
+            if lost.whole:
+                skipped.setdefault(f"that cannot be used: {lost.reason}", []).append(lost.name)
         joint_map = JointMap.between(clips.layout, layout)
         for i, clip in enumerate(clips):
             name = clip.clip_id or f"{clips.name or 'clips'}[{i}]"
             runs, reason = usable_runs(clip, joint_map, options.fps, options.frames)
             if not runs:
                 skipped.setdefault(reason, []).append(name)
+                if reason.startswith(_SHORTER):
+                    too_short.append(len(resample(clip.joints, clip.fps, options.fps)))
                 continue
             for run in runs:
                 parts = pieces(run, options.fps, options.frames)
@@ -74,8 +86,9 @@ def prepare(clip_sets: Sequence[ClipSet], options: TrainOptions) -> Prepared:
                     unit += len(parts) > 1
             sessions += [clip.session] * (len(recordings) - len(sessions))
             unit = recordings[-1].unit + 1
+    skipped = {reason + _which_window(reason, too_short, options.fps): lost for reason, lost in skipped.items()}
     if unit < FEWEST_UNITS:
-        raise TrainingError(_too_few(unit, skipped, options))
+        raise TrainingError(_too_few(unit, skipped, options, layout))
     names = sorted(set(sessions))
     if "" not in names and len(names) >= _FEWEST_SESSIONS:
         number = {s: i for i, s in enumerate(names)}
@@ -94,11 +107,42 @@ def _model_layout(clip_sets: Sequence[ClipSet], options: TrainOptions) -> Layout
     return LAYOUTS[options.layout]
 
 
-def _too_few(units: int, skipped: dict[str, list[str]], options: TrainOptions) -> str:
-    lost = "; ".join(f"{len(names)} {reason}, such as {names[0]}" for reason, names in skipped.items())
+def _which_window(reason: str, too_short: Sequence[int], fps: float) -> str:
+    """The window that clips of so many frames would be long enough for; empty for other reasons, and if none is."""
+    long_enough = [frames for frames in too_short if frames >= FEWEST_FRAMES]
+    if not reason.startswith(_SHORTER) or not long_enough:
+        return ""
+    seconds = math.floor(100 * min(long_enough) / fps) / 100
+    which = "them" if len(long_enough) == len(too_short) else f"{len(long_enough)} of them"
+    return f" ({_WINDOW_FLAG} {seconds:g} would use {which})"
+
+
+def _too_few(units: int, skipped: dict[str, list[str]], options: TrainOptions, layout: Layout) -> str:
+    reasons = [f"{len(names)} {reason}, such as {names[0]}" for reason, names in skipped.items()]
+    lost = "; ".join(reasons[:_MOST_REASONS]) + ("; and more" if reasons[_MOST_REASONS:] else "")
     return (
         f"{units} usable clips; expected at least {FEWEST_UNITS} clips of {options.window_s:g} s or longer, or "
         f"{FEWEST_UNITS * PIECE_S:.0f} s of one recording"
         + (f" (skipped: {lost})" if lost else "")
-        + "; record more normal behaviour, or shorten the window"
+        + f"; {', or '.join(_advice(units, skipped, layout))}"
     )
+
+
+def _advice(units: int, skipped: dict[str, list[str]], layout: Layout) -> list[str]:
+    """What would make enough clips usable: only what can help against what they were skipped for."""
+    hidden = {reason.removeprefix(_HIDDEN): len(n) for reason, n in skipped.items() if reason.startswith(_HIDDEN)}
+    out: list[str] = []
+    if hidden:
+        fitting = [
+            name
+            for name, other in LAYOUTS.items()
+            if set(other.joints) <= set(layout.joints) and not hidden.keys() & set(other.joints)
+        ]
+        joints = " and ".join(hidden)
+        smaller = f"choose a --layout without {joints}, such as {fitting[0]}" if fitting else ""
+        out.append(smaller or f"record with {joints} in view: no smaller --layout does without")
+    if units + sum(hidden.values()) < FEWEST_UNITS:
+        out.append("record more normal behaviour")
+    if any(_WINDOW_FLAG in reason for reason in skipped):
+        out.append("shorten the window")
+    return out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from rich.console import Console
 
 from dyadwatch.core.artefact import file_sha256, read_info
 from dyadwatch.core.calibration import calibration_path, read_calibration
-from dyadwatch.core.clips import Clip, write_clips
+from dyadwatch.core.clips import Clip, read_clips, write_clips
 from dyadwatch.core.errors import ClipError, CollapseError, TrainingError
 from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.training import options, paper
@@ -46,12 +47,17 @@ def clip_folder(tmp_path_factory) -> Path:
 
 
 def test_train_writes_a_model_and_export_writes_it_again(clip_folder, tmp_path, capsys):
+    clips = list(read_clips(clip_folder))
+    nothing = replace(clips[0], joints=clips[0].joints[:0])
+    write_clips(tmp_path / "data", [*clips, *(replace(nothing, clip_id=n, label=n) for n in ("talk", "hug"))])
     out = tmp_path / "talk.onnx"
-    train([clip_folder], out=out, learning=QUICK, threads=1, json=True)
+    train([tmp_path / "data"], out=out, label=("talk",), learning=QUICK, threads=1, json=True)
     captured = capsys.readouterr()
     report = json.loads(captured.out)
     assert re.search(r"^clips  windows 56  done in \d+ s$", captured.err, re.MULTILINE)
-    assert "</html>" in out.with_suffix(".report.html").read_text("utf8")
+    assert "1 of 9 clips was left out." in out.with_suffix(".report.html").read_text("utf8")
+    assert report["skipped"] == {"that cannot be used: 0 frames; expected at least 2": ["talk"]}
+    assert report["skipped_clips"] == 1
     info = read_info(out)
     assert (info.name, info.layout, info.frames, info.fps) == ("talk", "upper11", 12, 15.0)
     assert info.training["clips"] == report["clips"] == 8

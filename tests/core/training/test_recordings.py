@@ -8,6 +8,7 @@ import pytest
 from dyadwatch.core.clips import Clip, ClipSet
 from dyadwatch.core.errors import LayoutError, TrainingError
 from dyadwatch.core.layouts import KINECT25, UPPER11
+from dyadwatch.core.readers.dataset import Dataset, Skipped
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.core.training.options import TrainOptions
 from dyadwatch.core.training.recordings import cut, prepare
@@ -30,8 +31,8 @@ def good(count: int = 5) -> list[Clip]:
     return [still(clip_id=f"good{i}", label="talk") for i in range(count)]
 
 
-def spoilt(change) -> Clip:
-    clip = still(clip_id="bad")
+def spoilt(change, layout: Layout = UPPER11) -> Clip:
+    clip = still(clip_id="bad", layout=layout)
     joints = clip.joints.copy()
     change(joints)
     return replace(clip, joints=joints)
@@ -43,6 +44,10 @@ def lose_person(joints):
 
 def lose_joint(joints):
     joints[:, 0, UPPER11.index["left_wrist"]] = NAN
+
+
+def lose_knee(joints):
+    joints[:, 0, KINECT25.index["left_knee"]] = NAN
 
 
 def blink(joints):
@@ -59,7 +64,8 @@ def millimetres(joints):
     ("bad", "reason"),
     [
         (still(0, clip_id="bad"), "of zero length"),
-        (still(9, clip_id="bad"), "shorter than a window of 1 s"),
+        (still(9, clip_id="bad"), "shorter than a window of 1 s (--window-s 0.6 would use them)"),
+        (still(7, clip_id="bad"), "shorter than a window of 1 s"),
         (spoilt(lose_person), "without person 1"),
         (spoilt(lose_joint), "that never show left_wrist"),
         (spoilt(blink), "without 1 s in which all joints are seen"),
@@ -77,13 +83,46 @@ def test_infinities_count_as_unseen():
     assert prepare([some(*good(), bad)], OPTIONS).skipped == {"without person 1": ["bad"]}
 
 
-def test_too_few_says_how_many_and_what_to_do():
+@pytest.mark.parametrize(
+    ("lost", "layout", "text"),
+    [
+        (
+            [still(4, clip_id="bad")],
+            None,
+            "(skipped: 1 shorter than a window of 1 s, such as bad); record more normal behaviour",
+        ),
+        (
+            [still(4, clip_id="bad"), still(9), still(12)],
+            None,
+            "(skipped: 3 shorter than a window of 1 s (--window-s 0.6 would use 2 of them), such as bad); record more "
+            "normal behaviour, or shorten the window",
+        ),
+        (
+            [spoilt(lose_joint)] * 2,
+            None,
+            "(skipped: 2 that never show left_wrist, such as bad); record with left_wrist in view: no smaller --layout "
+            "does without",
+        ),
+        (
+            [spoilt(lose_knee, KINECT25)] * 2,
+            "kinect25",
+            "(skipped: 2 that never show left_knee, such as bad); choose a --layout without left_knee, such as upper11",
+        ),
+    ],
+)
+def test_too_few_says_how_many_and_what_helps(lost, layout, text):
+    enough = [still(clip_id=f"good{i}", layout=lost[0].layout) for i in range(3)]
     with pytest.raises(TrainingError) as caught:
-        prepare([some(*good(3), still(4, clip_id="bad"))], OPTIONS)
+        prepare([some(*enough, *lost)], replace(OPTIONS, layout=layout))
     assert str(caught.value) == (
-        "3 usable clips; expected at least 5 clips of 1 s or longer, or 100 s of one recording (skipped: 1 shorter "
-        "than a window of 1 s, such as bad); record more normal behaviour, or shorten the window"
+        f"3 usable clips; expected at least 5 clips of 1 s or longer, or 100 s of one recording {text}"
     )
+
+
+def test_what_a_reader_skipped_is_counted_too():
+    lost = (Skipped("empty", "0 frames; expected at least 2"), Skipped("a: eve", "a third person", whole=False))
+    data = Dataset(tuple(good()), UPPER11, "made", "shared", lost)
+    assert prepare([data], OPTIONS).skipped == {"that cannot be used: 0 frames; expected at least 2": ["empty"]}
 
 
 def test_no_clips_at_all():
