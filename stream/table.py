@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import sys
 import time
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -157,7 +158,13 @@ class TableSink:
 
     def __init__(self, console: Console, raise_at: float, title: str = "dyadwatch") -> None:
         self.board = Board(raise_at, title)
-        self._live = Live(console=console, refresh_per_second=8, get_renderable=self.board.render)
+        # What goes to a file is not for the terminal; what would go there is put above the table, which else hides it.
+        self._live = Live(
+            console=console,
+            refresh_per_second=8,
+            get_renderable=self.board.render,
+            redirect_stderr=sys.stderr.isatty(),
+        )
         self._live.start()
 
     def emit(self, messages: Sequence[Message]) -> None:

@@ -39,9 +39,20 @@ for _verb, _help in _VERBS.items():
     app.command(f"dyadwatch.tools.{_module}:{_attribute}", name=_verb, help=_help)
 
 
+class StderrHandler(logging.Handler):
+    """Writes to standard error as it is at that moment: a live table puts its own there, above which lines stay."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Writes one line."""
+        try:
+            sys.stderr.write(f"{self.format(record)}\n")
+        except (OSError, ValueError):  # full, or closed
+            self.handleError(record)
+
+
 def main() -> None:
     """Runs the command line; an expected error is one sentence on standard error and exit code 2."""
-    logging.basicConfig(format="%(levelname)s %(message)s", stream=sys.stderr)
+    logging.basicConfig(format="%(levelname)s %(message)s", handlers=[StderrHandler()])
     logging.getLogger("dyadwatch").setLevel(logging.INFO)
     try:
         app(sys.argv[1:])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import logging
+import sys
 from pathlib import Path
 
 import msgspec
@@ -11,6 +13,7 @@ from rich.console import Console
 
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage
 from dyadwatch.stream.table import Board, EventLinesSink, PictureSink, TableSink, clock_time, event_line
+from dyadwatch.tools.main import StderrHandler
 
 S = 1_000_000_000
 EVENT = EventMessage(
@@ -199,3 +202,27 @@ def test_the_table_that_is_left_on_the_screen_shows_no_scores() -> None:
     sink.close()
     assert "3.20" not in shown(sink.board)
     assert "blind: one person in view" in shown(sink.board)
+
+
+class Terminal(io.StringIO):
+    """What standard error is in a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize("stderr", [Terminal(), io.StringIO()], ids=["terminal", "file"])
+def test_warnings_stay_above_the_table_or_in_their_file(stderr: io.StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", stderr)
+    drawn = io.StringIO()
+    log, handler = logging.getLogger("dyadwatch.test_table"), StderrHandler()
+    log.addHandler(handler)
+    try:
+        sink = TableSink(Console(file=drawn, force_terminal=True, width=100), raise_at=2.5)
+        log.warning("bad_key: header: expected int")
+        sink.close()
+    finally:
+        log.removeHandler(handler)
+    told, other = (drawn, stderr) if stderr.isatty() else (stderr, drawn)
+    assert "bad_key: header: expected int" in told.getvalue()
+    assert "bad_key" not in other.getvalue()
