@@ -66,6 +66,7 @@ def replay(
     """
     factor = _speed(speed)
     playback = Playback(paths, from_, to)
+    playback.expect_sources([] if source is None else [source])
     if as_ is not None:
         check_source(as_)
         if source is None:

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import msgspec
 
 from dyadwatch.core.errors import RecordingError
-from dyadwatch.stream.recordings.channels import ENDED, OTHERS, POSE, Ended, Schema, decode_ended, decode_parts
+from dyadwatch.stream.recordings.channels import ENDED, POSE, Ended, Schema
 from dyadwatch.stream.recordings.file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.queue import Received
-from dyadwatch.stream.recordings.reader import Recording
+from dyadwatch.stream.recordings.reader import Recording, source_of
 from dyadwatch.stream.recordings.records import RawMessage
 
 _FLUSH = 2000  # messages
@@ -43,12 +43,14 @@ def copy(playback: Playback, out: Path, sources: Sequence[str] = ()) -> int:
         Messages written.
 
     Raises:
+        ConfigError: one of the sources is not in the recordings.
         RecordingError: the file is there already or cannot be made, two runs that overlap hold the same source, or
             nothing is left.
     """
     runs = [list(group) for _, group in groupby(playback.recordings, key=lambda r: r.about.run)]
     if not runs:
         raise RecordingError("no recordings given")
+    playback.expect_sources(sources, said=True)
     first = runs[0][0].about
     if len(runs) > 1:
         _check_apart(runs, playback, frozenset(sources))
@@ -96,7 +98,7 @@ def _run(run: list[Recording], playback: Playback, sources: frozenset[str], *, a
     for recording in run:
         for raw in recording.messages(playback.start, playback.end):
             topic = "" if raw.channel is None else raw.channel.topic
-            name = _source(topic, raw.data)
+            name = source_of(topic, raw.data)
             if not topic or (sources and name not in sources):
                 continue
             if name and topic == ENDED:
@@ -108,18 +110,6 @@ def _run(run: list[Recording], playback: Playback, sources: frozenset[str], *, a
     if not alone:
         for source in open_sources:
             yield _Piece(now, Ended(source=source, reason="end_of_stream"), None)
-
-
-def _source(topic: str, data: bytes) -> str:
-    """The source a message is about; empty where that cannot be read, as who plays the copy cannot read it either."""
-    try:
-        if topic == ENDED:
-            return decode_ended(data).source
-        if topic == OTHERS:
-            return decode_parts(data)[0][len(POSE) :].decode()
-    except (msgspec.MsgspecError, UnicodeDecodeError, IndexError):
-        return ""
-    return topic.partition(".")[2]
 
 
 def _check_apart(runs: Sequence[Sequence[Recording]], playback: Playback, sources: frozenset[str]) -> None:

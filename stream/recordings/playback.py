@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 from dyadwatch.core.errors import ConfigError, RecordingError
+from dyadwatch.stream.recordings.channels import POSE
 from dyadwatch.stream.recordings.folder import SUFFIX
 from dyadwatch.stream.recordings.queue import Received, Said
-from dyadwatch.stream.recordings.reader import Entry, Recording
+from dyadwatch.stream.recordings.reader import Entry, Recording, source_of
 from dyadwatch.stream.recordings.records import is_mcap
 
 _NS = 1_000_000_000
@@ -105,6 +106,36 @@ class Playback:
     def said(self) -> Iterator[Said]:
         """What the detector said, and where it gave up a source."""
         return (e for e in self if isinstance(e, Said))
+
+    def expect_sources(self, wanted: Iterable[str], *, said: bool = False) -> None:
+        """Checks names against the whole recording, whatever part of it is played.
+
+        Arguments:
+            wanted: names of sources.
+            said: names that only the detector spoke of, such as those of groups, are known too.
+
+        Raises:
+            ConfigError: a name is not recorded; it tells those that are.
+        """
+        missing, there = dict.fromkeys(wanted), set[str]()
+        if not missing:
+            return
+        for name in self._names(said=said):
+            there.add(name)
+            missing.pop(name, None)
+            if not missing:
+                return
+        names = ", ".join(sorted(there)) or "nobody"
+        raise ConfigError(f"--source is {next(iter(missing))!r}; expected one that is recorded: {names:.300}")
+
+    def _names(self, *, said: bool) -> Iterator[str]:
+        """The source of every message that was received, or, if that is wanted, scored."""
+        for raw in (raw for r in self.recordings for raw in r.messages()):
+            topic = "" if raw.channel is None else raw.channel.topic
+            if topic.startswith((POSE, "score.", "event.") if said else POSE):
+                name = source_of(topic, raw.data)
+                if name:
+                    yield name
 
     def _folder(self, folder: Path) -> list[Recording]:
         found = []

@@ -138,6 +138,18 @@ class Recording:
             self.notes.append(note)
 
 
+def source_of(topic: str, data: bytes) -> str:
+    """The source a message is about; empty where that cannot be read, as who plays the copy cannot read it either."""
+    try:
+        if topic == ENDED:
+            return decode_ended(data).source
+        if topic == OTHERS:
+            return decode_parts(data)[0][len(POSE) :].decode()
+    except (msgspec.MsgspecError, UnicodeDecodeError, IndexError):
+        return ""
+    return topic.partition(".")[2]
+
+
 def _entry(raw: RawMessage) -> Entry | None:
     topic = "" if raw.channel is None else raw.channel.topic
     if topic == REFUSED:

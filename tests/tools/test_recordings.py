@@ -255,6 +255,11 @@ def test_a_folder_that_cannot_be_made(recording: Path, format: Literal["clips", 
             ("replay", "{good}", "--as", "two words"),
             "source is 'two words'; expected 1-64 characters of A-Z a-z 0-9 _ -",
         ),
+        (("replay", "{good}", "--source", "nobody"), "--source is 'nobody'; expected one that is recorded: hall"),
+        (
+            ("recordings", "cut", "{good}", "--out", "x", "--source", "hall", "--source", "nobody"),
+            "--source is 'nobody'; expected one that is recorded: hall",
+        ),
         (
             ("recordings", "merge", "{good}", "--out", "{no}/x"),
             "no.mcap/x: cannot be made (Not a directory); expected the",
