@@ -39,6 +39,7 @@ class PeopleOptions(msgspec.Struct, frozen=True, kw_only=True):
         error: largest error of the fit, in sizes of the person; a heap of joints that is no body fits badly.
         height_px: least height in the image.
         shiver_m: largest median change of the body's shape from frame to frame, metres; ghosts change shape at once.
+        floats_m: whose lowest joint is higher above the floor is a thing up there, where the camera's place is known.
         speed_m_s: nobody gets further while they are lost from sight.
         unlike: colours that differ by more are other clothes; with them goes the id.
         roam, rise: of the filter of where people are, see `RootFilter`; without a place of the camera, which is then
@@ -52,6 +53,7 @@ class PeopleOptions(msgspec.Struct, frozen=True, kw_only=True):
     error: float = 0.12
     height_px: float = 40.0
     shiver_m: float = 0.10
+    floats_m: float = 2.0
     speed_m_s: float = 3.0
     unlike: float = 0.16
     roam: float = 1.0
@@ -98,7 +100,7 @@ class _Track:
         self._root = RootFilter(
             placed.root, placed.jitter, placed.across, placed.ray, stamp, roam=options.roam, rise=rise
         )
-        self._recent: deque[tuple[float, float, float, float]] = deque(maxlen=15)
+        self._recent: deque[tuple[float, float, float, float, float]] = deque(maxlen=15)
         self._note(0.0)
 
     def take(self, sight: _Sight, stamp: int) -> None:
@@ -137,11 +139,11 @@ class _Track:
 
     def lies(self) -> bool:
         """Whether their trunk was mostly far from upright of late."""
-        return float(np.median([upright for *_, upright in self._recent])) < _LIES
+        return float(np.median([upright for *_, upright, _ in self._recent])) < _LIES
 
-    def doubt(self, options: PeopleOptions) -> str | None:
-        """Why this is perhaps no person; None where nothing speaks against it."""
-        visibility, error, shiver, _ = np.median(np.array(self._recent), axis=0)
+    def doubt(self, options: PeopleOptions, floor: bool) -> str | None:
+        """Why this is perhaps no person; None where nothing speaks against it. `floor`: whether it is known."""
+        visibility, error, shiver, _, lowest = np.median(np.array(self._recent), axis=0)
         shiver = max(shiver, self._recent[-1][2] / 2)  # at once where it is as wild as that
         if visibility < options.visibility:
             return "hardly_visible"
@@ -149,10 +151,14 @@ class _Track:
             return "no_body"
         if shiver > options.shiver_m:
             return "shape_changes"
+        if floor and lowest > options.floats_m:
+            return "floats"
         return "too_small" if self.placed.height_px < options.height_px else None
 
     def _note(self, shiver: float) -> None:
-        self._recent.append((float(self.seen.visibility.mean()), self.placed.error, shiver, self.placed.upright))
+        placed = self.placed
+        visibility, lowest = float(self.seen.visibility.mean()), float(placed.joints[:, 1].min())
+        self._recent.append((visibility, placed.error, shiver, placed.upright, lowest))
 
 
 class People:
@@ -211,7 +217,7 @@ class People:
         if track.id is None and age < self._options.lying_age_s and track.lies():
             self.counts["lies_and_is_new"] += 1
             return False
-        doubt = track.doubt(self._options)
+        doubt = track.doubt(self._options, self._camera.placed)
         if doubt is not None:
             self.counts[doubt] += 1
             return False

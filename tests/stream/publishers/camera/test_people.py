@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from dyadwatch.core.layouts import MEDIAPIPE33
@@ -107,6 +108,20 @@ def test_a_ghost_that_is_hardly_visible_is_not_published(
     for k in range(40):
         assert people.update([seen._replace(visibility=np.full(33, 0.3))], k * _DT) == []
     assert people.counts["hardly_visible"] > 20
+
+
+def test_what_hangs_above_the_floor_is_not_published(
+    high_camera: CameraFile, body: NDArray[np.float64], sight: See
+) -> None:
+    assert high_camera.extrinsics is not None
+    place = structs.replace(high_camera.extrinsics, position=(0.0, 7.0, 0.0))
+    file = structs.replace(high_camera, extrinsics=place)
+    people = _people(file)
+    for k in range(40):
+        assert people.update([sight(file, np.add(body, (0.0, 3.5, -9.0)))], k * _DT) == []
+    assert people.counts["floats"] > 20
+    people = _people(file)
+    assert any(people.update([sight(file, np.add(body, (0.0, 0.5, -9.0)))], k * _DT) for k in range(40)), "on a ladder"
 
 
 def test_who_lies_from_the_start_is_watched_for_longer_and_who_falls_is_not(
