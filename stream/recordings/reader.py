@@ -62,13 +62,8 @@ class Recording:
             raise RecordingError(f"{path} cannot be read ({e.strerror}); expected a recording (.mcap)") from None
         self.about = _about(path, self._frames)
         self.notes: list[str] = []
-        frames = self._frames
-        if not frames.ended:
-            rest = frames.size - frames.whole
-            last = f"after {wall_clock(frames.chunks[-1].end)}" if frames.chunks else "in it"
-            self.notes.append(
-                f"{path}: was cut short; {rest} bytes at its end hold nothing whole, what came {last} is missing"
-            )
+        if not self._frames.ended:
+            self.notes.append(f"{path}: {_open_end(self._frames)}")
 
     @property
     def order(self) -> tuple[int, int, int]:
@@ -136,6 +131,16 @@ class Recording:
         note = f"{self.path}: {text}"
         if note not in self.notes and len(self.notes) < 100:
             self.notes.append(note)
+
+
+def _open_end(frames: Frames) -> str:
+    """How a file ends that was not closed. Where the last record is whole it was killed, and not torn."""
+    last = wall_clock(frames.chunks[-1].end) if frames.chunks else None
+    rest = frames.size - frames.whole
+    if not rest:
+        return f"was not closed; {f'everything up to {last} is whole' if last else 'nothing was recorded in it'}"
+    missing = f"after {last}" if last else "in it"
+    return f"was cut short; {rest} bytes at its end hold nothing whole, what came {missing} is missing"
 
 
 def source_of(topic: str, data: bytes) -> str:

@@ -105,8 +105,14 @@ def test_a_file_never_closed_is_read_up_to_its_last_whole_chunk(tmp_path: Path, 
     received = [e for e in recording.entries() if isinstance(e, Received)]
     assert [e.parts for e in received] == [encode_pose(f) for f in frames[:50]]
     assert not recording.whole
-    assert recording.notes == [
-        f"{path}: was cut short; 0 bytes at its end hold nothing whole, "
+    assert recording.notes == [f"{path}: was not closed; everything up to 2026-09-21 14:13:21.633Z is whole"]
+    assert Recording(write(tmp_path / "b.mcap", frames[:5], close=False)).notes == [
+        f"{tmp_path / 'b.mcap'}: was not closed; nothing was recorded in it"
+    ]
+    with path.open("ab") as stream:
+        stream.write(b"\x06\xff")
+    assert Recording(path).notes == [
+        f"{path}: was cut short; 2 bytes at its end hold nothing whole, "
         "what came after 2026-09-21 14:13:21.633Z is missing"
     ]
 
