@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 from PIL import Image
 
 from dyadwatch.core.clips import Clip, write_clips
@@ -284,6 +285,26 @@ def test_of_a_long_recording_a_part_with_people_is_shown(tmp_path: Path) -> None
     assert scene.seconds == pytest.approx(SECONDS, abs=0.1)
     assert notes[0] == "997 s are recorded; shown is what came in the 21 s from 0 s on, choose with --from and --to"
     assert notes[1].startswith("by the stamps of its frames 4 s are shown")
+
+
+def test_of_a_long_recording_the_part_is_that_of_the_source(tmp_path: Path) -> None:
+    file = RecordingFile(tmp_path / "day.mcap", About(run="5"))
+    for i, (source, later) in enumerate([("hall", 0), ("yard", 500)]):
+        for k, f in enumerate(frames(source), i * len(frames())):
+            file.parts(f"pose.{source}", encode_pose(f), f.stamp + later * S, f.stamp, k)
+        for m in said(source, (1, 2)):  # the peak of the hall is the higher one
+            if isinstance(m, ScoreMessage):
+                file.message(structs.replace(m, score=m.score - i), m.end + later * S)
+    file.close()
+    paths = [tmp_path / "day.mcap"]
+    assert recorded_scene(paths, 25.0, Config())[0].title == "hall"
+    scene, notes = recorded_scene(paths, 25.0, Config(), source="yard")
+    assert (scene.title, scene.missing) == ("yard", None)
+    assert "s from 487 s on" in notes[0]
+    with pytest.raises(ConfigError, match=r"^--source is 'lab'; expected one that is recorded: hall, yard$"):
+        recorded_scene(paths, 25.0, Config(), source="lab")
+    with pytest.raises(ConfigError, match=r"^--source is 'yard', of which nothing came in that time; choose other"):
+        recorded_scene(paths, 25.0, Config(), source="yard", start="0", end="20")
 
 
 def test_a_group_is_seen_as_it_was_merged(tmp_path: Path) -> None:

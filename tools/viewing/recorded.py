@@ -104,15 +104,17 @@ def recorded_scene(
 
     Raises:
         RecordingError: a file is unusable.
-        ConfigError: there is no such source, nobody is seen, or an option cannot be.
+        ConfigError: there is no such source, nothing of it came in that time, nobody is seen, or an option cannot be.
     """
     playback = Playback(paths, start, end)
     abouts = [r.about for r in playback.recordings if r.about.config]
     about = abouts[0] if abouts else About(run="")
     config = as_recorded(config, about, options, model_path)
+    if source is not None and source not in config.merge.groups:
+        playback.expect_sources([source], said=True)
     notes: list[str] = []
     if start is None and end is None and playback.seconds > _LONG_S:
-        whole, peak = playback.seconds, (_peak(playback) - playback.first) / _NS
+        whole, peak = playback.seconds, (_peak(playback, config, source) - playback.first) / _NS
         first = max(peak - _AROUND_S, 0)
         playback = Playback(paths, str(first), str(peak + _AROUND_S))
         notes.append(
@@ -147,14 +149,20 @@ def _levels(thresholds: Thresholds | None) -> tuple[float, float] | None:
     return None if thresholds is None else (thresholds.raise_at, thresholds.clear_at)
 
 
-def _peak(playback: Playback) -> int:
-    """When the highest score was told, unix ns; where there is none, the middle of what was received."""
+def _peak(playback: Playback, config: Config, source: str | None) -> int:
+    """When the highest score was told, unix ns; where there is none, the middle of what was received.
+
+    Arguments:
+        source: of this source or group alone.
+    """
+    members = None if source is None else config.merge.groups.get(source, [source])
     best: tuple[float, int] | None = None
     times = array("q")
     for e in playback:
         if isinstance(e, Received) and e.source is not None:
-            times.append(e.log_time)
-        elif isinstance(e, Said) and isinstance(e.what, ScoreMessage):
+            if members is None or e.source in members:
+                times.append(e.log_time)
+        elif isinstance(e, Said) and isinstance(e.what, ScoreMessage) and source in (None, e.what.source):
             best = max(best or (e.what.score, e.log_time), (e.what.score, e.log_time))
     if best is not None:
         return best[1]
@@ -166,8 +174,9 @@ def _source(playback: Playback, config: Config, told: Sequence[Message], wanted:
     groups = [name for name, sources in config.merge.groups.items() if frames.keys() & set(sources)]
     if wanted is not None:
         if wanted not in frames and wanted not in groups:
-            there = ", ".join([*groups, *sorted(frames)]) or "nobody"
-            raise ConfigError(f"--source is {wanted!r}; expected one that is recorded: {there:.300}")
+            raise ConfigError(
+                f"--source is {wanted!r}, of which nothing came in that time; choose other --from and --to"
+            )
         return wanted
     best = max((m for m in told if isinstance(m, ScoreMessage)), key=lambda m: m.score, default=None)
     if best is not None:
