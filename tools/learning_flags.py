@@ -33,7 +33,9 @@ class LearningFlags:
         _help("default, or paper: end to end by likelihood as published, which stops when it collapses."),
     ] = "default"
     steps: Annotated[int, _help("Optimiser steps of the encoder; the recipe paper has epochs instead.")] = 2000
-    epochs: Annotated[int, _help("Passes over the clips of the recipe paper; no other has any.")] = 50
+    epochs: Annotated[
+        int | None, _help("Passes over the clips of the recipe paper, 50 if not given; no other has any.")
+    ] = None
     seed: Annotated[int, _help("The same seed on the same machine gives the same model.")] = 0
     minutes: Annotated[float | None, _help("The encoder stops learning after this many minutes.")] = None
     mirror: Annotated[bool, _help("Also learn from left-right mirrored people.")] = False
@@ -56,6 +58,8 @@ class LearningFlags:
         from dyadwatch.core.training.options import TrainOptions
 
         told = asdict(self)
+        if self.epochs is None:
+            del told["epochs"]
         return TrainOptions(max_minutes=told.pop("minutes"), **told)
 
 

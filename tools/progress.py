@@ -58,6 +58,8 @@ class _Bars:
 class Lines:
     """A line when a stage ends, and one every ten seconds while it lasts, with the time left of that stage.
 
+    A stage of a single step, which has nothing to tell while it lasts, has a line when it begins.
+
     Arguments:
         tell: called with each line.
         now: seconds that pass.
@@ -75,6 +77,9 @@ class Lines:
             # A stage that first speaks after some steps began when the one before it ended.
             self._stage = step.stage
             self._began = self._said = self._said if step.done else now
+            if step.total == 1 and not step.done:
+                self._tell(f"{step.stage} …")
+                return
         ended = step.done >= step.total
         if not ended and now - self._said < _EVERY_S:
             return

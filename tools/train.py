@@ -71,12 +71,13 @@ def train(
         Print the report as JSON on standard output.
     """
     began = time.monotonic()
-    _check(out, paths, simulated)
+    _check(out, paths, simulated, learning)
     clip_sets = select_sets(paths or [], label, split, flags)  # before the seconds that torch takes to load
     tell_events(paths or [])
     try:
         import torch
 
+        from dyadwatch.core.training.options import Progress
         from dyadwatch.core.training.recipe import train as learn
         from dyadwatch.core.training.state import save_state, state_of
     except ImportError as error:
@@ -85,9 +86,6 @@ def train(
     torch.set_num_threads(threads)
     about: dict[str, Any] = {"name": name or out.stem, "version": version}
     if simulated is not None:
-        from dyadwatch.stream.publishers.simulator.samples import normal_clips
-
-        clip_sets.append(normal_clips(learning.seed, simulated))
         about["simulated_minutes"] = simulated
     console = Console(stderr=True)
     checkpoint = out.with_suffix(".checkpoint.npz")
@@ -95,13 +93,21 @@ def train(
         checkpoint.unlink(missing_ok=True)
     try:
         with shown(console) as listener:
+            if simulated is not None:
+                from dyadwatch.stream.publishers.simulator.samples import normal_clips
+
+                listener(Progress("simulation", 0, 1))
+                clip_sets.append(normal_clips(learning.seed, simulated))
+                listener(Progress("simulation", 1, 1))
             trained = learn(clip_sets, options, listener, checkpoint)
+            trained.summary.update({k: v for k, v in about.items() if k == "simulated_minutes"})
+            listener(Progress("export", 0, 1))
+            write_model(state := state_of(trained), out, about["name"], version)
+            listener(Progress("export", 1, 1))
     except CollapseError as collapse:
         page = _tell(collapse.report | about | {"minutes": _minutes_since(began)}, out, json)
         console.print(f"what was seen is in {page}; no model was written", soft_wrap=True, markup=False)
         raise
-    trained.summary.update({k: v for k, v in about.items() if k == "simulated_minutes"})
-    write_model(state := state_of(trained), out, about["name"], version)
     save_state(out.with_suffix(".state.npz"), state)
     page = _tell(report := trained.report | about | {"minutes": _minutes_since(began)}, out, json)
     if not json:
@@ -112,8 +118,10 @@ def _minutes_since(began: float) -> float:
     return round((time.monotonic() - began) / 60, 3)
 
 
-def _check(out: Path, paths: list[Path] | None, simulated: float | None) -> None:
+def _check(out: Path, paths: list[Path] | None, simulated: float | None, learning: LearningFlags) -> None:
     check_out(out)
+    if learning.epochs is not None and learning.recipe != "paper":
+        raise TrainingError(f"--epochs is {learning.epochs}; only the recipe paper has epochs; the default has --steps")
     if not paths and simulated is None:
         raise TrainingError("nothing to train on: give clip files, or --simulated MINUTES")
     if simulated is not None and not 0 < simulated <= 24 * 60:

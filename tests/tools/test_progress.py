@@ -29,6 +29,7 @@ def test_a_line_every_ten_seconds_with_the_time_left():
         clock[0] = 3.0 + 0.4 * step
         lines(Progress("encoder", step, 100, {"loss": 0.5123}))
     assert told == [
+        "clips …",
         "clips  windows 2638  done in 3 s",
         "encoder 30/100  loss 0.512  about 28 s left",
         "encoder 60/100  loss 0.512  about 16 s left",

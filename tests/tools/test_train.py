@@ -55,6 +55,7 @@ def test_train_writes_a_model_and_export_writes_it_again(clip_folder, tmp_path, 
     captured = capsys.readouterr()
     report = json.loads(captured.out)
     assert re.search(r"^clips  windows 56  done in \d+ s$", captured.err, re.MULTILINE)
+    assert re.search(r"^calibration  done in \d+ s\nexport …\nexport  done in \d+ s$", captured.err, re.MULTILINE)
     assert "1 of 9 clips was left out." in out.with_suffix(".report.html").read_text("utf8")
     assert report["skipped"] == {"that cannot be used: 0 frames; expected at least 2": ["talk"]}
     assert report["skipped_clips"] == 1
@@ -79,6 +80,10 @@ def test_train_writes_a_model_and_export_writes_it_again(clip_folder, tmp_path, 
         ({"out": Path("model.pt")}, "--out is model.pt; expected a name that ends in .onnx"),
         ({}, "nothing to train on: give clip files, or --simulated MINUTES"),
         ({"simulated": -1.0}, "--simulated is -1; expected minutes, more than 0 and at most a day"),
+        (
+            {"simulated": 1.0, "learning": LearningFlags(epochs=3)},
+            "--epochs is 3; only the recipe paper has epochs; the default has --steps",
+        ),
         (
             {"out": Path("nowhere/model.onnx"), "simulated": 1.0},
             "--out is nowhere/model.onnx, but there is no folder nowhere; make it first",
@@ -111,6 +116,7 @@ def test_flags_reach_the_training_options():
 
 def test_flags_not_given_are_the_defaults_of_training():
     assert LearningFlags().options() == TrainOptions()
+    assert LearningFlags(recipe="paper").options().epochs == 50
 
 
 def test_a_collapse_leaves_a_report_and_no_model(clip_folder, tmp_path, capsys, monkeypatch):
