@@ -23,6 +23,7 @@ from dyadwatch.core.training.encoder import encoder_config
 from dyadwatch.core.training.material import Material, Trained, summarise
 from dyadwatch.core.training.options import Listener, Progress, TrainOptions
 from dyadwatch.core.training.report import make_report
+from dyadwatch.core.words import counted
 
 _RATES = (1e-3, 1e-5)  # first and last epoch
 _BATCH = 32
@@ -31,6 +32,7 @@ _WATCH_FROM = 5  # epochs; before, nothing has been learnt that could collapse
 _LEAST_SPREAD = 0.1  # of the spread before training
 _LEAST_GAP = 0.3  # nats between broken and intact held-out pairs
 _IN_A_ROW = 2
+_FEW_WINDOWS = 30  # held back; what is measured on fewer is noisy
 
 
 @dataclass(frozen=True)
@@ -62,6 +64,14 @@ def collapsed(history: list[Epoch]) -> str:
     if all(not e.gap >= _LEAST_GAP for e in last):
         return f"broken pairs lie only {last[-1].gap:.2g} nats above intact ones; expected {_LEAST_GAP:g} or more"
     return ""
+
+
+def measured_on(material: Material) -> str:
+    """How much was held back for the monitor to look at, and whether that is little."""
+    judges = material.windows.take(material.held)
+    clips = {material.prepared.recordings[i].clip for i in judges.recording.tolist()}
+    noisy = ", which is noisy" if len(judges) < _FEW_WINDOWS else ""
+    return f"measured on {counted(len(judges), 'window')} of {counted(len(clips), 'clip')}{noisy}"
 
 
 def train_paper(material: Material, options: TrainOptions, listen: Listener, started: float) -> Trained:
@@ -104,7 +114,8 @@ def train_paper(material: Material, options: TrainOptions, listen: Listener, sta
         history.append(_watch(network, material, epoch, float(np.mean(losses))))
         latest = asdict(history[-1])
         listen(Progress("paper", epoch, options.epochs, {k: latest[k] for k in ("nll", "spread", "gap", "auroc")}))
-        verdict = verdict or collapsed(history)
+        if not verdict and (seen := collapsed(history)):
+            verdict = f"{seen} ({measured_on(material)})"
         if verdict and options.stop_on_collapse:
             break
         if options.max_minutes is not None and time.monotonic() - started > 60 * options.max_minutes:
