@@ -15,6 +15,7 @@ from dyadwatch.core.training.stick_figures import pair_pictures
 from dyadwatch.core.words import counted
 
 _MOST_SKIPPED = 50
+_RARE = 1.0  # a score of 1 normal window in 10; below, how rare it is is not worth saying
 _STAMP = re.compile(r"-(1\d{12})(?!\d)")  # unix time in milliseconds, from 2001 to 2033
 
 
@@ -47,7 +48,9 @@ def _odd_card(place: int, entry: Mapping[str, Any], report: Report) -> Markup:
     where.append(tag("p", *label, ", ".join(said), class_="quiet"))
     why = [JointPair(p["first"], p["second"], p["share"], p["shift_m"]) for p in entry.get("why") or ()]
     if why:
-        where.append(tag("p", sentence(("A", "B"), why, entry.get("score", 0.0)) + "."))
+        score = entry.get("score", 0.0)
+        said_why = sentence(("A", "B"), why, score)
+        where.append(tag("p", (said_why if score >= _RARE else said_why.rpartition("; ")[0]) + "."))
     nearest = entry.get("nearest")
     if entry.get("pose") and nearest:
         touching = (why[0].first, why[0].second) if why else None

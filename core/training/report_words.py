@@ -15,7 +15,11 @@ Report = Mapping[str, Any]
 
 # What each known part looks at, for people; a part not listed is shown by its name.
 PARTS = {
-    "neighbours": ("nearest neighbours", "how far distances, speeds and postures are from the most similar window"),
+    "neighbours": (
+        "nearest neighbours",
+        "how far distances, speeds and postures are from the three most similar normal windows, on average (from the "
+        "most similar one where there are fewer than ten)",
+    ),
     "flow": ("flow", "how likely the network's features of the pair are among normal ones"),
     "whitened": (
         "whitened neighbours",

@@ -125,6 +125,7 @@ def test_a_long_name_is_cut_and_whole_on_hover():
         ({}, "Fewer than 5.0 false alarms an hour (95 % sure), from 36 minutes of normal behaviour held back."),
         ({}, "A's head is 0.30 m closer to B's neck; rarer than 1 normal window in 200."),
         ({}, "Most similar: other at 7.25 s"),
+        ({}, "are from the three most similar normal windows, on average"),
         ({"collapse": ""}, "The network did not collapse: it still tells windows apart."),
         ({"collapse": "it fell"}, "The network collapsed: it fell. The model was written all the same"),
         ({"collapse": "it fell", "stopped": True}, "Training stopped there and no model was written"),
@@ -132,6 +133,14 @@ def test_a_long_name_is_cut_and_whole_on_hover():
 )
 def test_what_it_says(changes, text):
     assert text in words(**changes)
+
+
+def test_how_rare_is_said_only_of_what_is_rare():
+    odd = made()["most_unusual_normal"][0]
+    said = words(most_unusual_normal=[odd | {"score": 0.4}])
+    assert "A's head is 0.30 m closer to B's neck." in said
+    assert "rarer than" not in said
+    assert "rarer than 1 normal window in 10." in words(most_unusual_normal=[odd | {"score": 1.0}])
 
 
 def test_a_network_left_out_says_how_much_there_was_and_is_needed():
