@@ -17,6 +17,7 @@ from dyadwatch.core.readers.people import Person
 from dyadwatch.core.readers.sbu import is_sbu, read_sbu
 
 _SBU_VALUES = 91
+_ZIP = b"PK\x03\x04"
 _MOST_NAMED = 10
 
 
@@ -26,6 +27,9 @@ def read_shared(path: Path) -> Dataset:
     Raises:
         ClipError: when the file is unusable or not one clip is.
     """
+    file = path / "clips.npz" if path.is_dir() else path
+    if not head_of(file).startswith(_ZIP):  # numpy takes it for a pickle, and advises to load it unsafely
+        raise ClipError(f"{file}: is no .npz file, or is damaged; expected clips.npz of the shared format")
     clips = read_clips(path)
     jobs = [(c.clip_id or f"clip {i}", lambda c=c: c) for i, c in enumerate(clips)]
     found = gather(path, "shared", clips.layout, jobs, "clips of two persons")
@@ -122,7 +126,7 @@ def _known_dataset(path: Path) -> Callable[[Path], Dataset] | None:
             return read_ntu
         return read_sbu if any(is_sbu(p.name) for p in path.rglob("*.txt")) else None
     head = head_of(path)
-    if head.startswith(b"PK\x03\x04") or path.suffix == ".npz":
+    if head.startswith(_ZIP) or path.suffix == ".npz":
         return read_shared
     if path.suffix == ".skeleton":
         return read_ntu

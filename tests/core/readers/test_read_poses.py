@@ -159,6 +159,7 @@ def test_data_sets_in_sub_folders_are_named_and_nothing_else_is_read(
         ("empty.bvh", b"", "is empty; expected clips.npz"),
         ("f_1.json", b"{}", "one frame of JSON at most; expected the folder that holds a file for every frame"),
         ("cut.npz", b"PK\x03\x04", "meta.json: missing; expected a JSON file with the key 'joints' beside clips.npz"),
+        ("clips.npz", b"hello", "clips.npz: is no .npz file, or is damaged; expected clips.npz of the shared format"),
         ("data.csv", b"x", "0 rows below 'x'; expected a header 'frame,person,head_x"),
     ],
 )
