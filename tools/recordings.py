@@ -52,9 +52,8 @@ def info(paths: list[Path], /, *, json: Annotated[bool, _Flag] = False) -> None:
     for file in found.files:
         _tell_file(file, console)
     console.print(_sources(found))
-    model = f"; scored by {found.model}" if found.model else ""
     refused = counted(found.refused, "refused message")
-    console.print(f"{found.seconds:.1f} s, {found.megabytes:.1f} MB, {refused}{escape(model)}", soft_wrap=True)
+    console.print(f"{found.seconds:.1f} s, {found.megabytes:.1f} MB, {refused}", soft_wrap=True)
     for note in found.notes:
         console.print(escape(note), style="yellow", soft_wrap=True)
 
@@ -63,7 +62,11 @@ def _tell_file(file: Mapping[str, Any], console: Console) -> None:
     """The path on a line of its own, whole: it is what the next command takes."""
     console.print(escape(file["path"]), style="bold", soft_wrap=True, highlight=False)
     closed = "closed" if file["whole"] else "not closed"
-    console.print(f"  {file_span(file['from'], file['to'])}, {file['bytes'] / 1e6:.1f} MB, {closed}", highlight=False)
+    model = f", scored by {file['model']}" if file["model"] else ""
+    console.print(
+        f"  {file_span(file['from'], file['to'])}, {file['bytes'] / 1e6:.1f} MB, {closed}{escape(model)}",
+        soft_wrap=True, highlight=False,
+    )  # fmt: skip
 
 
 def file_span(first: str | None, last: str | None) -> str:

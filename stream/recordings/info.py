@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from typing import Any
 
 import msgspec
+import numpy as np
 from msgspec import Struct
 
 from dyadwatch.stream.messages import EventMessage, ScoreMessage
@@ -29,10 +31,7 @@ class SourceInfo(Struct, kw_only=True):
     scores: int = 0
     events: int = 0
 
-    @property
-    def fps(self) -> float:
-        """Frames a second by the receiver's clock."""
-        return (self.frames - 1) * _NS / (self.last - self.first) if self.last > self.first else 0.0
+    fps: float = 0.0  # by the stamps of its frames: what most of them keep, whatever lies between runs
 
 
 class RecordingInfo(Struct, kw_only=True):
@@ -54,13 +53,33 @@ class _Head(Struct):
     layout: str | None = None
 
 
+class _Pace:
+    """The runs of one source, and the steps between their frames."""
+
+    def __init__(self) -> None:
+        self.epochs: set[int] = set()
+        self._last: tuple[int, int] | None = None  # epoch and stamp
+        self._steps = array("q")
+
+    def push(self, epoch: int, stamp: int) -> None:
+        if len(self.epochs) < 10_000:
+            self.epochs.add(epoch)
+        if self._last is not None and self._last[0] == epoch and stamp > self._last[1]:
+            self._steps.append(stamp - self._last[1])
+        self._last = epoch, stamp
+
+    @property
+    def fps(self) -> float:
+        return _NS / float(np.median(self._steps)) if self._steps else 0.0
+
+
 _decode_head = msgspec.msgpack.Decoder(_Head).decode
 
 
 def describe(playback: Playback) -> RecordingInfo:
     """Reads all of a recording and counts."""
     sources: dict[str, SourceInfo] = {}
-    epochs: dict[str, set[int]] = {}
+    paces: dict[str, _Pace] = {}
     refused = 0
     ended: Counter[str] = Counter()
     for entry in playback:
@@ -71,13 +90,15 @@ def describe(playback: Playback) -> RecordingInfo:
                 refused += 1
                 continue
             info = sources.setdefault(entry.source, SourceInfo(first=entry.log_time))
-            _count(info, entry, epochs.setdefault(entry.source, set()))
+            _count(info, entry, paces.setdefault(entry.source, _Pace()))
         elif isinstance(entry.what, Ended):
             ended[entry.what.reason] += 1
         elif isinstance(entry.what, ScoreMessage):
             sources.setdefault(entry.what.source, SourceInfo(first=entry.log_time)).scores += 1
         elif isinstance(entry.what, EventMessage) and entry.what.type == "open":
             sources.setdefault(entry.what.source, SourceInfo(first=entry.log_time)).events += 1
+    for name, pace in paces.items():
+        sources[name].runs, sources[name].fps = len(pace.epochs), pace.fps
     models = sorted({r.about.model for r in playback.recordings if r.about.model})
     return RecordingInfo(
         files=[
@@ -87,6 +108,7 @@ def describe(playback: Playback) -> RecordingInfo:
                 "part": r.about.part,
                 "origin": r.about.origin,
                 "program": r.about.program,
+                "model": r.about.model,
                 "whole": r.whole,
                 "bytes": r.size,
                 "from": wall_clock(r.span[0]) if r.span else None,
@@ -104,7 +126,7 @@ def describe(playback: Playback) -> RecordingInfo:
     )
 
 
-def _count(info: SourceInfo, entry: Received, epochs: set[int]) -> None:
+def _count(info: SourceInfo, entry: Received, pace: _Pace) -> None:
     info.frames += 1
     info.last = entry.log_time
     try:
@@ -113,6 +135,4 @@ def _count(info: SourceInfo, entry: Received, epochs: set[int]) -> None:
         return
     info.people = max(info.people, head.shape[0])
     info.layout = head.layout or f"{head.shape[1]} joints"
-    if len(epochs) < 10_000:
-        epochs.add(head.epoch)
-    info.runs = len(epochs)
+    pace.push(head.epoch, entry.stamp)

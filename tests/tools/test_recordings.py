@@ -30,7 +30,7 @@ from dyadwatch.stream.wire import encode_pose
 from dyadwatch.tools.benchmarks.recordings import measure_kills, measure_recording, measure_rerun
 from dyadwatch.tools.files import select_sets, tell_events
 from dyadwatch.tools.live import free_address
-from dyadwatch.tools.recordings import export, file_span
+from dyadwatch.tools.recordings import export, file_span, info
 
 DYADWATCH = [sys.executable, "-m", "dyadwatch.tools.main"]
 # Low enough that a few seconds hold several events.
@@ -145,6 +145,16 @@ def test_record_keeps_what_a_loop_replays_under_another_name_and_clock(recording
     assert began < heads[0].stamp < heads[0].log_time + NS
     info = json.loads(dyadwatch("recordings", "info", out, "--json").stdout)
     assert info["sources"]["yard"]["runs"] >= 2
+
+
+def test_info_tells_of_every_file_who_scored_it(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    RecordingFile(tmp_path / "other.mcap", About(run="9", model="ours [2]")).close()
+    info([recording, tmp_path / "other.mcap"])
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1].endswith(" MB, closed")
+    assert lines[3] == "  nothing in it, 0.0 MB, closed, scored by ours [2]"
 
 
 def test_info_tells_the_whole_path_and_short_times_at_any_width(recording: Path, tmp_path: Path) -> None:

@@ -160,6 +160,20 @@ def test_one_source_is_cut_out(tmp_path: Path, encounter: Frames) -> None:
     assert (info.seconds, info.refused, info.notes) == (0.967, 0, [])
 
 
+def test_frames_a_second_are_those_of_the_source_whenever_they_came(tmp_path: Path, encounter: Frames) -> None:
+    frames = encounter(seconds=1.0)
+    later = [replace(f, epoch=2, stamp=f.stamp + 60 * NS) for f in frames]
+    files = [record(tmp_path / "a.mcap", frames), record(tmp_path / "b.mcap", later, run=6)]
+    at_once = RecordingFile(tmp_path / "c.mcap", About(run="7", model="m 1"))
+    for i, f in enumerate(encounter("yard", seconds=1.0)):
+        at_once.parts("pose.yard", encode_pose(f), frames[0].stamp + 90 * NS + i * 1000, f.stamp, i)
+    at_once.close()
+    info = describe(Playback([*files, tmp_path / "c.mcap"]))
+    assert {name: round(s.fps, 3) for name, s in info.sources.items()} == {"hall": 30.0, "yard": 30.0}
+    assert info.sources["hall"].runs == 2
+    assert [f["model"] for f in info.files] == ["", "", "m 1"]
+
+
 def test_sources_without_a_channel_of_their_own_are_cut_and_ended_by_their_names(
     tmp_path: Path, encounter: Frames
 ) -> None:
