@@ -56,6 +56,7 @@ _FEW_WINDOWS = 10  # fewer are judged together with variations of themselves
 _VARIATIONS = 8
 _CHECKED = 8  # windows on which graph and metric are compared
 _SAME = 0.02
+_SMALLEST_BODY_M = 0.2
 
 
 @dataclass(frozen=True)
@@ -198,6 +199,9 @@ def take_clips(named: Sequence[tuple[str, Clip]], info: ArtefactInfo) -> Normal:
         if not runs:
             skipped.append((name, _said(reason)))
             continue
+        if reason := _without_extent([joints for _, joints in runs]):
+            skipped.append((name, reason))
+            continue
         recordings += [Recording(j, used, name + from_second(at / fps), clip.label, at / fps) for at, j in runs]
         used += 1
     if not recordings:
@@ -214,6 +218,18 @@ def take_clips(named: Sequence[tuple[str, Clip]], info: ArtefactInfo) -> Normal:
                 for i, (r, (at, joints)) in enumerate(parts)
             ]
     return Normal(tuple(recordings), used, tuple(skipped))
+
+
+def _without_extent(runs: Sequence[NDArray[np.float32]]) -> str:
+    """Who is no larger than a point or a hand in all runs (T, 2, J, 3), with his size; empty where nobody is.
+
+    Whatever scale fits such bodies, real people are absurdly far from them.
+    """
+    for person in (0, 1):
+        largest = max(float(np.ptp(joints[:, person], axis=1).max()) for joints in runs)
+        if largest < _SMALLEST_BODY_M:
+            return f"person {person} is {largest:.2f} m large; expected joints {_SMALLEST_BODY_M:g} m apart or more"
+    return ""
 
 
 def _said(reason: str) -> str:

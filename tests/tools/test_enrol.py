@@ -275,6 +275,21 @@ class TestRefusals:
             "(bad: headless: never shows head; bad: short: shorter than a window of 2 s)"
         )
 
+    @pytest.mark.parametrize("person", [0, 1])
+    def test_a_body_without_extent(self, base: Path, tmp_path: Path, person: int) -> None:
+        point = greeting(0).joints.copy()
+        point[:, person] = point[:, person, :1]
+        bad = write_clips(tmp_path / "bad", [Clip(point, UPPER11, 15.0, "", "point")])
+        assert f"(bad: point: person {person} is 0.00 m large; expected joints 0.2 m apart or more)" in self.refusal(
+            tmp_path, base, [bad]
+        )
+
+    def test_an_infinite_joint_is_one_that_is_not_seen(self, base: Path, tmp_path: Path) -> None:
+        joints = greeting(0).joints.copy()
+        joints[:, 0, 0] = np.inf
+        bad = write_clips(tmp_path / "bad", [Clip(joints, UPPER11, 15.0, "", "endless")])
+        assert "(bad: endless: never shows head)" in self.refusal(tmp_path, base, [bad])
+
     def test_a_bad_clip_among_good_ones_is_named_and_left_out(
         self, base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
