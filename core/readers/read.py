@@ -28,7 +28,7 @@ def read_shared(path: Path) -> Dataset:
         ClipError: when the file is unusable or not one clip is.
     """
     file = path / "clips.npz" if path.is_dir() else path
-    if not head_of(file).startswith(_ZIP):  # numpy takes it for a pickle, and advises to load it unsafely
+    if not head_of(file).startswith(_ZIP[:2]):  # numpy takes it for a pickle, and advises to load it unsafely
         raise ClipError(f"{file}: is no .npz file, or is damaged; expected clips.npz of the shared format")
     clips = read_clips(path)
     jobs = [(c.clip_id or f"clip {i}", lambda c=c: c) for i, c in enumerate(clips)]
