@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
+from msgspec import structs
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
@@ -36,6 +37,8 @@ def detect_recordings(
     playback = Playback(paths)
     console = Console(stderr=True)
     settings, scorer, thresholds = _detector(playback, model, config, set_, console)
+    # Every score is looked at here, to know whether there was one; `scores` says whether they are printed.
+    settings = structs.replace(settings, sinks=structs.replace(settings.sinks, scores=True))
     rerun = Rerun(Pipeline(scorer, thresholds, settings), settings)
     sink: Sink = JsonLinesSink(sys.stdout.buffer) if json else EventLinesSink(Console())
     told: list[EventMessage] = []
@@ -57,6 +60,13 @@ def detect_recordings(
         f"{counted(windows, 'window')}, {counted(opened, 'event')} in {took:.1f} s "
         f"({rerun.seconds / took:.0f} times real time)"
     )
+    if not windows:
+        console.print(
+            "no window was scored, so nothing was judged: a window needs "
+            f"{scorer.shape.frames / scorer.shape.fps:.3g} s of two people seen without long gaps within "
+            f"{settings.pairs.enter_m:g} m of each other",
+            soft_wrap=True, highlight=False,
+        )  # fmt: skip
     _compare(rerun, told, console)
 
 

@@ -28,9 +28,10 @@ from dyadwatch.stream.recordings.file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.wire import encode_pose
 from dyadwatch.tools.benchmarks.recordings import measure_kills, measure_recording, measure_rerun
+from dyadwatch.tools.detect import detect
 from dyadwatch.tools.files import select_sets, tell_events
 from dyadwatch.tools.live import free_address
-from dyadwatch.tools.recordings import export, file_span, info
+from dyadwatch.tools.recordings import cut, export, file_span, info
 
 DYADWATCH = [sys.executable, "-m", "dyadwatch.tools.main"]
 # Low enough that a few seconds hold several events.
@@ -145,6 +146,20 @@ def test_record_keeps_what_a_loop_replays_under_another_name_and_clock(recording
     assert began < heads[0].stamp < heads[0].log_time + NS
     info = json.loads(dyadwatch("recordings", "info", out, "--json").stdout)
     assert info["sources"]["yard"]["runs"] >= 2
+
+
+def test_a_recording_of_which_nothing_was_scored_says_so(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    why = "no window was scored, so nothing was judged: a window needs 2 s of two people seen without long gaps"
+    cut([recording], out=tmp_path / "short.mcap", from_="5", to="6")
+    detect([tmp_path / "short.mcap"])
+    assert why in capsys.readouterr().err
+    cut([recording], out=tmp_path / "long.mcap", from_="5", to="12")
+    detect([tmp_path / "long.mcap"], set_=("sinks.scores=false",))
+    err = capsys.readouterr().err
+    assert why not in err
+    assert "0 windows" not in err
 
 
 def test_info_tells_of_every_file_who_scored_it(
