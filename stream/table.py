@@ -7,7 +7,7 @@ import re
 import sys
 import time
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from rich.console import Console, Group, RenderableType
@@ -51,16 +51,22 @@ def event_line(event: EventMessage) -> Text:
 
 
 class EventLinesSink:
-    """Prints a line when an event opens or closes, for logs and pipes that people read."""
+    """Prints a line when an event opens or closes, for logs and pipes that people read.
 
-    def __init__(self, console: Console) -> None:
+    Arguments:
+        console: to print on.
+        as_read: makes of an event what people are told; by default it is told as it is.
+    """
+
+    def __init__(self, console: Console, as_read: Callable[[EventMessage], EventMessage] = lambda event: event) -> None:
         self._console = console
+        self._as_read = as_read
 
     def emit(self, messages: Sequence[Message]) -> None:
         """Prints the events among the messages."""
         for m in messages:
             if isinstance(m, EventMessage) and m.type != "update":
-                self._console.print(event_line(m), soft_wrap=True)
+                self._console.print(event_line(self._as_read(m)), soft_wrap=True)
 
     def close(self) -> None:
         """Nothing is held."""

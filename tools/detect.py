@@ -27,7 +27,8 @@ from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.clips import clip_frames
 from dyadwatch.stream.recordings.playback import is_recording
 from dyadwatch.stream.sinks import Sink
-from dyadwatch.tools.detect_clips import ClipJsonSink, ClipLinesSink, Timeline
+from dyadwatch.stream.table import EventLinesSink
+from dyadwatch.tools.detect_clips import ClipJsonSink, Timeline
 from dyadwatch.tools.detect_recording import detect_recordings
 from dyadwatch.tools.detector import configure, load_detector
 from dyadwatch.tools.files import NO_FPS_FLAGS, FpsFileFlags, select_sets
@@ -112,7 +113,7 @@ def detect(
     pipeline = Pipeline(*detector, settings)
     console = Console(stderr=json)
     timeline = Timeline(sets)
-    sink: Sink = ClipJsonSink(sys.stdout.buffer, timeline) if json else ClipLinesSink(console, timeline)
+    sink: Sink = ClipJsonSink(sys.stdout.buffer, timeline) if json else EventLinesSink(console, timeline.in_clip)
     began = time.monotonic()
     events = windows = frames = 0
     span = sum(len(c) / c.fps for c in clips)

@@ -12,7 +12,6 @@ from typing import BinaryIO, NamedTuple
 
 import msgspec
 from msgspec import Struct
-from rich.console import Console
 
 from dyadwatch.core.clips import Clip, ClipSet
 from dyadwatch.core.words import counted
@@ -20,7 +19,6 @@ from dyadwatch.stream.grid import TimeGrid
 from dyadwatch.stream.line import WindowShape
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, encode_json
 from dyadwatch.stream.publishers.clips import Played, clip_intervals
-from dyadwatch.stream.table import event_line
 
 _NS = 1_000_000_000
 
@@ -147,28 +145,6 @@ def _holds_window(grid: TimeGrid, played: Played, frames: int, hop: int) -> bool
     earliest = grid.at_or_after(played.start_ns) + frames - 1
     first_end = -(-earliest // hop) * hop  # windows end on multiples of the hop
     return grid.stamp(first_end) <= last
-
-
-class ClipLinesSink:
-    """Prints a line when an event opens or closes: the clip, the seconds within it, and what happened.
-
-    Arguments:
-        console: to print on.
-        timeline: of the clips that are played.
-    """
-
-    def __init__(self, console: Console, timeline: Timeline) -> None:
-        self._console = console
-        self._timeline = timeline
-
-    def emit(self, messages: Sequence[Message]) -> None:
-        """Prints the events among the messages."""
-        for m in messages:
-            if isinstance(m, EventMessage) and m.type != "update":
-                self._console.print(event_line(self._timeline.in_clip(m)), soft_wrap=True)
-
-    def close(self) -> None:
-        """Nothing is held."""
 
 
 class ClipJsonSink:
