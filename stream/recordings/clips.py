@@ -10,21 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.clips import Clip, ClipSet
-from dyadwatch.core.errors import RecordingError, WireError
+from dyadwatch.core.errors import RecordingError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.grid import Resampler, TimeGrid
 from dyadwatch.stream.pairs import Pair, PairGate
 from dyadwatch.stream.recordings.about import config_of
-from dyadwatch.stream.recordings.channels import Ended
 from dyadwatch.stream.recordings.frames import OrderedFrames
-from dyadwatch.stream.recordings.merged import GroupClips
-from dyadwatch.stream.recordings.playback import NewRun, Playback
-from dyadwatch.stream.recordings.queue import Received
-from dyadwatch.stream.recordings.reader import Entry
+from dyadwatch.stream.recordings.merged import Groups
+from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.tracks import Tracker
-from dyadwatch.stream.wire import decode_pose
 
 _NS = 1_000_000_000
 LONGEST_S = 60.0  # longer encounters become several clips, so that no memory grows with them
@@ -161,7 +157,7 @@ def recording_clips(
                 cutter = cutters[frame.source] = PairClips(frame.source, config, fps, least_s)
             yield from cutter.push(frame, fresh)
 
-    groups = _Groups(config, source, fps, least_s)
+    groups = Groups(config, source, fps, lambda name: PairClips(name, config, fps, least_s))
     single = OrderedFrames(playback, source, config.wire, config.clock, groups.sources)
     for entry in playback:
         yield from groups.take(entry)
@@ -172,50 +168,6 @@ def recording_clips(
         yield from cutter.finish()
     for note in groups.notes():
         playback.note(note)
-
-
-class _Groups:
-    """The groups of a configuration, or the one of them that is wanted."""
-
-    def __init__(self, config: Config, wanted: str | None, fps: float, least_s: float) -> None:
-        self._wire = config.wire
-        self._groups: dict[str, GroupClips] = {}
-        self.sources: dict[str | None, GroupClips] = {}
-        for name, sources in config.merge.groups.items():
-            if wanted in (None, name):
-                group = GroupClips(name, config, fps, lambda source: PairClips(source, config, fps, least_s))
-                self._groups[name] = group
-                self.sources |= dict.fromkeys((name, *sources), group)
-
-    def take(self, entry: Entry | NewRun) -> list[Clip]:
-        """The clips that the next entry of the recording ends."""
-        if isinstance(entry, NewRun):
-            return self.finish()
-        source = entry.source if isinstance(entry, Received) else getattr(entry.what, "source", None)
-        group = self.sources.get(source)
-        if group is None or source is None:
-            return []
-        if not isinstance(entry, Received):
-            return group.end(source) if isinstance(entry.what, Ended) else []
-        if source in self._groups:  # the name is the group's; the live detector refuses such a frame, too
-            return []
-        try:
-            return group.push(decode_pose(entry.parts, self._wire))
-        except WireError:
-            return []
-
-    def finish(self) -> list[Clip]:
-        """Ends all pairs."""
-        return [clip for group in self._groups.values() for clip in group.finish()]
-
-    def notes(self) -> list[str]:
-        """What was left out."""
-        return [
-            f"{source}: {count} frames are left out; {name} has the joints of another of its sources, which they lack"
-            for name, group in self._groups.items()
-            for source, count in sorted(group.unfit.items())
-            if count
-        ]
 
 
 def clip_sets(playback: Playback, *, fps: float = 30.0, least_s: float = 3.0) -> list[ClipSet]:

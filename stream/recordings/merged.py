@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Generic, Protocol, TypeVar
 
-from dyadwatch.core.clips import Clip
 from dyadwatch.core.errors import WireError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.config import Config
@@ -16,6 +15,7 @@ from dyadwatch.stream.merge import Group, GroupLine, MemberLine
 from dyadwatch.stream.recordings.channels import Ended
 from dyadwatch.stream.recordings.playback import NewRun, Playback
 from dyadwatch.stream.recordings.queue import Received
+from dyadwatch.stream.recordings.reader import Entry
 from dyadwatch.stream.wire import decode_pose
 
 _UNFIT = "layout_unfit"
@@ -148,7 +148,58 @@ class GroupPieces(Generic[T]):
         self.unfit[source] += reason == _UNFIT
 
 
-GroupClips = GroupPieces[Clip]
+class Groups(Generic[T]):
+    """The groups of a configuration, or the one of them that is wanted.
+
+    Arguments:
+        config: rules for order, people, pairs and groups.
+        wanted: the name of one group; None takes all.
+        fps: frames a second of the merged people.
+        cutters: see `GroupPieces`.
+
+    Attributes:
+        sources: by name, the group that takes what a source sends; the groups' own names are among them.
+    """
+
+    def __init__(self, config: Config, wanted: str | None, fps: float, cutters: NewCutter[T]) -> None:
+        self._wire = config.wire
+        self._groups: dict[str, GroupPieces[T]] = {}
+        self.sources: dict[str | None, GroupPieces[T]] = {}
+        for name, sources in config.merge.groups.items():
+            if wanted in (None, name):
+                group = GroupPieces(name, config, fps, cutters)
+                self._groups[name] = group
+                self.sources |= dict.fromkeys((name, *sources), group)
+
+    def take(self, entry: Entry | NewRun) -> list[T]:
+        """The pieces that the next entry of the recording ends."""
+        if isinstance(entry, NewRun):
+            return self.finish()
+        source = entry.source if isinstance(entry, Received) else getattr(entry.what, "source", None)
+        group = self.sources.get(source)
+        if group is None or source is None:
+            return []
+        if not isinstance(entry, Received):
+            return group.end(source) if isinstance(entry.what, Ended) else []
+        if source in self._groups:  # the name is the group's; the live detector refuses such a frame, too
+            return []
+        try:
+            return group.push(decode_pose(entry.parts, self._wire))
+        except WireError:
+            return []
+
+    def finish(self) -> list[T]:
+        """Ends all people and pairs."""
+        return [piece for group in self._groups.values() for piece in group.finish()]
+
+    def notes(self) -> list[str]:
+        """What was left out."""
+        return [
+            f"{source}: {count} frames are left out; {name} has the joints of another of its sources, which they lack"
+            for name, group in self._groups.items()
+            for source, count in sorted(group.unfit.items())
+            if count
+        ]
 
 
 class _Keeper:
@@ -175,18 +226,7 @@ def merged_frames(playback: Playback, config: Config, name: str) -> Iterator[tup
         config: the group stands in its section `merge`.
         name: of the group.
     """
-    sources = config.merge.groups[name]
-    group = GroupPieces[tuple[PoseFrame, bool]](name, config, _FPS, lambda source: _Keeper(source, name))
+    groups = Groups[tuple[PoseFrame, bool]](config, name, _FPS, lambda source: _Keeper(source, name))
     for entry in playback:
-        if isinstance(entry, NewRun):
-            yield from group.finish()
-        elif isinstance(entry, Received):
-            if entry.source in sources:
-                try:
-                    frame = decode_pose(entry.parts, config.wire)
-                except WireError:
-                    continue
-                yield from group.push(frame)
-        elif isinstance(entry.what, Ended) and entry.what.source in (name, *sources):
-            yield from group.end(entry.what.source)
-    yield from group.finish()
+        yield from groups.take(entry)
+    yield from groups.finish()
