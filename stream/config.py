@@ -93,7 +93,9 @@ class LivenessOptions(Section, frozen=True):
     """When a source counts as silent; the only rule on the receiver's clock."""
 
     silent_s: Positive = 5.0
+    behind_s: Positive = 1.0  # data older than this make a source `behind`
     forget_s: Positive = 3600.0
+    expected: list[str] = []  # sources that are missed when they never come
 
 
 class RecordOptions(Section, frozen=True):

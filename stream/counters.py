@@ -26,6 +26,7 @@ class Counters:
         self._max_sources = max_sources
         self._lock = threading.Lock()
         self._counts: dict[str, Counter[str]] = {}
+        self._latest: dict[str, str] = {}  # of the sources that have counts
 
     def add(self, source: str, reason: str, n: int = 1) -> None:
         """Counts n more."""
@@ -36,6 +37,7 @@ class Counters:
                     source = OTHERS
                 row = self._counts.setdefault(source, Counter())
             row[reason] += n
+            self._latest[source] = reason
 
     def refuse(self, claimed: str, reason: str) -> None:
         """Remembers that a message was refused, under the name that it claims; counts nothing."""
@@ -50,6 +52,11 @@ class Counters:
         with self._lock:
             since = self._clock() - within_s
             return {name: reason for name, (reason, at) in sorted(self._refused.items()) if at >= since}
+
+    def latest(self, source: str) -> str | None:
+        """The reason that was last counted for a source; None for a source that never was counted."""
+        with self._lock:
+            return self._latest.get(source)
 
     def of(self, source: str) -> dict[str, int]:
         """Counts of one source by reason; empty for a source that never was counted."""

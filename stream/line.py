@@ -123,6 +123,11 @@ class SourceLine:
         return len(self.gate.open)
 
     @property
+    def unfit(self) -> bool:
+        """Whether the joints of the last frame do not fit the model."""
+        return self._unfit is not None
+
+    @property
     def blind(self) -> str | None:
         """Why no pair of this source can be scored just now; None when nothing is in the way."""
         if self._unfit is not None:
@@ -154,6 +159,10 @@ class SourceLine:
     def finish(self, arrived: int, reason: str = "end_of_stream") -> list[Item]:
         """Releases what the clock holds back and ends all pairs."""
         return self._take(self.order.finish(), arrived) + self._restart(reason)
+
+    def end_pairs(self, reason: str) -> list[Item]:
+        """Ends all pairs, and nothing else: for a line that failed and is not to be used again."""
+        return self._end(self.gate.clear(reason))
 
     def _take(self, frames: list[Ordered], arrived: int) -> list[Item]:
         out: list[Item] = []

@@ -10,6 +10,7 @@ from msgspec import Struct
 from dyadwatch.core.pose import TrackId
 
 VERSION = 1
+State = Literal["watching", "behind", "blind", "silent"]
 
 
 class ScoreMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="score"):
@@ -75,11 +76,15 @@ class EventMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="eve
 
 
 class StatusMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="status"):
-    """How a source is doing; `dropped` counts by reason since the start of the detector, `warnings` are its own."""
+    """How a source is doing; `dropped` counts by reason since the start of the detector, `warnings` are its own.
+
+    `age_ms` is how late what is known of the source comes beyond the shortest way of the last minute; `behind` is a
+    source that is watched, but later than `liveness.behind_s`.
+    """
 
     v: int = VERSION
     source: str
-    state: Literal["watching", "blind", "silent"]
+    state: State
     blind: str | None
     fps: float
     people: int
@@ -95,6 +100,7 @@ class StatusMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="st
     provider: str
     recording: str | None = None
     clock_skew_ppm: float | None = None
+    age_ms: float | None = None
     merge: str | None = None
     warnings: tuple[str, ...] = ()
 

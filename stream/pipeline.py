@@ -9,7 +9,8 @@ import logging
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 
 from dyadwatch.core.pose import PoseFrame
@@ -97,11 +98,29 @@ class Intake:
         """Gives up a source that has been silent for long, which makes room for another; ends its pairs."""
         line = self.lines[source]
         items = line.finish(time.monotonic_ns(), reason)
+        self._replace(source, line)
+        return items
+
+    def _replace(self, source: str, line: SourceLine) -> None:
         if isinstance(line, MemberLine):
             self.lines[source] = line.group.renew(source)
         elif not isinstance(line, GroupLine):
             del self.lines[source]
-        return items
+
+    def failed(self, source: str, error: Exception) -> list[Item]:
+        """Starts a source afresh whose frames the stations failed on, which is a fault of ours; ends its pairs."""
+        blamed = source if source in self.lines else DETECTOR
+        self._losses.add(blamed, "station_failed", f"{type(error).__name__}: {error}")
+        _log.error("%s: the detector failed on a frame of this source", source, exc_info=error)
+        line = self.lines.get(source)
+        if line is None:
+            return []
+        try:
+            return self.forget(source, "station_failed")
+        except Exception as e:  # noqa: BLE001 - even its end fails: its pairs end without what was held back
+            _log.error("%s: the detector failed to end this source", source, exc_info=e)
+            self._replace(source, line)
+            return line.end_pairs("station_failed")
 
     def finish(self, reason: str) -> list[Item]:
         """Releases what is held back and ends all pairs of all sources."""
@@ -109,8 +128,23 @@ class Intake:
         return [item for line in self.lines.values() for item in line.finish(arrived, reason)]
 
 
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What the judge knows of every source, for other threads: nobody changes it once it is made.
+
+    Arguments:
+        windows: scored ones by source.
+        open_events: events that are open now by source.
+        scored: monotonic ns of the last score by source, and how old its data was by then, ns.
+    """
+
+    windows: Mapping[str, int] = field(default_factory=dict)
+    open_events: Mapping[str, int] = field(default_factory=dict)
+    scored: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+
 class Judge:
-    """Scores windows and keeps the alarms.
+    """Scores windows and keeps the alarms. All but `judged` belongs to the one thread that judges.
 
     Arguments:
         scorer: the loaded model.
@@ -124,7 +158,9 @@ class Judge:
         self._losses = losses
         self._model = f"{scorer.info.name} {scorer.info.version}"
         self._scores_wanted = config.sinks.scores
-        self.windows: defaultdict[str, int] = defaultdict(int)
+        self.judged = Judged()
+        self._windows: defaultdict[str, int] = defaultdict(int)
+        self._scored: dict[str, tuple[int, int]] = {}
         self.window_s = scorer.info.frames / scorer.info.fps
         joints = scorer.shape.layout.joints
         pause_s = max(_PAUSE_S, 2 * config.windows.hop / scorer.info.fps)
@@ -132,13 +168,12 @@ class Judge:
         self._desks: dict[str, AlarmDesk] = {}
         self._pairs: defaultdict[str, set[Pair]] = defaultdict(set)
 
-    def open_events(self, source: str) -> int:
-        """Number of events of a source that are open just now."""
-        desk = self._desks.get(source)
-        return 0 if desk is None else desk.open_events
-
     def judge(self, items: Sequence[Item]) -> list[Message]:
-        """Scores all windows among the items in as few batches as possible; returns what there is to tell, in order."""
+        """Scores all windows among the items in as few batches as possible; returns what there is to tell, in order.
+
+        Raises:
+            ScoreError: the engine failed on the windows. Nothing of the items was taken up.
+        """
         scores = iter(self._scorer.score([i.joints for i in items if isinstance(i, Window)]))
         done = time.monotonic_ns()
         out: list[Message] = []
@@ -148,18 +183,38 @@ class Judge:
                 if not math.isfinite(score.score + score.relation + score.unusual):
                     self._losses.add(item.source, "score_not_finite")
                     continue
-                self.windows[item.source] += 1
+                self._windows[item.source] += 1
+                self._scored[item.source] = (done, done - item.arrived)
                 if self._scores_wanted:
                     out.append(self._score_message(item, score, done))
                 out += self._desk(item).scored(item, score)
             else:
                 out += self._ended(item)
+        if items:
+            self._publish()
         return out
 
-    def keep(self, sources: Container[str]) -> None:
-        """Drops the counts of windows of all sources but these; to be called from the thread that judges."""
-        for source in [s for s in self.windows if s not in sources]:
-            del self.windows[source]
+    def give_up(self, items: Sequence[Item]) -> list[Message]:
+        """Counts the windows among items that cannot be scored, and ends the pairs that end with them."""
+        out: list[Message] = []
+        for item in items:
+            if isinstance(item, Window):
+                self._losses.add(item.source, "score_failed")
+            else:
+                out += self._ended(item)
+        self._publish()
+        return out
+
+    def forget(self, sources: Iterable[str]) -> None:
+        """Drops what is counted of sources that are watched no more."""
+        for source in sources:
+            self._windows.pop(source, None)
+            self._scored.pop(source, None)
+            self._publish()
+
+    def _publish(self) -> None:
+        events = {source: desk.open_events for source, desk in self._desks.items()}
+        self.judged = Judged(dict(self._windows), events, dict(self._scored))
 
     def _desk(self, window: Window) -> AlarmDesk:
         desk = self._desks.get(window.source)

@@ -1,17 +1,20 @@
-"""The bounded queue between the thread that receives and the thread that scores."""
+"""The bounded queue between the thread that receives and the thread that scores: one line a source, served in turn."""
 
 from __future__ import annotations
 
 import threading
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 
 from dyadwatch.stream.line import Item, Window
 
 
 class ItemQueue:
-    """Windows and ends of pairs in order. When it is full, the source with the most windows waiting loses its oldest
-    one, so that a flood from one source costs no other; or whoever brings more waits. Ends of pairs are never shed.
+    """Windows and ends of pairs; those of one source stay in order, and sources take turns, one window each.
+
+    When it is full, the source with the most windows waiting loses its oldest one, so that a flood from one source
+    costs no other; among equals it is the one that lost none for longest. Or whoever brings more waits. Ends of pairs
+    are never shed.
 
     Arguments:
         max_windows: windows that may wait.
@@ -23,14 +26,16 @@ class ItemQueue:
         self._max = max_windows
         self._shed = shed
         self._waits = waits
-        self._items: deque[Item] = deque()
-        self._waiting: Counter[str] = Counter()
+        self._lines: dict[str, deque[Item]] = {}  # in the order in which their turn comes
+        self._waiting: dict[str, int] = {}  # source -> windows in its line
+        self._lost_at: dict[str, int] = {}  # source -> number of the last window that it lost
+        self._lost = 0
         self._windows = 0
         self._closed = False
         self._ready = threading.Condition()
 
     def put(self, items: Sequence[Item]) -> None:
-        """Adds items at the end; most frames bring none, and those wake nobody."""
+        """Adds items at the ends of their sources' lines; most frames bring none, and those wake nobody."""
         if not items:
             return
         with self._ready:
@@ -40,27 +45,23 @@ class ItemQueue:
                         self._ready.notify()
                         self._ready.wait()
                     self._windows += 1
-                    self._waiting[item.source] += 1
-                self._items.append(item)
+                    self._waiting[item.source] = self._waiting.get(item.source, 0) + 1
+                self._lines.setdefault(item.source, deque()).append(item)
                 if self._windows > self._max:
-                    self._drop_oldest_window()
+                    self._drop_oldest_of_greediest()
             self._ready.notify()
 
     def take(self, most: int, timeout_s: float) -> list[Item] | None:
         """The next items with at most `most` windows; empty after `timeout_s`; None once closed and empty."""
         with self._ready:
-            if not self._items and not self._closed:
+            if not self._lines and not self._closed:
                 self._ready.wait(timeout_s)
-            if not self._items:
+            if not self._lines:
                 return None if self._closed else []
             out: list[Item] = []
             windows = 0
-            while self._items and windows < most:
-                item = self._items.popleft()
-                if isinstance(item, Window):
-                    windows += 1
-                    self._waiting[item.source] -= 1
-                out.append(item)
+            while self._lines and windows < most:
+                windows += self._serve(next(iter(self._lines)), out)
             self._windows -= windows
             if windows:
                 self._ready.notify()
@@ -75,10 +76,14 @@ class ItemQueue:
     def shed_all(self) -> None:
         """Sheds every window that waits; ends of pairs stay."""
         with self._ready:
-            for item in self._items:
-                if isinstance(item, Window):
-                    self._shed(item.source)
-            self._items = deque(i for i in self._items if not isinstance(i, Window))
+            for source, line in list(self._lines.items()):
+                ends: deque[Item] = deque(i for i in line if not isinstance(i, Window))
+                for _ in range(len(line) - len(ends)):
+                    self._shed(source)
+                if ends:
+                    self._lines[source] = ends
+                else:
+                    del self._lines[source]
             self._waiting.clear()
             self._windows = 0
             self._ready.notify()
@@ -90,12 +95,38 @@ class ItemQueue:
             self._max = 0
         self.shed_all()
 
-    def _drop_oldest_window(self) -> None:
-        greedy = max(self._waiting, key=self._waiting.__getitem__)
-        for i, item in enumerate(self._items):
-            if isinstance(item, Window) and item.source == greedy:
-                del self._items[i]
-                self._windows -= 1
-                self._waiting[greedy] -= 1
-                self._shed(greedy)
-                return
+    def _serve(self, source: str, out: list[Item]) -> int:
+        """Hands out a source's items up to its next window; returns how many windows that were."""
+        line = self._lines.pop(source)
+        while line:
+            item = line.popleft()
+            out.append(item)
+            if isinstance(item, Window):
+                if line:
+                    self._lines[source] = line  # its next turn is after all others
+                self._count_out(source)
+                return 1
+        return 0
+
+    def _count_out(self, source: str) -> None:
+        left = self._waiting[source] - 1
+        if left:
+            self._waiting[source] = left
+        else:
+            del self._waiting[source]
+            self._lost_at.pop(source, None)
+
+    def _drop_oldest_of_greediest(self) -> None:
+        greedy = max(self._waiting, key=lambda s: (self._waiting[s], -self._lost_at.get(s, 0)))
+        line = self._lines[greedy]
+        for i, item in enumerate(line):
+            if isinstance(item, Window):
+                del line[i]
+                break
+        if not line:
+            del self._lines[greedy]
+        self._windows -= 1
+        self._lost += 1
+        self._lost_at[greedy] = self._lost
+        self._count_out(greedy)
+        self._shed(greedy)

@@ -20,6 +20,13 @@ FAULTS: dict[str, str] = {
     "layout_unfit": "the joints do not fit the model",
     "pairs_capped": "more pairs are near each other than pairs.max_pairs; the farthest are not scored",
     "shed_overload": "windows came faster than they can be scored; the oldest are left out",
+    "inbox_full": "messages came faster than they can be decoded; the oldest of who sends most are dropped",
+    "part_count": "a message has far more than three parts; its connection is cut",
+    "unfinished_message": "a message grew beyond wire.max_bytes and was not finished; its connection is cut",
+    "backlog_bytes": "too many bytes wait to be received; its connection is cut",
+    "too_many_connections": "more connections than the detector serves; the newest is cut",
+    "station_failed": "the detector failed on a frame, which is a fault of its own; the source starts afresh",
+    "score_failed": "the model failed on a window; it is left out",
     "score_not_finite": "the model gave no usable score for a window; it is left out",
     "two_publishers": "two publishers send under one name and epoch; give each a name of its own",
     "clocks_apart": "the clocks of a group do not agree; the source is watched by itself (see merge in its status)",
@@ -36,4 +43,15 @@ CIRCUMSTANCES: dict[str, str] = {
 RECORDING: dict[str, str] = {
     "record_disk_full": "there was no room on the disk for a message (see record.min_free_mb)",
     "record_overflow": "messages came faster than the disk takes them",
+}
+# What the detector itself does or fails to do, counted for itself.
+OWN: dict[str, str] = {
+    "sink_failed_<name>": "an output broke (disk full, pipe closed) and is left out from now on",
+    "sink_full_<name>": "an output takes messages more slowly than they come; its oldest are dropped, events last",
+    "sink_stuck_<name>": "an output did not take what waited for it when the detector stopped",
+    "receiving_failed": "the receiving station failed on a message",
+    "scoring_failed": "the scoring station failed on a batch of windows",
+    "status_failed": "a status could not be made",
+    "stuck_<thread>": "a thread did not come back when the detector stopped",
+    "source_replaced": "a source of no use, or long silent, made room for a new one",
 }

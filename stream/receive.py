@@ -1,4 +1,8 @@
-"""The SUB socket: messages from outside become frames; what cannot is counted and told at a bounded rate."""
+"""The SUB socket: messages from outside become frames; what cannot is counted and reported at a bounded rate.
+
+The socket is emptied faster than messages are decoded: what waits, waits in an inbox of our own, where it is bounded in
+bytes, its arrival is known, and every source has its turn. What libzmq itself holds is bounded by `ConnectionGuard`.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +15,13 @@ import zmq
 
 from dyadwatch.core.errors import ConfigError, WireError
 from dyadwatch.stream.config import WireOptions
+from dyadwatch.stream.connections import ConnectionGuard, wire_size
 from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.inbox import Inbox, Raw
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.pipeline import DETECTOR
-from dyadwatch.stream.wire import topic_source
+from dyadwatch.stream.reasons import FAULTS
+from dyadwatch.stream.wire import TOPIC, topic_source
 
 _log = logging.getLogger(__name__)
 _MAX_STRANGERS = 64  # names of senders without a good message that have log lines of their own
@@ -31,6 +38,12 @@ class Sent(Protocol):
 
 T = TypeVar("T", bound=Sent)
 Tap = Callable[[list[bytes], Sent | None, int], None]
+
+_MOST_PARTS = 16  # a message of more is nobody's mistake: its connection is cut
+_FILL = 128  # messages taken from the socket in one go
+_FILL_EVERY_NS = 2_000_000  # between two such goes while messages wait to be decoded
+_HELD_BACK = 64  # messages that may wait in the inbox where publishers are to be held up
+_WAITING_IN_SOCKET = 500  # whole messages of one connection that libzmq holds; beyond, TCP holds up the publisher
 
 
 def bind(socket: zmq.Socket[bytes], address: str, key: str) -> None:
@@ -57,6 +70,8 @@ class Receiver(Generic[T]):
             so that made-up names cannot fill the memory.
         decode: makes of a message what `receive` returns; WireError refuses it.
         tap: shown every message as received, what it was decoded to (None if refused) and the monotonic ns it came at.
+        waits: whether publishers are held up when messages come faster than they are taken, instead of losing the
+            oldest ones.
     """
 
     def __init__(
@@ -67,38 +82,43 @@ class Receiver(Generic[T]):
         known: Callable[[str], bool],
         decode: Callable[[Sequence[bytes], WireOptions], T],
         tap: Tap | None = None,
+        *,
+        waits: bool = False,
     ) -> None:
         self._options = options
         self._decode = decode
         self._tap = tap
         self._counters = counters
         self._known = known
+        self._waits = waits
         self._refusals = LimitedLog(_log)
         self._strangers: set[str] = set()
+        self._inbox = Inbox(self._overflowed)
+        self._filled = 0
         self._socket = context.socket(zmq.SUB)
-        self._socket.setsockopt(zmq.RCVHWM, 10_000)
+        self._socket.setsockopt(zmq.RCVHWM, _HELD_BACK if waits else _WAITING_IN_SOCKET)
         # libzmq hangs up on senders of larger messages; a little above the limit they are refused by name instead.
         self._socket.setsockopt(zmq.MAXMSGSIZE, 4 * options.max_bytes)
         self._socket.setsockopt(zmq.LINGER, 0)
-        self._timeout_ms = -1
         # Everything, not only 'pose.': whoever gets the topic wrong should be told so.
         self._socket.setsockopt(zmq.SUBSCRIBE, b"")
+        self._guard: ConnectionGuard | None = None
         try:
+            if ConnectionGuard.supported(options.bind):
+                self._guard = ConnectionGuard(self._socket, self._connection_cut, options.max_bytes)
             bind(self._socket, options.bind, "wire.bind")
         except ConfigError:
-            self._socket.close()
+            self.close()
             raise
 
     def receive(self, timeout_ms: int) -> tuple[T, int] | None:
         """The next frame and the monotonic ns at which it came; None after `timeout_ms` or for a refused message."""
-        if timeout_ms != self._timeout_ms:
-            self._socket.setsockopt(zmq.RCVTIMEO, timeout_ms)
-            self._timeout_ms = timeout_ms
-        try:
-            parts = self._socket.recv_multipart()  # waits by itself: pyzmq's poll makes a poller anew for every message
-        except zmq.Again:
+        if not self._fill(timeout_ms):
             return None
-        arrived = time.monotonic_ns()
+        message = self._inbox.take()
+        if message is None:
+            return None
+        parts, arrived = message.parts, message.arrived
         try:
             frame = self._decode(parts, self._options)
         except WireError as e:
@@ -112,12 +132,81 @@ class Receiver(Generic[T]):
 
     def waiting(self, timeout_ms: int = 0) -> bool:
         """Whether a message has arrived that was not yet received, or arrives in time."""
-        return bool(self._socket.poll(timeout_ms))
+        return bool(self._inbox) or bool(self._socket.poll(timeout_ms))
 
     def close(self) -> None:
         """Frees the port."""
+        if self._guard is not None:
+            self._guard.close()
+        self._socket.disable_monitor()
         self._socket.close()
         self._refusals.flush()
+
+    def _fill(self, timeout_ms: int) -> bool:
+        """Takes what waits in the socket into the inbox, and waits for it if there is nothing else to do."""
+        waiting = len(self._inbox)
+        if waiting:
+            if (self._waits and waiting >= _HELD_BACK) or time.monotonic_ns() - self._filled < _FILL_EVERY_NS:
+                return True
+            timeout_ms = 0
+        try:
+            # The first message is waited for; RCVTIMEO and poll would both cost more than asking once too often.
+            if not self._take_in() and (not timeout_ms or not self._socket.poll(timeout_ms) or not self._take_in()):
+                return bool(waiting)
+            for _ in range((_HELD_BACK if self._waits else _FILL) - 1):
+                if not self._take_in():
+                    break
+        finally:
+            self._filled = time.monotonic_ns()
+        return True
+
+    def _take_in(self) -> bool:
+        """Takes one message from the socket into the inbox; False if there is none."""
+        try:
+            first = self._socket.recv(zmq.NOBLOCK, copy=False)
+        except zmq.Again:
+            if self._guard is not None:
+                self._guard.emptied()
+            return False
+        arrived = time.monotonic_ns()
+        connection = int(first.get(zmq.SRCFD))  # pyright: ignore[reportArgumentType]
+        parts = [first.bytes]
+        more = first.more
+        while more:
+            parts.append(self._socket.recv(zmq.NOBLOCK))
+            more = self._socket.getsockopt(zmq.RCVMORE)
+            if len(parts) == _MOST_PARTS and more:
+                self._skip_rest(connection)
+                break
+        if self._guard is not None:
+            self._guard.delivered(connection, wire_size(parts))
+        topic = parts[0][:80]
+        source = topic[len(TOPIC) :].decode("ascii", "replace")
+        raw = Raw(parts, arrived, sum(map(len, parts)))
+        self._inbox.put((topic, connection), raw, known=self._known(source))
+        return True
+
+    def _skip_rest(self, connection: int) -> None:
+        """Passes over the further parts of a message, and lets its sender send no more of them."""
+        if self._guard is not None:
+            self._guard.cut_peer(connection, "part_count")
+        while self._socket.getsockopt(zmq.RCVMORE):
+            self._socket.recv(zmq.NOBLOCK)
+
+    def _overflowed(self, message: Raw) -> None:
+        """Counts a message that was dropped because too many wait; nobody has looked into it."""
+        try:
+            claimed = topic_source(message.parts[0])
+        except WireError:
+            claimed = DETECTOR
+        blamed = claimed if self._known(claimed) else DETECTOR
+        self._counters.add(blamed, "inbox_full")
+        self._refusals.warning(blamed, "inbox_full", FAULTS["inbox_full"])
+
+    def _connection_cut(self, reason: str, address: str) -> None:
+        """Counts a connection that was cut; called by the guard on its own thread."""
+        self._counters.add(DETECTOR, reason)
+        self._refusals.warning(DETECTOR, reason, f"{address}: {FAULTS[reason]}")
 
     def _refuse(self, topic: bytes, error: WireError) -> None:
         """Counts a refusal, and tells of it under the name that the topic claims, whoever that may be."""

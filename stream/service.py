@@ -1,22 +1,24 @@
-"""The detector as a running service: one thread receives, one scores and tells; both stop cleanly."""
+"""The detector as a running service: one thread receives, one scores, this one tells how they do; all stop cleanly.
+
+No thread reads what another changes: the receiving thread hands over items through a queue and immutable views of its
+sources, the scoring thread publishes an immutable account of what it judged, and every sink has a thread of its own.
+"""
 
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 import time
-from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from types import FrameType
 
 import numpy as np
 import zmq
 
+from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.line import Item
+from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.pipeline import DETECTOR, Intake, Judge, Losses
 from dyadwatch.stream.queue import ItemQueue
 from dyadwatch.stream.receive import Receiver
@@ -24,17 +26,28 @@ from dyadwatch.stream.recordings.about import about_detector
 from dyadwatch.stream.recordings.recorder import Recorder, RecordSink
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.sinks import Sink, Sinks, ZmqSink
+from dyadwatch.stream.source_watch import SourceView, SourceWatch
+from dyadwatch.stream.station_health import StationHealth
 from dyadwatch.stream.status import StatusBoard
 from dyadwatch.stream.wire import decode_pose
 
 _log = logging.getLogger(__name__)
 _POLL_MS = 50
-_FLUSH_S = 3.0  # windows that still wait so long after a stop are shed: a slow model must not hold up a shutdown
-_DRAIN_S = 0.5  # what has arrived before a stop is still taken in, for at most so long
-# Where overload waits, much may have arrived that is to be kept.
-_LONG_FLUSH_S = _LONG_DRAIN_S = 30.0
+_NS = 1_000_000_000
+_ASLEEP_NS = _NS  # a turn of the receiving thread that took longer was none of the sources' silence
+# After a stop, in seconds from it: what has arrived is taken in, windows that wait are scored, the engine is told to
+# give up, sinks are flushed. All ends within five seconds, whatever the sinks, the model or the disk do.
+_DRAIN_S = 0.5
+_FLUSH_S = 2.0
+_SCORED_S = 2.8
+_SINKS_S = 1.0
+# Where overload waits, much may have arrived that is to be kept: for as long as scores keep coming.
+_LONG_DRAIN_S = _LONG_FLUSH_S = 30.0
+_PROGRESS_S = 3.0
 _ON_THEIR_WAY_S = 2.0  # what publishers sent before the stop comes without a pause this long after it
 _PAUSE_MS = 200
+_IDLE_S = 0.2  # between two looks at the stop while nothing is to be scored
+_BACKOFF_S = 0.05  # a station that fails at once, again and again, must not take the processor
 
 
 class Service:
@@ -46,6 +59,10 @@ class Service:
         config: the whole configuration.
         sinks: further sinks by name, beside the PUB socket of the configuration.
 
+    Attributes:
+        counters: what was dropped or refused, by source and reason.
+        left_behind: names of threads that did not end in time; the program must not wait for them.
+
     Raises:
         ConfigError: when an address cannot be bound, or the folder for recordings cannot be written to.
     """
@@ -54,9 +71,13 @@ class Service:
         self, scorer: Scorer, thresholds: Thresholds, config: Config, sinks: dict[str, Sink] | None = None
     ) -> None:
         self.counters = Counters()
+        self.left_behind: list[str] = []
         self._config = config
         self._scorer = scorer
         losses = Losses(self.counters)
+        self._health = StationHealth()
+        self._failures = LimitedLog(_log)
+        self._reported: set[str] = set()
         self._intake = Intake(scorer.shape, config, losses)
         self._judge = Judge(scorer, thresholds, config, losses)
         self._recorder: Recorder | None = None
@@ -67,21 +88,27 @@ class Service:
         self._queue = ItemQueue(
             config.scorer.max_queue, lambda source: losses.add(source, "shed_overload"), waits=self._waits
         )
+        self._watch = SourceWatch(self._intake, config.liveness)
+        self._views: tuple[SourceView, ...] = self._watch.views()
         self._board = StatusBoard(
-            self._intake,
-            self._judge,
             self.counters,
             config.liveness,
             f"{scorer.info.name} {scorer.info.version}",
             scorer.provider,
             lambda: self._recorder and self._recorder.state,
+            self._health.trouble,
         )
         self._stop = threading.Event()
+        self._stopped_at = 0.0
+        self._scored_at = 0.0
+        self._turned = time.monotonic_ns()
+        self._next_views = 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
             tap = self._recorder and self._recorder.received
             known = self._intake.lines.__contains__
-            self._receiver = Receiver(self._context, config.wire, self.counters, known, decode_pose, tap)
+            waits = self._waits
+            self._receiver = Receiver(self._context, config.wire, self.counters, known, decode_pose, tap, waits=waits)
             all_sinks = dict(sinks or {})
             if config.sinks.bind:
                 all_sinks["zmq"] = ZmqSink(self._context, config.sinks.bind)
@@ -93,55 +120,111 @@ class Service:
         self._sinks = Sinks(all_sinks, self.counters, DETECTOR)
 
     def stop(self) -> None:
-        """Asks the service to stop; `run` returns once open events are closed and ports are free."""
+        """Asks the service to stop; `run` returns once open events are closed and ports are free. Asked twice, it does
+        not wait for what is still to be scored.
+        """
+        self._stopped_at = -1.0 if self._stop.is_set() else time.monotonic()
         self._stop.set()
 
     def run(self) -> None:
         """Runs until `stop` is called, from a signal handler or another thread."""
+        # Not waited for at the end of the program: a model or a disk may never come back.
+        receiving = threading.Thread(target=self._receive, name="receive", daemon=True)
+        scoring = threading.Thread(target=self._score, name="score", daemon=True)
         try:
-            self._warm_up()
             if self._recorder is not None:
                 self._recorder.start()
             _log.info("listening on %s, telling on %s", self._config.wire.bind, self._config.sinks.bind or "no socket")
-            with ThreadPoolExecutor(max_workers=2, thread_name_prefix="dyadwatch") as pool:
-                try:
-                    threads = [pool.submit(self._receive), pool.submit(self._score)]
-                    # A thread that ends by itself has failed; the service stops rather than staying deaf or mute.
-                    while not self._stop.wait(0.2) and not any(t.done() for t in threads):
-                        pass
-                finally:
-                    self._stop.set()
-            for t in threads:
-                t.result()
+            receiving.start()
+            scoring.start()
+            self._tell_until_stopped()
+            self._join(receiving, scoring)
         finally:
-            self._context.destroy()
+            self._stop.set()
+            self.left_behind += [f"sink {name}" for name in self._sinks.close(_SINKS_S)]
+            if not self.left_behind:
+                self._context.destroy(linger=100)
             if self._recorder is not None:
                 self._recorder.close()
         _log.info("stopped; open events are closed and ports are free")
 
-    def _warm_up(self) -> None:
-        """The engine's first run is slow; it should not be a person's first window."""
-        shape = self._scorer.shape
-        still = np.zeros((2, shape.frames, len(shape.layout), 3), np.float32)
-        self._scorer.score([still])
+    def _tell_until_stopped(self) -> None:
+        period = self._config.sinks.status_s
+        due = time.monotonic() + period
+        while not self._stop.wait(max(due - time.monotonic(), 0)):
+            self._tell_status()
+            due = max(due + period, time.monotonic())
+
+    def _tell_status(self) -> None:
+        try:
+            self._sinks.emit(self._board.messages(self._views, self._judge.judged))
+        except Exception as e:  # noqa: BLE001 - reported by `_report`
+            self._report("status", e)
+
+    def _join(self, receiving: threading.Thread, scoring: threading.Thread) -> None:
+        """Waits for both threads, for as long as a stop may take; leaves behind what does not come back."""
+        for thread, until_s in ((receiving, _FLUSH_S), (scoring, _SCORED_S)):
+            while thread.is_alive() and self._may_go_on(until_s):
+                thread.join(0.02)
+        if scoring.is_alive():
+            self._scorer.cancel()
+            scoring.join(0.2)
+        for thread in (receiving, scoring):
+            if thread.is_alive():
+                self.left_behind.append(thread.name)
+                self.counters.add(DETECTOR, f"stuck_{thread.name}")
+                _log.error("the thread %r does not come back; it is left behind with what waited for it", thread.name)
+        if not scoring.is_alive():
+            self._tell_status()
+
+    def _may_go_on(self, until_s: float) -> bool:
+        """Whether a thread may still work so long after the stop; where nothing may be lost, as long as it gets on."""
+        now = time.monotonic()
+        if self._stopped_at < 0:
+            return False
+        if self._waits:
+            return now - self._stopped_at < _LONG_FLUSH_S and now - max(self._scored_at, self._stopped_at) < _PROGRESS_S
+        return now - self._stopped_at < until_s
 
     def _receive(self) -> None:
+        """The receiving thread: sockets to items. What fails costs one message, never the thread."""
         try:
             while not self._stop.is_set():
-                self._receive_one(_POLL_MS)
-                for source in self._board.forgotten():
-                    _log.warning("%s: silent for over liveness.forget_s; forgotten", source)
-                    self._queue.put(self._intake.forget(source))
-                    if self._recorder is not None:
-                        self._recorder.ended(source, "source_forgotten")
+                try:
+                    self._health.begins("receiving")
+                    self._receive_turn()
+                    self._health.ends("receiving")
+                except Exception as e:  # noqa: BLE001 - reported by `_report`
+                    self._report("receiving", e)
             self._drain()
             self._queue.put(self._intake.finish("shutdown"))
             if self._recorder is not None:
                 for source in self._intake.lines:
                     self._recorder.ended(source, "shutdown")
+            self._views = self._watch.views()
+        except Exception as e:  # noqa: BLE001 - reported by `_report`
+            self._report("receiving", e)
         finally:
             self._receiver.close()
             self._queue.close()
+
+    def _receive_turn(self) -> None:
+        self._receive_one(_POLL_MS)
+        now = time.monotonic_ns()
+        if now - self._turned > _ASLEEP_NS:
+            self._watch.pause(now - self._turned)
+        self._turned = now
+        if now >= self._next_views:
+            self._next_views = now + round(min(self._config.sinks.status_s, 1.0) * _NS / 2)
+            for source in self._watch.forgotten():
+                _log.warning("%s: silent for over liveness.forget_s; forgotten", source)
+                self._forget(source)
+            self._views = self._watch.views()
+
+    def _forget(self, source: str) -> None:
+        self._put(self._intake.forget(source))
+        if self._recorder is not None:
+            self._recorder.ended(source, "source_forgotten")
 
     def _drain(self) -> None:
         """Takes in what was sent before the stop. Sources that go on sending must not keep it from ending."""
@@ -154,45 +237,76 @@ class Service:
 
     def _receive_one(self, timeout_ms: int) -> None:
         got = self._receiver.receive(timeout_ms)
-        if got is not None:
-            frame, arrived = got
-            self._queue.put(self._intake.push(frame, arrived))
-            self._board.beat(frame, arrived)
+        if got is None:
+            return
+        frame, arrived = got
+        self._make_room(frame, arrived)
+        try:
+            items = self._intake.push(frame, self._watch.due(frame, arrived))
+        except Exception as e:  # noqa: BLE001 - reported by `failed`
+            items = self._intake.failed(frame.source, e)
+        self._put(items)
+        self._watch.beat(frame, arrived)
+
+    def _put(self, items: list[Item]) -> None:
+        """Hands over items; where that may wait for the scoring thread, it is no trouble of this one."""
+        if self._waits:
+            self._health.ends("receiving")
+        self._queue.put(items)
+        self._turned = time.monotonic_ns() if self._waits and items else self._turned
+
+    def _make_room(self, frame: PoseFrame, arrived: int) -> None:
+        """A source that is new to a full house takes the place of one that is worth less, if there is any."""
+        lines = self._intake.lines
+        if frame.source in lines or len(lines) < self._config.wire.max_sources:
+            return
+        gone = self._watch.replaceable(arrived)
+        if gone is not None:
+            self.counters.add(DETECTOR, "source_replaced")
+            self._forget(gone)
+        else:
+            self.counters.refuse(frame.source, "too_many_sources")
 
     def _score(self) -> None:
-        period = self._config.sinks.status_s
-        due = time.monotonic() + period
-        flush_s = _LONG_FLUSH_S if self._waits else _FLUSH_S
-        flush_until = 0.0
+        """The scoring thread: items to messages. What fails costs the windows of one batch, never the thread."""
         try:
-            while (
-                items := self._queue.take(self._config.scorer.max_batch, max(due - time.monotonic(), 0))
-            ) is not None:
+            self._warm_up()
+            known: set[str] = set()
+            while (items := self._queue.take(self._config.scorer.max_batch, _IDLE_S)) is not None:
                 if items:
-                    self._sinks.emit(self._judge.judge(items))
-                if self._stop.is_set():
-                    flush_until = flush_until or time.monotonic() + flush_s
-                    if time.monotonic() > flush_until:
-                        self._queue.shed_all()
-                if time.monotonic() >= due:
-                    self._sinks.emit(self._board.messages())
-                    due = max(due + period, time.monotonic())
-            self._sinks.emit(self._board.messages())
+                    self._judge_items(items)
+                if self._stop.is_set() and not self._may_go_on(_FLUSH_S):
+                    self._queue.shed_all()
+                before, known = known, {view.source for view in self._views}
+                self._judge.forget(before - known)
+        except Exception as e:  # noqa: BLE001 - reported by `_report`
+            self._report("scoring", e)
         finally:
             self._queue.abandon()
-            self._sinks.close()
 
+    def _judge_items(self, items: list[Item]) -> None:
+        self._health.begins("scoring")
+        try:
+            self._sinks.emit(self._judge.judge(items))
+        except Exception as e:  # noqa: BLE001 - reported by `_report`
+            self._sinks.emit(self._judge.give_up(items))
+            self._report("scoring", e)
+        else:
+            self._health.ends("scoring")
+        self._scored_at = time.monotonic()
 
-@contextmanager
-def stop_on_signals(service: Service, signals: Iterable[int] = (signal.SIGINT, signal.SIGTERM)) -> Iterator[None]:
-    """While it lasts, the signals stop the service cleanly instead of killing the program."""
+    def _warm_up(self) -> None:
+        """The engine's first run is slow; it should not be a person's first window."""
+        shape = self._scorer.shape
+        still = np.zeros((2, shape.frames, len(shape.layout), 3), np.float32)
+        self._scorer.score([still])
 
-    def handler(number: int, frame: FrameType | None) -> None:
-        service.stop()
-
-    before = {s: signal.signal(s, handler) for s in signals}
-    try:
-        yield
-    finally:
-        for s, h in before.items():
-            signal.signal(s, h)
+    def _report(self, station: str, error: Exception) -> None:
+        self._health.failed(station, error)
+        self.counters.add(DETECTOR, f"{station}_failed")
+        first = station not in self._reported
+        self._reported.add(station)
+        self._failures.warning(DETECTOR, f"{station}_failed", f"{type(error).__name__}: {error}")
+        if first:
+            _log.error("this is where %s failed first:", station, exc_info=error)
+        time.sleep(_BACKOFF_S)

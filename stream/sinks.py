@@ -1,31 +1,22 @@
-"""Where messages go: a ZeroMQ PUB socket, JSON lines, a live table. A sink that breaks never stops the detector."""
+"""Where messages go: a ZeroMQ PUB socket, JSON lines, a live table. No sink can stop the detector or hold it up."""
 
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
-from typing import BinaryIO, Protocol
+from typing import BinaryIO
 
 import zmq
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.messages import Message, encode_json
 from dyadwatch.stream.receive import bind
+from dyadwatch.stream.sink_thread import Sink, SinkThread
 
 _log = logging.getLogger(__name__)
-
-
-class Sink(Protocol):
-    """Takes messages as they come."""
-
-    def emit(self, messages: Sequence[Message]) -> None:
-        """Tells the messages, in order. OSError means that the sink is broken."""
-        ...
-
-    def close(self) -> None:
-        """Flushes and frees what it holds."""
-        ...
 
 
 class ZmqSink:
@@ -38,7 +29,7 @@ class ZmqSink:
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str) -> None:
         self._socket = context.socket(zmq.PUB)
-        self._socket.setsockopt(zmq.SNDHWM, 100_000)
+        self._socket.setsockopt(zmq.SNDHWM, 10_000)  # a subscriber; some ten megabytes for one that stopped reading
         self._socket.setsockopt(zmq.LINGER, 1000)
         try:
             bind(self._socket, address, "sinks.bind")
@@ -60,7 +51,8 @@ class JsonLinesSink:
     """Writes one JSON object a line.
 
     Arguments:
-        stream: a binary stream such as `sys.stdout.buffer`.
+        stream: a binary stream, best one without a buffer: a thread that waits in the write of a shared one, such as
+            `sys.stdout.buffer`, would hold up the end of the program.
     """
 
     def __init__(self, stream: BinaryIO) -> None:
@@ -70,7 +62,9 @@ class JsonLinesSink:
         """Writes and flushes the messages."""
         if self._stream.closed:
             raise OSError("the stream is closed")
-        self._stream.write(b"".join(encode_json(m) + b"\n" for m in messages))
+        rest = memoryview(b"".join(encode_json(m) + b"\n" for m in messages))
+        while rest:  # a stream without a buffer may take a part
+            rest = rest[self._stream.write(rest) :]
         self._stream.flush()
 
     def close(self) -> None:
@@ -80,40 +74,46 @@ class JsonLinesSink:
 
 
 class Sinks:
-    """All sinks together. One that fails (disk full, pipe closed) is counted, told once and left out from then on.
+    """All sinks together, each behind a bounded queue and on a thread of its own: none can hold up the detector.
+
+    One that fails (disk full, pipe closed) is counted, reported once and left out from then on. One that takes messages
+    more slowly than they come loses scores and status first, the oldest first, and events last.
 
     Arguments:
         sinks: by name.
-        counters: where failures are counted, under `sink_failed_<name>`.
-        source: the source name the failures are put down to.
+        counters: where failures are counted, under `sink_failed_<name>`, lost messages under `sink_full_<name>`, and a
+            sink that did not end in time under `sink_stuck_<name>`.
+        source: the source name these are put down to.
     """
 
     def __init__(self, sinks: dict[str, Sink], counters: Counters, source: str) -> None:
-        self._sinks = dict(sinks)
         self._counters = counters
         self._source = source
+        self._log = LimitedLog(_log)
+        self._threads = {name: SinkThread(name, sink, self._failed, self._lost) for name, sink in sinks.items()}
 
     def emit(self, messages: Sequence[Message]) -> None:
-        """Tells every working sink."""
-        if not messages:
-            return
-        for name, sink in list(self._sinks.items()):
-            try:
-                sink.emit(messages)
-            except OSError as e:  # pyzmq's errors are OSErrors only for contexts that ended
-                self._fail(name, e)
-            except zmq.ZMQError as e:
-                self._fail(name, e)
+        """Hands messages to every working sink; returns at once."""
+        if messages:
+            for thread in self._threads.values():
+                thread.put(messages)
 
-    def close(self) -> None:
-        """Closes every working sink."""
-        for name, sink in list(self._sinks.items()):
-            try:
-                sink.close()
-            except OSError as e:
-                self._fail(name, e)
+    def close(self, within_s: float = 2.0) -> list[str]:
+        """Lets every sink take what waits and closes it; returns the names of those that did not end in time."""
+        for thread in self._threads.values():
+            thread.end()
+        until = time.monotonic() + within_s
+        stuck = [name for name, thread in self._threads.items() if not thread.join(max(until - time.monotonic(), 0))]
+        for name in stuck:
+            self._counters.add(self._source, f"sink_stuck_{name}")
+            _log.error("sink %s did not take what waits for it in %g s; it is left behind", name, within_s)
+        return stuck
 
-    def _fail(self, name: str, error: Exception) -> None:
-        del self._sinks[name]
+    def _failed(self, name: str, error: Exception) -> None:
         self._counters.add(self._source, f"sink_failed_{name}")
-        _log.error("sink %s failed and is left out from now on: %s", name, error)
+        known = isinstance(error, (OSError, zmq.ZMQError))
+        _log.error("sink %s failed and is left out from now on: %s", name, error, exc_info=None if known else error)
+
+    def _lost(self, name: str, count: int) -> None:
+        self._counters.add(self._source, f"sink_full_{name}", count)
+        self._log.warning(self._source, f"sink_full_{name}", "the sink takes messages more slowly than they come")

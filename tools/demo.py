@@ -20,7 +20,8 @@ from dyadwatch.core.errors import DyadwatchError
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
-from dyadwatch.stream.service import Service, stop_on_signals
+from dyadwatch.stream.service import Service
+from dyadwatch.stream.signals import stop_on_signals
 from dyadwatch.stream.table import PictureSink
 from dyadwatch.tools.benchmarks.machine import spread
 from dyadwatch.tools.detector import configure, load_detector
@@ -150,7 +151,7 @@ def _watch(config: Config, collector: Collector, console: Console, picture: Path
     waiter = threading.Thread(target=stop_when_done, name="publisher")
     waiter.start()
     try:
-        with stop_on_signals(service):
+        with stop_on_signals(service.stop):
             service.run()
     finally:
         publisher.terminate()

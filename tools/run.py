@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +11,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from dyadwatch.stream.service import Service, stop_on_signals
+from dyadwatch.stream.service import Service
+from dyadwatch.stream.signals import stop_on_signals
 from dyadwatch.stream.sinks import JsonLinesSink, Sink
 from dyadwatch.stream.table import EventLinesSink, TableSink
 from dyadwatch.tools.detector import configure, load_detector
@@ -57,14 +59,18 @@ def run(
         thresholds.raise_at,
         thresholds.clear_at,
     )
-    with stop_on_signals(service):
+    with stop_on_signals(service.stop):
         service.run()
+    if service.left_behind:
+        # Python would wait for the locks these threads hold, and for as long as they hold them.
+        os._exit(1)
 
 
 def sinks_for(json: bool, no_table: bool, console: Console, raise_at: float, sinks: dict[str, Sink]) -> dict[str, Sink]:
     """The sink for standard output that suits it: JSON lines, a live table on a terminal, or event lines."""
     if json:
-        sinks["json"] = JsonLinesSink(sys.stdout.buffer)
+        # Without a buffer that is shared with the end of the program: a reader that stops reading must not hold it up.
+        sinks["json"] = JsonLinesSink(open(sys.stdout.fileno(), "wb", buffering=0, closefd=False))  # noqa: SIM115
     elif console.is_terminal and not no_table:
         sinks["table"] = TableSink(console, raise_at)
     else:

@@ -23,6 +23,7 @@ from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.simulator.faults import Faults, apply_faults
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.source_watch import SourceWatch
 from dyadwatch.stream.status import StatusBoard
 
 S = 1_000_000_000
@@ -81,16 +82,15 @@ class Run:
 
     def __init__(self, scorer: Scorer, *views: Iterator[Sent], groups: dict[str, list[str]] = GROUPS, **merge: Any):
         self.pipeline = Pipeline(scorer, THRESHOLDS, Config(merge=MergeOptions(groups=groups, **merge)))
-        self.board = StatusBoard(
-            self.pipeline.intake, self.pipeline.judge, self.pipeline.counters, Config().liveness, "tiny 1", "CPU"
-        )
+        self.board = StatusBoard(self.pipeline.counters, Config().liveness, "tiny 1", "CPU")
+        watch = SourceWatch(self.pipeline.intake, Config().liveness)
         self.told: list[Message] = []
         self.shared: list[str] = []
         for _, frame in heapq.merge(*views, key=lambda sent: sent[0]):
             self.told += self.pipeline.push(frame)
             self.shared.append(str(self.pipeline.intake.lines["hall"].merge))
         self.merge = {name: line.merge for name, line in self.pipeline.intake.lines.items()}
-        self.status = {m.source: m for m in self.board.messages()}
+        self.status = {m.source: m for m in self.board.messages(watch.views(), self.pipeline.judge.judged)}
         self.told += self.pipeline.finish()
         self.scores = Counter(m.source for m in self.told if isinstance(m, ScoreMessage))
         self.events = [m for m in self.told if isinstance(m, EventMessage)]

@@ -88,10 +88,14 @@ class Running:
         self.service.stop()
         self._thread.join(WAIT_S)
         assert not self._thread.is_alive()
+        for thread in threading.enumerate():
+            if thread.name in self.service.left_behind:
+                thread.join(WAIT_S)
         time.sleep(0.1)
         self._done.set()
         self._listener.join(WAIT_S)
         self._context.destroy(linger=0)
+        self.service._context.destroy(linger=0)  # left as it was where a thread was left behind
 
     def scores(self, source: str = "hall") -> list[ScoreMessage]:
         return [
@@ -392,7 +396,8 @@ def test_status_tells_how_a_source_is_doing(running: Start, encounter: Encounter
         assert silent.blind is not None
         assert silent.blind.startswith("source silent for ")
         assert silent.frames == 60
-        assert live.status(DETECTOR) is alone
+        statuses = [m.source for m in live.told if isinstance(m, StatusMessage)]
+        assert DETECTOR not in statuses[statuses.index("hall") :]
 
 
 def test_a_source_silent_for_long_is_forgotten(running: Start, encounter: Encounter) -> None:
@@ -416,6 +421,12 @@ class Slow:
         if self._left < 0:
             raise RuntimeError("the engine broke")
         return self._scorer.score(windows)
+
+    def mend(self) -> None:
+        self._left = 10**9
+
+    def cancel(self) -> None:
+        """Comes back by itself."""
 
 
 def test_overload_sheds_the_oldest_windows_and_says_so(
@@ -446,15 +457,121 @@ def test_overload_that_waits_loses_nothing_not_even_at_a_stop(
 
 
 @pytest.mark.parametrize("overload", ["shed", "wait"])
-def test_a_broken_engine_stops_the_service_and_frees_the_ports(
+def test_a_broken_engine_makes_the_detector_blind_and_never_ends_it(
     running: Start, encounter: Encounter, scorer: Scorer, overload: Literal["shed", "wait"]
 ) -> None:
     config = configured(scorer=ScorerOptions(max_queue=4, max_batch=1, overload=overload))
-    with running(config, by=cast(Scorer, Slow(scorer, 0, fails_after=3))) as live:
+    engine = Slow(scorer, 0, fails_after=3)
+    with running(config, by=cast(Scorer, engine)) as live:
+        for f in encounter(seconds=4.0):
+            live.send(f)
+        until(lambda: (s := live.status()) and s.blind == "scoring fails: RuntimeError: the engine broke", "the reason")
+        assert live.service.counters.of("hall")["score_failed"] > 0
+        assert live.service.counters.of(DETECTOR)["scoring_failed"] > 0
+        engine.mend()
+        frames = encounter()
+        for f in frames[120:]:
+            live.send(f)
+        until(lambda: (s := live.status()) and "scoring fails" not in str(s.blind), "an end of the trouble")
+        until(lambda: live.scores() and live.scores()[-1].end > frames[300].stamp, "a new score")
+    assert live.failure is None
+
+
+class Endless:
+    """A scorer that does not come back once it is told to hang."""
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.info, self.shape, self.provider = scorer.info, scorer.shape, scorer.provider
+        self._scorer = scorer
+        self.hangs, self.released = threading.Event(), threading.Event()
+
+    def score(self, windows: list[NDArray[np.float32]]) -> list[Score]:
+        if self.hangs.is_set():
+            self.released.wait(WAIT_S)
+        return self._scorer.score(windows)
+
+    def cancel(self) -> None:
+        """Has no effect on it."""
+
+
+class Hangs:
+    """A sink that takes nothing, as a pipe whose reader has stopped reading."""
+
+    def __init__(self) -> None:
+        self.released = threading.Event()
+
+    def emit(self, messages: Sequence[Message]) -> None:
+        self.released.wait(WAIT_S)
+
+    def close(self) -> None:
+        """Holds nothing."""
+
+
+def test_a_sink_that_hangs_holds_up_neither_scores_nor_the_stop(
+    running: Start, encounter: Encounter, expected: Expected
+) -> None:
+    sink = Hangs()
+    with running(sinks={"json": sink}) as live:
         for f in encounter():
             live.send(f)
-        until(lambda: live.failure is not None, "the end of the service")
-    assert str(live.failure) == "the engine broke"
-    with running(config) as again:
-        again.send(encounter()[0])
-        until(again.status, "a status")
+        until(lambda: len(live.scores()) >= len(expected[0]), "the last score")
+        began = time.monotonic()
+        live.service.stop()
+        until(lambda: live.service.left_behind, "the end without the sink")
+        took = time.monotonic() - began
+        sink.released.set()
+    assert took < 5
+    assert live.service.left_behind == ["sink json"]
+    assert (live.scores(), live.events()) == expected
+    assert live.service.counters.of(DETECTOR) == {"sink_stuck_json": 1}
+
+
+def test_a_model_that_never_returns_is_told_and_does_not_hold_up_the_stop(
+    running: Start, encounter: Encounter, scorer: Scorer
+) -> None:
+    engine = Endless(scorer)
+    with running(by=cast(Scorer, engine)) as live:
+        engine.hangs.set()
+        for f in encounter(seconds=3.0):
+            live.send(f)
+        until(lambda: (s := live.status()) and (s.blind or "").startswith("scoring has not come back for"), "a word")
+        began = time.monotonic()
+        live.service.stop()
+        until(lambda: live.service.left_behind, "the end without the model")
+        took = time.monotonic() - began
+        engine.released.set()
+    assert took < 5
+    assert live.service.left_behind == ["score"]
+
+
+def test_a_failure_on_a_frame_or_in_the_status_is_counted_and_ends_nothing(
+    running: Start, encounter: Encounter, expected: Expected, caplog: pytest.LogCaptureFixture
+) -> None:
+    with running() as live:
+        intake, board = live.service._intake, live.service._board
+        push, messages = intake.push, board.messages
+        broken = {"yard"}
+
+        def push_or_fail(frame: PoseFrame, arrived: int) -> list[Any]:
+            if frame.source in broken and frame.seq == 9:
+                raise IndexError("a fault of ours")
+            return push(frame, arrived)
+
+        def messages_or_fail(*handed: Any) -> list[StatusMessage]:
+            if broken:
+                raise RuntimeError("deque mutated during iteration")
+            return messages(*handed)
+
+        intake.push, board.messages = push_or_fail, cast(Any, messages_or_fail)
+        for good, bad in zip(encounter(), encounter("yard"), strict=True):
+            live.send(good)
+            live.send(bad)
+        until(lambda: live.service.counters.of(DETECTOR).get("status_failed"), "a status that failed")
+        until(lambda: live.service.counters.of("yard"), "a frame that failed")
+        broken.clear()
+        until(lambda: len(live.scores()) >= len(expected[0]), "the last score")
+        until(lambda: live.status("yard"), "a status of the other")
+    assert (live.scores(), live.events()) == expected
+    assert live.scores("yard") != []
+    assert live.service.counters.of("yard") == {"station_failed": 1}
+    assert "yard: station_failed: the detector failed on a frame" in caplog.text

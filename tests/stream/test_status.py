@@ -4,6 +4,7 @@ import logging
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.messages import StatusMessage, encode_json
 from dyadwatch.stream.pipeline import DETECTOR, Pipeline
 from dyadwatch.stream.scorer import Scorer
-from dyadwatch.stream.status import Heartbeat, StatusBoard
+from dyadwatch.stream.source_watch import Heartbeat, SourceWatch
+from dyadwatch.stream.status import StatusBoard
 
 S = 1_000_000_000
 Frame = Callable[..., PoseFrame]
@@ -28,17 +30,19 @@ class Watched:
 
     def __init__(self, scorer: Scorer, **liveness: float) -> None:
         self.pipeline = Pipeline(scorer, Thresholds(6.0, 4.0), Config())
-        options = LivenessOptions(**liveness)
-        self.board = StatusBoard(
-            self.pipeline.intake, self.pipeline.judge, self.pipeline.counters, options, "tiny 1", "CPU"
-        )
+        options = LivenessOptions(**cast(Any, liveness))
+        self.watch = SourceWatch(self.pipeline.intake, options)
+        self.board = StatusBoard(self.pipeline.counters, options, "tiny 1", "CPU")
 
     def hear(self, frame: PoseFrame, ago_s: float) -> None:
         self.pipeline.push(frame)
-        self.board.beat(frame, time.monotonic_ns() - round(ago_s * S))
+        self.watch.beat(frame, time.monotonic_ns() - round(ago_s * S))
+
+    def messages(self) -> list[StatusMessage]:
+        return self.board.messages(self.watch.views(), self.pipeline.judge.judged)
 
     def status(self) -> StatusMessage:
-        (message,) = self.board.messages()
+        (message,) = self.messages()
         return message
 
 
@@ -54,14 +58,16 @@ def test_frames_that_are_all_refused_make_a_source_blind(watched: Watched, frame
     for seq in range(60, 240):  # the same number again and again, as a publisher that forgot to count sends it
         watched.hear(frame(59, people, ids=[1, 2]), 9.0 - seq / 30)
     status = watched.status()
-    assert (status.state, status.blind) == ("blind", "no usable frame for 6 s, see dropped")
+    assert (status.state, status.blind) == ("blind", "no usable frame for 6 s: duplicate, see dropped")
     assert status.dropped == {"duplicate": 180}
 
 
-def test_what_blinds_a_source_anyway_is_told_first(watched: Watched, frame: Frame, person: Person) -> None:
+def test_what_blinded_a_source_when_it_was_last_of_use_is_not_told_any_more(
+    watched: Watched, frame: Frame, person: Person
+) -> None:
     for ago in (9.0, 4.0, 0.0):
         watched.hear(frame(0, [person(0)]), ago)
-    assert watched.status().blind == "one person in view"
+    assert watched.status().blind == "no usable frame for 9 s: duplicate, see dropped"
 
 
 @pytest.mark.parametrize(("ago_s", "state"), [(4.0, "blind"), (6.0, "silent")])
@@ -78,20 +84,18 @@ def test_sources_are_forgotten_after_a_long_silence_only(scorer: Scorer, frame: 
     watched = Watched(scorer, silent_s=70.0, forget_s=60.0)
     watched.hear(frame(0, source="old"), 61.0)
     watched.hear(frame(0, source="new"), 59.0)
-    assert len(watched.board.messages()) == 2
-    assert watched.board.forgotten() == ["old"]
+    assert len(watched.messages()) == 2
+    assert watched.watch.forgotten() == ["old"]
     watched.pipeline.intake.forget("old")
-    watched.pipeline.judge.windows |= {"old": 3, "new": 4}
-    assert [(m.source, m.windows) for m in watched.board.messages()] == [("new", 4)]
-    assert dict(watched.pipeline.judge.windows) == {"new": 4}
-    assert [v for v in vars(watched.board).values() if isinstance(v, dict) and "old" in v] == []
-    assert watched.board.forgotten() == []  # looked a moment ago
+    assert [m.source for m in watched.messages()] == ["new"]
+    assert [v for v in vars(watched.watch).values() if isinstance(v, dict) and "old" in v] == []
+    assert watched.watch.forgotten() == []  # looked a moment ago
 
 
 def test_a_source_that_was_not_admitted_is_not_remembered(watched: Watched, frame: Frame) -> None:
-    watched.board.beat(frame(0, source="made-up"), 0)
-    assert watched.board.forgotten() == []
-    assert [m.source for m in watched.board.messages()] == ["@detector"]
+    watched.watch.beat(frame(0, source="made-up"), 0)
+    assert watched.watch.forgotten() == []
+    assert [m.source for m in watched.messages()] == ["@detector"]
 
 
 @pytest.mark.parametrize("jitter", [0.0, 0.8])
@@ -136,23 +140,21 @@ def test_who_sends_only_what_is_refused_is_named_for_as_long_as_that_goes_on(
 ) -> None:
     watched, now = Watched(scorer), 1000.0
     counters = watched.pipeline.counters = Counters(clock=lambda: now)
-    watched.board = StatusBoard(
-        watched.pipeline.intake, watched.pipeline.judge, counters, LivenessOptions(), "tiny 1", "CPU"
-    )
+    watched.board = StatusBoard(counters, LivenessOptions(), "tiny 1", "CPU")
     counters.add(DETECTOR, "absurd_body")
     counters.refuse("mm", "absurd_body")
     assert (watched.status().state, watched.status().blind) == ("blind", "nothing usable from mm: absurd_body")
     watched.hear(frame(0, [person(0)]), 0.0)
-    good, own = watched.board.messages()
+    good, own = watched.messages()
     assert (good.source, good.blind) == ("hall", "one person in view")
     assert (own.source, own.state, own.blind) == (DETECTOR, "blind", "nothing usable from mm: absurd_body")
     for name in ("a", "b", "c", "hall"):
         counters.refuse(name, "version")
-    good, own = watched.board.messages()
+    good, own = watched.messages()
     assert good.blind == "one person in view"  # a message now and then does not make a source useless
     assert own.blind == "nothing usable from a: version, b: version, c: version, and 1 more"
     now += 5.1
-    _, own = watched.board.messages()
+    _, own = watched.messages()
     assert (own.state, own.blind) == ("watching", None)
 
 

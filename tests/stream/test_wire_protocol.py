@@ -18,7 +18,7 @@ from dyadwatch.stream import messages, wire
 from dyadwatch.stream.alarm import CALM_AGAIN, Thresholds
 from dyadwatch.stream.config import Config, SinkOptions, WireOptions
 from dyadwatch.stream.messages import EventMessage, JointPairPart, ScoreMessage, StatusMessage
-from dyadwatch.stream.reasons import CIRCUMSTANCES, FAULTS, RECORDING
+from dyadwatch.stream.reasons import CIRCUMSTANCES, FAULTS, OWN, RECORDING
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.service import Service
 
@@ -82,7 +82,7 @@ def test_every_reason_is_documented_and_no_other(page: str, repo_root: Path) -> 
     assert len(refusals) > 15
     order = re.findall(r"`(\w+)` \|$", section(page, "## Time"), re.MULTILINE)
     told = documented(section(page, "## What is refused")) | set(order) - {"restart_without_epoch"}
-    counted = set(FAULTS) | set(CIRCUMSTANCES) | set(RECORDING) | {"sink_failed_<name>"}
+    counted = set(FAULTS) | set(CIRCUMSTANCES) | set(RECORDING) | set(OWN)
     assert told | {"restart_without_epoch"} == refusals | counted
 
 

@@ -1,0 +1,55 @@
+"""When a frame should have come, by its source's own pace: what is late against it is late, whoever held it up."""
+
+from __future__ import annotations
+
+from collections import deque
+
+_NS = 1_000_000_000
+_PART_NS = 5 * _NS
+_PARTS = 12
+_BACK_NS = _NS // 2  # stamps that fall back by more begin anew
+_SLOW = 0.05  # a source whose stamps rise by so much less than our clock is no live one: nothing is said of its age
+
+
+class Pace:
+    """The shortest way from stamp to arrival in the last minute, and so when each stamp was due.
+
+    A message that waited, in a socket that nobody emptied or in a process that was stopped, is late by as long as it
+    waited, though it left the socket only a moment ago. A recording that is replayed slowly falls behind our clock all
+    the time; that is its own pace and makes nothing late.
+    """
+
+    def __init__(self) -> None:
+        self._parts: deque[tuple[int, int, int]] = deque(maxlen=_PARTS)  # number, arrival and value of its minimum
+        self._last = 0
+        self._epoch = -1
+
+    def due(self, epoch: int, stamp: int, arrived: int) -> int:
+        """Takes note of a frame; returns when it was due, monotonic ns, at the latest when it arrived.
+
+        Arguments:
+            epoch, stamp: of the frame, ns by the source's clock.
+            arrived: monotonic ns.
+        """
+        if epoch != self._epoch or stamp < self._last - _BACK_NS:
+            self._parts.clear()
+            self._epoch, self._last = epoch, stamp
+        self._last = max(self._last, stamp)
+        value = arrived - stamp
+        part = arrived // _PART_NS
+        parts = self._parts
+        if not parts or part > parts[-1][0]:
+            parts.append((part, arrived, value))
+        elif value < parts[-1][2]:
+            parts[-1] = (parts[-1][0], arrived, value)
+        if not self._live:
+            return arrived
+        return min(arrived, stamp + min(value for _, _, value in parts))
+
+    @property
+    def _live(self) -> bool:
+        """Whether the whole parts show stamps that rise about as fast as our clock."""
+        if len(self._parts) < 3:
+            return False
+        (_, began, first), (_, ended, last) = self._parts[0], self._parts[-2]
+        return last - first < _SLOW * (ended - began)

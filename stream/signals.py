@@ -1,0 +1,34 @@
+"""Signals while the detector runs: the end of a terminal is not the end of a watch."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+_log = logging.getLogger(__name__)
+_STOP = (signal.SIGINT, signal.SIGTERM)
+
+
+@contextmanager
+def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
+    """While it lasts, SIGINT and SIGTERM call `stop` instead of killing the program, and SIGHUP does nothing: whoever
+    closed the terminal still wants to be warned.
+    """
+
+    def handler(number: int, frame: FrameType | None) -> None:
+        stop()
+
+    def stay(number: int, frame: FrameType | None) -> None:
+        _log.warning("the terminal was closed (SIGHUP); the detector goes on, stop it with SIGTERM")
+
+    before = {s: signal.signal(s, handler) for s in _STOP}
+    if hasattr(signal, "SIGHUP"):
+        before[signal.SIGHUP] = signal.signal(signal.SIGHUP, stay)
+    try:
+        yield
+    finally:
+        for s, h in before.items():
+            signal.signal(s, h)

@@ -1,0 +1,115 @@
+"""One sink on a thread of its own, behind a bounded queue."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from dyadwatch.stream.messages import EventMessage, Message
+
+MOST_WAITING = 10_000  # messages; at some 1 kB each, ten megabytes
+
+
+class Sink(Protocol):
+    """Takes messages as they come, on one thread. It may take its time: it holds up nobody but itself."""
+
+    def emit(self, messages: Sequence[Message]) -> None:
+        """Passes the messages on, in order. Any exception means that the sink is broken."""
+        ...
+
+    def close(self) -> None:
+        """Flushes and frees what it holds."""
+        ...
+
+
+class SinkThread:
+    """Hands messages to a sink in order, as fast as it takes them. What does not fit is dropped: scores and status
+    first, then events, the oldest first.
+
+    Arguments:
+        name: of the sink.
+        sink: called from this thread alone.
+        failed: called with the name and the error when the sink breaks; it gets nothing from then on.
+        lost: called with the name and how many messages were dropped.
+        most: messages that may wait.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        sink: Sink,
+        failed: Callable[[str, Exception], None],
+        lost: Callable[[str, int], None],
+        most: int = MOST_WAITING,
+    ) -> None:
+        self._name = name
+        self._sink = sink
+        self._failed = failed
+        self._lost = lost
+        self._most = most
+        self._events: deque[tuple[int, Message]] = deque()  # with their place among all messages
+        self._others: deque[tuple[int, Message]] = deque()
+        self._next = 0
+        self._ended = False
+        self._broken = False
+        self._changed = threading.Condition()
+        # Not waited for at the end of the program: a sink may never return.
+        self._thread = threading.Thread(target=self._work, name=f"sink {name}", daemon=True)
+        self._thread.start()
+
+    def put(self, messages: Sequence[Message]) -> None:
+        """Adds messages; returns at once."""
+        dropped = 0
+        with self._changed:
+            if self._broken or self._ended:
+                return
+            for message in messages:
+                (self._events if isinstance(message, EventMessage) else self._others).append((self._next, message))
+                self._next += 1
+            while len(self._events) + len(self._others) > self._most:
+                (self._others or self._events).popleft()
+                dropped += 1
+            self._changed.notify()
+        if dropped:
+            self._lost(self._name, dropped)
+
+    def end(self) -> None:
+        """Lets the sink take what waits, then close."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify()
+
+    def join(self, within_s: float) -> bool:
+        """Waits for the end; False if it did not come in time."""
+        self._thread.join(within_s)
+        return not self._thread.is_alive()
+
+    def _work(self) -> None:
+        try:
+            while (messages := self._take()) is not None:
+                self._sink.emit(messages)
+            self._sink.close()
+        except Exception as e:  # noqa: BLE001 - whatever a sink does wrong is its own; it is reported by `failed`
+            with self._changed:
+                self._broken = True
+                self._events.clear()
+                self._others.clear()
+            self._failed(self._name, e)
+            with contextlib.suppress(Exception):
+                self._sink.close()
+
+    def _take(self) -> list[Message] | None:
+        """All that waits, in order; None at the end."""
+        with self._changed:
+            while not self._events and not self._others and not self._ended:
+                self._changed.wait()
+            if not self._events and not self._others:
+                return None
+            waiting = [*self._events, *self._others]
+            self._events.clear()
+            self._others.clear()
+        waiting.sort(key=lambda item: item[0])
+        return [message for _, message in waiting]
