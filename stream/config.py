@@ -68,6 +68,8 @@ class ScorerOptions(Section, frozen=True):
     max_batch: Count = 32
     max_queue: Count = 512  # windows waiting
     overload: Literal["shed", "wait"] = "shed"  # what happens beyond max_queue
+    trial_s: NotNegative = 30.0  # a model that was not made here is tried for at most so long; 0: not tried
+    trial_mb: Count = 1024  # and may take so much memory
 
 
 class AlarmOptions(Section, frozen=True):
