@@ -17,6 +17,11 @@ FAULTS: dict[str, str] = {
     "stamp_jump_ahead": "a stamp lies too far ahead of the one before (see clock.max_jump_s)",
     "stamp_jump_back": "a stamp lies too far back behind the one before (see clock.max_gap_s)",
     "id_jump": "an id moved faster than people do; its track starts afresh (see tracks.max_speed_m_s)",
+    "id_churn": "the source gives new ids in every frame; its people are followed by place, as if it sent none",
+    "tracks_capped": (
+        "more people are remembered than tracks.max_tracks; those unseen for longest are forgotten: ids change from "
+        "frame to frame, or stamps are not nanoseconds"
+    ),
     "layout_unfit": "the joints do not fit the model",
     "pairs_capped": "more pairs are near each other than pairs.max_pairs; the farthest are not scored",
     "shed_overload": "windows came faster than they can be scored; the oldest are left out",

@@ -150,7 +150,7 @@ def broken(tiny_artefact: Path, tmp_path: Path) -> Callable[..., Path]:
         (no_shift, {}, "the graph has no output 'shift'; expected score, relation, unusual, joint_pairs, shift"),
         (second_input, {}, "the graph has the inputs joints, mask; expected one, 'joints'; export it again"),
         (other_joints, {}, "has shape ['B', 2, 10, 12, 3]; its description says [batch, 2, 10, 11, 3]"),
-        (None, {"frames": 12}, "windows of 12 frames has shape ['B', 2, 10, 11, 3]; its description says [batch, 2, 12, 11, 3]"),
+        (None, {"frames": 12}, "12 frames has shape ['B', 2, 10, 11, 3]; its description says [batch, 2, 12, 11, 3]"),
         (None, {"layout": "custom", "joints": ("head", "neck")}, "its description says [batch, 2, 10, 2, 3]"),
     ],
 )  # fmt: skip
