@@ -12,6 +12,7 @@ DyadwatchError
 ├── MissingExtraError    an optional dependency is not installed: names the command that installs it
 ├── RecordingError       a recording cannot be read or used: names the file and what was found in it
 ├── ProviderError        the inference engine cannot run where it was told to
+├── ScoreError           a loaded model gave no usable scores; has a countable `reason`
 └── WireError            a message from a publisher breaks the wire protocol; has a countable `reason`
 """
 
@@ -85,6 +86,20 @@ class MissingExtraError(DyadwatchError):
         super().__init__(f"{package} is not installed; install it with: pip install 'dyadwatch[{extra}]'")
         self.package = package
         self.extra = extra
+
+
+class ScoreError(DyadwatchError):
+    """A loaded model did not score a batch of windows; the next batch may go well.
+
+    Arguments:
+        reason: the name under which the windows left out are counted: `score_failed` (the engine raised an error),
+            `score_invalid` (the outputs have not the shapes the model file describes) or `score_cancelled`.
+        text: one sentence for the log, naming the model file and what was found.
+    """
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class WireError(DyadwatchError):

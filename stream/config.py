@@ -42,6 +42,7 @@ class TrackOptions(Section, frozen=True):
     gate_m: Positive = 0.6  # association without ids: farther than predicted by this is somebody else
     max_speed_m_s: Positive = 12.0  # a faster id is not the same person any more
     min_confidence: Fraction = 0.2  # joints below count as unseen
+    max_tracks: Count = 64  # people remembered at a time; beyond it those unseen for longest go first
 
 
 class PairOptions(Section, frozen=True):
@@ -68,6 +69,8 @@ class ScorerOptions(Section, frozen=True):
     max_batch: Count = 32
     max_queue: Count = 512  # windows waiting
     overload: Literal["shed", "wait"] = "shed"  # what happens beyond max_queue
+    trial_s: NotNegative = 30.0  # a model that was not made here is tried for at most so long; 0: not tried
+    trial_mb: Count = 1024  # and may take so much memory
 
 
 class AlarmOptions(Section, frozen=True):

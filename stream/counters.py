@@ -67,3 +67,16 @@ class Counters:
         """All counts at one moment, source -> reason -> n; later additions do not change it."""
         with self._lock:
             return {source: dict(row) for source, row in self._counts.items()}
+
+
+def bulk_count(count: Callable[[str], None], reason: str, n: int) -> None:
+    """Counts n at once where `count` has a method `many` for it, and one by one where it has not.
+
+    Counting thousands of pairs of a crowd one by one costs more than finding them.
+    """
+    many = getattr(count, "many", None)
+    if many is not None:
+        many(reason, n)
+        return
+    for _ in range(n):
+        count(reason)

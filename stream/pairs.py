@@ -7,9 +7,15 @@ from collections.abc import Callable
 from itertools import combinations
 from typing import NamedTuple
 
+import numpy as np
+
 from dyadwatch.core.pose import TrackId
 from dyadwatch.stream.config import PairOptions
+from dyadwatch.stream.counters import bulk_count
 from dyadwatch.stream.tracks import Track
+
+Keys = tuple[int, int]
+_FEW = 16  # people up to which a plain loop is faster than arrays
 
 
 class Pair(NamedTuple):
@@ -17,6 +23,15 @@ class Pair(NamedTuple):
 
     ids: tuple[TrackId, TrackId]
     keys: tuple[int, int]
+
+
+class _Verdict(NamedTuple):
+    """What becomes of pairs: to be scored, parted, bereft of a place; and how many have none."""
+
+    near: list[Keys]
+    apart: list[Keys]
+    capped: list[Keys]
+    left_out: int
 
 
 class PairGate:
@@ -31,7 +46,9 @@ class PairGate:
     def __init__(self, options: PairOptions, count: Callable[[str], None]) -> None:
         self._options = options
         self._count = count
-        self._open: dict[tuple[int, int], Pair] = {}
+        self._open: dict[Keys, Pair] = {}
+        # A pair that is being scored keeps its place at the cap by the same margin that it keeps at the border.
+        self._margin = options.leave_m - options.enter_m
 
     @property
     def open(self) -> list[Pair]:
@@ -46,28 +63,54 @@ class PairGate:
         """
         lost = [keys for keys in self._open if keys[0] not in alive or keys[1] not in alive]
         ended = [(self._open.pop(keys), "lost") for keys in lost]
-        # A pair that is being scored keeps its place at the cap by the same margin that it keeps at the border.
-        margin = self._options.leave_m - self._options.enter_m
-        near: list[tuple[float, tuple[int, int]]] = []
+        verdict = self._judge_few(alive) if len(alive) <= _FEW else self._judge_many(alive)
+        ended += [(self._open.pop(keys), "apart") for keys in verdict.apart]
+        ended += [(self._open.pop(keys), "capped") for keys in verdict.capped]
+        if verdict.left_out:
+            bulk_count(self._count, "pairs_capped", verdict.left_out)
+        for a, b in verdict.near:
+            if (a, b) not in self._open:
+                self._open[a, b] = Pair((alive[a].id, alive[b].id), (a, b))
+        return ended
+
+    def _judge_few(self, alive: dict[int, Track]) -> _Verdict:
+        near: list[tuple[float, Keys]] = []
+        apart: list[Keys] = []
         for a, b in combinations(sorted(alive), 2):
             (x, _, z), (u, _, w) = alive[a].root, alive[b].root
             distance = math.sqrt((x - u) * (x - u) + (z - w) * (z - w))
             known = (a, b) in self._open
             if distance <= (self._options.leave_m if known else self._options.enter_m):
-                near.append((distance - margin * known, (a, b)))
+                near.append((distance - self._margin * known, (a, b)))
             elif known:
-                ended.append((self._open.pop((a, b)), "apart"))
+                apart.append((a, b))
         if len(near) > self._options.max_pairs:
             near.sort()
-            for _, keys in near[self._options.max_pairs :]:
-                self._count("pairs_capped")
-                if keys in self._open:
-                    ended.append((self._open.pop(keys), "capped"))
-            near = near[: self._options.max_pairs]
-        for _, (a, b) in near:
-            if (a, b) not in self._open:
-                self._open[a, b] = Pair((alive[a].id, alive[b].id), (a, b))
-        return ended
+        kept, rest = near[: self._options.max_pairs], near[self._options.max_pairs :]
+        return _Verdict([k for _, k in kept], apart, [k for _, k in rest if k in self._open], len(rest))
+
+    def _judge_many(self, alive: dict[int, Track]) -> _Verdict:
+        """The same, to the last bit, at a cost that a crowd can bear; `known` has a row a person."""
+        keys = sorted(alive)
+        place = {key: i for i, key in enumerate(keys)}
+        x, z = np.array([(alive[k].root[0], alive[k].root[2]) for k in keys]).T
+        known = np.zeros((len(keys), len(keys)), bool)
+        for a, b in self._open:
+            known[place[a], place[b]] = True
+        first, second = np.triu_indices(len(keys), 1)
+        dx, dz, known = x[first] - x[second], z[first] - z[second], known[first, second]
+        distance = np.sqrt(dx * dx + dz * dz)
+        close = distance <= np.where(known, self._options.leave_m, self._options.enter_m)
+        near = np.flatnonzero(close)
+        if len(near) > self._options.max_pairs:
+            # Stable: of pairs equally near, those of the elder people come first.
+            near = near[np.argsort((distance - self._margin * known)[near], kind="stable")]
+        kept, rest = near[: self._options.max_pairs], near[self._options.max_pairs :]
+
+        def of(pairs: np.ndarray) -> list[Keys]:
+            return [(keys[i], keys[j]) for i, j in zip(first[pairs].tolist(), second[pairs].tolist(), strict=True)]
+
+        return _Verdict(of(kept), of(np.flatnonzero(known & ~close)), of(rest[known[rest]]), len(rest))
 
     def clear(self, reason: str) -> list[tuple[Pair, str]]:
         """Ends all pairs."""

@@ -9,7 +9,7 @@ import logging
 import math
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -44,12 +44,26 @@ class Losses:
         self._counters = counters
         self._limited = LimitedLog(_log)
 
-    def add(self, source: str, reason: str, detail: str = "") -> None:
-        """Counts one more; a line about it ends with the detail."""
-        self._counters.add(source, reason)
+    def add(self, source: str, reason: str, detail: str = "", n: int = 1) -> None:
+        """Counts n more; a line about it ends with the detail."""
+        self._counters.add(source, reason, n)
         if reason in FAULTS:
             text = f"{FAULTS[reason]}: {detail:.{_MAX_DETAIL}}" if detail else FAULTS[reason]
             self._limited.warning(source, reason, text)
+
+
+class _Count:
+    """What a line of one source calls with a reason, once or for many at a time."""
+
+    def __init__(self, lines: dict[str, SourceLine], source: str, losses: Losses) -> None:
+        self._lines, self._source, self._losses = lines, source, losses
+
+    def __call__(self, reason: str) -> None:
+        self.many(reason, 1)
+
+    def many(self, reason: str, n: int) -> None:
+        line = self._lines.get(self._source)
+        self._losses.add(self._source, reason, line.detail(reason) if line else "", n)
 
 
 class Intake:
@@ -76,12 +90,8 @@ class Intake:
             self.lines |= group.members
             self.lines[name] = group.line
 
-    def _count_for(self, source: str) -> Callable[[str], None]:
-        def count(reason: str) -> None:
-            line = self.lines.get(source)
-            self._losses.add(source, reason, line.detail(reason) if line else "")
-
-        return count
+    def _count_for(self, source: str) -> _Count:
+        return _Count(self.lines, source, self._losses)
 
     def push(self, frame: PoseFrame, arrived: int) -> list[Item]:
         """Takes a frame; returns the windows it completes and the pairs it ends, in order."""
@@ -194,12 +204,12 @@ class Judge:
             self._publish()
         return out
 
-    def give_up(self, items: Sequence[Item]) -> list[Message]:
+    def give_up(self, items: Sequence[Item], reason: str = "score_failed") -> list[Message]:
         """Counts the windows among items that cannot be scored, and ends the pairs that end with them."""
         out: list[Message] = []
         for item in items:
             if isinstance(item, Window):
-                self._losses.add(item.source, "score_failed")
+                self._losses.add(item.source, reason)
             else:
                 out += self._ended(item)
         self._publish()

@@ -17,6 +17,11 @@ FAULTS: dict[str, str] = {
     "stamp_jump_ahead": "a stamp lies too far ahead of the one before (see clock.max_jump_s)",
     "stamp_jump_back": "a stamp lies too far back behind the one before (see clock.max_gap_s)",
     "id_jump": "an id moved faster than people do; its track starts afresh (see tracks.max_speed_m_s)",
+    "id_churn": "the source gives new ids in every frame; its people are followed by place, as if it sent none",
+    "tracks_capped": (
+        "more people are remembered than tracks.max_tracks; those unseen for longest are forgotten: ids change from "
+        "frame to frame, or stamps are not nanoseconds"
+    ),
     "layout_unfit": "the joints do not fit the model",
     "pairs_capped": "more pairs are near each other than pairs.max_pairs; the farthest are not scored",
     "shed_overload": "windows came faster than they can be scored; the oldest are left out",
@@ -26,8 +31,10 @@ FAULTS: dict[str, str] = {
     "backlog_bytes": "too many bytes wait to be received; its connection is cut",
     "too_many_connections": "more connections than the detector serves; the newest is cut",
     "station_failed": "the detector failed on a frame, which is a fault of its own; the source starts afresh",
-    "score_failed": "the model failed on a window; it is left out",
     "score_not_finite": "the model gave no usable score for a window; it is left out",
+    "score_failed": "the model failed on a batch of windows; they are left out (see the log for what it said)",
+    "score_invalid": "the model gave outputs of other shapes than it describes; the windows are left out",
+    "score_cancelled": "scoring was stopped before the window had its score",
     "two_publishers": "two publishers send under one name and epoch; give each a name of its own",
     "clocks_apart": "the clocks of a group do not agree; the source is watched by itself (see merge in its status)",
     "merge_late": "a frame came after its group had gone on without it (see merge.wait_s)",

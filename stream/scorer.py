@@ -10,10 +10,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.artefact import ArtefactInfo, read_info
-from dyadwatch.core.errors import ArtefactError, MissingExtraError, ProviderError
+from dyadwatch.core.artefact import OUTPUTS, ArtefactInfo, read_info
+from dyadwatch.core.errors import ArtefactError, MissingExtraError, ProviderError, ScoreError
 from dyadwatch.stream.config import ScorerOptions
 from dyadwatch.stream.line import WindowShape
+from dyadwatch.stream.model_signature import check_signature
 
 PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -22,7 +23,7 @@ PROVIDERS = {
 }
 # TF32 would cost every matrix product thirteen bits that the parity check was made with.
 _EXACT = {"cuda": {"use_tf32": "0"}}
-_OUTPUTS = ["score", "relation", "unusual", "joint_pairs", "shift"]
+_MAX_SAID = 300  # characters of what the engine says; some of its errors hold whole graphs
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ class Scorer:
         options: the section `scorer` of the configuration.
 
     Raises:
-        ArtefactError: the file is missing, damaged or not ours.
+        ArtefactError: the file is missing, damaged or not ours, or its graph is not what its description says.
         MissingExtraError: no ONNX Runtime is installed.
         ProviderError: the provider asked for does not run here.
     """
@@ -77,18 +78,22 @@ class Scorer:
         # the operations of one batch cost a fifth of the throughput. Measured: 20 microseconds gain nearly all of that.
         session_options.add_session_config_entry("session.intra_op.spin_duration_us", "20")
         session_options.add_session_config_entry("session.force_spinning_stop", "1")
+        self._engine_errors = _engine_errors()
         try:
             self._session = ort.InferenceSession(
                 str(path), session_options, providers=[(wanted, _EXACT.get(options.provider, {}))]
             )
-        except _engine_errors() as e:
+        except self._engine_errors as e:
             raise ArtefactError(f"{path}: ONNX Runtime {ort.__version__} cannot load it: {e}") from None
+        self._run_options = ort.RunOptions()
+        self._cancelled = False
         self.provider = self._session.get_providers()[0]
         if self.provider != wanted:
             raise ProviderError(
                 f"scorer.provider is {options.provider!r}, but ONNX Runtime fell back to {self.provider}; "
                 "run 'dyadwatch doctor' to see which libraries are missing"
             )
+        check_signature(str(path), self.info, self._session.get_inputs(), self._session.get_outputs())
 
     @property
     def shape(self) -> WindowShape:
@@ -96,32 +101,64 @@ class Scorer:
         return WindowShape(self.info.skeleton, self.info.frames, self.info.fps)
 
     def score(self, windows: Sequence[NDArray[np.float32]]) -> list[Score]:
-        """Scores windows of shape (2, T, J, 3) in batches of at most `max_batch`."""
+        """Scores windows of shape (2, T, J, 3) in batches of at most `max_batch`.
+
+        A window whose joint pairs hold something that is no number gets a score of NaN.
+
+        Raises:
+            ScoreError: the engine failed, its outputs are not as described, or `cancel` was called.
+        """
         out: list[Score] = []
         for at in range(0, len(windows), self._max_batch):
             batch = np.stack(windows[at : at + self._max_batch])
-            outputs = self._session.run(_OUTPUTS, {"joints": batch})
-            score, relation, unusual, pairs, shift = (np.asarray(o) for o in outputs)
+            score, relation, unusual, pairs, shift = self._run(batch)
+            usable = np.isfinite(pairs).all(axis=(1, 2)) & np.isfinite(shift).all(axis=(1, 2))
+            score = np.where(usable, score, np.float32(np.nan))
             out += [
                 Score(_round(score[i]), _round(relation[i]), _round(unusual[i]), pairs[i], shift[i])
                 for i in range(len(batch))
             ]
         return out
 
+    def cancel(self) -> None:
+        """Ends the batch being scored, from any thread, and all further ones; for the end of the service.
+
+        The engine looks between two operations of the graph, and between two rounds of a loop in it.
+        """
+        self._cancelled = True
+        self._run_options.terminate = True
+
+    def _run(self, batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+        if self._cancelled:
+            raise ScoreError("score_cancelled", f"{self.path}: scoring was cancelled")
+        try:
+            outputs = [np.asarray(o) for o in self._session.run(OUTPUTS, {"joints": batch}, self._run_options)]
+        except self._engine_errors as e:
+            if self._cancelled:
+                raise ScoreError("score_cancelled", f"{self.path}: scoring was cancelled") from None
+            raise ScoreError(
+                "score_failed", f"{self.path}: ONNX Runtime failed on {len(batch)} windows: {e!s:.{_MAX_SAID}}"
+            ) from None
+        joints = len(self.info.joints)
+        for name, output in zip(OUTPUTS, outputs, strict=True):
+            expected = (len(batch), joints, joints) if name in ("joint_pairs", "shift") else (len(batch),)
+            if output.shape != expected or output.dtype != np.float32:
+                raise ScoreError(
+                    "score_invalid",
+                    f"{self.path}: output {name!r} has shape {output.shape} of {output.dtype} for {len(batch)} "
+                    f"windows; expected {expected} of float32",
+                )
+        return outputs
+
 
 def _engine_errors() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises for a graph or library it cannot use; its errors have no base of their own."""
+    """What ONNX Runtime raises for a graph, library or batch it cannot use; its errors have no base of their own.
+
+    All that it defines, lest a new version's new error end the service; and what C++ exceptions become on their way.
+    """
     state = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
-    names = (
-        "Fail",
-        "EPFail",
-        "InvalidGraph",
-        "InvalidProtobuf",
-        "NotImplemented",
-        "RuntimeException",
-        "InvalidArgument",
-    )
-    return tuple(getattr(state, name) for name in names)
+    own = [kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    return (*own, MemoryError, RuntimeError)
 
 
 def _round(value: np.float32) -> float:

@@ -13,6 +13,7 @@ import time
 import numpy as np
 import zmq
 
+from dyadwatch.core.errors import ScoreError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
@@ -289,7 +290,8 @@ class Service:
         try:
             self._sinks.emit(self._judge.judge(items))
         except Exception as e:  # noqa: BLE001 - reported by `_report`
-            self._sinks.emit(self._judge.give_up(items))
+            reason = e.reason if isinstance(e, ScoreError) else "score_failed"
+            self._sinks.emit(self._judge.give_up(items, reason))
             self._report("scoring", e)
         else:
             self._health.ends("scoring")

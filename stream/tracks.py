@@ -12,10 +12,12 @@ from scipy.optimize import linear_sum_assignment
 
 from dyadwatch.core.pose import PoseFrame, TrackId
 from dyadwatch.stream.config import TrackOptions
+from dyadwatch.stream.counters import bulk_count
 
 _NS = 1_000_000_000
 _JITTER_M = 0.5  # how far a root may seem to move between two frames by noise alone
 _BLEND = 0.3  # weight of the newest step in a track's velocity
+_CHURN = 10  # frames in a row without any id of the frame before, after which ids are taken for no ids
 
 Place = tuple[float, float, float]
 
@@ -64,6 +66,8 @@ class Tracker:
         self._tracks: dict[int, Track] = {}
         self._next_key = 0
         self._next_id = 1
+        self._last_ids: frozenset[TrackId] = frozenset()
+        self._churn = 0  # frames in a row whose ids were all new
 
     @property
     def alive(self) -> dict[int, Track]:
@@ -73,6 +77,7 @@ class Tracker:
     def clear(self) -> None:
         """Forgets everybody, because time began afresh."""
         self._tracks.clear()
+        self._last_ids, self._churn = frozenset(), 0
 
     def push(
         self, frame: PoseFrame, joints: NDArray[np.float32], confidence: NDArray[np.float32]
@@ -85,29 +90,63 @@ class Tracker:
             confidence: shape (P, J); joints below `min_confidence` become unseen.
 
         Returns:
-            (seen, ended): the tracks in this frame, and those that were lost before it.
+            (seen, ended): the tracks in this frame, and those that are lost by now.
         """
         ended = [t for t in self._tracks.values() if frame.stamp - t.stamp > self._max_gap]
         for t in ended:
             del self._tracks[t.key]
+        ids = self._ids(frame, ended)
         if not frame.people:
             return [], ended
         joints, rows, roots = self._roots(joints, confidence)
         if len(rows) < len(roots):
             self._count("person_unseen")
-        if frame.ids is None:
+        if ids is None:
             found = self._associate(frame.stamp, [roots[i] for i in rows])
         else:
             by_id = {t.id: t for t in self._tracks.values()}
-            found = [self._same(by_id.get(frame.ids[i]), frame.stamp, roots[i], ended) for i in rows]
+            found = [self._same(by_id.get(ids[i]), frame.stamp, roots[i], ended) for i in rows]
         seen: list[Seen] = []
         for i, track in zip(rows, found, strict=True):
             if track is None:
-                track = self._new(None if frame.ids is None else frame.ids[i], frame.stamp, roots[i])
+                track = self._new(None if ids is None else ids[i], frame.stamp, roots[i])
             else:
                 self._move(track, frame.stamp, roots[i])
             seen.append(Seen(track, joints[i], confidence[i]))
+        if len(self._tracks) > self._options.max_tracks:
+            ended += self._cap(frame.stamp, len(seen))
         return seen, ended
+
+    def _ids(self, frame: PoseFrame, ended: list[Track]) -> tuple[TrackId, ...] | None:
+        """The ids of a frame, or None where they tell nothing: the source has given new ones in every frame of late."""
+        if frame.ids is None or not frame.people:
+            return frame.ids
+        if self._last_ids and self._last_ids.isdisjoint(frame.ids):
+            self._churn += 1
+        else:
+            self._churn = 0
+        self._last_ids = frozenset(frame.ids)
+        if self._churn < _CHURN:
+            return frame.ids
+        if self._churn == _CHURN:
+            # Everybody has left a track in each of the last frames: only the newest of them goes on.
+            newest = max((t.stamp for t in self._tracks.values()), default=0)
+            ended += self._drop([t for t in self._tracks.values() if t.stamp < newest])
+        self._count("id_churn")
+        return None
+
+    def _cap(self, stamp: int, seen: int) -> list[Track]:
+        """Forgets those who were unseen for longest, never who is in the frame of `stamp`."""
+        unseen = sorted((t for t in self._tracks.values() if t.stamp < stamp), key=lambda t: (t.stamp, t.key))
+        dropped = self._drop(unseen[: len(self._tracks) - max(self._options.max_tracks, seen)])
+        if dropped:
+            bulk_count(self._count, "tracks_capped", len(dropped))
+        return dropped
+
+    def _drop(self, tracks: list[Track]) -> list[Track]:
+        for t in tracks:
+            del self._tracks[t.key]
+        return tracks
 
     def _roots(
         self, joints: NDArray[np.float32], confidence: NDArray[np.float32]

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import msgspec
 
+from dyadwatch.core.artefact import file_sha256
 from dyadwatch.core.calibration import calibration_path, check_belongs, read_calibration
 from dyadwatch.core.errors import CalibrationError, ConfigError
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.config_file import load_config, set_option
+from dyadwatch.stream.model_check import check_model
 from dyadwatch.stream.scorer import Scorer
 
 
@@ -70,5 +72,7 @@ def load_detector(config: Config) -> tuple[Scorer, Thresholds]:
         DyadwatchError: when anything does not fit; the message says what to do.
     """
     path = model_path(config)
+    if file_sha256(path) != file_sha256(shipped_model()):
+        check_model(path, config.scorer)
     scorer = Scorer(path, config.scorer)
     return scorer, load_thresholds(config, path)

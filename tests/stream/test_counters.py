@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from threading import Thread
 
-from dyadwatch.stream.counters import OTHERS, Counters
+from dyadwatch.stream.counters import OTHERS, Counters, bulk_count
 
 
 def test_counts_by_source_and_reason() -> None:
@@ -73,3 +73,21 @@ def test_of_many_made_up_names_the_last_are_remembered() -> None:
         counters.refuse("real", "absurd_body")
     assert counters.refused(60.0) == {"real": "absurd_body"} | {f"s{i}": "version" for i in range(937, 1000)}
     assert len(counters._refused) == 64
+
+
+def test_many_are_counted_at_once_where_that_is_possible_and_one_by_one_where_not() -> None:
+    class Bulk:
+        def __init__(self) -> None:
+            self.calls: list[tuple[str, int]] = []
+
+        def __call__(self, reason: str) -> None:
+            raise AssertionError("counted one by one")
+
+        def many(self, reason: str, n: int) -> None:
+            self.calls.append((reason, n))
+
+    plain: list[str] = []
+    bulk = Bulk()
+    bulk_count(bulk, "pairs_capped", 2001)
+    bulk_count(plain.append, "pairs_capped", 3)
+    assert (bulk.calls, plain) == ([("pairs_capped", 2001)], ["pairs_capped"] * 3)

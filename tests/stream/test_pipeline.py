@@ -236,5 +236,6 @@ def test_every_reason_that_is_counted_has_words(repo_root: Path) -> None:
     used = set(re.findall(r"""(?:count|add)\((?:[\w.]+, )?"([a-z_]+)"[,)]""", text)) | {
         "stamp_jump_ahead",
         "stamp_jump_back",
+        *("score_failed", "score_invalid", "score_cancelled"),  # the reasons of ScoreError
     }
     assert used <= {*FAULTS, *CIRCUMSTANCES, *OWN}

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ Frame = Callable[..., PoseFrame]
 class Watch:
     """A tracker and what it said."""
 
-    def __init__(self, frame: Frame, Drops: Any, **options: float) -> None:
+    def __init__(self, frame: Frame, Drops: Any, **options: Any) -> None:
         self.drops = Drops()
         self.tracker = Tracker(TrackOptions(**options), self.drops)
         self._frame = frame
@@ -192,3 +193,54 @@ def test_where_everything_is_seen_the_middle_is_the_same_to_the_last_bit(mapped:
         sure[0, 3] = 0.1
         weak, _, _ = tracker._roots(joints[:2], sure[:2])
         assert np.isnan(weak[0, 3]).all()
+
+
+@pytest.mark.parametrize("unit", [1, 1000], ids=["ns", "us sent as ns"])
+def test_however_ids_change_no_more_are_remembered_than_allowed(
+    frame: Frame, person: Person, Drops: Any, unit: int
+) -> None:
+    """One person keeps an id, so that ids are believed; the others have new ones in every frame."""
+    tracker = Tracker(TrackOptions(max_tracks=8), drops := Drops())
+    gone: set[int] = set()
+    for seq in range(300):
+        f = frame(seq, [person(0), person(1), person(2)], ids=["a", f"b{seq}", f"c{seq}"])
+        seen, ended = tracker.push(replace(f, stamp=f.stamp // unit), f.joints, f.confidence)
+        assert len(tracker.alive) <= 8
+        assert {s.track.key for s in seen} <= tracker.alive.keys()
+        assert seen[0].track.key == 0
+        gone |= {t.key for t in ended}
+    assert gone | tracker.alive.keys() == set(range(601))
+    assert gone.isdisjoint(tracker.alive)
+    assert drops == {"tracks_capped": 593}
+
+
+def test_the_longest_unseen_go_first_and_who_is_in_view_never(frame: Frame, person: Person, Drops: Any) -> None:
+    watch = Watch(frame, Drops, max_tracks=3)
+    watch.see(0, [person(0), person(2)], ids=["a", "b"])
+    watch.see(1, [person(0), person(4)], ids=["a", "c"])
+    assert watch.see(2, [person(0), person(6)], ids=["a", "d"]) == ([("a", 0), ("d", 3)], [1])
+    everybody = [person(2 * i) for i in range(5)]
+    seen, ended = watch.see(3, everybody, ids=["a", "e", "f", "g", "h"])
+    assert len(seen) == 5
+    assert ended == [2, 3]
+    assert watch.drops == {"tracks_capped": 3}
+
+
+def test_people_whose_ids_change_in_every_frame_are_followed_by_place(watch: Watch, person: Person) -> None:
+    keys: list[list[int]] = []
+    for seq in range(60):
+        seen, _ = watch.see(seq, [person(seq / 60), person(2)], ids=[f"a{seq}", f"b{seq}"])
+        keys.append([key for _, key in seen])
+    assert len({tuple(k) for k in keys[:10]}) == 10
+    assert keys[10:] == [[18, 19]] * 50
+    assert len(watch.tracker.alive) == 2
+    assert watch.drops == {"id_churn": 50}
+    steady = [watch.see(60 + i, [person(1), person(2)], ids=["a", "b"])[0] for i in range(3)]
+    assert steady[1] == steady[2] == [("a", 20), ("b", 21)]
+    assert watch.drops == {"id_churn": 51}
+
+
+def test_people_who_pass_one_at_a_time_are_no_churn(watch: Watch, person: Person) -> None:
+    for seq in range(120):
+        watch.see(seq, [person(seq % 6)], ids=[f"p{seq // 2}"])
+    assert "id_churn" not in watch.drops
