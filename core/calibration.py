@@ -7,8 +7,10 @@ from typing import Any
 
 import msgspec
 
+from dyadwatch.core import plain_yaml
 from dyadwatch.core.artefact import file_sha256, write_atomically
 from dyadwatch.core.errors import CalibrationError
+from dyadwatch.core.plain_yaml import PlainYamlError
 
 _HEAD = """\
 # Thresholds for one model at one site, in surprise: 0 is ordinary, 3 is one normal window in a thousand.
@@ -52,16 +54,16 @@ def read_calibration(path: str | Path) -> Calibration:
         CalibrationError: when it cannot be read, or a key is missing, unknown or wrong.
     """
     try:
-        return msgspec.yaml.decode(Path(path).read_bytes(), type=Calibration)
+        return plain_yaml.decode(Path(path), Calibration)
     except OSError as error:
         raise CalibrationError(f"calibration {path} cannot be read: {error.strerror}") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise CalibrationError(f"calibration {path}: {' '.join(str(error).split())}") from None
+    except PlainYamlError as error:
+        raise CalibrationError(f"calibration {path}: {error}") from None
 
 
 def write_calibration(path: str | Path, calibration: Calibration) -> None:
     """Writes a calibration file, whole or not at all."""
-    text = _HEAD.encode() + msgspec.yaml.encode(calibration)
+    text = _HEAD.encode() + plain_yaml.dump(calibration)
     write_atomically(Path(path), text)
 
 

@@ -14,13 +14,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from dyadwatch.core import plain_yaml
 from dyadwatch.core.errors import ConfigError, LayoutError
 from dyadwatch.core.layouts import find_layout
+from dyadwatch.core.plain_yaml import PlainYamlError
 from dyadwatch.core.skeleton import Layout
 
 _LONGEST_ID = 64  # on the wire
@@ -47,11 +48,11 @@ def read_marker_map(path: str | Path) -> MarkerMap:
         ConfigError: when it cannot be read, or a key is unknown or wrong.
     """
     try:
-        return msgspec.yaml.decode(Path(path).read_bytes(), type=MarkerMap)
+        return plain_yaml.decode(Path(path), MarkerMap)
     except OSError as error:
         raise ConfigError(f"marker map {path} cannot be read: {error.strerror}") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ConfigError(f"marker map {path}: {' '.join(str(error).split())}") from None
+    except PlainYamlError as error:
+        raise ConfigError(f"marker map {path}: {error}") from None
 
 
 @dataclass(frozen=True)

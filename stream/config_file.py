@@ -11,7 +11,9 @@ import msgspec
 import yaml
 from msgspec import inspect
 
+from dyadwatch.core import plain_yaml
 from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.plain_yaml import PlainYamlError
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.config_check import KEYS, expectation, lookup, problems, suggestion
 
@@ -37,11 +39,11 @@ def load_config(path: Path | None = None) -> Config:
     if path is None:
         return parse_config(default_text(), DEFAULT_NAME)
     try:
-        text = path.read_text("utf8")
+        text = plain_yaml.read_text(path)
     except OSError as e:
         raise ConfigError(f"{path} cannot be read ({e.strerror}); expected a YAML file") from None
-    except UnicodeDecodeError:
-        raise ConfigError(f"{path} is not UTF-8 text; expected a YAML file") from None
+    except PlainYamlError as e:
+        raise ConfigError(f"{path} {e}; expected a YAML file") from None
     return parse_config(text, str(path))
 
 
@@ -61,18 +63,14 @@ def parse_config(text: str, name: str) -> Config:
         ConfigError: as `load_config`.
     """
     try:
-        loader = yaml.SafeLoader(text)
-        root = loader.get_single_node()
-        if root is None:
-            raise ConfigError(f"{name} is empty; expected sections such as 'wire:'")
+        root = plain_yaml.compose(text)
         origins: dict[str, _Origin] = {}
         _collect(root, name, "", origins)
-        tree = loader.construct_document(root)
-    except yaml.MarkedYAMLError as e:
-        line = "" if e.problem_mark is None else f" line {e.problem_mark.line + 1}"
-        raise ConfigError(f"{name}{line}: is not valid YAML: {e.problem}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as e:
-        raise ConfigError(f"{name} is not valid YAML: {e}") from None
+        tree = plain_yaml.plain(root)
+    except PlainYamlError as e:
+        where = f" line {e.line}:" if e.line else ""
+        hint = "; expected sections such as 'wire:'" if e.problem == "is empty" else ""
+        raise ConfigError(f"{name}{where} {e.problem}{hint}") from None
     return _convert(tree, origins, name, " by default")
 
 
@@ -99,9 +97,9 @@ def set_option(config: Config, *options: str) -> Config:
 
 def _scalar(option: str, written: str) -> object:
     try:
-        return yaml.safe_load(written)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        raise ConfigError(f"option {option!r} has a value that is not valid YAML: {written}") from None
+        return plain_yaml.parse(written).value if written else None
+    except PlainYamlError as e:
+        raise ConfigError(f"option {option!r:.200}: the value {e.problem}") from None
 
 
 def _collect(node: yaml.Node, name: str, prefix: str, origins: dict[str, _Origin]) -> None:
@@ -161,17 +159,11 @@ def _convert(tree: object, origins: Mapping[str, _Origin], name: str, if_not_giv
 
 def _expected(key: str, origin: _Origin) -> str:
     expected = expectation(KEYS[key])
-    if "number" in expected and _looks_like_a_number(origin.written):
-        expected += ", written without quotes, and an exponent only as in 1.0e+3"
+    if "number" in expected and _is_quoted_number(origin.written):
+        expected += ", written without quotes"
     return expected
 
 
-def _looks_like_a_number(written: str) -> bool:
+def _is_quoted_number(written: str) -> bool:
     text = written.strip("'\"")
-    if text == written and "e" not in text.lower():
-        return False
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+    return text != written and plain_yaml.kind_of(text) in ("int", "float")

@@ -6,13 +6,14 @@ import math
 from collections.abc import Mapping
 from pathlib import Path
 
-import msgspec
 import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from dyadwatch.core import plain_yaml
 from dyadwatch.core.errors import ConfigError, WireError
 from dyadwatch.core.layouts import SMPL22
+from dyadwatch.core.plain_yaml import PlainYamlError
 
 Vector = tuple[float, float, float]
 Quaternion = tuple[float, float, float, float]
@@ -61,11 +62,11 @@ def read_bind_pose(path: str | Path) -> dict[str, Vector]:
         ConfigError: when it cannot be read, or names a bone that is none.
     """
     try:
-        bones = msgspec.yaml.decode(Path(path).read_bytes(), type=_BindPose).bones
+        bones = plain_yaml.decode(Path(path), _BindPose).bones
     except OSError as error:
         raise ConfigError(f"bind pose {path} cannot be read: {error.strerror}") from None
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise ConfigError(f"bind pose {path}: {' '.join(str(error).split())}") from None
+    except PlainYamlError as error:
+        raise ConfigError(f"bind pose {path}: {error}") from None
     unknown = sorted(set(bones) - BONES)
     if unknown:
         raise ConfigError(f"bind pose {path} names {', '.join(unknown)}; expected bones of {', '.join(_BONES)}")

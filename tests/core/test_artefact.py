@@ -190,7 +190,10 @@ class TestCalibration:
             (f"model_sha256: {'a' * 64}\nraise_at: .nan\nclear_at: 2\n", "clear_at is 2 and raise_at nan; expected 0"),
             (f"model_sha256: {'a' * 64}\nraise_at: x\nclear_at: 2\n", "Expected `float`, got `str` - at `$.raise_at`"),
             (f"model_sha256: {'a' * 64}\nraise_at: 3\nclear_at: 2\nhold: 1\n", "unknown field `hold`"),
-            ("a: [", 'did not find expected node content in "<byte string>", line 2, column 1'),
+            ("a: [", "line 1: is not valid YAML: expected the node content, but found '<stream end>'"),
+            (f"model_sha256: {'a' * 64}\nraise_at: 1:30\nclear_at: 2\n", "line 2: Expected `float`, got `str` - at "),
+            (f"model_sha256: {'a' * 64}\nraise_at: 3\nclear_at: 2\nraise_at: 9\n", "line 4: raise_at is given twice"),
+            ("a: &a [1]\nb: [*a, *a]\n", "line 1: anchors and aliases (& and *) are not read; write the value out"),
         ],
     )
     def test_wrong_files_are_named(self, tmp_path, text, error):

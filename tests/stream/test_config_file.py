@@ -56,15 +56,29 @@ TABLE = [
     ("alarm:\n  raise_at: 0\n", "config.yaml line 2: alarm.raise_at is 0; expected a number > 0 or null"),
     ("alarm:\n  hold_s: soon\n", "config.yaml line 2: alarm.hold_s is soon; expected a number >= 0"),
     (
-        "alarm:\n  hold_s: 1e3\n",
-        "config.yaml line 2: alarm.hold_s is 1e3; expected a number >= 0, written without quotes, "
-        "and an exponent only as in 1.0e+3",
+        "alarm:\n  hold_s: '3'\n",
+        "config.yaml line 2: alarm.hold_s is '3'; expected a number >= 0, written without quotes",
+    ),
+    # what YAML 1.1 takes for numbers and truth
+    ("alarm:\n  hold_s: 1:30\n", "config.yaml line 2: alarm.hold_s is 1:30; expected a number >= 0"),
+    ("alarm:\n  hold_s: 1_000\n", "config.yaml line 2: alarm.hold_s is 1_000; expected a number >= 0"),
+    ("sinks:\n  scores: yes\n", "config.yaml line 2: sinks.scores is yes; expected true or false"),
+    ("sinks:\n  scores: off\n", "config.yaml line 2: sinks.scores is off; expected true or false"),
+    # what stands for something else
+    (
+        "wire: &a {}\npairs: *a\n",
+        "config.yaml line 1: anchors and aliases (& and *) are not read; write the value out in both places",
+    ),
+    ("wire:\n  <<: {bind: x}\n", "config.yaml line 2: wire.<< is not a key"),
+    (
+        "merge:\n  groups:\n    <<: {hall: [a, b]}\n",
+        "config.yaml line 3: merge keys (<<) are not read; write the keys out in every place",
     ),
     (
-        "alarm:\n  hold_s: '3'\n",
-        "config.yaml line 2: alarm.hold_s is '3'; expected a number >= 0, written without quotes, "
-        "and an exponent only as in 1.0e+3",
+        "merge:\n  groups:\n    hall: [a, b]\n    hall: [c, d]\n",
+        "config.yaml line 4: hall is given twice, first at line 3",
     ),
+    ("wire: {max_people: !!float 3}", "config.yaml line 1: wire.max_people is 3; expected a whole number >= 1"),
     ("alarm:\n  hold_s: .inf\n", "config.yaml line 2: alarm.hold_s is .inf; expected a finite number"),
     ("alarm:\n  hold_s: .nan\n", "config.yaml line 2: alarm.hold_s is .nan; expected a number >= 0"),
     ("alarm:\n  hold_s:\n", "config.yaml line 2: alarm.hold_s is empty; expected a number >= 0"),
@@ -147,8 +161,7 @@ TABLE = [
     ),
     (
         "scorer: {model: !!python/name:os.system x}\n",
-        "config.yaml line 1: is not valid YAML: could not determine a constructor for the tag "
-        "'tag:yaml.org,2002:python/name:os.system'",
+        "config.yaml line 1: has the tag tag:yaml.org,2002:python/name:os.system; expected values without a tag",
     ),
 ]
 
@@ -159,7 +172,7 @@ def test_errors_name_line_key_value_and_expectation(text: str, expected: str) ->
 
 
 @pytest.mark.parametrize(
-    "text", ["a: \x00", "[" * 20_000, "scorer: {model: 2024-13-45}", "&a [*a]", "wire: &a {bind: *a}"]
+    "text", ["a: \x00", "[" * 20_000, "- " * 20_000, "? " * 20_000, "&a [*a]", "wire: &a {bind: *a}", "a: " * 300_000]
 )
 def test_hostile_files_raise_nothing_but_the_config_error(text: str) -> None:
     assert error_of(text).startswith("config.yaml")
@@ -198,7 +211,10 @@ def test_options_override_in_order_and_are_checked_together() -> None:
         ("hold_s=3", "option 'hold_s=3': hold_s is not a key; did you mean 'alarm.hold_s'?"),
         ("alarm.hold_s", "option 'alarm.hold_s' sets nothing; expected section.key=value, such as alarm.hold_s=3"),
         ("alarm={}", "option 'alarm={}' sets nothing; expected section.key=value, such as alarm.hold_s=3"),
-        ("alarm.hold_s=[", "option 'alarm.hold_s=[' has a value that is not valid YAML: ["),
+        (
+            "alarm.hold_s=[",
+            "option 'alarm.hold_s=[': the value is not valid YAML: expected the node content, but found '<stream end>'",
+        ),
         (
             "pairs.enter_m=9",
             "option 'pairs.enter_m=9': pairs.leave_m is 4.0; expected more than pairs.enter_m, which is 9",

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Annotated
 
 import msgspec
-import yaml
 from msgspec import Meta
 
+from dyadwatch.core import plain_yaml
 from dyadwatch.core.artefact import write_atomically
 from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.plain_yaml import PlainYamlError
 
 _Positive = Annotated[float, Meta(gt=0)]
 _Pixels = Annotated[int, Meta(ge=16, le=65536)]
@@ -96,14 +97,24 @@ def read_camera(path: Path) -> CameraFile:
         ConfigError: naming the file, the key and what was expected.
     """
     try:
-        return _checked(msgspec.yaml.decode(path.read_bytes()))
+        tree = plain_yaml.load(path)
     except OSError as e:
         raise ConfigError(f"{path} cannot be read ({e.strerror}); expected a camera file (YAML)") from None
-    except (msgspec.DecodeError, yaml.YAMLError, ValueError, RecursionError) as e:
-        raise ConfigError(
-            f"{path} is no camera file: {e}; mend it, or delete it or choose another name and make one with: "
-            "dyadwatch calibrate-camera"
-        ) from None
+    except PlainYamlError as e:
+        raise ConfigError(_no_camera(path, str(e))) from None
+    try:
+        return _checked(tree.value)
+    except msgspec.ValidationError as e:
+        raise ConfigError(_no_camera(path, f"line {plain_yaml.line_of(tree.root, str(e))}: {e}")) from None
+    except ValueError as e:
+        raise ConfigError(_no_camera(path, str(e))) from None
+
+
+def _no_camera(path: Path, problem: str) -> str:
+    return (
+        f"{path} is no camera file: {problem}; mend it, or delete it or choose another name and make one with: "
+        "dyadwatch calibrate-camera"
+    )
 
 
 def write_camera(path: Path, camera: CameraFile) -> None:
@@ -114,7 +125,7 @@ def write_camera(path: Path, camera: CameraFile) -> None:
     """
     check_camera(path, camera)
     try:
-        write_atomically(path.resolve(), msgspec.yaml.encode(camera))
+        write_atomically(path.resolve(), plain_yaml.dump(camera))
     except OSError as e:
         raise ConfigError(f"{path} cannot be written ({e.strerror})") from None
 
