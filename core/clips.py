@@ -3,11 +3,6 @@
 from __future__ import annotations
 
 import json
-import struct
-import tokenize
-import warnings
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,11 +13,11 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ClipError, LayoutError
 from dyadwatch.core.layouts import find_layout
+from dyadwatch.core.npz import read_npz
+from dyadwatch.core.readers.text import read_utf8
 from dyadwatch.core.skeleton import Layout
 
-# What zipfile and numpy raise on damaged archives, besides what they promise.
-_UNREADABLE = (OSError, ValueError, KeyError, EOFError, TypeError, SyntaxError, OverflowError, MemoryError,
-               RuntimeError, zipfile.BadZipFile, zlib.error, struct.error, tokenize.TokenError)  # fmt: skip
+_MOST_META_BYTES = 10_000_000
 _PER_CLIP = ("label", "clip_id", "split", "session", "fps")
 
 
@@ -87,11 +82,11 @@ def _locate(path: Path) -> Path:
 
 
 def _read_layout(meta: Path) -> Layout:
+    if not meta.exists():
+        raise ClipError(f"{meta}: missing; expected a JSON file with the key 'joints' beside clips.npz")
     try:
-        joints = json.loads(meta.read_text("utf8"))["joints"]
-    except FileNotFoundError:
-        raise ClipError(f"{meta}: missing; expected a JSON file with the key 'joints' beside clips.npz") from None
-    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError) as e:
+        joints = json.loads(read_utf8(meta, "a JSON file with the key 'joints'", _MOST_META_BYTES))["joints"]
+    except (json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, RecursionError) as e:
         raise ClipError(f"{meta}: not usable ({type(e).__name__}: {e}); expected JSON with the key 'joints'") from e
     if not (isinstance(joints, list) and all(isinstance(j, str) for j in joints)):
         raise ClipError(f"{meta}: 'joints' is {joints!r:.60}; expected a list of joint names")
@@ -103,14 +98,8 @@ def _read_layout(meta: Path) -> Layout:
 
 def _load_arrays(file: Path) -> dict[str, NDArray]:
     try:
-        # a damaged header can read as an old one, which numpy only warns of
-        with (
-            warnings.catch_warnings(action="ignore"),
-            file.open("rb") as stream,  # numpy itself leaves a damaged file open
-            np.load(stream, allow_pickle=False) as z,
-        ):
-            return {k: z[k] for k in z.files}
-    except _UNREADABLE as e:
+        return read_npz(file, ("pose", "offset", *_PER_CLIP))
+    except ValueError as e:
         raise ClipError(f"{file}: cannot be read as .npz without pickle ({e}); it may be cut short or foreign") from e
 
 

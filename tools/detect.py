@@ -103,7 +103,7 @@ def detect(
     if any(is_recording(path) for path in paths):
         detect_recordings(paths, model, config, set_, json=json, scores=scores)
         return
-    sets = select_sets(paths, label, split, flags)
+    sets = select_sets(paths, label, split, flags, doubtful=True)
     clips = [clip for data in sets for clip in data]
     settings = configure(config, set_, model)
     # Every score is looked at here, to know which clips were judged; --scores says whether they are printed.

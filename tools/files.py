@@ -19,6 +19,7 @@ from dyadwatch.stream.messages import EventMessage
 from dyadwatch.stream.recordings.clips import clip_sets
 from dyadwatch.stream.recordings.playback import Playback, is_recording
 
+_MOST_DOUBTS = 10  # lines
 _FPS_HELP = "Frames per second of files that do not tell, or tell it wrong."
 
 
@@ -37,6 +38,9 @@ class FileFlags:
         Parameter(help="Which markers make which joint: a YAML file, or motionbuilder, cmu, motive, plug-in-gait, "
                   "kinect-v1; found by the names of the markers if not given."),
     ] = None  # fmt: skip
+    unequal: Annotated[
+        bool, Parameter(negative=(), help="Two files of a person each are one recording, whatever their lengths.")
+    ] = False
 
     @property
     def declared(self) -> Declared:
@@ -45,7 +49,7 @@ class FileFlags:
         Raises:
             ClipError: naming the flag's value and what was expected.
         """
-        return Declared(self.units, self.axes, self.file_fps, self.map)
+        return Declared(self.units, self.axes, self.file_fps, self.map, self.unequal)
 
 
 @Parameter(name="*")
@@ -61,11 +65,17 @@ NO_FPS_FLAGS = FpsFileFlags()
 
 
 def select_sets(
-    paths: Sequence[Path], label: Sequence[str] = (), split: Sequence[str] = (), flags: FileFlags = NO_FLAGS
+    paths: Sequence[Path],
+    label: Sequence[str] = (),
+    split: Sequence[str] = (),
+    flags: FileFlags = NO_FLAGS,
+    *,
+    doubtful: bool = False,
 ) -> list[ClipSet]:
     """The clips of pose files, those of some labels and splits only where given; what was skipped is told.
 
-    Of recordings, every pair of people while they are near each other is a clip.
+    Of recordings, every pair of people while they are near each other is a clip. Clips in doubt, such as two files that
+    are hardly one recording, are told and, unless `doubtful`, skipped: nothing should be learnt from them unasked.
 
     Raises:
         ClipError: a file is unusable, or nothing is left; the message lists what there is.
@@ -77,6 +87,7 @@ def select_sets(
         datasets = read_poses([path for path in paths if path not in recordings], flags.declared)
     except UnknownFormatError as e:
         raise UnknownFormatError(f"{e}, recordings (.mcap)") from None
+    datasets = datasets if doubtful else [data.certain() for data in datasets]
     for data in datasets:
         tell_skipped(data)
     sets: list[ClipSet] = [*datasets, *(_recorded(recordings) if recordings else ())]
@@ -108,13 +119,13 @@ def _nothing_left(
 def select_clips(
     paths: Sequence[Path], label: Sequence[str] = (), split: Sequence[str] = (), flags: FileFlags = NO_FLAGS
 ) -> list[Clip]:
-    """The clips of `select_sets`, in one list.
+    """The clips of `select_sets`, those in doubt among them, in one list.
 
     Raises:
         ClipError: a file is unusable, or nothing is left; the message lists what there is.
         ConfigError: the marker map is unusable.
     """
-    return [clip for data in select_sets(paths, label, split, flags) for clip in data]
+    return [clip for data in select_sets(paths, label, split, flags, doubtful=True) for clip in data]
 
 
 def _recorded(paths: Sequence[Path]) -> list[ClipSet]:
@@ -138,7 +149,15 @@ def tell_events(paths: Sequence[Path]) -> None:
 
 
 def tell_skipped(data: Dataset) -> None:
-    """One line on standard error for clips that cannot be used."""
+    """One line on standard error for clips that cannot be used, and one for every doubt about those that can."""
     if data.skipped:
         first = data.skipped[0]
         sys.stderr.write(f"{data.name}: {len(data.skipped)} skipped, such as {first.name}: {first.reason}\n")
+    by_reason: dict[str, list[str]] = {}
+    for doubt in data.doubts:
+        by_reason.setdefault(doubt.reason, []).append(doubt.name)
+    for reason, names in list(by_reason.items())[:_MOST_DOUBTS]:
+        more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+        sys.stderr.write(f"{data.name + ': ' if data.name else ''}{names[0]}{more}: {reason}\n")
+    if len(by_reason) > _MOST_DOUBTS:
+        sys.stderr.write(f"{data.name}: {len(by_reason) - _MOST_DOUBTS} more doubts of other kinds\n")

@@ -10,12 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.readers.dataset import number, plain_numbers, read_text
 from dyadwatch.core.readers.declared import Declared
 from dyadwatch.core.readers.people import Person, people_of_markers
+from dyadwatch.core.readers.text import check_size, number, plain_numbers, read_lines
 
 _MOST_NODES = 1000
 _MOST_FRAMES = 2_000_000
+_LEAST_BYTES = 2  # of a number in the text, with the blank before it
+_PIECE_CHARS = 1 << 20  # of text taken at once
+_PIECE_VALUES = 1 << 20  # of turns worked out at once: all of them would be many times the file
+_STILL = 4  # joints to a channel; more of them cannot move, and unfold to more than the file
 _CHANNELS = {f"{axis}{kind}": (kind, i) for i, axis in enumerate("XYZ") for kind in ("position", "rotation")}
 
 
@@ -54,15 +58,15 @@ class Motion:
 class _Lines:
     """The words of the lines that are not empty, with where they stand."""
 
-    def __init__(self, path: Path, text: str) -> None:
+    def __init__(self, path: Path) -> None:
         self.path = path
-        self._lines = iter(text.splitlines())
+        self._lines = read_lines(path)
         self.at = 0
         self.last: list[str] = []
 
     def __iter__(self) -> Iterator[list[str]]:
-        for line in self._lines:
-            self.at += 1
+        for i, line in self._lines:
+            self.at = i
             self.last = line.replace("{", " { ").replace("}", " } ").split()
             if self.last:
                 yield self.last
@@ -70,8 +74,18 @@ class _Lines:
     def error(self, expected: str) -> ClipError:
         return ClipError(f"{self.path}, line {self.at}: {' '.join(self.last)!r:.60} found; expected {expected}")
 
-    def rest(self) -> Iterator[str]:
-        return self._lines
+    def pieces(self) -> Iterator[str]:
+        """What is left, in pieces of whole lines."""
+        held: list[str] = []
+        length = 0
+        for _, line in self._lines:
+            held.append(line)
+            length += len(line)
+            if length > _PIECE_CHARS:
+                yield " ".join(held)
+                held, length = [], 0
+        if held:
+            yield " ".join(held)
 
 
 def read_motion(path: Path) -> Motion:
@@ -80,7 +94,8 @@ def read_motion(path: Path) -> Motion:
     Raises:
         ClipError: naming file and line, what was found and what was expected.
     """
-    lines = _Lines(path, read_text(path))
+    size = check_size(path, "a BVH file")
+    lines = _Lines(path)
     nodes = _hierarchy(lines)
     facts: dict[str, float] = {}
     for words in lines:
@@ -92,17 +107,32 @@ def read_motion(path: Path) -> Motion:
             break
     if len(facts) < 2:
         raise ClipError(f"{path}: ends early; expected 'Frames: N' and 'Frame Time: seconds'")
-    if not 0 < facts["Frame Time"] < 1e3:
+    if not facts["Frame Time"] > 0:
         raise ClipError(f"{path}: a frame takes {facts['Frame Time']:g} s; expected a frame time of more than 0")
-    values = plain_numbers(" ".join(lines.rest()), f"{path}, below line {lines.at}")
     count, channels = facts["Frames"], sum(len(n.channels) for n in nodes)
     if not 1 <= count <= _MOST_FRAMES or count != int(count):
         raise ClipError(f"{path}: says {count:g} frames; expected 1 to {_MOST_FRAMES}")
-    if len(values) != int(count) * channels:
-        raise ClipError(
-            f"{path}: {len(values)} numbers of motion; expected {int(count)} frames of {channels} (cut short?)"
-        )
-    return Motion(nodes, facts["Frame Time"], values.reshape(int(count), channels))
+    if len(nodes) > _STILL * channels:
+        raise ClipError(f"{path}: {channels} CHANNELS of {len(nodes)} joints; expected those of a person who moves")
+    return Motion(nodes, facts["Frame Time"], _values(lines, int(count), channels, size))
+
+
+def _values(lines: _Lines, count: int, channels: int, size: int) -> NDArray[np.float64]:
+    """The numbers of motion, shape (count, channels); nothing is laid out that the file is too small to fill."""
+    wanted, found = count * channels, 0
+    expected = f"expected {count} frames of {channels} (cut short?)"
+    if wanted * _LEAST_BYTES > size:
+        raise ClipError(f"{lines.path}: {size} bytes hold no {wanted} numbers of motion; {expected}")
+    values = np.empty(wanted)
+    where = f"{lines.path}, below line {lines.at}"
+    for piece in lines.pieces():
+        numbers = plain_numbers(piece, where)
+        fits = numbers[: wanted - found]
+        values[found : found + len(fits)] = fits
+        found += len(numbers)
+    if found != wanted:
+        raise ClipError(f"{lines.path}: {found} numbers of motion; {expected}")
+    return values.reshape(count, channels)
 
 
 def _hierarchy(lines: _Lines) -> list[Node]:
@@ -207,7 +237,11 @@ def read_bvh(path: Path, declared: Declared) -> list[Person]:
     if abs(fps - round(fps)) < 2e-4 * fps:  # 0.033333 s stands for 30 a second; 29.97 stays what it is
         fps = round(fps)
     fps = declared.rate(path, float(fps))
-    places, units = declared.metres(path, forward(motion), "cm", "y-up")
+    rows = max(_PIECE_VALUES // (9 * len(motion.nodes)), 1)
+    pieces = (Motion(motion.nodes, motion.frame_s, motion.values[i : i + rows])
+              for i in range(0, len(motion.values), rows))  # fmt: skip
+    metres = [declared.metres(path, forward(piece), "cm", "y-up") for piece in pieces]
+    places, units = np.concatenate([m for m, _ in metres]), metres[0][1]
     root = np.zeros(len(motion.nodes), np.intp)
     for i, node in enumerate(motion.nodes):
         root[i] = i if node.parent < 0 else root[node.parent]

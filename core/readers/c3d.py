@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import re
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.readers.dataset import read_bytes
 from dyadwatch.core.readers.declared import Declared
 from dyadwatch.core.readers.people import Person, people_of_markers
+from dyadwatch.core.readers.text import read_bytes
 
 _BLOCK = 512
 _MAGIC = 0x50
@@ -26,7 +26,9 @@ _SIZES = {-1: 1, 1: 1, 2: 2, 4: 4}
 _MOST_POINTS = 5000
 _MOST_PARAMETER_BYTES = 256 * _BLOCK  # as many as the format can count
 _MOST_PARAMETERS = 5000
+_PIECE_VALUES = 1 << 20  # read at once: numbers take more room as they are turned into places
 _WANTED = re.compile(r"LABELS\d*|UNITS|RATE|Y_SCREEN|LONG_FRAMES|ACTUAL_(?:START|END)_FIELD")
+_ASSUMED = "no POINT:Y_SCREEN says which way is up: z-up is assumed; if that is wrong, say y-up or y-down with --axes"
 _AXES = {"+Y": "y-up", "+Z": "z-up", "-Y": "y-down"}
 
 
@@ -43,7 +45,7 @@ class Points:
     """
 
     labels: list[str]
-    positions: NDArray[np.float64]
+    positions: NDArray[np.float32]
     fps: float
     units: str
     up: str
@@ -178,13 +180,14 @@ def read_points(path: Path) -> Points:
     held = (len(file.data) - start) // (width * (2 if whole else 4))
     if held < frames:
         raise ClipError(f"{path}: {max(held, 0)} frames of {points} markers; expected {frames}: it is cut short")
-    values = (file.integers if whole else file.floats)(start, frames * width)
-    values = values.reshape(frames, width)[:, : 4 * points].reshape(frames, points, 4)
-    with np.errstate(invalid="ignore", over="ignore"):
-        positions = values[..., :3] * (scale if whole else 1.0)
-        # a negative residual says unseen, and so do three zeros in files whose writer knows no residuals
-        unseen = ~(values[..., 3] >= 0) | ~(np.abs(positions) < 1e9).all(axis=-1) | (positions == 0).all(axis=-1)
-    positions[unseen] = np.nan
+    positions = np.empty((frames, points, 3), np.float32)
+    rows = max(_PIECE_VALUES // width, 1)
+    for first in range(0, frames, rows):
+        count = min(rows, frames - first)
+        values = (file.integers if whole else file.floats)(
+            start + first * width * (2 if whole else 4), count * width
+        ).reshape(count, width)  # fmt: skip
+        positions[first : first + count] = _seen(values[:, : 4 * points].reshape(count, points, 4), scale)
     labels: list[str] = []
     for key in ("POINT:LABELS", *(f"POINT:LABELS{i}" for i in range(2, 20))):
         more = parameters.get(key)
@@ -201,6 +204,16 @@ def read_points(path: Path) -> Points:
     )
 
 
+def _seen(values: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
+    """Places (T, M, 3) of markers with residuals (T, M, 4), NaN where unseen; whole numbers have a positive scale."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        positions = values[..., :3] * (scale if scale > 0 else 1.0)
+        # a negative residual says unseen, and so do three zeros in files whose writer knows no residuals
+        unseen = ~(values[..., 3] >= 0) | ~(np.abs(positions) < 1e9).all(axis=-1) | (positions == 0).all(axis=-1)
+    positions[unseen] = np.nan
+    return positions
+
+
 def read_c3d(path: Path, declared: Declared) -> list[Person]:
     """The people of a C3D file; units and rate as it says, Z up unless it says otherwise with POINT:Y_SCREEN.
 
@@ -213,4 +226,6 @@ def read_c3d(path: Path, declared: Declared) -> list[Person]:
     up = _AXES.get(points.up, "z-up" if not points.up else None)
     positions, units = declared.metres(path, points.positions[:, named], points.units or None, up)
     labels = [points.labels[i] for i in named]
-    return people_of_markers(path, labels, positions, declared.rate(path, points.fps), units, declared)
+    people = people_of_markers(path, labels, positions, declared.rate(path, points.fps), units, declared)
+    assumed = declared.axes is None and not points.up
+    return [replace(person, notes=(_ASSUMED,)) for person in people] if assumed else people

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import re
-import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dyadwatch.core.clips import Clip, ClipSet
 from dyadwatch.core.errors import ClipError
+from dyadwatch.core.readers.declared import FASTEST_FOUND, SLOWEST_FOUND, likely_time
+from dyadwatch.core.readers.follow import one_person, sighting
 from dyadwatch.core.skeleton import Layout
 
 _ABSURD_M = 100.0
 _FEWEST_FRAMES = 2
-_MOST_BYTES = 500_000_000
 
 
 @dataclass(frozen=True)
@@ -42,15 +40,29 @@ class Dataset(ClipSet):
     Arguments:
         kind: the format they were read from: `shared`, `sbu`, `ntu` or `inter-x`.
         skipped: clips that were left out.
+        doubts: clips that are used, and why that may be wrong; those that are not `whole` are mere notes.
     """
 
     kind: str = ""
     skipped: tuple[Skipped, ...] = ()
+    doubts: tuple[Skipped, ...] = ()
 
     def where(self, keep: Callable[[Clip], bool]) -> Dataset:
         """The clips for which `keep` is true, and what was skipped of them or may have been one of them."""
-        skipped = tuple(s for s in self.skipped if s.clip is None or keep(s.clip))
-        return replace(self, clips=tuple(c for c in self.clips if keep(c)), skipped=skipped)
+        skipped, doubts = (
+            tuple(s for s in these if s.clip is None or keep(s.clip)) for these in (self.skipped, self.doubts)
+        )
+        return replace(self, clips=tuple(c for c in self.clips if keep(c)), skipped=skipped, doubts=doubts)
+
+    def certain(self) -> Dataset:
+        """The clips that are not in doubt; the others are skipped."""
+        doubted = tuple(d for d in self.doubts if d.whole)
+        if not doubted:
+            return self
+        gone = {id(d.clip) for d in doubted}
+        clips = tuple(c for c in self.clips if id(c) not in gone)
+        notes = tuple(d for d in self.doubts if not d.whole and id(d.clip) not in gone)
+        return replace(self, clips=clips, skipped=(*self.skipped, *doubted), doubts=notes)
 
 
 def fault(clip: Clip) -> str:
@@ -61,8 +73,17 @@ def fault(clip: Clip) -> str:
     for person in (0, 1):
         if not seen[:, person].any():
             return f"person {person} is never seen; expected two persons"
+    if not SLOWEST_FOUND <= clip.fps <= FASTEST_FOUND:
+        return (
+            f"{clip.fps:.4g} frames per second; expected {SLOWEST_FOUND:g} to {FASTEST_FOUND:g}{likely_time(clip.fps)}"
+        )
     if np.nanmax(np.abs(np.where(seen[..., None], clip.joints, 0))) > _ABSURD_M:
         return f"joints more than {_ABSURD_M:.0f} m away; expected metres"
+    if one_person(sighting(clip.joints[:, 0]), sighting(clip.joints[:, 1])):
+        return (
+            "both persons are in the same place within a few centimetres in every frame: one person twice, such as raw "
+            "and filtered; expected two persons"
+        )
     return ""
 
 
@@ -99,76 +120,3 @@ def gather(
         )
         raise ClipError(f"{root}: no usable clip; found {found}; expected {expected}")
     return Dataset(tuple(clips), layout, root.name, kind, tuple(skipped))
-
-
-def read_bytes(path: Path, kind: str, most: int = _MOST_BYTES) -> bytes:
-    """The bytes of a file.
-
-    Raises:
-        ClipError: when it cannot be opened or is larger than `most`.
-    """
-    try:
-        if path.stat().st_size > most:
-            raise ClipError(f"{path}: {path.stat().st_size} bytes; expected {kind}, at most {most} bytes")
-        return path.read_bytes()
-    except OSError as e:
-        raise ClipError(f"{path}: cannot be opened ({e.strerror}); expected {kind}") from None
-
-
-def read_text(path: Path) -> str:
-    """The text of a file.
-
-    Raises:
-        ClipError: when it cannot be opened, is too large or is not text.
-    """
-    try:
-        return read_bytes(path, "a text file").decode("utf8")
-    except UnicodeDecodeError as e:
-        raise ClipError(f"{path}: byte {e.start} is not text; expected a text file") from None
-
-
-_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\Z")
-
-
-def number(word: str, where: str) -> float:
-    """A plain decimal number within 1e9.
-
-    Raises:
-        ClipError: when it is anything else; `where` says where it stands.
-    """
-    word = word.strip()
-    value = float(word) if word.isascii() and _NUMBER.match(word) else float("nan")
-    if not abs(value) <= 1e9:
-        raise ClipError(f"{where}: {word[:20]!r} found; expected a plain number")
-    return value
-
-
-_NUMBERS = re.compile(r"[0-9eE+\-.\s]*\Z")
-
-
-def plain_numbers(text: str, where: str) -> NDArray[np.float64]:
-    """Many plain decimal numbers with blanks between them; shape (N,).
-
-    Raises:
-        ClipError: when there is anything else, or a number beyond 1e9; `where` says where they stand.
-    """
-    values = np.empty(0)
-    if text.strip() and _NUMBERS.match(text):
-        with warnings.catch_warnings(action="ignore"):  # numpy stops with a warning where a number ends early
-            values = np.fromstring(text, sep=" ")
-    if len(values) != (count := len(text.split())) or (count and not np.abs(values).max() <= 1e9):
-        for word in text.split():
-            number(word, where)
-        raise ClipError(f"{where}: something else than plain numbers found")
-    return values
-
-
-def cells(words: Sequence[str], where: str) -> NDArray[np.float64]:
-    """A number a cell, NaN where it is empty or says so; shape (N,).
-
-    Raises:
-        ClipError: when a cell holds anything else; `where` says where they stand.
-    """
-    if all(words) and " " not in (line := "\t".join(words)) and _NUMBERS.match(line):
-        return plain_numbers(line, where)
-    return np.asarray([np.nan if w.strip().lower() in ("", "nan") else number(w, where) for w in words])

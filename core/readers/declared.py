@@ -20,6 +20,17 @@ UNITS = {**METRES, "in": 0.0254}
 _SPELLINGS = {"meters": "m", "metres": "m", "meter": "m", "metre": "m", "centimeters": "cm", "centimetres": "cm",
               "millimeters": "mm", "millimetres": "mm", "inch": "in", "inches": "in"}  # fmt: skip
 FASTEST_FPS = 2000.0
+SLOWEST_FOUND, FASTEST_FOUND = 1.0, 1000.0  # what a file may say of itself and be believed
+_UNITS_OF_TIME = {"milliseconds": 1e3, "microseconds": 1e6, "nanoseconds": 1e9}
+_USUAL_FPS = (5.0, 500.0)
+
+
+def likely_time(fps: float) -> str:
+    """The unit that was probably taken for seconds where a rate is out of range, in a few words; mostly nothing."""
+    for unit, scale in _UNITS_OF_TIME.items():
+        if _USUAL_FPS[0] <= fps * scale <= _USUAL_FPS[1]:
+            return f" ({unit} taken for seconds? that would be {fps * scale:.4g} a second)"
+    return ""
 
 
 def metres_per_unit(units: str) -> float | None:
@@ -44,6 +55,7 @@ class Declared:
         axes: which way is up.
         fps: frames per second.
         markers: a built-in marker set's name or a YAML file, see `core.marker_map`.
+        unequal: two files of one person each are one recording, whatever their lengths.
 
     Raises:
         ClipError: for anything else.
@@ -53,6 +65,7 @@ class Declared:
     axes: str | None = None
     fps: float | None = None
     markers: str | None = None
+    unequal: bool = False
 
     def __post_init__(self) -> None:
         if self.units is not None and metres_per_unit(self.units) is None:
@@ -84,10 +97,10 @@ class Declared:
             return self.fps
         if found is None:
             raise ClipError(f"{path}: the format tells no frame rate; say it with --file-fps")
-        if not 0 < found <= FASTEST_FPS:
+        if not SLOWEST_FOUND <= found <= FASTEST_FOUND:
             raise ClipError(
-                f"{path}: says {found:g} frames per second; expected more than 0, at most {FASTEST_FPS:g} "
-                "(or say it with --file-fps)"
+                f"{path}: says {found:.4g} frames per second; expected {SLOWEST_FOUND:g} to {FASTEST_FOUND:g}"
+                f"{likely_time(found)}; say the true rate with --file-fps"
             )
         return found
 

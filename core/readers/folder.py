@@ -14,6 +14,8 @@ from dyadwatch.core.readers.kinds import KINDS, KNOWN, read_people
 from dyadwatch.core.readers.pairs import PAIR_RULE, pair_up
 from dyadwatch.core.readers.people import Person, clip_of, two_people
 
+_TAIL_S, _TAIL = 0.25, 0.01  # by how much, or by what part, two files of one recording may end apart
+
 
 class Found:
     """Clips and what was skipped, until all is read."""
@@ -21,6 +23,7 @@ class Found:
     def __init__(self) -> None:
         self.clips: list[tuple[str, Clip]] = []
         self.skipped: list[Skipped] = []
+        self.doubts: list[Skipped] = []
 
     def add(self, kind: str, where: str, people: Sequence[Person], clip_id: str, label: str = "") -> None:
         """The clip of two of the people.
@@ -33,8 +36,33 @@ class Found:
         if reason := fault(clip):
             raise ClipError(f"{where}: {reason}")
         self.clips.append((kind, clip))
-        why = "a third person; the two seen longest are kept"
-        self.skipped += [Skipped(f"{clip_id}: {name}", why, clip, whole=False) for name in left_out]
+        self.skipped += [Skipped(f"{clip_id}: {name}", why, clip, whole=False) for name, why in left_out]
+        notes = dict.fromkeys(note for person in two for note in person.notes)
+        self.doubts += [Skipped(clip_id, note, clip, whole=False) for note in notes]
+
+    def add_pair(
+        self,
+        kind: str,
+        files: tuple[Path, Path],
+        people: Sequence[Person],
+        names: tuple[str, str],
+        declared: Declared,
+    ) -> None:
+        """The clip of two files of one person each; in doubt where they hardly are one recording.
+
+        Arguments:
+            kind: their format.
+            files, people: in order.
+            names: id and label of the clip.
+            declared: may say that files of any lengths are one recording.
+
+        Raises:
+            ClipError: when it cannot be used.
+        """
+        clip_id, label = names
+        self.add(kind, f"{files[0]} and {files[1]}", people, clip_id, label)
+        if not declared.unequal and (doubt := _lengths(people)):
+            self.doubts.append(Skipped(clip_id, doubt, self.clips[-1][1]))
 
     def datasets(self, name: str) -> list[Dataset]:
         """One data set for every layout."""
@@ -44,9 +72,20 @@ class Found:
         out: list[Dataset] = []
         for group in by_layout.values():
             kinds = "+".join(dict.fromkeys(kind for kind, _ in group))
-            skipped = () if out else tuple(self.skipped)
-            out.append(Dataset(tuple(c for _, c in group), group[0][1].layout, name, kinds, skipped))
+            skipped, doubts = ((), ()) if out else (tuple(self.skipped), tuple(self.doubts))
+            out.append(Dataset(tuple(c for _, c in group), group[0][1].layout, name, kinds, skipped, doubts))
         return out
+
+
+def _lengths(people: Sequence[Person]) -> str:
+    """What to tell of files whose lengths differ by more than the last frames of one recording; empty if not."""
+    lengths = [len(p.joints) / p.fps for p in people]
+    if abs(lengths[0] - lengths[1]) <= max(_TAIL_S, _TAIL * max(lengths)):
+        return ""
+    return (
+        f"they last {lengths[0]:.2f} and {lengths[1]:.2f} s: two takes rather than one recording of two people? "
+        "(if they are one, say so with --unequal)"
+    )
 
 
 class _Folder:
@@ -81,8 +120,8 @@ class _Folder:
     def read_pair(self, first: Path, second: Path) -> None:
         kind, person = self.single[first]
         name = f"{self._place(first.with_suffix(''))}+{second.stem}"
-        where = f"{first} and {second}"
-        self.found.add(kind, where, [person, self.single[second][1]], name, self._label(first))
+        people = [person, self.single[second][1]]
+        self.found.add_pair(kind, (first, second), people, (name, self._label(first)), self.declared)
 
     def read_frames(self, folder: Path) -> None:
         if not frame_files(folder):

@@ -12,14 +12,16 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.clips import Clip
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.readers.dataset import Dataset, gather, read_text
+from dyadwatch.core.readers.dataset import Dataset, gather
 from dyadwatch.core.readers.plain_pickle import read_plain_pickle
+from dyadwatch.core.readers.text import read_bytes, read_text
 from dyadwatch.core.skeleton import Layout
 
 DOWNSAMPLE = 4
 FPS = 120.0 / DOWNSAMPLE
 _ID = re.compile(r"G\d{3}T\d{3}A(\d{3})R\d{3}\Z")
 _MOST_FRAMES = 120 * 600
+_MOST_BYTES = 8 * 3 * 64 * _MOST_FRAMES + 1000
 # Read by pattern: numpy's own reader evaluates the header.
 _HEADER = re.compile(r"\{'descr': '([<>]f[48])', 'fortran_order': False, 'shape': \((\d+), (\d+), (\d+)\), *\} *\n\Z")
 
@@ -58,10 +60,7 @@ def read_person(path: Path) -> NDArray[np.float32]:
         ClipError: when it is no .npy file of plain numbers of that shape; no pickle inside is ever loaded.
     """
     expected = f"a .npy file of floats of shape (frames, {len(INTERX64)}, 3)"
-    try:
-        data = path.read_bytes()
-    except OSError as e:
-        raise ClipError(f"{path}: cannot be opened ({e.strerror}); expected {expected}") from None
+    data = read_bytes(path, expected, _MOST_BYTES)
     length, start = (struct.unpack_from("<H", data, 8)[0], 10) if len(data) >= 10 else (0, 0)
     found = _HEADER.match(data[start : start + length].decode("latin1"))
     if data[:8] != b"\x93NUMPY\x01\x00" or not found:

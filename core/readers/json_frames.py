@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.layouts import MEDIAPIPE33
-from dyadwatch.core.readers.dataset import read_bytes
 from dyadwatch.core.readers.declared import Declared
 from dyadwatch.core.readers.follow import follow
 from dyadwatch.core.readers.mediapipe import MEDIAPIPE, parse_mediapipe
 from dyadwatch.core.readers.openpose import openpose_layout, parse_openpose
 from dyadwatch.core.readers.people import Person, plain_people
+from dyadwatch.core.readers.text import read_utf8
 
 _MOST_FILES = 500_000
 _MOST_BYTES = 4_000_000
@@ -65,7 +65,7 @@ def read_json_frames(folder: Path, declared: Declared) -> list[Person]:
     frames: list[NDArray[np.float64]] = []
     parse: Callable[[Path, bytes], NDArray[np.float64]] | None = None
     for number, path in files:
-        data = read_bytes(path, "one frame as JSON", _MOST_BYTES)
+        data = read_utf8(path, "one frame as JSON", _MOST_BYTES)
         if parse is None:
             parse = parse_mediapipe if MEDIAPIPE.search(data) else parse_openpose
         found = parse(path, data)

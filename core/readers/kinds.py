@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -63,7 +64,7 @@ def head_of(path: Path) -> bytes:
     """
     try:
         with path.open("rb") as stream:
-            return stream.read(_HEAD_BYTES)
+            return stream.read(_HEAD_BYTES).removeprefix(BOM_UTF8)
     except OSError as e:
         raise UnknownFormatError(f"{path}: cannot be opened ({e.strerror}); expected {KNOWN}") from None
 

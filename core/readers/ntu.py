@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from dyadwatch.core.clips import Clip
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.layouts import KINECT25
-from dyadwatch.core.readers.dataset import Dataset, gather, number, read_text
+from dyadwatch.core.readers.dataset import Dataset, gather
+from dyadwatch.core.readers.follow import Sighting, join, merged, one_person
+from dyadwatch.core.readers.text import number, read_lines
 
 FPS = 30.0
 CATEGORIES = dict(
@@ -71,42 +73,45 @@ class _Lines:
         return int(word)
 
 
-def read_bodies(path: Path) -> tuple[int, dict[str, NDArray[np.float32]]]:
+def read_bodies(path: Path) -> tuple[int, dict[str, Sighting]]:
     """Every body of a `.skeleton` file.
 
     Returns:
-        Number of frames, and by body id metres of shape (frames, 25, 3), NaN where it is not there.
+        Number of frames, and by body id the frames it is in; nothing is laid out for the others.
 
     Raises:
         ClipError: naming file and line, what was found and what was expected.
     """
-    lines = _Lines(path, iter(enumerate(read_text(path).splitlines(), 1)))
+    lines = _Lines(path, read_lines(path))
     frames = lines.count("the number of frames", _MOST_FRAMES)
-    bodies: dict[str, NDArray[np.float32]] = {}
+    bodies: dict[str, dict[int, NDArray[np.float32]]] = {}
     for frame in range(frames):
         for _ in range(lines.count("the number of bodies", 10)):
             words, _ = lines.words(_BODY_VALUES, "10 values of a body")
-            body = bodies.setdefault(words[0], np.full((frames, _JOINTS, 3), np.nan, np.float32))
+            body = bodies.setdefault(words[0], {})[frame] = np.empty((_JOINTS, 3), np.float32)
             joints = lines.count("the number of joints", 99)
             if joints != _JOINTS:
                 raise ClipError(f"{path}, frame {frame}: {joints} joints; expected {_JOINTS}")
             for j in range(_JOINTS):
                 words, where = lines.words(_JOINT_VALUES, "12 values of a joint")
-                body[frame, j] = [number(w, where) for w in words[:3]]
-    return frames, bodies
+                body[j] = [number(w, where) for w in words[:3]]
+    found = {k: Sighting(np.fromiter(b, np.intp), np.stack([*b.values()])) for k, b in bodies.items()}
+    return frames, found
 
 
-def two_bodies(bodies: dict[str, NDArray[np.float32]]) -> list[str]:
+def two_bodies(bodies: dict[str, Sighting]) -> list[str]:
     """The ids of the two people among all bodies: of those that live long, the two that move most.
 
-    Long is half as long as the longest-lived; where fewer than two live long, the longest-lived are taken.
+    Long is half as long as the longest-lived; where fewer than two live long, the longest-lived are taken. The same
+    body under two ids is not two.
     """
-    life = {k: int(np.isfinite(b[:, 0, 0]).sum()) for k, b in bodies.items()}
-    moved = {k: float(np.nanvar(b, axis=0).sum()) if life[k] else 0.0 for k, b in bodies.items()}
+    life = {k: len(b.frames) for k, b in bodies.items()}
+    moved = {k: float(np.var(b.joints, axis=0).sum()) if life[k] else 0.0 for k, b in bodies.items()}
     long = [k for k in bodies if life[k] >= _LONG_LIFE * max(life.values())]
     ranked = sorted(long, key=lambda k: -moved[k])
     ranked += sorted((k for k in bodies if k not in long), key=lambda k: (-life[k], -moved[k]))
-    chosen = set(ranked[:2])
+    second = next((k for k in ranked[1:] if not one_person(bodies[ranked[0]], bodies[k])), ranked[1])
+    chosen = {ranked[0], second}
     return [k for k in bodies if k in chosen]
 
 
@@ -121,9 +126,11 @@ def read_ntu_clip(path: Path) -> Clip:
         raise ClipError(f"{path}: the name is not SsssCcccPpppRrrrAaaa.skeleton; it tells subject and action")
     subject, action = int(found[3]), int(found[5])
     frames, bodies = read_bodies(path)
-    if len(bodies) < 2:
-        raise ClipError(f"{path}: {len(bodies)} bodies in {frames} frames; expected two people")
-    joints = np.stack([bodies[k] for k in two_bodies(bodies)], axis=1)
+    # the sensor gives people new ids as it likes
+    people = {names[0]: merged([bodies[n] for n in names]) for names in join(bodies, FPS).values()}
+    if len(people) < 2:
+        raise ClipError(f"{path}: {len(people)} bodies in {frames} frames; expected two people")
+    joints = np.stack([people[k].over(frames) for k in two_bodies(people)], axis=1)
     seen = np.flatnonzero(np.isfinite(joints).any(axis=(1, 2, 3)))
     return Clip(
         joints[seen[0] : seen[-1] + 1],

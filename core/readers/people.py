@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,10 @@ from dyadwatch.core.layouts import find_layout
 from dyadwatch.core.marker_map import MarkerMap, plan_markers
 from dyadwatch.core.marker_sets import choose_markers
 from dyadwatch.core.readers.declared import Declared, metres_per_unit
+from dyadwatch.core.readers.follow import Sighting, one_person, sighting
 from dyadwatch.core.skeleton import Layout
+
+_THIRD = "a third person; the two seen longest are kept"
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,20 @@ class Person:
         joints: metres, right-handed, Y up; shape (T, J, 3) float32; NaN where unseen.
         layout: what the J axis means.
         fps: frames per second.
+        begins_s: time of the first frame on the file's own clock, if it has one.
+        notes: what the file says strangely or not at all, and how it was taken.
     """
 
     name: str
     joints: NDArray[np.float32]
     layout: Layout
     fps: float
+    begins_s: float | None = None
+    notes: tuple[str, ...] = ()
+
+    def timed(self, begins_s: float | None, notes: Sequence[str]) -> Person:
+        """The same, with a beginning and more notes."""
+        return replace(self, begins_s=begins_s, notes=(*self.notes, *notes))
 
     @property
     def frames_seen(self) -> int:
@@ -130,18 +141,35 @@ def checked(path: Path, person: Person, units: str) -> Person:
     return person
 
 
-def two_people(people: Sequence[Person]) -> tuple[list[Person], list[str]]:
-    """The two seen in most frames, in the file's order, and the names of those left out."""
+def two_people(people: Sequence[Person]) -> tuple[list[Person], list[tuple[str, str]]]:
+    """The two seen in most frames, in the file's order, and the names of those left out with the reason.
+
+    Whoever is the longest seen twice, such as a filtered copy, is no second person while there is another.
+    """
     ranked = sorted(range(len(people)), key=lambda i: -people[i].frames_seen)
-    kept = sorted(ranked[:2])
-    return [people[i] for i in kept], [people[i].name for i in sorted(ranked[2:])]
+    first = ranked[0]
+    seen = sighting(people[first].joints) if len(people) > 2 else None
+    copies = [i for i in ranked[1:] if seen is not None and _is_copy(people[first], seen, people[i])]
+    others = [i for i in ranked[1:] if i not in copies] + copies
+    kept = sorted((first, *others[:1]))
+    why = [
+        (people[i].name, f"the same body as {people[first].name!r:.40}" if i in copies else _THIRD)
+        for i in sorted(others[1:])
+    ]
+    return [people[i] for i in kept], why
+
+
+def _is_copy(first: Person, seen: Sighting, other: Person) -> bool:
+    return first.layout.joints == other.layout.joints and one_person(seen, sighting(other.joints))
 
 
 def clip_of(where: str, people: Sequence[Person], clip_id: str, label: str = "") -> Clip:
     """The clip of two people, of the joints that both have; who ends earlier is unseen from there on.
 
+    Where the files of both tell times, who begins later is unseen until then.
+
     Raises:
-        ClipError: when their rates differ or they share no joint.
+        ClipError: when their rates differ, they share no joint, or were not seen at the same time.
     """
     first, second = people
     if first.fps != second.fps:
@@ -151,8 +179,22 @@ def clip_of(where: str, people: Sequence[Person], clip_id: str, label: str = "")
         layout = find_layout(tuple(j for j in layout.joints if j in second.layout.index) or ("",))
         if layout.joints == ("",):
             raise ClipError(f"{where}: the two people have no joint in common; expected the same skeleton for both")
-    joints = np.full((max(len(p.joints) for p in people), 2, len(layout), 3), np.nan, np.float32)
-    for i, p in enumerate(people):
-        joints[: len(p.joints), i] = p.joints[:, [p.layout.index[j] for j in layout.joints]]
+    begins = _begins(where, first, second)
+    count = max(b + len(p.joints) for b, p in zip(begins, people, strict=True))
+    joints = np.full((count, 2, len(layout), 3), np.nan, np.float32)
+    for i, (b, p) in enumerate(zip(begins, people, strict=True)):
+        joints[b : b + len(p.joints), i] = p.joints[:, [p.layout.index[j] for j in layout.joints]]
     joints[~np.isfinite(joints).all(axis=-1)] = np.nan
     return Clip(joints, layout, first.fps, label, clip_id)
+
+
+def _begins(where: str, first: Person, second: Person) -> tuple[int, int]:
+    """The frames of the clip at which each begins."""
+    if first.begins_s is None or second.begins_s is None:
+        return 0, 0
+    later = round((second.begins_s - first.begins_s) * first.fps)
+    if not -len(second.joints) < later < len(first.joints):
+        spans = [f"{p.begins_s:.6g} to {p.begins_s + len(p.joints) / p.fps:.6g} s" for p in (first, second)
+                 if p.begins_s is not None]  # fmt: skip
+        raise ClipError(f"{where}: seen at other times, {' and '.join(spans)}; expected one recording on one clock")
+    return max(-later, 0), max(later, 0)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from dyadwatch.core.errors import ClipError
+from dyadwatch.core.readers.text import read_bytes
 
 _MOST_BYTES = 50_000_000
 # Every operation that dict, str and int need; none of these imports, calls or builds anything.
@@ -36,12 +37,7 @@ def read_plain_pickle(path: Path) -> dict[str, int]:
         ClipError: when the file holds anything else, is damaged or too large.
     """
     expected = "a pickled dictionary of clip ids to 0 or 1, plain dict, str and int only"
-    try:
-        data = path.read_bytes()
-    except OSError as e:
-        raise ClipError(f"{path}: cannot be opened ({e.strerror}); expected {expected}") from None
-    if len(data) > _MOST_BYTES:
-        raise ClipError(f"{path}: {len(data)} bytes; expected {expected}, at most {_MOST_BYTES} bytes")
+    data = read_bytes(path, expected, _MOST_BYTES)
     try:
         for operation, argument, _ in pickletools.genops(data):
             if operation.name not in _ALLOWED:

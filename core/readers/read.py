@@ -72,7 +72,8 @@ def read_poses(paths: Iterable[str | Path], declared: Declared | None = None) ->
             waiting = (path, people[0])
         else:
             before, person = waiting
-            loose.add(kind, f"{before} and {path}", (person, people[0]), f"{before.stem}+{path.stem}")
+            name = f"{before.stem}+{path.stem}"
+            loose.add_pair(kind, (before, path), (person, people[0]), (name, ""), declared)
             waiting = None
     if waiting is not None:
         raise ClipError(f"{waiting[0]}: one person only; expected two: give the other person's file after it")
@@ -87,7 +88,7 @@ def read_dataset(path: str | Path, declared: Declared | None = None) -> Dataset:
         declared: as for `read_poses`.
 
     Returns:
-        The clips, in the order of their names, with what was skipped and why.
+        The clips, in the order of their names, with what was skipped and why; clips in doubt are skipped.
 
     Raises:
         ClipError: naming what was found and what was expected.
@@ -100,7 +101,11 @@ def read_dataset(path: str | Path, declared: Declared | None = None) -> Dataset:
             f"{path}: clips of {len(found)} skeletons, of {counts} joints; expected one skeleton: read them apart, or "
             "name the same joints in all with --map"
         )
-    return found[0]
+    (only,) = (data.certain() for data in found)
+    if not len(only):
+        first = only.skipped[0]
+        raise ClipError(f"{path}: no usable clip; {len(only.skipped)} skipped, such as {first.name}: {first.reason}")
+    return only
 
 
 def _some(names: Sequence[str]) -> str:

@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dyadwatch.core.clips import Clip
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.layouts import SBU15
-from dyadwatch.core.readers.dataset import Dataset, gather, number, read_text
+from dyadwatch.core.readers.dataset import Dataset, gather
+from dyadwatch.core.readers.text import number, read_lines
 
 FPS = 15.0
 # The folders 01 to 08 of each pair of people.
@@ -47,8 +49,8 @@ def read_sbu_clip(path: Path, relative: str = "") -> Clip:
     Raises:
         ClipError: naming file and line, what was found and what was expected.
     """
-    rows: list[list[float]] = []
-    for i, line in enumerate(read_text(path).splitlines(), 1):
+    rows: list[NDArray[np.float64]] = []
+    for i, line in read_lines(path):
         if not line.strip():
             continue
         words = line.split(",")
@@ -57,10 +59,10 @@ def read_sbu_clip(path: Path, relative: str = "") -> Clip:
                 f"{path}, line {i}: {len(words)} values; expected {_VALUES}: a frame number, then x, y, z of 15 joints "
                 "of two persons"
             )
-        rows.append([number(w, f"{path}, line {i}") for w in words[1:]])
+        rows.append(np.asarray([number(w, f"{path}, line {i}") for w in words[1:]]))
     if not rows:
         raise ClipError(f"{path}: holds no frame; expected lines of {_VALUES} numbers")
-    joints = np.asarray(rows).reshape(-1, 2, len(SBU15), 3)
+    joints = np.stack(rows).reshape(-1, 2, len(SBU15), 3)
     # the sensor writes zeros for a joint that it does not see
     unseen = (joints == 0).all(axis=-1, keepdims=True)
     joints = np.where(unseen, np.nan, joints * _SCALE_M + _OFFSET_M).astype(np.float32)

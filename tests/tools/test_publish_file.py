@@ -112,9 +112,14 @@ def test_detect_reads_the_same_files(pair: list[Path], dyadwatch: Callable[..., 
     assert {tuple(s["pair"]) for s in scores} == {("c0-0", "c0-1")}
 
 
-def test_real_bones_are_read_by_detect(shared_data: Path, dyadwatch: Callable[..., Ran]) -> None:
+def test_real_bones_are_read_by_detect(tmp_path: Path, shared_data: Path, dyadwatch: Callable[..., Ran]) -> None:
     bones = shared_data / "native_samples" / "CMU_18_01_single_person.bvh"
-    ran = dyadwatch("detect", bones, bones, "--units", "0.0564")
+    lines = bones.read_text().splitlines()
+    first = next(i for i, line in enumerate(lines) if line.startswith("Frame Time")) + 1
+    for i, (x, rest) in enumerate((line.split(maxsplit=1) for line in lines[first:] if line.strip()), first):
+        lines[i] = f"{float(x) + 15} {rest}"  # another walker, 0.85 m aside
+    (tmp_path / "other.bvh").write_text("\n".join(lines))
+    ran = dyadwatch("detect", bones, tmp_path / "other.bvh", "--units", "0.0564")
     assert ran.returncode == 0, ran.stderr
     assert "1 clip, 303 frames," in ran.stderr
 
@@ -173,7 +178,7 @@ def test_publishing_files_loads_no_pipeline(tmp_path: Path) -> None:
 
 def _labelled(folder: Path, spoilt: str) -> Path:
     """Two clips, of which nobody is seen in the one with the label `spoilt`."""
-    pair = np.ones((9, 2, len(UPPER11), 3), np.float32)
+    pair = np.ones((9, 2, len(UPPER11), 3), np.float32) * np.asarray([[[1]], [[2]]], np.float32)
     labels = ("hug", "kick")
     joints = [pair * np.float32(np.nan) if label == spoilt else pair for label in labels]
     write_clips(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.layouts import KINECT25
+from dyadwatch.core.readers.follow import Sighting, sighting
 from dyadwatch.core.readers.ntu import CATEGORIES, read_bodies, read_ntu_clip, two_bodies
 from dyadwatch.core.readers.read import read_dataset
 
@@ -37,6 +38,10 @@ def walker(frames: int, start: int, stop: int, stride: float, seed: int) -> np.n
     return body
 
 
+def seen(bodies: dict[str, np.ndarray]) -> dict[str, Sighting]:
+    return {name: sighting(body) for name, body in bodies.items()}
+
+
 def two_people(frames: int = 6) -> dict[str, np.ndarray]:
     return {
         "72057594037931101": walker(frames, 0, frames, 0.1, 0),
@@ -59,11 +64,11 @@ def test_ghosts_are_left_out() -> None:
         "flash": walker(20, 3, 6, 3.0, 2),
         "second": walker(20, 4, 20, 0.1, 3),
     }
-    assert two_bodies(bodies) == ["first", "second"]
+    assert two_bodies(seen(bodies)) == ["first", "second"]
 
 
 def test_a_short_lived_second_person_is_better_than_none() -> None:
-    assert two_bodies({"a": walker(20, 0, 20, 0.1, 1), "b": walker(20, 0, 4, 0.1, 2)}) == ["a", "b"]
+    assert two_bodies(seen({"a": walker(20, 0, 20, 0.1, 1), "b": walker(20, 0, 4, 0.1, 2)})) == ["a", "b"]
 
 
 def test_frames_without_a_body_are_nan(tmp_path: Path) -> None:
@@ -138,5 +143,5 @@ def test_damage_is_never_anything_but_a_clip_error(tmp_path: Path, data: st.Data
         clip = read_dataset(tmp_path / NAME)[0]
     except ClipError:
         return
-    assert all(b.shape == (frames, 25, 3) for b in bodies.values())
+    assert all(b.over(frames).shape == (frames, 25, 3) for b in bodies.values())
     assert clip.joints.shape[1:] == (2, 25, 3)
