@@ -11,7 +11,7 @@ import msgspec
 import yaml
 from msgspec import Meta
 
-from dyadwatch.core.artefact import write_atomically
+from dyadwatch.core.atomic import write_atomically
 from dyadwatch.core.errors import ConfigError
 
 _Positive = Annotated[float, Meta(gt=0)]
@@ -114,7 +114,7 @@ def write_camera(path: Path, camera: CameraFile) -> None:
     """
     check_camera(path, camera)
     try:
-        write_atomically(path.resolve(), msgspec.yaml.encode(camera))
+        write_atomically(path, msgspec.yaml.encode(camera))
     except OSError as e:
         raise ConfigError(f"{path} cannot be written ({e.strerror})") from None
 
