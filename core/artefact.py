@@ -9,13 +9,13 @@ the very end carry the description (key `dyadwatch`, JSON) and the SHA-256 of al
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from dyadwatch.core.atomic import write_atomically as write_atomically  # where it was, for those who import it here
 from dyadwatch.core.errors import ArtefactError, LayoutError
 from dyadwatch.core.layouts import LAYOUTS
 from dyadwatch.core.protobuf import field, fields
@@ -166,17 +166,6 @@ def file_sha256(path: str | Path) -> str:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()
     except OSError as error:
         raise ArtefactError(f"{path} cannot be read: {error.strerror}") from None
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a file so that a reader sees the old one or the whole new one, never a part."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    try:
-        partial.write_bytes(data)
-        os.replace(partial, path)
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _is_ours(number: int, content: bytes) -> bool:

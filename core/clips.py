@@ -11,6 +11,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
+from dyadwatch.core.atomic import write_atomically, written_atomically
 from dyadwatch.core.errors import ClipError, LayoutError
 from dyadwatch.core.layouts import find_layout
 from dyadwatch.core.npz import read_npz
@@ -158,17 +159,18 @@ def write_clips(folder: str | Path, clips: Sequence[Clip], *, notes: str = "") -
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     offset = np.concatenate([[0], np.cumsum([len(c) for c in clips])]).astype(np.int64)
-    np.savez_compressed(
-        folder / "clips.npz",
-        pose=np.concatenate([c.joints for c in clips]).astype(np.float32),
-        offset=offset,
-        fps=np.asarray([c.fps for c in clips], np.float32),
-        label=np.asarray([c.label for c in clips]),
-        clip_id=np.asarray([c.clip_id for c in clips]),
-        split=np.asarray([c.split for c in clips]),
-        session=np.asarray([c.session for c in clips]),
-    )
+    with written_atomically(folder / "clips.npz") as partial:
+        np.savez_compressed(
+            partial,
+            pose=np.concatenate([c.joints for c in clips]).astype(np.float32),
+            offset=offset,
+            fps=np.asarray([c.fps for c in clips], np.float32),
+            label=np.asarray([c.label for c in clips]),
+            clip_id=np.asarray([c.clip_id for c in clips]),
+            split=np.asarray([c.split for c in clips]),
+            session=np.asarray([c.session for c in clips]),
+        )
     meta = {"joints": list(layout.joints), "bones": [list(b) for b in layout.bone_indices], "units": "metres",
             "axes": "right-handed, Y up", "notes": notes}  # fmt: skip
-    (folder / "meta.json").write_text(json.dumps(meta, indent=1), "utf8")
+    write_atomically(folder / "meta.json", json.dumps(meta, indent=1).encode())
     return folder / "clips.npz"

@@ -15,11 +15,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from dyadwatch.core.atomic import write_atomically
+from dyadwatch.core.moments import clock_moment
 from dyadwatch.core.pose import TrackId
 from dyadwatch.stream.alarm import CALM_AGAIN
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage
 
-_TENTH = 100_000_000  # ns; stamps are told cut to it, and times between them are those between what is told
+_TENTH, _MILLI = 100_000_000, 1_000_000  # ns; stamps are told cut to it: on other clocks, and in unix time
 _NS = 1_000_000_000
 _STALE_S = 3.0  # a pair not scored for so long leaves the table
 _BAR = 24
@@ -27,23 +29,17 @@ _PICTURE_WIDTH = 130
 _STYLES = {"watching": "green", "blind": "yellow", "silent": "red"}
 
 
-def clock_time(stamp: int, clock: str) -> str:
-    """A stamp as people read it: local time of day for unix time, seconds for any other clock."""
-    if clock == "unix":
-        return time.strftime("%H:%M:%S", time.localtime(stamp / _NS)) + f".{stamp // _TENTH % 10}"
-    return f"{stamp // _TENTH / 10:.1f} s"
-
-
 def event_line(event: EventMessage) -> Text:
     """One line about a change in an event."""
     style = {"open": "bold red", "update": "red", "close": "green"}[event.type]
-    line = Text(f"{clock_time(event.stamp, event.clock):>10}  ")
+    line = Text(f"{clock_moment(event.stamp, event.clock):>10}  ")
     line.append(f"{event.type.upper():6}", style)
     line.append(f" {event.source}  {event.pair[0]} + {event.pair[1]}  ")
     if event.type == "close":
         end = event.stamp if event.end is None else event.end
-        first, last = clock_time(event.start, event.clock), clock_time(end, event.clock)
-        lasted = (end // _TENTH - event.start // _TENTH) / 10
+        first, last = clock_moment(event.start, event.clock), clock_moment(end, event.clock)
+        told = _MILLI if event.clock == "unix" else _TENTH
+        lasted = (end // told - event.start // told) * told / _NS  # the time between what is told
         line.append(f"from {first} to {last}, {lasted:.1f} s ({event.reason}), peak {event.peak_score:.1f}")
     else:
         line.append(f"score {event.peak_score:.1f}  {event.explanation}")
@@ -214,4 +210,4 @@ class PictureSink:
     def close(self) -> None:
         """Writes the last picture, if there was anything to see."""
         if self._picture:
-            self._path.write_text(self._picture, "utf8")
+            write_atomically(self._path, self._picture.encode())

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from rich.console import Console
 
+from dyadwatch.core.atomic import write_atomically
 from dyadwatch.core.errors import MissingExtraError
 from dyadwatch.tools.evaluate_flags import EVERYTHING, EvaluationFlags
 from dyadwatch.tools.evaluate_request import Report, Request
@@ -106,4 +107,4 @@ def evaluate(
     if out is not None:
         write_tables(out, report.markdown)
     if json_out is not None:
-        json_out.write_text(report.json, "utf8")
+        write_atomically(json_out, report.json.encode())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dyadwatch.core.artefact import ArtefactInfo, file_sha256
+from dyadwatch.core.atomic import write_atomically
 from dyadwatch.core.calibration import Calibration, calibration_path, write_calibration
 from dyadwatch.core.errors import TrainingError
 
@@ -53,8 +54,8 @@ def write_report(report: Mapping[str, Any], out: Path) -> Path:
     """Writes the report of the model `out` as JSON and as a page; returns the page."""
     from dyadwatch.core.training.report_page import report_page
 
-    out.with_suffix(".report.json").write_text(json.dumps(report, indent=1), "utf8")
+    write_atomically(out.with_suffix(".report.json"), json.dumps(report, indent=1).encode())
     page = out.with_suffix(".report.html")
     # A clip may be called anything, half a surrogate pair included.
-    page.write_text(report_page(report), "utf8", errors="xmlcharrefreplace")
+    write_atomically(page, report_page(report).encode("utf8", "xmlcharrefreplace"))
     return page

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dyadwatch.core.artefact import write_atomically
+from dyadwatch.core.atomic import write_atomically
 from dyadwatch.core.errors import DyadwatchError
 
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
@@ -31,10 +31,10 @@ def write_tables(file: Path, text: str) -> None:
     """
     around = _around(file)
     if around is None:
-        file.write_text(text, "utf8")
+        write_atomically(file, text.encode())
     else:
         before, after = around
-        write_atomically(file.resolve(), f"{before}{BEGIN}\n\n{text.strip()}\n\n{END}{after}".encode())
+        write_atomically(file, f"{before}{BEGIN}\n\n{text.strip()}\n\n{END}{after}".encode())
 
 
 def _around(file: Path) -> tuple[str, str] | None:

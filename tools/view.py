@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
+from dyadwatch.core.atomic import written_atomically
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.config_file import set_option
 from dyadwatch.stream.recordings.playback import is_recording
@@ -116,14 +117,14 @@ def view(
     if png is not None:
         moment = scene.peak if at is None else at
         picture = _drawing(scene, moment).picture(moment)
-        with _writing(png):
-            picture.save(png, "PNG")
+        with _writing(png), written_atomically(png) as partial:
+            picture.save(partial, "PNG")
         console.print(f"{escape(str(png))}: {moment:.1f} s of {scene.seconds:.1f} s", soft_wrap=True)
     if mp4 is not None:
         _film(scene, mp4, console)
     if html is not None:
-        with _writing(html):
-            html.write_text(page(scene, at), "utf8")
+        with _writing(html), written_atomically(html) as partial:
+            partial.write_text(page(scene, at), "utf8")
         console.print(f"{escape(str(html))}: {scene.seconds:.1f} s", soft_wrap=True)
     if png is None and mp4 is None and html is None:
         _show(page(scene, at), port, console)

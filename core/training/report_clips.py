@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dyadwatch.core.explain import JointPair, sentence
 from dyadwatch.core.layouts import find_layout
+from dyadwatch.core.moments import moment
 from dyadwatch.core.training.markup import Markup, name_of, section, tag
 from dyadwatch.core.training.report_words import Report
 from dyadwatch.core.training.stick_figures import pair_pictures
@@ -71,8 +71,7 @@ def _at(clip: str, seconds: float) -> str:
     stamp = _STAMP.search(clip)
     if stamp is None:
         return text
-    moment = time.gmtime(int(stamp[1]) / 1000 + seconds)
-    return f"{text} ({time.strftime('%Y-%m-%d %H:%M:%S', moment)}\u00a0UTC)"
+    return f"{text} ({moment(int(stamp[1]) * 1_000_000 + round(seconds * 1e9))})"
 
 
 def skipped(report: Report) -> Markup:

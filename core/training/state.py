@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from dyadwatch.core.atomic import written_atomically
 from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.frame import Anchors
 from dyadwatch.core.iadnet.config import IADNetConfig
@@ -115,7 +116,7 @@ def save_state(path: str | Path, state: State) -> None:
     if bank.precision is not None:
         arrays["bank.precision"] = bank.precision
     arrays["document"] = np.frombuffer(msgspec.json.encode(document), np.uint8)
-    with Path(path).open("wb") as file:
+    with written_atomically(Path(path)) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **arrays)  # pyright: ignore[reportArgumentType]
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from dyadwatch.core.atomic import write_atomically
 from dyadwatch.core.clips import Clip
 from dyadwatch.core.errors import RecordingError
 
@@ -48,7 +49,7 @@ def write_c3d(path: Path, clip: Clip, people: tuple[str, str]) -> None:
     body += bytes(-len(body) % _BLOCK)
     filled = bytearray(parameters.ljust(blocks * _BLOCK, b"\0"))
     filled[:4] = struct.pack("<BBBB", 1, 0x50, blocks, _INTEL)
-    path.write_bytes(_header(points, frames, start, clip.fps) + bytes(filled) + body)
+    write_atomically(path, _header(points, frames, start, clip.fps) + bytes(filled) + body)
 
 
 def _header(points: int, frames: int, start: int, fps: float) -> bytes:

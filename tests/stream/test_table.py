@@ -11,8 +11,9 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from dyadwatch.core.moments import moment
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage
-from dyadwatch.stream.table import Board, EventLinesSink, PictureSink, TableSink, clock_time, event_line
+from dyadwatch.stream.table import Board, EventLinesSink, PictureSink, TableSink, event_line
 from dyadwatch.tools.main import StderrHandler
 
 S = 1_000_000_000
@@ -66,11 +67,6 @@ STATUS = StatusMessage(
 )
 
 
-def test_media_time_is_told_in_seconds_and_unix_time_as_time_of_day() -> None:
-    assert clock_time(61_500_000_000, "media") == "61.5 s"
-    assert clock_time(1_700_000_000_250_000_000, "unix").endswith(":20.2")
-
-
 def test_an_event_line_says_when_who_and_why() -> None:
     opened = event_line(EVENT).plain
     assert (
@@ -83,15 +79,16 @@ def test_an_event_line_says_when_who_and_why() -> None:
 
 
 def test_the_times_of_a_close_line_agree_with_how_long_it_says_the_event_lasted() -> None:
-    """Cut to tenths, not rounded: 6.39 s from .29 to .68 are told as the 6.4 s that stand between .2 and .6."""
+    """Cut, not rounded: 6.39 s of another clock from 1.29 to 7.68 are told as the 6.4 s between 1.2 and 7.6."""
     start = 1_700_000_000 * S + 290_000_000
     event = msgspec.structs.replace(
         EVENT, type="close", clock="unix", start=start, end=start + 6_390_000_000, stamp=start + 8 * S, reason="lost"
     )
     line = event_line(event).plain
-    day = clock_time(start, "unix")[:-4]
-    assert line.endswith(f"  from {day}20.2 to {day}26.6, 6.4 s (lost), peak 3.2")
-    assert line.startswith(f"{day}28.2  CLOSE")
+    assert line.endswith(f"  from {moment(start)} to {moment(start + 6_390_000_000)}, 6.4 s (lost), peak 3.2")
+    assert line.startswith(f"{moment(start + 8 * S)}  CLOSE")
+    media = msgspec.structs.replace(event, clock="media", start=1_290_000_000, end=7_680_000_000, stamp=9_290_000_000)
+    assert "  from 1.2 s to 7.6 s, 6.4 s (lost)" in event_line(media).plain
 
 
 def test_event_lines_leave_out_scores_status_and_updates() -> None:

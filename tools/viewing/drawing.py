@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from dyadwatch.core.moments import moment
 from dyadwatch.tools.viewing.camera import look_at
 from dyadwatch.tools.viewing.scene import Scene, Span
 
@@ -120,8 +120,7 @@ class Drawing:
         draw.text((left, 18 * u), scene.title[:80], _INK, _font(round(22 * u)))
         clock = f"{seconds:.1f} s"
         if scene.began is not None:
-            now = scene.began / 1e9 + seconds
-            clock += time.strftime("   %Y-%m-%d %H:%M:%S", time.gmtime(now)) + f".{int(now * 10) % 10} UTC"
+            clock += f"   {moment(scene.began + round(seconds * 1e9))}"
         draw.text((left, 46 * u), clock, _PALE, _font(round(18 * u)))
         curve = self._scene.curve
         if curve is None:

@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Meta
 
 from dyadwatch.core import plain_yaml
-from dyadwatch.core.artefact import write_atomically
+from dyadwatch.core.atomic import write_atomically
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.plain_yaml import PlainYamlError
 
@@ -125,7 +125,7 @@ def write_camera(path: Path, camera: CameraFile) -> None:
     """
     check_camera(path, camera)
     try:
-        write_atomically(path.resolve(), plain_yaml.dump(camera))
+        write_atomically(path, plain_yaml.dump(camera))
     except OSError as e:
         raise ConfigError(f"{path} cannot be written ({e.strerror})") from None
 

@@ -14,7 +14,7 @@ import zipfile
 from pathlib import Path
 from typing import NamedTuple
 
-from dyadwatch.core.artefact import write_atomically
+from dyadwatch.core.atomic import write_atomically
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.publishers.camera.normalization import with_normalization
 

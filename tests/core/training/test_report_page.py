@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from dyadwatch.core.layouts import UPPER11
+from dyadwatch.core.moments import moment
 from dyadwatch.core.training.report_page import report_page
 from dyadwatch.core.training.report_words import PARTS
 
@@ -168,7 +169,7 @@ def test_no_name_of_a_part_holds_a_comma_and_none_is_blamed_on_another():
 def test_clips_of_recordings_are_told_by_the_time_of_day():
     odd = made()["most_unusual_normal"][0] | {"clip": "hall-1-4-1700000000933", "moment_s": 4.6}
     said = words(most_unusual_normal=[odd])
-    assert "hall-1-4-1700000000933 at 4.60 s (2023-11-14 22:13:25 UTC)" in said
+    assert f"hall-1-4-1700000000933 at 4.60 s ({moment(1_700_000_005_533 * 10**6)})" in said
     assert "Most similar: other at 7.25 s" in said
     assert "7.25 s (" not in said
 
