@@ -14,6 +14,7 @@ from dyadwatch.stream.config import WireOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.pipeline import DETECTOR
+from dyadwatch.stream.security import Security
 from dyadwatch.stream.wire import topic_source
 
 _log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Receiver(Generic[T]):
             so that made-up names cannot fill the memory.
         decode: makes of a message what `receive` returns; WireError refuses it.
         tap: shown every message as received, what it was decoded to (None if refused) and the monotonic ns it came at.
+        security: of the service; None asks nobody for keys.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Receiver(Generic[T]):
         known: Callable[[str], bool],
         decode: Callable[[Sequence[bytes], WireOptions], T],
         tap: Tap | None = None,
+        security: Security | None = None,
     ) -> None:
         self._options = options
         self._decode = decode
@@ -83,7 +86,10 @@ class Receiver(Generic[T]):
         self._timeout_ms = -1
         # Everything, not only 'pose.': whoever gets the topic wrong should be told so.
         self._socket.setsockopt(zmq.SUBSCRIBE, b"")
+        self._guard = None if security is None else security.guard
         try:
+            if security is not None:
+                security.secure_server(self._socket, "poses")
             bind(self._socket, options.bind, "wire.bind")
         except ConfigError:
             self._socket.close()
@@ -95,7 +101,15 @@ class Receiver(Generic[T]):
             self._socket.setsockopt(zmq.RCVTIMEO, timeout_ms)
             self._timeout_ms = timeout_ms
         try:
-            parts = self._socket.recv_multipart()  # waits by itself: pyzmq's poll makes a poller anew for every message
+            # Waits by itself: pyzmq's poll makes a poller anew for every message.
+            if self._guard is None:
+                parts = self._socket.recv_multipart()
+            else:
+                topic = self._socket.recv(copy=False)  # a frame knows whose it is
+                rest = self._socket.recv_multipart() if self._socket.rcvmore else []
+                if not self._guard.admits(topic):
+                    return None
+                parts = [topic.bytes, *rest]
         except zmq.Again:
             return None
         arrived = time.monotonic_ns()

@@ -23,6 +23,7 @@ from dyadwatch.stream.receive import Receiver
 from dyadwatch.stream.recordings.about import about_detector
 from dyadwatch.stream.recordings.recorder import Recorder, RecordSink
 from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.security import Security
 from dyadwatch.stream.sinks import Sink, Sinks, ZmqSink
 from dyadwatch.stream.status import StatusBoard
 from dyadwatch.stream.wire import decode_pose
@@ -78,16 +79,21 @@ class Service:
         )
         self._stop = threading.Event()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        addresses = {"wire.bind": config.wire.bind, "sinks.bind": config.sinks.bind}
+        self._security = Security(self._context, config.security, addresses, self.counters, DETECTOR)
         try:
             tap = self._recorder and self._recorder.received
             known = self._intake.lines.__contains__
-            self._receiver = Receiver(self._context, config.wire, self.counters, known, decode_pose, tap)
+            self._receiver = Receiver(
+                self._context, config.wire, self.counters, known, decode_pose, tap, self._security
+            )
             all_sinks = dict(sinks or {})
             if config.sinks.bind:
-                all_sinks["zmq"] = ZmqSink(self._context, config.sinks.bind)
+                all_sinks["zmq"] = ZmqSink(self._context, config.sinks.bind, self._security)
             if self._recorder is not None:
                 all_sinks["record"] = RecordSink(self._recorder)
         except BaseException:
+            self._security.close()
             self._context.destroy(linger=0)
             raise
         self._sinks = Sinks(all_sinks, self.counters, DETECTOR)
@@ -114,6 +120,7 @@ class Service:
             for t in threads:
                 t.result()
         finally:
+            self._security.close()
             self._context.destroy()
             if self._recorder is not None:
                 self._recorder.close()
