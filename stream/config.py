@@ -111,6 +111,13 @@ class RecordOptions(Section, frozen=True):
     min_free_mb: NotNegative = 512.0  # below this recording stops and detecting goes on
 
 
+class SecurityOptions(Section, frozen=True):
+    """Who may connect. See docs/security.md."""
+
+    keys: str = ""  # folder that `dyadwatch keys` made; empty: nobody is asked for a key
+    insecure: bool = False  # bind what other machines can reach although nobody is asked for a key
+
+
 class MergeOptions(Section, frozen=True):
     """Which sources see the same place, so that people seen by several of them are one. See docs/merge.md."""
 
@@ -135,3 +142,4 @@ class Config(Section, frozen=True):
     liveness: LivenessOptions = LivenessOptions()
     merge: MergeOptions = MergeOptions()
     record: RecordOptions = RecordOptions()
+    security: SecurityOptions = SecurityOptions()

@@ -122,6 +122,10 @@ def problems(config: Config) -> Iterator[Problem]:
             config.sinks.bind,
             "an address like tcp://127.0.0.1:5571 or ipc:///path, or '' for no socket",
         )
+    if config.security.insecure and config.security.keys:
+        yield Problem(
+            ("security.insecure", "security.keys"), True, "false where security.keys is set: everybody needs a key then"
+        )
     if config.wire.bind == config.sinks.bind and not config.wire.bind.endswith((":*", ":0")):
         yield Problem(("sinks.bind", "wire.bind"), config.sinks.bind, "another address than wire.bind")
 

@@ -46,6 +46,12 @@ CIRCUMSTANCES: dict[str, str] = {
     "person_unseen": "a person of a frame had no joint above tracks.min_confidence",
     "joints_hidden": "a joint was out of sight for more than windows.max_hidden of a window, which is not scored",
 }
+# Connections and messages that nobody has the right to; see docs/security.md.
+PEERS: dict[str, str] = {
+    "peer_refused": "a connection came without a key, or with one that is not on the allow-list",
+    "peer_revoked": "a message came of a peer whose key is no longer on the allow-list",
+    "foreign_source": "a message names a source that the key of its peer may not speak for",
+}
 # What the recorder could not keep, in messages; the status of the detector says more under `recording`.
 RECORDING: dict[str, str] = {
     "record_disk_full": "there was no room on the disk for a message (see record.min_free_mb)",

@@ -21,6 +21,7 @@ from dyadwatch.stream.inbox import Inbox, Raw
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.pipeline import DETECTOR
 from dyadwatch.stream.reasons import FAULTS
+from dyadwatch.stream.security import Security
 from dyadwatch.stream.wire import TOPIC, topic_source
 
 _log = logging.getLogger(__name__)
@@ -43,6 +44,7 @@ _MOST_PARTS = 16  # a message of more is nobody's mistake: its connection is cut
 _FILL = 128  # messages taken from the socket in one go
 _FILL_EVERY_NS = 2_000_000  # between two such goes while messages wait to be decoded
 _HELD_BACK = 64  # messages that may wait in the inbox where publishers are to be held up
+_CURVE_PART = 33  # bytes that CURVE adds to a part: command name, nonce, authentication, flags
 _WAITING_IN_SOCKET = 500  # whole messages of one connection that libzmq holds; beyond, TCP holds up the publisher
 
 
@@ -70,6 +72,7 @@ class Receiver(Generic[T]):
             so that made-up names cannot fill the memory.
         decode: makes of a message what `receive` returns; WireError refuses it.
         tap: shown every message as received, what it was decoded to (None if refused) and the monotonic ns it came at.
+        security: of the service; None asks nobody for keys.
         waits: whether publishers are held up when messages come faster than they are taken, instead of losing the
             oldest ones.
     """
@@ -82,6 +85,7 @@ class Receiver(Generic[T]):
         known: Callable[[str], bool],
         decode: Callable[[Sequence[bytes], WireOptions], T],
         tap: Tap | None = None,
+        security: Security | None = None,
         *,
         waits: bool = False,
     ) -> None:
@@ -102,8 +106,12 @@ class Receiver(Generic[T]):
         self._socket.setsockopt(zmq.LINGER, 0)
         # Everything, not only 'pose.': whoever gets the topic wrong should be told so.
         self._socket.setsockopt(zmq.SUBSCRIBE, b"")
+        self._peers = None if security is None else security.guard
+        self._over_part = 0 if self._peers is None else _CURVE_PART
         self._guard: ConnectionGuard | None = None
         try:
+            if security is not None:
+                security.secure_server(self._socket, "poses")
             if ConnectionGuard.supported(options.bind):
                 self._guard = ConnectionGuard(self._socket, self._connection_cut, options.max_bytes)
             bind(self._socket, options.bind, "wire.bind")
@@ -179,7 +187,9 @@ class Receiver(Generic[T]):
                 self._skip_rest(connection)
                 break
         if self._guard is not None:
-            self._guard.delivered(connection, wire_size(parts))
+            self._guard.delivered(connection, wire_size(parts, self._over_part))
+        if self._peers is not None and not self._peers.admits(first):
+            return True
         topic = parts[0][:80]
         source = topic[len(TOPIC) :].decode("ascii", "replace")
         raw = Raw(parts, arrived, sum(map(len, parts)))

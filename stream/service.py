@@ -26,6 +26,7 @@ from dyadwatch.stream.receive import Receiver
 from dyadwatch.stream.recordings.about import about_detector
 from dyadwatch.stream.recordings.recorder import Recorder, RecordSink
 from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.security import Security
 from dyadwatch.stream.sinks import Sink, Sinks, ZmqSink
 from dyadwatch.stream.source_watch import SourceView, SourceWatch
 from dyadwatch.stream.station_health import StationHealth
@@ -105,17 +106,28 @@ class Service:
         self._turned = time.monotonic_ns()
         self._next_views = 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        addresses = {"wire.bind": config.wire.bind, "sinks.bind": config.sinks.bind}
+        self._security = Security(self._context, config.security, addresses, self.counters, DETECTOR)
         try:
             tap = self._recorder and self._recorder.received
             known = self._intake.lines.__contains__
-            waits = self._waits
-            self._receiver = Receiver(self._context, config.wire, self.counters, known, decode_pose, tap, waits=waits)
+            self._receiver = Receiver(
+                self._context,
+                config.wire,
+                self.counters,
+                known,
+                decode_pose,
+                tap,
+                self._security,
+                waits=self._waits,
+            )
             all_sinks = dict(sinks or {})
             if config.sinks.bind:
-                all_sinks["zmq"] = ZmqSink(self._context, config.sinks.bind)
+                all_sinks["zmq"] = ZmqSink(self._context, config.sinks.bind, self._security)
             if self._recorder is not None:
                 all_sinks["record"] = RecordSink(self._recorder)
         except BaseException:
+            self._security.close()
             self._context.destroy(linger=0)
             raise
         self._sinks = Sinks(all_sinks, self.counters, DETECTOR)
@@ -144,6 +156,7 @@ class Service:
             self._stop.set()
             self.left_behind += [f"sink {name}" for name in self._sinks.close(_SINKS_S)]
             if not self.left_behind:
+                self._security.close()
                 self._context.destroy(linger=100)
             if self._recorder is not None:
                 self._recorder.close()

@@ -9,11 +9,11 @@ from typing import BinaryIO
 
 import zmq
 
-from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.messages import Message, encode_json
-from dyadwatch.stream.receive import bind
+from dyadwatch.stream.results_socket import ResultsSocket
+from dyadwatch.stream.security import Security
 from dyadwatch.stream.sink_thread import Sink, SinkThread
 
 _log = logging.getLogger(__name__)
@@ -25,22 +25,15 @@ class ZmqSink:
     Arguments:
         context: of pyzmq.
         address: to bind, `sinks.bind` of the configuration.
+        security: of the service; None asks nobody for keys.
     """
 
-    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str) -> None:
-        self._socket = context.socket(zmq.PUB)
-        self._socket.setsockopt(zmq.SNDHWM, 10_000)  # a subscriber; some ten megabytes for one that stopped reading
-        self._socket.setsockopt(zmq.LINGER, 1000)
-        try:
-            bind(self._socket, address, "sinks.bind")
-        except ConfigError:
-            self._socket.close()
-            raise
+    def __init__(self, context: zmq.Context[zmq.Socket[bytes]], address: str, security: Security | None = None) -> None:
+        self._socket = ResultsSocket(context, address, security)
 
     def emit(self, messages: Sequence[Message]) -> None:
         """Publishes the messages."""
-        for m in messages:
-            self._socket.send_multipart([m.topic.encode(), encode_json(m)], zmq.NOBLOCK)
+        self._socket.send([m.topic.encode(), encode_json(m)] for m in messages)
 
     def close(self) -> None:
         """Frees the port; what was sent has a second to leave."""

@@ -35,6 +35,12 @@ def configure(path: Path | None, options: Sequence[str], model: Path | None) -> 
     return config
 
 
+def security_options(keys: Path | None, insecure: bool) -> list[str]:
+    """The flags `--keys` and `--insecure` as options of the configuration."""
+    given = [] if keys is None else [f"security.keys={keys}"]
+    return [*given, "security.insecure=true"] if insecure else given
+
+
 def model_path(config: Config) -> Path:
     """The model that a configuration asks for."""
     return Path(config.scorer.model) if config.scorer.model else shipped_model()

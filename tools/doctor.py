@@ -20,6 +20,7 @@ from rich.text import Text
 from dyadwatch.core.artefact import read_info
 from dyadwatch.core.errors import ArtefactError, DyadwatchError, ProviderError
 from dyadwatch.stream.config import Config
+from dyadwatch.stream.exposure import is_local
 from dyadwatch.stream.scorer import PROVIDERS
 from dyadwatch.tools.detector import configure, load_thresholds, model_path
 from dyadwatch.tools.provider_trial import try_provider
@@ -197,9 +198,14 @@ def check_address(key: str, address: str) -> Check:
         except zmq.ZMQError as e:
             advice = f"stop the program that uses it (another detector?), or set another: --set {key}=..."
             return Check(key, "fail", f"{address} cannot be bound: {zmq.strerror(e.errno or 0)}", advice)
-    if address.startswith("tcp://") and not address.startswith(("tcp://127.", "tcp://localhost:", "tcp://[::1]:")):
+    if not is_local(address):
         detail = f"{address} is free, and open to the whole network"
-        return Check(key, "warn", detail, "anybody who reaches it can send or listen; prefer tcp://127.0.0.1:...")
+        return Check(
+            key,
+            "warn",
+            detail,
+            "needs keys (security.keys) or --insecure; prefer tcp://127.0.0.1:..., see docs/security.md",
+        )
     return Check(key, "ok", f"{address} is free")
 
 

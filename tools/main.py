@@ -24,6 +24,7 @@ _VERBS = {
     "recordings": "Look into recordings, cut, merge and export them.",
     "view": "Look at a recording or pose file: a page to turn, a picture or a film.",
     "demo": "Show the whole thing at work on simulated people.",
+    "keys": "Make and revoke the keys that let publishers and subscribers in.",
     "train": "Learn what is normal from clips and write a model.",
     "enrol": "Make a model of a new normal from 1 to 20 clips, without training.",
     "export": "Write a model file again from a training state, with a fresh parity check.",
@@ -35,7 +36,7 @@ _VERBS = {
 }
 for _verb, _help in _VERBS.items():
     _module = _verb.replace("-", "_")
-    _attribute = "app" if _verb in ("publish", "recordings", "models", "bench") else _module
+    _attribute = "app" if _verb in ("publish", "recordings", "keys", "models", "bench") else _module
     app.command(f"dyadwatch.tools.{_module}:{_attribute}", name=_verb, help=_help)
 
 

@@ -75,7 +75,9 @@ def simulator(
     scenario = make_scenario(seed, people, duration, kinds, noise_m=noise / 1000)
     start = time.time_ns() if start_stamp is None else start_stamp
     frames = scenario.frames(fps, source=source, start_ns=start)
-    summary = send(_with_faults(frames, faults, seed), int(duration * fps), sending.to, rate, sending.wait)
+    summary = send(
+        _with_faults(frames, faults, seed), int(duration * fps), sending.to, rate, sending.wait, sending.client_keys()
+    )
     truth = [t.shifted(start) for t in scenario.truth]
     report({"source": source, "people": people, "seed": seed, **summary, "truth": truth}, sending.json)
 

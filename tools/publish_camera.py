@@ -102,7 +102,7 @@ def camera(
         ):
             watch = watcher(watching, "media")
             frames = (frame for frame, _ in _watched(film.pictures(), watch, shown, film.fps))
-            summary = send(frames, film.count, sending.to, rate, sending.wait)
+            summary = send(frames, film.count, sending.to, rate, sending.wait, sending.client_keys())
     else:
         live = LiveCamera(device if device is not None else str(rtsp), source, refusals)
         with (
@@ -113,7 +113,7 @@ def camera(
         ):
             watch = watcher(watching, "unix")
             frames = _watched(live.pictures(stop.is_set), watch, shown, None)
-            summary = {**relay(frames, sending.to, sending.wait), "stopped": stop.is_set()}
+            summary = {**relay(frames, sending.to, sending.wait, keys=sending.client_keys()), "stopped": stop.is_set()}
         extra = {"images_skipped": live.skipped, "reconnected": live.reconnected}
     refusals.flush()
     status = {"assumed_field_of_view": file is None or file.intrinsics.assumed, "not_people": watch.counts()}

@@ -66,5 +66,5 @@ def file(
     if faults:
         frames = apply_faults(frames, parse_faults(faults), seed)
     total = None if loop else sum(map(len, chosen))
-    summary = send(frames, total, sending.to, rate, sending.wait)
+    summary = send(frames, total, sending.to, rate, sending.wait, sending.client_keys())
     report({"source": source, "clips": len(chosen), **summary}, sending.json)

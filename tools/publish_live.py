@@ -16,6 +16,7 @@ from dyadwatch.core.layouts import get_layout
 from dyadwatch.core.marker_map import read_marker_map
 from dyadwatch.core.marker_sets import MARKER_SETS
 from dyadwatch.stream.clock_offset import ClockOffset
+from dyadwatch.stream.exposure import InsecureReminder, Named, check_exposure
 from dyadwatch.stream.publishers.checked import Axes, Units
 from dyadwatch.stream.publishers.json_bridge import DEFAULT_SOURCE, JsonBridge
 from dyadwatch.stream.publishers.json_lines import Declaration
@@ -46,6 +47,7 @@ def jsonl(
     axes: Axes = "y-up",
     fps: float | None = None,
     clock: str | None = None,
+    insecure: Annotated[bool, _Flag] = False,
     sending: SendingFlags = AS_USUAL,
 ) -> None:
     """Publish JSON lines that come over TCP, UDP or standard input.
@@ -71,15 +73,19 @@ def jsonl(
         Nominal frames a second.
     clock
         Name of the clock of the stamps, unix by default; media, with --fps, numbers frames that bring no stamp.
+    insecure
+        Listen where other machines can reach it; this protocol knows no keys, so everybody there can send.
     """
     names = None if joints is None else [j.strip() for j in joints.split(",")]
     declared = Declaration(source=source, layout=layout, joints=names, units=units, axes=axes, fps=fps, clock=clock)
     refusals = Refusals(_log)
-    with stoppable() as stop, JsonBridge(listen, declared, refusals) as bridge:
+    keys = sending.client_keys()
+    exposed = _exposed([("--listen", where) for where in listen if where != "-"], insecure)
+    with stoppable() as stop, JsonBridge(listen, declared, refusals) as bridge, InsecureReminder(exposed):
         _log.info("listening for JSON lines on %s", ", ".join(bridge.addresses) or "standard input")
         # Whoever writes to standard input can wait; what comes over the network is worth less the older it gets.
         patience_s = 30.0 if set(listen) == {"-"} else 0.0
-        summary = relay(bridge.frames(stop.is_set), sending.to, sending.wait, patience_s)
+        summary = relay(bridge.frames(stop.is_set), sending.to, sending.wait, patience_s, keys)
     _tell(source, summary, stop, refusals, sending.json)
 
 
@@ -129,9 +135,11 @@ def lsl(
         delay_s=delay,
     )
     refusals = Refusals(_log)
+    keys = sending.client_keys()
     with stoppable() as stop, LslListener(stream, options, refusals) as listener:
         _log.info("looking for LSL streams %s", ", ".join(map(repr, stream)))
-        summary = relay(_with_clocks(listener.frames(stop.is_set), listener.clocks), sending.to, sending.wait)
+        frames = _with_clocks(listener.frames(stop.is_set), listener.clocks)
+        summary = relay(frames, sending.to, sending.wait, keys=keys)
     _tell(source, {**summary, "clocks": _told(listener.clocks())}, stop, refusals, sending.json)
 
 
@@ -146,6 +154,7 @@ def vmc(
     fps: float = 30.0,
     delay: float = 0.1,
     source: str = "vmc",
+    insecure: Annotated[bool, _Flag] = False,
     sending: SendingFlags = AS_USUAL,
 ) -> None:
     """Publish VMC performers, each on a port of their own, as the people of one source.
@@ -166,23 +175,35 @@ def vmc(
     bind
         Bind pose of each avatar (YAML), for senders that tell rotations only.
     host
-        Address of this machine that performers send to; 0.0.0.0 is all of them.
+        Address of this machine that performers send to; 0.0.0.0 is all of them, and needs --insecure.
     fps
         Frames a second of the source they become.
     delay
         Seconds a frame waits for both; two frames of the slower performer and its jitter.
     source
         Name of the source, 1-64 characters of A-Z a-z 0-9 _ -.
+    insecure
+        Listen where other machines can reach it; this protocol knows no keys, so everybody there can send.
     """
     performers = _performers(performer, name, scale, place, bind)
     refusals = Refusals(_log)
+    keys = sending.client_keys()
+    shown = f"[{host}]" if ":" in host else host
+    exposed = _exposed([("--host", f"udp://{shown}:{port}") for port in performer], insecure)
     with (
         stoppable() as stop,
         VmcListener(performers, refusals, source=source, fps=fps, delay_s=delay, host=host) as listener,
+        InsecureReminder(exposed),
     ):
         _log.info("listening for VMC on %s, UDP %s", host, ", ".join(map(str, listener.ports)))
-        summary = relay(_with_clocks(listener.frames(stop.is_set), listener.people.clocks), sending.to, sending.wait)
+        frames = _with_clocks(listener.frames(stop.is_set), listener.people.clocks)
+        summary = relay(frames, sending.to, sending.wait, keys=keys)
     _tell(source, {**summary, "clocks": _told(listener.people.clocks())}, stop, refusals, sending.json)
+
+
+def _exposed(addresses: Iterable[Named], insecure: bool) -> list[Named]:
+    remedy = "or --insecure to let everybody send who reaches it: this protocol knows no keys"
+    return check_exposure(addresses, insecure=insecure, remedy=remedy)
 
 
 def _with_clocks(frames: Iterable[LiveFrame], clocks: Callable[[], Mapping[str, ClockOffset]]) -> Iterator[LiveFrame]:

@@ -10,7 +10,7 @@ import msgspec
 from cyclopts import Parameter
 
 from dyadwatch.stream.recordings.listen import Listener
-from dyadwatch.tools.detector import configure
+from dyadwatch.tools.detector import configure, security_options
 from dyadwatch.tools.sending import stoppable
 
 
@@ -23,6 +23,8 @@ def record(
     max_mb: float | None = None,
     max_minutes: float | None = None,
     keep_days: float | None = None,
+    keys: Path | None = None,
+    insecure: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Record what publishers send, without a model, until stopped with Ctrl-C or SIGTERM.
 
@@ -45,13 +47,18 @@ def record(
         Minutes of one file.
     keep_days
         Days after which recordings in the folder are deleted; 0 keeps them for ever.
+    keys
+        Folder that `dyadwatch keys` made: publishers then need a key. See docs/security.md.
+    insecure
+        Listen where other machines can reach it although nobody is asked for a key.
     """
     given = {"max_mb": max_mb, "max_minutes": max_minutes, "keep_days": keep_days}
     options = [f"record.{k}={v}" for k, v in given.items() if v is not None]
     options += [] if to is None else [f"wire.bind={to}"]
+    options += security_options(keys, insecure)
     settings = configure(config, (*set_, *options), None)
     settings = msgspec.structs.replace(settings, record=msgspec.structs.replace(settings.record, folder=str(out)))
-    listener = Listener(settings.wire, settings.record)
+    listener = Listener(settings.wire, settings.record, settings.security)
     with stoppable() as stop:
         listener.run(stop)
     sys.stderr.write(f"{listener.summary()}\n")

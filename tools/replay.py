@@ -11,6 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dyadwatch.core.errors import ConfigError, RecordingError
+from dyadwatch.stream.client_keys import read_client_keys
 from dyadwatch.stream.publishers.publisher import DEFAULT_ADDRESS, PosePublisher, check_source
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.replay import Rewriter, paced
@@ -33,6 +34,7 @@ def replay(
     rebase: Annotated[bool, _Flag] = False,
     wait: float = 30.0,
     json: Annotated[bool, _Flag] = False,
+    keys: Path | None = None,
 ) -> None:
     """Publish recordings again, each message as it came and when it came: same bytes, stamps and numbers.
 
@@ -63,6 +65,8 @@ def replay(
         Seconds to wait for a detector to listen.
     json
         Print a summary as one JSON object on standard output.
+    keys
+        This publisher's NAME.key_secret, where the detector asks for keys. See docs/security.md.
     """
     factor = _speed(speed)
     playback = Playback(paths, from_, to)
@@ -72,9 +76,10 @@ def replay(
         if source is None:
             _expect_one_source(playback)
     rewriter = Rewriter(as_, new_runs=loop or rebase)
+    client = None if keys is None else read_client_keys(keys)
     rounds = 0
     began = time.monotonic()
-    with PosePublisher(send_to, wait_s=wait) as publisher, stoppable() as stop:
+    with PosePublisher(send_to, wait_s=wait, keys=client) as publisher, stoppable() as stop:
         while not stop.is_set() and (loop or not rounds):
             before = publisher.sent
             rewriter.begin(time.time_ns() - max(playback.first, playback.start) if rebase else 0)

@@ -15,7 +15,7 @@ from dyadwatch.stream.service import Service
 from dyadwatch.stream.signals import stop_on_signals
 from dyadwatch.stream.sinks import JsonLinesSink, Sink
 from dyadwatch.stream.table import EventLinesSink, TableSink
-from dyadwatch.tools.detector import configure, load_detector
+from dyadwatch.tools.detector import configure, load_detector, security_options
 
 _log = logging.getLogger(__name__)
 
@@ -27,6 +27,8 @@ def run(
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
     json: Annotated[bool, Parameter(negative=())] = False,
     no_table: Annotated[bool, Parameter(negative=())] = False,
+    keys: Path | None = None,
+    insecure: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Run the detector until it is stopped with Ctrl-C or SIGTERM.
 
@@ -45,8 +47,12 @@ def run(
         Print every score, event and status as one JSON object a line on standard output.
     no_table
         On a terminal print event lines only, without the live table.
+    keys
+        Folder that `dyadwatch keys` made: publishers and subscribers then need a key. See docs/security.md.
+    insecure
+        Listen where other machines can reach it although nobody is asked for a key.
     """
-    settings = configure(config, set_, model)
+    settings = configure(config, (*set_, *security_options(keys, insecure)), model)
     scorer, thresholds = load_detector(settings)
     console = Console()
     sinks: dict[str, Sink] = {}

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.client_keys import ClientKeys
 from dyadwatch.stream.publishers.live import LiveFrame
 from dyadwatch.stream.publishers.publisher import PosePublisher, pace
 
@@ -35,12 +36,18 @@ def stoppable() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def send(frames: Iterable[PoseFrame], total: int | None, to: str, rate: float, wait: float) -> dict[str, object]:
+def send(
+    frames: Iterable[PoseFrame], total: int | None, to: str, rate: float, wait: float, keys: ClientKeys | None = None
+) -> dict[str, object]:
     """Publishes frames until they or the user's patience end; returns what there is to tell of it."""
     console = Console(stderr=True)
     first = last = None
     try:
-        with PosePublisher(to, wait_s=wait) as publisher, stoppable() as stop, _progress(console) as progress:
+        with (
+            PosePublisher(to, wait_s=wait, keys=keys) as publisher,
+            stoppable() as stop,
+            _progress(console) as progress,
+        ):
             task = progress.add_task("publishing", total=total)
             began = time.monotonic()
             for frame in pace(frames, rate, stop):
@@ -61,11 +68,13 @@ def send(frames: Iterable[PoseFrame], total: int | None, to: str, rate: float, w
     }
 
 
-def relay(live: Iterator[LiveFrame], to: str, wait: float, patience_s: float = 0.0) -> dict[str, object]:
+def relay(
+    live: Iterator[LiveFrame], to: str, wait: float, patience_s: float = 0.0, keys: ClientKeys | None = None
+) -> dict[str, object]:
     """Passes live frames on until they end; what the detector does not take within `patience_s` is shed, counted."""
     began = time.monotonic()
     try:
-        with PosePublisher(to, wait_s=wait, patience_s=patience_s) as publisher:
+        with PosePublisher(to, wait_s=wait, patience_s=patience_s, keys=keys) as publisher:
             for frame, fps in live:
                 publisher.send(frame, fps=fps)
     except KeyboardInterrupt:

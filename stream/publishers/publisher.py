@@ -13,11 +13,13 @@ import zmq
 
 from dyadwatch.core.errors import ConfigError, DyadwatchError, WireError
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.client_keys import ClientKeys
 from dyadwatch.stream.wire import TOPIC, encode_pose, topic_source
 
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5570"
 _FLUSH_MS = 5000  # what is still queued at the end gets this long to leave, or as long as `send` would wait
 _NS = 1_000_000_000
+_REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 
 
 class PosePublisher:
@@ -33,6 +35,7 @@ class PosePublisher:
         wait_s: how long entering waits for a detector; 0: does not wait, and what nobody hears is gone.
         patience_s: how long `send` waits for room in the queue; then the frame is counted in `shed`. 0 suits cameras,
             whose next frame is worth more than the last.
+        keys: of this publisher, where the detector asks for some.
     """
 
     def __init__(
@@ -42,11 +45,13 @@ class PosePublisher:
         epoch: int | None = None,
         wait_s: float = 10.0,
         patience_s: float = 30.0,
+        keys: ClientKeys | None = None,
     ) -> None:
         self._address = address
         self._epoch = time.time_ns() // 1_000_000 if epoch is None else epoch
         self._wait_s = wait_s
         self._patience_s = patience_s
+        self._keys = keys
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._socket: zmq.Socket[bytes] | None = None
         self._sources: set[str] = set()
@@ -58,12 +63,14 @@ class PosePublisher:
 
         Raises:
             ConfigError: when the address cannot be connected to.
-            DyadwatchError: when no detector listens within `wait_s`.
+            DyadwatchError: when no detector listens within `wait_s`, or none that takes these keys.
         """
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.XPUB)
         self._socket.setsockopt(zmq.XPUB_NODROP, 1)
         self._socket.setsockopt(zmq.SNDTIMEO, round(self._patience_s * 1000))
+        if self._keys is not None:
+            self._keys.apply(self._socket)
         try:
             self._connect(self._socket)
         except BaseException:
@@ -113,13 +120,25 @@ class PosePublisher:
         return True
 
     def _connect(self, socket: zmq.Socket[bytes]) -> None:
+        refusals = socket.get_monitor_socket(_REFUSALS)
         try:
             socket.connect(self._address)
+            heard = self._wait_s <= 0 or socket.poll(round(self._wait_s * 1000))
+            refused = bool(refusals.poll(0))
         except zmq.ZMQError as e:
             raise ConfigError(
                 f"address is {self._address!r}; expected something like {DEFAULT_ADDRESS!r} ({e})"
             ) from None
-        if self._wait_s > 0 and not socket.poll(round(self._wait_s * 1000)):
+        finally:
+            socket.disable_monitor()
+            refusals.close()
+        if not heard and refused:
+            keys = "these keys" if self._keys else "a publisher without keys"
+            raise DyadwatchError(
+                f"the detector at {self._address} refuses {keys}; expected --keys NAME.key_secret of a peer that its "
+                "`dyadwatch keys list` shows with sources, or none where it has no keys itself"
+            )
+        if not heard:
             raise DyadwatchError(
                 f"no detector listens at {self._address} after {self._wait_s:g} s; start one with: dyadwatch run"
             )

@@ -11,13 +11,14 @@ from pathlib import Path
 import zmq
 
 from dyadwatch.core.words import counted
-from dyadwatch.stream.config import RecordOptions, WireOptions
+from dyadwatch.stream.config import RecordOptions, SecurityOptions, WireOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.pipeline import DETECTOR
 from dyadwatch.stream.receive import Receiver
 from dyadwatch.stream.recordings.about import program
 from dyadwatch.stream.recordings.channels import About
 from dyadwatch.stream.recordings.recorder import Recorder
+from dyadwatch.stream.security import Security
 from dyadwatch.stream.wire import Header, check_header, decode_pose
 
 _log = logging.getLogger(__name__)
@@ -25,6 +26,7 @@ _POLL_MS = 50
 _DRAIN_S = 0.5
 _TELL_S = 10.0
 _CHECK_S = 1.0
+_OPEN = SecurityOptions()
 
 
 class Listener:
@@ -34,6 +36,7 @@ class Listener:
     Arguments:
         wire: where to listen, and how large a message may be.
         record: where to write.
+        security: who may connect.
 
     Attributes:
         counters: what was refused or not recorded.
@@ -43,17 +46,20 @@ class Listener:
         ConfigError: when the address cannot be bound or the folder not be written to.
     """
 
-    def __init__(self, wire: WireOptions, record: RecordOptions) -> None:
+    def __init__(self, wire: WireOptions, record: RecordOptions, security: SecurityOptions = _OPEN) -> None:
         self.counters = Counters()
         self.frames: dict[str, int] = {}
         self._most = wire.max_sources
         self._checked: dict[str, float] = {}
         self._recorder = Recorder(record, self.counters, About(run="", program=program()))
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        addresses = {"wire.bind": wire.bind}
+        self._security = Security(self._context, security, addresses, self.counters, DETECTOR)
+        known, tap = self.frames.__contains__, self._recorder.received
         try:
-            tap = self._recorder.received
-            self._receiver = Receiver(self._context, wire, self.counters, self.frames.__contains__, self._check, tap)
+            self._receiver = Receiver(self._context, wire, self.counters, known, self._check, tap, self._security)
         except BaseException:
+            self._security.close()
             self._context.destroy(linger=0)
             raise
         _log.info("listening on %s, recording to %s", wire.bind, Path(record.folder))
@@ -79,6 +85,7 @@ class Listener:
         finally:
             self._receiver.close()
             self._recorder.close()
+            self._security.close()
             self._context.destroy(linger=0)
 
     def summary(self) -> str:

@@ -1,0 +1,89 @@
+"""Keys, no keys or deliberately none: what a service asks of its sockets, in one object."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import zmq
+
+from dyadwatch.stream.allowed import Domain
+from dyadwatch.stream.authentication import Authentication
+from dyadwatch.stream.config import SecurityOptions
+from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.exposure import InsecureReminder, Named, check_exposure
+from dyadwatch.stream.keys import KeyFolder
+from dyadwatch.stream.log_limit import LimitedLog
+from dyadwatch.stream.peer_guard import PeerGuard
+
+_log = logging.getLogger(__name__)
+_REMEDY = (
+    "or keys for its peers (dyadwatch keys new NAME, then security.keys), or --insecure (security.insecure: true) to "
+    "let everybody in"
+)
+
+
+class Security:
+    """Checks addresses before they are bound, and makes sockets ask for keys where there are some.
+
+    Close it after the sockets and before the context.
+
+    Arguments:
+        context: of the sockets.
+        options: the section `security` of the configuration.
+        addresses: configuration key -> address that will be bound.
+        counters: where refused peers are counted.
+        detector: the name that they are put down to.
+
+    Attributes:
+        guard: to be asked of every pose message; None without keys.
+
+    Raises:
+        ConfigError: an address is open to others without keys, or the keys cannot be used.
+    """
+
+    def __init__(
+        self,
+        context: zmq.Context[zmq.Socket[bytes]],
+        options: SecurityOptions,
+        addresses: Mapping[str, str],
+        counters: Counters,
+        detector: str,
+    ) -> None:
+        self._counters = counters
+        self._detector = detector
+        self._refusals = LimitedLog(_log)
+        self._authentication: Authentication | None = None
+        self.guard: PeerGuard | None = None
+        exposed: list[Named] = []
+        if options.keys:
+            keys = self._authentication = Authentication(context, KeyFolder(Path(options.keys)), self._refused)
+            self.guard = PeerGuard(lambda: keys.list.now, counters, detector)
+        else:
+            exposed = check_exposure(addresses.items(), insecure=options.insecure, remedy=_REMEDY)
+        self._reminder = InsecureReminder(exposed)
+        self._reminder.__enter__()
+
+    @property
+    def listeners_revoked(self) -> int:
+        """Grows whenever somebody who may have connected to the results may listen no longer."""
+        return 0 if self._authentication is None else self._authentication.list.listeners_revoked
+
+    def secure_server(self, socket: zmq.Socket[bytes], domain: Domain) -> None:
+        """To be called before a socket is bound; does nothing without keys."""
+        if self._authentication is not None:
+            self._authentication.secure_server(socket, domain)
+
+    def close(self) -> None:
+        """Ends the threads."""
+        self._reminder.close()
+        if self._authentication is not None:
+            self._authentication.close()
+        if self.guard is not None:
+            self.guard.flush()
+        self._refusals.flush()
+
+    def _refused(self, why: str) -> None:
+        self._counters.add(self._detector, "peer_refused")
+        self._refusals.warning(self._detector, "peer_refused", f"a connection is refused: {why}")
