@@ -112,7 +112,8 @@ class Receiver(Generic[T]):
         try:
             if security is not None:
                 security.secure_server(self._socket, "poses")
-            if ConnectionGuard.supported(options.bind):
+            # A socket has one monitor: with keys it counts refused handshakes, and only who has a key gets so far.
+            if ConnectionGuard.supported(options.bind) and self._peers is None:
                 self._guard = ConnectionGuard(self._socket, self._connection_cut, options.max_bytes)
             bind(self._socket, options.bind, "wire.bind")
         except ConfigError:
