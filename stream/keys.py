@@ -30,6 +30,8 @@ from dyadwatch.stream.allowed import ANY_SOURCE, Allowed, Peer
 
 SERVER_KEY = "server-key"  # under which a peer's certificate holds the detector's public key
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+# What a start that was stopped may have left, or another that runs at this moment makes.
+_OWN = ("allowed.yaml", "allowed.new", "server.key", "server.key_secret", "handout")
 _MOST_BYTES = 1 << 20  # of an allow-list, some ten thousand peers
 _HEADER = """\
 # Who may connect to the detector: made by `dyadwatch keys`, may be edited by hand, read again within a second.
@@ -67,18 +69,18 @@ class KeyFolder:
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if self._secret.exists():
-                self._check_private(self.path, 0o700)
-                return False
-            if any(self.path.iterdir()):
+            if not self._secret.exists() and any(p.name not in _OWN for p in self.path.iterdir()):
                 raise ConfigError(
                     f"keys is {str(self.path)!r}, a folder with other files in it; expected a new or empty folder, or "
                     "one that `dyadwatch keys` made"
                 )
             self._check_private(self.path, 0o700)
-            self._write_list({})
-            _, secret = zmq.auth.create_certificates(self.path, "server")
-            os.chmod(secret, 0o600)
+            with self._locked():
+                if self._secret.exists():
+                    return False
+                self._write_list({})
+                _, secret = zmq.auth.create_certificates(self.path, "server")
+                os.chmod(secret, 0o600)
         except OSError as e:
             raise ConfigError(
                 f"keys is {str(self.path)!r}; expected a folder that can be written to ({e.strerror or e})"

@@ -80,8 +80,9 @@ def jsonl(
     declared = Declaration(source=source, layout=layout, joints=names, units=units, axes=axes, fps=fps, clock=clock)
     refusals = Refusals(_log)
     keys = sending.client_keys()
+    made = JsonBridge(listen, declared, refusals)
     exposed = _exposed([("--listen", where) for where in listen if where != "-"], insecure)
-    with stoppable() as stop, JsonBridge(listen, declared, refusals) as bridge, InsecureReminder(exposed):
+    with stoppable() as stop, made as bridge, InsecureReminder(exposed):
         _log.info("listening for JSON lines on %s", ", ".join(bridge.addresses) or "standard input")
         # Whoever writes to standard input can wait; what comes over the network is worth less the older it gets.
         patience_s = 30.0 if set(listen) == {"-"} else 0.0
