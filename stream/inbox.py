@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
@@ -24,6 +25,7 @@ class Raw(NamedTuple):
 
 
 Key = tuple[bytes, int]  # the topic and the connection: nobody fills the line of somebody else by using their name
+_IN_ORDER_NS = 800_000_000  # as long as nobody waits for longer, messages are taken as they came
 _MOST_STRANGERS = 512  # lines of strangers; what further ones send shares a line a connection
 
 
@@ -76,15 +78,24 @@ class Inbox:
         """The message whose turn it is; None when nothing waits."""
         if not self._count:
             return None
-        lines = self._known if self._known and (self._turn_of_known or not self._strange) else self._strange
-        self._turn_of_known = lines is self._strange
-        key = next(iter(lines))
+        lines, key = self._next()
         line = lines.pop(key)
         message = line.popleft()
         if line:
             lines[key] = line  # its next turn is after all others
         self._left(key, message, line)
         return message
+
+    def _next(self) -> tuple[dict[Key, deque[Raw]], Key]:
+        """Whose turn it is: who came first, as long as nobody waits for long; from then on all in turn."""
+        arrived, key = min(
+            (line[0].arrived, key) for lines in (self._known, self._strange) for key, line in lines.items()
+        )
+        if time.monotonic_ns() - arrived < _IN_ORDER_NS:
+            return (self._known if key in self._known else self._strange), key
+        lines = self._known if self._known and (self._turn_of_known or not self._strange) else self._strange
+        self._turn_of_known = lines is self._strange
+        return lines, next(iter(lines))
 
     def _drop(self) -> None:
         """The oldest message of who has most waiting, by what there is too much of."""

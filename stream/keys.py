@@ -25,7 +25,9 @@ import yaml
 import zmq.auth
 from msgspec import Meta, Struct
 
+from dyadwatch.core import plain_yaml
 from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.plain_yaml import PlainYamlError
 from dyadwatch.stream.allowed import ANY_SOURCE, Allowed, Peer
 
 SERVER_KEY = "server-key"  # under which a peer's certificate holds the detector's public key
@@ -187,10 +189,10 @@ class KeyFolder:
             raw = self._list.read_bytes()
             if len(raw) > _MOST_BYTES:
                 raise ConfigError(f"{self._list} has {len(raw)} bytes; expected at most {_MOST_BYTES}")
-            entries = msgspec.convert(yaml.safe_load(raw) or {}, dict[str, _Entry])
+            entries = msgspec.convert(plain_yaml.parse(raw.decode()).value or {}, dict[str, _Entry])
         except OSError as e:
             raise ConfigError(f"{self._list} cannot be read ({e.strerror or e}); expected the allow-list") from None
-        except (yaml.YAMLError, ValueError, RecursionError) as e:  # a ValidationError is a ValueError
+        except (PlainYamlError, ValueError, RecursionError) as e:  # a ValidationError is a ValueError
             raise ConfigError(f"{self._list} is no allow-list: {' '.join(str(e).split())}") from None
         for name, entry in entries.items():
             if not _NAME.fullmatch(name):

@@ -20,7 +20,7 @@ from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config, SinkOptions, WireOptions
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, decode_json, encode_json
 from dyadwatch.stream.pipeline import DETECTOR, Judged, Pipeline, events_of
-from dyadwatch.stream.reasons import CIRCUMSTANCES, FAULTS, OWN
+from dyadwatch.stream.reasons import CIRCUMSTANCES, FAULTS, OWN, PEERS
 from dyadwatch.stream.scorer import Score, Scorer
 
 THRESHOLDS = Thresholds(6.0, 4.0)
@@ -238,4 +238,4 @@ def test_every_reason_that_is_counted_has_words(repo_root: Path) -> None:
         "stamp_jump_back",
         *("score_failed", "score_invalid", "score_cancelled"),  # the reasons of ScoreError
     }
-    assert used <= {*FAULTS, *CIRCUMSTANCES, *OWN}
+    assert used <= {*FAULTS, *CIRCUMSTANCES, *OWN, *PEERS}
