@@ -1,4 +1,4 @@
-"""The bounded queue between the thread that receives and the thread that scores: one line a source, served in turn."""
+"""The bounded queue between the thread that receives and the thread that scores."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dyadwatch.stream.line import Item, Window
 
 
 class ItemQueue:
-    """Windows and ends of pairs; those of one source stay in order, and sources take turns, one window each.
+    """Windows and ends of pairs in order.
 
     When it is full, the source with the most windows waiting loses its oldest one, so that a flood from one source
     costs no other; among equals it is the one that lost none for longest. Or whoever brings more waits. Ends of pairs
@@ -26,7 +26,8 @@ class ItemQueue:
         self._max = max_windows
         self._shed = shed
         self._waits = waits
-        self._lines: dict[str, deque[Item]] = {}  # in the order in which their turn comes
+        self._lines: dict[str, deque[Item]] = {}
+        self._order: deque[str] = deque()  # sources as their items came; those of dropped items are passed over
         self._waiting: dict[str, int] = {}  # source -> windows in its line
         self._lost_at: dict[str, int] = {}  # source -> number of the last window that it lost
         self._lost = 0
@@ -47,6 +48,7 @@ class ItemQueue:
                     self._windows += 1
                     self._waiting[item.source] = self._waiting.get(item.source, 0) + 1
                 self._lines.setdefault(item.source, deque()).append(item)
+                self._order.append(item.source)
                 if self._windows > self._max:
                     self._drop_oldest_of_greediest()
             self._ready.notify()
@@ -61,7 +63,7 @@ class ItemQueue:
             out: list[Item] = []
             windows = 0
             while self._lines and windows < most:
-                windows += self._serve(next(iter(self._lines)), out)
+                windows += self._serve(self._order.popleft(), out)
             self._windows -= windows
             if windows:
                 self._ready.notify()
@@ -84,6 +86,7 @@ class ItemQueue:
                     self._lines[source] = ends
                 else:
                     del self._lines[source]
+            self._order = deque(source for source, line in self._lines.items() for _ in line)
             self._waiting.clear()
             self._windows = 0
             self._ready.notify()
@@ -96,17 +99,18 @@ class ItemQueue:
         self.shed_all()
 
     def _serve(self, source: str, out: list[Item]) -> int:
-        """Hands out a source's items up to its next window; returns how many windows that were."""
-        line = self._lines.pop(source)
-        while line:
-            item = line.popleft()
-            out.append(item)
-            if isinstance(item, Window):
-                if line:
-                    self._lines[source] = line  # its next turn is after all others
-                self._count_out(source)
-                return 1
-        return 0
+        """Hands out a source's next item; returns how many windows that is."""
+        line = self._lines.get(source)
+        if line is None:
+            return 0
+        item = line.popleft()
+        if not line:
+            del self._lines[source]
+        out.append(item)
+        if not isinstance(item, Window):
+            return 0
+        self._count_out(source)
+        return 1
 
     def _count_out(self, source: str) -> None:
         left = self._waiting[source] - 1
@@ -123,6 +127,7 @@ class ItemQueue:
             if isinstance(item, Window):
                 del line[i]
                 break
+        self._order.remove(greedy)
         if not line:
             del self._lines[greedy]
         self._windows -= 1

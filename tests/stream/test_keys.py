@@ -137,7 +137,7 @@ def test_revoking_a_name_that_has_no_key_names_those_that_have(keys: KeyFolder) 
         (f"cam: {{key: '{KEY}', sources: [a b]}}", f"cam: source is 'a b'; {NAME}, or * for any"),
         (f"c m: {{key: '{KEY}'}}", f"name is 'c m'; {NAME}"),
         (f"a: {{key: '{KEY}'}}\nb: {{key: '{KEY}'}}", "b has the key of a; expected one each"),
-        ("!!python/object/apply:os.system [true]", "is no allow-list: could not determine a constructor"),
+        ("!!python/object/apply:os.system [true]", "is no allow-list: line 1: has the tag"),
         ("\x00", "is no allow-list: "),
         ("#" * (1 << 20) + "\n", "has 1048577 bytes; expected at most 1048576"),
     ],

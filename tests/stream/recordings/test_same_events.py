@@ -95,7 +95,8 @@ def test_live_offline_and_replayed_events_are_the_same(
     assert events(again) == told
     assert run.told == told
     received = [e.parts for e in Playback([tmp_path]).received()]
-    assert received[: len(sent)] == sent
+    for topic in {parts[0] for parts in sent}:  # in order within a source
+        assert [p for p in received if p[0] == topic] == [p for p in sent if p[0] == topic]
     with live() as second:
         second.take(received[:-1])
     assert second.kept.events == told
