@@ -227,3 +227,13 @@ class KeyFolder:
 def _check_source(source: str, where: str = "") -> None:
     if source != ANY_SOURCE and not _NAME.fullmatch(source):
         raise ConfigError(f"{where}source is {source!r:.80}; expected 1-64 characters of A-Z a-z 0-9 _ -, or * for any")
+
+
+def _tree(text: str) -> object:
+    """What a list holds; one that holds nothing but remarks is a list of nobody."""
+    try:
+        return plain_yaml.parse(text).value or {}
+    except PlainYamlError as e:
+        if e.problem == "is empty":
+            return {}
+        raise
