@@ -234,6 +234,6 @@ def _tree(text: str) -> object:
     try:
         return plain_yaml.parse(text).value or {}
     except PlainYamlError as e:
-        if e.problem == "is empty":
+        if e.problem.startswith("is empty"):
             return {}
         raise
