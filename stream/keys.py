@@ -189,9 +189,7 @@ class KeyFolder:
             raw = self._list.read_bytes()
             if len(raw) > _MOST_BYTES:
                 raise ConfigError(f"{self._list} has {len(raw)} bytes; expected at most {_MOST_BYTES}")
-            entries = msgspec.convert(
-                (plain_yaml.parse(raw.decode()).value if raw.strip() else None) or {}, dict[str, _Entry]
-            )
+            entries = msgspec.convert(_tree(raw.decode()), dict[str, _Entry])
         except OSError as e:
             raise ConfigError(f"{self._list} cannot be read ({e.strerror or e}); expected the allow-list") from None
         except (PlainYamlError, ValueError, RecursionError) as e:  # a ValidationError is a ValueError
