@@ -239,7 +239,9 @@ def test_revoked_while_connected_nothing_more_gets_in(
     until(lambda: len(guarded.came) == 2, "both before")
     keys.revoke("cam")
     began = time.monotonic()
-    until(lambda: guarded.security._authentication.list.now.peer(shown.public.decode()) is None, "the revocation")
+    authentication = guarded.security._authentication
+    assert authentication is not None
+    until(lambda: authentication.list.now.peer(shown.public.decode()) is None, "the revocation")
     assert time.monotonic() - began < 3.0
     guarded.came.clear()
     for publisher, source in ((gone, "cam"), (stays, "yard")):
@@ -300,7 +302,9 @@ def test_an_edit_of_the_list_by_hand_is_heeded(
     assert heard(publisher, WAIT_S)
     path = keys.path / "allowed.yaml"
     path.write_text(path.read_text().replace("- yard", "- garden"))
-    until(lambda: guarded.security.guard.check(client(keys, "yard").public.decode(), "garden"), "the new right")
+    guard = guarded.security.guard
+    assert guard is not None
+    until(lambda: guard.check(client(keys, "yard").public.decode(), "garden"), "the new right")
     publisher.send_multipart(message("yard"))
     publisher.send_multipart(message("garden"))
     until(lambda: guarded.came, "a frame")
@@ -310,7 +314,9 @@ def test_an_edit_of_the_list_by_hand_is_heeded(
 def test_a_slip_in_the_list_leaves_the_one_before_in_force_and_a_lost_one_lets_nobody_in(
     guarded: Guarded, keys: KeyFolder, caplog: pytest.LogCaptureFixture
 ) -> None:
-    live, yard = guarded.security._authentication.list, client(keys, "yard").public.decode()
+    authentication = guarded.security._authentication
+    assert authentication is not None
+    live, yard = authentication.list, client(keys, "yard").public.decode()
     path = keys.path / "allowed.yaml"
     text = path.read_text()
     path.write_text("cam: [")
@@ -325,7 +331,9 @@ def test_a_slip_in_the_list_leaves_the_one_before_in_force_and_a_lost_one_lets_n
 
 def test_without_its_authenticator_a_socket_lets_nobody_in(guarded: Guarded, keys: KeyFolder) -> None:
     """libzmq by itself lets every key in where nobody answers for the domain."""
-    guarded.security._authentication._zap.stop()
+    authentication = guarded.security._authentication
+    assert authentication is not None
+    authentication._zap.stop()
     publisher = guarded.publisher(client(keys, "cam"))
     assert not heard(publisher, 2 * QUIET_S)
 
