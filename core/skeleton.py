@@ -2,23 +2,55 @@
 
 from __future__ import annotations
 
-import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from string import ascii_lowercase, ascii_uppercase, digits
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dyadwatch.core.errors import LayoutError
 
 _SIDES = {"l": "left", "r": "right", "lft": "left", "rgt": "right"}
 
 
+def _among(characters: str) -> NDArray[np.bool_]:
+    """For each byte whether it is one of the characters."""
+    return np.isin(np.arange(256), [ord(c) for c in characters])
+
+
+_UPPER, _SMALL, _DIGIT = _among(ascii_uppercase), _among(ascii_lowercase), _among(digits)
+# Small letters for capitals, and a space for what belongs to no word.
+_WORDS = ascii_uppercase + ascii_lowercase + digits + "\n"
+_FOLD = np.array([ord(chr(c).lower()) if chr(c) in _WORDS else ord(" ") for c in range(256)], np.uint8)
+
+
 def normalise_joint_name(name: str) -> str:
     """Spells a joint name the project's way: `LShoulder`, `l_shoulder`, `shoulder-left` -> `left_shoulder`."""
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name.strip())
-    words = [w for w in re.split(r"[^a-z0-9]+", snake.lower()) if w]
+    return normalise_joint_names((name,))[0]
+
+
+def normalise_joint_names(names: Iterable[str]) -> tuple[str, ...]:
+    """The same for many; at once, for a source may send hundreds of new ones with every message."""
+    names = tuple(names)
+    if not names:
+        return ()
+    lines = "\n".join(name.replace("\n", " ") for name in names).encode("ascii", "replace")
+    code = np.frombuffer(lines, np.uint8)
+    upper, small = _UPPER[code], _SMALL[code]
+    # A word begins at a capital after a small letter or digit, and at the last of several capitals before a small one.
+    begins = upper[1:] & (small | _DIGIT[code])[:-1]
+    begins[:-1] |= upper[:-2] & upper[1:-1] & small[2:]
+    words = np.insert(_FOLD[code], np.flatnonzero(begins) + 1, ord(" ")).tobytes().decode("ascii")
+    return tuple(_spell(name.split()) for name in words.split("\n"))
+
+
+def _spell(words: list[str]) -> str:
     words = [_SIDES.get(w, w) for w in words]
     for side in ("left", "right"):
-        if words[1:] and side in words[1:]:
+        if side in words[1:]:
             words.remove(side)
             words.insert(0, side)
     return "_".join(words)
@@ -44,7 +76,7 @@ class Layout:
     def __post_init__(self) -> None:
         if not self.joints:
             raise LayoutError(f"layout {self.name!r} has no joints; expected at least one")
-        doubled = sorted({j for j in self.joints if self.joints.count(j) > 1})
+        doubled = sorted(j for j, n in Counter(self.joints).items() if n > 1)
         if doubled:
             raise LayoutError(f"layout {self.name!r} names joints more than once: {', '.join(doubled)}")
         unknown = sorted({j for bone in self.bones for j in bone} - set(self.joints))
@@ -54,7 +86,7 @@ class Layout:
     @classmethod
     def custom(cls, joints: Iterable[str], name: str = "custom") -> Layout:
         """A layout from any spelling of joint names, without bones."""
-        names = tuple(normalise_joint_name(j) for j in joints)
+        names = normalise_joint_names(joints)
         if "" in names:
             raise LayoutError(
                 f"joint {names.index('')} of layout {name!r} has no name; expected a word like 'left_wrist'"

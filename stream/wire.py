@@ -31,11 +31,19 @@ VERSION = 1
 TOPIC = "pose."
 _SOURCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # Names and ids reach logs and terminals: no control characters.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _PRINTABLE = r"^[^\x00-\x1f\x7f-\x9f]*\Z"
+# A header is looked at only if it is no larger than its keys, and a name for everybody and every joint, can make it.
+_HEADER_BYTES, _NAME_BYTES = 4096, 195
+_MOST_LISTED = 4096  # ids or joint names, however wire.max_people and wire.max_joints are set
+_MAX_SAID = 300  # characters of a text that quotes what came
+_NOT_INTEGER = re.compile(r"got `float` - at `\$\.(?:epoch|seq|stamp)`")
 
 _Unsigned = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 _Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=_PRINTABLE)]
-_Id = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | _Name
+# Those of lists are searched for control characters all at once, when their number is known to be small.
+_ListName = Annotated[str, Meta(min_length=1, max_length=64)]
+_Id = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | _ListName
 
 
 class Header(Struct, frozen=True, omit_defaults=True):
@@ -48,9 +56,9 @@ class Header(Struct, frozen=True, omit_defaults=True):
     stamp: _Unsigned
     shape: tuple[_Unsigned, _Unsigned, _Unsigned]
     clock: _Name = "unix"
-    ids: list[_Id] | None = None
+    ids: Annotated[list[_Id], Meta(max_length=_MOST_LISTED)] | None = None
     layout: _Name | None = None
-    joints: list[_Name] | None = None
+    joints: Annotated[list[_ListName], Meta(max_length=_MOST_LISTED)] | None = None
     axes: Literal["y-up", "z-up", "y-down"] = "y-up"
     units: Literal["m", "cm", "mm"] = "m"
     fps: Annotated[float, Meta(gt=0)] | None = None
@@ -90,14 +98,18 @@ def encode_pose(frame: PoseFrame, *, fps: float | None = None) -> list[bytes]:
     return [f"{TOPIC}{frame.source}".encode(), _encode_header(header), payload.tobytes()]
 
 
-@lru_cache(maxsize=256)
 def topic_source(topic: bytes) -> str:
     """The source that a topic names.
 
     Raises:
         WireError: `bad_topic`.
     """
-    text = topic[:80].decode("utf8", "replace")
+    return _topic_source(topic[:80])  # a cache would hash all of a topic of megabytes
+
+
+@lru_cache(maxsize=256)
+def _topic_source(topic: bytes) -> str:
+    text = topic.decode("utf8", "replace")
     source = text.removeprefix(TOPIC)
     if not text.startswith(TOPIC) or len(topic) > 69 or not _SOURCE.fullmatch(source):
         raise WireError(
@@ -133,10 +145,7 @@ def decode_pose(parts: Sequence[bytes], limits: WireOptions) -> PoseFrame:
     # Any 32 bits may come in: signalling NaNs and sums past the largest float are judged, not warned about.
     with np.errstate(all="ignore"):
         values = _values(header, payload)
-        ordinary = _ordinary(values, header)
-        joints, confidence = ordinary or _joints_and_confidence(values, header)
-        if ordinary is None:
-            _check_bodies(joints, header)
+        joints, confidence = _ordinary(values, header) or _others(values, header)
     ids = None if header.ids is None else tuple(header.ids)
     h = header
     return PoseFrame(h.source, h.epoch, h.seq, h.stamp, h.clock, layout, joints, confidence, ids, h.warnings)
@@ -150,13 +159,20 @@ def _checked_header(parts: Sequence[bytes], limits: WireOptions) -> tuple[Header
     size = sum(map(len, parts))
     if size > limits.max_bytes:
         raise WireError("too_big", f"message has {size} bytes; expected at most {limits.max_bytes} (wire.max_bytes)")
+    most = _HEADER_BYTES + _NAME_BYTES * (limits.max_people + limits.max_joints)
+    if len(head) > most:
+        raise WireError(
+            "header_too_big",
+            f"header has {len(head)} bytes; expected at most {most} (from wire.max_people and wire.max_joints)",
+        )
     header = _header(head)
     if header.source != source:
         raise WireError(
             "source_mismatch",
-            f"header key 'source' is {header.source!r:.80}; expected {source!r}, as in the topic",
+            f"header key 'source' is {header.source[:80]!r:.80}; expected {source!r}, as in the topic",
         )
     _check_limits(header, limits)
+    _check_names(header)
     layout = _layout(header)
     _check_shape(header, layout)
     return header, layout
@@ -169,9 +185,12 @@ def _header(head: bytes) -> Header:
         version = _peek_version(head)
         if version not in (None, VERSION):
             raise WireError("version", f"header key 'v' is {version}; expected {VERSION}") from None
-        raise WireError("bad_key", f"header: {e}; see docs/wire-protocol.md") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
-        raise WireError("bad_msgpack", f"header is not a msgpack map: {e}") from None
+        said = f"{e!s:.{_MAX_SAID}}"
+        if _NOT_INTEGER.search(said):
+            said += " (in JavaScript pack it as a BigInt, for instance BigInt(Date.now()) * 1000000n)"
+        raise WireError("bad_key", f"header: {said}; see docs/wire-protocol.md") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, MemoryError) as e:
+        raise WireError("bad_msgpack", f"header is not a msgpack map: {e!s:.{_MAX_SAID}}") from None
     if header.v != VERSION:
         raise WireError("version", f"header key 'v' is {header.v}; expected {VERSION}")
     return header
@@ -216,6 +235,13 @@ def _check_limits(header: Header, limits: WireOptions) -> None:
         )
 
 
+def _check_names(header: Header) -> None:
+    for key, names in (("ids", header.ids), ("joints", header.joints)):
+        bad = _CONTROL.search("".join(map(str, names))) if names else None
+        if bad is not None:
+            raise WireError("bad_key", f"header key {key!r} holds the control character {bad.group()!r}; expected none")
+
+
 def _check_shape(header: Header, layout: Layout) -> None:
     people, joints, channels = header.shape
     if joints != len(layout):
@@ -226,7 +252,7 @@ def _check_shape(header: Header, layout: Layout) -> None:
         if len(header.ids) != people:
             raise WireError("id_count", f"header has {len(header.ids)} ids for {people} people; expected one each")
         if len(set(map(str, header.ids))) != people:
-            raise WireError("duplicate_ids", f"ids are {header.ids!r:.120}; expected each person's own, once")
+            raise WireError("duplicate_ids", f"ids are {header.ids[:16]!r:.120}; expected each person's own, once")
 
 
 def _values(header: Header, payload: bytes) -> NDArray[np.float32]:
@@ -262,6 +288,25 @@ def _ordinary(values: NDArray[np.float32], header: Header) -> tuple[NDArray[np.f
     if values.shape[2] == 3:
         return joints, np.ones(joints.shape[:2], np.float32)
     return joints, np.array(values[..., 3])
+
+
+def _others(values: NDArray[np.float32], header: Header) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """The long way, which refuses what cannot be; a payload that makes sense the other way round is called that."""
+    try:
+        joints, confidence = _joints_and_confidence(values, header)
+        _check_bodies(joints, header)
+    except WireError as e:
+        try:
+            swapped, _ = _joints_and_confidence(values.byteswap(), header)
+            _check_bodies(swapped, header)
+        except WireError:
+            raise e from None
+        if not (np.abs(swapped) > SMALLEST_BODY_M).any():
+            raise
+        raise WireError(
+            e.reason, f"payload is plausible read as big-endian floats; expected little-endian (read so: {e})"
+        ) from None
+    return joints, confidence
 
 
 def _joints_and_confidence(

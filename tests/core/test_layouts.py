@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import re
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dyadwatch.core.errors import LayoutError
 from dyadwatch.core.layouts import COCO17, LAYOUTS, UPPER11, find_layout, get_layout
-from dyadwatch.core.skeleton import Layout, normalise_joint_name
+from dyadwatch.core.skeleton import Layout, normalise_joint_name, normalise_joint_names
 
 SIZES = {
     "upper11": 11,
@@ -86,3 +90,20 @@ def test_errors() -> None:
         with pytest.raises(LayoutError) as error:
             make()
         assert str(error.value) == text
+
+
+@given(st.lists(st.text(st.sampled_from("lrLRaBx1_- .\tÄß\n") | st.characters(codec="ascii"), max_size=12), max_size=6))
+def test_names_spelt_all_at_once_are_spelt_as_one_by_one(names: list[str]) -> None:
+    assert normalise_joint_names(names) == tuple(map(plainly_spelt, names))
+
+
+def plainly_spelt(name: str) -> str:
+    """By regular expressions: as readable as can be, and slow."""
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name)
+    sides = {"l": "left", "r": "right", "lft": "left", "rgt": "right"}
+    words = [sides.get(w, w) for w in re.split(r"[^a-z0-9]+", snake.lower()) if w]
+    for side in ("left", "right"):
+        if side in words[1:]:
+            words.remove(side)
+            words.insert(0, side)
+    return "_".join(words)
