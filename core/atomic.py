@@ -34,7 +34,7 @@ def written_atomically(path: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a file so that a reader sees the old one or the whole new one, never a part; its folder is made if need be.
+    """Writes a file so that a reader sees the old one or the whole new one, never a part; makes its folder, too.
 
     Raises:
         OSError: it cannot be written; the old one is as it was.

@@ -10,11 +10,12 @@ from pathlib import Path
 
 import zmq
 
+from dyadwatch.core.errors import WireError
 from dyadwatch.core.words import counted
 from dyadwatch.stream.config import RecordOptions, WireOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.pipeline import DETECTOR
-from dyadwatch.stream.receive import Receiver
+from dyadwatch.stream.receive import Receiver, Sent
 from dyadwatch.stream.recordings.about import program
 from dyadwatch.stream.recordings.channels import About
 from dyadwatch.stream.recordings.recorder import Recorder
@@ -48,11 +49,12 @@ class Listener:
         self.frames: dict[str, int] = {}
         self._most = wire.max_sources
         self._checked: dict[str, float] = {}
+        self._refused_for: str | None = None
         self._recorder = Recorder(record, self.counters, About(run="", program=program()))
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         try:
-            tap = self._recorder.received
-            self._receiver = Receiver(self._context, wire, self.counters, self.frames.__contains__, self._check, tap)
+            known = self.frames.__contains__
+            self._receiver = Receiver(self._context, wire, self.counters, known, self._check, self._keep)
         except BaseException:
             self._context.destroy(linger=0)
             raise
@@ -91,7 +93,18 @@ class Listener:
         came = f"{counted(len(self.frames), 'source')}, {counted(sum(self.frames.values()), 'frame')}"
         return f"{came}{others}{trouble}{state}"
 
+    def _keep(self, parts: list[bytes], header: Sent | None, arrived: int, *, reason: str | None = None) -> None:
+        self._recorder.received(parts, header, arrived, reason=reason or self._refused_for)
+        self._refused_for = None
+
     def _check(self, parts: Sequence[bytes], limits: WireOptions) -> Header:
+        try:
+            return self._checked_header(parts, limits)
+        except WireError as e:
+            self._refused_for = e.reason
+            raise
+
+    def _checked_header(self, parts: Sequence[bytes], limits: WireOptions) -> Header:
         header = check_header(parts, limits)
         now = time.monotonic()
         if now >= self._checked.get(header.source, 0.0):

@@ -94,8 +94,9 @@ def test_live_offline_and_replayed_events_are_the_same(
     again, run = rerun(scorer, tmp_path)
     assert events(again) == told
     assert run.told == told
-    received = [e.parts for e in Playback([tmp_path]).received()]
-    assert received[: len(sent)] == sent
+    good = [parts for parts in sent if topic(parts) != "refused"]
+    received = [e.parts for e in Playback([tmp_path]).received() if e.source is not None]
+    assert received[: len(good)] == good
     with live() as second:
         second.take(received[:-1])
     assert second.kept.events == told
