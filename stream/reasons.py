@@ -41,6 +41,13 @@ FAULTS: dict[str, str] = {
     "group_name": "a source has the name of a group of merge.groups; its frames are refused",
     "too_many_sources": "more sources than wire.max_sources; the newest are not taken in",
 }
+# Of these the ones for which a whole frame is left out.
+FRAMES_LEFT_OUT = frozenset(
+    {
+        "duplicate", "late", "old_epoch", "stamp_not_increasing", "stamp_jump_ahead", "stamp_jump_back",
+        "two_publishers", "merge_late", "group_name",
+    }
+)  # fmt: skip
 # What a scene brings with it: counted only.
 CIRCUMSTANCES: dict[str, str] = {
     "person_unseen": "a person of a frame had no joint above tracks.min_confidence",
@@ -56,6 +63,7 @@ PEERS: dict[str, str] = {
 RECORDING: dict[str, str] = {
     "record_disk_full": "there was no room on the disk for a message (see record.min_free_mb)",
     "record_overflow": "messages came faster than the disk takes them",
+    "record_refused_capped": "more messages were refused than are recorded one by one; these are only counted there",
 }
 # What the detector itself does or fails to do, counted for itself.
 OWN: dict[str, str] = {

@@ -38,7 +38,13 @@ class Sent(Protocol):
 
 
 T = TypeVar("T", bound=Sent)
-Tap = Callable[[list[bytes], Sent | None, int], None]
+
+
+class Tap(Protocol):
+    """Shown a message as received, what it was decoded to or the reason it was refused for, and when it came."""
+
+    def __call__(self, parts: list[bytes], frame: Sent | None, arrived: int, *, reason: str | None = None) -> None: ...
+
 
 _MOST_PARTS = 16  # a message of more is nobody's mistake: its connection is cut
 _FILL = 128  # messages taken from the socket in one go
@@ -132,7 +138,7 @@ class Receiver(Generic[T]):
             frame = self._decode(parts, self._options)
         except WireError as e:
             if self._tap is not None:
-                self._tap(parts, None, arrived)
+                self._tap(parts, None, arrived, reason=e.reason)
             self._refuse(parts[0], e)
             return None
         if self._tap is not None:

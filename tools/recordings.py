@@ -52,8 +52,10 @@ def info(paths: list[Path], /, *, json: Annotated[bool, _Flag] = False) -> None:
     for file in found.files:
         _tell_file(file, console)
     console.print(_sources(found))
-    refused = counted(found.refused, "refused message")
-    console.print(f"{found.seconds:.1f} s, {found.megabytes:.1f} MB, {refused}", soft_wrap=True)
+    console.print(f"{_seconds(found)}, {found.megabytes:.1f} MB, {_refused(found)}", soft_wrap=True, highlight=False)
+    for name, source in sorted(found.sources.items()):
+        if source.unreadable:
+            found.notes.append(f"{name}: of {counted(source.unreadable, 'frame')} the header cannot be read")
     for note in found.notes:
         console.print(escape(note), style="yellow", soft_wrap=True)
 
@@ -70,18 +72,39 @@ def _tell_file(file: Mapping[str, Any], console: Console) -> None:
 
 
 def file_span(first: str | None, last: str | None) -> str:
-    """From when to when, to the second; the date of the end only where it is another day."""
-    if first is None or last is None:
-        return "nothing in it"
-    if not (first.endswith("Z") and last.endswith("Z")):  # a clock that no calendar knows
-        return f"{first} to {last}"
-    return f"{first[:19]} to {last[11:19] if last[:10] == first[:10] else last[:19]} UTC"
+    """From when to when, as --from and --to take it."""
+    return "nothing in it" if first is None or last is None else f"{first} to {last}"
+
+
+def _seconds(found: RecordingInfo) -> str:
+    """How long it took to receive it, and the time that the frames themselves cover where that is another."""
+    text = f"{found.seconds:.1f} s"
+    if abs(found.stamped_s - found.seconds) <= max(1.0, 0.05 * found.seconds) or not any(
+        s.frames for s in found.sources.values()
+    ):
+        return text
+    return f"received within {text}, {found.stamped_s:.1f} s by the frames' own stamps"
+
+
+def _refused(found: RecordingInfo) -> str:
+    reasons = ", ".join(f"{reason} {n}" for reason, n in sorted(found.refused_for.items()))
+    return counted(found.refused, "refused message") + (f" ({escape(reasons)})" if reasons else "")
 
 
 def _sources(found: RecordingInfo) -> Table:
-    table = Table(Column("source", overflow="fold"), "frames", "fps", "people", "layout", "runs", "scores", "events")
+    columns = ("frames", "fps", "stamped s", "people", "layout", "runs", "scores", "events")
+    table = Table(Column("source", overflow="fold"), *columns)
     for name, s in sorted(found.sources.items()):
-        figures = (s.frames, f"{s.fps:.1f}", s.people, escape(s.layout), s.runs, s.scores, s.events)
+        figures = (
+            s.frames,
+            f"{s.fps:.1f}",
+            f"{s.stamped_s:.1f}",
+            s.people,
+            escape(s.layout),
+            s.runs,
+            s.scores,
+            s.events,
+        )
         table.add_row(escape(name), *map(str, figures))
     return table
 
@@ -105,7 +128,8 @@ def cut(
     out
         New file.
     from_
-        Where to begin: seconds from the beginning, or a time such as 2026-11-21T14:30:00 (UTC).
+        Where to begin: seconds from the beginning, or a time as info prints it, such as
+        2026-11-21T14:30:00+01:00 (Z for UTC).
     to
         Where to end, likewise; what was received at that very moment is left out.
     source
@@ -163,7 +187,8 @@ def export(
         clips: clips.npz of every pair while it is near enough to be scored, a folder for each source and skeleton.
         csv: a table for each source. c3d: a file for each clip. foxglove: MCAP with 3D scenes, scores and events.
     from_
-        Where to begin: seconds from the beginning, or a time such as 2026-11-21T14:30:00 (UTC).
+        Where to begin: seconds from the beginning, or a time as info prints it, such as
+        2026-11-21T14:30:00+01:00 (Z for UTC).
     to
         Where to end, likewise.
     source

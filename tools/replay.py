@@ -11,6 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dyadwatch.core.errors import ConfigError, RecordingError
+from dyadwatch.core.words import counted
 from dyadwatch.stream.client_keys import read_client_keys
 from dyadwatch.stream.publishers.publisher import DEFAULT_ADDRESS, PosePublisher, check_source
 from dyadwatch.stream.recordings.playback import Playback
@@ -50,7 +51,8 @@ def replay(
         Times real time, such as 0.1 or 20; max: without waiting. A detector that cannot score so fast sheds windows and
         says so, unless it was started with scorer.overload=wait.
     from_
-        Where to begin: seconds from the beginning, or a time such as 2026-11-21T14:30:00 (UTC).
+        Where to begin: seconds from the beginning, or a time as info prints it, such as
+        2026-11-21T14:30:00+01:00 (Z for UTC).
     to
         Where to end, likewise.
     source
@@ -99,7 +101,11 @@ def replay(
         "sent": sent,
         "shed": publisher.shed,
         "left_out": rewriter.left_out,
+        "refused": rewriter.refused,
     }
+    if rewriter.refused:
+        were = counted(rewriter.refused, "message")
+        sys.stderr.write(f"left out: {were} that broke the protocol, and are not sent again\n")
     report({**summary, "rounds": rounds, "recorded_s": playback.seconds, "seconds": seconds, "stopped": stopped}, json)
 
 
@@ -107,7 +113,7 @@ def _round(
     playback: Playback, publisher: PosePublisher, rewriter: Rewriter, source: str | None, speed: float, stop: Event
 ) -> None:
     for received in paced(playback, speed, stop):
-        if source is None or received.source == source:
+        if source is None or received.source in (source, None):
             parts = rewriter.parts(received)
             if parts:
                 publisher.send_parts(parts)

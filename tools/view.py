@@ -70,7 +70,8 @@ def view(
     at
         Seconds to the moment of the picture; by default the highest score.
     from_
-        Where to begin: seconds from the beginning, or of recordings a time such as 2026-11-21T14:30:00 (UTC).
+        Where to begin: seconds from the beginning, or of recordings a time as info prints it,
+        such as 2026-11-21T14:30:00+01:00 (Z for UTC).
     to
         Where to end, likewise.
     source

@@ -19,7 +19,8 @@ ABOUT = "dyadwatch"  # name of the metadata record at the head of every file
 POSE = "pose."
 OTHERS = "pose.@others"  # once a file has a channel for MOST_SOURCES sources
 MOST_SOURCES = 1024
-REFUSED = "refused"
+REFUSED = "refused"  # whole, in recordings made by earlier versions
+REFUSALS = "refused_digest"
 ENDED = "ended"
 
 _MULTIPART = """\
@@ -39,6 +40,31 @@ class Ended(Struct, frozen=True, kw_only=True, tag_field="kind", tag="ended"):
     v: int = FORMAT
     source: str
     reason: EndReason
+
+
+class RefusedMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="refused"):
+    """What is kept of a message that broke the protocol: enough to find out who sends what, whatever its size.
+
+    Arguments:
+        reason: as it was counted.
+        topic: the first 256 bytes of the first part; what is no UTF-8 is escaped.
+        parts: how many there were.
+        sizes: bytes of the first 16 parts.
+        bytes: of all parts.
+        sha256: of all parts one after the other, in hex; empty where several messages are only counted.
+        header: the first 256 bytes of the second part, in hex.
+        count: messages that this stands for; more than were told one by one are only counted.
+    """
+
+    v: int = FORMAT
+    reason: str
+    topic: str
+    parts: int = 0
+    sizes: list[int] = []
+    bytes: int = 0
+    sha256: str = ""
+    header: str = ""
+    count: int = 1
 
 
 class About(Struct, frozen=True, kw_only=True):
@@ -116,6 +142,7 @@ def _json_schema(name: str, struct: type[Struct]) -> Schema:
 
 MULTIPART = Schema("dyadwatch.Multipart", "text", _MULTIPART.encode())
 ENDED_SCHEMA = _json_schema("Ended", Ended)
+REFUSED_SCHEMA = _json_schema("Refused", RefusedMessage)
 _OF_MESSAGE = {
     ScoreMessage: _json_schema("Score", ScoreMessage),
     EventMessage: _json_schema("Event", EventMessage),
@@ -127,11 +154,20 @@ encode_parts = msgspec.msgpack.Encoder().encode
 decode_parts = msgspec.msgpack.Decoder(list[bytes]).decode
 encode_ended = msgspec.json.Encoder().encode
 decode_ended = msgspec.json.Decoder(Ended).decode
+encode_refused = msgspec.json.Encoder().encode
+decode_refused = msgspec.json.Decoder(RefusedMessage).decode
 
 
-def schema_of(message: Message) -> Schema:
+def schema_of(message: Message | type[Message]) -> Schema:
     """The schema of a message of the detector."""
-    return _OF_MESSAGE[type(message)]
+    return _OF_MESSAGE[message if isinstance(message, type) else type(message)]
+
+
+def schema_of_topic(topic: str) -> Schema | None:
+    """The schema of what a channel holds, by its name alone; None for a channel that is not of this program."""
+    own = {"pose": MULTIPART, REFUSED: MULTIPART, REFUSALS: REFUSED_SCHEMA, ENDED: ENDED_SCHEMA}
+    own |= {"score": schema_of(ScoreMessage), "event": schema_of(EventMessage), "status": schema_of(StatusMessage)}
+    return own.get(topic.partition(".")[0])
 
 
 def event_time(message: Message) -> int | None:

@@ -13,6 +13,7 @@ from dyadwatch.core.clips import Clip, ClipSet
 from dyadwatch.core.errors import RecordingError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.words import counted
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.grid import Resampler, TimeGrid
 from dyadwatch.stream.pairs import Pair, PairGate
@@ -20,6 +21,7 @@ from dyadwatch.stream.recordings.about import config_of
 from dyadwatch.stream.recordings.frames import OrderedFrames
 from dyadwatch.stream.recordings.merged import Groups
 from dyadwatch.stream.recordings.playback import Playback
+from dyadwatch.stream.recordings.tables import note_unusable
 from dyadwatch.stream.tracks import Tracker
 
 _NS = 1_000_000_000
@@ -48,16 +50,22 @@ class PairClips:
         config: the sections clock, tracks and pairs matter.
         fps: frames a second of the clips.
         least_s: shorter clips are left out.
+
+    Attributes:
+        source: its name.
+        short: stretches of pairs that were too short for a clip.
+        counts: what the rules for people and pairs left out, by reason.
     """
 
     def __init__(self, source: str, config: Config, fps: float, least_s: float) -> None:
-        self._source = source
+        self.source = source
         self._fps = fps
         self._least = max(round(least_s * fps), 2)
         self._longest = round(LONGEST_S * fps)
         self._max_gap = round(min(config.clock.max_gap_s, config.tracks.max_gap_s) * _NS)
         self._grid = TimeGrid(fps)
-        self._counts: Counter[str] = Counter()
+        self.counts: Counter[str] = Counter()
+        self.short = 0
         self._tracker = Tracker(config.tracks, self._count)
         self._gate = PairGate(config.pairs, self._count)
         self._tracks: dict[int, _Track] = {}
@@ -113,6 +121,7 @@ class PairClips:
         if len(both):
             self._since[pair.keys] = int(both[-1]) + 1
         runs = np.split(both, np.flatnonzero(np.diff(both) != 1) + 1) if len(both) else []
+        self.short += sum(len(run) < self._least for run in runs)
         return [self._clip(pair, run, a, b) for run in runs if len(run) >= self._least]
 
     def _clip(
@@ -122,11 +131,11 @@ class PairClips:
         joints = np.stack([(a[k], b[k]) for k in run.tolist()])
         start = self._grid.stamp(int(run[0]))
         hour = time.strftime("%Y-%m-%dT%H", time.gmtime(start // _NS))
-        name = f"{self._source}-{pair.ids[0]}-{pair.ids[1]}-{start // 1_000_000}"
-        return Clip(joints, self._layout, self._fps, clip_id=name, session=f"{self._source} {hour}")
+        name = f"{self.source}-{pair.ids[0]}-{pair.ids[1]}-{start // 1_000_000}"
+        return Clip(joints, self._layout, self._fps, clip_id=name, session=f"{self.source} {hour}")
 
     def _count(self, reason: str) -> None:
-        self._counts[reason] += 1
+        self.counts[reason] += 1
 
 
 def recording_clips(
@@ -149,15 +158,20 @@ def recording_clips(
     """
     config = config or config_of(r.about for r in playback.recordings)
     cutters: dict[str, PairClips] = {}
+    made: list[PairClips] = []
+
+    def cutter_of(name: str) -> PairClips:
+        made.append(PairClips(name, config, fps, least_s))
+        return made[-1]
 
     def cut(frames: Iterable[tuple[PoseFrame, bool]]) -> Iterator[Clip]:
         for frame, fresh in frames:
             cutter = cutters.get(frame.source)
             if cutter is None:
-                cutter = cutters[frame.source] = PairClips(frame.source, config, fps, least_s)
+                cutter = cutters[frame.source] = cutter_of(frame.source)
             yield from cutter.push(frame, fresh)
 
-    groups = Groups(config, source, fps, lambda name: PairClips(name, config, fps, least_s))
+    groups = Groups(config, source, fps, cutter_of)
     single = OrderedFrames(playback, source, config.wire, config.clock, groups.sources)
     for entry in playback:
         yield from groups.take(entry)
@@ -166,8 +180,26 @@ def recording_clips(
     yield from cut(single.finish())
     for cutter in cutters.values():
         yield from cutter.finish()
-    for note in groups.notes():
+    note_unusable(playback, single.dropped + groups.dropped)
+    for note in (*groups.notes(), *_left_out(made, least_s)):
         playback.note(note)
+
+
+def _left_out(cutters: Iterable[PairClips], least_s: float) -> Iterator[str]:
+    """What of the pairs became no clip."""
+    short: Counter[str] = Counter()
+    capped: Counter[str] = Counter()
+    for cutter in cutters:  # a group that begins afresh has new ones of the same names
+        short[cutter.source] += cutter.short
+        capped[cutter.source] += cutter.counts["pairs_capped"]
+    for source, count in sorted(short.items()):
+        if count:
+            stretches = "1 stretch" if count == 1 else f"{count} stretches"
+            yield f"{source}: left out: {stretches} of two people near each other for less than {least_s:g} s"
+    for source, count in sorted(capped.items()):
+        if count:
+            times = counted(count, "time")
+            yield f"{source}: {times} there were more pairs than pairs.max_pairs; the nearest were taken"
 
 
 def clip_sets(playback: Playback, *, fps: float = 30.0, least_s: float = 3.0) -> list[ClipSet]:

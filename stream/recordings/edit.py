@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -11,12 +12,13 @@ from typing import NamedTuple
 import msgspec
 
 from dyadwatch.core.errors import RecordingError
+from dyadwatch.core.words import counted
 from dyadwatch.stream.recordings.channels import ENDED, POSE, Ended, Schema
+from dyadwatch.stream.recordings.chunks import RawMessage
 from dyadwatch.stream.recordings.file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.queue import Received
 from dyadwatch.stream.recordings.reader import Recording, source_of
-from dyadwatch.stream.recordings.records import RawMessage
 
 _FLUSH = 2000  # messages
 
@@ -61,11 +63,15 @@ def copy(playback: Playback, out: Path, sources: Sequence[str] = ()) -> int:
     except OSError as e:
         raise cannot_begin(out, e) from None
     count = 0
+    unknown: Counter[str] = Counter()
     try:
         for piece in heapq.merge(*streams, key=lambda p: p.log_time):
             if isinstance(piece.what, Ended):
                 file.ended(piece.what, piece.log_time)
-            elif piece.what.channel is not None and piece.schema is not None:
+            elif piece.schema is None:
+                unknown[piece.what.channel.topic] += 1
+                continue
+            else:
                 raw, channel = piece.what, piece.what.channel
                 file.raw(channel.topic, piece.schema, channel.message_encoding, raw.data, raw.log_time,
                          raw.publish_time, raw.sequence)  # fmt: skip
@@ -77,6 +83,8 @@ def copy(playback: Playback, out: Path, sources: Sequence[str] = ()) -> int:
         file.abandon()
         out.unlink()
         raise
+    for topic, left in sorted(unknown.items()):
+        playback.note(f"left out: {counted(left, 'message')} of {topic!r:.80}, whose schema is not in the file")
     if not count:
         out.unlink()
         raise RecordingError("nothing to copy: no message in that time")
@@ -97,9 +105,9 @@ def _run(run: list[Recording], playback: Playback, sources: frozenset[str], *, a
     now = 0
     for recording in run:
         for raw in recording.messages(playback.start, playback.end):
-            topic = "" if raw.channel is None else raw.channel.topic
+            topic = raw.channel.topic
             name = source_of(topic, raw.data)
-            if not topic or (sources and name not in sources):
+            if sources and name not in sources:
                 continue
             if name and topic == ENDED:
                 open_sources.pop(name, None)

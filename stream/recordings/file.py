@@ -6,6 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
+from mcap.data_stream import RecordBuilder
+from mcap.records import Channel
+from mcap.records import Schema as McapSchema
 from mcap.writer import CompressionType, Writer
 
 from dyadwatch.stream.messages import Message, encode_json
@@ -17,11 +20,15 @@ from dyadwatch.stream.recordings.channels import (
     MSGPACK,
     MULTIPART,
     PROFILE,
+    REFUSALS,
+    REFUSED_SCHEMA,
     About,
     Ended,
+    RefusedMessage,
     Schema,
     encode_ended,
     encode_parts,
+    encode_refused,
     event_time,
     schema_of,
 )
@@ -31,6 +38,9 @@ _CHUNK_BYTES = 4 << 20  # a chunk ends when it is flushed; this bounds the memor
 
 class RecordingFile:
     """Writes a recording. What was flushed can be read back even if the program is killed the next moment.
+
+    Channels and schemas stand outside of the chunks as well, before the first that needs them: who reads a part of a
+    file that is not closed need not unpack what comes before it, and a damaged chunk costs no more than itself.
 
     Arguments:
         path: must not exist.
@@ -82,6 +92,12 @@ class RecordingFile:
         """Adds that a source was given up."""
         self.raw(ENDED, ENDED_SCHEMA, JSON, encode_ended(ended), log_time, log_time, 0)
 
+    def refused(self, refused: RefusedMessage, log_time: int, sequence: int) -> int:
+        """Adds what is kept of a refused message; returns its bytes."""
+        data = encode_refused(refused)
+        self.raw(REFUSALS, REFUSED_SCHEMA, JSON, data, log_time, log_time, sequence)
+        return len(data)
+
     def raw(
         self,
         topic: str,
@@ -95,7 +111,9 @@ class RecordingFile:
         """Adds a message of any channel."""
         channel = self._channels.get(topic)
         if channel is None:
-            channel = self._channels[topic] = self._writer.register_channel(topic, encoding, self._schema(schema))
+            number = self._schema(schema)
+            channel = self._channels[topic] = self._writer.register_channel(topic, encoding, number)
+            self._beside(Channel(channel, topic, encoding, {}, number))
         self._writer.add_message(channel, log_time, data, publish_time, sequence % 2**32)
 
     def flush(self) -> None:
@@ -122,4 +140,11 @@ class RecordingFile:
         if known is None:
             known = self._writer.register_schema(schema.name, schema.encoding, schema.data)
             self._schemas[schema.name] = known
+            self._beside(McapSchema(known, schema.data, schema.encoding, schema.name))
         return known
+
+    def _beside(self, record: Channel | McapSchema) -> None:
+        """Writes a record before the chunk in progress, which is still in memory."""
+        builder = RecordBuilder()
+        record.write(builder)
+        self._stream.write(builder.end())

@@ -22,8 +22,8 @@ from dyadwatch.stream.recordings.channels import JSON, Ended, Schema, event_time
 from dyadwatch.stream.recordings.edit import cannot_begin
 from dyadwatch.stream.recordings.playback import NewRun, Playback
 from dyadwatch.stream.recordings.queue import Received
+from dyadwatch.stream.recordings.refused import decode_received
 from dyadwatch.stream.recordings.tables import note_unusable, nothing_to_export
-from dyadwatch.stream.wire import decode_pose
 
 _NS = 1_000_000_000
 _COLOURS = ((0.1, 0.6, 1.0), (1.0, 0.5, 0.1), (0.3, 0.8, 0.3), (0.9, 0.2, 0.6), (0.7, 0.7, 0.2), (0.5, 0.4, 0.9))
@@ -90,12 +90,12 @@ def write_scenes(playback: Playback, out: Path, source: str | None = None) -> in
             if isinstance(entry, NewRun):
                 continue
             if isinstance(entry, Received):
-                if entry.source is None or source not in (None, entry.source):
+                if source not in (None, entry.source):
                     continue
                 try:
-                    frame = decode_pose(entry.parts, limits)
+                    frame = decode_received(entry, limits)
                 except WireError as e:
-                    dropped[e.reason] += 1
+                    dropped[e.reason] += entry.counts
                     continue
                 frames += 1
                 topic, schema, data, at = f"scene.{frame.source}", SCENE, scene(frame, entry.log_time), entry.log_time

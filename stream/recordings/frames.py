@@ -13,7 +13,7 @@ from dyadwatch.stream.recordings.channels import Ended
 from dyadwatch.stream.recordings.playback import NewRun, Playback
 from dyadwatch.stream.recordings.queue import Received
 from dyadwatch.stream.recordings.reader import Entry
-from dyadwatch.stream.wire import decode_pose
+from dyadwatch.stream.recordings.refused import decode_received
 
 
 class OrderedFrames:
@@ -70,9 +70,9 @@ class OrderedFrames:
         if entry.source in self._leave_out or (self._source is not None and entry.source != self._source):
             return
         try:
-            frame = decode_pose(entry.parts, self._wire)
+            frame = decode_received(entry, self._wire)
         except WireError as e:
-            self.dropped[e.reason] += 1
+            self.dropped[e.reason] += entry.counts
             return
         clock = self._clocks.get(frame.source)
         if clock is None:

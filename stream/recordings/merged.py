@@ -12,11 +12,13 @@ from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.line import Item, WindowShape
 from dyadwatch.stream.merge import Group, GroupLine, MemberLine
+from dyadwatch.stream.reasons import FRAMES_LEFT_OUT
 from dyadwatch.stream.recordings.channels import Ended
 from dyadwatch.stream.recordings.playback import NewRun, Playback
 from dyadwatch.stream.recordings.queue import Received
 from dyadwatch.stream.recordings.reader import Entry
-from dyadwatch.stream.wire import decode_pose
+from dyadwatch.stream.recordings.refused import decode_received
+from dyadwatch.stream.recordings.tables import note_unusable
 
 _UNFIT = "layout_unfit"
 _FPS = 30.0  # of merged frames, for those who ask for no other
@@ -90,6 +92,7 @@ class GroupPieces(Generic[T]):
 
     Attributes:
         unfit: frames left out by source, because theirs are not the joints of the group.
+        dropped: frames left out of order, by reason.
     """
 
     def __init__(self, name: str, config: Config, fps: float, cutters: NewCutter[T]) -> None:
@@ -99,6 +102,7 @@ class GroupPieces(Generic[T]):
         self._cutters = cutters
         self._group: Group | None = None
         self.unfit: Counter[str] = Counter()
+        self.dropped: Counter[str] = Counter()
 
     def push(self, frame: PoseFrame) -> list[T]:
         """Takes a frame as received; returns the pieces that it ends."""
@@ -146,6 +150,7 @@ class GroupPieces(Generic[T]):
 
     def _count(self, source: str, reason: str) -> None:
         self.unfit[source] += reason == _UNFIT
+        self.dropped[reason] += reason in FRAMES_LEFT_OUT
 
 
 class Groups(Generic[T]):
@@ -164,6 +169,7 @@ class Groups(Generic[T]):
     def __init__(self, config: Config, wanted: str | None, fps: float, cutters: NewCutter[T]) -> None:
         self._wire = config.wire
         self._groups: dict[str, GroupPieces[T]] = {}
+        self._messages: Counter[str] = Counter()
         self.sources: dict[str | None, GroupPieces[T]] = {}
         for name, sources in config.merge.groups.items():
             if wanted in (None, name):
@@ -182,15 +188,22 @@ class Groups(Generic[T]):
         if not isinstance(entry, Received):
             return group.end(source) if isinstance(entry.what, Ended) else []
         if source in self._groups:  # the name is the group's; the live detector refuses such a frame, too
+            self._messages["group_name"] += 1
             return []
         try:
-            return group.push(decode_pose(entry.parts, self._wire))
-        except WireError:
+            return group.push(decode_received(entry, self._wire))
+        except WireError as e:
+            self._messages[e.reason] += entry.counts
             return []
 
     def finish(self) -> list[T]:
         """Ends all people and pairs."""
         return [piece for group in self._groups.values() for piece in group.finish()]
+
+    @property
+    def dropped(self) -> Counter[str]:
+        """Messages and frames left out, by reason."""
+        return sum((group.dropped for group in self._groups.values()), self._messages)
 
     def notes(self) -> list[str]:
         """What was left out."""
@@ -230,3 +243,6 @@ def merged_frames(playback: Playback, config: Config, name: str) -> Iterator[tup
     for entry in playback:
         yield from groups.take(entry)
     yield from groups.finish()
+    note_unusable(playback, groups.dropped)
+    for note in groups.notes():
+        playback.note(note)

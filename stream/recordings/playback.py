@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 
 from dyadwatch.core.errors import ConfigError, RecordingError
+from dyadwatch.core.moments import moment, parse_moment
 from dyadwatch.stream.recordings.channels import POSE
 from dyadwatch.stream.recordings.folder import SUFFIX
 from dyadwatch.stream.recordings.queue import Received, Said
@@ -32,8 +32,8 @@ class Playback:
 
     Arguments:
         paths: recordings, or folders that hold some; in any order.
-        start, end: only what was recorded in between: seconds from the beginning, or ISO dates and times (UTC where
-            they name no zone); None for everything.
+        start, end: only what was recorded in between: seconds from the beginning, or times as they are printed, ISO
+            with date and zone; without a zone UTC is meant, which is told; None for everything.
 
     Attributes:
         recordings: in the order of runs and parts.
@@ -89,15 +89,17 @@ class Playback:
                 if run is not None:
                     yield NewRun()
                 run, following = recording.about.run, None
-            missing = 0
+            missing = only_counted = 0
             for entry in recording.entries(self.start, self.end):
-                if isinstance(entry, Received):
+                if isinstance(entry, Received) and not entry.numbered:
+                    only_counted += entry.counts
+                elif isinstance(entry, Received):
                     if following is not None and recording.about.origin == "received":
                         missing += (entry.sequence - following) % _SEQUENCES
                     following = (entry.sequence + 1) % _SEQUENCES
                 yield entry
-            if missing:
-                self.note(f"{recording.path}: {missing} received messages in or before it are missing")
+            if missing > only_counted:  # what is only counted has left its numbers free
+                self.note(f"{recording.path}: {missing - only_counted} received messages in or before it are missing")
 
     def received(self) -> Iterator[Received]:
         """What was received alone."""
@@ -131,7 +133,7 @@ class Playback:
     def _names(self, *, said: bool) -> Iterator[str]:
         """The source of every message that was received, or, if that is wanted, scored."""
         for raw in (raw for r in self.recordings for raw in r.messages()):
-            topic = "" if raw.channel is None else raw.channel.topic
+            topic = raw.channel.topic
             if topic.startswith((POSE, "score.", "event.") if said else POSE):
                 name = source_of(topic, raw.data)
                 if name:
@@ -155,12 +157,15 @@ class Playback:
         except (ValueError, OverflowError):
             pass
         try:
-            moment = datetime.fromisoformat(text)
+            when, zoned = parse_moment(text)
         except ValueError:
             raise ConfigError(
-                f"--{option} is {text!r}; expected seconds from the beginning, or a time such as 2026-11-21T14:30:00"
+                f"--{option} is {text!r}; expected seconds from the beginning, or a time such as "
+                "2026-11-21T14:30:00+01:00 (Z for UTC)"
             ) from None
-        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * _NS)
+        if not zoned:
+            self.note(f"--{option} {text} names no zone and is taken as UTC, which is {moment(when)} here")
+        return when
 
 
 def _overlap(a: Recording, b: Recording) -> bool:

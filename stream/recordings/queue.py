@@ -7,23 +7,51 @@ from collections import deque
 from typing import NamedTuple
 
 from dyadwatch.stream.messages import Message
-from dyadwatch.stream.recordings.channels import Ended
+from dyadwatch.stream.recordings.channels import Ended, RefusedMessage
 
 
 class Received(NamedTuple):
     """A message as it came.
 
     Arguments:
-        parts: of the multipart message.
+        parts: of the multipart message; of one that was refused only the topic, unless an earlier version kept it.
         source: who sent it; None if it was refused.
         stamp: of the frame; 0 if it was refused.
         log_time: unix ns at which it was received.
         sequence: its number among all that were received.
+        refused: what is kept of it if it was refused; None for others, and where it is kept whole.
     """
 
     parts: list[bytes]
     source: str | None
     stamp: int
+    log_time: int
+    sequence: int
+    refused: RefusedMessage | None = None
+
+    @property
+    def counts(self) -> int:
+        """How many messages it stands for."""
+        return 1 if self.refused is None else self.refused.count
+
+    @property
+    def numbered(self) -> bool:
+        """Whether it has a number among what was received; those that were only counted have none."""
+        return self.refused is None or bool(self.refused.sha256)
+
+
+class Refused(NamedTuple):
+    """A message that was refused, whole, on its way to being cut down to what is kept of it.
+
+    Arguments:
+        parts: of the multipart message.
+        reason: why it was refused; None where whoever refused it does not say.
+        log_time: unix ns at which it was received.
+        sequence: its number among all that were received.
+    """
+
+    parts: list[bytes]
+    reason: str | None
     log_time: int
     sequence: int
 
@@ -35,34 +63,48 @@ class Said(NamedTuple):
     log_time: int
 
 
+Item = Received | Refused | Said
+
+
 class WriteQueue:
     """Hands over in one piece what came since the last time. `put` never waits.
 
     Arguments:
         most: messages that may wait.
         most_bytes: bytes of received messages that may wait.
+        most_refused_bytes: bytes of refused ones among them, so that they leave room for the others.
     """
 
-    def __init__(self, most: int = 20_000, most_bytes: int = 64 << 20) -> None:
+    def __init__(self, most: int = 20_000, most_bytes: int = 64 << 20, most_refused_bytes: int = 16 << 20) -> None:
         self._most = most
         self._most_bytes = most_bytes
+        self._most_refused_bytes = most_refused_bytes
         self._lock = threading.Lock()
-        self._items: deque[Received | Said] = deque()
-        self._bytes = 0
+        self._items: deque[Item] = deque()
+        self._bytes = self._refused_bytes = 0
 
-    def put(self, item: Received | Said) -> bool:
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def put(self, item: Item) -> bool:
         """Adds an item; False if there was no room for it. Ends of sources are few and always find room."""
-        size = sum(map(len, item.parts)) if isinstance(item, Received) else 0
+        size = 0 if isinstance(item, Said) else sum(map(len, item.parts))
+        refused = size if isinstance(item, Refused) else 0
         must = isinstance(item, Said) and isinstance(item.what, Ended)
         with self._lock:
-            if not must and (len(self._items) >= self._most or self._bytes + size > self._most_bytes):
+            if not must and (
+                len(self._items) >= self._most
+                or self._bytes + size > self._most_bytes
+                or self._refused_bytes + refused > self._most_refused_bytes
+            ):
                 return False
             self._items.append(item)
             self._bytes += size
+            self._refused_bytes += refused
         return True
 
-    def take_all(self) -> deque[Received | Said]:
+    def take_all(self) -> deque[Item]:
         """All that waits, in order."""
         with self._lock:
-            items, self._items, self._bytes = self._items, deque(), 0
+            items, self._items, self._bytes, self._refused_bytes = self._items, deque(), 0, 0
         return items

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import time
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
 from dyadwatch.core.errors import RecordingError
+from dyadwatch.core.moments import moment
+from dyadwatch.core.words import counted
 from dyadwatch.stream.messages import decode_json
 from dyadwatch.stream.recordings.channels import (
     ABOUT,
@@ -17,26 +20,31 @@ from dyadwatch.stream.recordings.channels import (
     OTHERS,
     POSE,
     PROFILE,
+    REFUSALS,
     REFUSED,
     About,
     Schema,
     decode_ended,
     decode_parts,
+    decode_refused,
+    schema_of_topic,
 )
+from dyadwatch.stream.recordings.chunks import ChunkContent, RawMessage
 from dyadwatch.stream.recordings.queue import Received, Said
-from dyadwatch.stream.recordings.records import ChunkPlace, Frames, RawMessage, find_frames, read_chunk
+from dyadwatch.stream.recordings.records import ChunkPlace, Frames, find_frames
 
 Entry = Received | Said
-_NS = 1_000_000_000
 _SAID = ("score.", "event.", "status.")
-
-
-def wall_clock(ns: int) -> str:
-    """Unix ns as people read it, UTC."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(ns // _NS)) + f".{ns // 1_000_000 % 1000:03d}Z"
-    except (OverflowError, ValueError, OSError):
-        return f"{ns} ns"
+_MOST_NOTES = 100  # about single places; further ones are counted
+# Why something in a file is not given out, and what is told of it behind its number.
+_LOSSES = {
+    "channel_lost": ("message", "left out: the channel is nowhere in what is whole of the file"),
+    "channel_unknown": ("message", "left out: on channels that this program does not know"),
+    "unreadable": ("message", "left out: what stands there makes no sense"),
+    "record_short": ("record", "left out: too short to be messages"),
+    "outside_chunks": ("message", "left out: outside of chunks, where no recorder writes"),
+    "chunk_damaged": ("chunk", "left out: damaged, or larger than the file allows"),
+}
 
 
 class Recording:
@@ -47,7 +55,6 @@ class Recording:
 
     Attributes:
         about: where it comes from.
-        notes: what is missing and why, in sentences; complete once all entries were read.
 
     Raises:
         RecordingError: when the file is empty, foreign or of another format, or nothing of it is whole.
@@ -61,9 +68,13 @@ class Recording:
         except OSError as e:
             raise RecordingError(f"{path} cannot be read ({e.strerror}); expected a recording (.mcap)") from None
         self.about = _about(path, self._frames)
-        self.notes: list[str] = []
+        self._notes: list[str] = []
+        self._lost: Counter[str] = Counter()
+        self._first: dict[str, str] = {}
         if not self._frames.ended:
-            self.notes.append(f"{path}: {_open_end(self._frames)}")
+            self._notes.append(f"{path}: {_open_end(self._frames)}")
+        if self._frames.loose:
+            self._lost["outside_chunks"] = self._frames.loose
 
     @property
     def order(self) -> tuple[int, int, int]:
@@ -86,56 +97,109 @@ class Recording:
         chunks = self._frames.chunks
         return (min(c.start for c in chunks), max(c.end for c in chunks)) if chunks else None
 
+    @property
+    def left_out(self) -> dict[str, int]:
+        """How much of what was asked for could not be given out, by reason; complete once all entries were read."""
+        return dict(self._lost)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is missing and why, in sentences; complete once all entries were read."""
+        told: list[str] = []
+        for reason, n in self._lost.items():
+            thing, why = _LOSSES[reason]
+            first = f" ({self._first[reason]})" if reason in self._first else ""
+            if reason != "chunk_damaged":  # they are told one by one
+                told.append(f"{self.path}: {counted(n, thing)} {why}{first}")
+        further = self._lost["chunk_damaged"] - _MOST_NOTES
+        if further > 0:
+            told.append(f"{self.path}: {counted(further, 'more chunk')} {_LOSSES['chunk_damaged'][1]}")
+        return self._notes + told
+
     def entries(self, start: int = 0, end: int = 2**63) -> Iterator[Entry]:
         """What was received and said, in the order in which it was written.
 
         Arguments:
             start, end: unix ns; only what was recorded from the one up to before the other.
         """
+        losses = _Losses(self._lost)
         for raw in self.messages(start, end):
             try:
                 entry = _entry(raw)
             except (msgspec.MsgspecError, UnicodeDecodeError) as e:
-                self._note(f"a message at {wall_clock(raw.log_time)} makes no sense and is left out: {e}")
+                losses.add("unreadable")
+                self._first.setdefault("unreadable", f"the first at {moment(raw.log_time)}: {e!s:.200}")
                 continue
-            if entry is not None:
+            if entry is None:
+                losses.add("channel_unknown")
+                self._first.setdefault("channel_unknown", f"the first on {raw.channel.topic!r:.80}")
+            else:
                 yield entry
 
     def messages(self, start: int = 0, end: int = 2**63) -> Iterator[RawMessage]:
         """The same, as it stands in the file."""
+        losses = _Losses(self._lost)
+        passed: list[ChunkPlace] = []  # chunks before, of which nothing is wanted but perhaps their channels
         with self.path.open("rb") as stream:
             for place in self._frames.chunks:
-                if place.end < start or place.start >= end:
+                if not place.within(start, end):
+                    passed.append(place)
                     continue
-                try:
-                    messages = read_chunk(stream, place, self._frames)
-                except ValueError as e:
-                    self._note(self._damage(place, str(e)))
+                content = self._unpacked(stream, place, losses)
+                if content is None:
                     continue
-                yield from (m for m in messages if start <= m.log_time < end)
+                while passed and content.unknown():
+                    self._unpacked(stream, passed.pop(0), losses)
+                losses.add("record_short", content.short)
+                for raw in content.messages():
+                    if isinstance(raw, int):
+                        losses.add("channel_lost", start <= raw < end)
+                    elif start <= raw.log_time < end:
+                        yield raw
 
     def schema(self, raw: RawMessage) -> Schema | None:
-        """The schema of a message; None where the file has lost it."""
-        if raw.channel is None:
-            return None
+        """The schema of a message; None where the file has lost it and its topic is none of this program's."""
         found = self._frames.schemas.get(raw.channel.schema_id)
-        return None if found is None else Schema(found.name, found.encoding, found.data)
+        if found is None:
+            return schema_of_topic(raw.channel.topic)
+        return Schema(found.name, found.encoding, found.data)
 
-    def _damage(self, place: ChunkPlace, why: str) -> str:
-        return (
-            f"the chunk at byte {place.offset} is damaged ({why}) and left out; "
-            f"what came from {wall_clock(place.start)} to {wall_clock(place.end)} is missing"
-        )
+    def _unpacked(self, stream: BinaryIO, place: ChunkPlace, losses: _Losses) -> ChunkContent | None:
+        try:
+            return ChunkContent(stream, place, self._frames)
+        except ValueError as e:
+            losses.add("chunk_damaged")
+            note = f"{self.path}: {_damage(place, str(e))}"
+            if note not in self._notes and len(self._notes) <= _MOST_NOTES:
+                self._notes.append(note)
+            return None
 
-    def _note(self, text: str) -> None:
-        note = f"{self.path}: {text}"
-        if note not in self.notes and len(self.notes) < 100:
-            self.notes.append(note)
+
+class _Losses:
+    """Counts what one reading of a file cannot give out; of several readings the one that misses most is told."""
+
+    def __init__(self, most: Counter[str]) -> None:
+        self._most = most
+        self._mine: Counter[str] = Counter()
+
+    def add(self, reason: str, n: int = 1) -> None:
+        """Counts so many more."""
+        if n:
+            self._mine[reason] += n
+            self._most[reason] = max(self._most[reason], self._mine[reason])
+
+
+def _damage(place: ChunkPlace, why: str) -> str:
+    what = "is not unpacked" if place.refused else "is damaged"
+    return (
+        f"the chunk at byte {place.offset} {what} ({why}) and left out; "
+        f"what came from {moment(place.start)} to {moment(place.end)} is missing"
+    )
 
 
 def _open_end(frames: Frames) -> str:
     """How a file ends that was not closed. Where the last record is whole it was killed, and not torn."""
-    last = wall_clock(frames.chunks[-1].end) if frames.chunks else None
+    last = moment(frames.chunks[-1].end) if frames.chunks else None
     rest = frames.size - frames.whole
     if not rest:
         return f"was not closed; {f'everything up to {last} is whole' if last else 'nothing was recorded in it'}"
@@ -156,7 +220,10 @@ def source_of(topic: str, data: bytes) -> str:
 
 
 def _entry(raw: RawMessage) -> Entry | None:
-    topic = "" if raw.channel is None else raw.channel.topic
+    topic = raw.channel.topic
+    if topic == REFUSALS:
+        refused = decode_refused(raw.data)
+        return Received([refused.topic.encode()], None, 0, raw.log_time, raw.sequence, refused)
     if topic == REFUSED:
         return Received(decode_parts(raw.data), None, 0, raw.log_time, raw.sequence)
     if topic.startswith(POSE):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -11,23 +12,29 @@ from pathlib import Path
 import msgspec
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.stream.config import RecordOptions
+from dyadwatch.core.words import counted
+from dyadwatch.stream.config import Config, RecordOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.messages import Message
 from dyadwatch.stream.pipeline import DETECTOR
 from dyadwatch.stream.receive import Sent
-from dyadwatch.stream.recordings.channels import MOST_SOURCES, OTHERS, POSE, REFUSED, About, Ended, EndReason
+from dyadwatch.stream.recordings.about import recorded_config
+from dyadwatch.stream.recordings.channels import MOST_SOURCES, OTHERS, POSE, About, Ended, EndReason
 from dyadwatch.stream.recordings.file import RecordingFile
 from dyadwatch.stream.recordings.folder import delete_expired, free_mb, make_writable, recording_name
-from dyadwatch.stream.recordings.queue import Received, Said, WriteQueue
+from dyadwatch.stream.recordings.queue import Item, Received, Refused, Said, WriteQueue
+from dyadwatch.stream.recordings.refused import UNKNOWN, RefusedBudget, digest, readable, why_refused
 
 _log = logging.getLogger(__name__)
 _NS = 1_000_000_000
 _FLUSH_S = 0.5  # half of the second that a kill may cost
 _POLL_S = 0.1
 _LOOK_S = 10.0  # between two looks at the disk's room, the files' age, and tries to begin again
-_CLOSE_S = 10.0
+_CLOSE_S = 2.0
+_SUMMARY_S = 5.0  # between two summaries of refused messages that are only counted
+_STUCK_S = 5.0  # after which a disk that does not answer is told of
+_LONGEST_REASON = 64
 _KEPT_S = 3600.0  # between two lines about files that cannot be deleted
 
 
@@ -56,7 +63,10 @@ class Recorder:
 
     When the disk is full, or below `min_free_mb`, recording stops: what comes is counted as `record_disk_full`, the
     status says so, and every ten seconds it looks whether there is room again. What comes faster than it can be
-    written is counted as `record_overflow`.
+    written is counted as `record_overflow`. Of a message that was refused a digest is kept; of more than 600 of them
+    a minute only the number (`record_refused_capped`).
+
+    The writing thread is a daemon: a disk that does not answer holds up neither `close` nor the end of the program.
 
     Arguments:
         options: the section `record` of the configuration, with a folder.
@@ -72,18 +82,24 @@ class Recorder:
         self._counters = counters
         self._folder = Path(options.folder)
         self._run = time.time_ns()
+        config = recorded_config(about) if about else None
+        self._wire = (config or Config()).wire
         self._about = msgspec.structs.replace(about or About(run=""), run=str(self._run), started=str(self._run))
         self._part = 0
         self._offset = self._run - time.monotonic_ns()  # receive times keep their order when the clock is set
         self._sequence = 0
         self._queue = WriteQueue()
+        self._refused = RefusedBudget()
+        self._summed = 0.0
         self._current: _Writing | None = None
         self._looked = 0.0
         self._undeleted = LimitedLog(_log, _KEPT_S)
         self._cpu_s = 0.0
+        self._in_hand = 0
         self._trouble = ""
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="recorder")
+        self._busy_since: float | None = None
+        self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
         try:
             make_writable(self._folder)
         except OSError as e:
@@ -98,6 +114,9 @@ class Recorder:
     @property
     def state(self) -> str:
         """`on`, or why nothing is recorded just now."""
+        busy = self._busy_since
+        if busy is not None and (waited := time.monotonic() - busy) > _STUCK_S:
+            return f"stopped: {self._folder} has not answered for {waited:.0f} s"
         return f"stopped: {self._trouble}" if self._trouble else "on"
 
     @property
@@ -105,17 +124,22 @@ class Recorder:
         """Processor seconds that the writing thread has used, as of its last turn."""
         return self._cpu_s
 
-    def received(self, parts: list[bytes], frame: Sent | None, arrived: int) -> None:
+    def received(self, parts: list[bytes], frame: Sent | None, arrived: int, *, reason: str | None = None) -> None:
         """Takes a message as received.
 
         Arguments:
             parts: verbatim.
             frame: what is known of it; None if it was refused.
             arrived: monotonic ns.
+            reason: why it was refused; where that is not told it is found out again.
         """
-        source, stamp = (None, 0) if frame is None else (frame.source, frame.stamp)
-        self._put(Received(parts, source, stamp, arrived + self._offset, self._sequence))
+        at, sequence = arrived + self._offset, self._sequence
         self._sequence += 1
+        if frame is not None:
+            self._put(Received(parts, frame.source, frame.stamp, at, sequence))
+        elif not (self._refused.admit() and self._queue.put(Refused(parts, reason, at, sequence))):
+            self._refused.only_count(readable(parts), reason or UNKNOWN)
+            self._counters.add(DETECTOR, "record_refused_capped")
 
     def ended(self, source: str, reason: EndReason) -> None:
         """Takes note that the detector gives up a source at this point of what it receives."""
@@ -128,20 +152,23 @@ class Recorder:
             self._put(Said(message, now))
 
     def close(self) -> None:
-        """Writes what waits and closes the file."""
+        """Writes what waits and closes the file, or says what may be lost where that takes over two seconds."""
         self._stop.set()
         if self._thread.ident is None:
             return
         self._thread.join(_CLOSE_S)
         if self._thread.is_alive():
+            current = self._current
+            waiting = len(self._queue) + self._in_hand + (current.pending if current else 0)
             _log.error(
-                "the recording in %s takes over %g s to end; its last second may be lost", self._folder, _CLOSE_S
-            )
+                "the disk of the recording in %s does not answer for %g s; it is given up: %s may be lost, and the "
+                "file is not closed", self._folder, _CLOSE_S, counted(waiting, "message"),
+            )  # fmt: skip
 
     def _now(self) -> int:
         return time.monotonic_ns() + self._offset
 
-    def _put(self, item: Received | Said) -> None:
+    def _put(self, item: Item) -> None:
         if not self._queue.put(item):
             self._counters.add(DETECTOR, "record_overflow")
 
@@ -152,6 +179,8 @@ class Recorder:
         self._turn()
         if self._current is not None:
             try:
+                self._busy_since = time.monotonic()
+                self._summarise(self._current, math.inf)
                 self._current.file.close()
             except OSError as e:
                 self._fail(e)
@@ -159,6 +188,8 @@ class Recorder:
     def _turn(self) -> None:
         """Writes what has come; every error of the disk ends here."""
         items = self._queue.take_all()
+        self._in_hand = len(items)
+        self._busy_since = time.monotonic()
         try:
             now = time.monotonic()
             if not self._looked or now - self._looked >= _LOOK_S:
@@ -170,26 +201,42 @@ class Recorder:
             while items:
                 self._write(current.file, items[0])
                 items.popleft()
+                self._in_hand -= 1
                 current.pending += 1
+            self._summarise(current, now)
             if now - current.last_flush >= _FLUSH_S:
                 self._flush(current, now)
         except OSError as e:
             self._fail(e)
             self._lost(len(items))
+        self._in_hand = 0
+        self._busy_since = None
         self._cpu_s = time.thread_time()
 
-    def _write(self, file: RecordingFile, item: Received | Said) -> None:
+    def _summarise(self, current: _Writing, now: float) -> None:
+        """Writes how many refused messages were only counted, now and then."""
+        if now - self._summed < _SUMMARY_S:
+            return
+        self._summed = now
+        for summary in self._refused.take():
+            current.file.refused(summary, self._now(), 0)
+            current.pending += 1
+
+    def _write(self, file: RecordingFile, item: Item) -> None:
         if isinstance(item, Said):
             if isinstance(item.what, Ended):
                 file.ended(item.what, item.log_time)
             else:
                 file.message(item.what, item.log_time)
             return
-        topic = REFUSED if item.source is None else POSE + item.source
-        if item.source is not None and file.topics >= MOST_SOURCES and not file.knows(topic):
+        if isinstance(item, Refused):
+            kept = digest(item.parts, (item.reason or why_refused(item.parts, self._wire))[:_LONGEST_REASON])
+            self._refused.spend(file.refused(kept, item.log_time, item.sequence))
+            return
+        topic = f"{POSE}{item.source}"
+        if file.topics >= MOST_SOURCES and not file.knows(topic):
             topic = OTHERS
-        publish = item.log_time if item.source is None else item.stamp
-        file.parts(topic, item.parts, item.log_time, publish, item.sequence)
+        file.parts(topic, item.parts, item.log_time, item.stamp, item.sequence)
 
     def _flush(self, current: _Writing, now: float) -> None:
         current.file.flush()

@@ -6,41 +6,46 @@ A whole file ends with an index, but a file cut short has none: what is whole is
 from __future__ import annotations
 
 import struct
-import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import BinaryIO
 
-import lz4.frame
 import zstandard
 from mcap.data_stream import ReadDataStream
 from mcap.exceptions import McapError
 from mcap.opcode import Opcode
-from mcap.records import Channel, Chunk, Header, Metadata
+from mcap.records import Channel, Header, Metadata
 from mcap.records import Schema as McapSchema
 from mcap.writer import MCAP0_MAGIC
 
 from dyadwatch.core.errors import RecordingError
 
-_HEAD = struct.Struct("<BQ")
+RECORD_HEAD = struct.Struct("<BQ")
 _CHUNK_HEAD = struct.Struct("<QQQII")
-_MESSAGE_HEAD = struct.Struct("<HIQQ")
 _LARGEST_RECORD = 512 << 20  # nothing a recorder writes; lengths beyond are damage
+# What a file may cost is bounded by its size, so that a small one cannot take all memory and minutes. Poses that never
+# change, all of them zero, shrink 600 times at most; what is more comes out of an allowance for the whole file.
 _LARGEST_CHUNK = 256 << 20
+_MOST_RATIO = 500
+_ALLOWANCE = 64 << 20
 # What a damaged record makes the library and the decompressors raise.
-_DAMAGE = (McapError, ValueError, KeyError, struct.error, zstandard.ZstdError, RuntimeError, MemoryError, OverflowError)
+DAMAGE = (McapError, ValueError, KeyError, struct.error, zstandard.ZstdError, RuntimeError, MemoryError, OverflowError)
 
 
 @dataclass(frozen=True, slots=True)
 class ChunkPlace:
-    """Where a chunk lies: offset and length of its content, and the log times (ns) it claims."""
+    """Where a chunk lies: offset and length of its content, log times (ns) that it claims, why it is not unpacked."""
 
     offset: int
     length: int
     start: int
     end: int
+    refused: str = ""
+
+    def within(self, start: int, end: int) -> bool:
+        """Whether it may hold something from `start` up to before `end`; where its claims make no sense it may."""
+        return self.start > self.end or (self.end >= start and self.start < end)
 
 
 @dataclass(slots=True)
@@ -51,27 +56,20 @@ class Frames:
         size: bytes of the file.
         whole: bytes up to the end of the last whole record.
         ended: whether the file was closed properly.
+        loose: messages outside of chunks, which no recorder writes.
+        allowance: bytes that chunks may still expand to beyond what their sizes allow.
     """
 
     size: int
     whole: int = 0
     ended: bool = False
+    loose: int = 0
+    allowance: int = _ALLOWANCE
     profile: str = ""
     chunks: list[ChunkPlace] = field(default_factory=list)
     metadata: list[Metadata] = field(default_factory=list)
     channels: dict[int, Channel] = field(default_factory=dict)
     schemas: dict[int, McapSchema] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class RawMessage:
-    """A message as it stands in a chunk."""
-
-    channel: Channel | None
-    sequence: int
-    log_time: int
-    publish_time: int
-    data: bytes
 
 
 def is_mcap(path: Path) -> bool:
@@ -100,14 +98,14 @@ def find_frames(stream: BinaryIO, path: Path) -> Frames:
     at = len(MCAP0_MAGIC)
     while True:
         stream.seek(at)
-        head = stream.read(_HEAD.size)
-        if len(head) < _HEAD.size:
+        head = stream.read(RECORD_HEAD.size)
+        if len(head) < RECORD_HEAD.size:
             return frames
-        opcode, length = _HEAD.unpack(head)
-        end = at + _HEAD.size + length
+        opcode, length = RECORD_HEAD.unpack(head)
+        end = at + RECORD_HEAD.size + length
         if opcode == 0 or length > _LARGEST_RECORD or end > size:
             return frames
-        if not _note(frames, stream, opcode, at + _HEAD.size, length):
+        if not _note(frames, stream, opcode, at + RECORD_HEAD.size, length):
             return frames
         frames.whole = at = end
         if opcode == Opcode.FOOTER:
@@ -122,8 +120,11 @@ def _note(frames: Frames, stream: BinaryIO, opcode: int, offset: int, length: in
         head = stream.read(_CHUNK_HEAD.size)
         if len(head) < _CHUNK_HEAD.size:
             return False
-        start, end, _, _, _ = _CHUNK_HEAD.unpack(head)
-        frames.chunks.append(ChunkPlace(offset, length, start, end))
+        start, end, size, _, _ = _CHUNK_HEAD.unpack(head)
+        frames.chunks.append(ChunkPlace(offset, length, start, end, _too_large(frames, length, size)))
+        return True
+    if opcode == Opcode.MESSAGE:
+        frames.loose += 1
         return True
     if opcode not in (Opcode.HEADER, Opcode.METADATA, Opcode.CHANNEL, Opcode.SCHEMA):
         return True
@@ -139,69 +140,17 @@ def _note(frames: Frames, stream: BinaryIO, opcode: int, offset: int, length: in
         else:
             schema = McapSchema.read(data)
             frames.schemas[schema.id] = schema
-    except _DAMAGE:
+    except DAMAGE:
         return opcode in (Opcode.CHANNEL, Opcode.SCHEMA)
     return True
 
 
-def read_chunk(stream: BinaryIO, place: ChunkPlace, frames: Frames) -> Iterator[RawMessage]:
-    """The messages of a chunk, in the order in which they were written. Channels found in it are noted in `frames`.
-
-    Raises:
-        ValueError: when the chunk is damaged; nothing of it is given out.
-    """
-    try:
-        stream.seek(place.offset)
-        chunk = Chunk.read(ReadDataStream(BytesIO(stream.read(place.length))))
-        data = _unpack(chunk)
-        records = list(_records(data))
-        for opcode, at, end in records:
-            if opcode == Opcode.CHANNEL:
-                channel = Channel.read(ReadDataStream(BytesIO(data[at:end])))
-                frames.channels[channel.id] = channel
-            elif opcode == Opcode.SCHEMA:
-                schema = McapSchema.read(ReadDataStream(BytesIO(data[at:end])))
-                frames.schemas[schema.id] = schema
-    except _DAMAGE as e:
-        raise ValueError(str(e) or type(e).__name__) from None
-    channels = frames.channels
-    head = _MESSAGE_HEAD.size
-    return (
-        RawMessage(channels.get(channel), sequence, log_time, publish_time, data[at + head : end])
-        for opcode, at, end in records
-        if opcode == Opcode.MESSAGE and end - at >= head
-        for channel, sequence, log_time, publish_time in (_MESSAGE_HEAD.unpack_from(data, at),)
-    )
-
-
-def _unpack(chunk: Chunk) -> bytes:
-    size = chunk.uncompressed_size
+def _too_large(frames: Frames, length: int, size: int) -> str:
+    """Why a chunk is not unpacked, by what it claims alone; empty where there is nothing against it."""
     if size > _LARGEST_CHUNK:
-        raise ValueError(f"claims {size} bytes")
-    if chunk.compression == "zstd":
-        if zstandard.frame_content_size(chunk.data) > size:  # what it claims itself would be allocated unseen
-            raise ValueError("its two sizes differ")
-        data = zstandard.ZstdDecompressor().decompress(chunk.data, max_output_size=size)
-    elif chunk.compression == "lz4":
-        data = lz4.frame.LZ4FrameDecompressor().decompress(chunk.data, max_length=size)
-    elif not chunk.compression:
-        data = chunk.data
-    else:
-        raise ValueError(f"compression {chunk.compression!r:.40}")
-    if len(data) != size:
-        raise ValueError(f"holds {len(data)} bytes instead of {size}")
-    if chunk.uncompressed_crc and zlib.crc32(data) != chunk.uncompressed_crc:
-        raise ValueError("checksum")
-    return data
-
-
-def _records(data: bytes) -> Iterator[tuple[int, int, int]]:
-    """(opcode, start, end) of every record in a chunk's data."""
-    at = 0
-    while at < len(data):
-        opcode, length = _HEAD.unpack_from(data, at)
-        start = at + _HEAD.size
-        at = start + length
-        if at > len(data):
-            raise ValueError("a record reaches beyond the chunk")
-        yield opcode, start, at
+        return f"claims {size} bytes; expected at most {_LARGEST_CHUNK}"
+    more = size - _MOST_RATIO * length
+    if more > frames.allowance:
+        return f"{length} bytes that claim to be {size}; expected at most {_MOST_RATIO} times as many"
+    frames.allowance -= max(more, 0)
+    return ""

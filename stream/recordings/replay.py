@@ -72,8 +72,9 @@ class Rewriter:
         new_runs: whether every round is a new run of its sources.
 
     Attributes:
-        left_out: messages that were refused when they came and whose header cannot be changed, or whose stamp would
-            leave the range.
+        left_out: messages that are not sent: those that were refused when they came, and those whose header cannot be
+            changed or whose stamp would leave the range.
+        refused: how many of them were refused when they came.
     """
 
     def __init__(self, name: str | None = None, *, new_runs: bool = False) -> None:
@@ -82,7 +83,7 @@ class Rewriter:
         self._shift = 0
         self._epochs: dict[str, _Epochs] = {}
         self._last: dict[str, int] = {}
-        self.left_out = 0
+        self.left_out = self.refused = 0
 
     def begin(self, shift_ns: int = 0) -> None:
         """Begins a round, in which so much is added to every stamp."""
@@ -92,6 +93,10 @@ class Rewriter:
 
     def parts(self, received: Received) -> list[bytes] | None:
         """The parts to send; None for a message that is left out."""
+        if received.source is None:
+            self.refused += received.counts
+            self.left_out += received.counts
+            return None
         if self._name is None and not self._shift and not self._new_runs:
             return received.parts
         changed = self._changed(received.parts)

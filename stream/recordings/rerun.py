@@ -20,7 +20,8 @@ from dyadwatch.stream.recordings.channels import Ended
 from dyadwatch.stream.recordings.playback import NewRun
 from dyadwatch.stream.recordings.queue import Received
 from dyadwatch.stream.recordings.reader import Entry
-from dyadwatch.stream.wire import decode_pose, topic_source
+from dyadwatch.stream.recordings.refused import decode_received
+from dyadwatch.stream.wire import topic_source
 
 _NS = 1_000_000_000
 _AHEAD = 4  # batches that may wait to be scored
@@ -86,9 +87,9 @@ class Rerun:
             step = entry.stamp - last
             self._spans[entry.source] = (entry.stamp, span + step if 0 < step < _NS else span)
             try:
-                return intake.push(decode_pose(entry.parts, self._config.wire), time.monotonic_ns())
+                return intake.push(decode_received(entry, self._config.wire), time.monotonic_ns())
             except WireError as e:
-                self._pipeline.counters.add(self._blame(entry.parts), e.reason)
+                self._pipeline.counters.add(self._blame(entry.parts), e.reason, entry.counts)
                 return []
         if isinstance(entry, NewRun):
             items = intake.finish("end_of_stream")

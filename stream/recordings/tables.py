@@ -11,7 +11,7 @@ import numpy as np
 from dyadwatch.core.errors import RecordingError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.words import counted
-from dyadwatch.stream.reasons import FAULTS
+from dyadwatch.stream.reasons import FAULTS, FRAMES_LEFT_OUT
 from dyadwatch.stream.recordings.about import config_of
 from dyadwatch.stream.recordings.frames import OrderedFrames
 from dyadwatch.stream.recordings.playback import Playback
@@ -88,18 +88,24 @@ def write_tables(playback: Playback, folder: Path, source: str | None = None) ->
 
 
 def note_unusable(playback: Playback, dropped: Counter[str]) -> None:
-    """Takes note of the messages that no frame could be read from."""
-    if unusable := _unusable(dropped):
-        playback.note(f"left out: {unusable}")
+    """Takes note of the messages that no frame could be read from, and of frames that their order leaves no place."""
+    for told in filter(None, (_unusable(dropped), _out_of_order(dropped))):
+        playback.note(f"left out: {told}")
 
 
 def nothing_to_export(dropped: Counter[str]) -> str:
     """Why nothing was written."""
-    unusable = _unusable(dropped)
-    return f"nothing to export: no usable frame in that time{f'; left out: {unusable}' if unusable else ''}"
+    told = ", ".join(filter(None, (_unusable(dropped), _out_of_order(dropped))))
+    return f"nothing to export: no usable frame in that time{f'; left out: {told}' if told else ''}"
 
 
 def _unusable(dropped: Counter[str]) -> str:
-    """Messages by what they break of the protocol or of the recorded section wire; what clocks do is no loss."""
+    """Messages by what they break of the protocol or of the recorded section wire."""
     counts = {reason: count for reason, count in sorted(dropped.items()) if reason not in FAULTS}
     return ", ".join(f"{counted(count, 'message')} for {reason}" for reason, count in counts.items())
+
+
+def _out_of_order(dropped: Counter[str]) -> str:
+    """Frames that the live detector leaves out, too, because of their numbers, stamps or names."""
+    counts = {reason: count for reason, count in sorted(dropped.items()) if reason in FRAMES_LEFT_OUT}
+    return ", ".join(f"{counted(count, 'frame')} as {reason}" for reason, count in counts.items())

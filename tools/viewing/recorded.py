@@ -23,6 +23,7 @@ from dyadwatch.stream.recordings.merged import merged_frames
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.queue import Received, Said
 from dyadwatch.stream.recordings.rerun import Rerun
+from dyadwatch.stream.recordings.tables import note_unusable
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.tools.detector import load_detector, model_path
 from dyadwatch.tools.viewing.scene import People, Scene
@@ -187,4 +188,6 @@ def _source(playback: Playback, config: Config, told: Sequence[Message], wanted:
 
 
 def _ordered(playback: Playback, config: Config, source: str) -> Iterator[tuple[PoseFrame, bool]]:
-    return iter(OrderedFrames(playback, source, config.wire, config.clock))
+    frames = OrderedFrames(playback, source, config.wire, config.clock)
+    yield from frames
+    note_unusable(playback, frames.dropped)

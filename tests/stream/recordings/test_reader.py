@@ -16,6 +16,7 @@ from mcap.reader import make_reader
 from mcap.writer import Writer
 
 from dyadwatch.core.errors import RecordingError
+from dyadwatch.core.moments import moment
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.messages import ScoreMessage
 from dyadwatch.stream.recordings.channels import About, Ended
@@ -105,7 +106,7 @@ def test_a_file_never_closed_is_read_up_to_its_last_whole_chunk(tmp_path: Path, 
     received = [e for e in recording.entries() if isinstance(e, Received)]
     assert [e.parts for e in received] == [encode_pose(f) for f in frames[:50]]
     assert not recording.whole
-    assert recording.notes == [f"{path}: was not closed; everything up to 2026-09-21 14:13:21.633Z is whole"]
+    assert recording.notes == [f"{path}: was not closed; everything up to {moment(START + 49 * STEP)} is whole"]
     assert Recording(write(tmp_path / "b.mcap", frames[:5], close=False)).notes == [
         f"{tmp_path / 'b.mcap'}: was not closed; nothing was recorded in it"
     ]
@@ -113,7 +114,7 @@ def test_a_file_never_closed_is_read_up_to_its_last_whole_chunk(tmp_path: Path, 
         stream.write(b"\x06\xff")
     assert Recording(path).notes == [
         f"{path}: was cut short; 2 bytes at its end hold nothing whole, "
-        "what came after 2026-09-21 14:13:21.633Z is missing"
+        f"what came after {moment(START + 49 * STEP)} is missing"
     ]
 
 
@@ -144,7 +145,7 @@ def test_a_damaged_chunk_is_left_out_and_the_rest_is_read(tmp_path: Path, frames
     assert got == [*range(20), *range(30, 60)]
     assert len(recording.notes) == 1
     assert f"{path}: the chunk at byte {middle.offset} is damaged (" in recording.notes[0]
-    assert "what came from 2026-09-21 14:13:20.666Z to 2026-09-21 14:13:20.966Z is missing" in recording.notes[0]
+    assert f"what came from {moment(START + 20 * STEP)} to {moment(START + 29 * STEP)} is missing" in recording.notes[0]
     playback = Playback([path])
     list(playback)
     assert f"{path}: 10 received messages in or before it are missing" in playback.notes

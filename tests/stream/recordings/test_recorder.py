@@ -250,3 +250,59 @@ def test_trying_to_write_leaves_nothing_behind_and_a_full_disk_is_no_error(tmp_p
     if done.returncode and "dyadwatch" not in done.stderr:
         pytest.skip("no small disk can be made here: unshare -Urm with a tmpfs does not work")
     assert done.stdout == "may have room later\n", done.stderr
+
+
+HUNG = """
+import os, sys, time
+from pathlib import Path
+from dyadwatch.stream.config import RecordOptions
+from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.recordings import recorder as module
+
+out, into = os.pipe()  # a disk that takes some bytes and then no more is a pipe that nobody reads
+
+class OnAPipe:
+    def __init__(self):
+        self.raw, self.at = os.fdopen(into, "wb"), 0
+    def write(self, data):
+        self.at += len(data)
+        return self.raw.write(data)
+    def flush(self):
+        self.raw.flush()
+    def tell(self):
+        return self.at
+
+opened = Path.open
+Path.open = lambda self, mode="r", *rest: OnAPipe() if mode == "xb" else opened(self, mode, *rest)
+
+class Frame:
+    source, stamp = "hall", 0
+
+recorder = module.Recorder(RecordOptions(folder=sys.argv[1], min_free_mb=0), Counters())
+recorder.start()
+for k in range(200):
+    recorder.received([b"pose.hall", os.urandom(2000), b""], Frame, time.monotonic_ns())
+module._STUCK_S = 0.5
+time.sleep(1.5)
+print(recorder.state, flush=True)
+began = time.monotonic()
+recorder.close()
+print(time.monotonic() - began, flush=True)
+"""
+
+
+@pytest.mark.slow
+def test_a_disk_that_does_not_answer_holds_up_neither_the_close_nor_the_end(tmp_path: Path) -> None:
+    """A write that hangs for good, as on a network disk that is gone."""
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", HUNG, tmp_path], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    state, took = done.stdout.splitlines()
+    assert state.startswith(f"stopped: {tmp_path} has not answered for ")
+    assert 1.9 < float(took) < 2.5
+    assert time.monotonic() - began < 20
+    assert (
+        f"the disk of the recording in {tmp_path} does not answer for 2 s; it is given up: 200 messages" in done.stderr
+    )

@@ -38,6 +38,7 @@ from dyadwatch.stream.recordings.tables import write_tables
 from dyadwatch.stream.wire import decode_pose, encode_pose
 
 NS = 10**9
+SUCH = "2026-11-21T14:30:00+01:00 (Z for UTC)"
 Frames = Callable[..., list[PoseFrame]]
 
 
@@ -230,9 +231,9 @@ def test_every_note_is_told_once_however_often_a_recording_is_read(tmp_path: Pat
     [
         (
             ("soon", None),
-            "--from is 'soon'; expected seconds from the beginning, or a time such as 2026-11-21T14:30:00",
+            f"--from is 'soon'; expected seconds from the beginning, or a time such as {SUCH}",
         ),
-        ((None, "nan"), "--to is 'nan'; expected seconds from the beginning, or a time such as 2026-11-21T14:30:00"),
+        ((None, "nan"), f"--to is 'nan'; expected seconds from the beginning, or a time such as {SUCH}"),
         (("2", "1"), "--to is 1, which is not after --from, 2"),
     ],
 )

@@ -94,9 +94,10 @@ def test_live_offline_and_replayed_events_are_the_same(
     again, run = rerun(scorer, tmp_path)
     assert events(again) == told
     assert run.told == told
-    received = [e.parts for e in Playback([tmp_path]).received()]
-    for topic in {parts[0] for parts in sent}:  # in order within a source
-        assert [p for p in received if p[0] == topic] == [p for p in sent if p[0] == topic]
+    good = [parts for parts in sent if topic(parts) != "refused"]
+    received = [e.parts for e in Playback([tmp_path]).received() if e.source is not None]
+    for name in {parts[0] for parts in good}:  # in order within a source
+        assert [p for p in received if p[0] == name] == [p for p in good if p[0] == name]
     with live() as second:
         second.take(received[:-1])
     assert second.kept.events == told
