@@ -10,7 +10,7 @@ import zipfile
 import zlib
 from collections.abc import Collection
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 import numpy as np
 from numpy.lib import format as npy
@@ -66,7 +66,7 @@ def _check(stream: BinaryIO, size: int, names: Collection[str]) -> None:
                     _check_array(inside, member)
 
 
-def _check_array(inside: zipfile.ZipExtFile, member: zipfile.ZipInfo) -> None:
+def _check_array(inside: IO[bytes], member: zipfile.ZipInfo) -> None:
     version = npy.read_magic(inside)
     read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
     shape, _, dtype = read(inside)
