@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from cyclopts import App
 
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.publishers.publisher import check_source
 from dyadwatch.stream.publishers.simulator.faults import apply_faults, parse_faults
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.tools.sending import report, send
@@ -71,6 +72,7 @@ def simulator(
     start_stamp
         Stamp of the first frame, nanoseconds since 1970; by default now.
     """
+    check_source(source)
     kinds = int(anomalies) if anomalies.isdigit() else [a.strip() for a in anomalies.split(",") if a.strip()]
     scenario = make_scenario(seed, people, duration, kinds, noise_m=noise / 1000)
     start = time.time_ns() if start_stamp is None else start_stamp

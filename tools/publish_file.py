@@ -8,6 +8,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dyadwatch.stream.publishers.clips import clip_frames
+from dyadwatch.stream.publishers.publisher import check_source
 from dyadwatch.stream.publishers.simulator.faults import apply_faults, parse_faults
 from dyadwatch.tools.files import NO_FPS_FLAGS, FpsFileFlags, select_clips
 from dyadwatch.tools.sending import report, send
@@ -61,6 +62,7 @@ def file(
     seed
         Decides on the faults.
     """
+    check_source(source)
     chosen = select_clips(paths, label, split, flags)
     frames = clip_frames(chosen, source, start_ns=start_stamp, gap_s=gap, loop=loop)
     if faults:

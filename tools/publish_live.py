@@ -19,7 +19,7 @@ from dyadwatch.stream.clock_offset import ClockOffset
 from dyadwatch.stream.exposure import InsecureReminder, Named, check_exposure
 from dyadwatch.stream.publishers.checked import Axes, Units
 from dyadwatch.stream.publishers.json_bridge import DEFAULT_SOURCE, JsonBridge
-from dyadwatch.stream.publishers.json_lines import Declaration
+from dyadwatch.stream.publishers.json_declaration import Declaration
 from dyadwatch.stream.publishers.live import ClockReport, LiveFrame, Refusals
 from dyadwatch.stream.publishers.lsl import LslListener, LslOptions
 from dyadwatch.stream.publishers.vmc import PerformerOptions, Place, VmcListener

@@ -15,8 +15,9 @@ from urllib.parse import urlsplit
 
 from dyadwatch.core.errors import ConfigError, LayoutError, WireError
 from dyadwatch.stream.config import WireOptions
-from dyadwatch.stream.publishers.json_lines import Declaration, JsonSender
-from dyadwatch.stream.publishers.line_splitter import LineSplitter
+from dyadwatch.stream.publishers.json_declaration import Declaration
+from dyadwatch.stream.publishers.json_lines import JsonSender
+from dyadwatch.stream.publishers.line_splitter import LineSplitter, objects_in
 from dyadwatch.stream.publishers.live import LiveFrame, Refusals
 from dyadwatch.stream.publishers.publisher import check_source
 
@@ -24,13 +25,31 @@ DEFAULT_SOURCE = "jsonl"
 _PIECE = 1 << 16
 _LOOK_S = 0.1  # how often a stop is looked for
 _IDLE_S = 60.0  # a sender silent for longer gives up its place when it is needed
+_GONE_S = 2.0  # a UDP socket silent for longer gives up its name: nobody hangs up there
 
 
 class _Peer:
-    """One sender: a TCP connection, a host that sends datagrams, or standard input."""
+    """One sender: a TCP connection, a socket that sends datagrams, or standard input.
 
-    def __init__(self, name: str, sender: JsonSender, splitter: LineSplitter, close: Callable[[], None]) -> None:
+    Arguments:
+        name: for messages.
+        sender: reads its lines.
+        splitter: makes lines of its bytes.
+        close: ends it.
+        udp: host that it sends datagrams from; None for other kinds.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        sender: JsonSender,
+        splitter: LineSplitter,
+        close: Callable[[], None],
+        udp: str | None = None,
+    ) -> None:
         self.name = name
+        self.udp = udp
+        self.must_declare = False
         self.sender = sender
         self.splitter = splitter
         self.close = close
@@ -108,7 +127,7 @@ class JsonBridge:
     def _open(self, where: str, endpoint: tuple[str, str, int] | None) -> None:
         if endpoint is None:
             fd = sys.stdin.fileno() if self._stdin is None else self._stdin
-            peer = self._peer(fd, "standard input", lambda: None)
+            peer = self._peer(fd, "standard input", lambda: None, one_source=False)
             self._selector.register(fd, selectors.EVENT_READ, partial(self._from_stdin, fd, peer))
             return
         scheme, host, port = endpoint
@@ -131,13 +150,25 @@ class JsonBridge:
         shown = f"[{host}]" if ":" in host else host
         self.addresses.append(f"{scheme}://{shown}:{made.getsockname()[1]}")
 
-    def _peer(self, key: object, name: str, close: Callable[[], None]) -> _Peer:
+    def _peer(
+        self,
+        key: object,
+        name: str,
+        close: Callable[[], None],
+        *,
+        udp: str | None = None,
+        one_source: bool = True,
+    ) -> _Peer:
         longest = self._limits.max_bytes
         too_long = f"{name} sent a line of more than {longest} bytes; it is left out"
         splitter = LineSplitter(
             longest, lambda: self._refusals.add(peer.source or self._default, "line_too_long", too_long)
         )
-        peer = _Peer(name, JsonSender(self._declared, self._limits), splitter, close)
+        sender = JsonSender(self._declared, self._limits, one_source=one_source)
+        peer = _Peer(name, sender, splitter, close, udp)
+        # One socket of a host declared itself; another, that does not, may well be the same sender.
+        others = (p for p in self._peers.values() if udp is not None and p.udp == udp)
+        peer.must_declare = any(p.sender.has_declared for p in others)
         self._peers[key] = peer
         return peer
 
@@ -180,30 +211,31 @@ class JsonBridge:
             self._forget(fd)
 
     def _from_udp(self, bound: socket.socket) -> Iterator[LiveFrame]:
-        """A datagram is one or more whole lines; all datagrams of a host to one port are one sender."""
+        """A datagram is one or more whole lines; all datagrams of one socket, a host and a port, are one sender."""
         try:
             piece, address = bound.recvfrom(_PIECE)
         except OSError:
             return
-        key = (bound, address[0])
+        key = (bound, address[:2])
         peer = self._peers.get(key)
         if peer is None:
-            if not self._has_room(address[0]):
+            if not self._has_room(f"{address[0]} (UDP, where every socket is a sender: keep one open)"):
                 return
-            peer = self._peer(key, f"{address[0]} (UDP)", lambda: None)
+            peer = self._peer(key, f"{address[0]}:{address[1]} (UDP)", lambda: None, udp=address[0])
         yield from self._take(peer, piece + b"\n")
 
     def _take(self, peer: _Peer, piece: bytes) -> Iterator[LiveFrame]:
         peer.heard = time.monotonic()
         arrived = time.time_ns()
         for line in peer.splitter.feed(piece) if piece else peer.splitter.finish():
-            frame = self._read(peer, line, arrived)
-            if frame is not None:
-                yield frame
+            for text in objects_in(line):
+                frame = self._read(peer, text, arrived)
+                if frame is not None:
+                    yield frame
 
     def _read(self, peer: _Peer, line: bytes, arrived: int) -> LiveFrame | None:
         wanted = peer.sender.declared.source or self._default
-        if wanted != peer.wanted:
+        if wanted != peer.wanted and b'"persons"' in line:  # a first line may yet say the name
             self._name(peer, wanted)
         source = peer.source or wanted
         seq = self._seq.get(source, 0)
@@ -213,7 +245,7 @@ class JsonBridge:
         except WireError as e:
             self._refusals.add(source, e.reason, f"{peer.name}: {e}")
             return None
-        if frame is None:
+        if frame is None or not self._is_declared(peer, source):
             return None
         if peer.sender.unstamped > unstamped == 0:
             self._refusals.add(
@@ -222,8 +254,24 @@ class JsonBridge:
         self._seq[source] = seq + 1
         return LiveFrame(frame, peer.sender.declared.fps)
 
+    def _is_declared(self, peer: _Peer, source: str) -> bool:
+        """Whether a sender declared itself, where it must."""
+        if peer.sender.has_declared or not peer.must_declare:
+            return True
+        text = (
+            f"{peer.name} sends frames without a declaration, which another socket of its host sent; expected one from "
+            "each socket: keep one open and declare on it"
+        )
+        self._refusals.add(source, "undeclared", text)
+        return False
+
     def _name(self, peer: _Peer, wanted: str) -> None:
         """Gives a sender the name it wants, or that with a number where another sender has it."""
+        late = time.monotonic() - _GONE_S
+        gone = [k for k, p in self._peers.items() if p.source == wanted and p.udp is not None and p.heard < late]
+        for key in gone:
+            if self._peers[key] is not peer:
+                self._forget(key)
         taken = {p.source for p in self._peers.values() if p is not peer}
         source, k = wanted, 1
         while source in taken:

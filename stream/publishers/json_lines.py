@@ -6,9 +6,8 @@ A line with the key `persons` is a frame; any other declares what the following 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import lru_cache
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import msgspec
 import numpy as np
@@ -16,68 +15,30 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import LayoutError, WireError
-from dyadwatch.core.layouts import find_layout, get_layout
+from dyadwatch.core.layouts import find_layout
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.readers.text import plain_utf8
 from dyadwatch.core.skeleton import Layout, normalise_joint_name
 from dyadwatch.stream.config import WireOptions
-from dyadwatch.stream.publishers.checked import Axes, Units, checked_frame
-from dyadwatch.stream.wire import TOPIC, topic_source
+from dyadwatch.stream.publishers.checked import checked_frame
+from dyadwatch.stream.publishers.json_declaration import Declaration, Name, declares, read_declaration
 
 _NS = 1_000_000_000
 _LATEST = 2**63 - 1
+_HINTS = {
+    "`$.stamp`": " (whole nanoseconds: JavaScript's numbers hold them as a BigInt only, such as BigInt(ms) * 1000000n, "
+    "written without quotes; or send 'time' in seconds)",
+    "`$.time`": " (seconds: a time in milliseconds is 'time': ms / 1000)",
+}
 _UNSEEN = [math.nan, math.nan, math.nan, 1.0]
 
-_Name = Annotated[str, Meta(min_length=1, max_length=64)]
 _Point = list[float | None] | None
-_T = TypeVar("_T")
 _normalise = lru_cache(maxsize=4096)(normalise_joint_name)
 
 
-class Declaration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """What a sender's frames mean; a line without `persons`, or the flags of the command.
-
-    Arguments:
-        source: name of the source.
-        layout: a known layout; points given as a list are in its order.
-        joints: names of the joints instead, in order.
-        units, axes: as on the wire.
-        fps: nominal rate.
-        clock: name of the clock that stamps are read from; with `media` and fps, frames without a stamp are numbered.
-    """
-
-    source: _Name | None = None
-    layout: _Name | None = None
-    joints: list[_Name] | None = None
-    units: Units | None = None
-    axes: Axes | None = None
-    fps: Annotated[float, Meta(gt=0)] | None = None
-    clock: _Name | None = None
-
-    def over(self, other: Declaration) -> Declaration:
-        """This one, and the other's values where this one has none."""
-        given = {k: v for k in self.__struct_fields__ if (v := getattr(self, k)) is not None}
-        if {"layout", "joints"} & set(given):
-            given = {"layout": None, "joints": None} | given
-        return msgspec.structs.replace(other, **given)
-
-    def skeleton(self) -> Layout | None:
-        """The layout it declares, if any.
-
-        Raises:
-            LayoutError: for an unknown layout, names that do not make one, or both keys.
-        """
-        if self.layout is not None and self.joints is not None:
-            raise LayoutError("declaration has both 'layout' and 'joints'; expected one of them")
-        if self.layout is not None:
-            return get_layout(self.layout)
-        if self.joints is not None:
-            return find_layout(Layout.custom(self.joints).joints)
-        return None
-
-
 class _Person(Struct):
-    joints: dict[str, _Point] | list[_Point]
-    id: Annotated[int, Meta(ge=-(2**63), le=_LATEST)] | _Name | None = None
+    joints: dict[Name, _Point] | list[_Point]
+    id: Annotated[int, Meta(ge=-(2**63), le=_LATEST)] | Name | None = None
 
 
 class _Line(Struct):
@@ -89,27 +50,36 @@ class _Line(Struct):
 
 
 _decode_line = msgspec.json.Decoder(_Line).decode
-_decode_declaration = msgspec.json.Decoder(Declaration).decode
 
 
 class JsonSender:
     """The lines of one sender become frames.
 
+    Without a declared layout, the joints are all that its frames named so far.
+
     Arguments:
         declared: by flags; the sender's own declaration goes over it.
         limits: the largest counts that are taken.
+        one_source: whether a second source name is refused; else it begins a second source.
     """
 
-    def __init__(self, declared: Declaration, limits: WireOptions) -> None:
+    def __init__(self, declared: Declaration, limits: WireOptions, *, one_source: bool = True) -> None:
         self.declared = declared
         self._limits = limits
-        self._layout = declared.skeleton()
+        self._one_source = one_source
+        self._fixed = declared.skeleton()
+        self._layout = self._fixed
+        self._source: str | None = None
+        self._refused = ""
         self._frames = 0
         self._last_arrival = 0
         self.unstamped = 0
+        self.has_declared = False
 
     def read(self, line: bytes, arrived: int, source: str, seq: int) -> PoseFrame | None:
         """The frame in a line, or None where it is blank or a declaration.
+
+        After a declaration that was refused, so are frames until a good one comes: nobody knows what they mean.
 
         Arguments:
             line: one JSON object.
@@ -117,24 +87,51 @@ class JsonSender:
             source, seq: name and number the frame gets.
 
         Raises:
-            WireError: and nothing else, whatever the bytes; the sender is as it was before the line.
+            WireError: and nothing else, whatever the bytes; the sender is as it was before the line, unless it was
+                meant for a declaration.
         """
+        content = self._parsed(line)
+        if content is None or isinstance(content.persons, UnsetType):
+            return None
+        if self._refused:
+            raise WireError(
+                "undeclared",
+                f"frame is left out, for the sender's declaration was refused ({self._refused:.200}); expected a "
+                "declaration that can be used, before frames",
+            )
+        return self._frame(content, content.persons, arrived, source, seq)
+
+    def _parsed(self, line: bytes) -> _Line | None:
+        """What a line holds; a declaration is taken note of."""
+        try:
+            line = plain_utf8(line)
+        except ValueError as e:
+            refused = WireError("bad_json", f"line {e}")
+            if declares(line.replace(b"\0", b"")):
+                self._refused = str(refused)
+            raise refused from None
         if not line.strip():
             return None
-        content = _parse(line, _decode_line)
-        if isinstance(content.persons, UnsetType):
-            self._declare(_parse(line, _decode_declaration))
-            return None
-        layout = self._layout or _layout_of(content.persons, self._limits)
+        try:
+            content = _parse(line)
+            if isinstance(content.persons, UnsetType):
+                self._declare(read_declaration(line))
+        except WireError as e:
+            if declares(line):
+                self._refused = str(e)
+            raise
+        return content
+
+    def _frame(self, line: _Line, persons: list[_Person], arrived: int, source: str, seq: int) -> PoseFrame | None:
+        if len(persons) > self._limits.max_people:  # before any work that grows with them
+            raise WireError(
+                "too_many_people", f"line has {len(persons)} persons; expected at most {self._limits.max_people}"
+            )
+        layout = self._fixed or _grown(self._layout, persons, self._limits)
         if layout is None:  # nobody there, and nobody yet to say which joints there are
             return None
-        if len(content.persons) > self._limits.max_people:  # before any work that grows with them
-            raise WireError(
-                "too_many_people",
-                f"line has {len(content.persons)} persons; expected at most {self._limits.max_people}",
-            )
-        values = _values(content.persons, layout)
-        stamp, clock = self._stamp(content, arrived)
+        values = _values(persons, layout)
+        stamp, clock = self._stamp(line, arrived)
         frame = checked_frame(
             values,
             source=source,
@@ -142,29 +139,35 @@ class JsonSender:
             stamp=stamp,
             clock=clock,
             layout=layout,
-            ids=_ids(content.persons),
+            ids=_ids(persons),
             units=self.declared.units or "m",
             axes=self.declared.axes or "y-up",
             limits=self._limits,
         )
         self._layout = layout
         self._frames += 1
-        if content.stamp is None and content.time is None:
+        if line.stamp is None and line.time is None:
             self.unstamped += 1
             self._last_arrival = stamp
         return frame
 
     def _declare(self, said: Declaration) -> None:
-        if said.source is not None:
-            topic_source(f"{TOPIC}{said.source}".encode())
-        together = said.over(self.declared)
+        if said.source is not None and self._source is not None and said.source != self._source:
+            if self._one_source or not self._frames:
+                raise WireError(
+                    "source_changed",
+                    f"declaration: source is {said.source!r} and was {self._source!r} before; expected one source a "
+                    "connection or UDP socket: open another for the second",
+                )
+            self._frames, self._layout = 0, None
         try:
-            layout = together.skeleton()
+            together = said.over(self.declared)
+            if said.layout or said.joints:
+                self._fixed = self._layout = together.skeleton()
         except LayoutError as e:
             raise WireError("layout", f"declaration: {e!s:.300}") from None
-        if said.layout or said.joints:
-            self._layout = layout
-        self.declared = together
+        self._source = said.source or self._source
+        self.declared, self._refused, self.has_declared = together, "", True
 
     def _stamp(self, line: _Line, arrived: int) -> tuple[int, str]:
         clock = self.declared.clock or "unix"
@@ -178,31 +181,40 @@ class JsonSender:
         return max(arrived, self._last_arrival + 1000), "unix"
 
 
-def _parse(line: bytes, decode: Callable[[bytes], _T]) -> _T:
+def _parse(line: bytes) -> _Line:
     try:
-        return decode(line)
+        return _decode_line(line)
     except msgspec.ValidationError as e:
-        raise WireError("bad_key", f"line: {e}; see docs/sources.md") from None
+        text = str(e)
+        hint = next((h for where, h in _HINTS.items() if where in text), "")
+        raise WireError("bad_key", f"line: {text}{hint}; see docs/sources.md") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         nan = " (NaN is not JSON; send null for an unseen joint)" if b"NaN" in line else ""
         raise WireError("bad_json", f"line is not a JSON object: {e}{nan}") from None
 
 
-def _layout_of(persons: list[_Person], limits: WireOptions) -> Layout | None:
-    """The joints that the first person names."""
-    if not persons:
-        return None
-    points = persons[0].joints
-    if isinstance(points, list):
-        raise WireError(
-            "layout",
-            "line has points without names, and no layout is declared; expected names, or 'layout' or 'joints' "
-            "in a first line or as a flag",
-        )
-    if len(points) > limits.max_joints:
-        raise WireError("too_many_joints", f"line has {len(points)} joints; expected at most {limits.max_joints}")
+def _grown(layout: Layout | None, persons: list[_Person], limits: WireOptions) -> Layout | None:
+    """The layout with the joints that are named here for the first time, at its end."""
+    joints = dict.fromkeys(layout.joints if layout else ())
+    known = len(joints)
+    for person in persons:
+        points = person.joints
+        if isinstance(points, list):
+            raise WireError(
+                "layout",
+                "line has points without names, and no layout is declared; expected names, or 'layout' or 'joints' "
+                "in a first line or as a flag",
+            )
+        joints.update(dict.fromkeys(map(_normalise, points)))
+        if len(joints) > limits.max_joints:
+            before = f" with the {known} named before" if known else ""
+            raise WireError(
+                "too_many_joints", f"line has {len(joints)} joints{before}; expected at most {limits.max_joints}"
+            )
+    if len(joints) == known and (layout is not None or not persons):
+        return layout
     try:
-        return find_layout(Layout.custom(points).joints)
+        return find_layout(Layout.custom(joints).joints)
     except LayoutError as e:
         raise WireError("layout", f"line: {e!s:.300}") from None
 
@@ -213,14 +225,17 @@ def _values(persons: list[_Person], layout: Layout) -> NDArray[np.float64]:
     for person in persons:
         points, rows = person.joints, [_UNSEEN] * len(layout)
         if isinstance(points, dict):
+            named: set[int] = set()
             for name, point in points.items():
                 joint = layout.index.get(_normalise(name))
                 if joint is None:
                     raise WireError(
                         "joint_name",
-                        f"joint {name!r:.80} is none of those declared or named first: "
-                        f"{', '.join(layout.joints)[:300]}",
+                        f"joint {name!r:.80} is none of those declared: {', '.join(layout.joints)[:300]}",
                     )
+                if joint in named:
+                    raise WireError("layout", f"line: a person names joints more than once: {layout.joints[joint]}")
+                named.add(joint)
                 rows[joint] = _row(point, name)
         else:
             if len(points) != len(layout):

@@ -2,7 +2,30 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
+
+_JOINED = re.compile(rb"\}\s*\x1e?\s*\{")
+# Possessive, so that quotes without an end cost one look and not one look each.
+_TOKENS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[{}]', re.DOTALL)
+
+
+def objects_in(line: bytes) -> Iterator[bytes]:
+    """The JSON objects of a line, where several were sent without a newline between them; else the line itself."""
+    if not _JOINED.search(line):
+        yield line.removeprefix(b"\x1e")
+        return
+    begin = depth = 0
+    for token in _TOKENS.finditer(line):
+        if token[0] == b"{":
+            depth += 1
+        elif token[0] == b"}":
+            depth -= 1
+            if depth == 0:
+                yield line[begin : token.end()].lstrip(b" \t\r\x1e")
+                begin = token.end()
+    if line[begin:].strip():
+        yield line[begin:]
 
 
 class LineSplitter:

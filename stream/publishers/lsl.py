@@ -227,7 +227,10 @@ class LslListener:
             channels = list(_channels(info))
         except UnicodeDecodeError:
             raise LayoutError("its description is not UTF-8; expected labels in it") from None
-        plan = plan_channels(channels, info.channel_count(), wanted=self._options.markers, layout=self._options.layout)
+        options = self._options
+        plan = plan_channels(
+            channels, info.channel_count(), wanted=options.markers, layout=options.layout, units=options.units
+        )
         rate = info.nominal_srate()
         clock = f"lsl {info.hostname()}"[:64]
         inlet.open_stream(timeout=5.0)

@@ -65,7 +65,12 @@ class LslPlan:
 
 
 def plan_channels(
-    channels: Sequence[Channel], count: int, *, wanted: MarkerMap | None = None, layout: Layout | None = None
+    channels: Sequence[Channel],
+    count: int,
+    *,
+    wanted: MarkerMap | None = None,
+    layout: Layout | None = None,
+    units: Units | None = None,
 ) -> LslPlan:
     """What the channels of a stream mean.
 
@@ -75,9 +80,11 @@ def plan_channels(
         wanted: which markers make which joint; without one the sets in common use are tried.
         layout: takes the channels in order instead: person after person, joint after joint, x y z, or x y z
             confidence.
+        units: prevail over what the stream says.
 
     Raises:
-        LayoutError: when they make nobody; says what was looked for and what there is.
+        LayoutError: when they make nobody, or the stream's units are unknown or differ from marker to marker; says what
+            was looked for and what there is.
     """
     if layout is not None:
         return _in_order(count, layout)
@@ -93,10 +100,22 @@ def plan_channels(
             f"PositionZ or labels such as LWrist_x, or say with --layout that they are a skeleton's in order; its "
             f"{count} channels have the labels {labels[:300]}"
         )
-    units: set[Units | None] = {_UNITS.get(channels[at[0]].unit.strip().lower()) for at in named.values()}
+    units = units or _units([channels[k].unit for at in named.values() for k in at[:3]])
     labels = list(named)
     plan = plan_markers(labels, wanted or choose_markers(labels))
-    return LslPlan(plan, np.array(list(named.values()), np.intp), units.pop() if len(units) == 1 else None)
+    return LslPlan(plan, np.array(list(named.values()), np.intp), units)
+
+
+def _units(said: Sequence[str]) -> Units | None:
+    """The units that the channels of places have; None where none says any."""
+    names = sorted({unit.strip().lower() for unit in said} - {""})
+    found = {_UNITS.get(name) for name in names}
+    if None in found or len(found) > 1:
+        raise LayoutError(
+            f"units of its channels are {', '.join(map(repr, names))[:200]}; expected the same for all, of m, cm and "
+            "mm or their names, or say them with --units"
+        )
+    return found.pop() if found else None
 
 
 def _in_order(count: int, layout: Layout) -> LslPlan:

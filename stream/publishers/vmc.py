@@ -133,8 +133,7 @@ class VmcListener:
 
     def _open(self, who: int, options: PerformerOptions) -> None:
         bound = socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET, socket.SOCK_DGRAM)
-        avatar, refuse = Avatar(options.bind), partial(self._refuse, options)
-        self._performers.append(_Performer(options, bound, VmcFrames(avatar, refuse, fits=options.scale is None)))
+        self._performers.append(_Performer(options, bound, self._frames(options)))
         bound.setblocking(False)
         try:
             bound.bind((self._host, options.port))
@@ -145,6 +144,9 @@ class VmcListener:
             ) from None
         self.ports.append(bound.getsockname()[1])
         self._selector.register(bound, selectors.EVENT_READ, partial(self._receive, who, self._performers[-1]))
+
+    def _frames(self, options: PerformerOptions) -> VmcFrames:
+        return VmcFrames(Avatar(options.bind), partial(self._refuse, options), fits=options.scale is None)
 
     def _receive(self, who: int, performer: _Performer) -> None:
         for _ in range(_AT_ONCE):
@@ -161,6 +163,8 @@ class VmcListener:
                 text = f"{address[0]}:{address[1]} sends too, while {performer.sender[0]}:{performer.sender[1]} does"
                 self._refuse(performer.options, "two_senders", f"{text}; only the first is listened to")
                 return
+            if performer.sender is not None:  # what the one before said of its avatar is not true of this one's
+                performer.frames = self._frames(performer.options)
             performer.sender = address
         performer.heard = now
         try:

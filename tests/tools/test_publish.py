@@ -141,6 +141,12 @@ def test_a_signal_ends_a_loop_with_a_summary(ear: Ear, folder: Path, number: sig
         (["simulator", "--anomalies", "push,dance"], "anomaly 'dance' is not known; expected one of push, punch,"),
         (["simulator", "--faults", "drip=1"], "faults are 'drip=1': Object contains unknown field `drip`"),
         (["simulator", "--wait", "0.1", "--to", "nowhere"], "address is 'nowhere'; expected something like"),
+        (["simulator", "--source", "my cam"], "source is 'my cam'; expected 1-64 characters of A-Z a-z 0-9 _ -"),
+        (["file", "/no/such/folder", "--source", "my cam"], "source is 'my cam'; expected 1-64 characters of A-Z a-z"),
+        (["jsonl", "--listen", "-", "--source", "my cam"], "source is 'my cam'; expected 1-64 characters of A-Z a-z"),
+        (["lsl", "--stream", "x", "--source", "my cam"], "source is 'my cam'; expected 1-64 characters of A-Z a-z"),
+        (["vmc", "--performer", "0", "--source", "my cam"], "source is 'my cam'; expected 1-64 characters of A-Z a-z"),
+        (["camera", "--source", "my cam"], "source is 'my cam'; expected 1-64 characters of A-Z a-z"),
         (["file", "/no/such/folder"], "/no/such/folder: no such file or folder; expected clips.npz with meta.json"),
     ],
 )

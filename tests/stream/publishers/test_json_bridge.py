@@ -22,7 +22,7 @@ from dyadwatch.stream.config import Config, WireOptions
 from dyadwatch.stream.messages import EventMessage
 from dyadwatch.stream.pipeline import Pipeline, events_of
 from dyadwatch.stream.publishers.json_bridge import JsonBridge
-from dyadwatch.stream.publishers.json_lines import Declaration
+from dyadwatch.stream.publishers.json_declaration import Declaration
 from dyadwatch.stream.publishers.live import Refusals
 from dyadwatch.stream.scorer import Scorer
 
@@ -133,12 +133,78 @@ def test_a_name_that_is_taken_gets_a_number_and_is_free_again_after(bridges: Bri
     assert bridges.refusals.counts() == {"jsonl": {"source_taken": 1}}
 
 
-def test_datagrams_of_a_host_are_one_sender(bridges: Bridges, detector: Any) -> None:
+@pytest.fixture
+def udp(bridges: Bridges) -> Iterator[Callable[[], socket.socket]]:
+    """Opens sockets that send to a bridge."""
     (address,) = bridges("udp://127.0.0.1:0")
-    port = int(address.rpartition(":")[2])
+    with ExitStack() as stack:
+
+        def opened() -> socket.socket:
+            client = stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
+            client.connect(("127.0.0.1", int(address.rpartition(":")[2])))
+            return client
+
+        yield opened
+
+
+def test_two_programs_of_one_host_are_two_sources(
+    udp: Callable[[], socket.socket], bridges: Bridges, detector: Any
+) -> None:
+    one, other = udp(), udp()
+    one.send(b'{"source": "room1", "units": "cm"}')
+    other.send(b'{"source": "room2"}')
+    for k in range(5):
+        one.send(text(k))
+        other.send(text(k))
+    frames = detector.take(10)
+    for name, head in (("room1", 0.016), ("room2", 1.6)):
+        mine = [f for f in frames if f.source == name]
+        assert [f.seq for f in mine] == list(range(5))
+        assert np.allclose([f.joints[0, 0, 1] for f in mine], head)
+    assert bridges.refusals.counts() == {}
+
+
+def test_a_socket_that_declares_nothing_is_not_taken_for_one_that_did(
+    udp: Callable[[], socket.socket], bridges: Bridges, detector: Any
+) -> None:
+    before, one, other = udp(), udp(), udp()
+    before.send(text(0))
+    detector.take(1)
+    one.send(b'{"source": "room1", "units": "cm"}')
+    one.send(text(0))
+    detector.take(2)
+    other.send(text(0))
+    assert dropped(bridges.refusals, "jsonl-2", "undeclared")
+    other.send(b'{"source": "room2"}' + text(1))
+    before.send(text(1))
+    assert [f.source for f in detector.take(4)] == ["jsonl", "room1", "room2", "jsonl"]
+
+
+def test_a_sender_of_datagrams_that_was_started_again_has_its_name_back(
+    udp: Callable[[], socket.socket], detector: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dyadwatch.stream.publishers.json_bridge._GONE_S", 0.05)
+    udp().send(b'{"source": "room1"}' + text(0))
+    detector.take(1)
+    time.sleep(0.1)
+    udp().send(b'{"source": "room1"}' + text(1))
+    assert [(f.source, f.seq) for f in detector.take(2)] == [("room1", 0), ("room1", 1)]
+
+
+@pytest.mark.parametrize("between", [b"", b" ", b"\n", b"\r\n", b"\x1e", b"\n\x1e"])
+def test_objects_that_were_sent_together_are_all_read(
+    udp: Callable[[], socket.socket], detector: Any, between: bytes
+) -> None:
+    udp().send(between.join(text(k).strip() for k in range(4)))
+    assert [f.stamp for f in detector.take(4)] == [k * NS // 30 for k in range(4)]
+
+
+def test_datagrams_of_a_socket_are_one_sender(
+    udp: Callable[[], socket.socket], bridges: Bridges, detector: Any
+) -> None:
+    client = udp()
     for datagram in (b'{"units": "cm"}', text(0), text(1) + text(2), b"\xff", text(3)[:-1]):
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:  # a new port each
-            client.sendto(datagram, ("127.0.0.1", port))
+        client.send(datagram)
     frames = detector.take(4)
     assert [(f.source, f.seq) for f in frames] == [("jsonl", k) for k in range(4)]
     assert np.allclose(frames[3].joints[0, 0], [0, 0.016, 0])

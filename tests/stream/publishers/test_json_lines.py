@@ -16,7 +16,8 @@ from dyadwatch.core.errors import LayoutError, WireError
 from dyadwatch.core.layouts import SBU15, UPPER11
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.config import WireOptions
-from dyadwatch.stream.publishers.json_lines import Declaration, JsonSender
+from dyadwatch.stream.publishers.json_declaration import Declaration
+from dyadwatch.stream.publishers.json_lines import JsonSender
 
 NAMED = {"head": [0, 1.65, 0.05], "neck": [0, 1.45, 0], "LShoulder": [0.2, 1.4, 0], "right_shoulder": [-0.2, 1.4, 0]}
 ARRIVED = 1_700_000_000_000_000_000
@@ -106,7 +107,7 @@ FAR = [[17 + 3 * k, 0, 0] for k in range(11)]
         (b'{"persons": [{"joints": [[NaN, 1, 2]]}]}', "bad_json", "(NaN is not JSON; send null for an unseen joint)"),
         (b"[1]", "bad_key", "line: Expected `object`, got `array`; see docs/sources.md"),
         (b'{"persons": {}}', "bad_key", "Expected `array`, got `object` - at `$.persons`"),
-        (b'{"person": []}', "bad_key", "unknown field `person`"),
+        (b'{"person": []}', "bad_key", "key 'person' is unknown; expected source"),
         (b'{"persons": [{"joints": {"head": "x"}}]}', "bad_key", "at `$.persons[0].joints[...]`"),
         (line(NAMED, stamp=-1), "bad_key", "Expected `int` >= 0 - at `$.stamp`"),
         (line(NAMED, stamp=1.5), "bad_key", "Expected `int | null`, got `float` - at `$.stamp`"),
@@ -120,10 +121,12 @@ FAR = [[17 + 3 * k, 0, 0] for k in range(11)]
         (line({"head": [1e39, 2, 3]}), "infinite", "infinite coordinates"),
         (line({"joints": NAMED, "id": 1}, NAMED), "id_count", "1 of 2 persons have an id; expected all of them"),
         (line({"joints": NAMED, "id": 1}, {"joints": NAMED, "id": "1"}), "duplicate_ids", "each person's own, once"),
-        (b'{"layout": "upper12"}', "layout", "declaration: layout 'upper12' is not known; expected one of"),
-        (b'{"layout": "upper11", "joints": ["a"]}', "layout", "both 'layout' and 'joints'; expected one of them"),
-        (b'{"source": "my cam"}', "bad_topic", "with 1-64 characters of A-Z a-z 0-9 _ -"),
-        (b'{"units": "feet"}', "bad_key", "Invalid enum value 'feet' - at `$.units`"),
+        (line({"x" * 65: None}), "bad_key", "Expected `str` of length <= 64"),
+        (line(NAMED, stamp="1"), "bad_key", "JavaScript's numbers hold them as a BigInt only, such as BigInt(ms)"),
+        (line(NAMED, time=1.7e12), "bad_key", "(seconds: a time in milliseconds is 'time': ms / 1000)"),
+        (b'{"type": "hello"}', "bad_key", "key 'type' is unknown; expected source, layout, joints, units"),
+        (line(NAMED).decode().encode("utf-16"), "bad_json", "line is UTF-16 or no text; expected UTF-8"),
+        (line(NAMED).decode().encode("utf-16-le"), "bad_json", "line is UTF-16 or no text; expected UTF-8"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_used_is_named_and_harms_nothing(text: bytes, reason: str, words: str) -> None:
@@ -141,7 +144,7 @@ def test_what_cannot_be_used_is_named_and_harms_nothing(text: bytes, reason: str
         (
             line({"headd": [0, 0, 0]}),
             "joint_name",
-            "joint 'headd' is none of those declared or named first: head, neck",
+            "joint 'headd' is none of those declared: head, neck",
         ),
         (line([[0, 0, 0]] * 12), "joint_count", "person has 12 joints; layout 'upper11' has 11"),
         (line(FAR), "absurd_body", "a person spans 30 m with units 'm'"),
@@ -153,6 +156,110 @@ def test_what_contradicts_the_layout_is_named(text: bytes, reason: str, words: s
         sender(layout="upper11").read(text, ARRIVED, "hall", 0)
     assert e.value.reason == reason
     assert words in str(e.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason", "words"),
+    [
+        (b'{"layout": "upper12"}', "layout", "declaration: layout 'upper12' is not known; expected one of"),
+        (b'{"layout": "upper11", "joints": ["a"]}', "layout", "both 'layout' and 'joints'; expected one of them"),
+        (b'{"source": "my cam"}', "bad_topic", "with 1-64 characters of A-Z a-z 0-9 _ -"),
+        (b'{"units": "feet"}', "bad_key", "units is 'feet'; expected one of m, cm, mm; see docs/sources.md"),
+        (b'{"axes": "Z-up"}', "bad_key", "axes is 'Z-up'; expected one of y-up, z-up, y-down (did you mean 'z-up'?)"),
+        (b'{"axes": "z_up"}', "bad_key", "(did you mean 'z-up'?)"),
+        (b'{"axes": 1}', "bad_key", "axes is 1; expected one of y-up, z-up, y-down; see"),
+        (b'{"unit": "mm"}', "bad_key", "key 'unit' is unknown; expected source, layout, joints, units, axes, fps, "
+         "clock (did you mean 'units'?)"),
+        (b'{"Axes": "z-up"}', "bad_key", "(did you mean 'axes'?)"),
+        (b'{"fps": "30"}', "bad_key", "Expected `float | null`, got `str` - at `$.fps`"),
+        (b"{'axes': 'z-up'}", "bad_json", "line is not a JSON object"),
+        (b'{"axes": "z-up"', "bad_json", "line is not a JSON object"),
+        (b'\x00{"axes": "z-up"}', "bad_json", "line is UTF-16 or no text"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("midstream", [False, True])
+def test_after_a_refused_declaration_frames_wait_for_a_good_one(
+    text: bytes, reason: str, words: str, midstream: bool
+) -> None:
+    s = sender(units="m")
+    if midstream:
+        assert s.read(b'{"axes": "y-down"}', ARRIVED, "hall", 0) is None
+        read(s, line(NAMED))
+    with pytest.raises(WireError) as e:
+        s.read(text, ARRIVED, "hall", 0)
+    assert e.value.reason == reason
+    assert words in str(e.value)
+    for _ in range(2):
+        with pytest.raises(WireError, match="the sender's declaration was refused") as e:
+            s.read(line(NAMED), ARRIVED, "hall", 0)
+        assert e.value.reason == "undeclared"
+    assert s.read(b'{"axes": "z-up"}', ARRIVED, "hall", 0) is None
+    assert np.allclose(read(s, line(NAMED)).joints[0, 0], [0, 0.05, -1.65])
+
+
+@pytest.mark.parametrize("bad", [b"{oops", b"INFO: started", b'{"type": "hello"}', b"[1]", b'{"persons": [', b"\xff"])
+def test_a_line_that_is_no_declaration_costs_no_frame(bad: bytes) -> None:
+    s = sender()
+    with pytest.raises(WireError):
+        s.read(bad, ARRIVED, "hall", 0)
+    assert read(s, line(NAMED)).people == 1
+
+
+def test_a_byte_order_mark_is_passed_over_on_every_line() -> None:
+    s = sender()
+    assert s.read(b'\xef\xbb\xbf{"axes": "z-up"}', ARRIVED, "hall", 0) is None
+    assert s.declared.axes == "z-up"
+    assert read(s, b"\xef\xbb\xbf" + line(NAMED)).people == 1
+    assert s.read(b"\xef\xbb\xbf", ARRIVED, "hall", 0) is None
+
+
+def test_joints_that_come_later_join_the_layout() -> None:
+    s = sender()
+    first = read(s, line({"head": [0, 1.6, 0]}, {"neck": [1, 1.4, 0]}))
+    assert first.layout.joints == ("head", "neck"), "of all persons"
+    second = read(s, line({"LWrist": [0, 1, 0], "neck": [0, 1.4, 0]}))
+    assert second.layout.joints == ("head", "neck", "left_wrist")
+    assert np.isnan(second.joints[0, 0]).all()
+    third = read(s, line({"head": [0, 1.6, 0]}))
+    assert third.layout is second.layout, "no new one where nothing is new"
+    with pytest.raises(WireError, match="joint 'tail' has 2 numbers"):
+        s.read(line({"tail": [0, 0]}), ARRIVED, "hall", 0)
+    assert read(s, line({"head": None})).layout is second.layout, "a line that is refused adds nothing"
+
+
+def test_the_layout_grows_to_the_limit_and_no_further() -> None:
+    s = sender()
+    for k in range(256):
+        read(s, line({f"j{k}": [0, 1, 0]}))
+    with pytest.raises(WireError, match="line has 257 joints with the 256 named before; expected at most 256") as e:
+        s.read(line({"tail": [0, 0, 0]}), ARRIVED, "hall", 0)
+    assert e.value.reason == "too_many_joints"
+    assert len(read(s, line({"j7": [0, 1, 0]})).layout) == 256
+
+
+def test_a_second_source_name_is_refused_by_name() -> None:
+    s = sender()
+    s.read(b'{"source": "room1"}', ARRIVED, "hall", 0)
+    read(s, line(NAMED))
+    with pytest.raises(WireError, match="source is 'room2' and was 'room1' before; expected one source a conn") as e:
+        s.read(b'{"source": "room2"}', ARRIVED, "hall", 0)
+    assert e.value.reason == "source_changed"
+    with pytest.raises(WireError, match="'room2'") as e:
+        s.read(line(NAMED), ARRIVED, "hall", 0)
+    assert e.value.reason == "undeclared"
+    s.read(b'{"source": "room1"}', ARRIVED, "hall", 0)
+    assert read(s, line(NAMED)).people == 1
+
+
+def test_files_one_after_the_other_are_several_sources() -> None:
+    s = JsonSender(Declaration(), WireOptions(), one_source=False)
+    s.read(b'{"source": "room1"}', ARRIVED, "hall", 0)
+    read(s, line(NAMED))
+    s.read(b'{"source": "room2"}', ARRIVED, "hall", 0)
+    assert (s.declared.source, read(s, line({"neck": [0, 1, 0]})).layout.joints) == ("room2", ("neck",))
+    s.read(b'{"source": "room3"}', ARRIVED, "hall", 0)
+    with pytest.raises(WireError, match="source is 'room4' and was 'room3' before"):
+        s.read(b'{"source": "room4"}', ARRIVED, "hall", 0)
 
 
 def test_flags_that_contradict_each_other_are_refused() -> None:

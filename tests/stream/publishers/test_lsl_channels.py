@@ -91,6 +91,14 @@ def test_what_makes_nobody_is_named(channels: list[Channel], text: str) -> None:
     assert text in str(e.value)
 
 
+@pytest.mark.parametrize("units", [("inch",), ("m", "mm"), ("metre", "", "furlong")])
+def test_units_that_are_unknown_or_several_are_never_taken_for_metres(units: tuple[str, ...]) -> None:
+    channels = [c._replace(unit=units[k % len(units)]) for k, c in enumerate(described("types"))]
+    with pytest.raises(LayoutError, match="units of its channels are .*; expected the same for all, of m, cm and mm or"):
+        plan_channels(channels, 9, wanted=MAP)
+    assert plan_channels(channels, 9, wanted=MAP, units="mm").units == "mm"
+
+
 def test_a_wrong_count_for_a_layout_is_named() -> None:
     with pytest.raises(LayoutError, match=r"has 76 channels; expected a multiple of 75 \(x y z\) or 100 .* 'kinect25'"):
         plan_channels([], 76, layout=KINECT25)
