@@ -16,6 +16,7 @@ import zmq
 
 from dyadwatch.core.errors import DyadwatchError
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.client_keys import ClientKeys
 from dyadwatch.stream.messages import Message, StatusMessage, decode_json
 from dyadwatch.stream.publishers.publisher import PosePublisher, pace
 
@@ -32,8 +33,15 @@ def free_address() -> str:
 
 
 @contextmanager
-def running_detector(model: Path, settings: Sequence[str] = ()) -> Iterator[tuple[str, str]]:
+def running_detector(
+    model: Path, settings: Sequence[str] = (), keys: ClientKeys | None = None
+) -> Iterator[tuple[str, str]]:
     """A detector in a process of its own on free ports; gives its addresses in and out.
+
+    Arguments:
+        model: the artefact.
+        settings: further `--set` options.
+        keys: of a peer that may listen, where the settings name a folder of keys.
 
     Raises:
         DyadwatchError: when it does not start; the message holds what it said.
@@ -46,16 +54,18 @@ def running_detector(model: Path, settings: Sequence[str] = ()) -> Iterator[tupl
         with (Path(folder) / "log").open("w+b") as log:
             process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=log)
             try:
-                _wait_until_ready(process, out, log)
+                _wait_until_ready(process, out, log, keys)
                 yield into, out
             finally:
                 process.terminate()
                 process.wait(timeout=_START_S)
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], out: str, log: IO[bytes]) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], out: str, log: IO[bytes], keys: ClientKeys | None) -> None:
     with zmq.Context() as context, context.socket(zmq.SUB) as socket:
         socket.setsockopt(zmq.SUBSCRIBE, b"status.")
+        if keys is not None:
+            keys.apply(socket)
         socket.connect(out)
         for _ in range(10 * _START_S):
             if socket.poll(100):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -16,9 +17,10 @@ from dyadwatch.core.layouts import LAYOUTS, UPPER11
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.stream import messages, wire
 from dyadwatch.stream.alarm import CALM_AGAIN, Thresholds
-from dyadwatch.stream.config import Config, SinkOptions, WireOptions
+from dyadwatch.stream.config import Config, SecurityOptions, SinkOptions, WireOptions
+from dyadwatch.stream.keys import KeyFolder
 from dyadwatch.stream.messages import EventMessage, JointPairPart, ScoreMessage, StatusMessage
-from dyadwatch.stream.reasons import CIRCUMSTANCES, FAULTS, OWN, RECORDING
+from dyadwatch.stream.reasons import CIRCUMSTANCES, FAULTS, OWN, PEERS, RECORDING
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.service import Service
 
@@ -81,8 +83,12 @@ def test_every_reason_is_documented_and_no_other(page: str, repo_root: Path) -> 
     refusals = set(re.findall(r'WireError\(\s*"(\w+)"', (repo_root / "stream" / "wire.py").read_text("utf8")))
     assert len(refusals) > 15
     order = re.findall(r"`(\w+)` \|$", section(page, "## Time"), re.MULTILINE)
-    told = documented(section(page, "## What is refused")) | set(order) - {"restart_without_epoch"}
-    counted = set(FAULTS) | set(CIRCUMSTANCES) | set(RECORDING) | set(OWN)
+    told = {
+        *documented(section(page, "## What is refused")),
+        *documented(section(page, "## Keys")),
+        *(set(order) - {"restart_without_epoch"}),
+    }
+    counted = set(FAULTS) | set(CIRCUMSTANCES) | set(RECORDING) | set(PEERS) | set(OWN)
     assert told | {"restart_without_epoch"} == refusals | counted
 
 
@@ -141,7 +147,10 @@ def test_the_publisher_is_short_and_needs_two_packages(page: str) -> None:
     assert len([line for line in code.splitlines() if line.strip() and not line.startswith("import")]) <= 11
 
 
-def test_the_publisher_and_the_subscriber_of_the_page_run(page: str, scorer: Scorer) -> None:
+@pytest.mark.parametrize("keyed", [False, True], ids=["open", "with keys"])
+def test_the_publisher_and_the_subscriber_of_the_page_run(
+    page: str, scorer: Scorer, tmp_path: Path, keyed: bool
+) -> None:
     """As two programs of their own against a service; shortened to four seconds, and on free ports."""
     with zmq.Context() as context, context.socket(zmq.REP) as one, context.socket(zmq.REP) as two:
         for socket in (one, two):
@@ -156,14 +165,33 @@ def test_the_publisher_and_the_subscriber_of_the_page_run(page: str, scorer: Sco
     assert "range(120)" in publisher
     assert into in publisher
     assert out in subscriber
-    config = Config(wire=WireOptions(bind=into), sinks=SinkOptions(bind=out))
+    security, folders = SecurityOptions(), {"publisher": tmp_path, "subscriber": tmp_path}
+    if keyed:
+        keys = KeyFolder(tmp_path / "keys")
+        security = SecurityOptions(keys=str(keys.path))
+        for who, sources in (("publisher", ["demo"]), ("subscriber", [])):
+            handed_over = keys.add(who, sources, listen=not sources)
+            folders[who] = tmp_path / who
+            folders[who].mkdir()
+            handed_over.rename(folders[who] / "demo.key_secret")
+            shutil.copy(keys.path / "server.key", folders[who])
+        shown = f"{example(page, 'keys')}\nsocket.connect("
+        publisher, subscriber = (code.replace("socket.connect(", shown) for code in (publisher, subscriber))
+    config = Config(wire=WireOptions(bind=into), sinks=SinkOptions(bind=out), security=security)
     service = Service(scorer, Thresholds(raise_at=0.5, clear_at=0.4), config)
     thread = threading.Thread(target=service.run)
     thread.start()
     try:
-        with subprocess.Popen([sys.executable, "-W", "error", "-c", subscriber], stdout=subprocess.PIPE) as listener:
+        with subprocess.Popen(
+            [sys.executable, "-W", "error", "-c", subscriber], stdout=subprocess.PIPE, cwd=folders["subscriber"]
+        ) as listener:
             done = subprocess.run(
-                [sys.executable, "-c", publisher], capture_output=True, text=True, timeout=60, check=False
+                [sys.executable, "-c", publisher],
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+                cwd=folders["publisher"],
             )
             assert (done.returncode, done.stderr) == (0, "")
             told, _ = listener.communicate(timeout=60)

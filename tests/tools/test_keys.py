@@ -1,0 +1,154 @@
+"""Keys from the command line: made, listed, shown to a running detector, revoked; and what runs without them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import zmq
+
+from dyadwatch.stream.client_keys import ClientKeys, read_client_keys
+from dyadwatch.stream.messages import StatusMessage, decode_json
+from dyadwatch.tools.detector import shipped_model
+from dyadwatch.tools.live import free_address, running_detector
+
+WAIT_S = 60.0
+
+
+def dyadwatch(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "-m", "dyadwatch.tools.main", *words]
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=WAIT_S, check=False)
+
+
+def error_of(*words: str, cwd: Path) -> str:
+    done = dyadwatch(*words, cwd=cwd)
+    assert done.returncode == 2, done
+    return done.stderr.strip().removeprefix("dyadwatch: ")
+
+
+def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
+    made = dyadwatch("keys", "new", "cam", "--sources", "cam, door", "--folder", "site", cwd=tmp_path)
+    assert made.returncode == 0, made
+    assert made.stderr.splitlines() == [
+        "site: the detector's keys; start it with --keys site",
+        "cam speaks for cam, door, does not listen",
+        "site/handout/cam.key_secret: secret; move it to the machine of cam over a safe way, delete it here, and give "
+        "it there as --keys",
+    ]
+    assert dyadwatch("keys", "new", "wall", "--folder", "site", cwd=tmp_path).returncode == 0
+    both = ("keys", "new", "both", "--sources", "*", "--listen", "--folder", "site")
+    assert dyadwatch(*both, cwd=tmp_path).returncode == 0
+    shown = {name: read_client_keys(tmp_path / f"site/handout/{name}.key_secret") for name in ("both", "cam", "wall")}
+    listed = dyadwatch("keys", "list", "--folder", "site", cwd=tmp_path).stdout.splitlines()
+    rights = [
+        "speaks for any source, listens",
+        "speaks for cam, door, does not listen",
+        "speaks for no source, listens",
+    ]
+    assert listed == [
+        f"{name}: {keys.public.decode()[:8]}... {right}"
+        for (name, keys), right in zip(shown.items(), rights, strict=True)
+    ]
+    assert dyadwatch("keys", "revoke", "cam", "--folder", "site", cwd=tmp_path).returncode == 0
+    left = dyadwatch("keys", "list", "--folder", "site", cwd=tmp_path).stdout
+    assert [line.split(":")[0] for line in left.splitlines()] == ["both", "wall"]
+    error = error_of("keys", "revoke", "cam", "--folder", "site", cwd=tmp_path)
+    assert error == "name is 'cam'; expected one that has a key: both, wall"
+
+
+REACHED = "which other machines can reach; expected a loopback address such as 127.0.0.1, or "
+KEYS = (
+    "keys for its peers (dyadwatch keys new NAME, then security.keys), or --insecure (security.insecure: true) to let "
+    "everybody in"
+)
+BRIDGE = "--insecure to let everybody send who reaches it: this protocol knows no keys"
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("run", "--set", "wire.bind=tcp://*:5570"), f"wire.bind is 'tcp://*:5570', {REACHED}{KEYS}"),
+        (("run", "--set", "sinks.bind=tcp://0.0.0.0:1"), f"sinks.bind is 'tcp://0.0.0.0:1', {REACHED}{KEYS}"),
+        (("record", "--out", "r", "--to", "tcp://[::]:5570"), f"wire.bind is 'tcp://[::]:5570', {REACHED}{KEYS}"),
+        (("publish", "jsonl", "--listen", "udp://0.0.0.0:0"), f"--listen is 'udp://0.0.0.0:0', {REACHED}{BRIDGE}"),
+        (("publish", "vmc", "--host", "::", "--performer", "0"), f"--host is 'udp://[::]:0', {REACHED}{BRIDGE}"),
+        (
+            ("run", "--keys", "none"),
+            "keys is 'none', where there is no server.key_secret; make it with: dyadwatch keys new",
+        ),
+        (
+            ("run", "--keys", "none", "--insecure"),
+            "option 'security.insecure=true': security.insecure is true; expected false where security.keys is set: "
+            "everybody needs a key then",
+        ),
+        (
+            ("publish", "simulator", "--keys", "none"),
+            "keys is 'none', which cannot be read (No such file or directory); expected the NAME.key_secret that "
+            "`dyadwatch keys new NAME` made",
+        ),
+    ],
+    ids=lambda v: " ".join(v[:2]) if isinstance(v, tuple) else "",
+)
+def test_what_is_open_without_keys_is_refused_with_the_ways_on(
+    tmp_path: Path, words: tuple[str, ...], error: str
+) -> None:
+    assert error_of(*words, cwd=tmp_path) == error
+
+
+def test_what_is_open_on_purpose_runs_and_is_told_of(tmp_path: Path) -> None:
+    address = free_address().replace("127.0.0.1", "*")
+    command = [sys.executable, "-m", "dyadwatch.tools.main", "record", "--out", "r", "--insecure", "--to", address]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        process.terminate()
+        process.communicate(timeout=WAIT_S)
+    assert first == (
+        f"WARNING open to everybody who reaches it, without keys: wire.bind {address} (see docs/security.md)\n"
+    )
+
+
+def last_status(address: str, keys: ClientKeys, source: str, frames: int) -> StatusMessage:
+    """The first status of a source that has taken so many frames."""
+    with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+        socket.setsockopt(zmq.LINGER, 0)
+        socket.setsockopt(zmq.SUBSCRIBE, f"status.{source}".encode())
+        keys.apply(socket)
+        socket.connect(address)
+        deadline = time.monotonic() + WAIT_S
+        while time.monotonic() < deadline:
+            if socket.poll(100):
+                message = decode_json(socket.recv_multipart()[1])
+                if isinstance(message, StatusMessage) and message.frames >= frames:
+                    return message
+    raise AssertionError(f"no status of {source} with {frames} frames in {WAIT_S} s")
+
+
+@pytest.mark.slow
+def test_publishers_show_their_keys_to_a_detector_that_asks_for_them(tmp_path: Path) -> None:
+    for name, right in (("cam", ("--sources", "cam")), ("yard", ("--sources", "yard")), ("wall", ("--listen",))):
+        made = dyadwatch("keys", "new", name, *right, cwd=tmp_path)
+        assert made.returncode == 0, made
+    file = {name: str(tmp_path / "keys" / "handout" / f"{name}.key_secret") for name in ("cam", "yard", "wall")}
+    wall = read_client_keys(Path(file["wall"]))
+    with running_detector(shipped_model(), (f"security.keys={tmp_path / 'keys'}", "sinks.status_s=0.2"), wall) as (
+        into,
+        out,
+    ):
+        send = ("publish", "simulator", "--duration", "2", "--rate", "0", "--to", into)
+        for shown in ((), ("--keys", file["wall"])):
+            error = error_of(*send, "--source", "cam", "--wait", "2", *shown, cwd=tmp_path)
+            keys = "these keys" if shown else "a publisher without keys"
+            assert error.startswith(f"the detector at {into} refuses {keys}; expected --keys NAME.key_secret of a peer")
+        foreign = dyadwatch(*send, "--source", "cam", "--keys", file["yard"], cwd=tmp_path)
+        assert foreign.returncode == 0, foreign  # a publisher is not told; the detector's log and status are
+        right = dyadwatch(*send, "--source", "cam", "--keys", file["cam"], cwd=tmp_path)
+        assert right.returncode == 0, right
+        status = last_status(out, wall, "cam", 60)
+        assert status.frames == 60
+        assert status.dropped == {}
+        own = last_status(out, wall, "@detector", 0)
+        assert own.dropped["peer_refused"] >= 2
