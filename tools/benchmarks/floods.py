@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-import msgspec
-
 from dyadwatch.tools.benchmarks.hostile import BIG, big_messages, header, message, people, small_messages, varied
 from dyadwatch.tools.benchmarks.outlet import Bare, Outlet
 
@@ -32,6 +30,8 @@ class Flood:
         seconds: how long it lasts at most, as a part of the seconds of a phase.
         connections: sockets it sends through.
         large: it sends large or unfinished messages, for which there is a bar of its own.
+        records: what it sends is recorded.
+        newcomer: a well-behaved source comes while it lasts, and must be watched like any other.
     """
 
     name: str
@@ -40,9 +40,13 @@ class Flood:
     seconds: float = 1.0
     connections: int = 1
     large: bool = False
+    records: bool = False
+    newcomer: bool = False
 
 
-def run_flood(flood: Flood, address: str, seconds: float, count: int, ready: Any, go: Any, sent: Any, size: Any) -> None:
+def run_flood(
+    flood: Flood, address: str, seconds: float, count: int, ready: Any, go: Any, sent: Any, size: Any
+) -> None:
     """Runs a flood as a process of its own: says that it is ready, waits for the word, and floods."""
     os.nice(5)  # the flood must not win by taking the processor from the source that behaves
     outlet = Outlet(address, time.time() + 3600, count, sent, size, flood.connections)
@@ -136,7 +140,7 @@ def _crowds(out: Outlet) -> None:
 
 
 def _stamps(out: Outlet) -> None:
-    """Good frames with strange times: microseconds, seconds, constant, jumping, from 0, far ahead, numbers at random."""
+    """Good frames with strange times: other units, constant, jumping, from 0, far ahead, numbers at random."""
     rng, payload, base = random.Random(0), people(2), time.time_ns()
     strange: list[Callable[[int, int], int]] = [
         lambda now, q: now // 1000,
@@ -176,6 +180,15 @@ def _connections(out: Outlet) -> None:
         time.sleep(0.01)
 
 
+def _recorded(out: Outlet) -> None:
+    """Ten refused messages of 3 MiB a second that do not compress, and ten small ones."""
+    noise = os.urandom(3 * BIG)
+    while not out.done:
+        out.send([b"pose.evil", b"x", noise])
+        out.send(message(header(shape=[2, 11, 5]), people(2)))
+        time.sleep(0.1)
+
+
 def _impostor(out: Outlet) -> None:
     """Frames under the name of another source: of the last epoch there can be, and of old ones."""
     for epoch, seq in ((_LAST_EPOCH, 0), (_LAST_EPOCH, 1), (1, 0), (time.time_ns() + 10**9, 0)):
@@ -185,14 +198,15 @@ def _impostor(out: Outlet) -> None:
 
 
 FLOODS = (
-    Flood("refused, mixed", _refused, messages=0.7, connections=16),
-    Flood("names", _names, messages=0.3),
-    Flood("strange stamps", _stamps),
+    Flood("refused", _refused, messages=0.7, connections=16),
+    Flood("stamps", _stamps),
     Flood("connections", _connections, connections=8),
     Flood("new ids", _ids),
     Flood("sources", _crowds, connections=8),
-    Flood("headers of 1 MiB", _headers, large=True),
+    Flood("headers", _headers, large=True),
     Flood("large", _large, large=True, seconds=0.5, connections=4),
     Flood("unfinished", _unfinished, large=True),
     Flood("impostor", _impostor, seconds=0.3),
+    Flood("names", _names, messages=0.3, newcomer=True),
+    Flood("recorded", _recorded, large=True, records=True, seconds=0.7),
 )
