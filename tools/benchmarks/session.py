@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from dyadwatch.stream.config import Config
 from dyadwatch.tools.benchmarks.floods import VICTIM, Flood, run_flood
@@ -103,6 +103,43 @@ class Sender:
         return [expected_windows(s, config, self._sent[i]) for i, s in enumerate(self.sources)]
 
 
+class Flooding:
+    """A flood by a process of its own, as a context manager: it runs inside, and is killed after."""
+
+    def __init__(self, flood: Flood, address: str, seconds: float, count: int) -> None:
+        self._ready, self._go = _SPAWN.Event(), _SPAWN.Event()
+        self._sent, self._size = _SPAWN.Value("Q", 0), _SPAWN.Value("Q", 0)
+        self._seconds = seconds
+        args = (flood, address, seconds, count, self._ready, self._go, self._sent, self._size)
+        self._process = _SPAWN.Process(target=run_flood, args=args, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._process.start()
+        self._ready.wait(60)
+        self.begun = time.time_ns()
+        self._go.set()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._process.is_alive():
+            self._process.kill()
+        self._process.join()
+
+    def join(self) -> None:
+        """Waits until it is over by itself."""
+        self._process.join(self._seconds + 5)
+
+    @property
+    def messages(self) -> int:
+        """That it sent so far."""
+        return self._sent.value
+
+    @property
+    def bytes(self) -> int:
+        """That it sent so far."""
+        return self._size.value
+
+
 def run_session(
     folder: Path, floods: Sequence[Flood], config: Config, messages: int, seconds: float, pause: float, say: Any
 ) -> Session:
@@ -154,22 +191,14 @@ def run_session(
 def _phase(
     flood: Flood, detector: Detector, messages: int, seconds: float, pause: float
 ) -> tuple[Phase, Sender | None]:
-    ready, go, sent, size = _SPAWN.Event(), _SPAWN.Event(), _SPAWN.Value("Q", 0), _SPAWN.Value("Q", 0)
-    lasts = seconds * flood.seconds
-    args = (flood, detector.into, lasts, max(int(messages * flood.messages), 1), ready, go, sent, size)
-    process = _SPAWN.Process(target=run_flood, args=args, daemon=True)
-    process.start()
-    ready.wait(60)
-    lines, at = lines_by_source(detector.log), len(detector.samples)
-    p = Phase(flood, time.time_ns(), rss_before=_rss(detector))
-    go.set()
     newcomer = None
-    if flood.newcomer:
-        steady = Steady(NEWCOMER, people=2, seed=3, start_ns=p.begun + round(_NEWCOMER_AFTER_S * NS))
-        newcomer = Sender(detector.into, [steady])
-    process.join(lasts + 5)
-    if process.is_alive():
-        process.kill()
+    with Flooding(flood, detector.into, seconds * flood.seconds, max(int(messages * flood.messages), 1)) as flooding:
+        lines, at = lines_by_source(detector.log), len(detector.samples)
+        p = Phase(flood, flooding.begun, rss_before=_rss(detector))
+        if flood.newcomer:
+            steady = Steady(NEWCOMER, people=2, seed=3, start_ns=p.begun + round(_NEWCOMER_AFTER_S * NS))
+            newcomer = Sender(detector.into, [steady])
+        flooding.join()
     p.ended = time.time_ns()
     time.sleep(pause)
     p.over = time.time_ns()
@@ -178,7 +207,7 @@ def _phase(
     p.rss_peak = max((s.rss_mb for s in detector.samples[at:]), default=p.rss_before)
     more = lines_by_source(detector.log) - lines
     p.lines = max(more.values(), default=0) / ((p.over - p.begun) / NS)
-    p.messages, p.bytes, p.alive = sent.value, size.value, detector.alive
+    p.messages, p.bytes, p.alive = flooding.messages, flooding.bytes, detector.alive
     return p, newcomer
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
+import numpy as np
 import zmq
 
 from dyadwatch.core.pose import PoseFrame
@@ -34,6 +35,7 @@ class Steady:
         fps: frames a second.
         seed: of the scenario, and of where in it the source begins.
         start_ns: stamp of the first frame, which is sent at that moment of the wall clock.
+        far_m: metres to the right by which all are moved.
     """
 
     name: str
@@ -41,10 +43,14 @@ class Steady:
     fps: float = 30.0
     seed: int = 1
     start_ns: int = 0
+    far_m: float = 0.0
 
     def base(self) -> list[PoseFrame]:
         """The frames of a minute and back again."""
         frames = list(make_scenario(seed=self.seed, people=self.people, duration_s=_LOOP_S).frames(self.fps))
+        if self.far_m:
+            aside = np.asarray([self.far_m, 0.0, 0.0], np.float32)
+            frames = [replace(f, joints=f.joints + aside) for f in frames]
         return [*frames, *frames[-2:0:-1]]
 
     def stamp(self, number: int) -> int:
