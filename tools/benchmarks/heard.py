@@ -38,6 +38,11 @@ class Heard(threading.Thread):
         self._done.set()
         self.join()
 
+    def take(self) -> dict[str, dict[Key, int]]:
+        """The scores since it was called last, which are then forgotten."""
+        taken, self.scores = self.scores, defaultdict(dict)
+        return {source: dict(scores) for source, scores in list(taken.items())}
+
     def run(self) -> None:
         """Receives until it is told to end."""
         with zmq.Context() as context, context.socket(zmq.SUB) as socket:

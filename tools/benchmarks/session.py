@@ -159,7 +159,7 @@ def run_session(
     marks: list[tuple[Phase, Sender | None]] = []
     with Detector(folder, settings, every_s=0.1) as detector, Heard(detector.out) as heard:
         start = time.time_ns() + 4 * NS
-        steady = [Steady(GOOD, start_ns=start), Steady(VICTIM, people=2, seed=2, start_ns=start)]
+        steady = [Steady(GOOD, start_ns=start), Steady(VICTIM, people=2, seed=2, start_ns=start, room_m=3.0)]
         sender = Sender(detector.into, steady)
         time.sleep(max(0.0, (start - time.time_ns()) / NS + _WARM_S))
         quiet_from, out.rss_before = time.time_ns(), _rss(detector)
@@ -196,7 +196,7 @@ def _phase(
         lines, at = lines_by_source(detector.log), len(detector.samples)
         p = Phase(flood, flooding.begun, rss_before=_rss(detector))
         if flood.newcomer:
-            steady = Steady(NEWCOMER, people=2, seed=3, start_ns=p.begun + round(_NEWCOMER_AFTER_S * NS))
+            steady = Steady(NEWCOMER, 2, seed=3, start_ns=p.begun + round(_NEWCOMER_AFTER_S * NS), room_m=3.0)
             newcomer = Sender(detector.into, [steady])
         flooding.join()
     p.ended = time.time_ns()
