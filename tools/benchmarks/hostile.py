@@ -37,9 +37,9 @@ def header(source: str = "evil", **keys: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def people(count: int, apart_m: float = 0.6) -> bytes:
-    """A payload of standing people on a floor, eight a row; shape (count, 11, 3)."""
-    values = [c for p in range(count) for x, y in _BODY for c in (p % 8 * apart_m + x, y, p // 8 * apart_m)]
+def people(count: int, apart_m: float = 0.6, aside_m: float = 0.0) -> bytes:
+    """A payload of standing people on a floor, eight a row, all moved to the right; shape (count, 11, 3)."""
+    values = [c for p in range(count) for x, y in _BODY for c in (aside_m + p % 8 * apart_m + x, y, p // 8 * apart_m)]
     return struct.pack(f"<{len(values)}f", *values)
 
 
@@ -108,8 +108,8 @@ def _shape(rng: random.Random) -> Parts:
 
 
 def _values(rng: random.Random) -> Parts:
-    payload = bytearray(people(2))
-    for _ in range(rng.choice((1, 3, 66))):
+    payload = bytearray(people(2, aside_m=rng.choice((0, 0, 0, 900, 1700, -1e6))))
+    for _ in range(rng.choice((0, 1, 3, 66))):
         struct.pack_into("<f", payload, 4 * rng.randrange(66), rng.choice(_FLOATS))
     if rng.random() < 0.3:
         payload[rng.randrange(len(payload)) :] = rng.randbytes(rng.randint(0, 9))

@@ -94,7 +94,7 @@ def soak(
         _write(to_csv, readings)
     report["readings"] = [asdict(r) for r in readings]
     report["rss"] = sparkline([r.rss_mb for r in readings])
-    bars = _bars(readings, minutes, alive, late_s)
+    bars = verdicts(readings, minutes, alive, late_s)
     print_verdict(report, bars, _tables(readings, minutes), json)
 
 
@@ -157,7 +157,7 @@ def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
     return "".join(_SPARKS[int((v - low) / (high - low or 1) * (len(_SPARKS) - 1))] for v in parts)
 
 
-def _bars(readings: Sequence[Reading], minutes: float, alive: bool, late_s: float) -> list[Bar]:
+def verdicts(readings: Sequence[Reading], minutes: float, alive: bool, late_s: float) -> list[Bar]:
     after = settled(readings, minutes)
     bars = [
         Bar("the detector", "runs on" if alive else "ended by itself", "runs on", alive),

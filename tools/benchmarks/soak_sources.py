@@ -71,7 +71,7 @@ def _frames(habit: Habit, start_ns: int, people_: int, fps: float, seed: int) ->
         )
 
 
-def _messages(habit: Habit, start_ns: int, people_: int, fps: float, seed: int) -> Iterator[tuple[int, Parts]]:
+def messages_of(habit: Habit, start_ns: int, people_: int, fps: float, seed: int) -> Iterator[tuple[int, Parts]]:
     """(wall ns, message) in order."""
     frames = _frames(habit, start_ns, people_, fps, seed)
     if habit.faults is not None:
@@ -86,7 +86,7 @@ def _messages(habit: Habit, start_ns: int, people_: int, fps: float, seed: int) 
         yield due, parts
 
 
-def _refused(start_ns: int, seed: int) -> Iterator[tuple[int, Parts]]:
+def refused_messages(start_ns: int, seed: int) -> Iterator[tuple[int, Parts]]:
     """A handful of messages of every hostile kind, a large one and a name that is seen once, every ten seconds."""
     small, large = varied(small_messages(seed, 2000), seed), varied(big_messages(seed, 2), seed)
     for n in itertools.count(1):
@@ -112,8 +112,8 @@ def send_soak(address: str, people_: int, fps: float, start_ns: int, until: Any,
         late: shared value, the worst lateness of a message, seconds.
     """
     step = round(NS / fps / len(HABITS))
-    streams = [_messages(h, start_ns + i * step, people_, fps, i + 1) for i, h in enumerate(HABITS)]
-    streams.append(_refused(start_ns, 1))
+    streams = [messages_of(h, start_ns + i * step, people_, fps, i + 1) for i, h in enumerate(HABITS)]
+    streams.append(refused_messages(start_ns, 1))
     tagged = [zip(s, itertools.repeat(i)) for i, s in enumerate(streams)]
     with zmq.Context() as context:
         sockets = [_connect(context, address) for _ in streams]

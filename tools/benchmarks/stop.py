@@ -26,6 +26,7 @@ from dyadwatch.tools.benchmarks.steady import NS, Steady
 from dyadwatch.tools.benchmarks.verdict import Bar, print_verdict
 
 STOP_S = 5.0
+_ALARM_S = 6.0  # by then there are events, whose lines wait for somebody to read them
 _KILL_S = 12.0  # who has not stopped by then is killed
 _SETTINGS = ("sinks.status_s=0.05",)  # much to tell, so that what is blocked is felt
 _ALARMS = ("alarm.raise_at=0.001", "alarm.clear_at=0.001", "alarm.min_duration_s=0", "alarm.update_s=0.1")
@@ -69,7 +70,7 @@ def _stdout(t: Trouble, arguments: Sequence[str]) -> Detector:
     pipe = t.pipe()
     pipe.fill()
     detector = t.start(_ALARMS, arguments=arguments, stdout=pipe.writer)
-    t.watch(detector, 3.0)
+    t.watch(detector, _ALARM_S)
     return detector
 
 
@@ -87,7 +88,7 @@ def _terminal(t: Trouble) -> Detector:
     detector = t.start(_ALARMS, arguments=(), stdout=terminal.writer, stderr=terminal.writer)
     terminal.read_until_ready()
     terminal.fill()
-    t.watch(detector, 3.0)
+    t.watch(detector, _ALARM_S)
     return detector
 
 
