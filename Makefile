@@ -19,7 +19,7 @@ EVERYTHING := $(VENV)/.installed-everything
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check-fast lint format types layers pytest bench doctor setup setup-demo clean distclean
+.PHONY: help demo test check-fast lint format types layers pytest bench stress soak doctor setup setup-demo clean distclean
 
 help: ## list the goals
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,12 @@ pytest: $(EVERYTHING) ## the tests alone
 
 bench: $(EVERYTHING) ## cost of each station and latency end to end, on this machine
 	@$(BIN)/dyadwatch bench
+
+stress: $(EVERYTHING) ## hostile messages of every kind beside a source that behaves; at most ten minutes
+	@$(BIN)/dyadwatch bench stress
+
+soak: $(EVERYTHING) ## an hour of faults, restarts and refused messages: memory must stay flat
+	@$(BIN)/dyadwatch bench soak
 
 doctor: $(DETECTOR) ## what is installed and whether it runs
 	@$(BIN)/dyadwatch doctor

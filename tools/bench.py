@@ -32,7 +32,11 @@ app = App(name="bench", help="Measure what each station costs, throughput and la
 _OTHERS = {
     "camera": "People on photos and videos: how many are found, how fast, and how far off their places are.",
     "recordings": "What recording costs, what kills lose, and how fast a recording is run again.",
+    "compare": "Message-to-window cost and scoring rate of this checkout and another, run alternately.",
     "scenarios": "How many staged anomalies of simulated people are found, and how many false alarms there are.",
+    "soak": "An hour of faults, restarts and refused messages: memory, files, threads and scores all the while.",
+    "stop": "Seconds from SIGTERM and SIGINT to the end, whatever blocks outputs, disk or model.",
+    "stress": "Hostile messages of every kind beside a source that behaves, and what becomes of its scores.",
 }
 for _name, _help in _OTHERS.items():
     app.command(f"dyadwatch.tools.benchmarks.{_name}:{_name}", name=_name, help=_help)

@@ -1,0 +1,56 @@
+"""One measurement of whichever checkout is imported, for `dyadwatch bench compare`: prints a JSON object.
+
+Uses only what both sides of a comparison have: decoding, `Pipeline` and `Scorer`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+import numpy as np
+
+import dyadwatch.stream
+from dyadwatch.stream.pipeline import Pipeline
+from dyadwatch.stream.publishers.simulator.scenario import make_scenario
+from dyadwatch.stream.wire import decode_pose, encode_pose
+from dyadwatch.tools.detector import configure, load_detector
+
+_BATCH = 32
+
+
+def measure(seconds: float) -> dict[str, float | str]:
+    """Microseconds of processor time from message to windows, and windows scored a second at batch 32."""
+    config = configure(None, (), None)
+    scorer, thresholds = load_detector(config)
+    frames = list(make_scenario(seed=1, people=4, duration_s=20).frames(30))
+    messages = [encode_pose(f) for f in frames]
+    spent: list[int] = []
+    until = time.monotonic() + seconds / 2
+    while time.monotonic() < until:
+        intake = Pipeline(scorer, thresholds, config).intake
+        for parts in messages:
+            began = time.thread_time_ns()  # of this thread alone: others use the machine too
+            intake.push(decode_pose(parts, config.wire), 0)
+            spent.append(time.thread_time_ns() - began)
+    shape = scorer.shape
+    rng = np.random.default_rng(0)
+    windows = (0.3 * rng.standard_normal((_BATCH, 2, shape.frames, len(shape.layout), 3))).astype(np.float32)
+    windows[:, 1, ..., 0] += 1.0
+    batches: list[int] = []
+    until = time.monotonic() + seconds / 2
+    while time.monotonic() < until or len(batches) < 4:
+        began = time.perf_counter_ns()
+        scorer.score(list(windows))
+        batches.append(time.perf_counter_ns() - began)
+    return {
+        "checkout": str(next(iter(dyadwatch.stream.__path__))),
+        "message_us_p50": float(np.percentile(spent, 50)) / 1e3,
+        "message_us_mean": float(np.mean(spent)) / 1e3,
+        "windows_per_s": _BATCH / float(np.percentile(batches[1:], 50)) * 1e9,
+    }
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(measure(float(sys.argv[1]))) + "\n")
