@@ -96,7 +96,7 @@ class Guarded:
     def refused(self, source: str = DETECTOR) -> dict[str, int]:
         return self.counters.of(source)
 
-    def _tap(self, parts: object, sent: object, arrived: int) -> None:
+    def _tap(self, parts: object, frame: object, arrived: int, *, reason: str | None = None) -> None:
         self.tapped += 1
 
     def _work(self) -> None:
