@@ -107,7 +107,11 @@ class Service:
         self._next_views = 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         addresses = {"wire.bind": config.wire.bind, "sinks.bind": config.sinks.bind}
-        self._security = Security(self._context, config.security, addresses, self.counters, DETECTOR)
+        try:
+            self._security = Security(self._context, config.security, addresses, self.counters, DETECTOR)
+        except BaseException:
+            self._context.destroy(linger=0)
+            raise
         try:
             tap = self._recorder and self._recorder.received
             known = self._intake.lines.__contains__

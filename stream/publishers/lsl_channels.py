@@ -109,8 +109,8 @@ def plan_channels(
 def _units(said: Sequence[str]) -> Units | None:
     """The units that the channels of places have; None where none says any."""
     names = sorted({unit.strip().lower() for unit in said} - {""})
-    found = {_UNITS.get(name) for name in names}
-    if None in found or len(found) > 1:
+    found: set[Units] = {_UNITS[name] for name in names if name in _UNITS}
+    if len(found) > 1 or not all(name in _UNITS for name in names):
         raise LayoutError(
             f"units of its channels are {', '.join(map(repr, names))[:200]}; expected the same for all, of m, cm and "
             "mm or their names, or say them with --units"

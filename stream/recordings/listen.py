@@ -54,7 +54,11 @@ class Listener:
         self._recorder = Recorder(record, self.counters, About(run="", program=program()))
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         addresses = {"wire.bind": wire.bind}
-        self._security = Security(self._context, security, addresses, self.counters, DETECTOR)
+        try:
+            self._security = Security(self._context, security, addresses, self.counters, DETECTOR)
+        except BaseException:
+            self._context.destroy(linger=0)
+            raise
         known, tap = self.frames.__contains__, self._recorder.received
         try:
             self._receiver = Receiver(self._context, wire, self.counters, known, self._check, tap, self._security)

@@ -95,7 +95,7 @@ def test_what_makes_nobody_is_named(channels: list[Channel], text: str) -> None:
 def test_units_that_are_unknown_or_several_are_never_taken_for_metres(units: tuple[str, ...]) -> None:
     channels = [c._replace(unit=units[k % len(units)]) for k, c in enumerate(described("types"))]
     with pytest.raises(
-        LayoutError, match="units of its channels are .*; expected the same for all, of m, cm and mm or"
+        LayoutError, match=r"units of its channels are .*; expected the same for all, of m, cm and mm or"
     ):
         plan_channels(channels, 9, wanted=MAP)
     assert plan_channels(channels, 9, wanted=MAP, units="mm").units == "mm"
