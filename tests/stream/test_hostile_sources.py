@@ -54,7 +54,7 @@ def spent(work: Callable[[], object]) -> float:
 MEGABYTE = 1_000_000
 LONG = {
     "ids": ["a"] * (MEGABYTE // 2),
-    "ids, numbers": list(range(MEGABYTE // 4)),
+    "ids, numbers": list(range(MEGABYTE // 5)),
     "joints": ["a"] * (MEGABYTE // 2),
     "joints, long": ["x" * 64] * (MEGABYTE // 66),
     "warnings": ["a"] * (MEGABYTE // 2),
