@@ -198,7 +198,7 @@ def _impostor(out: Outlet) -> None:
 
 
 FLOODS = (
-    Flood("refused", _refused, messages=0.7, connections=16),
+    Flood("refused", _refused, messages=0.7, connections=16, seconds=4.0),
     Flood("stamps", _stamps),
     Flood("connections", _connections, connections=8),
     Flood("new ids", _ids),
@@ -207,6 +207,6 @@ FLOODS = (
     Flood("large", _large, large=True, seconds=0.5, connections=4),
     Flood("unfinished", _unfinished, large=True),
     Flood("impostor", _impostor, seconds=0.3),
-    Flood("names", _names, messages=0.3, newcomer=True),
+    Flood("names", _names, messages=0.3, newcomer=True, seconds=2.0),
     Flood("recorded", _recorded, large=True, records=True, seconds=0.7),
 )

@@ -14,7 +14,7 @@ from dyadwatch.core.layouts import LAYOUTS
 Parts = list[bytes]
 Maker = Callable[[random.Random], Parts]
 
-SMALL, BIG = 1 << 14, 1 << 20
+BIG = 1 << 20
 _pack = msgspec.msgpack.Encoder().encode
 _UPPER = "upper11"
 _BODY = (
@@ -116,7 +116,12 @@ def _values(rng: random.Random) -> Parts:
     return message(header(units=rng.choice(("m", "cm", "mm"))), bytes(payload))
 
 
-def _lists(rng: random.Random, size: int = SMALL) -> Parts:
+def _size(rng: random.Random) -> int:
+    """From 16 bytes to 16 KiB, as often between 16 and 32 as between 8 Ki and 16 Ki."""
+    return int(16 * 2 ** rng.uniform(0, 10))
+
+
+def _lists(rng: random.Random, size: int) -> Parts:
     """A header of about `size` bytes: long lists, strings and nested maps, in keys that are known and that are not."""
     key = rng.choice(("ids", "joints", "warnings", "shape", "later", "clock", "layout"))
     value: Any = rng.choice(
@@ -125,19 +130,21 @@ def _lists(rng: random.Random, size: int = SMALL) -> Parts:
     return message(header(**{key: value}), rng.choice((b"", people(2))))
 
 
-def _deep(rng: random.Random, size: int = SMALL) -> Parts:
+def _deep(rng: random.Random, size: int) -> Parts:
     nest = rng.choice((b"\x91", b"\x81\xa1a", b"\xdc\x00\x01")) * (size // 3)
     return message(_pack(header())[:-13] + b"\xa6layout" + nest, people(2))
 
 
-def _payload(rng: random.Random, size: int = SMALL) -> Parts:
+def _payload(rng: random.Random, size: int) -> Parts:
     fill = rng.choice((b"\0", b"\xff", b"\x7f", people(1)))
-    return message(header(shape=[rng.choice((2, 32)), 11, 3]), fill * (size // len(fill)))
+    return message(header(shape=[rng.choice((2, 32)), 11, 3]), (fill * (size // len(fill) + 1))[:size])
 
 
 SMALL_KINDS: dict[str, Maker] = {
     "valid": _valid, "parts": _parts, "topic": _topic, "noise": _noise, "keys": _keys, "msgpack": _raw_msgpack,
-    "shape": _shape, "values": _values, "lists": _lists, "deep": _deep, "payload": _payload,
+    "shape": _shape,
+    "values": _values, "lists": lambda rng: _lists(rng, _size(rng)),
+    "deep": lambda rng: _deep(rng, _size(rng)), "payload": lambda rng: _payload(rng, _size(rng)),
 }  # fmt: skip
 BIG_KINDS: dict[str, Maker] = {
     "big lists": lambda rng: _lists(rng, BIG - 4096),

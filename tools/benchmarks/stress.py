@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import tempfile
+import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,10 +28,11 @@ _SHARE_BAR = ">= 95 % of scores, age p95 <= 1 s"
 def stress(
     *,
     decode: int = 10_000_000,
-    decode_seconds: float = 200.0,
+    decode_seconds: float = 170.0,
     messages: int = 1_000_000,
     seconds: float = 15.0,
     pause: float = 8.0,
+    minutes: float = 9.0,
     only: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
@@ -49,15 +52,17 @@ def stress(
     messages
         Messages over sockets.
     seconds
-        How long each flood lasts.
+        How long a flood lasts; those of refused messages and of names last longer, if that many messages need it.
     pause
         Seconds after each flood, in which all must become normal again.
+    minutes
+        After so long no further detector is started; floods that are then left have missed their bars.
     only
         Only the floods of these names; may be repeated. `none`: only what is in process.
     json
         Print one JSON object instead.
     """
-    floods = _chosen(only)
+    floods, until = _chosen(only), time.monotonic() + minutes * 60
     progress = Console(stderr=True)
     report: dict[str, Any] = {"machine": describe_machine()}
     bars: list[Bar] = []
@@ -67,13 +72,15 @@ def stress(
         bars += _decoding_bars(decoded, decode)
         report["refused"] = dict(decoded.reasons.most_common())
     if floods:
-        sessions = _sessions(floods, messages, seconds, pause, lambda name: progress.print(f"flood: {name}"))
+        sessions = _sessions(floods, until, messages, seconds, pause, partial(progress.print, "flood:"))
         report["phases"] = [_row(p) for s in sessions for p in s.phases]
         bars += [bar for s in sessions for bar in _session_bars(s)]
         sent = sum(p.messages for s in sessions for p in s.phases)
         wanted = messages if len(floods) == len(FLOODS) else 0
         bars.append(Bar("messages over sockets", str(sent), f">= {wanted}", sent >= wanted))
-    tables = _phases_table(report["phases"]) if floods else []
+        ran = [p.flood for s in sessions for p in s.phases]
+        bars += [Bar(f"{f.name}: the flood", "no time was left", "has run", False) for f in floods if f not in ran]
+    tables = _phases_table(report["phases"]) if report.get("phases") else []
     print_verdict(report, bars, tables, json)
 
 
@@ -85,10 +92,12 @@ def _chosen(only: Sequence[str]) -> list[Flood]:
     return [f for f in FLOODS if not only or f.name in only]
 
 
-def _sessions(floods: Sequence[Flood], messages: int, seconds: float, pause: float, say: Any) -> list[Session]:
+def _sessions(
+    floods: Sequence[Flood], until: float, messages: int, seconds: float, pause: float, say: Any
+) -> list[Session]:
     config, out, left = configure(None, SETTINGS, None), [], list(floods)
     with tempfile.TemporaryDirectory(prefix="dyadwatch-stress-") as folder:
-        while left:
+        while left and time.monotonic() < until:
             alike = [f for f in left if f.records == left[0].records]
             out.append(run_session(Path(folder), alike, config, messages, seconds, pause, say))
             done = [p.flood for p in out[-1].phases]
