@@ -10,7 +10,8 @@ from dyadwatch.stream.line import Item, Window
 
 
 class ItemQueue:
-    """Windows and ends of pairs in order.
+    """Windows and ends of pairs, in order; once more windows come than may wait, sources take turns, one window each,
+    until nothing waits any more. Those of one source always stay in order.
 
     When it is full, the source with the most windows waiting loses its oldest one, so that a flood from one source
     costs no other; among equals it is the one that lost none for longest. Or whoever brings more waits. Ends of pairs
@@ -26,8 +27,9 @@ class ItemQueue:
         self._max = max_windows
         self._shed = shed
         self._waits = waits
-        self._lines: dict[str, deque[Item]] = {}
-        self._order: deque[str] = deque()  # sources as their items came; those of dropped items are passed over
+        self._lines: dict[str, deque[tuple[int, Item]]] = {}  # items with their number, in the order of turns
+        self._next = 0
+        self._in_turn = False
         self._waiting: dict[str, int] = {}  # source -> windows in its line
         self._lost_at: dict[str, int] = {}  # source -> number of the last window that it lost
         self._lost = 0
@@ -36,7 +38,7 @@ class ItemQueue:
         self._ready = threading.Condition()
 
     def put(self, items: Sequence[Item]) -> None:
-        """Adds items at the ends of their sources' lines; most frames bring none, and those wake nobody."""
+        """Adds items at the end; most frames bring none, and those wake nobody."""
         if not items:
             return
         with self._ready:
@@ -47,8 +49,8 @@ class ItemQueue:
                         self._ready.wait()
                     self._windows += 1
                     self._waiting[item.source] = self._waiting.get(item.source, 0) + 1
-                self._lines.setdefault(item.source, deque()).append(item)
-                self._order.append(item.source)
+                self._lines.setdefault(item.source, deque()).append((self._next, item))
+                self._next += 1
                 if self._windows > self._max:
                     self._drop_oldest_of_greediest()
             self._ready.notify()
@@ -63,8 +65,11 @@ class ItemQueue:
             out: list[Item] = []
             windows = 0
             while self._lines and windows < most:
-                windows += self._serve(self._order.popleft(), out)
+                windows += self._serve(out)
             self._windows -= windows
+            if not self._lines:
+                self._in_turn = False
+                self._lost_at.clear()
             if windows:
                 self._ready.notify()
             return out
@@ -79,14 +84,13 @@ class ItemQueue:
         """Sheds every window that waits; ends of pairs stay."""
         with self._ready:
             for source, line in list(self._lines.items()):
-                ends: deque[Item] = deque(i for i in line if not isinstance(i, Window))
+                ends = deque(entry for entry in line if not isinstance(entry[1], Window))
                 for _ in range(len(line) - len(ends)):
                     self._shed(source)
                 if ends:
                     self._lines[source] = ends
                 else:
                     del self._lines[source]
-            self._order = deque(source for source, line in self._lines.items() for _ in line)
             self._waiting.clear()
             self._windows = 0
             self._ready.notify()
@@ -98,14 +102,14 @@ class ItemQueue:
             self._max = 0
         self.shed_all()
 
-    def _serve(self, source: str, out: list[Item]) -> int:
-        """Hands out a source's next item; returns how many windows that is."""
-        line = self._lines.get(source)
-        if line is None:
-            return 0
-        item = line.popleft()
-        if not line:
-            del self._lines[source]
+    def _serve(self, out: list[Item]) -> int:
+        """Hands out the next item; returns how many windows that is."""
+        lines = self._lines
+        source = next(iter(lines)) if self._in_turn else min(lines, key=lambda s: lines[s][0][0])
+        line = lines.pop(source)
+        _, item = line.popleft()
+        if line:
+            lines[source] = line  # its next turn is after all others
         out.append(item)
         if not isinstance(item, Window):
             return 0
@@ -118,20 +122,19 @@ class ItemQueue:
             self._waiting[source] = left
         else:
             del self._waiting[source]
-            self._lost_at.pop(source, None)
 
     def _drop_oldest_of_greediest(self) -> None:
         greedy = max(self._waiting, key=lambda s: (self._waiting[s], -self._lost_at.get(s, 0)))
         line = self._lines[greedy]
-        for i, item in enumerate(line):
+        for i, (_, item) in enumerate(line):
             if isinstance(item, Window):
                 del line[i]
                 break
-        self._order.remove(greedy)
         if not line:
             del self._lines[greedy]
         self._windows -= 1
         self._lost += 1
         self._lost_at[greedy] = self._lost
+        self._in_turn = True
         self._count_out(greedy)
         self._shed(greedy)
