@@ -9,6 +9,7 @@ from importlib.metadata import version
 from cyclopts import App
 
 from dyadwatch.core.errors import DyadwatchError
+from dyadwatch.tools.log_output import StderrHandler
 
 app = App(
     name="dyadwatch",
@@ -38,17 +39,6 @@ for _verb, _help in _VERBS.items():
     _module = _verb.replace("-", "_")
     _attribute = "app" if _verb in ("publish", "recordings", "keys", "models", "bench") else _module
     app.command(f"dyadwatch.tools.{_module}:{_attribute}", name=_verb, help=_help)
-
-
-class StderrHandler(logging.Handler):
-    """Writes to standard error as it is at that moment: a live table puts its own there, above which lines stay."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Writes one line."""
-        try:
-            sys.stderr.write(f"{self.format(record)}\n")
-        except (OSError, ValueError):  # full, or closed
-            self.handleError(record)
 
 
 def main() -> None:

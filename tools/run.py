@@ -16,6 +16,7 @@ from dyadwatch.stream.signals import stop_on_signals
 from dyadwatch.stream.sinks import JsonLinesSink, Sink
 from dyadwatch.stream.table import EventLinesSink, TableSink
 from dyadwatch.tools.detector import configure, load_detector, security_options
+from dyadwatch.tools.log_output import log_in_background
 
 _log = logging.getLogger(__name__)
 
@@ -53,6 +54,7 @@ def run(
         Listen where other machines can reach it although nobody is asked for a key.
     """
     settings = configure(config, (*set_, *security_options(keys, insecure)), model)
+    log = log_in_background()
     scorer, thresholds = load_detector(settings)
     console = Console()
     sinks: dict[str, Sink] = {}
@@ -67,7 +69,7 @@ def run(
     )
     with stop_on_signals(service.stop):
         service.run()
-    if service.left_behind:
+    if not log.written() or service.left_behind:
         # Python would wait for the locks these threads hold, and for as long as they hold them.
         os._exit(1)
 

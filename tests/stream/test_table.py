@@ -14,7 +14,7 @@ from rich.console import Console
 from dyadwatch.core.moments import moment
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage
 from dyadwatch.stream.table import Board, EventLinesSink, PictureSink, TableSink, event_line
-from dyadwatch.tools.main import StderrHandler
+from dyadwatch.tools.log_output import StderrHandler
 
 S = 1_000_000_000
 EVENT = EventMessage(
