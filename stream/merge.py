@@ -74,7 +74,11 @@ class MemberLine(SourceLine):
                 self.group.abreast.forget(self.source)
             self._epoch, self.domain = frame.epoch, frame.clock
             out = self.group.compare(self, frame.stamp + self.offset, arrived)
-        return out + super().push(frame, arrived)
+        out += super().push(frame, arrived)
+        if self.order.epoch is not None and self.order.epoch < self._epoch:
+            self.group.abreast.forget(self.source)  # an earlier run was taken up again
+            self._epoch = self.order.epoch
+        return out
 
     @property
     def merge(self) -> str:
@@ -279,8 +283,8 @@ class Group:
 
     def take(self, source: str, stamp: int) -> bool:
         """Takes note of how far a source has come; returns whether that is still of use."""
-        if self._begun is None:
-            self._begun = stamp
+        # The least: a source that begins anew with earlier stamps must not be waited for until it is where it was.
+        self._begun = stamp if self._begun is None else min(self._begun, stamp)
         self._last[source] = stamp
         self._quiet[source].clear()
         for other, stamps in self._quiet.items():
