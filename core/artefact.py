@@ -70,7 +70,7 @@ class ArtefactInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         for key, value in (("name", self.name), ("version", self.version)):
             if len(value) > _MAX_NAME or not value.isprintable():
                 raise ValueError(
-                    f"{key} is {value[:40]!r}; expected at most {_MAX_NAME} characters, none of them a control character"
+                    f"{key} is {value[:40]!r}; expected at most {_MAX_NAME} characters and no control character"
                 )
         if not 1 <= self.fps <= 1000:
             raise ValueError(f"fps is {self.fps:g}; expected 1 to 1000")

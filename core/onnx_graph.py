@@ -183,7 +183,7 @@ class OnnxGraph:
             raise ArtefactError(f"{what} has ONNX element type {kind}; expected {_FLOAT} (float) or {_HALF} (half)")
         # As many axes, or as long ones, no array has; checked before their product, which no bytes would bound.
         if len(dims) > _MAX_AXES or max(dims, default=0) >= 1 << 40:
-            raise ArtefactError(f"{what} has {len(dims)} axes, the longest of {max(dims)}; expected a shape of its bytes")
+            raise ArtefactError(f"{what} has {len(dims)} axes, the longest of {max(dims)}; no array has such a shape")
         data = raw or (bytes(floats) if kind == _FLOAT else np.asarray([h & 0xFFFF for h in halves], "<u2").tobytes())
         if len(data) % _DTYPES[kind].itemsize:
             raise ArtefactError(f"{what} has {len(data)} bytes; expected a multiple of {_DTYPES[kind].itemsize}")
