@@ -147,9 +147,8 @@ class SourceLine:
         if pace is None or pace <= self._max_gap:
             return None
         section = min(gaps, key=lambda name: gaps[name].max_gap_s)
-        return (
-            f"frames come {pace / _NS:.1f} s apart; windows need at most {self._max_gap / _NS:g} s ({section}.max_gap_s)"
-        )
+        most = f"{self._max_gap / _NS:g} s ({section}.max_gap_s)"
+        return f"frames come {pace / _NS:.1f} s apart; windows need at most {most}"
 
     def detail(self, reason: str) -> str:
         """What is known of the present cause of something counted under `reason`, for the log; mostly nothing."""

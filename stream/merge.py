@@ -63,6 +63,8 @@ class MemberLine(SourceLine):
         """As for any line; but a source that is merged needs no two people of its own."""
         if not self.heard:
             return "nothing has come from it yet"
+        if self.order.trouble is not None:
+            return self.order.trouble
         reason = super().blind
         return reason if self.apart is not None or self._unfit is not None or self.people == 0 else None
 
@@ -75,9 +77,10 @@ class MemberLine(SourceLine):
             self._epoch, self.domain = frame.epoch, frame.clock
             out = self.group.compare(self, frame.stamp + self.offset, arrived)
         out += super().push(frame, arrived)
-        if self.order.epoch is not None and self.order.epoch < self._epoch:
+        epoch = self.order.epoch
+        if epoch is not None and self._epoch is not None and epoch < self._epoch:
             self.group.abreast.forget(self.source)  # an earlier run was taken up again
-            self._epoch = self.order.epoch
+            self._epoch = epoch
         return out
 
     @property

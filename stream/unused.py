@@ -67,7 +67,7 @@ class OldRun:
         self._frames = 1
 
     def goes_on(self, frame: PoseFrame) -> bool:
-        """Takes one more frame; False where it is of another run, or does not come after the last in number and time."""
+        """Takes one more; False where it is of another run, or not after the last in number and time."""
         last = self._last
         if frame.epoch != last.epoch or frame.seq <= last.seq or frame.stamp <= last.stamp:
             return False
