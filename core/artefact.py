@@ -9,6 +9,7 @@ the very end carry the description (key `dyadwatch`, JSON) and the SHA-256 of al
 from __future__ import annotations
 
 import hashlib
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ OUTPUTS = ("score", "relation", "unusual", "joint_pairs", "shift")
 _INFO_KEY, _SUM_KEY = b"dyadwatch", b"dyadwatch.sha256"
 _METADATA = 14  # field number of ModelProto.metadata_props
 _GRAPH = 7
+_MAX_BYTES = 1 << 30  # of a model file; protobuf itself ends at 2 GiB, and a scorer of poses has a few MB
+_MAX_FRAMES, _MAX_JOINTS, _MAX_NAME = 10_000, 1024, 200
 _FIRST_BYTE = 0x08  # ModelProto.ir_version, which every writer puts first
 
 
@@ -60,6 +63,15 @@ class ArtefactInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError(f"joints are not those of layout {self.layout!r}, which are {', '.join(known.joints)}")
         if self.frames < 2:
             raise ValueError(f"frames is {self.frames}; expected at least 2")
+        if self.frames > _MAX_FRAMES:
+            raise ValueError(f"frames is {self.frames}; expected at most {_MAX_FRAMES}")
+        if len(self.joints) > _MAX_JOINTS:
+            raise ValueError(f"it has {len(self.joints)} joints; expected at most {_MAX_JOINTS}")
+        for key, value in (("name", self.name), ("version", self.version)):
+            if len(value) > _MAX_NAME or not value.isprintable():
+                raise ValueError(
+                    f"{key} is {value[:40]!r}; expected at most {_MAX_NAME} characters and no control character"
+                )
         if not 1 <= self.fps <= 1000:
             raise ValueError(f"fps is {self.fps:g}; expected 1 to 1000")
 
@@ -97,10 +109,15 @@ def read_info(path: str | Path) -> ArtefactInfo:
     """The description in a model file whose bytes are verified.
 
     Raises:
-        ArtefactError: when the file is missing, cut short, damaged, not ours or of another version.
+        ArtefactError: when the file is missing, too large, cut short, damaged, not ours or of another version.
     """
     path = Path(path)
     try:
+        about = path.stat()
+        if stat.S_ISREG(about.st_mode) and about.st_size > _MAX_BYTES:
+            raise ArtefactError(f"model {path} has {about.st_size} bytes; expected at most {_MAX_BYTES}")
+        if not stat.S_ISREG(about.st_mode) and not stat.S_ISDIR(about.st_mode):
+            raise ArtefactError(f"model {path} is no file; expected an .onnx file")
         data = path.read_bytes()
     except OSError as error:
         raise ArtefactError(f"model {path} cannot be read: {error.strerror}") from None
@@ -130,8 +147,8 @@ def read_sealed(data: bytes, what: str) -> ArtefactInfo:
             raise ArtefactError(f"{what} has format {version}; this dyadwatch reads format {FORMAT}")
         info = msgspec.json.decode(document, type=ArtefactInfo)
         _ = info.skeleton
-    except (msgspec.MsgspecError, LayoutError) as error:
-        raise ArtefactError(f"{what} has unusable metadata: {error}") from None
+    except (msgspec.MsgspecError, LayoutError, RecursionError) as error:
+        raise ArtefactError(f"{what} has unusable metadata: {error!s:.300}") from None
     return info
 
 

@@ -23,6 +23,7 @@ _NODE_INPUT, _NODE_OUTPUT, _NODE_OP = 1, 2, 4
 _DIMS, _TYPE, _FLOATS, _INTS, _TENSOR_NAME, _RAW, _OUTSIDE = 1, 2, 4, 5, 8, 9, 14
 _INFO_NAME, _INFO_TYPE = 1, 2
 _FLOAT, _HALF = 1, 10
+_MAX_AXES = 16
 _DTYPES = {_FLOAT: np.dtype("<f4"), _HALF: np.dtype("<f2")}
 
 
@@ -163,7 +164,7 @@ class OnnxGraph:
     def _data(self, message: bytes, what: str) -> tuple[list[int], int, NDArray]:
         """Shape, element type and flat entries of a tensor."""
         dims: list[int] = []
-        kind, raw, floats = 0, b"", b""
+        kind, raw, floats = 0, b"", bytearray()
         halves: list[int] = []
         for number, whole, content in fields(message, what):
             if number == _DIMS:
@@ -180,7 +181,10 @@ class OnnxGraph:
                 raise ArtefactError(f"{what} lies in another file; expected all within one")
         if kind not in _DTYPES:
             raise ArtefactError(f"{what} has ONNX element type {kind}; expected {_FLOAT} (float) or {_HALF} (half)")
-        data = raw or (floats if kind == _FLOAT else np.asarray([h & 0xFFFF for h in halves], "<u2").tobytes())
+        # As many axes, or as long ones, no array has; checked before their product, which no bytes would bound.
+        if len(dims) > _MAX_AXES or max(dims, default=0) >= 1 << 40:
+            raise ArtefactError(f"{what} has {len(dims)} axes, the longest of {max(dims)}; no array has such a shape")
+        data = raw or (bytes(floats) if kind == _FLOAT else np.asarray([h & 0xFFFF for h in halves], "<u2").tobytes())
         if len(data) % _DTYPES[kind].itemsize:
             raise ArtefactError(f"{what} has {len(data)} bytes; expected a multiple of {_DTYPES[kind].itemsize}")
         return dims, kind, np.frombuffer(data, _DTYPES[kind])

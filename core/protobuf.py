@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 from dyadwatch.core.errors import ArtefactError
 
+_MAX_FIELDS = 4_000_000  # of one message; a graph has some thousands, a tensor whose numbers stand one by one, millions
+
 
 def fields(data: bytes, what: str) -> Iterator[tuple[int, bytes, bytes]]:
     """Walks the top level of a message: field number, the field whole, its content; `what` names it in errors.
@@ -17,8 +19,11 @@ def fields(data: bytes, what: str) -> Iterator[tuple[int, bytes, bytes]]:
     Raises:
         ArtefactError: when the bytes are cut short or are no message.
     """
-    at = 0
+    at = found = 0
     while at < len(data):
+        found += 1
+        if found > _MAX_FIELDS:
+            raise ArtefactError(f"{what} has a message of more than {_MAX_FIELDS} fields; export it again")
         start = at
         tag, at = varint(data, at, what)
         kind = tag & 7

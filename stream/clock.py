@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.config import ClockOptions
+from dyadwatch.stream.unused import OldRun, Unused
 
 _NS = 1_000_000_000
 # Unix time of this century in other units than ns, and the steps of at most 10 s that come with them.
 _UNITS = (("seconds", 1), ("milliseconds", 1_000), ("microseconds", 1_000_000))
 _CENTURY_S = range(1_000_000_000, 4_000_000_000)
+_NOT_NS = _CENTURY_S.stop * _UNITS[-1][1]  # unix time of any other unit is less
 _RECENT = 256  # numbers remembered to tell a doubled frame from a late one; nothing older is waited for
 
 
@@ -47,6 +49,7 @@ class SourceClock:
         self._opening = True  # nothing of this run has been released yet
         self._last_stamp: int | None = None
         self._step: int | None = None  # ns between the last two stamps; 0 where the first ones did not rise
+        self._step_before: int | None = None
         self._domain = ""
         self._held: dict[int, PoseFrame] = {}
         self._recent: dict[int, int] = {}  # number -> stamp of those that had their turn
@@ -55,6 +58,28 @@ class SourceClock:
         self._restart: str | None = None
         self._strangers = 0  # times that another frame had a number already, while ours went on
         self._stranger = False
+        self._unused = Unused()
+        self._old_run: OldRun | None = None  # the frames that came last, where they were of a smaller epoch
+
+    @property
+    def epoch(self) -> int | None:
+        """Of the present run; None before the first frame."""
+        return self._epoch
+
+    @property
+    def trouble(self) -> str | None:
+        """Why the frames that come just now are not used; None where they are."""
+        reason = self._unused.reason
+        if reason is not None and reason.startswith("stamp_") and self.wrong_unit is not None:
+            return self.wrong_unit
+        return self._unused.words(self._epoch, self._last_stamp)
+
+    @property
+    def pace(self) -> int | None:
+        """The shorter of the last two steps between stamps, ns; None before the third frame."""
+        if self._step is None or self._step_before is None:
+            return None
+        return min(self._step, self._step_before)
 
     @property
     def wrong_unit(self) -> str | None:
@@ -76,8 +101,8 @@ class SourceClock:
             self._begin(frame)
             return done + self._release_ready()
         if frame.epoch < self._epoch:
-            self._count("old_epoch")
-            return []
+            return self._old(frame)
+        self._old_run = None
         if frame.seq < self._next_seq or frame.seq in self._held:
             return self._late(frame)
         self._refused.clear()
@@ -85,6 +110,23 @@ class SourceClock:
         self._stranger = False
         self._held[frame.seq] = frame
         return self._release_ready()
+
+    def _old(self, frame: PoseFrame) -> list[Ordered]:
+        """A frame of a smaller epoch: dropped, until nothing else has come for long."""
+        self._drop(frame, "old_epoch")
+        if self._old_run is None or not self._old_run.goes_on(frame):
+            self._old_run = OldRun(frame)
+        if not self._old_run.lasts:
+            return []
+        self._count("epoch_returned")
+        done = self.finish()
+        self._restart = "source_restart"
+        self._begin(frame)
+        return done + self._release_ready()
+
+    def _drop(self, frame: PoseFrame, reason: str) -> None:
+        self._unused.add(reason, frame)
+        self._count(reason)
 
     def finish(self) -> list[Ordered]:
         """Releases what is held, in order, giving up on what is missing."""
@@ -100,22 +142,23 @@ class SourceClock:
         self._recent.clear()
         self._refused.clear()
         self._stepped.clear()
-        self._last_stamp, self._step = None, None
+        self._last_stamp = self._step = self._step_before = None
         self._strangers, self._stranger = 0, False
+        self._old_run = None
 
     def _late(self, frame: PoseFrame) -> list[Ordered]:
         """A number that had its turn: doubled, too late, or a publisher that began again without a new epoch."""
         if frame.seq in self._held or self._recent.get(frame.seq) == frame.stamp:
-            self._count("duplicate")
+            self._drop(frame, "duplicate")
             return []
         # A number that went to a frame of another moment, or an old number with a stamp of today.
         oldest = next(iter(self._recent), 0)
         if frame.seq in self._recent or (frame.seq < oldest and frame.stamp > self._recent[oldest]):
             self._stranger = True
         if self._stranger and self._strangers >= self._agree:
-            self._count("two_publishers")
+            self._drop(frame, "two_publishers")
         else:
-            self._count("late")
+            self._drop(frame, "late")
         last = self._last_stamp
         if last is not None and last - self._jump <= frame.stamp <= last:
             return []
@@ -160,8 +203,11 @@ class SourceClock:
                 out.append(Ordered(frame, self._restart))
                 self._restart = None
                 if self._last_stamp is not None:
-                    self._step = abs(frame.stamp - self._last_stamp)
+                    self._step_before, self._step = self._step, abs(frame.stamp - self._last_stamp)
                 self._last_stamp, self._domain = frame.stamp, frame.clock
+                self._unused.clear()
+            if frame.stamp < _NOT_NS and self.wrong_unit is not None:
+                self._count("wrong_unit")
         return out
 
     def _believes(self, frame: PoseFrame) -> bool:
@@ -175,9 +221,9 @@ class SourceClock:
             return True
         if -self._gap <= step <= 0:
             self._step = self._step or 0
-            self._count("stamp_not_increasing")
+            self._drop(frame, "stamp_not_increasing")
             return False
-        self._count("stamp_jump_ahead" if step > 0 else "stamp_jump_back")
+        self._drop(frame, "stamp_jump_ahead" if step > 0 else "stamp_jump_back")
         if self._stepped and not 0 < frame.stamp - self._stepped[-1].stamp <= self._gap:
             self._stepped.clear()
         self._stepped.append(frame)

@@ -155,6 +155,8 @@ class ConnectionGuard:
                     self._event()
                 with self._lock:
                     busy = self._look()
+                if wait_ms == _LOOK_MS and not busy:
+                    _give_back()
                 wait_ms = _LOOK_MS if busy else _IDLE_MS
         self._monitor.close(linger=0)
 
@@ -201,3 +203,9 @@ class ConnectionGuard:
         self._connections.pop(connection.number, None)
         connection.close()
         self._cut(reason, address)
+
+
+def _give_back() -> None:
+    """Returns freed memory to the system, which the C library keeps after large messages; where it knows how to."""
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).malloc_trim(0)

@@ -15,6 +15,7 @@ _CONFIRM_S = 0.5  # two persons are found to be one, or one to be two, by what i
 _SPLIT = 2.0  # gates by which two sightings of one person must differ to be two people after all
 _FEW = 3  # joints in common from which on two sightings can be compared
 _FAR = 1e3
+_MOST = 64  # persons out of sight that are remembered, however many sightings a source makes up
 
 
 class Sighting(NamedTuple):
@@ -102,6 +103,7 @@ class Fusion:
         for p in self._persons:
             p.bonds = {s: b for s, b in p.bonds.items() if at - b.at <= self._gap}
         self._persons = [p for p in self._persons if p.bonds]
+        self._forget(rows)
         self._split(rows)
         for source in self._sources:
             self._bind(at, source, rows)
@@ -117,6 +119,14 @@ class Fusion:
             return Persons((), np.zeros((0, self._joints, 3), np.float32), np.zeros((0, self._joints), np.float32))
         ids, joints, confidence = zip(*out, strict=True)
         return Persons(ids, np.stack(joints).astype(np.float32), np.stack(confidence).astype(np.float32))
+
+    def _forget(self, rows: dict[Sighting, NDArray[np.float32]]) -> None:
+        """Gives up those who are out of sight for longest: looking for the same person twice costs their square."""
+        unseen = [p for p in self._persons if not any(b.sighting in rows for b in p.bonds.values())]
+        if len(unseen) > _MOST:
+            unseen.sort(key=lambda p: (p.at, p.id))
+            gone = {p.id for p in unseen[:-_MOST]}
+            self._persons = [p for p in self._persons if p.id not in gone]
 
     def _split(self, rows: dict[Sighting, NDArray[np.float32]]) -> None:
         """Parts sightings that have long been too far from each other to be one person."""

@@ -1,4 +1,4 @@
-"""What was received and not yet decoded: bounded in messages and bytes, a line for every source, served in turn."""
+"""What was received and not yet decoded: bounded in messages and bytes, and taken in turns once somebody waits."""
 
 from __future__ import annotations
 
@@ -6,6 +6,12 @@ import time
 from collections import deque
 from collections.abc import Callable
 from typing import NamedTuple
+
+# As long as nobody waits for longer, messages are taken as they came; then connections take turns. Within a connection
+# the order stays for longer: a replay sends many sources by one, whose order means something where they are merged.
+_IN_ORDER_NS = 300_000_000
+_IN_ORDER_WITHIN_NS = 2_000_000_000
+_MOST_LINES = 512  # of one connection, one a topic; what further topics bring shares a line
 
 
 class Raw(NamedTuple):
@@ -15,25 +21,57 @@ class Raw(NamedTuple):
         parts: of the multipart message; no more than are needed to refuse it.
         arrived: monotonic ns.
         size: bytes of all parts.
-        peer: who sent it, as the key check knows them; empty without keys.
     """
 
     parts: list[bytes]
     arrived: int
     size: int
-    peer: str = ""
 
 
-Key = tuple[bytes, int]  # the topic and the connection: nobody fills the line of somebody else by using their name
-_IN_ORDER_NS = 800_000_000  # as long as nobody waits for longer, messages are taken as they came
-_MOST_STRANGERS = 512  # lines of strangers; what further ones send shares a line a connection
+class _Connection:
+    """What waits of one connection: a line a topic, in the order of their turns."""
+
+    def __init__(self) -> None:
+        self.lines: dict[bytes, deque[Raw]] = {}
+        self.count = 0
+        self.size = 0
+
+    @property
+    def oldest(self) -> tuple[int, bytes]:
+        """When the message came that waits for longest, and in which line it does."""
+        return min((line[0].arrived, topic) for topic, line in self.lines.items())
+
+    def put(self, topic: bytes, message: Raw) -> None:
+        if topic not in self.lines and len(self.lines) >= _MOST_LINES:
+            topic = b""
+        self.lines.setdefault(topic, deque()).append(message)
+        self.count += 1
+        self.size += message.size
+
+    def take(self, now: int) -> Raw:
+        arrived, topic = self.oldest
+        return self._out(topic if now - arrived < _IN_ORDER_WITHIN_NS else next(iter(self.lines)))
+
+    def drop(self) -> Raw:
+        """The oldest message of the longest line."""
+        return self._out(max(self.lines, key=lambda topic: len(self.lines[topic])))
+
+    def _out(self, topic: bytes) -> Raw:
+        line = self.lines.pop(topic)
+        message = line.popleft()
+        if line:
+            self.lines[topic] = line  # its next turn is after all others
+        self.count -= 1
+        self.size -= message.size
+        return message
 
 
 class Inbox:
-    """Lines of messages, one a topic and connection. Sources that are watched take turns, and so do strangers; the two
-    kinds alternate, so that no number of strangers takes more than half of the time from who is being watched.
+    """Messages by connection and topic, so that nobody fills the line of somebody else by using their name.
 
-    What exceeds a bound costs the longest line its oldest messages.
+    Connections with a source that is watched take turns, and so do those of strangers; the two kinds alternate, so that
+    no number of strangers takes more than half of the time from who is being watched. What exceeds a bound costs the
+    connection with most waiting the oldest message of its longest line.
 
     Arguments:
         dropped: called with a message that had to go.
@@ -45,30 +83,28 @@ class Inbox:
         self._dropped = dropped
         self._most = most
         self._most_bytes = most_bytes
-        self._known: dict[Key, deque[Raw]] = {}  # in the order in which their turn comes
-        self._strange: dict[Key, deque[Raw]] = {}
+        self._known: dict[int, _Connection] = {}  # in the order in which their turn comes
+        self._strange: dict[int, _Connection] = {}
         self._turn_of_known = True
-        self._bytes: dict[Key, int] = {}
         self._count = 0
         self._size = 0
 
     def __len__(self) -> int:
         return self._count
 
-    def put(self, key: Key, message: Raw, *, known: bool) -> None:
-        """Adds a message to the line of its sender."""
-        lines = self._known
-        if not known and key not in lines:  # who has a line keeps it until it is empty: order is kept
-            lines = self._strange
-            if key not in lines and len(lines) >= _MOST_STRANGERS:
-                key = (b"", key[1])
-        elif key in self._strange:
-            lines[key] = self._strange.pop(key)
-        line = lines.get(key)
-        if line is None:
-            line = lines[key] = deque()
-        line.append(message)
-        self._bytes[key] = self._bytes.get(key, 0) + message.size
+    def put(self, topic: bytes, connection: int, message: Raw, *, known: bool) -> None:
+        """Adds a message.
+
+        Arguments:
+            topic: its first part, or as much of it as may tell sources apart.
+            connection: number of the connection it came by.
+            message: as it came.
+            known: whether its source is watched.
+        """
+        if known and connection in self._strange:
+            self._known[connection] = self._strange.pop(connection)
+        ring = self._known if known or connection in self._known else self._strange
+        ring.setdefault(connection, _Connection()).put(topic, message)
         self._count += 1
         self._size += message.size
         while self._count > self._most or self._size > self._most_bytes:
@@ -78,43 +114,32 @@ class Inbox:
         """The message whose turn it is; None when nothing waits."""
         if not self._count:
             return None
-        lines, key = self._next()
-        line = lines.pop(key)
-        message = line.popleft()
-        if line:
-            lines[key] = line  # its next turn is after all others
-        self._left(key, message, line)
-        return message
-
-    def _next(self) -> tuple[dict[Key, deque[Raw]], Key]:
-        """Whose turn it is: who came first, as long as nobody waits for long; from then on all in turn."""
-        arrived, key = min(
-            (line[0].arrived, key) for lines in (self._known, self._strange) for key, line in lines.items()
-        )
-        if time.monotonic_ns() - arrived < _IN_ORDER_NS:
-            return (self._known if key in self._known else self._strange), key
-        lines = self._known if self._known and (self._turn_of_known or not self._strange) else self._strange
-        self._turn_of_known = lines is self._strange
-        return lines, next(iter(lines))
-
-    def _drop(self) -> None:
-        """The oldest message of who has most waiting, by what there is too much of."""
-        if self._size > self._most_bytes:
-            key = max(self._bytes, key=self._bytes.__getitem__)
-        else:
-            key = max((len(line), key) for lines in (self._known, self._strange) for key, line in lines.items())[1]
-        lines = self._known if key in self._known else self._strange
-        line = lines[key]
-        message = line.popleft()
-        if not line:
-            del lines[key]
-        self._left(key, message, line)
-        self._dropped(message)
-
-    def _left(self, key: Key, message: Raw, line: deque[Raw]) -> None:
+        now = time.monotonic_ns()
+        ring, number = self._next(now)
+        connection = ring.pop(number)
+        message = connection.take(now)
+        if connection.count:
+            ring[number] = connection  # its next turn is after all others
         self._count -= 1
         self._size -= message.size
-        if line:
-            self._bytes[key] -= message.size
-        else:
-            del self._bytes[key]
+        return message
+
+    def _next(self, now: int) -> tuple[dict[int, _Connection], int]:
+        known, strange = self._known, self._strange
+        (arrived, _), number = min((c.oldest, number) for ring in (known, strange) for number, c in ring.items())
+        if now - arrived < _IN_ORDER_NS:
+            return (known if number in known else strange), number
+        ring = known if known and (self._turn_of_known or not strange) else strange
+        self._turn_of_known = ring is strange
+        return ring, next(iter(ring))
+
+    def _drop(self) -> None:
+        both = {**self._known, **self._strange}
+        by_size = self._size > self._most_bytes
+        number = max(both, key=lambda n: both[n].size if by_size else both[n].count)
+        message = both[number].drop()
+        if not both[number].count:
+            (self._known if number in self._known else self._strange).pop(number)
+        self._count -= 1
+        self._size -= message.size
+        self._dropped(message)

@@ -123,15 +123,17 @@ class SourceLine:
         return len(self.gate.open)
 
     @property
-    def unfit(self) -> bool:
-        """Whether the joints of the last frame do not fit the model."""
-        return self._unfit is not None
+    def refuses(self) -> bool:
+        """Whether none of the frames that come now is used; `blind` says why."""
+        return self._unfit is not None or self.order.trouble is not None
 
     @property
     def blind(self) -> str | None:
         """Why no pair of this source can be scored just now; None when nothing is in the way."""
         if self._unfit is not None:
             return f"layout does not fit the model: {self._unfit}"
+        if self.order.trouble is not None:
+            return self.order.trouble
         if self.people == 0:
             return "nobody in view"
         if self.people == 1:
@@ -142,14 +144,25 @@ class SourceLine:
         hidden = [self._hidden[p.keys] for p in pairs if p.keys in self._hidden]
         if hidden:
             return f"joints out of sight: {hidden[0]}"
-        return self.order.wrong_unit or "filling the first window"
+        return self.order.wrong_unit or self._too_slow or "filling the first window"
+
+    @property
+    def _too_slow(self) -> str | None:
+        pace, gaps = self.order.pace, {"clock": self._config.clock, "tracks": self._config.tracks}
+        if pace is None or pace <= self._max_gap:
+            return None
+        section = min(gaps, key=lambda name: gaps[name].max_gap_s)
+        most = f"{self._max_gap / _NS:g} s ({section}.max_gap_s)"
+        return f"frames come {pace / _NS:.1f} s apart; windows need at most {most}"
 
     def detail(self, reason: str) -> str:
         """What is known of the present cause of something counted under `reason`, for the log; mostly nothing."""
         if reason == "layout_unfit":
             return self._unfit or ""
-        if reason == "stamp_not_increasing":
+        if reason in ("stamp_not_increasing", "wrong_unit"):
             return self.order.wrong_unit or ""
+        if reason == "old_epoch":
+            return self.order.trouble or ""
         return ""
 
     def push(self, frame: PoseFrame, arrived: int) -> list[Item]:

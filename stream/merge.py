@@ -63,6 +63,8 @@ class MemberLine(SourceLine):
         """As for any line; but a source that is merged needs no two people of its own."""
         if not self.heard:
             return "nothing has come from it yet"
+        if self.order.trouble is not None:
+            return self.order.trouble
         reason = super().blind
         return reason if self.apart is not None or self._unfit is not None or self.people == 0 else None
 
@@ -74,7 +76,12 @@ class MemberLine(SourceLine):
                 self.group.abreast.forget(self.source)
             self._epoch, self.domain = frame.epoch, frame.clock
             out = self.group.compare(self, frame.stamp + self.offset, arrived)
-        return out + super().push(frame, arrived)
+        out += super().push(frame, arrived)
+        epoch = self.order.epoch
+        if epoch is not None and self._epoch is not None and epoch < self._epoch:
+            self.group.abreast.forget(self.source)  # an earlier run was taken up again
+            self._epoch = epoch
+        return out
 
     @property
     def merge(self) -> str:
@@ -279,8 +286,8 @@ class Group:
 
     def take(self, source: str, stamp: int) -> bool:
         """Takes note of how far a source has come; returns whether that is still of use."""
-        if self._begun is None:
-            self._begun = stamp
+        # The least: a source that begins anew with earlier stamps must not be waited for until it is where it was.
+        self._begun = stamp if self._begun is None else min(self._begun, stamp)
         self._last[source] = stamp
         self._quiet[source].clear()
         for other, stamps in self._quiet.items():

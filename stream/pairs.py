@@ -68,26 +68,31 @@ class PairGate:
         ended += [(self._open.pop(keys), "capped") for keys in verdict.capped]
         if verdict.left_out:
             bulk_count(self._count, "pairs_capped", verdict.left_out)
-        for a, b in verdict.near:
-            if (a, b) not in self._open:
-                self._open[a, b] = Pair((alive[a].id, alive[b].id), (a, b))
+        for keys in verdict.near:
+            if keys not in self._open:
+                a, b = keys
+                self._open[keys] = Pair((alive[a].id, alive[b].id), keys)
         return ended
 
     def _judge_few(self, alive: dict[int, Track]) -> _Verdict:
-        near: list[tuple[float, Keys]] = []
+        options, open_ = self._options, self._open
+        near: list[Keys] = []
+        rank: list[float] = []
         apart: list[Keys] = []
-        for a, b in combinations(sorted(alive), 2):
-            (x, _, z), (u, _, w) = alive[a].root, alive[b].root
+        for keys in combinations(sorted(alive), 2):
+            (x, _, z), (u, _, w) = alive[keys[0]].root, alive[keys[1]].root
             distance = math.sqrt((x - u) * (x - u) + (z - w) * (z - w))
-            known = (a, b) in self._open
-            if distance <= (self._options.leave_m if known else self._options.enter_m):
-                near.append((distance - self._margin * known, (a, b)))
+            known = keys in open_
+            if distance <= (options.leave_m if known else options.enter_m):
+                near.append(keys)
+                rank.append(distance - self._margin * known)
             elif known:
-                apart.append((a, b))
-        if len(near) > self._options.max_pairs:
-            near.sort()
-        kept, rest = near[: self._options.max_pairs], near[self._options.max_pairs :]
-        return _Verdict([k for _, k in kept], apart, [k for _, k in rest if k in self._open], len(rest))
+                apart.append(keys)
+        if len(near) <= options.max_pairs:
+            return _Verdict(near, apart, [], 0)
+        near = [keys for _, keys in sorted(zip(rank, near, strict=True))]
+        rest = near[options.max_pairs :]
+        return _Verdict(near[: options.max_pairs], apart, [k for k in rest if k in open_], len(rest))
 
     def _judge_many(self, alive: dict[int, Track]) -> _Verdict:
         """The same, to the last bit, at a cost that a crowd can bear; `known` has a row a person."""

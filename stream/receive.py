@@ -200,7 +200,7 @@ class Receiver(Generic[T]):
         topic = parts[0][:80]
         source = topic[len(TOPIC) :].decode("ascii", "replace")
         raw = Raw(parts, arrived, sum(map(len, parts)))
-        self._inbox.put((topic, connection), raw, known=self._known(source))
+        self._inbox.put(topic, connection, raw, known=self._known(source))
         return True
 
     def _skip_rest(self, connection: int) -> None:

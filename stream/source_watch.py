@@ -15,10 +15,11 @@ from dyadwatch.stream.pipeline import Intake
 
 _NS = 1_000_000_000
 _RATE_BLEND = 0.1
-# What a source is worth to a full house: one that sent fewer usable frames than this makes room for others as soon as
-# it is silent, or after so many seconds; any other only after a minute of silence.
+# What a source is worth to a full house: one that sent fewer usable frames than this makes room for others after a
+# second of silence, or after so many seconds in all; any other only after a minute of silence.
 _WORTHY_FRAMES = 30
 _TRIAL_S = 10.0
+_UNWORTHY_SILENCE_S = 1.0
 _ABSENT_S = 60.0
 
 
@@ -30,7 +31,7 @@ class SourceView:
         source: its name.
         blind: why its stations could make no window of the last frame of use; None when nothing was in the way.
         is_group: whether it stands for several sources that are merged.
-        unfit: whether the joints of the last frame do not fit the model.
+        refuses: whether none of the frames that come now is used; `blind` says why.
         people, pairs, frames, clock, stamp, merge: as the status tells them.
         heard, used: monotonic ns of the last frame, and of the last one that was of use; 0 for never.
         late: ns by which the last frame came after it was due.
@@ -43,7 +44,7 @@ class SourceView:
     source: str
     blind: str | None
     is_group: bool
-    unfit: bool
+    refuses: bool
     people: int
     pairs: int
     frames: int
@@ -141,7 +142,6 @@ class SourceWatch:
 
     def __init__(self, intake: Intake, options: LivenessOptions) -> None:
         self._intake = intake
-        self._silent = round(options.silent_s * _NS)
         self._forget = round(options.forget_s * _NS)
         self._beats: dict[str, Heartbeat] = {}
         self._next_look = 0
@@ -189,7 +189,7 @@ class SourceWatch:
             for source, beat in self._beats.items()
             if (line := self._intake.lines.get(source)) is not None and not isinstance(line, MemberLine)
             for worthy in [line.frames >= _WORTHY_FRAMES]
-            if now - beat.heard > (_ABSENT_S * _NS if worthy else self._silent)
+            if now - beat.heard > (_ABSENT_S if worthy else _UNWORTHY_SILENCE_S) * _NS
             or (not worthy and now - beat.first > _TRIAL_S * _NS)
         ]
         if not found:
@@ -210,7 +210,7 @@ class SourceWatch:
             source=source,
             blind=line.blind,
             is_group=group is not None,
-            unfit=line.unfit,
+            refuses=line.refuses,
             people=line.people,
             pairs=line.pairs,
             frames=line.frames,

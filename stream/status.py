@@ -116,7 +116,7 @@ class StatusBoard:
             return "silent", f"source silent for {silence / _NS:.0f} s"
         if self._sheds(view.source, dropped.get("shed_overload", 0), now):
             return "blind", "overload: windows are shed"
-        if view.heard - view.used > _USELESS_S * _NS and not view.unfit:
+        if view.heard - view.used > _USELESS_S * _NS and not view.refuses:
             why = self._counters.latest(view.source)
             because = f": {why}" if why else ""
             return "blind", f"no usable frame for {(view.heard - view.used) / _NS:.0f} s{because}, see dropped"

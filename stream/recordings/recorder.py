@@ -88,6 +88,7 @@ class Recorder:
         self._part = 0
         self._offset = self._run - time.monotonic_ns()  # receive times keep their order when the clock is set
         self._sequence = 0
+        self._received_at = 0
         self._queue = WriteQueue()
         self._refused = RefusedBudget()
         self._summed = 0.0
@@ -133,7 +134,9 @@ class Recorder:
             arrived: monotonic ns.
             reason: why it was refused; where that is not told it is found out again.
         """
-        at, sequence = arrived + self._offset, self._sequence
+        # Never back: a recording is played in the order of its times, which is to be the order of what was taken in.
+        at = self._received_at = max(arrived + self._offset, self._received_at)
+        sequence = self._sequence
         self._sequence += 1
         if frame is not None:
             self._put(Received(parts, frame.source, frame.stamp, at, sequence))

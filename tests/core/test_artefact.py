@@ -100,6 +100,20 @@ class TestRefusals:
             (resealed(layout="sbu15"), "unusable metadata: joints are not those of layout 'sbu15', which are head, "),
             (resealed(layout="mine", joints=["a", "a"]), "layout 'mine' names joints more than once: a"),
             (resealed(frames=1), "unusable metadata: frames is 1; expected at least 2"),
+            (resealed(frames=10**9), "unusable metadata: frames is 1000000000; expected at most 10000"),
+            (
+                resealed(layout="mine", joints=[f"j{i}" for i in range(1025)]),
+                "unusable metadata: it has 1025 joints; expected at most 1024",
+            ),
+            (
+                resealed(name="\x1b[2J"),
+                "name is '\\x1b[2J'; expected at most 200 characters and no control character",
+            ),
+            (resealed(version="1" * 201), f"version is '{'1' * 40}'; expected at most 200 characters"),
+            (
+                seal_document(PLAIN, b'{"format":1,"training":{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}}"),
+                "model m.onnx has unusable metadata: ",
+            ),
             (resealed(fps=0), "unusable metadata: fps is 0; expected 1 to 1000"),
             (resealed(frames="30"), "unusable metadata: Expected `int`, got `str` - at `$.frames`"),
             (resealed(colour="red"), "unusable metadata: Object contains unknown field `colour`"),
@@ -107,6 +121,16 @@ class TestRefusals:
     )
     def test_says_why(self, data, text):
         assert text in refusal(data)
+
+    def test_a_file_of_gigabytes_is_not_read(self, tmp_path):
+        with (tmp_path / "m.onnx").open("wb") as file:
+            file.truncate(2**30 + 1)  # takes no room on the disk
+        with pytest.raises(ArtefactError, match=r"m\.onnx has 1073741825 bytes; expected at most 1073741824"):
+            read_info(tmp_path / "m.onnx")
+
+    def test_a_device_is_no_model(self):
+        with pytest.raises(ArtefactError, match=r"model /dev/zero is no file; expected an .onnx file"):
+            read_info("/dev/zero")
 
     def test_a_missing_file_is_named(self, tmp_path):
         with pytest.raises(ArtefactError, match=r"model .*none\.onnx cannot be read: No such file or directory"):
@@ -203,6 +227,16 @@ class TestCalibration:
             read_calibration(path)
         assert str(caught.value).startswith(f"calibration {path}: ")
         assert error in str(caught.value)
+
+    def test_a_file_of_gigabytes_is_not_read(self, tmp_path):
+        with (tmp_path / "m.onnx").open("wb") as file:
+            file.truncate(2**30 + 1)  # takes no room on the disk
+        with pytest.raises(ArtefactError, match=r"m\.onnx has 1073741825 bytes; expected at most 1073741824"):
+            read_info(tmp_path / "m.onnx")
+
+    def test_a_device_is_no_model(self):
+        with pytest.raises(ArtefactError, match=r"model /dev/zero is no file; expected an .onnx file"):
+            read_info("/dev/zero")
 
     def test_a_missing_file_is_named(self, tmp_path):
         with pytest.raises(CalibrationError, match=r"calibration .*c\.yaml cannot be read: No such file or directory"):

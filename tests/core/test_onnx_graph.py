@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import onnx
 import onnxruntime
@@ -10,8 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
+from dyadwatch.core import protobuf
 from dyadwatch.core.errors import ArtefactError
 from dyadwatch.core.onnx_graph import OnnxGraph
+from dyadwatch.core.protobuf import field
 
 ROWS = np.arange(6, dtype=np.float32).reshape(3, 2)
 
@@ -158,3 +162,36 @@ def test_any_flipped_byte(at: int, flip: int) -> None:
 def test_any_bytes_in_place_of_the_graph(data: bytes) -> None:
     walk(data)
     walk(b"\x3a" + bytes([len(data) & 0x7F]) + data[: len(data) & 0x7F])
+
+
+@pytest.mark.parametrize("dims", [[1] * 65, [1] * 17, [0, 2**62], [2**40]], ids=["65", "17", "none of 2^62", "2^40"])
+def test_shapes_that_no_array_has_are_refused(dims: list[int]) -> None:
+    data = model()
+    del data.graph.initializer[1].dims[:]
+    data.graph.initializer[1].dims.extend(dims)
+    graph = OnnxGraph(data.SerializeToString(), "m.onnx")
+    with pytest.raises(ArtefactError, match=r"tensor 'shift' has \d+ axes, the longest of \d+; no array has such a"):
+        graph.read("shift")
+
+
+def test_numbers_that_stand_one_by_one_are_read_at_a_cost_that_grows_with_them() -> None:
+    """Each in a field of its own, as old writers put them; joined one to the other they cost the square."""
+
+    def cost(count: int) -> float:
+        one = b"\x25" + np.float32(1).tobytes()  # float_data, not packed
+        tensor = field(1, count) + field(2, 1) + one * count + field(8, b"rows")
+        graph = OnnxGraph(field(7, field(5, tensor)), "m.onnx")
+        best = float("inf")
+        for _ in range(3):
+            began = time.process_time()
+            assert graph.read("rows").shape == (count,)
+            best = min(best, time.process_time() - began)
+        return best
+
+    assert cost(160_000) < 3 * 8 * cost(20_000)
+
+
+def test_a_message_of_countless_fields_is_not_walked_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protobuf, "_MAX_FIELDS", 100)
+    with pytest.raises(ArtefactError, match=r"m\.onnx has a message of more than 100 fields; export it again"):
+        OnnxGraph(b"\x08\x0a" * 101, "m.onnx")

@@ -114,7 +114,8 @@ def test_released_stamps_only_rise_between_restarts(
     for released, restart in out:
         assert restart is not None or released.stamp > last
         last = released.stamp
-    lost = sum(n for r, n in drops.items() if r not in ("seq_gap", "source_restart", "restart_without_epoch"))
+    beside = ("seq_gap", "source_restart", "restart_without_epoch", "epoch_returned", "wrong_unit")
+    lost = sum(n for r, n in drops.items() if r not in beside)
     assert len(out) + lost == len(sent)
 
 
@@ -296,3 +297,136 @@ def test_nanoseconds_of_any_beginning_are_not_taken_for_another_unit(
     for seq in range(30):
         one.push(frame(seq, stamp=1_763_752_177 + seq, clock="media"))  # another clock may count as it likes
         assert one.wrong_unit is None
+
+
+@pytest.mark.parametrize("huge", [2, 2**63 - 1])
+@pytest.mark.parametrize("strays", [1, 7])
+def test_a_source_comes_back_when_only_its_earlier_run_goes_on(
+    frame: Callable[..., PoseFrame], Drops: Any, huge: int, strays: int
+) -> None:
+    """A frame with a huge epoch, by mistake or from somebody else; nobody could send a larger one than the largest."""
+    drops = Drops()
+    stray = [frame(i, epoch=huge, stamp=frame(60 + i).stamp) for i in range(strays)]
+    out = run(SourceClock(OPTIONS, drops), [*map(frame, range(60)), *stray, *map(frame, range(60, 160))])
+    assert [(f.epoch, f.seq) for f, _ in out] == [
+        *((1, i) for i in range(60)),
+        *((huge, i) for i in range(strays)),
+        *((1, i) for i in range(90, 160)),
+    ]
+    assert restarts(out) == {0: "source_restart", 90: "source_restart"}
+    assert drops == {"source_restart": 1, "old_epoch": 31, "epoch_returned": 1}
+
+
+@pytest.mark.parametrize(
+    "old",
+    [
+        {"count": 30, "fps": 60},  # half a second
+        {"count": 29, "fps": 10},
+        {"count": 200, "stamp": 0},  # stamps that stand still
+        {"count": 200, "seq": 9},
+        {"count": 200, "epochs": 2},
+    ],
+    ids=["too short", "too few", "one stamp", "one number", "two runs at a time"],
+)
+def test_what_is_left_of_an_earlier_run_does_not_end_the_present_one(
+    frame: Callable[..., PoseFrame], Drops: Any, old: dict[str, int]
+) -> None:
+    drops = Drops()
+    late = [
+        frame(
+            old.get("seq", i),
+            epoch=i % old.get("epochs", 1),
+            fps=old.get("fps", 30),
+            **({"stamp": old["stamp"]} if "stamp" in old else {}),
+        )
+        for i in range(old["count"])
+    ]
+    now = [frame(i, epoch=7) for i in range(20)]
+    out = run(SourceClock(OPTIONS, drops), [*now[:10], *late, *now[10:]])
+    assert [f for f, _ in out] == now
+    assert drops == {"old_epoch": old["count"]}
+
+
+def test_one_frame_of_the_present_run_in_between_keeps_it(frame: Callable[..., PoseFrame], Drops: Any) -> None:
+    drops = Drops()
+    mixed = [f for i in range(200) for f in (frame(i, epoch=1), *([frame(i, epoch=7)] if i % 29 == 0 else []))]
+    out = run(SourceClock(OPTIONS, drops), mixed)
+    assert "epoch_returned" not in drops
+    assert {f.epoch for f, _ in out[1:]} == {7}
+
+
+@pytest.mark.parametrize("key", ["epoch", "seq", "stamp"])
+@pytest.mark.parametrize("at", [0, 30, 59])
+def test_no_largest_value_locks_a_source_out(frame: Callable[..., PoseFrame], Drops: Any, key: str, at: int) -> None:
+    frames = [*map(frame, range(200))]
+    frames[at] = replace(frames[at], **{key: 2**63 - 1})
+    out = run(SourceClock(OPTIONS, Drops()), frames)
+    assert [f for f, _ in out][-100:] == frames[-100:]
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["epoch", "seq", "stamp"]),
+            st.integers(0, 99),
+            st.sampled_from([0, 1, 2**31, 2**62, 2**63 - 2, 2**63 - 1]),
+        ),
+        max_size=8,
+    )
+)
+def test_whatever_a_few_frames_hold_the_source_comes_back(
+    frame: Callable[..., PoseFrame], Drops: Any, odd: list[tuple[str, int, int]]
+) -> None:
+    frames = [*map(frame, range(400))]
+    for key, at, value in odd:
+        frames[at] = replace(frames[at], **{key: value})
+    clock = SourceClock(OPTIONS, Drops())
+    out = run(clock, frames)
+    assert [f for f, _ in out][-100:] == frames[-100:]
+    assert clock.trouble is None
+
+
+def ended_by(frame: Callable[..., PoseFrame], what: str) -> list[PoseFrame]:
+    """Six frames that follow on frames 0 to 29 and are not used."""
+    return {
+        "old": [frame(30 + i, epoch=0) for i in range(6)],
+        "still": [frame(30 + i, stamp=frame(29).stamp) for i in range(6)],
+        "jumps": [frame(30 + i, stamp=frame(29).stamp + (3600 if i % 2 else 7200) * S) for i in range(6)],
+        "same": [frame(29)] * 6,
+        "numbers": [frame(29, stamp=frame(20 + i).stamp) for i in range(6)],
+    }[what]
+
+
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        ("old", "frames of an earlier run (epoch 0) are refused; the present run has epoch 1"),
+        ("still", "stamps do not rise (1700000000966666667 after 1700000000966666667)"),
+        ("jumps", "stamps jump (+3600.0 s from the last frame used)"),
+        ("same", "the same frame comes again and again (seq 29)"),
+        ("numbers", "frame numbers do not rise (seq 29)"),
+    ],
+)
+def test_why_frames_are_not_used_is_told_for_as_long_as_it_lasts(
+    frame: Callable[..., PoseFrame], Drops: Any, what: str, said: str
+) -> None:
+    clock = SourceClock(OPTIONS, Drops())
+    for i in range(30):
+        clock.push(frame(i))
+    told: list[str | None] = []
+    for f in ended_by(frame, what):
+        clock.push(f)
+        told.append(clock.trouble)
+    assert told[:4] == [None] * 4  # a stray frame is no trouble
+    assert said in told[4:]
+    for i in range(36, 60):
+        clock.push(frame(i))
+    assert clock.trouble is None
+
+
+def test_stamps_in_another_unit_are_counted_from_the_second_frame_on(
+    frame: Callable[..., PoseFrame], Drops: Any
+) -> None:
+    drops = Drops()
+    run(SourceClock(OPTIONS, drops), [replace(f, stamp=f.stamp // 1000) for f in map(frame, range(50))])
+    assert drops == {"wrong_unit": 49}

@@ -258,3 +258,36 @@ def test_stamps_in_a_wrong_unit_are_told_where_no_window_fills(
     for seq in range(90):
         source.push(frame(seq, [person(0), person(1)], ids=["a", "b"], stamp=1_763_752_177_000 + seq * 33), 0)
     assert source.blind == "stamps look like milliseconds (1763752179937); expected nanoseconds"
+
+
+@pytest.mark.parametrize(
+    ("fps", "sections", "said"),
+    [
+        (1, {}, "frames come 1.0 s apart; windows need at most 0.5 s (clock.max_gap_s)"),
+        (1.5, {}, "frames come 0.7 s apart; windows need at most 0.5 s (clock.max_gap_s)"),
+        (4, {"tracks": TrackOptions(max_gap_s=0.2)}, "frames come 0.2 s apart; windows need at most 0.2 s (tracks.max"),
+        (2.5, {}, None),
+    ],
+)
+def test_a_source_too_slow_for_windows_is_told_so(
+    line: Callable[..., SourceLine], frame: Frame, person: Person, fps: float, sections: Any, said: str | None
+) -> None:
+    source = line(**sections)
+    for seq in range(20):
+        source.push(frame(seq, [person(0), person(1)], ids=["a", "b"], fps=fps), 0)
+    assert (source.blind or "").startswith(said) if said else source.blind is None
+
+
+@pytest.mark.parametrize("people", [0, 1, 2])
+def test_frames_that_are_not_used_are_told_before_what_the_last_one_showed(
+    line: Callable[..., SourceLine], frame: Frame, person: Person, people: int
+) -> None:
+    source = line()
+    for seq in range(60):
+        source.push(frame(seq, [person(i) for i in range(people)]), 0)
+    for seq in range(60, 80):
+        source.push(frame(seq, [person(0), person(1)], stamp=frame(59).stamp), 0)
+    assert (source.blind or "").startswith("stamps do not rise (")
+    for seq in range(80, 180):
+        source.push(frame(seq, [person(0), person(1)]), 0)
+    assert source.blind is None

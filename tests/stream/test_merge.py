@@ -17,7 +17,9 @@ from msgspec import structs
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config, MergeOptions
+from dyadwatch.stream.fusion import Fusion, Sighting
 from dyadwatch.stream.line import PairEnded
+from dyadwatch.stream.merge import MemberLine
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.simulator.faults import Faults, apply_faults
@@ -318,3 +320,29 @@ def test_sources_outside_of_groups_are_as_without(scorer: Scorer, truth: list[Po
     plain = Pipeline(scorer, THRESHOLDS, Config())
     told = [m for _, f in view(truth, "yard") for m in plain.push(f)] + plain.finish()
     assert exact(run.told) == exact(told)
+
+
+def test_a_source_that_steps_back_before_the_others_come_is_not_waited_for(
+    scorer: Scorer, truth: list[PoseFrame]
+) -> None:
+    """It begins with stamps an hour from now, and again with those of today, while the other source is not there."""
+    ahead = [replace(f, stamp=f.stamp + 3600 * S) for f in truth[:5]]
+    pipeline = Pipeline(scorer, THRESHOLDS, Config(merge=MergeOptions(groups=GROUPS)))
+    for f in (*ahead, *(replace(f, epoch=f.epoch + 1) for f in truth[:120])):
+        pipeline.push(replace(f, source="cam_a"))
+    group = next(line for line in pipeline.intake.lines.values() if isinstance(line, MemberLine)).group
+    assert len(group._waiting) < 30
+    assert pipeline.intake.lines["hall"].people == 2
+
+
+def test_a_source_that_makes_up_people_costs_a_group_no_more_than_a_crowd(person: Callable[..., Any]) -> None:
+    """New sightings at every point of the grid, from two sources: those out of sight are remembered up to a number."""
+    fusion = Fusion(("a", "b"), 0.4, 15.0, 0.5, 11)
+    for at in range(20):
+        rows: dict[Sighting, Any] = {}
+        for source in "ab":
+            for i in range(20):
+                joints = person(3.0 * i, 0.0 if source == "a" else 50.0)
+                rows[Sighting(source, 1000 * at + i)] = np.concatenate((joints, np.ones((11, 1), np.float32)), axis=1)
+        assert len(fusion.step(at, rows).ids) == 40
+        assert len(fusion._persons) <= 40 + 64

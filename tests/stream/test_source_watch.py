@@ -46,7 +46,7 @@ def test_who_is_of_least_worth_makes_room_first_and_who_is_of_use_only_after_lon
         house.hear(frame(seq, [person(0)], source="away"), 59.0)
         house.hear(frame(seq, [person(0)], source="there"), 0.0)
     house.hear(frame(0, source="once"), 6.0)
-    house.hear(frame(0, source="new"), 4.0)
+    house.hear(frame(0, source="new"), 0.9)
     assert [house.watch.replaceable(house.now) for _ in range(3)] == ["once", "absent", None]
 
 
