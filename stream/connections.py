@@ -9,6 +9,7 @@ holds. A connection beyond its bound is shut down; a publisher connects again by
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import fcntl
 import os
 import socket
