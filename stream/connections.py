@@ -27,6 +27,7 @@ _BYTES_RECEIVED = 128  # offset of tcpi_bytes_received in struct tcp_info, Linux
 _INFO_SIZE = 136
 _LOOK_MS = 10
 _IDLE_MS = 100
+_GIVE_BACK_S = 10.0
 _STUCK_S = 0.1  # a connection that delivers nothing for so long, while others are served, holds an unfinished message
 _PART_HEAD, _LONG_PART_HEAD, _SHORT_PART = 2, 9, 255  # ZMTP: bytes before a part, by its length
 _HANDSHAKE = 1024  # bytes that come before the first message, with room
@@ -149,15 +150,16 @@ class ConnectionGuard:
             connection.close()
 
     def _watch(self) -> None:
-        wait_ms = _IDLE_MS
+        wait_ms, given_back = _IDLE_MS, time.monotonic()
         with contextlib.suppress(zmq.ZMQError):  # the context was destroyed: there is nothing left to watch
             while not self._stop.is_set():
                 if self._monitor.poll(wait_ms):
                     self._event()
                 with self._lock:
                     busy = self._look()
-                if wait_ms == _LOOK_MS and not busy:
+                if not busy and time.monotonic() - given_back > _GIVE_BACK_S:
                     _give_back()
+                    given_back = time.monotonic()
                 wait_ms = _LOOK_MS if busy else _IDLE_MS
         self._monitor.close(linger=0)
 

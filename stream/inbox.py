@@ -11,6 +11,7 @@ from typing import NamedTuple
 # the order stays for longer: a replay sends many sources by one, whose order means something where they are merged.
 _IN_ORDER_NS = 300_000_000
 _IN_ORDER_WITHIN_NS = 2_000_000_000
+_MOST_PASSED_OVER = 1000  # messages that have left and are still kept for the order of those that wait
 _MOST_LINES = 512  # of one connection, one a topic; what further topics bring shares a line
 
 
@@ -29,32 +30,49 @@ class Raw(NamedTuple):
 
 
 class _Connection:
-    """What waits of one connection: a line a topic, in the order of their turns."""
+    """What waits of one connection: a line a topic, in the order of their turns. Every step costs the same, however
+    many lines there are.
+    """
 
     def __init__(self) -> None:
         self.lines: dict[bytes, deque[Raw]] = {}
         self.count = 0
         self.size = 0
+        # Messages in the order in which they came; those that have left since are passed over when their time comes.
+        self._order: deque[tuple[bytes, Raw]] = deque()
+        self._longest = b""  # a line that was the longest when something was last added to it
 
     @property
-    def oldest(self) -> tuple[int, bytes]:
-        """When the message came that waits for longest, and in which line it does."""
-        return min((line[0].arrived, topic) for topic, line in self.lines.items())
+    def oldest(self) -> tuple[bytes, Raw]:
+        """The message that waits for longest, and its line."""
+        while True:
+            topic, message = self._order[0]
+            line = self.lines.get(topic)
+            if line and line[0] is message:
+                return topic, message
+            self._order.popleft()
 
     def put(self, topic: bytes, message: Raw) -> None:
         if topic not in self.lines and len(self.lines) >= _MOST_LINES:
             topic = b""
-        self.lines.setdefault(topic, deque()).append(message)
+        line = self.lines.setdefault(topic, deque())
+        line.append(message)
+        self._order.append((topic, message))
+        if len(line) >= len(self.lines.get(self._longest, ())):
+            self._longest = topic
         self.count += 1
         self.size += message.size
+        if len(self._order) > 2 * self.count + _MOST_PASSED_OVER:
+            waiting = [(topic, message) for topic, line in self.lines.items() for message in line]
+            self._order = deque(sorted(waiting, key=lambda entry: entry[1].arrived))
 
     def take(self, now: int) -> Raw:
-        arrived, topic = self.oldest
-        return self._out(topic if now - arrived < _IN_ORDER_WITHIN_NS else next(iter(self.lines)))
+        topic, message = self.oldest
+        return self._out(topic if now - message.arrived < _IN_ORDER_WITHIN_NS else next(iter(self.lines)))
 
     def drop(self) -> Raw:
-        """The oldest message of the longest line."""
-        return self._out(max(self.lines, key=lambda topic: len(self.lines[topic])))
+        """The oldest message of the longest line, or of all where no line stands out."""
+        return self._out(self._longest if self._longest in self.lines else self.oldest[0])
 
     def _out(self, topic: bytes) -> Raw:
         line = self.lines.pop(topic)
@@ -126,7 +144,7 @@ class Inbox:
 
     def _next(self, now: int) -> tuple[dict[int, _Connection], int]:
         known, strange = self._known, self._strange
-        (arrived, _), number = min((c.oldest, number) for ring in (known, strange) for number, c in ring.items())
+        arrived, number = min((c.oldest[1].arrived, n) for ring in (known, strange) for n, c in ring.items())
         if now - arrived < _IN_ORDER_NS:
             return (known if number in known else strange), number
         ring = known if known and (self._turn_of_known or not strange) else strange

@@ -101,7 +101,7 @@ class Receiver(Generic[T]):
         self._counters = counters
         self._known = known
         self._waits = waits
-        self._refusals = LimitedLog(_log)
+        self._refusals = LimitedLog(_log, max_texts=2)  # anybody may think of new ways to be wrong
         self._strangers: set[str] = set()
         self._inbox = Inbox(self._overflowed)
         self._filled = 0

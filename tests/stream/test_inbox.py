@@ -121,3 +121,13 @@ def test_made_up_names_share_a_line_beyond_a_bound() -> None:
         put(inbox, f"name{n}", 1, raw(n, LONG_AGO), known=False)
     assert len(inbox._strange[1].lines) == 513
     assert sorted(numbers(inbox)) == list(range(2000))
+
+
+def test_messages_that_were_dropped_are_not_kept_while_an_older_one_waits() -> None:
+    lost: list[Raw] = []
+    inbox = Inbox(lost.append, most=50)
+    put(inbox, "good", 1, raw(0, LONG_AGO))
+    for n in range(1, 20_000):
+        put(inbox, "greedy", 1, raw(n, LONG_AGO + n))
+    assert len(inbox._known[1]._order) < 1200
+    assert numbers(inbox)[:2] == [0, 19_951]
