@@ -9,7 +9,6 @@ holds. A connection beyond its bound is shut down; a publisher connects again by
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import fcntl
 import os
 import socket
@@ -23,12 +22,16 @@ from collections.abc import Callable
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from dyadwatch.stream.heap import give_back
+
 _BYTES_RECEIVED = 128  # offset of tcpi_bytes_received in struct tcp_info, Linux 4.1 and later
 _INFO_SIZE = 136
-_LOOK_MS = 10
-_IDLE_MS = 100
+_LOOK_MS = 5
+_IDLE_MS = 20  # a connection on the same machine brings tens of megabytes in this time
 _GIVE_BACK_S = 10.0
 _STUCK_S = 0.1  # a connection that delivers nothing for so long, while others are served, holds an unfinished message
+_LEFT_S = 1.0  # what an ended connection left behind and was not taken in this time was no whole message
+_SMALL_SHARE = 16  # whoever holds less than such a part of all that may be held is not the cause of too much
 _PART_HEAD, _LONG_PART_HEAD, _SHORT_PART = 2, 9, 255  # ZMTP: bytes before a part, by its length
 _HANDSHAKE = 1024  # bytes that come before the first message, with room
 
@@ -96,14 +99,16 @@ class ConnectionGuard:
         watched: zmq.Socket[bytes],
         cut: Callable[[str, str], None],
         largest: int,
-        most: int = 16 << 20,
-        most_in_all: int = 32 << 20,
+        most: int = 8 << 20,
+        most_in_all: int = 16 << 20,
         most_connections: int = 512,
     ) -> None:
         self._cut = cut
         self._unfinished = max(2 * largest, 1 << 16)
         self._most, self._most_in_all, self._most_connections = most, most_in_all, most_connections
         self._connections: dict[int, _Connection] = {}
+        # number -> bytes that an ended connection may have left in the socket, and since when
+        self._left_behind: dict[int, tuple[int, float]] = {}
         self._lock = threading.Lock()
         self._served_at = 0.0
         self._stop = threading.Event()
@@ -126,6 +131,12 @@ class ConnectionGuard:
         now = time.monotonic()
         with self._lock:
             self._served_at = now
+            if number in self._left_behind:  # the number may be that of another connection by now; old ones come first
+                left, since = self._left_behind.pop(number)
+                if left > size:
+                    self._left_behind[number] = left - size, since
+                    return
+                size -= left
             connection = self._connections.get(number)
             if connection is not None:
                 connection.delivered += size
@@ -134,6 +145,9 @@ class ConnectionGuard:
     def emptied(self) -> None:
         """Takes note that no whole message waits in the socket."""
         self._served_at = time.monotonic()
+        if self._left_behind:
+            with self._lock:
+                self._left_behind.clear()
 
     def cut_peer(self, number: int, reason: str) -> None:
         """Cuts a connection for what it sent."""
@@ -158,7 +172,7 @@ class ConnectionGuard:
                 with self._lock:
                     busy = self._look()
                 if not busy and time.monotonic() - given_back > _GIVE_BACK_S:
-                    _give_back()
+                    give_back()
                     given_back = time.monotonic()
                 wait_ms = _LOOK_MS if busy else _IDLE_MS
         self._monitor.close(linger=0)
@@ -169,13 +183,15 @@ class ConnectionGuard:
         with self._lock:
             old = self._connections.pop(number, None)
             if old is not None:
-                old.close()
+                self._leave(old)
             if event["event"] != zmq.EVENT_ACCEPTED:
                 return
             with contextlib.suppress(OSError):  # it may have left already
                 connection = self._connections[number] = _Connection(number)
                 if len(self._connections) > self._most_connections:
                     self._end(connection, "too_many_connections")
+                elif self._left() > self._most_in_all:  # whoever is cut and comes again would bring a little each time
+                    self._end(connection, "backlog_bytes")
 
     def _look(self) -> bool:
         """Cuts who holds too much; returns whether anybody brings much."""
@@ -191,10 +207,19 @@ class ConnectionGuard:
                 self._end(connection, "unfinished_message")
             elif connection.held > self._most:
                 self._end(connection, "backlog_bytes")
-        left = list(self._connections.values())
-        if sum(c.held for c in left) > self._most_in_all:
-            self._end(max(left, key=lambda c: c.held), "backlog_bytes")
+        for number, (left, since) in list(self._left_behind.items()):
+            if now - self._served_at > _STUCK_S:  # nothing is taken of anybody
+                self._left_behind[number] = left, now
+            elif now - since > _LEFT_S:
+                del self._left_behind[number]
+        most = max(self._connections.values(), key=lambda c: c.held, default=None)
+        held = sum(c.held for c in self._connections.values()) + self._left()
+        if most is not None and held > self._most_in_all and most.held > self._most_in_all // _SMALL_SHARE:
+            self._end(most, "backlog_bytes")
         return brought > self._unfinished // 8
+
+    def _left(self) -> int:
+        return sum(left for left, _ in self._left_behind.values())
 
     def _end(self, connection: _Connection, reason: str) -> None:
         try:
@@ -204,11 +229,12 @@ class ConnectionGuard:
             address = "a peer that has left"
         connection.cut()
         self._connections.pop(connection.number, None)
-        connection.close()
+        self._leave(connection)
         self._cut(reason, address)
 
-
-def _give_back() -> None:
-    """Returns freed memory to the system, which the C library keeps after large messages; where it knows how to."""
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).malloc_trim(0)
+    def _leave(self, connection: _Connection) -> None:
+        """A connection has ended: its whole messages stay in the socket until they are taken."""
+        left, _ = self._left_behind.pop(connection.number, (0, 0.0))
+        if left + connection.held:
+            self._left_behind[connection.number] = left + connection.held, time.monotonic()
+        connection.close()

@@ -22,11 +22,13 @@ class Raw(NamedTuple):
         parts: of the multipart message; no more than are needed to refuse it.
         arrived: monotonic ns.
         size: bytes of all parts.
+        connection: number of the connection it came by.
     """
 
     parts: list[bytes]
     arrived: int
     size: int
+    connection: int = 0
 
 
 class _Connection:
@@ -97,7 +99,7 @@ class Inbox:
         most_bytes: bytes that may wait.
     """
 
-    def __init__(self, dropped: Callable[[Raw], None], most: int = 10_000, most_bytes: int = 32 << 20) -> None:
+    def __init__(self, dropped: Callable[[Raw], None], most: int = 10_000, most_bytes: int = 16 << 20) -> None:
         self._dropped = dropped
         self._most = most
         self._most_bytes = most_bytes

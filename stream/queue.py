@@ -4,34 +4,101 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 from dyadwatch.stream.line import Item, Window
 
 
-class ItemQueue:
-    """Windows and ends of pairs, in order; once more windows come than may wait, sources take turns, one window each,
-    until nothing waits any more. Those of one source always stay in order.
+class _Share:
+    """What waits of the sources that have one share: a line each, in the order of their turns."""
 
-    When it is full, the source with the most windows waiting loses its oldest one, so that a flood from one source
-    costs no other; among equals it is the one that lost none for longest. Or whoever brings more waits. Ends of pairs
-    are never shed.
+    def __init__(self) -> None:
+        self.lines: dict[str, deque[tuple[int, Item]]] = {}  # items with their number
+        self.waiting: dict[str, int] = {}  # source -> windows in its line
+        self.windows = 0
+
+    @property
+    def oldest(self) -> tuple[int, str]:
+        """Number of the item that waits for longest, and its source."""
+        return min((line[0][0], source) for source, line in self.lines.items())
+
+    def put(self, number: int, item: Item) -> None:
+        self.lines.setdefault(item.source, deque()).append((number, item))
+        if isinstance(item, Window):
+            self.windows += 1
+            self.waiting[item.source] = self.waiting.get(item.source, 0) + 1
+
+    def take(self, source: str) -> Item:
+        """The next item of a source, whose next turn is after all others."""
+        line = self.lines.pop(source)
+        _, item = line.popleft()
+        if line:
+            self.lines[source] = line
+        if isinstance(item, Window):
+            self._count_out(source)
+        return item
+
+    def drop(self, source: str) -> None:
+        """Drops the oldest window of a source."""
+        line = self.lines[source]
+        del line[next(i for i, (_, item) in enumerate(line) if isinstance(item, Window))]
+        if not line:
+            del self.lines[source]
+        self._count_out(source)
+
+    def drop_all(self) -> list[str]:
+        """Drops every window; returns their sources."""
+        dropped = [source for source, count in self.waiting.items() for _ in range(count)]
+        for source in self.waiting:
+            ends = deque(entry for entry in self.lines[source] if not isinstance(entry[1], Window))
+            if ends:
+                self.lines[source] = ends
+            else:
+                del self.lines[source]
+        self.waiting.clear()
+        self.windows = 0
+        return dropped
+
+    def _count_out(self, source: str) -> None:
+        self.windows -= 1
+        left = self.waiting.pop(source) - 1
+        if left:
+            self.waiting[source] = left
+
+
+class ItemQueue:
+    """Windows and ends of pairs, in order; once more windows come than may wait, shares take turns, one window each,
+    and so do the sources within a share, until nothing waits any more. Those of one source always stay in order.
+
+    When it is full, the share with the most windows waiting, and within it the source with the most, loses its oldest
+    one, so that a flood costs nobody else; among equals it is the one that lost none for longest. Or whoever brings
+    more waits. Ends of pairs are never shed.
 
     Arguments:
         max_windows: windows that may wait.
         shed: called with the source of every window that is shed.
+        share_of: tells who a source shares its part with, such as all that come by one connection; by default every
+            source has a share of its own. Asked while nothing of the source waits.
         waits: whether `put` waits for room instead of shedding.
     """
 
-    def __init__(self, max_windows: int, shed: Callable[[str], None], *, waits: bool = False) -> None:
+    def __init__(
+        self,
+        max_windows: int,
+        shed: Callable[[str], None],
+        share_of: Callable[[str], Hashable] = str,
+        *,
+        waits: bool = False,
+    ) -> None:
         self._max = max_windows
         self._shed = shed
+        self._share_of = share_of
         self._waits = waits
-        self._lines: dict[str, deque[tuple[int, Item]]] = {}  # items with their number, in the order of turns
+        self._shares: dict[Hashable, _Share] = {}  # in the order of their turns
+        self._share: dict[str, Hashable] = {}  # source -> share, while anything of it waits
         self._next = 0
         self._in_turn = False
-        self._waiting: dict[str, int] = {}  # source -> windows in its line
-        self._lost_at: dict[str, int] = {}  # source -> number of the last window that it lost
+        self._lost_at: dict[tuple[Hashable, str], int] = {}  # of shares (source "") and sources: their last loss
         self._lost = 0
         self._windows = 0
         self._closed = False
@@ -48,8 +115,10 @@ class ItemQueue:
                         self._ready.notify()
                         self._ready.wait()
                     self._windows += 1
-                    self._waiting[item.source] = self._waiting.get(item.source, 0) + 1
-                self._lines.setdefault(item.source, deque()).append((self._next, item))
+                key = self._share.get(item.source)
+                if key is None:
+                    key = self._share[item.source] = self._share_of(item.source)
+                self._shares.setdefault(key, _Share()).put(self._next, item)
                 self._next += 1
                 if self._windows > self._max:
                     self._drop_oldest_of_greediest()
@@ -58,16 +127,17 @@ class ItemQueue:
     def take(self, most: int, timeout_s: float) -> list[Item] | None:
         """The next items with at most `most` windows; empty after `timeout_s`; None once closed and empty."""
         with self._ready:
-            if not self._lines and not self._closed:
+            if not self._shares and not self._closed:
                 self._ready.wait(timeout_s)
-            if not self._lines:
+            if not self._shares:
                 return None if self._closed else []
             out: list[Item] = []
             windows = 0
-            while self._lines and windows < most:
-                windows += self._serve(out)
+            while self._shares and windows < most:
+                out.append(self._serve())
+                windows += isinstance(out[-1], Window)
             self._windows -= windows
-            if not self._lines:
+            if not self._shares:
                 self._in_turn = False
                 self._lost_at.clear()
             if windows:
@@ -83,15 +153,10 @@ class ItemQueue:
     def shed_all(self) -> None:
         """Sheds every window that waits; ends of pairs stay."""
         with self._ready:
-            for source, line in list(self._lines.items()):
-                ends = deque(entry for entry in line if not isinstance(entry[1], Window))
-                for _ in range(len(line) - len(ends)):
+            for key, share in list(self._shares.items()):
+                for source in share.drop_all():
                     self._shed(source)
-                if ends:
-                    self._lines[source] = ends
-                else:
-                    del self._lines[source]
-            self._waiting.clear()
+                    self._tidy(key, source)
             self._windows = 0
             self._ready.notify()
 
@@ -102,39 +167,35 @@ class ItemQueue:
             self._max = 0
         self.shed_all()
 
-    def _serve(self, out: list[Item]) -> int:
-        """Hands out the next item; returns how many windows that is."""
-        lines = self._lines
-        source = next(iter(lines)) if self._in_turn else min(lines, key=lambda s: lines[s][0][0])
-        line = lines.pop(source)
-        _, item = line.popleft()
-        if line:
-            lines[source] = line  # its next turn is after all others
-        out.append(item)
-        if not isinstance(item, Window):
-            return 0
-        self._count_out(source)
-        return 1
-
-    def _count_out(self, source: str) -> None:
-        left = self._waiting[source] - 1
-        if left:
-            self._waiting[source] = left
+    def _serve(self) -> Item:
+        if self._in_turn:
+            key = next(iter(self._shares))
+            source = next(iter(self._shares[key].lines))
         else:
-            del self._waiting[source]
+            (_, source), key = min(((share.oldest, key) for key, share in self._shares.items()), key=lambda o: o[0])
+        share = self._shares.pop(key)
+        self._shares[key] = share  # its next turn is after all others
+        item = share.take(source)
+        self._tidy(key, source)
+        return item
 
     def _drop_oldest_of_greediest(self) -> None:
-        greedy = max(self._waiting, key=lambda s: (self._waiting[s], -self._lost_at.get(s, 0)))
-        line = self._lines[greedy]
-        for i, (_, item) in enumerate(line):
-            if isinstance(item, Window):
-                del line[i]
-                break
-        if not line:
-            del self._lines[greedy]
+        lost_at = self._lost_at
+        key = max(self._shares, key=lambda k: (self._shares[k].windows, -lost_at.get((k, ""), 0)))
+        share = self._shares[key]
+        source = max(share.waiting, key=lambda s: (share.waiting[s], -lost_at.get((key, s), 0)))
+        share.drop(source)
+        self._tidy(key, source)
         self._windows -= 1
         self._lost += 1
-        self._lost_at[greedy] = self._lost
+        lost_at[key, ""] = lost_at[key, source] = self._lost
         self._in_turn = True
-        self._count_out(greedy)
-        self._shed(greedy)
+        self._shed(source)
+
+    def _tidy(self, key: Hashable, source: str) -> None:
+        """Forgets a source, and a share, of which nothing waits any more."""
+        share = self._shares.get(key)
+        if share is None or source not in share.lines:
+            self._share.pop(source, None)
+        if share is not None and not share.lines:
+            del self._shares[key]

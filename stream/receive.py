@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 import zmq
@@ -25,6 +25,7 @@ from dyadwatch.stream.security import Security
 from dyadwatch.stream.wire import TOPIC, topic_source
 
 _log = logging.getLogger(__name__)
+_MOST_PLACED = 1024  # sources whose connection is remembered
 _MAX_STRANGERS = 64  # names of senders without a good message that have log lines of their own
 
 
@@ -48,10 +49,12 @@ class Tap(Protocol):
 
 _MOST_PARTS = 16  # a message of more is nobody's mistake: its connection is cut
 _FILL = 128  # messages taken from the socket in one go
+_FILL_BYTES = 2 << 20  # after so many they are looked at first
 _FILL_EVERY_NS = 2_000_000  # between two such goes while messages wait to be decoded
 _HELD_BACK = 64  # messages that may wait in the inbox where publishers are to be held up
+_KERNEL_BYTES = 128 << 10  # that wait in the kernel for each connection
 _CURVE_PART = 33  # bytes that CURVE adds to a part: command name, nonce, authentication, flags
-_WAITING_IN_SOCKET = 500  # whole messages of one connection that libzmq holds; beyond, TCP holds up the publisher
+_WAITING_IN_SOCKET = 32  # whole messages of one connection that libzmq holds; beyond, TCP holds up the publisher
 
 
 def bind(socket: zmq.Socket[bytes], address: str, key: str) -> None:
@@ -104,11 +107,15 @@ class Receiver(Generic[T]):
         self._refusals = LimitedLog(_log, max_texts=2)  # anybody may think of new ways to be wrong
         self._strangers: set[str] = set()
         self._inbox = Inbox(self._overflowed)
+        self._came_by: dict[str, int] = {}
         self._filled = 0
+        self._taken_bytes = 0  # in the present go
         self._socket = context.socket(zmq.SUB)
         self._socket.setsockopt(zmq.RCVHWM, _HELD_BACK if waits else _WAITING_IN_SOCKET)
         # libzmq hangs up on senders of larger messages; a little above the limit they are refused by name instead.
         self._socket.setsockopt(zmq.MAXMSGSIZE, 4 * options.max_bytes)
+        # The kernel holds up a flood after so much, so that the guard has time to look at it.
+        self._socket.setsockopt(zmq.RCVBUF, _KERNEL_BYTES)
         self._socket.setsockopt(zmq.LINGER, 0)
         # Everything, not only 'pose.': whoever gets the topic wrong should be told so.
         self._socket.setsockopt(zmq.SUBSCRIBE, b"")
@@ -143,7 +150,14 @@ class Receiver(Generic[T]):
             return None
         if self._tap is not None:
             self._tap(parts, frame, arrived)
+        if frame.source not in self._came_by and len(self._came_by) > _MOST_PLACED:
+            self._came_by.clear()
+        self._came_by[frame.source] = message.connection
         return frame, arrived
+
+    def came_by(self, source: str) -> Hashable:
+        """The connection that a source's last good message came by; the source itself where none did."""
+        return self._came_by.get(source, source)
 
     def waiting(self, timeout_ms: int = 0) -> bool:
         """Whether a message has arrived that was not yet received, or arrives in time."""
@@ -168,8 +182,9 @@ class Receiver(Generic[T]):
             # The first message is waited for; RCVTIMEO and poll would both cost more than asking once too often.
             if not self._take_in() and (not timeout_ms or not self._socket.poll(timeout_ms) or not self._take_in()):
                 return bool(waiting)
+            self._taken_bytes = 0
             for _ in range((_HELD_BACK if self._waits else _FILL) - 1):
-                if not self._take_in():
+                if self._taken_bytes > _FILL_BYTES or not self._take_in():
                     break
         finally:
             self._filled = time.monotonic_ns()
@@ -199,7 +214,8 @@ class Receiver(Generic[T]):
             return True
         topic = parts[0][:80]
         source = topic[len(TOPIC) :].decode("ascii", "replace")
-        raw = Raw(parts, arrived, sum(map(len, parts)))
+        raw = Raw(parts, arrived, sum(map(len, parts)), connection)
+        self._taken_bytes += raw.size
         self._inbox.put(topic, connection, raw, known=self._known(source))
         return True
 

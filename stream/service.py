@@ -88,7 +88,10 @@ class Service:
             self._recorder = Recorder(config.record, self.counters, about)
         self._waits = config.scorer.overload == "wait"
         self._queue = ItemQueue(
-            config.scorer.max_queue, lambda source: losses.add(source, "shed_overload"), waits=self._waits
+            config.scorer.max_queue,
+            lambda source: losses.add(source, "shed_overload"),
+            lambda source: self._receiver.came_by(source),
+            waits=self._waits,
         )
         self._watch = SourceWatch(self._intake, config.liveness)
         self._views: tuple[SourceView, ...] = self._watch.views()

@@ -9,6 +9,7 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from dyadwatch.stream.heap import map_large_blocks
 from dyadwatch.stream.recordings.listen import Listener
 from dyadwatch.tools.detector import configure, security_options
 from dyadwatch.tools.sending import stoppable
@@ -58,6 +59,7 @@ def record(
     options += security_options(keys, insecure)
     settings = configure(config, (*set_, *options), None)
     settings = msgspec.structs.replace(settings, record=msgspec.structs.replace(settings.record, folder=str(out)))
+    map_large_blocks()
     listener = Listener(settings.wire, settings.record, settings.security)
     with stoppable() as stop:
         listener.run(stop)

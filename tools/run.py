@@ -11,6 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
+from dyadwatch.stream.heap import map_large_blocks
 from dyadwatch.stream.service import Service
 from dyadwatch.stream.signals import stop_on_signals
 from dyadwatch.stream.sinks import JsonLinesSink, Sink
@@ -54,6 +55,7 @@ def run(
         Listen where other machines can reach it although nobody is asked for a key.
     """
     settings = configure(config, (*set_, *security_options(keys, insecure)), model)
+    map_large_blocks()
     log = log_in_background()
     scorer, thresholds = load_detector(settings)
     console = Console()

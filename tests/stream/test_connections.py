@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
 import sys
@@ -36,6 +37,7 @@ class Guarded:
         self.cut: list[str] = []
         self.came: list[bytes] = []
         self._publishers: list[zmq.Socket[bytes]] = []
+        self._clients: list[socket.socket] = []
         self.serves = True
         self.guard = ConnectionGuard(self.socket, lambda reason, _: self.cut.append(reason), 32 * KIB, **limits)
         self.socket.bind("tcp://127.0.0.1:*")
@@ -57,13 +59,16 @@ class Guarded:
         """A connection that has shaken hands as a PUB."""
         host, _, port = self.address.removeprefix("tcp://").rpartition(":")
         made = socket.create_connection((host, int(port)))
+        self._clients.append(made)
         made.settimeout(WAIT_S)
         made.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00NULL" + bytes(48))
         made.recv(64, socket.MSG_WAITALL)
         ready = b"\x05READY\x0bSocket-Type\x00\x00\x00\x03PUB"
         made.sendall(bytes([4, len(ready)]) + ready)
-        _, length = made.recv(2, socket.MSG_WAITALL)  # its own ready; what is sent before may end the connection
-        made.recv(length, socket.MSG_WAITALL)
+        head = made.recv(2, socket.MSG_WAITALL)  # its own ready; what is sent before may end the connection
+        if len(head) < 2:
+            raise ConnectionError("hung up during the greeting")
+        made.recv(head[1], socket.MSG_WAITALL)
         return made
 
     def close(self) -> None:
@@ -71,6 +76,8 @@ class Guarded:
         self._thread.join(WAIT_S)
         self.guard.close()
         self.socket.disable_monitor()
+        for client in self._clients:
+            client.close()
         for one in (self.socket, *self._publishers):
             one.close(linger=0)
         self.context.destroy(linger=0)
@@ -151,6 +158,30 @@ def test_bytes_that_wait_beyond_the_bound_cost_the_connection_that_holds_most(gu
     assert set(one.cut) == {"backlog_bytes"}
     one.serves = True
     until(lambda: b"good" in one.came, "the message of the good one")
+
+
+def test_what_cut_connections_left_in_the_socket_counts_until_it_is_taken(guarded: Callable[..., Guarded]) -> None:
+    """Whoever is cut and comes again must not fill the memory in many small steps."""
+    one = guarded(most=512 * KIB, most_in_all=1024 * KIB)
+    good = one.publisher()
+    one.serves = False
+    good.send(b"good")
+    message = b"\x02" + struct.pack(">Q", 30 * KIB) + bytes(30 * KIB)
+    for _ in range(24):
+        before = len(one.cut)
+        with contextlib.suppress(OSError):  # the later ones may not even be greeted
+            bad = one.client()
+            while len(one.cut) == before:
+                bad.sendall(message)
+                time.sleep(0.002)  # the guard looks every few milliseconds
+        until(lambda before=before: len(one.cut) > before, "a cut")
+    one.serves = True
+    until(lambda: b"good" in one.came, "the message of the good one")
+    good.send(b"later")
+    until(lambda: b"later" in one.came, "its next message")
+    kept = sum(map(len, one.came))
+    assert kept < 2 * 1024 * KIB
+    assert set(one.cut) == {"backlog_bytes"}
 
 
 def test_connections_beyond_the_bound_are_cut_at_once(guarded: Callable[..., Guarded]) -> None:

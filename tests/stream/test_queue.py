@@ -122,3 +122,32 @@ def test_nobody_waits_for_room_once_nobody_takes() -> None:
     queue.put([window(4)])
     assert shed == {"hall": 3}
     assert when(queue.take(9, 0)) == [-2]
+
+
+def test_sources_of_one_share_cost_those_of_another_nothing_however_many_they_are() -> None:
+    shed: Counter[str] = Counter()
+    queue = ItemQueue(12, lambda source: shed.update([source]), lambda source: source[:5])
+    queue.put([window(n, f"crowd{n % 64}") for n in range(64)])
+    queue.put([window(n, "hall") for n in range(100, 105)])
+    queue.put([window(n, f"crowd{n % 64}") for n in range(64, 128)])
+    assert "hall" not in shed
+    assert shed.total() == 64 + 5 + 64 - 12
+    first = queue.take(4, 0)
+    assert first is not None
+    assert Counter(i.source[:5] for i in first) == {"crowd": 2, "hall": 2}
+    rest = queue.take(99, 0)
+    assert rest is not None
+    assert [i.end for i in (*first, *rest) if isinstance(i, Window) and i.source == "hall"] == list(range(100, 105))
+
+
+def test_a_source_whose_share_changes_stays_in_order() -> None:
+    came_by = {"hall": 1, "yard": 1}
+    queue = ItemQueue(3, lambda _: None, came_by.__getitem__)
+    queue.put([window(n, source) for n in range(4) for source in ("hall", "yard")])
+    came_by["hall"] = 2
+    queue.put([window(4, "hall")])
+    out = queue.take(9, 0)
+    assert out is not None
+    ends = [i.end for i in out if isinstance(i, Window) and i.source == "hall"]
+    assert ends == sorted(ends)
+    assert ends[-1] == 4
