@@ -14,6 +14,7 @@ from zmq.utils.monitor import parse_monitor_message
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.allowed import Allowed, Domain
+from dyadwatch.stream.handshakes import HANDSHAKES_FAILED
 from dyadwatch.stream.keys import KeyFolder, Stamp
 
 _log = logging.getLogger(__name__)
@@ -21,8 +22,6 @@ _LOOK_MS = 200
 _RELOAD_S = 1.0
 _HANDSHAKE_MS = 5000  # who connects and says nothing is hung up on
 _AT_ONCE = 1000  # refused handshakes counted between two looks at the allow-list
-# Each is another connection. Of a peer without keys either side may be the first to notice and hang up.
-_EVENTS = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 _numbers = itertools.count()
 
 Report = Callable[[str], None]  # told of each refused handshake why
@@ -106,16 +105,24 @@ class Authentication:
         self._watcher = threading.Thread(target=self._watch, name="key-watcher", daemon=True)
         self._watcher.start()
 
-    def secure_server(self, socket: zmq.Socket[bytes], domain: Domain) -> None:
-        """Lets a socket that is not yet bound take only peers that the allow-list has for it."""
+    def secure_server(self, socket: zmq.Socket[bytes], domain: Domain, *, monitored: bool = False) -> None:
+        """Lets a socket that is not yet bound take only peers that the allow-list has for it.
+
+        Arguments:
+            socket: to be bound.
+            domain: what it is for.
+            monitored: whether the caller has the one monitor that a socket may have, and tells `handshake_failed`.
+        """
         socket.curve_server = True
         socket.curve_secretkey = self._secret
         socket.zap_domain = domain.encode()
         # Without this libzmq lets every key in where nobody answers for the domain.
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
         socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
+        if monitored:
+            return
         address = f"inproc://dyadwatch-handshakes-{next(_numbers)}"
-        socket.monitor(address, _EVENTS)
+        socket.monitor(address, HANDSHAKES_FAILED)
         monitor = self._context.socket(zmq.PAIR)
         monitor.setsockopt(zmq.RCVHWM, 0)  # libzmq's own thread would wait for room
         monitor.setsockopt(zmq.LINGER, 0)
@@ -153,8 +160,12 @@ class Authentication:
                 event = parse_monitor_message(monitor.recv_multipart(zmq.NOBLOCK))
             except zmq.Again:
                 return
-            if event["event"] & _EVENTS:
-                self._report(self._why(event["event"], event["value"]))
+            self.handshake_failed(event["event"], event["value"])
+
+    def handshake_failed(self, event: int, value: int) -> None:
+        """Reports a handshake that failed, as the monitor of a socket tells it; other events are passed over."""
+        if event & HANDSHAKES_FAILED:
+            self._report(self._why(event, value))
 
     def _why(self, event: int, value: int) -> str:
         if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 import socket
 import struct
@@ -22,6 +23,7 @@ from collections.abc import Callable
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from dyadwatch.stream.handshakes import HANDSHAKES_FAILED
 from dyadwatch.stream.heap import give_back
 
 _BYTES_RECEIVED = 128  # offset of tcpi_bytes_received in struct tcp_info, Linux 4.1 and later
@@ -32,6 +34,7 @@ _GIVE_BACK_S = 10.0
 _STUCK_S = 0.1  # a connection that delivers nothing for so long, while others are served, holds an unfinished message
 _LEFT_S = 1.0  # what an ended connection left behind and was not taken in this time was no whole message
 _SMALL_SHARE = 16  # whoever holds less than such a part of all that may be held is not the cause of too much
+_numbers = itertools.count()
 _PART_HEAD, _LONG_PART_HEAD, _SHORT_PART = 2, 9, 255  # ZMTP: bytes before a part, by its length
 _HANDSHAKE = 1024  # bytes that come before the first message, with room
 
@@ -92,6 +95,8 @@ class ConnectionGuard:
         most: bytes that one connection may hold.
         most_in_all: bytes that all may hold together; then the one that holds most is cut.
         most_connections: further ones are cut at once.
+        handshake_failed: called with an event of HANDSHAKES_FAILED and its value, on the guard's thread; for a socket
+            has but one monitor.
     """
 
     def __init__(
@@ -102,7 +107,9 @@ class ConnectionGuard:
         most: int = 8 << 20,
         most_in_all: int = 16 << 20,
         most_connections: int = 512,
+        handshake_failed: Callable[[int, int], None] = lambda event, value: None,
     ) -> None:
+        self._watched = watched
         self._cut = cut
         self._unfinished = max(2 * largest, 1 << 16)
         self._most, self._most_in_all, self._most_connections = most, most_in_all, most_connections
@@ -112,7 +119,12 @@ class ConnectionGuard:
         self._lock = threading.Lock()
         self._served_at = 0.0
         self._stop = threading.Event()
-        self._monitor = watched.get_monitor_socket(zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED)
+        self._handshake_failed = handshake_failed
+        address = f"inproc://dyadwatch-connections-{next(_numbers)}"
+        watched.monitor(address, zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | HANDSHAKES_FAILED)
+        self._monitor = watched.context.socket(zmq.PAIR)
+        self._monitor.setsockopt(zmq.RCVHWM, 0)  # libzmq's own thread would wait for room
+        self._monitor.connect(address)
         self._thread = threading.Thread(target=self._watch, name="connections", daemon=True)
         self._thread.start()
 
@@ -157,7 +169,8 @@ class ConnectionGuard:
                 self._end(connection, reason)
 
     def close(self) -> None:
-        """Ends the thread; to be called before the socket is closed."""
+        """Ends the thread; to be called before the socket is closed, on the thread that uses it."""
+        self._watched.disable_monitor()  # first: libzmq's own thread would wait for somebody to take its events
         self._stop.set()
         self._thread.join()
         for connection in self._connections.values():
@@ -180,6 +193,9 @@ class ConnectionGuard:
     def _event(self) -> None:
         event = recv_monitor_message(self._monitor)
         number = int(event["value"])
+        if event["event"] & HANDSHAKES_FAILED:
+            self._handshake_failed(event["event"], number)
+            return
         with self._lock:
             old = self._connections.pop(number, None)
             if old is not None:

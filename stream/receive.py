@@ -123,11 +123,12 @@ class Receiver(Generic[T]):
         self._over_part = 0 if self._peers is None else _CURVE_PART
         self._guard: ConnectionGuard | None = None
         try:
+            guarded = ConnectionGuard.supported(options.bind)
             if security is not None:
-                security.secure_server(self._socket, "poses")
-            # A socket has one monitor: with keys it counts refused handshakes, and only who has a key gets so far.
-            if ConnectionGuard.supported(options.bind) and self._peers is None:
-                self._guard = ConnectionGuard(self._socket, self._connection_cut, options.max_bytes)
+                security.secure_server(self._socket, "poses", monitored=guarded)
+            if guarded:
+                failed = {} if security is None else {"handshake_failed": security.handshake_failed}
+                self._guard = ConnectionGuard(self._socket, self._connection_cut, options.max_bytes, **failed)
             bind(self._socket, options.bind, "wire.bind")
         except ConfigError:
             self.close()

@@ -17,6 +17,7 @@ _log = logging.getLogger(__name__)
 _HOLD_S = 0.5  # after everybody was sent away, those who may come back get so long before anything is sent
 _TRIES, _TRY_S = 20, 0.005
 _MOST_HELD = 10_000
+_LARGEST_IN = 4096  # bytes; nothing but subscriptions and handshakes is sent to it
 
 
 class ResultsSocket:
@@ -50,6 +51,7 @@ class ResultsSocket:
         self._socket = context.socket(zmq.PUB)
         self._socket.setsockopt(zmq.SNDHWM, 10_000)  # a subscriber; some ten megabytes for one that stopped reading
         self._socket.setsockopt(zmq.LINGER, 1000)
+        self._socket.setsockopt(zmq.MAXMSGSIZE, _LARGEST_IN)
         try:
             if security is not None:
                 security.secure_server(self._socket, "results")

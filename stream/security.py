@@ -70,10 +70,21 @@ class Security:
         """Grows whenever somebody who may have connected to the results may listen no longer."""
         return 0 if self._authentication is None else self._authentication.list.listeners_revoked
 
-    def secure_server(self, socket: zmq.Socket[bytes], domain: Domain) -> None:
-        """To be called before a socket is bound; does nothing without keys."""
+    def secure_server(self, socket: zmq.Socket[bytes], domain: Domain, *, monitored: bool = False) -> None:
+        """To be called before a socket is bound; does nothing without keys.
+
+        Arguments:
+            socket: to be bound.
+            domain: what it is for.
+            monitored: whether the caller has the socket's one monitor, and hands its events to `handshake_failed`.
+        """
         if self._authentication is not None:
-            self._authentication.secure_server(socket, domain)
+            self._authentication.secure_server(socket, domain, monitored=monitored)
+
+    def handshake_failed(self, event: int, value: int) -> None:
+        """Counts a handshake that failed, as the monitor of a socket tells it; other events are passed over."""
+        if self._authentication is not None:
+            self._authentication.handshake_failed(event, value)
 
     def close(self) -> None:
         """Ends the threads."""

@@ -7,6 +7,7 @@ import socket as sockets
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -410,3 +411,49 @@ def test_a_handshake_flood_is_counted_and_does_not_keep_others_out(
 def test_errors_of_keys_that_cannot_be_used(tmp_path: Path) -> None:
     with zmq.Context() as context, pytest.raises(ConfigError, match=r"where there is no server\.key_secret; make it"):
         Security(context, SecurityOptions(keys=str(tmp_path)), {}, Counters(), DETECTOR)
+
+
+def test_a_handshake_without_end_costs_a_stranger_the_connection(
+    guarded: Guarded, keys: KeyFolder, message: Callable[[str], list[bytes]]
+) -> None:
+    """Memory is bounded before anybody has shown a key."""
+    good = guarded.publisher(client(keys, "cam"))
+    assert heard(good, WAIT_S)
+    host, _, port = guarded.into.removeprefix("tcp://").rpartition(":")
+    sent = 0
+    with sockets.create_connection((host, int(port))) as stranger:
+        stranger.settimeout(WAIT_S)
+        stranger.sendall(b"\xff" + bytes(8) + b"\x7f\x03\x00CURVE" + bytes(15 + 1 + 31))
+        stranger.sendall(b"\x06" + (200 << 20).to_bytes(8, "big"))
+        with suppress(OSError):
+            while sent < 64 << 20:
+                sent += stranger.send(bytes(1 << 16))
+                time.sleep(0.001)
+    assert sent < 16 << 20
+    good.send_multipart(message("cam"))
+    until(lambda: guarded.came == ["cam"], "a frame of the good one")
+
+
+def test_who_has_a_key_is_held_to_the_same_bounds(
+    guarded: Guarded, keys: KeyFolder, message: Callable[[str], list[bytes]]
+) -> None:
+    publisher = guarded.publisher(client(keys, "cam"))
+    assert heard(publisher, WAIT_S)
+    publisher.send_multipart([*message("cam"), *[b"more"] * 40])
+    until(lambda: guarded.refused("@detector").get("part_count"), "a cut")
+
+
+def test_what_encryption_adds_to_a_message_is_not_taken_for_one_that_waits(
+    guarded: Guarded, keys: KeyFolder, message: Callable[[str], list[bytes]]
+) -> None:
+    publisher = guarded.publisher(client(keys, "cam"))
+    publisher.setsockopt(zmq.SNDHWM, 0)
+    assert heard(publisher, WAIT_S)
+    for n in range(2000):
+        publisher.send_multipart(message("cam"))
+        until(lambda n=n: len(guarded.came) > n - 200, "the messages before")
+    until(lambda: len(guarded.came) == 2000, "the last message")
+    guard = guarded.receiver._guard
+    assert guard is not None
+    time.sleep(0.1)  # the guard looks a few times
+    assert [c.held for c in guard._connections.values()] == [0]
