@@ -107,7 +107,7 @@ class ConnectionGuard:
         most: int = 8 << 20,
         most_in_all: int = 16 << 20,
         most_connections: int = 512,
-        handshake_failed: Callable[[int, int], None] = lambda event, value: None,
+        handshake_failed: Callable[[int, int], None] | None = None,
     ) -> None:
         self._watched = watched
         self._cut = cut
@@ -194,7 +194,8 @@ class ConnectionGuard:
         event = recv_monitor_message(self._monitor)
         number = int(event["value"])
         if event["event"] & HANDSHAKES_FAILED:
-            self._handshake_failed(event["event"], number)
+            if self._handshake_failed is not None:
+                self._handshake_failed(event["event"], number)
             return
         with self._lock:
             old = self._connections.pop(number, None)

@@ -127,8 +127,12 @@ class Receiver(Generic[T]):
             if security is not None:
                 security.secure_server(self._socket, "poses", monitored=guarded)
             if guarded:
-                failed = {} if security is None else {"handshake_failed": security.handshake_failed}
-                self._guard = ConnectionGuard(self._socket, self._connection_cut, options.max_bytes, **failed)
+                self._guard = ConnectionGuard(
+                    self._socket,
+                    self._connection_cut,
+                    options.max_bytes,
+                    handshake_failed=security and security.handshake_failed,
+                )
             bind(self._socket, options.bind, "wire.bind")
         except ConfigError:
             self.close()
