@@ -84,7 +84,7 @@ def detect(
     paths
         Files and folders. Files of one person each, such as BVH, are taken two by two.
     model
-        Model file to score with, instead of the shipped one.
+        Model file to score with, instead of the shipped one, or of the recorded one where paths are recordings.
     config
         Configuration file; without one the commented default is used.
     set_

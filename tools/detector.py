@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
 import msgspec
@@ -16,11 +15,7 @@ from dyadwatch.stream.config import Config
 from dyadwatch.stream.config_file import load_config, set_option
 from dyadwatch.stream.model_check import check_model
 from dyadwatch.stream.scorer import Scorer
-
-
-def shipped_model() -> Path:
-    """The model that comes with the package, trained on simulated normal behaviour."""
-    return Path(str(files("dyadwatch.exporters") / "models" / "simulated.onnx"))
+from dyadwatch.tools.model_files import named_model, shipped_model
 
 
 def configure(path: Path | None, options: Sequence[str], model: Path | None) -> Config:
@@ -42,8 +37,12 @@ def security_options(keys: Path | None, insecure: bool) -> list[str]:
 
 
 def model_path(config: Config) -> Path:
-    """The model that a configuration asks for."""
-    return Path(config.scorer.model) if config.scorer.model else shipped_model()
+    """The model that a configuration asks for: a file, or the shipped one for `shipped` and where none is named.
+
+    Raises:
+        ArtefactError: there is no such file.
+    """
+    return named_model(config.scorer.model) if config.scorer.model else shipped_model()
 
 
 def load_thresholds(config: Config, model: Path) -> Thresholds:

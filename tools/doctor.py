@@ -61,7 +61,8 @@ def doctor(
     config
         Configuration file to check; without one the commented default, config.yaml, is used.
     model
-        Model file to check, instead of the one the configuration names.
+        Model file to check, instead of the one the configuration names; shipped: the one that comes with
+        dyadwatch.
     set_
         One configuration key, such as --set scorer.provider=cuda; may be repeated.
     json
@@ -146,8 +147,8 @@ def check_threads(settings: Config) -> Check:
 
 def check_model(settings: Config) -> Iterator[Check]:
     """The model file, its thresholds, and the providers that can compute it."""
-    path = model_path(settings)
     try:
+        path = model_path(settings)
         info = read_info(path)
     except ArtefactError as e:
         yield Check("model", "fail", str(e), "export it again with 'dyadwatch export', or name another with --model")

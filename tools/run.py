@@ -41,7 +41,8 @@ def run(
     config
         Configuration file; without one the commented default, config.yaml, is used.
     model
-        Model file to score with, instead of the one the configuration names.
+        Model file to score with, instead of the one the configuration names; shipped: the one that comes with
+        dyadwatch.
     set_
         One configuration key, such as --set alarm.hold_s=3; may be repeated.
     json

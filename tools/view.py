@@ -46,7 +46,7 @@ def view(
     source: str | None = None,
     pair: Annotated[tuple[str, str] | None, Parameter(negative=())] = None,
     clip: int = 0,
-    model: str | None = None,
+    model: Path | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
     fps: float = 25.0,
     port: int = 0,
@@ -81,7 +81,7 @@ def view(
     clip
         Number of the clip in pose files that hold several, from 0.
     model
-        Model file to score with; "shipped" is the one that comes with the package. By default the scores that were
+        Model file to score with; shipped: the one that comes with dyadwatch. By default the scores that were
         recorded are shown.
     set_
         One configuration key for scoring, such as --set alarm.raise_at=2; may be repeated.
@@ -92,7 +92,7 @@ def view(
     """
     if not 1 <= fps <= 120:
         raise ConfigError(f"--fps is {fps:g}; expected 1 to 120 pictures a second")
-    config = configure(None, (), None if model in (None, "shipped") else Path(model))
+    config = configure(None, (), model)
     console = Console(stderr=True)
     if any(is_recording(path) for path in paths):
         scene, notes = recorded_scene(

@@ -20,7 +20,8 @@ from dyadwatch.core.errors import ArtefactError, ScoreError
 from dyadwatch.stream.config import Config, ScorerOptions
 from dyadwatch.stream.model_check import check_model, trial, trial_windows
 from dyadwatch.stream.scorer import Scorer
-from dyadwatch.tools.detector import load_detector, shipped_model
+from dyadwatch.tools.detector import load_detector
+from dyadwatch.tools.model_files import shipped_model
 
 Change = Callable[[Any], None]
 OPTIONS = ScorerOptions(threads=1, max_batch=8, trial_s=60)

@@ -20,8 +20,8 @@ from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.recordings.channels import About
 from dyadwatch.stream.recordings.file import RecordingFile
 from dyadwatch.stream.wire import encode_pose
-from dyadwatch.tools.detector import shipped_model
 from dyadwatch.tools.live import free_address
+from dyadwatch.tools.model_files import shipped_model
 
 pytestmark = [
     pytest.mark.slow,

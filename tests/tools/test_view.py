@@ -238,7 +238,7 @@ def test_without_scores_the_picture_says_how_to_get_them(tmp_path: Path, capsys:
 
 def test_a_pose_file_is_scored_with_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_clips(tmp_path / "clips", [Clip(life(6.0).joints(30.0)[:, :2].copy(), KINECT25, 30.0, clip_id="one")])
-    view([tmp_path / "clips"], html=tmp_path / "page.html", model="shipped")
+    view([tmp_path / "clips"], html=tmp_path / "page.html", model=Path("shipped"))
     data = shown(tmp_path / "page.html")
     assert data["names"] == ["A", "B"]
     assert len(data["curves"][0]["values"]) > 5
@@ -255,9 +255,9 @@ def shown(path: Path) -> dict[str, Any]:
 
 def test_what_is_set_prevails_over_what_was_recorded(recording: Path, tmp_path: Path) -> None:
     out, near = tmp_path / "page.html", ("pairs.enter_m=0.1", "pairs.leave_m=0.2")
-    view([recording], html=out, model="shipped")
+    view([recording], html=out, model=Path("shipped"))
     assert shown(out)["curves"]
-    view([recording], html=out, model="shipped", set_=near)
+    view([recording], html=out, model=Path("shipped"), set_=near)
     assert (shown(out)["curves"], shown(out)["missing"]) == ([], "no window of two people near each other was scored")
 
 
