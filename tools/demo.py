@@ -16,7 +16,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from dyadwatch.core.errors import DyadwatchError
+from dyadwatch.core.errors import ConfigError, DyadwatchError
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
@@ -28,6 +28,7 @@ from dyadwatch.stream.table import PictureSink
 from dyadwatch.tools.benchmarks.machine import spread
 from dyadwatch.tools.detector import configure, load_detector
 from dyadwatch.tools.live import free_address
+from dyadwatch.tools.outputs import check_output
 from dyadwatch.tools.run import sinks_for
 from dyadwatch.tools.staged import Outcome, match
 
@@ -93,6 +94,10 @@ def demo(
     """
     logging.getLogger("dyadwatch").setLevel(logging.WARNING)
     console = Console(stderr=json)
+    if picture is not None:
+        check_output("--picture", picture)
+    if not 0 < rate < float("inf"):
+        raise ConfigError(f"--rate is {rate:g}; expected a positive factor of real time")
     settings = configure(None, (f"wire.bind={free_address()}", f"sinks.bind={free_address()}"), model)
     detector = load_detector(settings)
     scenario = make_scenario(seed=seed, people=people, duration_s=duration, anomalies=ANOMALIES)

@@ -25,6 +25,7 @@ from dyadwatch.core.words import counted
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.clips import clip_frames
+from dyadwatch.stream.publishers.publisher import check_source
 from dyadwatch.stream.recordings.playback import is_recording
 from dyadwatch.stream.sinks import Sink
 from dyadwatch.stream.table import EventLinesSink
@@ -103,12 +104,13 @@ def detect(
     if any(is_recording(path) for path in paths):
         detect_recordings(paths, model, config, set_, json=json, scores=scores)
         return
-    sets = select_sets(paths, label, split, flags, doubtful=True)
-    clips = [clip for data in sets for clip in data]
+    check_source(source)
     settings = configure(config, set_, model)
     # Every score is looked at here, to know which clips were judged; --scores says whether they are printed.
     settings = msgspec.structs.replace(settings, sinks=msgspec.structs.replace(settings.sinks, scores=True))
     detector = load_detector(settings)
+    sets = select_sets(paths, label, split, flags, doubtful=True)
+    clips = [clip for data in sets for clip in data]
     check_clips(clips, detector[0].shape.layout)
     pipeline = Pipeline(*detector, settings)
     console = Console(stderr=json)

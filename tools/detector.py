@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from dyadwatch.core.artefact import file_sha256
+from dyadwatch.core.artefact import file_sha256, read_info
 from dyadwatch.core.calibration import calibration_path, check_belongs, read_calibration
 from dyadwatch.core.errors import CalibrationError, ConfigError
 from dyadwatch.stream.alarm import Thresholds
@@ -84,7 +84,8 @@ def load_detector(config: Config) -> tuple[Scorer, Thresholds]:
         DyadwatchError: when anything does not fit; the message says what to do.
     """
     path = model_path(config)
+    read_info(path)
+    thresholds = load_thresholds(config, path)  # before a model is tried, which may take half a minute
     if not _is_shipped(path):
         check_model(path, config.scorer)
-    scorer = Scorer(path, config.scorer)
-    return scorer, load_thresholds(config, path)
+    return Scorer(path, config.scorer), thresholds

@@ -17,7 +17,7 @@ from dyadwatch.tools.sending import stoppable
 def record(
     *,
     out: Path,
-    to: str | None = None,
+    listen: str | None = None,
     config: Path | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
     max_mb: float | None = None,
@@ -35,8 +35,8 @@ def record(
     ----------
     out
         Folder for the recordings; it is made if it does not exist.
-    to
-        Address that publishers send to; by default wire.bind of the configuration.
+    listen
+        Address to listen at for publishers; by default wire.bind of the configuration.
     config
         Configuration file; without one the commented default is used. Its sections wire and record matter here.
     set_
@@ -54,7 +54,7 @@ def record(
     """
     given = {"max_mb": max_mb, "max_minutes": max_minutes, "keep_days": keep_days}
     options = [f"record.{k}={v}" for k, v in given.items() if v is not None]
-    options += [] if to is None else [f"wire.bind={to}"]
+    options += [] if listen is None else [f"wire.bind={listen}"]
     options += security_options(keys, insecure)
     settings = configure(config, (*set_, *options), None)
     settings = msgspec.structs.replace(settings, record=msgspec.structs.replace(settings.record, folder=str(out)))

@@ -14,6 +14,7 @@ from rich.console import Console
 from dyadwatch.stream.service import Service
 from dyadwatch.stream.signals import stop_on_signals
 from dyadwatch.stream.sinks import JsonLinesSink, Sink
+from dyadwatch.stream.start_check import check_start
 from dyadwatch.stream.table import EventLinesSink, TableSink
 from dyadwatch.tools.detector import configure, load_detector, security_options
 from dyadwatch.tools.log_output import log_in_background
@@ -55,6 +56,7 @@ def run(
         Listen where other machines can reach it although nobody is asked for a key.
     """
     settings = configure(config, (*set_, *security_options(keys, insecure)), model)
+    check_start(settings)
     log = log_in_background()
     scorer, thresholds = load_detector(settings)
     console = Console()

