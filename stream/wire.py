@@ -188,7 +188,7 @@ def _header(head: bytes) -> Header:
         said = f"{e!s:.{_MAX_SAID}}"
         if _NOT_INTEGER.search(said):
             said += " (in JavaScript pack it as a BigInt, for instance BigInt(Date.now()) * 1000000n)"
-        raise WireError("bad_key", f"header: {said}; see docs/wire-protocol.md") from None
+        raise WireError("bad_key", f"header: {said}; see `dyadwatch docs wire-protocol`") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, MemoryError) as e:
         raise WireError("bad_msgpack", f"header is not a msgpack map: {e!s:.{_MAX_SAID}}") from None
     if header.v != VERSION:

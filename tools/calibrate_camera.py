@@ -61,7 +61,7 @@ def calibrate_camera(
 ) -> None:
     """Make a camera file, or add to one: the lens, the place above the floor, the scale of people.
 
-    Each step is optional and keeps what the file has already; see docs/camera.md.
+    Each step is optional and keeps what the file has already; see `dyadwatch docs camera`.
 
     Parameters
     ----------

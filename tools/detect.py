@@ -74,8 +74,8 @@ def detect(
 ) -> None:
     """Find events in pose files. The same files give the same events as when they are published to a running detector.
 
-    Reads what `publish file` reads, see docs/sources.md, and recordings (.mcap), which give the events of the live run:
-    its configuration and thresholds are taken from the recording unless --config names others.
+    Reads what `publish file` reads, see `dyadwatch docs sources`, and recordings (.mcap), which give the events of the
+    live run: its configuration and thresholds are taken from the recording unless --config names others.
 
     Events are told with the id and label of their clip and the seconds within it. Clips of which nothing could be
     scored are counted at the end: they are not quiet, they were not judged.
@@ -97,7 +97,8 @@ def detect(
     split
         Only clips of this split; may be repeated.
     json
-        Print events as JSON objects, one a line: the messages of a running detector, and the clip, see docs/clips.md.
+        Print events as JSON objects, one a line: the messages of a running detector, and the clip, see
+        `dyadwatch docs clips`.
     scores
         With --json, print every score too.
     """

@@ -45,7 +45,7 @@ def camera(
     """Publish the people before a camera, in a stream or in a video, in metres.
 
     No image leaves this program, nor is one stored, but by --preview. Needs the extra camera and a pose model:
-    dyadwatch models fetch. See docs/camera.md. Press Ctrl-C to stop.
+    dyadwatch models fetch. See `dyadwatch docs camera`. Press Ctrl-C to stop.
 
     Parameters
     ----------

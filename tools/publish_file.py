@@ -36,8 +36,8 @@ def file(
     """Publish pose files, one recording after the other, as one source that sees two people.
 
     Reads clip files, BVH, C3D, TRC, CSV, folders of OpenPose's or MediaPipe's JSON frames, SBU, NTU .skeleton and
-    Inter-X, see docs/sources.md. The frames' stamps are on a media clock that starts at --start-stamp, whatever the
-    rate: the same files give the same events at any rate. Press Ctrl-C to stop.
+    Inter-X, see `dyadwatch docs sources`. The frames' stamps are on a media clock that starts at
+    --start-stamp, whatever the rate: the same files give the same events at any rate. Press Ctrl-C to stop.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ def jsonl(
     """Publish JSON lines that come over TCP, UDP or standard input.
 
     One object a line: {"stamp": ns, "persons": [{"id": "ann", "joints": {"head": [x, y, z], ...}}]}. A first line
-    without "persons" may declare source, layout, units, axes, fps. See docs/sources.md. Press Ctrl-C to stop.
+    without "persons" may declare source, layout, units, axes, fps. See `dyadwatch docs sources`. Press Ctrl-C to stop.
 
     Parameters
     ----------
@@ -106,8 +106,7 @@ def lsl(
 ) -> None:
     """Publish markers of Lab Streaming Layer outlets, one of all people or one a person.
 
-    Frames of one outlet keep its LSL time. Needs pylsl: pip install 'dyadwatch[lsl]'. See docs/sources.md. Press
-    Ctrl-C to stop.
+    Frames of one outlet keep its LSL time. Needs the extra lsl. See `dyadwatch docs sources`. Press Ctrl-C to stop.
 
     Parameters
     ----------
@@ -163,7 +162,7 @@ def vmc(
 ) -> None:
     """Publish VMC performers, each on a port of their own, as the people of one source.
 
-    What follows --performer's order is given once for all of them or once for each. See docs/sources.md. Press
+    What follows --performer's order is given once for all of them or once for each. See `dyadwatch docs sources`. Press
     Ctrl-C to stop.
 
     Parameters

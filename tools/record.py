@@ -48,7 +48,7 @@ def record(
     keep_days
         Days after which recordings in the folder are deleted; 0 keeps them for ever.
     keys
-        Folder that `dyadwatch keys` made: publishers then need a key. See docs/security.md.
+        Folder that `dyadwatch keys` made: publishers then need a key. See `dyadwatch docs security`.
     insecure
         Listen where other machines can reach it although nobody is asked for a key.
     """

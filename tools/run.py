@@ -51,7 +51,7 @@ def run(
     no_table
         On a terminal print event lines only, without the live table.
     keys
-        Folder that `dyadwatch keys` made: publishers and subscribers then need a key. See docs/security.md.
+        Folder that `dyadwatch keys` made: publishers and subscribers then need a key. See `dyadwatch docs security`.
     insecure
         Listen where other machines can reach it although nobody is asked for a key.
     """

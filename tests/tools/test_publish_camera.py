@@ -25,7 +25,7 @@ from dyadwatch.stream.publishers.camera.models import find_model
 from dyadwatch.stream.wire import decode_pose
 from dyadwatch.tools.main import app
 
-cv2 = pytest.importorskip("cv2", reason="needs the extra camera: pip install 'dyadwatch[camera]'")
+cv2 = pytest.importorskip("cv2", reason="needs the extra camera: pip install '.[camera]'")
 
 FRAMES, FPS = 40, 25.0
 
@@ -80,7 +80,7 @@ def ear() -> Iterator[tuple[str, list[PoseFrame]]]:
 @pytest.fixture
 def pose_model() -> None:
     """Skips where the pose model was not fetched, which tests never do."""
-    pytest.importorskip("mediapipe", reason="needs the extra camera: pip install 'dyadwatch[camera]'")
+    pytest.importorskip("mediapipe", reason="needs the extra camera: pip install '.[camera]'")
     try:
         find_model("lite")
     except ConfigError as e:
