@@ -109,8 +109,8 @@ REFUSED: list[tuple[str, list[bytes], str, str]] = [
             f"{key} float",
             pack(header(**{key: 7.0})),
             "bad_key",
-            f"header: Expected `int`, got `float` - at `$.{key}` (in JavaScript pack it as a BigInt, for instance "
-            f"BigInt(Date.now()) * 1000000n){SEE}",
+            f"header: Expected `int`, got `float` - at `$.{key}` (a whole number, of stamps nanoseconds: in "
+            f"Python time.time_ns(), in JavaScript a BigInt, for instance BigInt(Date.now()) * 1000000n){SEE}",
         )
         for key in ("epoch", "seq", "stamp")
     ),

@@ -94,7 +94,10 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
         ("ms", "wrong_unit: stamps are unix time, but not in nanoseconds; windows never fill: stamps look like milli"),
         ("us", "wrong_unit: stamps are unix time, but not in nanoseconds; windows never fill: stamps look like micro"),
         ("big", "payload is plausible read as big-endian floats; expected little-endian"),
-        ("js", "(in JavaScript pack it as a BigInt, for instance BigInt(Date.now()) * 1000000n); see `dyadwatch docs"),
+        (
+            "js",
+            "in JavaScript a BigInt, for instance BigInt(Date.now()) * 1000000n); see `dyadwatch docs wire-protocol`",
+        ),
     ],
 )
 def test_mistakes_of_a_publisher_are_in_the_log_with_what_to_do(told: Told, source: str, text: str) -> None:
