@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from dyadwatch.core.extras import install_command
+
 
 class DyadwatchError(Exception):
     """Base of all errors a caller may want to show to a person as one sentence."""
@@ -83,7 +85,7 @@ class MissingExtraError(DyadwatchError):
     """
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f"{package} is not installed; install it with: pip install 'dyadwatch[{extra}]'")
+        super().__init__(f"{package} is not installed; install it with: {install_command(extra)}")
         self.package = package
         self.extra = extra
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from dyadwatch.core.pose import TrackId
 
@@ -13,19 +13,33 @@ VERSION = 1
 State = Literal["watching", "behind", "blind", "silent"]
 
 
+def _is(text: str) -> Meta:
+    """What a key means, for the JSON Schema."""
+    return Meta(description=text)
+
+
+_Version = Annotated[int, _is("Version of the messages.")]
+_Source = Annotated[str, _is("Name of the source, of a group of merged sources, or @detector for the detector itself.")]
+_Pair = Annotated[
+    tuple[TrackId, TrackId],
+    _is("Ids of the two, the one seen first first; the source's own, or numbers from 1 where it sends none."),
+]
+_Model = Annotated[str, _is("Name and version of the model.")]
+
+
 class ScoreMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="score"):
     """How unusual one pair was in one window; scores are -log10 of the tail probability of normal windows."""
 
-    v: int = VERSION
-    source: str
-    pair: tuple[TrackId, TrackId]
-    start: int
-    end: int
-    score: float
-    relation: float
-    unusual: float
-    model: str
-    latency_ms: float
+    v: _Version = VERSION
+    source: _Source
+    pair: _Pair
+    start: Annotated[int, _is("The window's first moment, nanoseconds of the source's clock.")]
+    end: Annotated[int, _is("The window's last moment, nanoseconds of the source's clock.")]
+    score: Annotated[float, _is("How unusual, all in all: -log10 of how rare a normal window scores so high.")]
+    relation: Annotated[float, _is("How little the movements of the two belong together, likewise.")]
+    unusual: Annotated[float, _is("How unlike normal either person or their distances are, likewise.")]
+    model: _Model
+    latency_ms: Annotated[float, _is("From receiving the frame that completed the window to the score.")]
 
     @property
     def topic(self) -> str:
@@ -40,34 +54,34 @@ class JointPairPart(Struct, frozen=True, kw_only=True):
     the most similar normal window.
     """
 
-    first: str
-    second: str
-    share: float
-    shift_m: float
+    first: Annotated[str, _is("Joint of the first person.")]
+    second: Annotated[str, _is("Joint of the second person.")]
+    share: Annotated[float, _is("Part of the whole, 0 to 1.")]
+    shift_m: Annotated[float, _is("Metres farther apart than in the most similar normal window; negative: closer.")]
 
 
 class EventMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="event"):
     """A change in an event: opened, still going on, closed."""
 
-    v: int = VERSION
-    type: Literal["open", "update", "close"]
-    id: str
-    source: str
-    pair: tuple[TrackId, TrackId]
-    clock: str
-    start: int
-    end: int | None
-    stamp: int
-    score: float
-    relation: float
-    unusual: float
-    peak_score: float
-    peak_stamp: int
-    threshold: float
-    reason: str
-    joints: tuple[JointPairPart, ...]
-    explanation: str
-    model: str
+    v: _Version = VERSION
+    type: Annotated[Literal["open", "update", "close"], _is("open, update (still going on) or close.")]
+    id: Annotated[str, _is("The same for all messages of one event, and in every replay.")]
+    source: _Source
+    pair: _Pair
+    clock: Annotated[str, _is("Name of the clock of its times.")]
+    start: Annotated[int, _is("End of the first window at or above the threshold, nanoseconds of that clock.")]
+    end: Annotated[int | None, _is("Null until it closes; then the end of the last window not below clear_at.")]
+    stamp: Annotated[int, _is("Event time of this message.")]
+    score: Annotated[float, _is("Of the latest window.")]
+    relation: Annotated[float, _is("Of the window with the highest score.")]
+    unusual: Annotated[float, _is("Of the window with the highest score.")]
+    peak_score: Annotated[float, _is("Of the window with the highest score.")]
+    peak_stamp: Annotated[int, _is("End of the window with the highest score.")]
+    threshold: Annotated[float, _is("raise_at: the score from which on an alarm is raised.")]
+    reason: Annotated[str, _is("Why this message.")]
+    joints: Annotated[tuple[JointPairPart, ...], _is("Up to three pairs of joints that contribute most to the peak.")]
+    explanation: Annotated[str, _is("The same as a sentence.")]
+    model: _Model
 
     @property
     def topic(self) -> str:
@@ -82,27 +96,29 @@ class StatusMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="st
     source that is watched, but later than `liveness.behind_s`.
     """
 
-    v: int = VERSION
-    source: str
-    state: State
-    blind: str | None
-    fps: float
-    people: int
-    pairs: int
-    frames: int
-    windows: int
-    open_events: int
-    dropped: dict[str, int]
-    clock: str
-    clock_offset_ms: float | None
-    last_stamp: int
-    model: str
-    provider: str
-    recording: str | None = None
-    clock_skew_ppm: float | None = None
-    age_ms: float | None = None
-    merge: str | None = None
-    warnings: tuple[str, ...] = ()
+    v: _Version = VERSION
+    source: _Source
+    state: Annotated[State, _is("behind: watched, but late; blind: nothing can be scored; silent: nothing comes.")]
+    blind: Annotated[str | None, _is("Why nothing can be scored, or nothing comes; else null.")]
+    fps: Annotated[float, _is("Frames a second by the source's own stamps.")]
+    people: Annotated[int, _is("In the last frame.")]
+    pairs: Annotated[int, _is("Near enough to be scored.")]
+    frames: Annotated[int, _is("Taken since the start of the detector.")]
+    windows: Annotated[int, _is("Scored since the start of the detector.")]
+    open_events: Annotated[int, _is("Open just now.")]
+    dropped: Annotated[dict[str, int], _is("What was not used since the start of the detector: counts by reason.")]
+    clock: Annotated[str, _is("Name of the source's clock.")]
+    clock_offset_ms: Annotated[
+        float | None, _is("The detector's clock minus the source's; null where that is not unix.")
+    ]
+    last_stamp: Annotated[int, _is("Stamp of the last frame used.")]
+    model: _Model
+    provider: Annotated[str, _is("What computes the scores.")]
+    recording: Annotated[str | None, _is("Of @detector, where it records: on, or stopped and why; else null.")] = None
+    clock_skew_ppm: Annotated[float | None, _is("How much faster the detector's clock runs, parts per million.")] = None
+    age_ms: Annotated[float | None, _is("How late frames or scores come beyond the least of the last minute.")] = None
+    merge: Annotated[str | None, _is("Of a source in a group, or of a group: how they are merged; else null.")] = None
+    warnings: Annotated[tuple[str, ...], _is("What the source warned of in its last frame.")] = ()
 
     @property
     def topic(self) -> str:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.artefact import OUTPUTS, ArtefactInfo, read_info
 from dyadwatch.core.errors import ArtefactError, MissingExtraError, ProviderError, ScoreError
+from dyadwatch.core.extras import install_command
 from dyadwatch.stream.config import ScorerOptions
 from dyadwatch.stream.line import WindowShape
 from dyadwatch.stream.model_signature import check_signature
@@ -68,7 +69,8 @@ class Scorer:
         if wanted not in ort.get_available_providers():
             raise ProviderError(
                 f"scorer.provider is {options.provider!r}; this ONNX Runtime has only "
-                f"{', '.join(ort.get_available_providers())}; install it with: pip install 'dyadwatch[gpu]'"
+                f"{', '.join(ort.get_available_providers())}; first pip uninstall -y onnxruntime, then "
+                f"{install_command('gpu')}"
             )
         session_options = ort.SessionOptions()
         session_options.intra_op_num_threads = options.threads

@@ -24,6 +24,21 @@ _REMEDY = (
 )
 
 
+def check_security(options: SecurityOptions, addresses: Mapping[str, str]) -> list[Named]:
+    """Which addresses are open to others though nobody is asked for a key; none where there are keys.
+
+    Arguments:
+        options: the section `security` of the configuration.
+        addresses: configuration key -> address that will be bound.
+
+    Raises:
+        ConfigError: an address is open to others without keys, and that is not wished for.
+    """
+    if options.keys:
+        return []
+    return check_exposure(addresses.items(), insecure=options.insecure, remedy=_REMEDY)
+
+
 class Security:
     """Checks addresses before they are bound, and makes sockets ask for keys where there are some.
 
@@ -61,7 +76,7 @@ class Security:
             keys = self._authentication = Authentication(context, KeyFolder(Path(options.keys)), self._refused)
             self.guard = PeerGuard(lambda: keys.list.now, counters, detector)
         else:
-            exposed = check_exposure(addresses.items(), insecure=options.insecure, remedy=_REMEDY)
+            exposed = check_security(options, addresses)
         self._reminder = InsecureReminder(exposed)
         self._reminder.__enter__()
 

@@ -187,8 +187,11 @@ def _header(head: bytes) -> Header:
             raise WireError("version", f"header key 'v' is {version}; expected {VERSION}") from None
         said = f"{e!s:.{_MAX_SAID}}"
         if _NOT_INTEGER.search(said):
-            said += " (in JavaScript pack it as a BigInt, for instance BigInt(Date.now()) * 1000000n)"
-        raise WireError("bad_key", f"header: {said}; see docs/wire-protocol.md") from None
+            said += (
+                " (a whole number, of stamps nanoseconds: in Python time.time_ns(), in JavaScript a BigInt, for "
+                "instance BigInt(Date.now()) * 1000000n)"
+            )
+        raise WireError("bad_key", f"header: {said}; see `dyadwatch docs wire-protocol`") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, MemoryError) as e:
         raise WireError("bad_msgpack", f"header is not a msgpack map: {e!s:.{_MAX_SAID}}") from None
     if header.v != VERSION:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOMS = ("core", "stream", "exporters", "tools")
+PAGES = "docs"  # a package without code, so that what is written there is installed, too
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def python(code: str, *arguments: str, cwd: Path) -> str:
 def folders_with_code(root: Path) -> set[str]:
     return {
         "dyadwatch." + ".".join(init.parent.relative_to(root).parts)
-        for room in ROOMS
+        for room in (*ROOMS, PAGES)
         for init in (root / room).rglob("__init__.py")
     }
 
@@ -120,7 +121,7 @@ def wheel(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     copy = tmp_path_factory.mktemp("copy")
     for name in ("pyproject.toml", "README.md", "LICENSE", "config.yaml"):
         shutil.copy(repo_root / name, copy / name)
-    for room in ROOMS:
+    for room in (*ROOMS, PAGES):
         shutil.copytree(repo_root / room, copy / room, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     out = tmp_path_factory.mktemp("wheel")
     python("import sys; from setuptools.build_meta import build_wheel; build_wheel(sys.argv[1])", str(out), cwd=copy)
@@ -135,7 +136,7 @@ def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path, repo_root: P
         licences = [name for name in archive.namelist() if name.endswith("licenses/LICENSE")]
     modules = {
         f"dyadwatch/{path.relative_to(repo_root).as_posix()}"
-        for room in ROOMS
+        for room in (*ROOMS, PAGES)
         for path in (repo_root / room).rglob("*.py")
     }
     assert {name for name in names if name.endswith(".py")} == modules
@@ -154,6 +155,13 @@ def test_the_wheel_brings_the_models(wheel: Path, repo_root: Path) -> None:
         assert models <= set(archive.namelist())
 
 
+def test_the_wheel_brings_the_pages_and_the_schema(wheel: Path, repo_root: Path) -> None:
+    pages = {path.name: path.read_bytes() for kind in ("*.md", "*.json") for path in (repo_root / PAGES).glob(kind)}
+    assert {"wire-protocol.md", "messages.schema.json"} <= set(pages)
+    with zipfile.ZipFile(wheel) as archive:
+        assert {name: archive.read(f"dyadwatch/docs/{name}") for name in pages} == pages
+
+
 def test_the_wheel_works_from_its_own_folder(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
@@ -161,11 +169,13 @@ def test_the_wheel_works_from_its_own_folder(wheel: Path, tmp_path: Path) -> Non
         "import sys; sys.path.insert(0, sys.argv[1]); "
         "sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]; "
         "from dyadwatch.stream import config_file; print(config_file.__file__); "
-        "print(config_file.load_config().wire.bind)"
+        "print(config_file.load_config().wire.bind); "
+        "from dyadwatch.tools.docs import docs; docs('wire-protocol')"
     )
-    place, bind = python(code, str(tmp_path / "site"), cwd=tmp_path).split()
+    place, bind, page = python(code, str(tmp_path / "site"), cwd=tmp_path).split("\n", 2)
     assert place == str(tmp_path / "site" / "dyadwatch" / "stream" / "config_file.py")
     assert bind == "tcp://127.0.0.1:5570"
+    assert page.startswith("# The wire protocol, version 1\n")
 
 
 def test_no_file_names_an_index_or_a_machine(repo_root: Path) -> None:

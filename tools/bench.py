@@ -16,7 +16,6 @@ from rich.markup import escape
 from dyadwatch.core.artefact import read_info
 from dyadwatch.core.errors import MissingExtraError
 from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.config import Config
 from dyadwatch.stream.line import WindowShape
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.tools.benchmarks.latency import measure_latency
@@ -70,12 +69,13 @@ def bench(
         Print one JSON object instead.
     """
     config = configure(None, (), model)
+    measured = model_path(config)
     progress = Console(stderr=True)
     frames = list(make_scenario(seed=1, people=PEOPLE, duration_s=max(seconds, 10.0)).frames(FPS))
     frames = [f for f in frames if f.stamp - frames[0].stamp < seconds * 1e9]
     report: dict[str, Any] = {"machine": describe_machine(), "models": []}
     with tempfile.TemporaryDirectory(prefix="dyadwatch-bench-") as folder:
-        for path, mine, settings in _models(config, frames, paper, Path(folder), progress):
+        for path, mine, settings in _models(measured, frames, paper, Path(folder), progress):
             info = read_info(path)
             progress.print(f"measuring {info.name} {info.version}")
             shape = WindowShape(info.skeleton, info.frames, info.fps)
@@ -97,9 +97,9 @@ def bench(
 
 
 def _models(
-    config: Config, frames: list[PoseFrame], paper: bool, folder: Path, progress: Console
+    model: Path, frames: list[PoseFrame], paper: bool, folder: Path, progress: Console
 ) -> Iterator[tuple[Path, list[PoseFrame], Sequence[str]]]:
-    yield model_path(config), frames, ()
+    yield model, frames, ()
     if not paper:
         return
     path = folder / "paper.onnx"

@@ -35,6 +35,7 @@ from dyadwatch.stream.publishers.camera.mediapipe_pose import MediaPipeEstimator
 from dyadwatch.stream.publishers.camera.models import find_model
 from dyadwatch.stream.publishers.camera.quiet import calm_stderr
 from dyadwatch.stream.publishers.camera.video import Video
+from dyadwatch.tools.outputs import check_output
 
 _Several = Parameter(negative=())
 _POOR_PX = 1.0  # floor points that fit no better do not fit the lens, or are in the wrong place
@@ -53,14 +54,14 @@ def calibrate_camera(
     fov: float | None = None,
     floor: Annotated[tuple[str, ...], _Several] = (),
     refine_lens: Annotated[bool, Parameter(negative=())] = False,
-    people: Path | None = None,
+    people_video: Path | None = None,
     height: float | None = None,
     seconds: float = 60.0,
-    model: str = "lite",
+    pose_model: str = "lite",
 ) -> None:
     """Make a camera file, or add to one: the lens, the place above the floor, the scale of people.
 
-    Each step is optional and keeps what the file has already; see docs/camera.md.
+    Each step is optional and keeps what the file has already; see `dyadwatch docs camera`.
 
     Parameters
     ----------
@@ -85,27 +86,31 @@ def calibrate_camera(
         at least four times.
     refine_lens
         Find the focal length from the floor points, too: where the lens is only assumed, or they do not fit it.
-    people
+    people_video
         Video of this camera with people in it: the scale, from feet on the floor or from --height.
     height
-        How tall the one person in --people is, metres, with shoes.
+        How tall the one person in --people-video is, metres, with shoes.
     seconds
         How much of that video to look at.
-    model
+    pose_model
         Pose model to look for people with.
     """
+    points = _floor_points(floor) if floor else None
+    if refine_lens and points is None:
+        raise ConfigError("--refine-lens goes with --floor: it is the floor points that tell the focal length")
+    if height is not None and people_video is None:
+        raise ConfigError("--height goes with --people-video: a video of the person of that height")
+    check_output("OUT", out)
+    bundle = None if people_video is None else find_model(pose_model)
     console = Console(stderr=True)
     before = read_camera(out) if out.exists() else None
     file = _lens(before, out, board, board_kind, corners, square, lens, size, fov, console)
-    if floor:
-        file = _placed(file, *_floor_points(floor), refine_lens, console)
-    elif refine_lens:
-        raise ConfigError("--refine-lens goes with --floor: it is the floor points that tell the focal length")
+    if points is not None:
+        file = _placed(file, *points, refine_lens, console)
     elif before is not None and before.extrinsics is not None and file.intrinsics != before.intrinsics:
         console.print("the camera's place was found with another lens; give the floor points again with --floor")
-    if people is not None:
-        bundle = find_model(model)
-        with Video(people) as film, calm_stderr(), closing(MediaPipeEstimator(bundle)) as estimator:
+    if people_video is not None and bundle is not None:
+        with Video(people_video) as film, calm_stderr(), closing(MediaPipeEstimator(bundle)) as estimator:
             sights = list(_sights(film, estimator, seconds))
         image_size = film.size
         if file.extrinsics is not None:
@@ -116,8 +121,6 @@ def calibrate_camera(
             scale, how = scale_from_floor(file, image_size, sights, MEDIAPIPE33), "feet on the floor"
         file = msgspec.structs.replace(file, scale=scale, scale_from=how)
         console.print(f"scale: {scale:.3f}, from {how}, seen {len(sights)} times; lean: {file.lean_deg:.0f} degrees")
-    elif height is not None:
-        raise ConfigError("--height goes with --people: a video of the person of that height")
     write_camera(out, file)
     console.print(f"wrote {escape(str(out))}")
 

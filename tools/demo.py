@@ -16,16 +16,19 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from dyadwatch.core.errors import DyadwatchError
+from dyadwatch.core.errors import ConfigError, DyadwatchError
+from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
+from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.service import Service
 from dyadwatch.stream.signals import stop_on_signals
 from dyadwatch.stream.table import PictureSink
 from dyadwatch.tools.benchmarks.machine import spread
 from dyadwatch.tools.detector import configure, load_detector
 from dyadwatch.tools.live import free_address
+from dyadwatch.tools.outputs import check_output
 from dyadwatch.tools.run import sinks_for
 from dyadwatch.tools.staged import Outcome, match
 
@@ -91,12 +94,18 @@ def demo(
     """
     logging.getLogger("dyadwatch").setLevel(logging.WARNING)
     console = Console(stderr=json)
-    scenario = make_scenario(seed=seed, people=people, duration_s=duration, anomalies=ANOMALIES)
+    if picture is not None:
+        check_output("--picture", picture)
+    if not 0 < rate < float("inf"):
+        raise ConfigError(f"--rate is {rate:g}; expected a positive factor of real time")
     settings = configure(None, (f"wire.bind={free_address()}", f"sinks.bind={free_address()}"), model)
+    detector = load_detector(settings)
+    scenario = make_scenario(seed=seed, people=people, duration_s=duration, anomalies=ANOMALIES)
     collector = Collector()
     start = time.time_ns()
     _introduce(console, people, duration, rate)
-    _watch(settings, collector, console, picture, _publish_command(settings, seed, people, duration, rate, start))
+    publisher = _publish_command(settings, seed, people, duration, rate, start)
+    _watch(detector, settings, collector, console, picture, publisher)
     outcomes, false_alarms = match([t.shifted(start) for t in scenario.truth], collector.events)
     summary = _summary(outcomes, false_alarms, collector)
     _show(console, outcomes, false_alarms, summary, start)
@@ -129,13 +138,20 @@ def _publish_command(config: Config, seed: int, people: int, duration: float, ra
     return [sys.executable, "-m", "dyadwatch.tools.main", "publish", "simulator", "--json", *words]
 
 
-def _watch(config: Config, collector: Collector, console: Console, picture: Path | None, command: list[str]) -> None:
+def _watch(
+    detector: tuple[Scorer, Thresholds],
+    config: Config,
+    collector: Collector,
+    console: Console,
+    picture: Path | None,
+    command: list[str],
+) -> None:
     """Runs the detector in this process and the publisher in another until the publisher is done.
 
     Raises:
         DyadwatchError: when the publisher fails.
     """
-    scorer, thresholds = load_detector(config)
+    scorer, thresholds = detector
     sinks = sinks_for(False, False, console, thresholds.raise_at, {"collector": collector})
     if picture is not None:
         sinks["picture"] = PictureSink(picture, thresholds.raise_at)

@@ -25,6 +25,7 @@ from dyadwatch.core.words import counted
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.clips import clip_frames
+from dyadwatch.stream.publishers.publisher import check_source
 from dyadwatch.stream.recordings.playback import is_recording
 from dyadwatch.stream.sinks import Sink
 from dyadwatch.stream.table import EventLinesSink
@@ -73,8 +74,8 @@ def detect(
 ) -> None:
     """Find events in pose files. The same files give the same events as when they are published to a running detector.
 
-    Reads what `publish file` reads, see docs/sources.md, and recordings (.mcap), which give the events of the live run:
-    its configuration and thresholds are taken from the recording unless --config names others.
+    Reads what `publish file` reads, see `dyadwatch docs sources`, and recordings (.mcap), which give the events of the
+    live run: its configuration and thresholds are taken from the recording unless --config names others.
 
     Events are told with the id and label of their clip and the seconds within it. Clips of which nothing could be
     scored are counted at the end: they are not quiet, they were not judged.
@@ -84,7 +85,7 @@ def detect(
     paths
         Files and folders. Files of one person each, such as BVH, are taken two by two.
     model
-        Model file to score with, instead of the shipped one.
+        Model file to score with, instead of the shipped one, or of the recorded one where paths are recordings.
     config
         Configuration file; without one the commented default is used.
     set_
@@ -96,19 +97,21 @@ def detect(
     split
         Only clips of this split; may be repeated.
     json
-        Print events as JSON objects, one a line: the messages of a running detector, and the clip, see docs/clips.md.
+        Print events as JSON objects, one a line: the messages of a running detector, and the clip, see
+        `dyadwatch docs clips`.
     scores
         With --json, print every score too.
     """
     if any(is_recording(path) for path in paths):
         detect_recordings(paths, model, config, set_, json=json, scores=scores)
         return
-    sets = select_sets(paths, label, split, flags, doubtful=True)
-    clips = [clip for data in sets for clip in data]
+    check_source(source)
     settings = configure(config, set_, model)
     # Every score is looked at here, to know which clips were judged; --scores says whether they are printed.
     settings = msgspec.structs.replace(settings, sinks=msgspec.structs.replace(settings.sinks, scores=True))
     detector = load_detector(settings)
+    sets = select_sets(paths, label, split, flags, doubtful=True)
+    clips = [clip for data in sets for clip in data]
     check_clips(clips, detector[0].shape.layout)
     pipeline = Pipeline(*detector, settings)
     console = Console(stderr=json)

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
 
 import msgspec
 
-from dyadwatch.core.artefact import file_sha256
+from dyadwatch.core.artefact import file_sha256, read_info
 from dyadwatch.core.calibration import calibration_path, check_belongs, read_calibration
 from dyadwatch.core.errors import CalibrationError, ConfigError
 from dyadwatch.stream.alarm import Thresholds
@@ -16,11 +15,7 @@ from dyadwatch.stream.config import Config
 from dyadwatch.stream.config_file import load_config, set_option
 from dyadwatch.stream.model_check import check_model
 from dyadwatch.stream.scorer import Scorer
-
-
-def shipped_model() -> Path:
-    """The model that comes with the package, trained on simulated normal behaviour."""
-    return Path(str(files("dyadwatch.exporters") / "models" / "simulated.onnx"))
+from dyadwatch.tools.model_files import named_model, shipped_model
 
 
 def configure(path: Path | None, options: Sequence[str], model: Path | None) -> Config:
@@ -42,8 +37,12 @@ def security_options(keys: Path | None, insecure: bool) -> list[str]:
 
 
 def model_path(config: Config) -> Path:
-    """The model that a configuration asks for."""
-    return Path(config.scorer.model) if config.scorer.model else shipped_model()
+    """The model that a configuration asks for: a file, or the shipped one for `shipped` and where none is named.
+
+    Raises:
+        ArtefactError: there is no such file.
+    """
+    return named_model(config.scorer.model) if config.scorer.model else shipped_model()
 
 
 def load_thresholds(config: Config, model: Path) -> Thresholds:
@@ -85,7 +84,8 @@ def load_detector(config: Config) -> tuple[Scorer, Thresholds]:
         DyadwatchError: when anything does not fit; the message says what to do.
     """
     path = model_path(config)
+    read_info(path)
+    thresholds = load_thresholds(config, path)  # before a model is tried, which may take half a minute
     if not _is_shipped(path):
         check_model(path, config.scorer)
-    scorer = Scorer(path, config.scorer)
-    return scorer, load_thresholds(config, path)
+    return Scorer(path, config.scorer), thresholds

@@ -19,12 +19,14 @@ from rich.text import Text
 
 from dyadwatch.core.artefact import read_info
 from dyadwatch.core.errors import ArtefactError, DyadwatchError, ProviderError
+from dyadwatch.core.extras import install_command
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.exposure import is_local
 from dyadwatch.stream.scorer import PROVIDERS
 from dyadwatch.tools.detector import configure, load_thresholds, model_path
 from dyadwatch.tools.provider_trial import try_provider
 
+_ENGINES = f"{install_command('cpu')}; on a machine with an NVIDIA GPU {install_command('gpu')}"
 # What each extra brings; the first of each is enough to tell that it is there.
 EXTRAS = {
     "cpu": ("onnxruntime",),
@@ -61,7 +63,8 @@ def doctor(
     config
         Configuration file to check; without one the commented default, config.yaml, is used.
     model
-        Model file to check, instead of the one the configuration names.
+        Model file to check, instead of the one the configuration names; shipped: the one that comes with
+        dyadwatch.
     set_
         One configuration key, such as --set scorer.provider=cuda; may be repeated.
     json
@@ -109,9 +112,9 @@ def check_libraries() -> Iterator[Check]:
             yield Check(f"extra {extra}", "ok", ", ".join(found))
         elif found:
             detail = f"has {', '.join(found)}; lacks {', '.join(missing)}"
-            yield Check(f"extra {extra}", "warn", detail, f"pip install 'dyadwatch[{extra}]'")
+            yield Check(f"extra {extra}", "warn", detail, install_command(extra))
         else:
-            yield Check(f"extra {extra}", "info", "not installed", f"if wanted: pip install 'dyadwatch[{extra}]'")
+            yield Check(f"extra {extra}", "info", "not installed", f"if wanted: {install_command(extra)}")
 
 
 def check_engine() -> Check:
@@ -122,7 +125,7 @@ def check_engine() -> Check:
             "inference engine",
             "fail",
             f"both onnxruntime {cpu} and onnxruntime-gpu {gpu} are installed; each overwrites files of the other",
-            "pip uninstall -y onnxruntime onnxruntime-gpu, then pip install 'dyadwatch[cpu]' or 'dyadwatch[gpu]'",
+            f"pip uninstall -y onnxruntime onnxruntime-gpu, then {_ENGINES}",
         )
     if cpu or gpu:
         return Check("inference engine", "ok", f"onnxruntime {cpu}" if cpu else f"onnxruntime-gpu {gpu}")
@@ -130,7 +133,7 @@ def check_engine() -> Check:
         "inference engine",
         "fail",
         "neither onnxruntime nor onnxruntime-gpu is installed",
-        "pip install 'dyadwatch[cpu]', or 'dyadwatch[gpu]' on a machine with an NVIDIA GPU",
+        _ENGINES,
     )
 
 
@@ -146,8 +149,8 @@ def check_threads(settings: Config) -> Check:
 
 def check_model(settings: Config) -> Iterator[Check]:
     """The model file, its thresholds, and the providers that can compute it."""
-    path = model_path(settings)
     try:
+        path = model_path(settings)
         info = read_info(path)
     except ArtefactError as e:
         yield Check("model", "fail", str(e), "export it again with 'dyadwatch export', or name another with --model")
@@ -173,7 +176,7 @@ def check_provider(provider: str, name: str, model: Path, *, wanted: bool) -> Ch
     except ImportError as e:
         return Check(title, "fail" if wanted else "info", f"onnxruntime cannot be imported: {e}")
     if name not in onnxruntime.get_available_providers():
-        advice = "pip install 'dyadwatch[gpu]' in place of 'dyadwatch[cpu]', or --set scorer.provider=cpu"
+        advice = f"--set scorer.provider=cpu, or pip uninstall -y onnxruntime, then {install_command('gpu')}"
         detail = "not in the installed ONNX Runtime"
         return Check(title, "fail" if wanted else "info", detail, advice if wanted else "")
     try:
@@ -204,7 +207,7 @@ def check_address(key: str, address: str) -> Check:
             key,
             "warn",
             detail,
-            "needs keys (security.keys) or --insecure; prefer tcp://127.0.0.1:..., see docs/security.md",
+            "needs keys (security.keys) or --insecure; prefer tcp://127.0.0.1:..., see `dyadwatch docs security`",
         )
     return Check(key, "ok", f"{address} is free")
 

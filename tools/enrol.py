@@ -49,7 +49,7 @@ def enrol(
     base
         A model file that `dyadwatch train` wrote.
     paths
-        Pose files and folders of any format that `publish file` reads, see docs/sources.md.
+        Pose files and folders of any format that `publish file` reads, see `dyadwatch docs sources`.
     out
         The model file to write, ending in .onnx.
     label

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dyadwatch.core.errors import MissingExtraError
+from dyadwatch.core.errors import MissingExtraError, TrainingError
 from dyadwatch.tools.model_files import check_out, write_model
 
 
@@ -19,10 +19,14 @@ def export(state: Path, /, *, out: Path, name: str | None = None, version: str =
         The .state.npz that `dyadwatch train` wrote.
     out
         The model file to write, ending in .onnx; its thresholds are written beside it.
-    name, version
-        What the model calls itself; the name is that of the file if not given.
+    name
+        What the model calls itself; the name of the file if not given.
+    version
+        Version the model gives itself.
     """
     check_out(out)
+    if not state.is_file():
+        raise TrainingError(f"{state}: no such file; expected the .state.npz that `dyadwatch train` wrote")
     try:
         from dyadwatch.core.training.state import load_state
     except ImportError as error:

@@ -23,7 +23,7 @@ def new(
     /,
     *,
     sources: str = "",
-    listen: Annotated[bool | None, Parameter(negative="--no-listen")] = None,
+    results: Annotated[bool | None, Parameter(negative="--no-results")] = None,
     folder: Folder = DEFAULT,
 ) -> None:
     """Make a key for a peer, and the detector's own where it has none.
@@ -34,7 +34,7 @@ def new(
         What to call the peer, 1-64 characters of A-Z a-z 0-9 _ -; without one only the detector's own keys are made.
     sources
         Names of the sources that it may send poses of, with commas between; '*' is any.
-    listen
+    results
         Whether it may receive results; by default only a peer without sources may.
     """
     keys, console = KeyFolder(folder), Console(stderr=True)
@@ -45,12 +45,12 @@ def new(
     if name is None:
         return
     may_send = [s.strip() for s in sources.split(",") if s.strip()]
-    file = keys.add(name, may_send, listen=not may_send if listen is None else listen)
+    file = keys.add(name, may_send, listen=not may_send if results is None else results)
     peer = next(p for p in keys.peers() if p.name == name)
     console.print(f"{escape(name)} {rights(peer)}", soft_wrap=True)
     console.print(
         f"{escape(str(file))}: secret; move it to the machine of {escape(name)} over a safe way, delete it here, and "
-        "give it there as --keys",
+        "give it there as --key",
         soft_wrap=True,
     )
 

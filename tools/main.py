@@ -34,6 +34,9 @@ _VERBS = {
     "calibrate-camera": "Make a camera file: lens, place above the floor, scale.",
     "bench": "Measure what each station costs, throughput and latency.",
     "doctor": "Check what is installed and whether it truly runs.",
+    "docs": "Print the documentation that comes with the program.",
+    "schema": "Print the JSON Schema of what the detector says.",
+    "completion": "Print a script that completes commands in bash, zsh or fish.",
 }
 for _verb, _help in _VERBS.items():
     _module = _verb.replace("-", "_")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from cyclopts import App, Parameter
+from cyclopts import App
 from rich.console import Console
 from rich.markup import escape
 
@@ -15,18 +13,18 @@ app = App(name="models", help="Fetch the pose model that cameras need.")
 
 
 @app.command
-def fetch(name: str = "lite", /, *, from_: Annotated[str | None, Parameter(name="--from")] = None) -> None:
+def fetch(name: str = "lite", /, *, bundle: str | None = None) -> None:
     """Get a pose model, verify it, and keep it in the user's data folder (or in DYADWATCH_MODELS).
 
     Parameters
     ----------
     name
         lite, full or heavy: slower and more exact in this order.
-    from_
+    bundle
         A file or URL of the .task bundle, a file of the npm package @mediapipe/pose, or npm, which has npm get that
         package; by default Google's address.
     """
-    path = fetch_model(name, from_)
+    path = fetch_model(name, bundle)
     Console(stderr=True).print(f"{escape(str(path))}: {path.stat().st_size / 1e6:.1f} MB, verified")
 
 

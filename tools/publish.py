@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 
 from cyclopts import App
 
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.publishers.publisher import check_source
 from dyadwatch.stream.publishers.simulator.faults import apply_faults, parse_faults
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
-from dyadwatch.tools.sending import report, send
+from dyadwatch.tools.sending import check_rate, report, send
 from dyadwatch.tools.sending_flags import AS_USUAL, SendingFlags
 
 app = App(name="publish", help="Publish cameras, pose files, live protocols or simulated people to a running detector.")
@@ -73,16 +72,17 @@ def simulator(
         Stamp of the first frame, nanoseconds since 1970; by default now.
     """
     check_source(source)
+    check_rate(rate)
+    if not fps > 0:
+        raise ConfigError(f"--fps is {fps:g}; expected frames a second, more than 0")
+    target = sending.target()
+    wrong = parse_faults(faults) if faults else None
     kinds = int(anomalies) if anomalies.isdigit() else [a.strip() for a in anomalies.split(",") if a.strip()]
     scenario = make_scenario(seed, people, duration, kinds, noise_m=noise / 1000)
     start = time.time_ns() if start_stamp is None else start_stamp
     frames = scenario.frames(fps, source=source, start_ns=start)
-    summary = send(
-        _with_faults(frames, faults, seed), int(duration * fps), sending.to, rate, sending.wait, sending.client_keys()
-    )
+    if wrong is not None:
+        frames = apply_faults(frames, wrong, seed)
+    summary = send(frames, int(duration * fps), target, rate)
     truth = [t.shifted(start) for t in scenario.truth]
     report({"source": source, "people": people, "seed": seed, **summary, "truth": truth}, sending.json)
-
-
-def _with_faults(frames: Iterable[PoseFrame], faults: str, seed: int) -> Iterable[PoseFrame]:
-    return apply_faults(frames, parse_faults(faults), seed) if faults else frames

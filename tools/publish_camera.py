@@ -8,22 +8,23 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.stream.publishers.camera.camera_file import read_camera
+from dyadwatch.stream.publishers.camera.camera_file import assumed_camera, read_camera
 from dyadwatch.stream.publishers.camera.estimate import Estimator
 from dyadwatch.stream.publishers.camera.landmark_lines import LandmarkLines
 from dyadwatch.stream.publishers.camera.live_camera import LiveCamera
 from dyadwatch.stream.publishers.camera.mediapipe_pose import MediaPipeEstimator
 from dyadwatch.stream.publishers.camera.models import find_model
-from dyadwatch.stream.publishers.camera.preview import Preview
+from dyadwatch.stream.publishers.camera.preview import Preview, check_preview
 from dyadwatch.stream.publishers.camera.quiet import calm_stderr
 from dyadwatch.stream.publishers.camera.video import Picture, Video
 from dyadwatch.stream.publishers.camera.watch import Watcher
 from dyadwatch.stream.publishers.live import LiveFrame, Refusals
 from dyadwatch.stream.publishers.publisher import check_source
-from dyadwatch.tools.sending import relay, report, send, stoppable
+from dyadwatch.tools.sending import check_rate, relay, report, send, stoppable
 from dyadwatch.tools.sending_flags import AS_USUAL, SendingFlags
 
 _log = logging.getLogger("dyadwatch.publish")
+_ANY_SIZE = 640, 480  # pixels, of images that are not there yet
 
 
 def camera(
@@ -33,7 +34,7 @@ def camera(
     rtsp: str | None = None,
     camera: Path | None = None,
     fov: float = 70.0,
-    model: str = "lite",
+    pose_model: str = "lite",
     most: int = 8,
     landmarks: Path | None = None,
     layout: str = "mediapipe33",
@@ -45,7 +46,7 @@ def camera(
     """Publish the people before a camera, in a stream or in a video, in metres.
 
     No image leaves this program, nor is one stored, but by --preview. Needs the extra camera and a pose model:
-    dyadwatch models fetch. See docs/camera.md. Press Ctrl-C to stop.
+    dyadwatch models fetch. See `dyadwatch docs camera`. Press Ctrl-C to stop.
 
     Parameters
     ----------
@@ -59,7 +60,7 @@ def camera(
         Camera file that `dyadwatch calibrate-camera` made. Without one the field of view is only assumed.
     fov
         Horizontal field of view to assume then, degrees.
-    model
+    pose_model
         Pose model: lite, full or heavy.
     most
         People followed at a time, 1 to 32. Each costs time.
@@ -75,22 +76,26 @@ def camera(
         Name of the source, 1-64 characters of A-Z a-z 0-9 _ -.
     """
     check_source(source)
+    check_rate(rate)
+    target = sending.target()
+    if preview is not None:
+        check_preview(preview)
     if sum(given is not None for given in (device, video, rtsp)) != 1:
         raise ConfigError("expected exactly one of --device, --video and --rtsp")
     if landmarks is not None and video is None:
         raise ConfigError("--landmarks goes with --video: its lines are the images of a file")
     if not 1 <= most <= 32:
         raise ConfigError(f"--most is {most}; expected 1 to 32")
-    file = None if camera is None else read_camera(camera)
+    file = assumed_camera(*_ANY_SIZE, fov) if camera is None else read_camera(camera)
     refusals = Refusals(_log)
 
     def watcher(estimator: Estimator, clock: str) -> Watcher:
-        return Watcher(estimator, source, clock, refusals, file=file, fov_deg=fov)
+        return Watcher(estimator, source, clock, refusals, file=None if camera is None else file, fov_deg=fov)
 
     def estimator() -> Estimator:
         if landmarks is not None:
             return LandmarkLines(landmarks, layout)
-        return MediaPipeEstimator(find_model(model), most=most, live=video is None)
+        return MediaPipeEstimator(find_model(pose_model), most=most, live=video is None)
 
     extra: dict[str, object] = {}
     if video is not None:
@@ -101,10 +106,13 @@ def camera(
             _preview(preview, film.fps, watching) as shown,
         ):
             watch = watcher(watching, "media")
+            watch.check_size(*film.size)
             frames = (frame for frame, _ in _watched(film.pictures(), watch, shown, film.fps))
-            summary = send(frames, film.count, sending.to, rate, sending.wait, sending.client_keys())
+            summary = send(frames, film.count, target, rate)
     else:
         live = LiveCamera(device if device is not None else str(rtsp), source, refusals)
+        with calm_stderr():
+            live.check()
         with (
             stoppable() as stop,
             calm_stderr(),
@@ -113,10 +121,10 @@ def camera(
         ):
             watch = watcher(watching, "unix")
             frames = _watched(live.pictures(stop.is_set), watch, shown, None)
-            summary = {**relay(frames, sending.to, sending.wait, keys=sending.client_keys()), "stopped": stop.is_set()}
+            summary = {**relay(frames, target), "stopped": stop.is_set()}
         extra = {"images_skipped": live.skipped, "reconnected": live.reconnected}
     refusals.flush()
-    status = {"assumed_field_of_view": file is None or file.intrinsics.assumed, "not_people": watch.counts()}
+    status = {"assumed_field_of_view": file.intrinsics.assumed, "not_people": watch.counts()}
     report({"source": source, **summary, **extra, **status, "refused": refusals.counts()}, sending.json)
 
 

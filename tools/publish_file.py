@@ -7,11 +7,11 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from dyadwatch.stream.publishers.clips import clip_frames
+from dyadwatch.stream.publishers.clips import check_gap, clip_frames
 from dyadwatch.stream.publishers.publisher import check_source
 from dyadwatch.stream.publishers.simulator.faults import apply_faults, parse_faults
 from dyadwatch.tools.files import NO_FPS_FLAGS, FpsFileFlags, select_clips
-from dyadwatch.tools.sending import report, send
+from dyadwatch.tools.sending import check_rate, report, send
 from dyadwatch.tools.sending_flags import AS_USUAL, SendingFlags
 
 _Flag = Parameter(negative=())
@@ -36,8 +36,8 @@ def file(
     """Publish pose files, one recording after the other, as one source that sees two people.
 
     Reads clip files, BVH, C3D, TRC, CSV, folders of OpenPose's or MediaPipe's JSON frames, SBU, NTU .skeleton and
-    Inter-X, see docs/sources.md. The frames' stamps are on a media clock that starts at --start-stamp, whatever the
-    rate: the same files give the same events at any rate. Press Ctrl-C to stop.
+    Inter-X, see `dyadwatch docs sources`. The frames' stamps are on a media clock that starts at
+    --start-stamp, whatever the rate: the same files give the same events at any rate. Press Ctrl-C to stop.
 
     Parameters
     ----------
@@ -63,10 +63,14 @@ def file(
         Decides on the faults.
     """
     check_source(source)
+    check_rate(rate)
+    check_gap(gap)
+    target = sending.target()
+    wrong = parse_faults(faults) if faults else None
     chosen = select_clips(paths, label, split, flags)
     frames = clip_frames(chosen, source, start_ns=start_stamp, gap_s=gap, loop=loop)
-    if faults:
-        frames = apply_faults(frames, parse_faults(faults), seed)
+    if wrong is not None:
+        frames = apply_faults(frames, wrong, seed)
     total = None if loop else sum(map(len, chosen))
-    summary = send(frames, total, sending.to, rate, sending.wait, sending.client_keys())
+    summary = send(frames, total, target, rate)
     report({"source": source, "clips": len(chosen), **summary}, sending.json)

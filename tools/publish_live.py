@@ -22,6 +22,7 @@ from dyadwatch.stream.publishers.json_bridge import DEFAULT_SOURCE, JsonBridge
 from dyadwatch.stream.publishers.json_declaration import Declaration
 from dyadwatch.stream.publishers.live import ClockReport, LiveFrame, Refusals
 from dyadwatch.stream.publishers.lsl import LslListener, LslOptions
+from dyadwatch.stream.publishers.publisher import check_source
 from dyadwatch.stream.publishers.vmc import PerformerOptions, Place, VmcListener
 from dyadwatch.stream.publishers.vmc_avatar import read_bind_pose
 from dyadwatch.tools.sending import relay, report, stoppable
@@ -53,7 +54,7 @@ def jsonl(
     """Publish JSON lines that come over TCP, UDP or standard input.
 
     One object a line: {"stamp": ns, "persons": [{"id": "ann", "joints": {"head": [x, y, z], ...}}]}. A first line
-    without "persons" may declare source, layout, units, axes, fps. See docs/sources.md. Press Ctrl-C to stop.
+    without "persons" may declare source, layout, units, axes, fps. See `dyadwatch docs sources`. Press Ctrl-C to stop.
 
     Parameters
     ----------
@@ -76,17 +77,18 @@ def jsonl(
     insecure
         Listen where other machines can reach it; this protocol knows no keys, so everybody there can send.
     """
+    check_source(source)
+    target = sending.target()
     names = None if joints is None else [j.strip() for j in joints.split(",")]
     declared = Declaration(source=source, layout=layout, joints=names, units=units, axes=axes, fps=fps, clock=clock)
     refusals = Refusals(_log)
-    keys = sending.client_keys()
     made = JsonBridge(listen, declared, refusals)
     exposed = _exposed([("--listen", where) for where in listen if where != "-"], insecure)
     with stoppable() as stop, made as bridge, InsecureReminder(exposed):
         _log.info("listening for JSON lines on %s", ", ".join(bridge.addresses) or "standard input")
         # Whoever writes to standard input can wait; what comes over the network is worth less the older it gets.
         patience_s = 30.0 if set(listen) == {"-"} else 0.0
-        summary = relay(bridge.frames(stop.is_set), sending.to, sending.wait, patience_s, keys)
+        summary = relay(bridge.frames(stop.is_set), target, patience_s)
     _tell(source, summary, stop, refusals, sending.json)
 
 
@@ -104,8 +106,7 @@ def lsl(
 ) -> None:
     """Publish markers of Lab Streaming Layer outlets, one of all people or one a person.
 
-    Frames of one outlet keep its LSL time. Needs pylsl: pip install 'dyadwatch[lsl]'. See docs/sources.md. Press
-    Ctrl-C to stop.
+    Frames of one outlet keep its LSL time. Needs the extra lsl. See `dyadwatch docs sources`. Press Ctrl-C to stop.
 
     Parameters
     ----------
@@ -126,6 +127,8 @@ def lsl(
     source
         Name of the source, 1-64 characters of A-Z a-z 0-9 _ -.
     """
+    check_source(source)
+    target = sending.target()
     options = LslOptions(
         source=source,
         markers=None if map_ is None else MARKER_SETS.get(map_) or read_marker_map(map_),
@@ -136,11 +139,10 @@ def lsl(
         delay_s=delay,
     )
     refusals = Refusals(_log)
-    keys = sending.client_keys()
     with stoppable() as stop, LslListener(stream, options, refusals) as listener:
         _log.info("looking for LSL streams %s", ", ".join(map(repr, stream)))
         frames = _with_clocks(listener.frames(stop.is_set), listener.clocks)
-        summary = relay(frames, sending.to, sending.wait, keys=keys)
+        summary = relay(frames, target)
     _tell(source, {**summary, "clocks": _told(listener.clocks())}, stop, refusals, sending.json)
 
 
@@ -160,7 +162,7 @@ def vmc(
 ) -> None:
     """Publish VMC performers, each on a port of their own, as the people of one source.
 
-    What follows --performer's order is given once for all of them or once for each. See docs/sources.md. Press
+    What follows --performer's order is given once for all of them or once for each. See `dyadwatch docs sources`. Press
     Ctrl-C to stop.
 
     Parameters
@@ -186,9 +188,10 @@ def vmc(
     insecure
         Listen where other machines can reach it; this protocol knows no keys, so everybody there can send.
     """
+    check_source(source)
+    target = sending.target()
     performers = _performers(performer, name, scale, place, bind)
     refusals = Refusals(_log)
-    keys = sending.client_keys()
     shown = f"[{host}]" if ":" in host else host
     exposed = _exposed([("--host", f"udp://{shown}:{port}") for port in performer], insecure)
     with (
@@ -198,7 +201,7 @@ def vmc(
     ):
         _log.info("listening for VMC on %s, UDP %s", host, ", ".join(map(str, listener.ports)))
         frames = _with_clocks(listener.frames(stop.is_set), listener.people.clocks)
-        summary = relay(frames, sending.to, sending.wait, keys=keys)
+        summary = relay(frames, target)
     _tell(source, {**summary, "clocks": _told(listener.people.clocks())}, stop, refusals, sending.json)
 
 

@@ -18,7 +18,7 @@ from dyadwatch.tools.sending import stoppable
 def record(
     *,
     out: Path,
-    to: str | None = None,
+    listen: str | None = None,
     config: Path | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
     max_mb: float | None = None,
@@ -36,8 +36,8 @@ def record(
     ----------
     out
         Folder for the recordings; it is made if it does not exist.
-    to
-        Address that publishers send to; by default wire.bind of the configuration.
+    listen
+        Address to listen at for publishers; by default wire.bind of the configuration.
     config
         Configuration file; without one the commented default is used. Its sections wire and record matter here.
     set_
@@ -49,13 +49,13 @@ def record(
     keep_days
         Days after which recordings in the folder are deleted; 0 keeps them for ever.
     keys
-        Folder that `dyadwatch keys` made: publishers then need a key. See docs/security.md.
+        Folder that `dyadwatch keys` made: publishers then need a key. See `dyadwatch docs security`.
     insecure
         Listen where other machines can reach it although nobody is asked for a key.
     """
     given = {"max_mb": max_mb, "max_minutes": max_minutes, "keep_days": keep_days}
     options = [f"record.{k}={v}" for k, v in given.items() if v is not None]
-    options += [] if to is None else [f"wire.bind={to}"]
+    options += [] if listen is None else [f"wire.bind={listen}"]
     options += security_options(keys, insecure)
     settings = configure(config, (*set_, *options), None)
     settings = msgspec.structs.replace(settings, record=msgspec.structs.replace(settings.record, folder=str(out)))

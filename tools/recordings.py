@@ -27,6 +27,7 @@ from dyadwatch.stream.recordings.foxglove import write_scenes
 from dyadwatch.stream.recordings.info import RecordingInfo, describe
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.tables import write_tables
+from dyadwatch.tools.outputs import check_folder, check_output
 
 app = App(name="recordings", help="Look into recordings, cut, merge and export them.")
 _Flag = Parameter(negative=())
@@ -72,7 +73,7 @@ def _tell_file(file: Mapping[str, Any], console: Console) -> None:
 
 
 def file_span(first: str | None, last: str | None) -> str:
-    """From when to when, as --from and --to take it."""
+    """From when to when, as --from and --until take it."""
     return "nothing in it" if first is None or last is None else f"{first} to {last}"
 
 
@@ -116,7 +117,7 @@ def cut(
     *,
     out: Path,
     from_: _From = None,
-    to: str | None = None,
+    until: str | None = None,
     source: Annotated[tuple[str, ...], _Flag] = (),
 ) -> None:
     """Copy a stretch of time, or some sources, into a new file; every message stays as it was received.
@@ -130,12 +131,13 @@ def cut(
     from_
         Where to begin: seconds from the beginning, or a time as info prints it, such as
         2026-11-21T14:30:00+01:00 (Z for UTC).
-    to
+    until
         Where to end, likewise; what was received at that very moment is left out.
     source
         Only this source; may be repeated.
     """
-    playback = Playback(paths, from_, to)
+    check_output("--out", out, new=True)
+    playback = Playback(paths, from_, until)
     count = copy(playback, out, source)
     _tell(playback, f"{out}: {counted(count, 'message')}")
 
@@ -153,6 +155,7 @@ def merge(paths: list[Path], /, *, out: Path, source: Annotated[tuple[str, ...],
     source
         Only this source; may be repeated.
     """
+    check_output("--out", out, new=True)
     playback = Playback(paths)
     count = copy(playback, out, source)
     _tell(playback, f"{out}: {counted(count, 'message')} of {counted(len(playback.recordings), 'file')}")
@@ -166,7 +169,7 @@ def export(
     out: Path,
     format: Literal["clips", "csv", "c3d", "foxglove"] = "clips",
     from_: _From = None,
-    to: str | None = None,
+    until: str | None = None,
     source: str | None = None,
     fps: float = 30.0,
     least: float = 3.0,
@@ -189,7 +192,7 @@ def export(
     from_
         Where to begin: seconds from the beginning, or a time as info prints it, such as
         2026-11-21T14:30:00+01:00 (Z for UTC).
-    to
+    until
         Where to end, likewise.
     source
         Only this source; for clips and c3d also the name of a group of merged sources.
@@ -207,7 +210,13 @@ def export(
         raise ConfigError(f"--fps is {fps:g}; expected 1 to 240 frames a second")
     if not 0 <= least <= LONGEST_S:
         raise ConfigError(f"--least is {least:g}; expected 0 to {LONGEST_S:g} seconds, the longest that a clip lasts")
-    playback = Playback(paths, from_, to)
+    if format == "foxglove":
+        check_output("--out", out, new=True)
+    else:
+        check_folder("--out", out)
+    playback = Playback(paths, from_, until)
+    if source is not None and format in ("csv", "foxglove"):
+        playback.expect_sources([source])
     written: dict[str, int] = {}
     if format == "csv":
         _make_folder(out)

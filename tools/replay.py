@@ -12,11 +12,11 @@ from cyclopts import Parameter
 
 from dyadwatch.core.errors import ConfigError, RecordingError
 from dyadwatch.core.words import counted
-from dyadwatch.stream.client_keys import read_client_keys
-from dyadwatch.stream.publishers.publisher import DEFAULT_ADDRESS, PosePublisher, check_source
+from dyadwatch.stream.publishers.publisher import PosePublisher, check_source
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.replay import Rewriter, paced
 from dyadwatch.tools.sending import report, stoppable
+from dyadwatch.tools.sending_flags import AS_USUAL, SendingFlags
 
 _Flag = Parameter(negative=())
 
@@ -25,17 +25,14 @@ def replay(
     paths: list[Path],
     /,
     *,
-    send_to: str = DEFAULT_ADDRESS,
     speed: str = "1",
     from_: Annotated[str | None, Parameter(name="--from")] = None,
-    to: str | None = None,
+    until: str | None = None,
     source: str | None = None,
     as_: Annotated[str | None, Parameter(name="--as")] = None,
     loop: Annotated[bool, _Flag] = False,
     rebase: Annotated[bool, _Flag] = False,
-    wait: float = 30.0,
-    json: Annotated[bool, _Flag] = False,
-    keys: Path | None = None,
+    sending: SendingFlags = AS_USUAL,
 ) -> None:
     """Publish recordings again, each message as it came and when it came: same bytes, stamps and numbers.
 
@@ -45,15 +42,13 @@ def replay(
     ----------
     paths
         Recordings (.mcap), or folders that hold some.
-    send_to
-        Where the detector listens.
     speed
         Times real time, such as 0.1 or 20; max: without waiting. A detector that cannot score so fast sheds windows and
         says so, unless it was started with scorer.overload=wait.
     from_
         Where to begin: seconds from the beginning, or a time as info prints it, such as
         2026-11-21T14:30:00+01:00 (Z for UTC).
-    to
+    until
         Where to end, likewise.
     source
         Only this source.
@@ -63,25 +58,19 @@ def replay(
         Begin again after the end, until stopped; every round is a new run of its sources.
     rebase
         Shift all stamps by the same time, so that the recording seems to happen now, as new runs of its sources.
-    wait
-        Seconds to wait for a detector to listen.
-    json
-        Print a summary as one JSON object on standard output.
-    keys
-        This publisher's NAME.key_secret, where the detector asks for keys. See docs/security.md.
     """
     factor = _speed(speed)
-    playback = Playback(paths, from_, to)
-    playback.expect_sources([] if source is None else [source])
     if as_ is not None:
         check_source(as_)
-        if source is None:
-            _expect_one_source(playback)
+    target = sending.target()
+    playback = Playback(paths, from_, until)
+    playback.expect_sources([] if source is None else [source])
+    if as_ is not None and source is None:
+        _expect_one_source(playback)
     rewriter = Rewriter(as_, new_runs=loop or rebase)
-    client = None if keys is None else read_client_keys(keys)
     rounds = 0
     began = time.monotonic()
-    with PosePublisher(send_to, wait_s=wait, keys=client) as publisher, stoppable() as stop:
+    with PosePublisher(target.address, wait_s=target.wait_s, keys=target.keys) as publisher, stoppable() as stop:
         while not stop.is_set() and (loop or not rounds):
             before = publisher.sent
             rewriter.begin(time.time_ns() - max(playback.first, playback.start) if rebase else 0)
@@ -106,7 +95,10 @@ def replay(
     if rewriter.refused:
         were = counted(rewriter.refused, "message")
         sys.stderr.write(f"left out: {were} that broke the protocol, and are not sent again\n")
-    report({**summary, "rounds": rounds, "recorded_s": playback.seconds, "seconds": seconds, "stopped": stopped}, json)
+    report(
+        {**summary, "rounds": rounds, "recorded_s": playback.seconds, "seconds": seconds, "stopped": stopped},
+        sending.json,
+    )
 
 
 def _round(

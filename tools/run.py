@@ -15,6 +15,7 @@ from dyadwatch.stream.heap import map_large_blocks
 from dyadwatch.stream.service import Service
 from dyadwatch.stream.signals import stop_on_signals
 from dyadwatch.stream.sinks import JsonLinesSink, Sink
+from dyadwatch.stream.start_check import check_start
 from dyadwatch.stream.table import EventLinesSink, TableSink
 from dyadwatch.tools.detector import configure, load_detector, security_options
 from dyadwatch.tools.log_output import log_in_background
@@ -42,7 +43,8 @@ def run(
     config
         Configuration file; without one the commented default, config.yaml, is used.
     model
-        Model file to score with, instead of the one the configuration names.
+        Model file to score with, instead of the one the configuration names; shipped: the one that comes with
+        dyadwatch.
     set_
         One configuration key, such as --set alarm.hold_s=3; may be repeated.
     json
@@ -50,11 +52,12 @@ def run(
     no_table
         On a terminal print event lines only, without the live table.
     keys
-        Folder that `dyadwatch keys` made: publishers and subscribers then need a key. See docs/security.md.
+        Folder that `dyadwatch keys` made: publishers and subscribers then need a key. See `dyadwatch docs security`.
     insecure
         Listen where other machines can reach it although nobody is asked for a key.
     """
     settings = configure(config, (*set_, *security_options(keys, insecure)), model)
+    check_start(settings)
     map_large_blocks()
     log = log_in_background()
     scorer, thresholds = load_detector(settings)

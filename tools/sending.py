@@ -14,10 +14,11 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.client_keys import ClientKeys
 from dyadwatch.stream.publishers.live import LiveFrame
 from dyadwatch.stream.publishers.publisher import PosePublisher, pace
+from dyadwatch.tools.sending_flags import Target
 
 
 @contextmanager
@@ -36,15 +37,23 @@ def stoppable() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def send(
-    frames: Iterable[PoseFrame], total: int | None, to: str, rate: float, wait: float, keys: ClientKeys | None = None
-) -> dict[str, object]:
+def check_rate(rate: float) -> None:
+    """Before anything that takes long.
+
+    Raises:
+        ConfigError: when nothing can be sent at such a rate.
+    """
+    if not rate >= 0:
+        raise ConfigError(f"--rate is {rate:g}; expected 0 (as fast as possible) or a positive factor of real time")
+
+
+def send(frames: Iterable[PoseFrame], total: int | None, target: Target, rate: float) -> dict[str, object]:
     """Publishes frames until they or the user's patience end; returns what there is to tell of it."""
     console = Console(stderr=True)
     first = last = None
     try:
         with (
-            PosePublisher(to, wait_s=wait, keys=keys) as publisher,
+            PosePublisher(target.address, wait_s=target.wait_s, keys=target.keys) as publisher,
             stoppable() as stop,
             _progress(console) as progress,
         ):
@@ -68,13 +77,11 @@ def send(
     }
 
 
-def relay(
-    live: Iterator[LiveFrame], to: str, wait: float, patience_s: float = 0.0, keys: ClientKeys | None = None
-) -> dict[str, object]:
+def relay(live: Iterator[LiveFrame], target: Target, patience_s: float = 0.0) -> dict[str, object]:
     """Passes live frames on until they end; what the detector does not take within `patience_s` is shed, counted."""
     began = time.monotonic()
     try:
-        with PosePublisher(to, wait_s=wait, patience_s=patience_s, keys=keys) as publisher:
+        with PosePublisher(target.address, wait_s=target.wait_s, patience_s=patience_s, keys=target.keys) as publisher:
             for frame, fps in live:
                 publisher.send(frame, fps=fps)
     except KeyboardInterrupt:

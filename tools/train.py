@@ -50,7 +50,7 @@ def train(
     Parameters
     ----------
     paths
-        Pose files and folders of any format that `publish file` reads, see docs/sources.md.
+        Pose files and folders of any format that `publish file` reads, see `dyadwatch docs sources`.
     out
         The model file to write, ending in .onnx.
     label

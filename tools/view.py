@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
@@ -16,11 +17,13 @@ from rich.markup import escape
 from rich.progress import track
 
 from dyadwatch.core.atomic import written_atomically
-from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.clips import Clip
+from dyadwatch.core.errors import ConfigError, MissingExtraError
 from dyadwatch.stream.config_file import set_option
 from dyadwatch.stream.recordings.playback import is_recording
-from dyadwatch.tools.detector import configure, load_detector
+from dyadwatch.tools.detector import configure, load_detector, model_path
 from dyadwatch.tools.files import NO_FLAGS, FileFlags, select_clips
+from dyadwatch.tools.outputs import check_output
 from dyadwatch.tools.viewing.page import page, serve
 from dyadwatch.tools.viewing.recorded import clip_scene, part, recorded_scene
 from dyadwatch.tools.viewing.scene import Scene
@@ -42,11 +45,11 @@ def view(
     html: Path | None = None,
     at: float | None = None,
     from_: Annotated[str | None, Parameter(name="--from")] = None,
-    to: str | None = None,
+    until: str | None = None,
     source: str | None = None,
     pair: Annotated[tuple[str, str] | None, Parameter(negative=())] = None,
-    clip: int = 0,
-    model: str | None = None,
+    clip: str = "0",
+    model: Path | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
     fps: float = 25.0,
     port: int = 0,
@@ -72,16 +75,16 @@ def view(
     from_
         Where to begin: seconds from the beginning, or of recordings a time as info prints it,
         such as 2026-11-21T14:30:00+01:00 (Z for UTC).
-    to
+    until
         Where to end, likewise.
     source
         Source or group of a recording to look at; by default the one with the highest score.
     pair
         Ids of the two to look at, A and B in pose files; by default those with the highest score.
     clip
-        Number of the clip in pose files that hold several, from 0.
+        Which clip of pose files that hold several: its id, or its number from 0.
     model
-        Model file to score with; "shipped" is the one that comes with the package. By default the scores that were
+        Model file to score with; shipped: the one that comes with dyadwatch. By default the scores that were
         recorded are shown.
     set_
         One configuration key for scoring, such as --set alarm.raise_at=2; may be repeated.
@@ -92,23 +95,24 @@ def view(
     """
     if not 1 <= fps <= 120:
         raise ConfigError(f"--fps is {fps:g}; expected 1 to 120 pictures a second")
-    config = configure(None, (), None if model in (None, "shipped") else Path(model))
+    _check_outputs(png, mp4, html, port)
+    config = configure(None, (), model)
+    if model is not None:
+        model_path(config)
     console = Console(stderr=True)
     if any(is_recording(path) for path in paths):
         scene, notes = recorded_scene(
-            paths, fps, config, set_, scored=model is not None, start=from_, end=to, source=source, pair=pair or ()
+            paths, fps, config, set_, scored=model is not None, start=from_, end=until, source=source, pair=pair or ()
         )  # fmt: skip
     else:
         if source is not None:
             raise ConfigError(f"--source is {source!r}; expected it with recordings alone, pose files have no sources")
-        clips = select_clips(paths, flags=flags)
-        if not 0 <= clip < len(clips):
-            raise ConfigError(f"--clip is {clip}; expected 0 to {len(clips) - 1}, there are {len(clips)} clips")
         config = set_option(config, *set_)
-        scene = clip_scene(
-            part(clips[clip], from_, to), fps, config, None if model is None else load_detector(config), pair or ()
-        )
-        notes = [f"clip {clip} of {len(clips)}; --clip shows another"] if len(clips) > 1 else []
+        detector = None if model is None else load_detector(config)
+        clips = select_clips(paths, flags=flags)
+        k = _chosen(clips, clip)
+        scene = clip_scene(part(clips[k], from_, until), fps, config, detector, pair or ())
+        notes = [f"clip {k} of {len(clips)}; --clip shows another"] if len(clips) > 1 else []
     if scene.missing is not None:
         notes.append(scene.missing)
     for note in notes:
@@ -131,6 +135,49 @@ def view(
         _show(page(scene, at), port, console)
 
 
+def _check_outputs(png: Path | None, mp4: Path | None, html: Path | None, port: int) -> None:
+    """What is missing to write or to serve, told before a recording is read.
+
+    Raises:
+        ConfigError: naming the option and what is missing.
+        MissingExtraError: Pillow is not installed.
+    """
+    for option, path in (("--png", png), ("--mp4", mp4), ("--html", html)):
+        if path is not None:
+            check_output(option, path)
+    if png is not None or mp4 is not None:
+        _drawing_module()
+    if mp4 is not None:
+        from dyadwatch.tools.viewing.film import choose_codec, find_ffmpeg
+
+        choose_codec(find_ffmpeg())
+    if png is None and mp4 is None and html is None and port:
+        try:
+            serve("", port, lambda server: None, forever=False)
+        except OSError as e:
+            raise _no_port(port, e) from None
+
+
+def _chosen(clips: Sequence[Clip], name: str) -> int:
+    """The number of the clip of an id, or of a number.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    for k, clip in enumerate(clips):
+        if clip.clip_id and clip.clip_id == name:
+            return k
+    if name.isdecimal() and int(name) < len(clips):
+        return int(name)
+    raise ConfigError(
+        f"--clip is {name!r:.80}; expected the id of a clip, or 0 to {len(clips) - 1}, there are {len(clips)} clips"
+    )
+
+
+def _no_port(port: int, error: OSError) -> ConfigError:
+    return ConfigError(f"--port is {port}; expected a free port ({error.strerror})")
+
+
 @contextmanager
 def _writing(path: Path) -> Iterator[None]:
     """Tells of a file that cannot be written as `write_film` does.
@@ -144,14 +191,16 @@ def _writing(path: Path) -> Iterator[None]:
         raise ConfigError(f"{path} cannot be written; the system says: {e.strerror or e}") from None
 
 
-def _drawing(scene: Scene, at: float | None = None) -> Drawing:
+def _drawing_module() -> ModuleType:
     try:
-        from dyadwatch.tools.viewing.drawing import Drawing
+        from dyadwatch.tools.viewing import drawing
     except ImportError:
-        raise ConfigError(
-            "--png and --mp4 need Pillow, which is not installed; expected the extra: pip install 'dyadwatch[view]'"
-        ) from None
-    return Drawing(scene, _SIZE, at)
+        raise MissingExtraError("Pillow, which --png and --mp4 need,", "view") from None
+    return drawing
+
+
+def _drawing(scene: Scene, at: float | None = None) -> Drawing:
+    return _drawing_module().Drawing(scene, _SIZE, at)
 
 
 def _film(scene: Scene, path: Path, console: Console) -> None:
@@ -178,6 +227,6 @@ def _show(text: str, port: int, console: Console) -> None:
     try:
         serve(text, port, ready)
     except OSError as e:
-        raise ConfigError(f"--port is {port}; expected a free port ({e.strerror})") from None
+        raise _no_port(port, e) from None
     except KeyboardInterrupt:
         pass

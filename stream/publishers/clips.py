@@ -25,6 +25,16 @@ class Played(NamedTuple):
     ids: tuple[str, str]
 
 
+def check_gap(gap_s: float) -> None:
+    """Refuses a silence between clips that would not let windows start afresh.
+
+    Raises:
+        ConfigError: naming the gap and what was expected.
+    """
+    if not _LEAST_GAP_S < gap_s < float("inf"):
+        raise ConfigError(f"gap_s is {gap_s:g}; expected more than {_LEAST_GAP_S} s, so that no window spans two clips")
+
+
 def clip_intervals(
     clips: Sequence[Clip], start_ns: int = 0, gap_s: float = 1.0, *, loop: bool = False
 ) -> Iterator[Played]:
@@ -33,8 +43,7 @@ def clip_intervals(
     Raises:
         ConfigError: when the gap is too short for windows to start afresh.
     """
-    if not gap_s > _LEAST_GAP_S:
-        raise ConfigError(f"gap_s is {gap_s:g}; expected more than {_LEAST_GAP_S} s, so that no window spans two clips")
+    check_gap(gap_s)
     gap = round(gap_s * _NS)
     k = 0
     while clips:

@@ -71,12 +71,15 @@ def read_declaration(line: bytes) -> Declaration:
     """The declaration in a line that is a JSON object.
 
     Raises:
-        WireError: `bad_key`, naming key, value, what was expected and what was probably meant; `layout` or `bad_topic`.
+        WireError: `bad_key`, naming key, value, what was expected and what was probably meant; `bad_json`, `layout` or
+            `bad_topic`.
     """
     try:
         said = _decode(line)
     except msgspec.ValidationError as e:
-        raise WireError("bad_key", f"declaration: {_fault(line) or e}; see docs/sources.md") from None
+        raise WireError("bad_key", f"declaration: {_fault(line) or e}; see `dyadwatch docs sources`") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:  # a key that is not UTF-8, for one
+        raise WireError("bad_json", f"declaration is not a JSON object: {e}") from None
     try:
         said.skeleton()
     except LayoutError as e:

@@ -187,7 +187,7 @@ def _parse(line: bytes) -> _Line:
     except msgspec.ValidationError as e:
         text = str(e)
         hint = next((h for where, h in _HINTS.items() if where in text), "")
-        raise WireError("bad_key", f"line: {text}{hint}; see docs/sources.md") from None
+        raise WireError("bad_key", f"line: {text}{hint}; see `dyadwatch docs sources`") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         nan = " (NaN is not JSON; send null for an unseen joint)" if b"NaN" in line else ""
         raise WireError("bad_json", f"line is not a JSON object: {e}{nan}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +20,8 @@ from dyadwatch.stream.wire import TOPIC, encode_pose, topic_source
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5570"
 _FLUSH_MS = 5000  # what is still queued at the end gets this long to leave, or as long as `send` would wait
 _NS = 1_000_000_000
+_ADDRESS = re.compile(r"tcp://[^\s/]+:(?P<port>\d{1,5})|(?:ipc|ws|wss|inproc)://\S+")
+_TIME = re.compile(r"[\d.]+$|\d{4}-")
 _REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
 
 
@@ -135,7 +138,7 @@ class PosePublisher:
         if not heard and refused:
             keys = "these keys" if self._keys else "a publisher without keys"
             raise DyadwatchError(
-                f"the detector at {self._address} refuses {keys}; expected --keys NAME.key_secret of a peer that its "
+                f"the detector at {self._address} refuses {keys}; expected --key NAME.key_secret of a peer that its "
                 "`dyadwatch keys list` shows with sources, or none where it has no keys itself"
             )
         if not heard:
@@ -162,6 +165,18 @@ def check_source(source: str) -> None:
         topic_source(f"{TOPIC}{source}".encode())
     except WireError:
         raise ConfigError(f"source is {source!r:.80}; expected 1-64 characters of A-Z a-z 0-9 _ -") from None
+
+
+def check_address(option: str, address: str) -> None:
+    """Refuses what is no address to connect to, without looking for anybody there.
+
+    Raises:
+        ConfigError: naming the option, the address and what was expected.
+    """
+    match = _ADDRESS.fullmatch(address)
+    if match is None or (match["port"] and not 1 <= int(match["port"]) <= 65535):
+        hint = "; a time goes with --until" if _TIME.match(address) else ""
+        raise ConfigError(f"{option} is {address!r:.120}; expected an address such as {DEFAULT_ADDRESS}{hint}")
 
 
 def pace(frames: Iterable[PoseFrame], rate: float = 1.0, stop: threading.Event | None = None) -> Iterator[PoseFrame]:

@@ -107,6 +107,8 @@ class Schema(Struct, frozen=True):
 def _plain(kind: inspect.Type) -> dict[str, Any]:
     """A JSON schema without references and with one type a key, the part of the language that viewers understand."""
     match kind:
+        case inspect.Metadata():  # descriptions are not part of a recording
+            return _plain(kind.type)
         case inspect.BoolType():
             return {"type": "boolean"}
         case inspect.IntType():

@@ -62,9 +62,9 @@ class Playback:
         self.first = min((s[0] for s in spans), default=0)
         self.last = max((s[1] for s in spans), default=0)
         self.start = 0 if start is None else self._moment("from", start)
-        self.end = 2**63 if end is None else self._moment("to", end)
+        self.end = 2**63 if end is None else self._moment("until", end)
         if self.end <= self.start:
-            raise ConfigError(f"--to is {end}, which is not after --from, {start or 'the beginning'}")
+            raise ConfigError(f"--until is {end}, which is not after --from, {start or 'the beginning'}")
 
     @property
     def notes(self) -> list[str]:

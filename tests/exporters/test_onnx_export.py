@@ -166,7 +166,7 @@ class TestRefusals:
             return real(name, *rest)
 
         monkeypatch.setattr(importlib, "import_module", missing)
-        with pytest.raises(MissingExtraError, match=rf"{package} is not installed.*pip install 'dyadwatch\[train\]'"):
+        with pytest.raises(MissingExtraError, match=rf"{package} is not installed; .*constraints.txt '.\[train\]'"):
             export(nn.Identity(), INFO, tmp_path / "m.onnx")
 
 

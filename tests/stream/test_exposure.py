@@ -81,7 +81,7 @@ def test_open_addresses_are_told_at_once_and_again_until_the_end(caplog: pytest.
     assert told >= 3
     assert set(caplog.messages) == {
         "open to everybody who reaches it, without keys: wire.bind tcp://*:1, sinks.bind tcp://*:2 "
-        "(see docs/security.md)"
+        "(see `dyadwatch docs security`)"
     }
     time.sleep(0.1)
     assert len(caplog.messages) == told, "warns on after its end"

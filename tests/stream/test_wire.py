@@ -64,7 +64,7 @@ def with_value(value: float, at: tuple[int, ...] = (0, 3, 1), channels: int = 3)
 
 
 TOPIC_TEXT = "expected 'pose.<source>' with 1-64 characters of A-Z a-z 0-9 _ -"
-SEE = "; see docs/wire-protocol.md"
+SEE = "; see `dyadwatch docs wire-protocol`"
 REFUSED: list[tuple[str, list[bytes], str, str]] = [
     ("no parts", [], "part_count", "message has 0 parts; expected 3: topic, header, payload"),
     ("two parts", pack()[:2], "part_count", "message has 2 parts; expected 3: topic, header, payload"),
@@ -109,8 +109,8 @@ REFUSED: list[tuple[str, list[bytes], str, str]] = [
             f"{key} float",
             pack(header(**{key: 7.0})),
             "bad_key",
-            f"header: Expected `int`, got `float` - at `$.{key}` (in JavaScript pack it as a BigInt, for instance "
-            f"BigInt(Date.now()) * 1000000n){SEE}",
+            f"header: Expected `int`, got `float` - at `$.{key}` (a whole number, of stamps nanoseconds: in "
+            f"Python time.time_ns(), in JavaScript a BigInt, for instance BigInt(Date.now()) * 1000000n){SEE}",
         )
         for key in ("epoch", "seq", "stamp")
     ),

@@ -16,7 +16,7 @@ from dyadwatch.tools.benchmarks.paper_size import FRAMES, LAYOUT, paper_frames
 from dyadwatch.tools.benchmarks.scenarios import scenarios
 from dyadwatch.tools.benchmarks.stations import measure_stations
 from dyadwatch.tools.benchmarks.throughput import measure_throughput
-from dyadwatch.tools.detector import shipped_model
+from dyadwatch.tools.model_files import shipped_model
 
 
 def test_spread_gives_percentiles_and_their_number() -> None:

@@ -20,8 +20,8 @@ from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.recordings.channels import About
 from dyadwatch.stream.recordings.file import RecordingFile
 from dyadwatch.stream.wire import encode_pose
-from dyadwatch.tools.detector import shipped_model
 from dyadwatch.tools.live import free_address
+from dyadwatch.tools.model_files import shipped_model
 
 pytestmark = [
     pytest.mark.slow,
@@ -137,11 +137,11 @@ def test_detector_recorder_and_publishers_speak_to_those_they_were_told(
     into, out, beside = free_address(), free_address(), free_address()
     sockets = (f"wire.bind={into}", f"sinks.bind={out}", f"record.folder={tmp_path / 'kept'}", "record.min_free_mb=0")
     run = ("run", "--json", *(w for option in sockets for w in ("--set", option)))
-    record = ("record", "--out", tmp_path / "recorded", "--to", beside)
+    record = ("record", "--out", tmp_path / "recorded", "--listen", beside)
     with running(tmp_path / "run", *run), running(tmp_path / "record", *record):
         replay = ("replay", recording, "--speed", "max", "--wait", "120")
-        assert dyadwatch(tmp_path, *replay, "--send-to", into) == {into}
-        assert dyadwatch(tmp_path, *replay, "--send-to", beside) == {beside}
+        assert dyadwatch(tmp_path, *replay, "--to", into) == {into}
+        assert dyadwatch(tmp_path, *replay, "--to", beside) == {beside}
         publish = ("publish", "file", clips, "--rate", "0", "--wait", "120")
         assert dyadwatch(tmp_path, *publish, "--to", into) == {into}
     assert peers(tmp_path / "run") == peers(tmp_path / "record") == set()

@@ -25,8 +25,9 @@ from dyadwatch.stream.recordings.about import as_recorded
 from dyadwatch.stream.recordings.channels import About
 from dyadwatch.tools.detect import check_clips, detect
 from dyadwatch.tools.detect_clips import Timeline
-from dyadwatch.tools.detector import load_detector, model_path, shipped_model
+from dyadwatch.tools.detector import load_detector, model_path
 from dyadwatch.tools.files import select_clips
+from dyadwatch.tools.model_files import shipped_model
 
 
 def test_clips_that_fit_pass() -> None:

@@ -12,8 +12,8 @@ import zmq
 
 from dyadwatch.stream.client_keys import ClientKeys, read_client_keys
 from dyadwatch.stream.messages import StatusMessage, decode_json
-from dyadwatch.tools.detector import shipped_model
 from dyadwatch.tools.live import free_address, running_detector
+from dyadwatch.tools.model_files import shipped_model
 
 WAIT_S = 60.0
 
@@ -36,10 +36,10 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
         "site: the detector's keys; start it with --keys site",
         "cam speaks for cam, door, does not listen",
         "site/handout/cam.key_secret: secret; move it to the machine of cam over a safe way, delete it here, and give "
-        "it there as --keys",
+        "it there as --key",
     ]
     assert dyadwatch("keys", "new", "wall", "--folder", "site", cwd=tmp_path).returncode == 0
-    both = ("keys", "new", "both", "--sources", "*", "--listen", "--folder", "site")
+    both = ("keys", "new", "both", "--sources", "*", "--results", "--folder", "site")
     assert dyadwatch(*both, cwd=tmp_path).returncode == 0
     shown = {name: read_client_keys(tmp_path / f"site/handout/{name}.key_secret") for name in ("both", "cam", "wall")}
     listed = dyadwatch("keys", "list", "--folder", "site", cwd=tmp_path).stdout.splitlines()
@@ -72,7 +72,7 @@ BRIDGE = "--insecure to let everybody send who reaches it: this protocol knows n
     [
         (("run", "--set", "wire.bind=tcp://*:5570"), f"wire.bind is 'tcp://*:5570', {REACHED}{KEYS}"),
         (("run", "--set", "sinks.bind=tcp://0.0.0.0:1"), f"sinks.bind is 'tcp://0.0.0.0:1', {REACHED}{KEYS}"),
-        (("record", "--out", "r", "--to", "tcp://[::]:5570"), f"wire.bind is 'tcp://[::]:5570', {REACHED}{KEYS}"),
+        (("record", "--out", "r", "--listen", "tcp://[::]:5570"), f"wire.bind is 'tcp://[::]:5570', {REACHED}{KEYS}"),
         (("publish", "jsonl", "--listen", "udp://0.0.0.0:0"), f"--listen is 'udp://0.0.0.0:0', {REACHED}{BRIDGE}"),
         (("publish", "vmc", "--host", "::", "--performer", "0"), f"--host is 'udp://[::]:0', {REACHED}{BRIDGE}"),
         (
@@ -85,7 +85,7 @@ BRIDGE = "--insecure to let everybody send who reaches it: this protocol knows n
             "everybody needs a key then",
         ),
         (
-            ("publish", "simulator", "--keys", "none"),
+            ("publish", "simulator", "--key", "none"),
             "keys is 'none', which cannot be read (No such file or directory); expected the NAME.key_secret that "
             "`dyadwatch keys new NAME` made",
         ),
@@ -100,14 +100,14 @@ def test_what_is_open_without_keys_is_refused_with_the_ways_on(
 
 def test_what_is_open_on_purpose_runs_and_is_told_of(tmp_path: Path) -> None:
     address = free_address().replace("127.0.0.1", "*")
-    command = [sys.executable, "-m", "dyadwatch.tools.main", "record", "--out", "r", "--insecure", "--to", address]
+    command = [sys.executable, "-m", "dyadwatch.tools.main", "record", "--out", "r", "--insecure", "--listen", address]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         first = process.stderr.readline()
         process.terminate()
         process.communicate(timeout=WAIT_S)
     assert first == (
-        f"WARNING open to everybody who reaches it, without keys: wire.bind {address} (see docs/security.md)\n"
+        f"WARNING open to everybody who reaches it, without keys: wire.bind {address} (see `dyadwatch docs security`)\n"
     )
 
 
@@ -129,7 +129,7 @@ def last_status(address: str, keys: ClientKeys, source: str, frames: int) -> Sta
 
 @pytest.mark.slow
 def test_publishers_show_their_keys_to_a_detector_that_asks_for_them(tmp_path: Path) -> None:
-    for name, right in (("cam", ("--sources", "cam")), ("yard", ("--sources", "yard")), ("wall", ("--listen",))):
+    for name, right in (("cam", ("--sources", "cam")), ("yard", ("--sources", "yard")), ("wall", ("--results",))):
         made = dyadwatch("keys", "new", name, *right, cwd=tmp_path)
         assert made.returncode == 0, made
     file = {name: str(tmp_path / "keys" / "handout" / f"{name}.key_secret") for name in ("cam", "yard", "wall")}
@@ -139,13 +139,13 @@ def test_publishers_show_their_keys_to_a_detector_that_asks_for_them(tmp_path: P
         out,
     ):
         send = ("publish", "simulator", "--duration", "2", "--rate", "0", "--to", into)
-        for shown in ((), ("--keys", file["wall"])):
+        for shown in ((), ("--key", file["wall"])):
             error = error_of(*send, "--source", "cam", "--wait", "2", *shown, cwd=tmp_path)
             keys = "these keys" if shown else "a publisher without keys"
-            assert error.startswith(f"the detector at {into} refuses {keys}; expected --keys NAME.key_secret of a peer")
-        foreign = dyadwatch(*send, "--source", "cam", "--keys", file["yard"], cwd=tmp_path)
+            assert error.startswith(f"the detector at {into} refuses {keys}; expected --key NAME.key_secret of a peer")
+        foreign = dyadwatch(*send, "--source", "cam", "--key", file["yard"], cwd=tmp_path)
         assert foreign.returncode == 0, foreign  # a publisher is not told; the detector's log and status are
-        right = dyadwatch(*send, "--source", "cam", "--keys", file["cam"], cwd=tmp_path)
+        right = dyadwatch(*send, "--source", "cam", "--key", file["cam"], cwd=tmp_path)
         assert right.returncode == 0, right
         status = last_status(out, wall, "cam", 60)
         assert status.frames == 60

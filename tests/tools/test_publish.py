@@ -140,7 +140,10 @@ def test_a_signal_ends_a_loop_with_a_summary(ear: Ear, folder: Path, number: sig
         (["simulator", "--people", "9"], "people is 9; expected 2 to 6"),
         (["simulator", "--anomalies", "push,dance"], "anomaly 'dance' is not known; expected one of push, punch,"),
         (["simulator", "--faults", "drip=1"], "faults are 'drip=1': Object contains unknown field `drip`"),
-        (["simulator", "--wait", "0.1", "--to", "nowhere"], "address is 'nowhere'; expected something like"),
+        (
+            ["simulator", "--wait", "0.1", "--to", "nowhere"],
+            "--to is 'nowhere'; expected an address such as tcp://127.0.0.1:5570",
+        ),
         (["simulator", "--source", "my cam"], "source is 'my cam'; expected 1-64 characters of A-Z a-z 0-9 _ -"),
         (["file", "/no/such/folder", "--source", "my cam"], "source is 'my cam'; expected 1-64 characters of A-Z a-z"),
         (["jsonl", "--listen", "-", "--source", "my cam"], "source is 'my cam'; expected 1-64 characters of A-Z a-z"),

@@ -25,7 +25,7 @@ from dyadwatch.stream.publishers.camera.models import find_model
 from dyadwatch.stream.wire import decode_pose
 from dyadwatch.tools.main import app
 
-cv2 = pytest.importorskip("cv2", reason="needs the extra camera: pip install 'dyadwatch[camera]'")
+cv2 = pytest.importorskip("cv2", reason="needs the extra camera: pip install '.[camera]'")
 
 FRAMES, FPS = 40, 25.0
 
@@ -80,7 +80,7 @@ def ear() -> Iterator[tuple[str, list[PoseFrame]]]:
 @pytest.fixture
 def pose_model() -> None:
     """Skips where the pose model was not fetched, which tests never do."""
-    pytest.importorskip("mediapipe", reason="needs the extra camera: pip install 'dyadwatch[camera]'")
+    pytest.importorskip("mediapipe", reason="needs the extra camera: pip install '.[camera]'")
     try:
         find_model("lite")
     except ConfigError as e:
@@ -294,7 +294,7 @@ def test_the_scale_of_people_is_found_from_their_feet_on_the_floor(
     place = ("201,119=3,15", "592,118=10,15", "781,579=10,5", "2,579=3,5")
     points = [word for point in place for word in ("--floor", point)]
     _call("calibrate-camera", str(out), "--lens", "964.24,964.63,400,300", "--size", "800x600", *points)
-    _call("calibrate-camera", str(out), "--people", film, "--seconds", "1.2")
+    _call("calibrate-camera", str(out), "--people-video", film, "--seconds", "1.2")
     file = read_camera(out)
     assert file.extrinsics is not None
     assert file.extrinsics.position[1] == pytest.approx(7.0, abs=0.2)
@@ -312,7 +312,7 @@ def test_the_scale_of_people_is_found_from_their_feet_on_the_floor(
         (("--fov", "70", "--size", "big"), "--size is 'big'; expected something like 1280x720"),
         (("--fov", "70", "--size", "64x48", "--floor", "1,2=3,4"), "1 floor points are given; expected at least 4"),
         (("--fov", "70", "--size", "64x48", "--floor", "1;2"), "--floor is '1;2'; expected x,y=right,ahead"),
-        (("--fov", "70", "--size", "64x48", "--height", "1.8"), "--height goes with --people"),
+        (("--fov", "70", "--size", "64x48", "--height", "1.8"), "--height goes with --people-video"),
         (("--fov", "70", "--size", "64x48", "--refine-lens"), "--refine-lens goes with --floor"),
     ],
 )

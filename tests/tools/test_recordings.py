@@ -93,7 +93,7 @@ def told_live(folder: Path, replay: Callable[[str], Sequence[str | Path]]) -> li
 def test_replayed_live_and_detected_events_are_the_same(
     recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    told = told_live(tmp_path / "a", lambda to: ("replay", recording, "--send-to", to, "--speed", "20"))
+    told = told_live(tmp_path / "a", lambda to: ("replay", recording, "--to", to, "--speed", "20"))
     assert {e["type"] for e in told} >= {"open", "close"}
     # What the detector recorded, detected without being told how it was set up ...
     done = dyadwatch("detect", tmp_path / "a", "--json")
@@ -103,7 +103,7 @@ def test_replayed_live_and_detected_events_are_the_same(
     other = dyadwatch("detect", tmp_path / "a", "--json", "--set", "alarm.raise_at=5", "--set", "alarm.clear_at=5")
     assert events_in(other.stdout) != told
     assert f"of {len(told)} recorded event messages {len(told)} did not come again, and 0 are new" in other.stderr
-    again = told_live(tmp_path / "b", lambda to: ("replay", tmp_path / "a", "--send-to", to, "--speed", "max"))
+    again = told_live(tmp_path / "b", lambda to: ("replay", tmp_path / "a", "--to", to, "--speed", "max"))
     assert again == told
     info = json.loads(dyadwatch("recordings", "info", tmp_path / "a", "--json").stdout)
     assert info["sources"]["hall"]["events"] == sum(e["type"] == "open" for e in told)
@@ -120,13 +120,13 @@ def test_record_keeps_what_a_loop_replays_under_another_name_and_clock(recording
     to, out = free_address(), tmp_path / "out"
     began = time.time_ns()
     with subprocess.Popen(
-        [*DYADWATCH, "record", "--out", out, "--to", to], stderr=subprocess.PIPE, text=True
+        [*DYADWATCH, "record", "--out", out, "--listen", to], stderr=subprocess.PIPE, text=True
     ) as process:
         command = [
             *DYADWATCH,
             "replay",
             recording,
-            "--send-to",
+            "--to",
             to,
             "--speed",
             "max",
@@ -135,7 +135,7 @@ def test_record_keeps_what_a_loop_replays_under_another_name_and_clock(recording
             "--rebase",
             "--loop",
         ]
-        with subprocess.Popen([*command, "--from", "1", "--to", "2"], stderr=subprocess.DEVNULL) as replay:
+        with subprocess.Popen([*command, "--from", "1", "--until", "2"], stderr=subprocess.DEVNULL) as replay:
             deadline = time.monotonic() + 60
             while not out.is_dir() or len(list(Playback([out]).received() if any(out.iterdir()) else ())) < 70:
                 assert time.monotonic() < deadline
@@ -157,10 +157,10 @@ def test_a_recording_of_which_nothing_was_scored_says_so(
     recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     why = "no window was scored, so nothing was judged: a window needs 2 s of two people seen without long gaps"
-    cut([recording], out=tmp_path / "short.mcap", from_="5", to="6")
+    cut([recording], out=tmp_path / "short.mcap", from_="5", until="6")
     detect([tmp_path / "short.mcap"])
     assert why in capsys.readouterr().err
-    cut([recording], out=tmp_path / "long.mcap", from_="5", to="12")
+    cut([recording], out=tmp_path / "long.mcap", from_="5", until="12")
     detect([tmp_path / "long.mcap"], set_=("sinks.scores=false",))
     err = capsys.readouterr().err
     assert why not in err
@@ -200,7 +200,7 @@ def test_times_of_a_file(first: str | None, last: str | None, text: str) -> None
 
 
 def test_cut_export_and_train_on_a_recording(recording: Path, tmp_path: Path) -> None:
-    dyadwatch("recordings", "cut", recording, "--from", "5", "--to", "25", "--out", tmp_path / "c.mcap")
+    dyadwatch("recordings", "cut", recording, "--from", "5", "--until", "25", "--out", tmp_path / "c.mcap")
     assert Playback([tmp_path / "c.mcap"]).seconds == pytest.approx(20, abs=0.05)
     dyadwatch("recordings", "export", tmp_path / "c.mcap", "--out", tmp_path / "clips", "--fps", "15")
     clips = read_clips(tmp_path / "clips" / "hall-kinect25")
@@ -271,9 +271,9 @@ def test_a_shortest_length_that_no_clip_can_have(recording: Path, tmp_path: Path
 @pytest.mark.parametrize("format", ["clips", "csv", "c3d"])
 def test_a_folder_that_cannot_be_made(recording: Path, format: Literal["clips", "csv", "c3d"]) -> None:
     out = recording / "out"
-    with pytest.raises(RecordingError) as e:
+    with pytest.raises(ConfigError) as e:
         export([recording], out=out, format=format)
-    assert str(e.value) == f"{out}: cannot be made (Not a directory); expected a folder that can be written to"
+    assert str(e.value) == f"--out is {out}, but {recording} is no folder; expected a folder, or one that can be made"
 
 
 @pytest.mark.parametrize(
@@ -292,7 +292,7 @@ def test_a_folder_that_cannot_be_made(recording: Path, format: Literal["clips", 
         ),
         (
             ("recordings", "merge", "{good}", "--out", "{no}/x"),
-            "no.mcap/x: cannot be made (Not a directory); expected the",
+            "no.mcap/x, but there is no folder ",
         ),
         (
             ("recordings", "export", "{good}", "--out", "x", "--fps", "0"),

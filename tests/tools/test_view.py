@@ -238,7 +238,7 @@ def test_without_scores_the_picture_says_how_to_get_them(tmp_path: Path, capsys:
 
 def test_a_pose_file_is_scored_with_a_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     write_clips(tmp_path / "clips", [Clip(life(6.0).joints(30.0)[:, :2].copy(), KINECT25, 30.0, clip_id="one")])
-    view([tmp_path / "clips"], html=tmp_path / "page.html", model="shipped")
+    view([tmp_path / "clips"], html=tmp_path / "page.html", model=Path("shipped"))
     data = shown(tmp_path / "page.html")
     assert data["names"] == ["A", "B"]
     assert len(data["curves"][0]["values"]) > 5
@@ -255,9 +255,9 @@ def shown(path: Path) -> dict[str, Any]:
 
 def test_what_is_set_prevails_over_what_was_recorded(recording: Path, tmp_path: Path) -> None:
     out, near = tmp_path / "page.html", ("pairs.enter_m=0.1", "pairs.leave_m=0.2")
-    view([recording], html=out, model="shipped")
+    view([recording], html=out, model=Path("shipped"))
     assert shown(out)["curves"]
-    view([recording], html=out, model="shipped", set_=near)
+    view([recording], html=out, model=Path("shipped"), set_=near)
     assert (shown(out)["curves"], shown(out)["missing"]) == ([], "no window of two people near each other was scored")
 
 
@@ -283,7 +283,7 @@ def test_of_a_long_recording_a_part_with_people_is_shown(tmp_path: Path) -> None
     path = at_double_speed(tmp_path / "day.mcap", 5.0, 10.0, 1000.0)  # in its middle nobody sends
     scene, notes = recorded_scene([path], 25.0, Config())
     assert scene.seconds == pytest.approx(SECONDS, abs=0.1)
-    assert notes[0] == "997 s are recorded; shown is what came in the 21 s from 0 s on, choose with --from and --to"
+    assert notes[0] == "997 s are recorded; shown is what came in the 21 s from 0 s on, choose with --from and --until"
     assert notes[1].startswith("by the stamps of its frames 4 s are shown")
 
 
@@ -357,7 +357,7 @@ def test_of_a_pose_file_a_part_is_shown(tmp_path: Path) -> None:
     clip = Clip(life(6.0).joints(30.0)[:, :2].copy(), KINECT25, 30.0, clip_id="one")
     write_clips(tmp_path / "clips", [clip])
     out = tmp_path / "page.html"
-    view([tmp_path / "clips"], html=out, fps=30.0, from_="2", to="5", pair=("B", "A"))
+    view([tmp_path / "clips"], html=out, fps=30.0, from_="2", until="5", pair=("B", "A"))
     assert (shown(out)["shape"][0], shown(out)["names"]) == (90, ["B", "A"])
     first = np.frombuffer(base64.b64decode(shown(out)["joints"]), "<f4")[:3]
     np.testing.assert_allclose(first, clip.joints[60, 1, 0], atol=1e-5)
@@ -368,8 +368,8 @@ def test_of_a_pose_file_a_part_is_shown(tmp_path: Path) -> None:
         return str(e.value)
 
     assert told(from_="6") == "--from is 6; expected less than the 6.0 seconds of the clip"
-    assert told(from_="3", to="2") == "--to is 2, which is not after --from, 3"
-    assert told(to="soon") == "--to is 'soon'; expected seconds from the beginning of the clip"
+    assert told(from_="3", until="2") == "--until is 2, which is not after --from, 3"
+    assert told(until="soon") == "--until is 'soon'; expected seconds from the beginning of the clip"
     assert told(pair=("A", "X")) == "--pair names 'X', who is not seen; expected two of A, B"
     assert told(source="hall") == ("--source is 'hall'; expected it with recordings alone, pose files have no sources")
 
@@ -379,12 +379,14 @@ def test_what_cannot_be_written_is_told(recording: Path, tmp_path: Path, kind: s
     out = tmp_path / "no" / "x"
     with pytest.raises(ConfigError) as e:
         view([recording], png=out if kind == "png" else None, html=out if kind == "html" else None, fps=5.0)
-    assert str(e.value) == f"{out} cannot be written; the system says: No such file or directory"
+    assert str(e.value) == f"--{kind} is {out}, but there is no folder {out.parent}; make it first"
 
 
 def test_an_ffmpeg_that_cannot_is_told(recording: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match=r"x.mp4 cannot be written; ffmpeg says: .*No such file"):
+    with pytest.raises(ConfigError, match=r"^--mp4 is .*x\.mp4, but there is no folder .*no; make it first$"):
         view([recording], mp4=tmp_path / "no" / "x.mp4", fps=2.0)
+    with pytest.raises(ConfigError, match=r"x.mp4 cannot be written; ffmpeg says: .*No such file"):
+        film.write_film(tmp_path / "no" / "x.mp4", [Image.new("RGB", (64, 48))] * 3, 2.0, (64, 48))
     fake = tmp_path / "ffmpeg"
     fake.write_text("#!/bin/sh\necho ' V..... gif  GIF'\n")
     fake.chmod(0o755)

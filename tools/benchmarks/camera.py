@@ -55,7 +55,7 @@ _CAMERA_FPS = 25
 def camera(
     *,
     data: Path | None = None,
-    model: str = "lite",
+    pose_model: str = "lite",
     frames: int = 2400,
     calibrate_frames: int = 400,
     pictures: Path | None = None,
@@ -68,7 +68,7 @@ def camera(
     ----------
     data
         Folder that holds media/; by default DYADWATCH_DATA.
-    model
+    pose_model
         Pose model.
     frames
         How much of the scene with known floor positions is looked at.
@@ -87,8 +87,8 @@ def camera(
     if named is None or not (named / "media").is_dir():
         raise ConfigError(f"data is {named}; expected a folder that holds media/, or DYADWATCH_DATA to name it")
     media, progress = named / "media", Console(stderr=True)
-    bundle = find_model(model)
-    out: dict[str, Any] = {"machine": describe_machine(), "model": model}
+    bundle = find_model(pose_model)
+    out: dict[str, Any] = {"machine": describe_machine(), "model": pose_model}
     with calm_stderr():
         if only in (None, "photos"):
             progress.print("photos")

@@ -159,7 +159,7 @@ def measure_kills(folder: Path, kills: int, seed: int) -> dict[str, float]:
     lost: list[float] = []
     for i in range(kills):
         address, out = free_address(), folder / f"killed{i}"
-        command = [sys.executable, "-m", "dyadwatch.tools.main", "record", "--out", str(out), "--to", address]
+        command = [sys.executable, "-m", "dyadwatch.tools.main", "record", "--out", str(out), "--listen", address]
         with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
             until = threading.Event()
             timer = threading.Timer(rng.uniform(1.0, 3.0), until.set)

@@ -51,12 +51,13 @@ def scenarios(
     if count < 1:
         raise ConfigError(f"--count is {count}; expected at least 1")
     config = configure(None, (), model)
+    detector = load_detector(config)
     progress = Console(stderr=True)
     found: Counter[str] = Counter()
     false_alarms, least = 0, len(ANOMALIES)
     for seed in range(first, first + count):
         scenario = make_scenario(seed=seed, people=people, duration_s=duration, anomalies=ANOMALIES)
-        pipeline = Pipeline(*load_detector(config), config)
+        pipeline = Pipeline(*detector, config)
         outcomes, wrong = match(scenario.truth, events_of(pipeline.run(scenario.frames())))
         kinds = [o.staged.kind for o in outcomes if o.event is not None]
         found.update(kinds)

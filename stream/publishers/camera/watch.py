@@ -59,6 +59,14 @@ class Watcher:
         self._warnings: list[tuple[str, str]] = []
         self._seq = 0
 
+    def check_size(self, width: int, height: int) -> None:
+        """Whether images of that size, in pixels, are those of the camera file, before any is looked at.
+
+        Raises:
+            ConfigError: they have another shape.
+        """
+        Camera(self._file or assumed_camera(width, height, self._fov_deg), width, height, self._estimator.layout)
+
     def look(self, picture: Picture) -> Watched:
         """The frame of an image; one without people is a frame as well.
 

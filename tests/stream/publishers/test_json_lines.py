@@ -105,7 +105,8 @@ FAR = [[17 + 3 * k, 0, 0] for k in range(11)]
     [
         (b'{"persons": [', "bad_json", "line is not a JSON object: "),
         (b'{"persons": [{"joints": [[NaN, 1, 2]]}]}', "bad_json", "(NaN is not JSON; send null for an unseen joint)"),
-        (b"[1]", "bad_key", "line: Expected `object`, got `array`; see docs/sources.md"),
+        (b'{"\x80ersons": []}', "bad_json", "declaration is not a JSON object: 'utf-8' codec can't decode byte 0x80"),
+        (b"[1]", "bad_key", "line: Expected `object`, got `array`; see `dyadwatch docs sources`"),
         (b'{"persons": {}}', "bad_key", "Expected `array`, got `object` - at `$.persons`"),
         (b'{"person": []}', "bad_key", "key 'person' is unknown; expected source"),
         (b'{"persons": [{"joints": {"head": "x"}}]}', "bad_key", "at `$.persons[0].joints[...]`"),
@@ -164,7 +165,7 @@ def test_what_contradicts_the_layout_is_named(text: bytes, reason: str, words: s
         (b'{"layout": "upper12"}', "layout", "declaration: layout 'upper12' is not known; expected one of"),
         (b'{"layout": "upper11", "joints": ["a"]}', "layout", "both 'layout' and 'joints'; expected one of them"),
         (b'{"source": "my cam"}', "bad_topic", "with 1-64 characters of A-Z a-z 0-9 _ -"),
-        (b'{"units": "feet"}', "bad_key", "units is 'feet'; expected one of m, cm, mm; see docs/sources.md"),
+        (b'{"units": "feet"}', "bad_key", "units is 'feet'; expected one of m, cm, mm; see `dyadwatch docs sources`"),
         (b'{"axes": "Z-up"}', "bad_key", "axes is 'Z-up'; expected one of y-up, z-up, y-down (did you mean 'z-up'?)"),
         (b'{"axes": "z_up"}', "bad_key", "(did you mean 'z-up'?)"),
         (b'{"axes": 1}', "bad_key", "axes is 1; expected one of y-up, z-up, y-down; see"),

@@ -214,7 +214,7 @@ def test_mistakes_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pylsl", None)
     with (
         pytest.raises(
-            MissingExtraError, match=r"pylsl is not installed; install it with: pip install 'dyadwatch\[lsl\]'"
+            MissingExtraError, match=r"pylsl is not installed; install it with: pip install 'pylsl>=1.18.2', or in"
         ),
         LslListener(["a"], LslOptions(), refusals),
     ):

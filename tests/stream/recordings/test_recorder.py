@@ -159,7 +159,7 @@ def test_the_status_says_that_it_records(live: Callable[..., Any], tmp_path: Pat
 
 
 FULL = """
-mount -t tmpfs -o size=100k none "$1" && {python} -m dyadwatch.tools.main record --out "$1" --to "$2" \
+mount -t tmpfs -o size=100k none "$1" && {python} -m dyadwatch.tools.main record --out "$1" --listen "$2" \
   --set record.min_free_mb=0 2>"$3/log"; cp "$1"/* "$3"
 """
 

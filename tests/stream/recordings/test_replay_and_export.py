@@ -233,8 +233,8 @@ def test_every_note_is_told_once_however_often_a_recording_is_read(tmp_path: Pat
             ("soon", None),
             f"--from is 'soon'; expected seconds from the beginning, or a time such as {SUCH}",
         ),
-        ((None, "nan"), f"--to is 'nan'; expected seconds from the beginning, or a time such as {SUCH}"),
-        (("2", "1"), "--to is 1, which is not after --from, 2"),
+        ((None, "nan"), f"--until is 'nan'; expected seconds from the beginning, or a time such as {SUCH}"),
+        (("2", "1"), "--until is 1, which is not after --from, 2"),
     ],
 )
 def test_times_that_make_no_sense(tmp_path: Path, encounter: Frames, span: tuple[str, str], text: str) -> None:

@@ -18,7 +18,7 @@ from dyadwatch.stream.publishers.camera.live_camera import LiveCamera
 from dyadwatch.stream.publishers.camera.video import Picture, Video
 from dyadwatch.stream.publishers.live import Refusals
 
-cv2 = pytest.importorskip("cv2", reason="needs the extra camera: pip install 'dyadwatch[camera]'")
+cv2 = pytest.importorskip("cv2", reason="needs the extra camera: pip install '.[camera]'")
 
 
 def _film(path: Path, n: int, fps: float = 25.0) -> Path:
