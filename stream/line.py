@@ -107,6 +107,7 @@ class SourceLine:
         self._hidden: dict[tuple[int, int], str] = {}
         self._unfit: str | None = None
         self._windowed: dict[tuple[int, int], int] = {}
+        self._cut_of: set[tuple[int, int]] = set()  # pairs that windows were cut of
         self.frames = 0
         self.people = 0
         self.stamp = 0
@@ -196,7 +197,10 @@ class SourceLine:
             self._next_end.pop(pair.keys, None)
             self._windowed.pop(pair.keys, None)
             self._hidden.pop(pair.keys, None)
-        return [PairEnded(self.source, pair, self.stamp, self.clock, reason) for pair, reason in pairs]
+        # Of a pair without windows nobody knows: its end would only wait behind those of others, and without a bound.
+        known = [(pair, reason) for pair, reason in pairs if pair.keys in self._cut_of]
+        self._cut_of -= {pair.keys for pair, _ in known}
+        return [PairEnded(self.source, pair, self.stamp, self.clock, reason) for pair, reason in known]
 
     def _mapping(self, layout: Layout) -> JointMap | None:
         if self._map is None or self._map.source is not layout:
@@ -254,6 +258,7 @@ class SourceLine:
                 start = self._grid.stamp(end - frames + 1)
                 out.append(Window(self.source, pair, start, self._grid.stamp(end), joints, self.clock, arrived))
                 self._windowed[pair.keys] = end
+                self._cut_of.add(pair.keys)
                 self._hidden.pop(pair.keys, None)
             else:
                 self._count("joints_hidden")
