@@ -1,19 +1,51 @@
-"""The files of a trained model, side by side: model, thresholds, training state and report."""
+"""The files of a trained model, side by side: model, thresholds, training state and report; and models by name."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dyadwatch.core.artefact import ArtefactInfo, file_sha256
 from dyadwatch.core.atomic import write_atomically
 from dyadwatch.core.calibration import Calibration, calibration_path, write_calibration
-from dyadwatch.core.errors import TrainingError
+from dyadwatch.core.errors import ArtefactError, TrainingError
 
 if TYPE_CHECKING:
     from dyadwatch.core.training.state import State
+
+SHIPPED = "shipped"
+
+
+def shipped_model() -> Path:
+    """The model that comes with the package, trained on simulated normal behaviour."""
+    return Path(str(files("dyadwatch.exporters") / "models" / "simulated.onnx"))
+
+
+def named_model(name: str | Path) -> Path:
+    """The model file that a user names: `shipped` is the one that comes with the package, anything else a file.
+
+    A file that is really called `shipped` is named as `./shipped`.
+
+    Arguments:
+        name: as given on the command line, or as `scorer.model` of the configuration.
+
+    Raises:
+        ArtefactError: there is no such file; the message says what else may be named.
+    """
+    if str(name) == SHIPPED:
+        return shipped_model()
+    path = Path(name)
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise ArtefactError(
+            f"model {path} cannot be read: {error.strerror}; expected a model file (.onnx), or {SHIPPED} for the one "
+            "that comes with dyadwatch"
+        ) from None
+    return path
 
 
 def check_out(out: Path) -> None:
