@@ -1,11 +1,12 @@
 """A new normal from 1 to 20 clips, without training: the support set of a model changes, what it has learnt stays.
 
-Centre, scale and directions of the statistics, encoder and flow are those of the base model. The clips' windows become
-its support set, and every map from raw score to surprise is fitted again to them (`core.score_maps`). Directions of
-equal spread, which a base with much data also compares in, are left out: how little each varies takes hundreds of
-windows of just that normal, and guessing it from others turned the order around (measured with five clips as support,
-mean AUROC over five categories of SBU: 0.72 with the whitening of simulated people, 0.96 without; on simulated hugs
-0.40 and 0.99).
+The clips' windows become the support set, and every map from raw score to surprise is fitted again to them
+(`core.score_maps`). Centre and scale of the statistics move towards those of the clips, the further the more clips
+there are (`Metric.moved`): another sensor has other noise, and other people stand elsewhere. Encoder and flow are those
+of the base, and are believed only as far as the clips do not surprise them. Directions of equal spread, which a base
+with much data also compares in, are left out: how little each varies takes hundreds of windows of just that normal, and
+guessing it from others turned the order around (measured with five clips as support, mean AUROC over five categories of
+SBU: 0.72 with the whitening of simulated people, 0.96 without; on simulated hugs 0.40 and 0.99).
 
 With `keep` the clips' windows join the support set of the base, and everything else stays. That suits one more activity
 at the same place and sensor.
@@ -26,13 +27,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.artefact import ArtefactInfo
-from dyadwatch.core.clips import Clip
-from dyadwatch.core.errors import ArtefactError, ClipError
-from dyadwatch.core.mapping import JointMap
+from dyadwatch.core.errors import ArtefactError
 from dyadwatch.core.metric import Metric, Support
 from dyadwatch.core.neighbours import ENOUGH_FOR_NEAREST
+from dyadwatch.core.normal import Normal
 from dyadwatch.core.onnx_graph import OnnxGraph
-from dyadwatch.core.recordings import Recording, Windows, cut, from_second, pieces, usable_runs
+from dyadwatch.core.recordings import Recording, Windows, cut
 from dyadwatch.core.score_maps import (
     METRIC,
     NEIGHBOURS,
@@ -48,15 +48,14 @@ from dyadwatch.core.statistics import Scaling, Statistics
 from dyadwatch.core.thresholds import thresholds
 from dyadwatch.core.vary import varied
 
-MOST_CLIPS = 20
 _MOST_SUPPORT = 1024
 _MOST_JUDGED = 600
+_MOST_ASKED = 200  # windows that the learnt parts are tried on
 _HOP_S = 0.2  # between windows that are judged
 _FEW_WINDOWS = 10  # fewer are judged together with variations of themselves
 _VARIATIONS = 8
 _CHECKED = 8  # windows on which graph and metric are compared
 _SAME = 0.02
-_SMALLEST_BODY_M = 0.2
 
 
 @dataclass(frozen=True)
@@ -137,26 +136,6 @@ def _other_way(what: str) -> str:
 
 
 @dataclass(frozen=True)
-class Normal:
-    """Clips of a new normal on a model's time grid.
-
-    Arguments:
-        recordings: a unit each clip; of a single long clip, each piece.
-        clips: how many of them could be used.
-        skipped: clip and reason, of those that could not.
-    """
-
-    recordings: tuple[Recording, ...]
-    clips: int
-    skipped: tuple[tuple[str, str], ...]
-
-    @property
-    def units(self) -> int:
-        """How many units can be left out in turn."""
-        return len({r.unit for r in self.recordings})
-
-
-@dataclass(frozen=True)
 class Enrolled:
     """A model with a new normal.
 
@@ -175,68 +154,6 @@ class Enrolled:
     oddest: str
 
 
-def take_clips(named: Sequence[tuple[str, Clip]], info: ArtefactInfo) -> Normal:
-    """Maps, resamples and cleans 1 to 20 clips.
-
-    Arguments:
-        named: what to call each clip, such as its file and id, and the clip.
-
-    Raises:
-        ClipError: when there is none or there are too many, or none can be used; names each with the reason.
-        LayoutError: when joints do not map onto the model's layout.
-    """
-    if not 1 <= len(named) <= MOST_CLIPS:
-        raise ClipError(
-            f"{len(named)} clips to enrol; expected 1 to {MOST_CLIPS}"
-            + ("; choose some, or learn from all of them with 'dyadwatch train'" if named else " of a new normal")
-        )
-    fps, frames = info.fps, info.frames
-    recordings: list[Recording] = []
-    skipped: list[tuple[str, str]] = []
-    used = 0
-    for name, clip in named:
-        runs, reason = usable_runs(clip, JointMap.between(clip.layout, info.skeleton), fps, frames)
-        if not runs:
-            skipped.append((name, _said(reason)))
-            continue
-        if reason := _without_extent([joints for _, joints in runs]):
-            skipped.append((name, reason))
-            continue
-        recordings += [Recording(j, used, name + from_second(at / fps), clip.label, at / fps) for at, j in runs]
-        used += 1
-    if not recordings:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped)
-        raise ClipError(
-            f"none of {len(named)} clips can be enrolled; expected 1 to {MOST_CLIPS} of {frames / fps:g} s or longer "
-            f"in which both people are seen ({reasons})"
-        )
-    if used == 1:
-        parts = [(r, part) for r in recordings for part in pieces((round(r.start_s * fps), r.joints), fps, frames)]
-        if len(parts) > len(recordings):  # long enough to leave a piece out
-            recordings = [
-                replace(r, joints=joints, unit=i, name=r.clip + from_second(at / fps), start_s=at / fps)
-                for i, (r, (at, joints)) in enumerate(parts)
-            ]
-    return Normal(tuple(recordings), used, tuple(skipped))
-
-
-def _without_extent(runs: Sequence[NDArray[np.float32]]) -> str:
-    """Who is no larger than a point or a hand in all runs (T, 2, J, 3), with his size; empty where nobody is.
-
-    Whatever scale fits such bodies, real people are absurdly far from them.
-    """
-    for person in (0, 1):
-        largest = max(float(np.ptp(joints[:, person], axis=1).max()) for joints in runs)
-        if largest < _SMALLEST_BODY_M:
-            return f"person {person} is {largest:.2f} m large; expected joints {_SMALLEST_BODY_M:g} m apart or more"
-    return ""
-
-
-def _said(reason: str) -> str:
-    """A reason that completes "clips ...", for one clip."""
-    return reason.replace("that never show", "never shows").removeprefix("with ")
-
-
 def enrol(
     base: Base, normal: Normal, run: Run, *, keep: bool = False, least_raise: float = 0.0, seed: int = 0
 ) -> Enrolled:
@@ -253,6 +170,9 @@ def enrol(
     info, metric = base.info, base.metric
     windows = _at_most(_MOST_SUPPORT, normal.recordings, info.frames, 1)
     real = len(windows)
+    seen = windows.joints[:: math.ceil(real / _MOST_ASKED)]
+    if not keep:
+        metric = metric.moved(metric.statistics(windows.joints), normal.units)
     if real < ENOUGH_FOR_NEAREST:  # the graph takes a mean of several; of the same one it is the nearest alone
         windows = windows.take(np.repeat(np.arange(len(windows)), ENOUGH_FOR_NEAREST))
     support, own = Support.of_windows(metric, windows.joints), windows.unit
@@ -264,7 +184,7 @@ def enrol(
     allowed = None if alone else judged.unit[:, None] != own
     base.check(judged.joints[:_CHECKED], run)
     distances = metric.distances(metric.statistics(judged.joints), support, allowed)
-    fitted = refit(base.graph, base.maps, judged.joints, distances, run, keep=keep)
+    fitted = refit(base.graph, base.maps, judged.joints, distances, run, seen=seen, keep=keep)
 
     calibration = thresholds(fitted.scores["score"], judged, hop / info.fps)
     if calibration["raise_at"] < least_raise:
@@ -289,11 +209,12 @@ def enrol(
             "support": len(support),
             "calibrated_by": _method(normal, guessed),
             "learnt_parts": "of the base; none says more than it did there, and less where the clips prove it wrong",
+            "believed": {part: round(share, 2) for part, share in fitted.belief.items()},
         },
     }
     worst = judged.recording[int(np.argmax(fitted.scores["score"]))]
     return Enrolled(
-        base.graph.replaced(_bank(support, metric) | fitted.tensors),
+        base.graph.replaced(_bank(support, metric, whitened=base.metric.precision is not None) | fitted.tensors),
         msgspec.structs.replace(info, training=summary, parity={}),
         calibration,
         len(support),
@@ -333,11 +254,15 @@ def _judged(normal: Normal, statistics: Statistics, info: ArtefactInfo, seed: in
     return cut(recordings, info.frames, hop), hop, guessed
 
 
-def _bank(support: Support, metric: Metric) -> dict[str, NDArray[np.floating]]:
-    """A support set as a model file keeps it."""
+def _bank(support: Support, metric: Metric, *, whitened: bool) -> dict[str, NDArray[np.floating]]:
+    """A support set, and how it is compared with, as a model file keeps them; `whitened` where it has a precision."""
     inside, residual = support.compared[:, :-1], support.compared[:, -1]
     half_norm = 0.5 * np.square(support.compared).sum(axis=1)
     tensors = dict(zip(SUPPORT, (support.scaled, inside, residual, half_norm, support.distances), strict=True))
-    if metric.precision is not None:
-        tensors[WHITENED_NORM] = 0.5 * np.square(inside * metric.precision).sum(axis=1)
+    axes = np.zeros((0, 0), np.float32) if metric.axes is None else metric.axes
+    tensors |= zip(METRIC, (metric.scaling.centre, metric.scaling.scale, axes), strict=True)
+    if whitened:  # the graph goes on computing it, though nothing listens any more
+        precision = np.ones(len(axes), np.float32) if metric.precision is None else metric.precision
+        tensors[PRECISION] = precision
+        tensors[WHITENED_NORM] = 0.5 * np.square(inside * precision).sum(axis=1)
     return tensors

@@ -2,7 +2,8 @@
 
 Scale and directions say which differences between two windows matter. They are learnt once, from whatever people
 did, and hold for a new normal of which there are only a few clips (Kamide et al., arXiv 2508.17726: one
-representation for all categories, a support set for each).
+representation for all categories, a support set for each). They hold as far as the sensor is the same; so a metric can
+be moved towards what the clips of the new normal say (`Metric.moved`), the further the more of them there are.
 """
 
 from __future__ import annotations
@@ -13,10 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.neighbours import Distances, NearestNeighbour, compare, projected
+from dyadwatch.core.neighbours import Distances, NearestNeighbour, compare, principal_axes, projected
 from dyadwatch.core.statistics import Scaling, Statistics, mean_distances
 
 _CHUNK = 1000  # windows at a time; bounds memory, changes nothing
+# So many clips weigh as much as all that the base has seen. Compared were 1, 2, 5 and 10, moving the centre wholly or
+# not at all, and taking all from the clips; docs/enrol.md has the figures.
+_AS_MUCH_AS_BASE = 5
 
 
 @dataclass(frozen=True)
@@ -40,6 +44,29 @@ class Metric:
         """From statistics of windows of any categories, shape (N, F), N >= 1."""
         bank = NearestNeighbour.fit(statistics, values, most=1, whiten=whiten)
         return cls(statistics, bank.scaling, bank.axes, bank.precision)
+
+    def moved(self, values: NDArray[np.floating], clips: int) -> Metric:
+        """For a new normal: n of its clips count n / (n + 5) beside what scale and centre were.
+
+        The directions become those of the new windows, which leaves least of them over, as many as before (of zero
+        length where there are not so many); nothing is compared in directions of equal spread, for few windows do not
+        tell how little each varies.
+
+        Arguments:
+            values: statistics of the new normal's windows, shape (N, F), N >= 1.
+            clips: how many independent clips they are from.
+        """
+        own = Scaling.fit(values, self.statistics)
+        weight = clips / (clips + _AS_MUCH_AS_BASE)
+        centre = self.scaling.centre + weight * (own.centre - self.scaling.centre)
+        scale = self.scaling.scale * (own.scale / self.scaling.scale) ** weight
+        scaling = Scaling(centre.astype(np.float32), scale.astype(np.float32))
+        if self.axes is None:
+            return Metric(self.statistics, scaling)
+        leading = principal_axes(scaling(values), self.statistics)[0][: len(self.axes)]
+        axes = np.zeros_like(self.axes)
+        axes[: len(leading)] = leading
+        return Metric(self.statistics, scaling, axes)
 
     def compared(self, scaled: NDArray[np.float32]) -> NDArray[np.float32]:
         """What distances are taken of: scaled vectors (N, F), or their projection and its residual (N, D + 1)."""

@@ -26,6 +26,10 @@ METRIC = tuple(f"{NEIGHBOURS}.{n}" for n in ("centre", "scale", "axes"))
 # only where windows are compared in directions of equal spread as well
 PRECISION, WHITENED_NORM = f"{NEIGHBOURS}.precision", f"{NEIGHBOURS}.whitened_norm"
 _SCORES = ("score", "relation", "unusual")
+# The more a typical window of the new normal surprises a learnt part, the less it is believed: wholly up to the first
+# figure, not at all from the second on. Clips of its own sensor surprise it by 0.3 in the median, nine in ten of them
+# by less than 0.8; those of another by 2 and more, and then what it says is noise as loud as an alarm.
+_BELIEVED_UP_TO, _BELIEVED_BELOW = 0.6, 1.2
 _KNOTS, _SLOPES = "_map.knots", "_map.slopes"
 
 # a model's bytes, what it is given by name, names of what is wanted -> their values
@@ -56,10 +60,12 @@ class Refitted:
     Arguments:
         maps: by name.
         scores: what the windows they were fitted to then get: score, relation and unusual, each (N,).
+        belief: by name, how much of each learnt part is still believed, 0 to 1.
     """
 
     maps: dict[str, Surprise]
     scores: dict[str, NDArray[np.float32]]
+    belief: dict[str, float]
 
     @property
     def tensors(self) -> dict[str, NDArray[np.floating]]:
@@ -108,13 +114,15 @@ def refit(
     distances: Distances,
     run: Run,
     *,
+    seen: NDArray[np.float32],
     keep: bool,
 ) -> Refitted:
     """Fits the maps to the windows of another normal.
 
     A part that was learnt (all that do not depend on the nearest neighbours) then never says more than it did: its map
     is the lower of the old and the new one. A few clips can show that it is wrong about them, not that it is right
-    about others. Directions of equal spread are no longer listened to, for their spread is that of another normal.
+    about others. And a part that most of the clips surprise, as those of another sensor do, is believed in less, down
+    to nothing. Directions of equal spread are no longer listened to, for their spread is that of another normal.
 
     With `keep` only the learnt parts change: the support set grows, and all else was fitted to more than these clips.
 
@@ -122,15 +130,22 @@ def refit(
         windows: shape (N, 2, T, J, 3).
         distances: of each window to the nearest support windows that are not from the same recording.
         run: an inference engine.
+        seen: windows of the clips as they are, without variations of them, shape (M, 2, T, J, 3).
     """
     near = {sites[NEIGHBOURS].takes: distances.plain}
     if WHITENED in sites:
         near[sites[WHITENED].takes] = distances.whitened
     leaves = [site.takes for site in sites.values() if not site.after]
-    learnt = [takes for takes in leaves if takes not in near]
+    learnt = [site for site in sites.values() if site.takes in leaves and site.takes not in near]
     given: dict[str, NDArray[np.float32]] = {"joints": windows, **{t: d[:, None] for t, d in near.items()}}
+    belief: dict[str, float] = {}
     if learnt:
-        given |= zip(learnt, run(graph.part([], learnt), given, learnt), strict=True)
+        every = {"joints": np.concatenate([windows, seen])}
+        takes = [site.takes for site in learnt]
+        for site, raw in zip(learnt, run(graph.part([], takes), every, takes), strict=True):
+            given[site.takes] = raw[: len(windows)]
+            if not keep:
+                belief[site.name] = _belief(site.surprise, raw[len(windows) :])
     maps: dict[str, Surprise] = {}
     while len(maps) < len(sites):
         ready = [site for site in sites.values() if site.name not in maps and site.after <= maps.keys()]
@@ -140,9 +155,16 @@ def refit(
             part = OnnxGraph(graph.replaced(_tensors(maps)), "part").part(leaves, below)
             values |= zip(below, run(part, given, below), strict=True)
         for site in ready:
-            maps[site.name] = _fitted(site, values[site.takes].ravel(), site.takes in near, keep)
+            fitted = _fitted(site, values[site.takes].ravel(), site.takes in near, keep)
+            maps[site.name] = fitted.times(belief.get(site.name, 1.0))
     whole = OnnxGraph(graph.replaced(_tensors(maps)), "part").part(leaves, _SCORES)
-    return Refitted(maps, dict(zip(_SCORES, run(whole, given, _SCORES), strict=True)))
+    return Refitted(maps, dict(zip(_SCORES, run(whole, given, _SCORES), strict=True)), belief)
+
+
+def _belief(before: Surprise, raw: NDArray[np.float32]) -> float:
+    """How much of a learnt part is believed, by how much a typical window surprised it before."""
+    median = float(np.median(before(raw.ravel())))
+    return float(np.clip((_BELIEVED_BELOW - median) / (_BELIEVED_BELOW - _BELIEVED_UP_TO), 0, 1))
 
 
 def _fitted(site: MapSite, values: NDArray[np.float32], near: bool, keep: bool) -> Surprise:

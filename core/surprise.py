@@ -70,6 +70,10 @@ class Surprise:
         """The map of a part that has nothing to say: 0 everywhere."""
         return cls(np.zeros(1), np.zeros(1))
 
+    def times(self, weight: float) -> Surprise:
+        """The map of a part of which only so much is believed; of nothing, the map of a part with nothing to say."""
+        return Surprise(self.knots, weight * self.slopes) if weight > 0 else Surprise.zero()
+
     def lower_of(self, other: Surprise) -> Surprise:
         """The map that is, score by score, the lower of the two: calm is what either of them calls calm."""
         knots = np.union1d(self.knots, other.knots)

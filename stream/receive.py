@@ -84,6 +84,9 @@ class Receiver(Generic[T]):
         security: of the service; None asks nobody for keys.
         waits: whether publishers are held up when messages come faster than they are taken, instead of losing the
             oldest ones.
+
+    Attributes:
+        address: that it is bound to.
     """
 
     def __init__(
@@ -137,6 +140,7 @@ class Receiver(Generic[T]):
         except ConfigError:
             self.close()
             raise
+        self.address = self._socket.getsockopt_string(zmq.LAST_ENDPOINT)  # with the port that * stood for
 
     def receive(self, timeout_ms: int) -> tuple[T, int] | None:
         """The next frame and the monotonic ns at which it came; None after `timeout_ms` or for a refused message."""

@@ -32,6 +32,7 @@ _OTHERS = {
     "camera": "People on photos and videos: how many are found, how fast, and how far off their places are.",
     "recordings": "What recording costs, what kills lose, and how fast a recording is run again.",
     "compare": "Message-to-window cost and scoring rate of this checkout and another, run alternately.",
+    "keys": "What encryption costs from a message to a frame: CPU, messages a second, latency, with and without.",
     "scenarios": "How many staged anomalies of simulated people are found, and how many false alarms there are.",
     "soak": "An hour of faults, restarts and refused messages: memory, files, threads and scores all the while.",
     "stop": "Seconds from SIGTERM and SIGINT to the end, whatever blocks outputs, disk or model.",

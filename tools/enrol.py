@@ -15,14 +15,17 @@ from rich.table import Table
 from dyadwatch.core.artefact import file_sha256, read_sealed, seal, write_atomically
 from dyadwatch.core.calibration import Calibration, calibration_path, check_belongs, read_calibration, write_calibration
 from dyadwatch.core.clips import Clip
-from dyadwatch.core.enrol import MOST_CLIPS, Base, Enrolled, Normal, take_clips
+from dyadwatch.core.enrol import Base, Enrolled
 from dyadwatch.core.enrol import enrol as enrol_clips
 from dyadwatch.core.errors import ArtefactError, ClipError, LayoutError
 from dyadwatch.core.mapping import JointMap
+from dyadwatch.core.normal import MOST_CLIPS, Normal, take_clips
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.tools.files import NO_FPS_FLAGS, FileFlags, FpsFileFlags, select_sets
+from dyadwatch.tools.model_files import named_model
 
 _Several = Parameter(negative=())
+_MOST_NAMED = 20  # skipped clips
 _BLIND = 1.0  # a threshold higher by so much lets ten times rarer windows pass
 
 
@@ -35,6 +38,7 @@ def enrol(
     label: Annotated[tuple[str, ...], _Several] = (),
     split: Annotated[tuple[str, ...], _Several] = (),
     clip: Annotated[tuple[str, ...], _Several] = (),
+    take: int | None = None,
     flags: FpsFileFlags = NO_FPS_FLAGS,
     keep: Annotated[bool, _Several] = False,
     name: str | None = None,
@@ -47,7 +51,7 @@ def enrol(
     Parameters
     ----------
     base
-        A model file that `dyadwatch train` wrote.
+        A model file that `dyadwatch train` wrote, or `shipped` for the one that comes with dyadwatch.
     paths
         Pose files and folders of any format that `publish file` reads, see `dyadwatch docs sources`.
     out
@@ -58,21 +62,26 @@ def enrol(
         Only clips of this split; may be repeated.
     clip
         Only the clip of this id; may be repeated.
+    take
+        Use so many of the clips, evenly spread over all that can be used; at most 20.
     keep
         What the base finds normal stays normal as well.
     name
         What the model calls itself; the name of the file if not given.
     """
     began = time.monotonic()
+    base = named_model(base)
     _check(base, out)
     words = Console(stderr=True)
     with words.status("reading the base model") as status:
-        data = _read(base)
+        data = base.read_bytes()
         info = read_sealed(data, f"model {base}")
         status.update("reading clips")
-        normal = take_clips(_choose(paths or [], label, split, clip, flags, info.skeleton), info)
-        for which, reason in normal.skipped:
+        normal = take_clips(_choose(paths or [], label, split, clip, flags, info.skeleton), info, take)
+        for which, reason in normal.skipped[:_MOST_NAMED]:
             words.print(f"skipped {which}: {reason}", highlight=False)
+        if len(normal.skipped) > _MOST_NAMED:
+            words.print(f"skipped {len(normal.skipped) - _MOST_NAMED} more", highlight=False)
         status.update(f"enrolling {normal.clips} clips")
         from dyadwatch.exporters.engine import check_steady, run_model
 
@@ -100,15 +109,8 @@ def _check(base: Path, out: Path) -> None:
         raise ArtefactError(f"--out is {out}; expected a name that ends in .onnx")
     if not out.parent.is_dir():
         raise ArtefactError(f"--out is {out}, but there is no folder {out.parent}; make it first")
-    if out.exists() and base.exists() and out.samefile(base):
+    if out.exists() and out.samefile(base):
         raise ArtefactError(f"--out is {out}, the base model itself; give the new model another name")
-
-
-def _read(base: Path) -> bytes:
-    try:
-        return base.read_bytes()
-    except OSError as error:
-        raise ArtefactError(f"model {base} cannot be read: {error.strerror}") from None
 
 
 def _threshold(base: Path) -> float:
@@ -163,6 +165,8 @@ def _show(enrolled: Enrolled, normal: Normal, out: Path, keep: bool, took: float
     table = Table("what", "value", title=f"model {out}", title_justify="left")
     evidence = enrolled.calibration["evidence"]
     table.add_row("clips used / skipped", f"{normal.clips} / {len(normal.skipped)}")
+    if normal.left:
+        table.add_row("  usable, not taken", str(normal.left))
     table.add_row("windows of the clips", str(evidence["real_windows"]))
     table.add_row("compares with", f"{enrolled.support} windows" + (", those of the base among them" if keep else ""))
     table.add_row(
@@ -170,6 +174,8 @@ def _show(enrolled: Enrolled, normal: Normal, out: Path, keep: bool, took: float
         f"{enrolled.calibration['raise_at']:.2f}, {enrolled.calibration['clear_at']:.2f}",
     )
     table.add_row("  from", evidence["method"].split(";")[0])
+    for part, share in enrolled.info.training["enrolled"]["believed"].items():
+        table.add_row(f"  {part} of the base", f"believed {share:.0%}")
     if normal.units > 1:
         table.add_row("  least like the others", enrolled.oddest)
     table.add_row("  false alarms", f"at most {evidence['events_per_hour_95']:.0f} an hour is all that so little shows")

@@ -11,10 +11,11 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from dyadwatch.core.atomic import write_atomically
-from dyadwatch.core.errors import MissingExtraError
+from dyadwatch.core.errors import DyadwatchError, MissingExtraError
 from dyadwatch.tools.evaluate_flags import EVERYTHING, EvaluationFlags
 from dyadwatch.tools.evaluate_request import Report, Request
 from dyadwatch.tools.files import NO_FLAGS, FileFlags
+from dyadwatch.tools.model_files import named_model
 from dyadwatch.tools.tables_file import check_writable, write_tables
 
 Protocol = Literal["one-class", "peaceful-violent", "broken-pairs", "few-shot", "live", "all"]
@@ -24,6 +25,8 @@ _Flag = Parameter(negative=())
 
 def run(request: Request) -> Report:
     """Does what was asked for; says what is kept when it is stopped with Ctrl-C."""
+    if request.base is not None and request.protocol != "few-shot":
+        raise DyadwatchError(f"--base with --protocol {request.protocol}: expected --protocol few-shot")
     runner: Callable[[Request], Report]
     if request.protocol == "live":
         from dyadwatch.tools.evaluate_live_page import run_live as runner
@@ -101,6 +104,7 @@ def evaluate(
         lambda text: console.print(text, soft_wrap=True, markup=False, highlight=False),
         console,
         files.declared,
+        None if flags.base is None else named_model(flags.base),
     )
     report = run(request)
     sys.stdout.write(report.json if json else report.markdown + "\n")

@@ -40,6 +40,11 @@ class EvaluationFlags:
         _help("How a clip is judged where clips are: whole, played in the frames of one window, or by the mean of its "
               "windows, which is what happens if not given."),
     ] = None  # fmt: skip
+    base: Annotated[
+        Path | None,
+        _help("With few-shot: enrol on this model file, all its parts, instead of learning from the other categories; "
+              "shipped is the one that comes with dyadwatch."),
+    ] = None  # fmt: skip
     cache: Annotated[
         Path | None, _help("Folder that results are kept in; ~/.cache/dyadwatch/evaluate if not given.")
     ] = None

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from dyadwatch.core.artefact import read_sealed
+from dyadwatch.core.enrol import Base
 from dyadwatch.core.errors import ClipError, DyadwatchError, LayoutError
 from dyadwatch.core.evaluation.ablation import variants_of
 from dyadwatch.core.evaluation.cache import ResultCache
@@ -131,7 +134,28 @@ def _part(request: Request, data: Dataset, protocol: str, ablation: bool) -> Par
             data = fewer_training_clips(data, QUICK_SECONDS)
         variants = variants_of(protocol, quick=request.quick)
         settings = replace(settings, variants=variants, methods=settings.methods or tuple(variants))
+    if request.base is not None:
+        return _on_base(request.base, data, settings, request.settings)
     return Part(data, protocol, ablation, settings, PROTOCOLS[protocol](data, settings))
+
+
+def _on_base(path: Path, data: Dataset, settings: Settings, given: Mapping[str, Any]) -> Part:
+    """Clips enrolled on a model file, in its windows.
+
+    Raises:
+        DyadwatchError: the model cannot be enrolled on, or an option is given that the model decides.
+    """
+    from dyadwatch.core.evaluation.few_shot_base import plan_few_shot_on
+    from dyadwatch.exporters.engine import run_model
+
+    decided = [f"--{key.replace('_', '-')}" for key in ("layout", "fps", "window_s") if key in given]
+    if decided:
+        raise DyadwatchError(f"{', '.join(decided)} with --base: windows are those of the model; leave it out")
+    model = path.read_bytes()
+    info = read_sealed(model, f"model {path}")
+    settings = replace(settings, layout=info.layout, fps=info.fps, window_s=info.frames / info.fps)
+    base = Base.of_model(model, info, f"model {path}")
+    return Part(data, "few-shot", False, settings, plan_few_shot_on(data, settings, base, model, run_model))
 
 
 def fewer_training_clips(data: Dataset, seconds: float) -> Dataset:

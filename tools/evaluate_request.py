@@ -38,6 +38,7 @@ class Request:
         tell: called with a line about what goes on.
         console: shows progress; None shows none.
         declared: what the user says of files that do not say it themselves.
+        base: model file that `few-shot` enrols on; None learns from the other categories.
     """
 
     data: Path
@@ -49,6 +50,7 @@ class Request:
     tell: Callable[[str], None] = lambda text: None
     console: Console | None = None
     declared: Declared | None = None
+    base: Path | None = None
 
 
 @dataclass(frozen=True)

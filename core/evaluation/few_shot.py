@@ -51,8 +51,8 @@ class Known:
 
 # windows (N, 2, T, J, 3) to scores (N,), higher is more anomalous
 ShotScorer = Callable[[NDArray[np.float32]], NDArray[np.floating]]
-# windows of the support clips to a scorer: what takes seconds
-Enrol = Callable[[NDArray[np.float32]], ShotScorer]
+# windows of the support clips, and how many clips those are, to a scorer: what takes seconds
+Enrol = Callable[[NDArray[np.float32], int], ShotScorer]
 # what is done once, before any support set is seen
 ShotMethod = Callable[[Known], Enrol]
 
@@ -75,7 +75,7 @@ def support_only(known: Known) -> Enrol:
     statistics = known.statistics
     values = _LastValues(statistics)
 
-    def enrol(support: NDArray[np.float32]) -> ShotScorer:
+    def enrol(support: NDArray[np.float32], clips: int) -> ShotScorer:
         score = nearest_neighbour(statistics, statistics(support))
         return lambda windows: score(values(windows))
 
@@ -88,7 +88,7 @@ def scaled_by_known(known: Known) -> Enrol:
     scaling = Scaling.fit(statistics(known.windows), statistics)
     values = _LastValues(statistics)
 
-    def enrol(support: NDArray[np.float32]) -> ShotScorer:
+    def enrol(support: NDArray[np.float32], clips: int) -> ShotScorer:
         score = nearest_to(statistics, scaling, statistics(support))
         return lambda windows: score(values(windows))
 
@@ -96,9 +96,13 @@ def scaled_by_known(known: Known) -> Enrol:
 
 
 def enrolled(known: Known) -> Enrol:
-    """As `dyadwatch enrol` does it: what matters is learnt from the known, what is normal is the support set alone."""
+    """As `dyadwatch enrol` does it: the metric of the known, moved towards the support set, which alone is normal."""
     metric = Metric.fit(known.statistics, known.statistics(known.windows))
-    return lambda support: support_scorer(metric, support)
+
+    def enrol(support: NDArray[np.float32], clips: int) -> ShotScorer:
+        return support_scorer(metric.moved(known.statistics(support), clips), support)
+
+    return enrol
 
 
 @dataclass(frozen=True)
@@ -192,7 +196,7 @@ def _run(
         enrol = method(known)
         for shots in SHOTS:
             for draw, support in enumerate(support_sets(candidates, shots, settings.shot_draws, category)):
-                score = enrol(judged.windows[judged.of(support)])
+                score = enrol(judged.windows[judged.of(support)], len(support))
                 scored = Scored(judged.clip_scores(score(windows), fold.test), np.arange(len(fold.test)))
                 measure = f"{shots} {'clip' if shots == 1 else 'clips'}, {how}"
                 result.figures.append(figure(name, measure, scored.take(normal), scored.take(~normal), samples, draw))

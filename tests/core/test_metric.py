@@ -8,7 +8,7 @@ import pytest
 from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.metric import Metric, Support, support_scorer
 from dyadwatch.core.neighbours import NearestNeighbour
-from dyadwatch.core.statistics import Statistics
+from dyadwatch.core.statistics import Scaling, Statistics
 from dyadwatch.exporters.parity import random_pairs
 
 STATISTICS = Statistics.of_layout(UPPER11, 15.0)
@@ -47,6 +47,33 @@ def test_the_scorer_of_few_shot_evaluation() -> None:
         score(WINDOWS[:, ::-1]), score(WINDOWS), rtol=1e-3, atol=2e-3
     )  # in either order of the persons
     assert score(WINDOWS[30:35]).mean() < 0.7 * score(WINDOWS[35:]).mean()
+
+
+@pytest.mark.parametrize(("clips", "share"), [(1, 1 / 6), (5, 0.5), (20, 0.8)])
+def test_the_more_clips_the_nearer_scale_and_centre_are_to_theirs(clips: int, share: float) -> None:
+    base = Metric.fit(STATISTICS, VALUES[:20], whiten=True)
+    other = 0.5 + 3 * VALUES[20:32]  # another sensor: everything spreads three times as wide
+    own, moved = Scaling.fit(other, STATISTICS), base.moved(other, clips)
+    wanted = np.log(base.scaling.scale) * (1 - share) + np.log(own.scale) * share
+    np.testing.assert_allclose(np.log(moved.scaling.scale), wanted, atol=1e-4)
+    wanted = base.scaling.centre * (1 - share) + own.centre * share
+    np.testing.assert_allclose(moved.scaling.centre, wanted, atol=1e-4)
+    assert moved.precision is None
+
+
+@pytest.mark.parametrize("count", [1, 12, 30])
+def test_a_moved_metric_compares_in_as_many_directions_and_leaves_nothing_of_the_clips_over(count: int) -> None:
+    base = Metric.fit(STATISTICS, VALUES[:10])  # 20 directions: both orders of ten windows
+    assert base.axes is not None
+    moved = base.moved(VALUES[10 : 10 + count], 5)
+    assert moved.axes is not None
+    assert moved.axes.shape == base.axes.shape
+    used = moved.axes[np.abs(moved.axes).any(axis=1)]
+    assert len(used) == min(2 * count, len(base.axes))
+    np.testing.assert_allclose(used @ used.T, np.eye(len(used)), atol=1e-4)
+    left = moved.compared(moved.scaling(VALUES[10 : 10 + count]))[:, -1]
+    before = base.compared(base.scaling(VALUES[10 : 10 + count]))[:, -1]
+    assert left.max() < (0.1 if count < 10 else 1.1) * before.max()
 
 
 def test_supports_add_up() -> None:

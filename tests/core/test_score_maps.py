@@ -79,11 +79,16 @@ FAR = 3 + RNG.gamma(3, 0.3, 60)
 LOGITS = 6 + RNG.normal(size=60)
 
 
-def refitted(keep: bool, run=run_model) -> Refitted:
+CALM = RNG.normal(size=30)  # logits as where the part learnt
+
+
+def refitted(keep: bool, run=run_model, seen: NDArray[np.floating] = CALM) -> Refitted:
     sites = map_sites(GRAPH, "model m")
     # what the graph would measure is nothing: with its own clips in the support set all are at no distance
     given = windows(np.zeros(60), np.zeros(60), LOGITS)
-    return refit(GRAPH, sites, given, Distances(FAR.astype(np.float32), FAR.astype(np.float32) + 1), run, keep=keep)
+    distances = Distances(FAR.astype(np.float32), FAR.astype(np.float32) + 1)
+    zeros = np.zeros(len(seen))
+    return refit(GRAPH, sites, given, distances, run, seen=windows(zeros, zeros, seen), keep=keep)
 
 
 def scored(found: Refitted, *columns) -> NDArray[np.float32]:
@@ -121,6 +126,23 @@ def test_a_learnt_part_never_says_more_than_it_did() -> None:
         assert np.all(relation(logits) <= MAPS["relation"](logits) + 1e-4)
         assert np.median(relation(LOGITS)) < 0.6 < MAPS["relation"](LOGITS).min()
         assert relation(np.array(30.0)) > 3
+
+
+def test_a_learnt_part_is_believed_as_far_as_the_clips_do_not_surprise_it() -> None:
+    def at(surprise: float) -> NDArray[np.floating]:
+        logits = np.linspace(-3, 6, 2000)
+        return np.full(30, logits[np.argmin(np.abs(MAPS["relation"](logits) - surprise))])
+
+    whole = refitted(False).maps["relation"]
+    for surprise, share in ((0.3, 1.0), (0.9, 0.5), (1.2, 0.0), (3.0, 0.0)):
+        found = refitted(False, seen=at(surprise))
+        assert found.belief == {"relation": pytest.approx(share, abs=0.02)}
+        logits = np.linspace(-5, 15, 200)
+        np.testing.assert_allclose(found.maps["relation"](logits), share * whole(logits), atol=0.2)
+        assert found.maps["relation"].slopes.any() == (share > 0)
+    kept = refitted(True, seen=at(3.0))
+    assert kept.belief == {}, "with keep the sensor is the same"
+    assert kept.maps["relation"].slopes.any()
 
 
 def test_what_is_kept_stays_as_it_was() -> None:

@@ -49,6 +49,12 @@ def test_a_part_without_a_say_is_nought_everywhere():
     assert (Surprise.zero()(np.array([-5.0, 0, 1e6])) == 0).all()
 
 
+def test_half_believed_it_says_half():
+    surprise, scores = Surprise.fit(exponential(200)), np.linspace(0, 9, 50)
+    np.testing.assert_allclose(surprise.times(0.5)(scores), 0.5 * surprise(scores))
+    assert not surprise.times(0.0)(scores).any()
+
+
 def test_equal_scores_do_not_break_it():
     surprise = Surprise.fit(np.ones(50))
     assert surprise(np.array([1.0]))[0] == 0

@@ -157,10 +157,17 @@ def misled(keys: KeyFolder) -> ClientKeys:
     return replace(client(keys, "cam"), server=zmq.curve_keypair()[0])
 
 
+def revoked(keys: KeyFolder, name: str) -> ClientKeys:
+    shown = client(keys, name)
+    keys.revoke(name)
+    return shown
+
+
 UNKNOWN = r"its key is not on the allow-list for this socket \(last .{8}\.\.\. from 127\.0\.0\.1\)"
 STRANGERS: dict[str, tuple[Callable[[KeyFolder], ClientKeys | None], str]] = {
     "no key": (lambda keys: None, "it came without a key|it broke off, as one without a key may"),
     "a key that nobody made": (stranger, UNKNOWN),
+    "a revoked key": (lambda keys: revoked(keys, "cam"), UNKNOWN),
     "the key of one that may only listen": (lambda keys: client(keys, "wall"), UNKNOWN),
     "another detector's public key": (misled, "it took another detector's public key for this one's"),
 }
@@ -186,11 +193,19 @@ def test_who_may_not_speak_gets_nothing_in_and_is_counted(
     assert re.fullmatch(f"{DETECTOR}: peer_refused: a connection is refused: ({why})", caplog.messages[0])
 
 
-@pytest.mark.parametrize("who", ["no key", "a key that nobody made", "a key that may only speak"])
+DEAF: dict[str, Callable[[KeyFolder], ClientKeys | None]] = {
+    "no key": lambda keys: None,
+    "a key that nobody made": stranger,
+    "a revoked key": lambda keys: revoked(keys, "desk"),
+    "a key that may only speak": lambda keys: client(keys, "cam"),
+    "another detector's public key": lambda keys: replace(client(keys, "desk"), server=zmq.curve_keypair()[0]),
+}
+
+
+@pytest.mark.parametrize("who", DEAF)
 def test_who_may_not_listen_hears_nothing_and_is_counted(guarded: Guarded, keys: KeyFolder, who: str) -> None:
-    shown = {"no key": None, "a key that nobody made": stranger(keys), "a key that may only speak": client(keys, "cam")}
     good = guarded.subscriber(client(keys, "wall"))
-    bad = guarded.subscriber(shown[who])
+    bad = guarded.subscriber(DEAF[who](keys))
     assert heard(good, WAIT_S)
     until(lambda: guarded.refused().get("peer_refused"), "a refusal")
     assert not heard(bad, QUIET_S)

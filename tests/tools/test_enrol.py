@@ -13,13 +13,15 @@ import pytest
 from dyadwatch.core.artefact import ArtefactInfo, file_sha256, read_info, read_sealed, seal
 from dyadwatch.core.calibration import Calibration, calibration_path, read_calibration, write_calibration
 from dyadwatch.core.clips import Clip, ClipSet, read_clips, write_clips
-from dyadwatch.core.enrol import Base, take_clips
+from dyadwatch.core.enrol import Base
 from dyadwatch.core.enrol import enrol as enrol_clips
 from dyadwatch.core.errors import ArtefactError, ClipError, LayoutError
 from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.mapping import JointMap
+from dyadwatch.core.normal import take_clips
 from dyadwatch.core.recordings import usable_runs
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.statistics import Scaling
 from dyadwatch.core.training import material, recipe
 from dyadwatch.core.training.options import TrainOptions
 from dyadwatch.core.training.recipe import train
@@ -258,7 +260,8 @@ class TestRefusals:
         assert self.refusal(tmp_path, base, []) == "no clips given; expected 1 to 20 clips of a new normal"
         many = write_clips(tmp_path / "many", [greeting(i, seconds=2.1) for i in range(21)])
         assert self.refusal(tmp_path, base, [many]) == (
-            "21 clips to enrol; expected 1 to 20; choose some, or learn from all of them with 'dyadwatch train'"
+            "21 clips to enrol; expected 1 to 20: use 20 of them, evenly spread, with --take 20, or choose some with "
+            "--label, --split or --clip, or learn from all of them with 'dyadwatch train'"
         )
         assert self.refusal(tmp_path, base, [greetings], clip=("g1", "x")) == (
             "no clip has the id x; there are g0, g1, g2, g3, g4, g5, g6, g7, g8, w0, w1, w2, w3"
@@ -312,7 +315,10 @@ class TestRefusals:
         none, text, cut = tmp_path / "none.onnx", tmp_path / "text.onnx", tmp_path / "cut.onnx"
         text.write_text("no model")
         cut.write_bytes(base.read_bytes()[:-100])
-        assert self.refusal(tmp_path, none, [greetings]) == f"model {none} cannot be read: No such file or directory"
+        assert self.refusal(tmp_path, none, [greetings]) == (
+            f"model {none} cannot be read: No such file or directory; expected a model file (.onnx), or shipped for "
+            "the one that comes with dyadwatch"
+        )
         assert self.refusal(tmp_path, text, [greetings]) == f"model {text} is not an ONNX file"
         assert f"model {cut} is " in self.refusal(tmp_path, cut, [greetings])
         assert self.refusal(tmp_path, base, [greetings], out=tmp_path / "new.bin") == (
@@ -362,6 +368,48 @@ def test_clips_of_several_files_are_one_set(base: Path, greetings: Path, tmp_pat
     out = tmp_path / "new.onnx"
     enrol(base, [greetings, more], out=out, clip=("g0", "g30"))
     assert [n.rpartition(": ")[2] for n in read_info(out).training["enrolled"]["clips"]] == ["g0", "g30"]
+
+
+def test_some_of_many_on_the_shipped_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the message for too many clips says: 20 of them, evenly spread; on a model that is named, not a file."""
+    monkeypatch.chdir(tmp_path)
+    write_clips(tmp_path / "many", [greeting(i, seconds=2.1) for i in range(24)])
+    done = without_training_packages("enrol", "shipped", "many", "--take", "4", "--out", "new.onnx")
+    assert done.returncode == 0, done.stderr
+    rows = " ".join(done.stdout.split())
+    assert "clips used / skipped │ 4 / 0" in rows
+    assert "usable, not taken │ 20" in rows
+    assert "relation of the base │ believed" in rows
+    info = read_info(tmp_path / "new.onnx")
+    assert info.training["enrolled"]["on"] == "simulated"
+    assert [n.rpartition(": ")[2] for n in info.training["enrolled"]["clips"]] == ["g3", "g9", "g15", "g21"]
+    assert set(info.training["enrolled"]["believed"]) == {"flow", "relation"}
+
+
+def test_a_wider_sensor_is_scaled_by_what_it_shows(base: Path) -> None:
+    """Clips of another sensor: the file takes half its scale from five of them, and all of the base's with keep."""
+    data, info = base.read_bytes(), read_info(base)
+    on = Base.of_model(data, info, "m")
+    rng = np.random.default_rng(3)
+    clips = []
+    for i in range(5):
+        clip = greeting(i)
+        wide = clip.joints + np.cumsum(rng.normal(scale=0.02, size=clip.joints.shape), axis=0)
+        clips.append((f"c{i}", Clip(wide.astype(np.float32), UPPER11, 15.0)))
+    normal = take_clips(clips, info)
+    moved = enrol_clips(on, normal, run_model)
+    kept = enrol_clips(on, normal, run_model, keep=True)
+    after = Base.of_model(moved.model, moved.info, "new").metric
+    own = np.concatenate([_windows(c, UPPER11) for _, c in clips])
+    scale = Scaling.fit(after.statistics(own), after.statistics).scale
+    ratio = np.log(after.scaling.scale / on.metric.scaling.scale) / np.log(scale / on.metric.scaling.scale)
+    np.testing.assert_allclose(np.median(ratio), 0.5, atol=0.1)
+    before = Base.of_model(kept.model, kept.info, "kept").metric
+    np.testing.assert_array_equal(before.scaling.scale, on.metric.scaling.scale)
+    np.testing.assert_array_equal(before.axes, on.metric.axes)
+    # an enrolled model is a base in turn
+    again = enrol_clips(Base.of_model(moved.model, moved.info, "new"), normal, run_model)
+    check_steady(again.model, "model m")
 
 
 @pytest.mark.slow

@@ -32,6 +32,7 @@ from dyadwatch.tools.evaluate_live import ClipResult, evaluate_live, summarise
 from dyadwatch.tools.evaluate_live_page import live_markdown
 from dyadwatch.tools.evaluate_offline import data_sets, fewer_training_clips
 from dyadwatch.tools.evaluate_request import Report, Request, chosen_settings
+from dyadwatch.tools.model_files import shipped_model
 from dyadwatch.tools.tables_file import BEGIN, END
 
 
@@ -120,6 +121,15 @@ def test_a_stopped_evaluation_without_a_cache_says_that_nothing_is_kept(
     finally:
         signal.signal(signal.SIGINT, before)
     assert told == ["stopped; nothing was kept"]
+
+
+def test_few_shot_on_a_model_file(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    flags = EvaluationFlags(base=Path("shipped"), fold=("fold1",), category=("near",), no_cache=True)
+    evaluate(data, protocol="few-shot", quick=True, flags=flags)
+    told = capsys.readouterr().out
+    assert "Enrolled on simulated 1, with all its parts." in told
+    rows = [line.split("|")[1].strip() for line in told.splitlines() if line.startswith("| ")]
+    assert rows == ["method", "nearest neighbour, scaled by the clips", "enrolled: score", "enrolled: unusual"]
 
 
 def test_options_reach_the_settings(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,6 +353,10 @@ def test_a_folder_that_is_a_data_set_itself_will_do(collection: Path) -> None:
         (Request(Path("data"), "all", ablation=True, settings={"folds": ("fold1",)}), DyadwatchError,
          "--fold, --ablation with --protocol all: expected one of the other protocols; all has the ablations"),
         (Request(Path("nowhere"), "all"), ClipError, "nowhere: no such file or folder"),
+        (Request(Path("data"), "one-class", base=shipped_model()), DyadwatchError,
+         "^--base with --protocol one-class: expected --protocol few-shot$"),
+        (Request(Path("data"), "few-shot", base=shipped_model(), settings={"layout": "sbu15", "window_s": 1.0}),
+         DyadwatchError, "^--layout, --window-s with --base: windows are those of the model; leave it out$"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_is_told(data: Path, request_: Request, error: type[Exception], message: str) -> None:

@@ -215,9 +215,9 @@ def test_enrolling_compares_as_the_verb_does(folded: ClipSet) -> None:
     judged = Judged.prepare(folded, FAST, "windows")
     known = Known(folded, judged.windows[:40], judged.statistics, TrainOptions(), silent)
     support, asked = judged.windows[40:46], judged.windows[46:60]
-    metric = Metric.fit(judged.statistics, judged.statistics(known.windows))
+    metric = Metric.fit(judged.statistics, judged.statistics(known.windows)).moved(judged.statistics(support), 2)
     expected = metric.distances(judged.statistics(asked), Support.of_windows(metric, support)).plain
-    np.testing.assert_array_equal(few_shot.SHOT_METHODS["dyadwatch"].method(known)(support)(asked), expected)
+    np.testing.assert_array_equal(few_shot.SHOT_METHODS["dyadwatch"].method(known)(support, 2)(asked), expected)
 
 
 @pytest.mark.parametrize("method", few_shot.SHOT_METHODS)
