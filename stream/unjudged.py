@@ -37,7 +37,7 @@ SENTENCES: dict[Code, str] = {
     "slow": "frames come {found:.2g} s apart; a window needs them at most {need:g} s apart",
     "apart": "no two people come within {need:g} m of each other (pairs.enter_m); the nearest are {found:.1f} m apart",
     "interrupted": (
-        "two people are seen near each other for at most {found:.2g} s without a break of more than {gap:g} s; "
+        "two people are seen near each other for at most {found:.3g} s without a break of more than {gap:g} s; "
         "a window needs {need:.3g} s, and one ends every {every:.2g} s"
     ),
 }
