@@ -75,7 +75,7 @@ _VALUES = frozenset({
     *(axes.replace("-", between) for axes in get_args(Axes) for between in ("-", "_", "", " ")),
     "cm", "mm", "centimeters", "centimetres", "millimeters", "millimetres", "meters", "metres",
 })  # fmt: skip
-_SAYS = re.compile(rb"(?<![\w.])(?:%s)[\"']?\s*[:=]|[\"'](?:%s)[\"']" % (("|".join(KEYS).encode(),) * 2), re.IGNORECASE)
+_SAYS = re.compile(rb"(?<![\w.])(?:units|axes|layout|fps)[\"']?\s*[:=]", re.IGNORECASE)  # parts of frames have `joints`
 _decode = msgspec.json.Decoder(Declaration).decode
 
 

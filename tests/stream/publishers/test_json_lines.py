@@ -251,7 +251,9 @@ def test_a_byte_order_mark_may_stand_before_any_line(marks: int) -> None:
         assert np.allclose(read(s, mark + line(NAMED)).joints[0, 0], [0, 0.05, -1.65])
 
 
-@pytest.mark.parametrize("bad", [b"{oops", b"INFO: started", b'{"type": "hello"}', b"[1]", b'{"persons": [', b"\xff"])
+@pytest.mark.parametrize(
+    "bad", [b"{oops", b"INFO: started", b'{"type": "hello"}', b"[1]", b'{"persons": [', b"\xff", line(NAMED)[40:]]
+)
 def test_a_line_that_is_no_declaration_costs_no_frame(bad: bytes) -> None:
     s = sender()
     with pytest.raises(WireError):
