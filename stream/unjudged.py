@@ -75,7 +75,8 @@ class Account:
         frames, used: that came, and that were used.
         most: people in one frame.
         nearest_m: of any two people, along the floor.
-        longest_ns: two people near each other without a break.
+        near: whether any two were near each other.
+        longest_ns: for so long without a break.
         unfit, hidden: what the line said last of joints that do not fit, and of the one out of sight for longest.
         counts: what was left out, by reason.
     """
@@ -84,6 +85,7 @@ class Account:
     used: int = 0
     most: int = 0
     nearest_m: float = math.inf
+    near: bool = False
     longest_ns: int = 0
     unfit: str = ""
     hidden: str = ""
@@ -110,6 +112,7 @@ class Account:
         for (a, b), since in self._since.items():
             if alive[a].stamp == alive[b].stamp == line.stamp:  # both are seen; who is not is remembered for a while
                 self.longest_ns = max(self.longest_ns, line.stamp - since)
+        self.near = self.near or bool(pairs)
         if not pairs:
             roots = [track.root for track in list(alive.values())[:_FEW]]
             found = (math.hypot(a[0] - b[0], a[2] - b[2]) for a, b in combinations(roots, 2))
@@ -139,7 +142,7 @@ class Account:
             return Cause("not_scored", number=failed)
         if self.period_s > gap:
             return Cause("slow", found=self.period_s, need=gap)
-        if not self.longest_ns and self.nearest_m > config.pairs.enter_m:
+        if not self.near and self.nearest_m < math.inf:
             return Cause("apart", found=self.nearest_m, need=config.pairs.enter_m)
         every, need = config.windows.hop / shape.fps, shape.frames / shape.fps
         return Cause("interrupted", found=self.longest_ns / _NS, need=need, every=every, gap=gap)
