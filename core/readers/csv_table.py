@@ -162,7 +162,7 @@ def _long(table: _Table, lines: _Lines, declared: Declared) -> list[Person]:
 
 def _exchanged(people: list[NDArray[np.float32]], fps: float) -> tuple[str, ...]:
     """Puts right two people whose names were exchanged; what to tell of it."""
-    found = put_right(*people, fps) if len(people) == 2 else ()
+    found = list(put_right(people[0], people[1], fps)) if len(people) == 2 else []
     if not found:
         return ()
     more = f" and {len(found) - 1} more" if len(found) > 1 else ""
