@@ -26,8 +26,8 @@ _UNFOLDS = 50
 _ALWAYS_BYTES = 64 << 20
 
 
-def read_npz(file: Path, names: Collection[str]) -> dict[str, NDArray]:
-    """The arrays of these names, as far as the archive has them; others are not unpacked.
+def read_npz(file: Path, names: Collection[str] | None = None) -> dict[str, NDArray]:
+    """The arrays of these names, as far as the archive has them, or all; others are not unpacked.
 
     Raises:
         ValueError: what is wrong: it is damaged or foreign, holds objects, or would unfold to far more than it is.
@@ -41,12 +41,12 @@ def read_npz(file: Path, names: Collection[str]) -> dict[str, NDArray]:
             _check(stream, file.stat().st_size, names)
             stream.seek(0)
             with np.load(stream, allow_pickle=False) as z:
-                return {k: z[k] for k in z.files if k in names}
+                return {k: z[k] for k in z.files if names is None or k in names}
     except _UNREADABLE as e:
         raise ValueError(str(e) or type(e).__name__) from e
 
 
-def _check(stream: BinaryIO, size: int, names: Collection[str]) -> None:
+def _check(stream: BinaryIO, size: int, names: Collection[str] | None) -> None:
     """Compares what an archive says of its arrays with what it is.
 
     Raises:
@@ -61,7 +61,7 @@ def _check(stream: BinaryIO, size: int, names: Collection[str]) -> None:
         if total > most:
             raise ValueError(f"{size} bytes unfold to {total}; expected at most {most}")
         for member in members:
-            if member.filename.removesuffix(".npy") in names:
+            if names is None or member.filename.removesuffix(".npy") in names:
                 with archive.open(member) as inside:
                     _check_array(inside, member)
 

@@ -124,6 +124,16 @@ class SourceLine:
         return len(self.gate.open)
 
     @property
+    def unfit(self) -> str | None:
+        """Why the joints that come do not fit the model; None where they do."""
+        return self._unfit
+
+    @property
+    def hidden_joint(self) -> str | None:
+        """The joint for which the newest window of a pair was left out; None where no window was."""
+        return next(reversed(self._hidden.values()), None)
+
+    @property
     def refuses(self) -> bool:
         """Whether none of the frames that come now is used; `blind` says why."""
         return self._unfit is not None or self.order.trouble is not None

@@ -29,6 +29,7 @@ from dyadwatch.stream.publishers.publisher import check_source
 from dyadwatch.stream.recordings.playback import is_recording
 from dyadwatch.stream.sinks import Sink
 from dyadwatch.stream.table import EventLinesSink
+from dyadwatch.stream.unjudged import Accounts
 from dyadwatch.tools.detect_clips import ClipJsonSink, Timeline
 from dyadwatch.tools.detect_recording import detect_recordings
 from dyadwatch.tools.detector import configure, load_detector
@@ -115,14 +116,14 @@ def detect(
     check_clips(clips, detector[0].shape.layout)
     pipeline = Pipeline(*detector, settings)
     console = Console(stderr=json)
-    timeline = Timeline(sets)
+    timeline, accounts = Timeline(sets), Accounts(pipeline.counters)
     sink: Sink = ClipJsonSink(sys.stdout.buffer, timeline) if json else EventLinesSink(console, timeline.in_clip)
     began = time.monotonic()
     events = windows = frames = 0
     span = sum(len(c) / c.fps for c in clips)
     with Progress(console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("detecting", total=sum(map(len, clips)))
-        for messages, n in _run(pipeline, clip_frames(clips, source)):
+        for messages, n in run_clips(pipeline, clip_frames(clips, source), timeline, accounts):
             windows += sum(isinstance(m, ScoreMessage) for m in messages)
             events += sum(isinstance(m, EventMessage) and m.type == "open" for m in messages)
             frames += n
@@ -137,17 +138,29 @@ def detect(
         f"{counted(events, 'event')} in {took:.1f} s "
         f"({span / took:.0f} times real time)" + (f"; dropped: {dropped}" if dropped else "")
     )
-    for line in timeline.unjudged_lines(detector[0].shape, settings.windows.hop, settings.pairs.enter_m):
+    for line in timeline.unjudged_lines(detector[0].shape, settings, accounts):
         summary.print(escape(line), soft_wrap=True, highlight=False)
 
 
-def _run(pipeline: Pipeline, frames: Iterator[PoseFrame]) -> Iterator[tuple[list[Message], int]]:
+def run_clips(
+    pipeline: Pipeline, frames: Iterator[PoseFrame], timeline: Timeline, accounts: Accounts
+) -> Iterator[tuple[list[Message], int]]:
+    """Runs the frames of clips; gives messages, and of how many frames they are, at times.
+
+    Arguments:
+        pipeline: fresh.
+        frames: of the clips of `timeline`, in order.
+        accounts: told how each clip goes, by its number.
+    """
     messages: list[Message] = []
     n = 0
     for frame in frames:
         messages += pipeline.push(frame)
+        if (line := pipeline.intake.lines.get(frame.source)) is not None:
+            accounts.look(str(timeline.index_at(frame.stamp)), line)
         n += 1
         if n == _BATCH:
             yield messages, n
             messages, n = [], 0
     yield messages + pipeline.finish(), n
+    accounts.settle()

@@ -6,6 +6,7 @@ who join events with labels need the clip's own name and time.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import BinaryIO, NamedTuple
@@ -15,12 +16,15 @@ from msgspec import Struct
 
 from dyadwatch.core.clips import Clip, ClipSet
 from dyadwatch.core.words import counted
+from dyadwatch.stream.config import Config
 from dyadwatch.stream.grid import TimeGrid
 from dyadwatch.stream.line import WindowShape
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, encode_json
 from dyadwatch.stream.publishers.clips import Played, clip_intervals
+from dyadwatch.stream.unjudged import Accounts, Cause, Code
 
 _NS = 1_000_000_000
+_FEWEST_FRAMES = 8  # of a window: `core.training.options` takes no fewer
 
 
 class ClipPlace(Struct, frozen=True):
@@ -56,7 +60,11 @@ class Timeline:
         self._scored: set[int] = set()
 
     def _index(self, message: EventMessage | ScoreMessage) -> int:
-        return bisect_right(self._starts, message.start) - 1
+        return self.index_at(message.start)
+
+    def index_at(self, stamp: int) -> int:
+        """The number of the clip that is played at a stamp."""
+        return bisect_right(self._starts, stamp) - 1
 
     def note(self, messages: Sequence[Message]) -> None:
         """Takes note of the clips that have a score."""
@@ -105,22 +113,43 @@ class Timeline:
                 (found.others if holds else found.short).append(_name(i, played.clip))
         return found
 
-    def unjudged_lines(self, shape: WindowShape, hop: int, enter_m: float) -> list[str]:
-        """What to tell about clips that are quiet only because nothing of them was scored."""
-        n = len(self._played)
-        short, others = self.unjudged(shape, hop)
-        lines: list[str] = []
-        if short:
-            lines.append(
-                f"{_of(short, n)} too short for a window of {shape.frames / shape.fps:.3g} s, of which one ends every "
-                f"{hop / shape.fps:.2g} s, and {_were(short)} not judged, such as {short[0]}"
-            )
-        if others:
-            lines.append(
-                f"{_of(others, n)} not judged though long enough, such as {others[0]}: a window needs two people seen "
-                f"without long gaps within {enter_m:g} m of each other"
-            )
-        return lines
+    def unjudged_lines(self, shape: WindowShape, config: Config, accounts: Accounts) -> list[str]:
+        """What to tell about clips that are quiet only because nothing of them was scored: how many for which cause.
+
+        Arguments:
+            shape: the windows of the model.
+            config: the detector's.
+            accounts: of the clips, by their numbers.
+        """
+        short = self.unjudged(shape, config.windows.hop).short
+        found: dict[Code, list[tuple[int, Cause]]] = {}
+        for i, played in enumerate(self._played):
+            if i in self._scored:
+                continue
+            if _name(i, played.clip) in short:
+                every, need = config.windows.hop / shape.fps, shape.frames / shape.fps
+                cause = Cause("short", need=need, every=every, detail=_shorter_windows(played.clip, shape, config))
+            else:
+                cause = accounts.of(str(i)).cause(shape, config)
+            found.setdefault(cause.code, []).append((i, cause))
+        return [self._line(of_cause) for of_cause in found.values()]
+
+    def _line(self, found: Sequence[tuple[int, Cause]]) -> str:
+        """Clips that one cause kept from being judged, and what is known of the first of them."""
+        i, cause = found[0]
+        text = str(cause)
+        for person, track in enumerate(self._played[i].ids):
+            text = text.replace(track, f"person {person}")
+        n, were = counted(len(self._played), "clip"), "was" if len(found) == 1 else "were"
+        return f"{len(found)} of {n} {were} not judged, such as {_name(i, self._played[i].clip)}: {text}"
+
+
+def _shorter_windows(clip: Clip, shape: WindowShape, config: Config) -> str:
+    """What would use a clip that is too short for a window; empty where nothing would."""
+    points = int((len(clip) - 1) / clip.fps * shape.fps) + 1 - config.windows.hop
+    if points < _FEWEST_FRAMES:
+        return ""
+    return f"; a model trained with --window-s {math.floor(100 * points / shape.fps) / 100:g} could judge it"
 
 
 def _name(i: int, clip: Clip) -> str:
@@ -129,14 +158,6 @@ def _name(i: int, clip: Clip) -> str:
 
 def _seconds(ns: int) -> float:
     return round(ns / _NS, 3)
-
-
-def _were(names: Sequence[str]) -> str:
-    return "was" if len(names) == 1 else "were"
-
-
-def _of(names: Sequence[str], n: int) -> str:
-    return f"{len(names)} of {counted(n, 'clip')} {_were(names)}"
 
 
 def _holds_window(grid: TimeGrid, played: Played, frames: int, hop: int) -> bool:

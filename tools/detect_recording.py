@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from msgspec import structs
@@ -18,6 +18,8 @@ from dyadwatch.core.words import counted
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.config_file import set_option
+from dyadwatch.stream.line import SourceLine, WindowShape
+from dyadwatch.stream.merge import MemberLine
 from dyadwatch.stream.messages import EventMessage, ScoreMessage, encode_json
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.recordings.about import as_recorded, recorded_config
@@ -27,6 +29,7 @@ from dyadwatch.stream.recordings.rerun import Rerun
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.sinks import JsonLinesSink, Sink
 from dyadwatch.stream.table import EventLinesSink
+from dyadwatch.stream.unjudged import Account, Accounts
 from dyadwatch.tools.detector import configure, load_detector, model_path
 
 
@@ -39,15 +42,23 @@ def detect_recordings(
     settings, scorer, thresholds = _detector(playback, model, config, set_, console)
     # Every score is looked at here, to know whether there was one; `scores` says whether they are printed.
     settings = structs.replace(settings, sinks=structs.replace(settings.sinks, scores=True))
-    rerun = Rerun(Pipeline(scorer, thresholds, settings), settings)
+    pipeline = Pipeline(scorer, thresholds, settings)
+    accounts = Accounts(pipeline.counters)
+    watched: dict[str, SourceLine] = {}
+
+    def watch(line: SourceLine) -> None:
+        watched[line.source] = line
+        accounts.look(line.source, line)
+
+    rerun = Rerun(pipeline, settings, watch)
     sink: Sink = JsonLinesSink(sys.stdout.buffer) if json else EventLinesSink(Console())
     told: list[EventMessage] = []
-    windows = 0
+    windows: Counter[str] = Counter()
     began = time.monotonic()
     with Progress(console=console, transient=True) as progress:
         task = progress.add_task("detecting", total=None)
         for messages in rerun.run(playback):
-            windows += sum(isinstance(m, ScoreMessage) for m in messages)
+            windows.update(m.source for m in messages if isinstance(m, ScoreMessage))
             told += (m for m in messages if isinstance(m, EventMessage))
             sink.emit([m for m in messages if scores or not isinstance(m, ScoreMessage)])
             progress.update(task, completed=rerun.frames)
@@ -57,16 +68,12 @@ def detect_recordings(
     opened = sum(e.type == "open" for e in told)
     console.print(
         f"{counted(len(playback.recordings), 'file')}, {counted(rerun.frames, 'frame')}, "
-        f"{counted(windows, 'window')}, {counted(opened, 'event')} in {took:.1f} s "
+        f"{counted(windows.total(), 'window')}, {counted(opened, 'event')} in {took:.1f} s "
         f"({rerun.seconds / took:.0f} times real time)"
     )
-    if not windows:
-        console.print(
-            "no window was scored, so nothing was judged: a window needs "
-            f"{scorer.shape.frames / scorer.shape.fps:.3g} s of two people seen without long gaps within "
-            f"{settings.pairs.enter_m:g} m of each other",
-            soft_wrap=True, highlight=False,
-        )  # fmt: skip
+    accounts.settle()
+    for text in _unjudged(watched, windows, accounts, pipeline, scorer.shape, settings):
+        console.print(escape(text), soft_wrap=True, highlight=False)
     _compare(rerun, told, console)
 
 
@@ -93,6 +100,29 @@ def _detector(
                    f"{scorer.info.version} ({scorer.path}); name the recorded one with --model for the same events")
         )  # fmt: skip
     return settings, scorer, thresholds
+
+
+def _unjudged(
+    watched: Mapping[str, SourceLine],
+    windows: Mapping[str, int],
+    accounts: Accounts,
+    pipeline: Pipeline,
+    shape: WindowShape,
+    settings: Config,
+) -> list[str]:
+    """What to tell of sources that are quiet only because nothing of them was scored.
+
+    Sources of a group are judged with it, or by themselves where their clocks do not agree.
+    """
+    if not watched:
+        counts = Counter({r: n for of in pipeline.counters.snapshot().values() for r, n in of.items()})
+        return [f"nothing was judged: {Account(frames=counts.total(), counts=counts).cause(shape, settings)}"]
+    judged = {source for source, line in watched.items() if isinstance(line, MemberLine)} | set(windows)
+    return [
+        f"{source}: nothing was judged: {accounts.of(source).cause(shape, settings)}"
+        for source in sorted(watched)
+        if source not in judged
+    ]
 
 
 def _compare(rerun: Rerun, told: Sequence[EventMessage], console: Console) -> None:

@@ -6,17 +6,20 @@ import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.publishers.camera.camera_file import assumed_camera, read_camera
-from dyadwatch.stream.publishers.camera.estimate import Estimator
+from dyadwatch.stream.publishers.camera.estimate import Estimator, Renewed
 from dyadwatch.stream.publishers.camera.landmark_lines import LandmarkLines
 from dyadwatch.stream.publishers.camera.live_camera import LiveCamera
 from dyadwatch.stream.publishers.camera.mediapipe_pose import MediaPipeEstimator
 from dyadwatch.stream.publishers.camera.models import find_model
 from dyadwatch.stream.publishers.camera.preview import Preview, check_preview
 from dyadwatch.stream.publishers.camera.quiet import calm_stderr
-from dyadwatch.stream.publishers.camera.video import Picture, Video
+from dyadwatch.stream.publishers.camera.video import Picture, Video, played_again
 from dyadwatch.stream.publishers.camera.watch import Watcher
 from dyadwatch.stream.publishers.live import LiveFrame, Refusals
 from dyadwatch.stream.publishers.publisher import check_source
@@ -40,6 +43,7 @@ def camera(
     layout: str = "mediapipe33",
     preview: str | None = None,
     rate: float = 1.0,
+    loop: Annotated[bool, Parameter(negative=())] = False,
     source: str = "camera",
     sending: SendingFlags = AS_USUAL,
 ) -> None:
@@ -72,6 +76,8 @@ def camera(
         window, or a file (.mp4, .avi, .png, .jpg) for annotated pictures, to set a camera up.
     rate
         Times real time at which a video is published; 0: as fast as it goes.
+    loop
+        Play a video again after its end, a second later on its own timeline, with new ids, until stopped.
     source
         Name of the source, 1-64 characters of A-Z a-z 0-9 _ -.
     """
@@ -84,6 +90,8 @@ def camera(
         raise ConfigError("expected exactly one of --device, --video and --rtsp")
     if landmarks is not None and video is None:
         raise ConfigError("--landmarks goes with --video: its lines are the images of a file")
+    if loop and video is None:
+        raise ConfigError("--loop goes with --video: a camera has no end")
     if not 1 <= most <= 32:
         raise ConfigError(f"--most is {most}; expected 1 to 32")
     file = assumed_camera(*_ANY_SIZE, fov) if camera is None else read_camera(camera)
@@ -102,13 +110,20 @@ def camera(
         with (
             Video(video) as film,
             calm_stderr(),
-            closing(estimator()) as watching,
+            closing(Renewed(estimator)) as watching,
             _preview(preview, film.fps, watching) as shown,
         ):
             watch = watcher(watching, "media")
             watch.check_size(*film.size)
-            frames = (frame for frame, _ in _watched(film.pictures(), watch, shown, film.fps))
-            summary = send(frames, film.count, target, rate)
+
+            def begin_anew() -> None:
+                watching.begin_anew()
+                watch.begin_anew()
+
+            pictures = played_again(film, begin_anew) if loop else film.pictures()
+            frames = (frame for frame, _ in _watched(pictures, watch, shown, film.fps))
+            total = None if loop else film.count
+            summary = send(frames, total, target, rate)
     else:
         live = LiveCamera(device if device is not None else str(rtsp), source, refusals)
         with calm_stderr():

@@ -7,7 +7,6 @@ import hashlib
 import importlib.util
 import json
 import os
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from dyadwatch.core.atomic import write_atomically
 from dyadwatch.core.clips import ClipSet
 
 _ROOT = "dyadwatch.core"
@@ -156,12 +156,4 @@ class ResultCache:
         file = self._file(made_from)
         if file is None:
             return
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(".part", dir=file.parent)
-        part = Path(name)
-        try:
-            with os.fdopen(handle, "w", encoding="utf8") as stream:
-                json.dump({"made_from": made_from, "result": result}, stream)
-            part.replace(file)
-        finally:
-            part.unlink(missing_ok=True)  # there only if something went wrong
+        write_atomically(file, json.dumps({"made_from": made_from, "result": result}).encode())

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +28,7 @@ from numpy.typing import NDArray
 from dyadwatch.core.errors import ClipError, LayoutError
 from dyadwatch.core.layouts import find_layout
 from dyadwatch.core.readers.declared import Declared
+from dyadwatch.core.readers.exchanged import put_right
 from dyadwatch.core.readers.follow import join_sightings
 from dyadwatch.core.readers.people import Person, people_of_markers, plain_people
 from dyadwatch.core.readers.text import cells, number, read_lines
@@ -37,6 +39,7 @@ _HEADER = "a header 'frame,person,head_x,head_y,head_z,...' (or time in seconds 
 _MOST_PEOPLE = 100
 _MOST_JOINTS = 500
 _KEYS = ("units", "axes", "fps")
+_OTHER_NAMES = {"up": "axes", "up_axis": "axes", "rate": "fps", "frame_rate": "fps", "framerate": "fps", "hz": "fps"}
 
 _Lines = Iterator[tuple[int, str]]
 
@@ -95,7 +98,7 @@ def read_csv(path: Path, declared: Declared) -> list[Person]:
         ConfigError: when the declared marker map is unusable.
     """
     lines = read_lines(path)
-    said, head = _comments(lines)
+    said, head = _comments(path, lines)
     divider = max(",;\t", key=head.count)
     table = _Table(path, [n.strip().strip('"') for n in head.split(divider)], divider, said)
     rows = ((i, line) for i, line in lines if line.strip())
@@ -111,17 +114,31 @@ def read_csv(path: Path, declared: Declared) -> list[Person]:
     raise ClipError(f"{path}: the header is {head!r:.60}; expected {_HEADER}, or a joint's x y z in each cell")
 
 
-def _comments(lines: _Lines) -> tuple[dict[str, str], str]:
-    """What comments say, and the line below them."""
+def _comments(path: Path, lines: _Lines) -> tuple[dict[str, str], str]:
+    """What comments say, and the line below them.
+
+    Raises:
+        ClipError: for a comment that nearly is one of those that are read.
+    """
     said: dict[str, str] = {}
-    for _, line in lines:
+    for i, line in lines:
         if line.startswith("#"):
-            key, _, value = line[1:].partition(":")
-            if key.strip().lower() in _KEYS and value.strip():
-                said[key.strip().lower()] = value.strip()
+            key, _, value = (part.strip() for part in line[1:].partition(":"))
+            if key.lower() in _KEYS and value:
+                said[key.lower()] = value
+            elif value and (meant := _meant(key)):
+                raise ClipError(
+                    f"{path}, line {i}: {line.strip()!r:.60}; expected '# {meant}: ...', or no such comment"
+                )
         elif line.strip():
             return said, line
     return said, ""
+
+
+def _meant(key: str) -> str:
+    """Which key of a comment a word was probably meant for; mostly none."""
+    key = key.lower().replace(" ", "_")
+    return _OTHER_NAMES.get(key) or next(iter(get_close_matches(key, _KEYS, 1, 0.7)), "")
 
 
 def _long(table: _Table, lines: _Lines, declared: Declared) -> list[Person]:
@@ -138,8 +155,18 @@ def _long(table: _Table, lines: _Lines, declared: Declared) -> list[Person]:
     _lay(path, joints, frames, rows)
     metres, units = declared.metres(path, joints.reshape(*joints.shape[:2], -1, 3), table.units, table.axes)
     named, joined = join_sightings(dict(zip(rows.people, metres, strict=True)), frames.fps)
+    exchanged = _exchanged(list(named.values()), frames.fps)
     people = plain_people(path, named, layout, frames.fps, units, declared)
-    return [p.timed(frames.begins_s, (*frames.notes, *joined)) for p in people]
+    return [p.timed(frames.begins_s, (*frames.notes, *joined, *exchanged)) for p in people]
+
+
+def _exchanged(people: list[NDArray[np.float32]], fps: float) -> tuple[str, ...]:
+    """Puts right two people whose names were exchanged; what to tell of it."""
+    found = list(put_right(people[0], people[1], fps)) if len(people) == 2 else []
+    if not found:
+        return ()
+    more = f" and {len(found) - 1} more" if len(found) > 1 else ""
+    return (f"the two are exchanged at frame {found[0]}{more}, each in the other's place: put right",)
 
 
 def _layout(path: Path, columns: list[str]) -> Layout:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dyadwatch.core.clips import Clip
 from dyadwatch.core.errors import ClipError, UnknownFormatError
+from dyadwatch.core.readers.copies import copies
 from dyadwatch.core.readers.dataset import Dataset, Skipped, fault
 from dyadwatch.core.readers.declared import Declared
 from dyadwatch.core.readers.json_frames import frame_files, read_json_frames
@@ -143,10 +144,14 @@ def read_folder(root: Path, declared: Declared) -> Found:
     suffixes = {s for kind in KINDS for s in kind.suffixes}
     for path in sorted(p for p in root.rglob("*") if p.suffix.lower() in suffixes and p.is_file()):
         folder.attempt(path, folder.read_file, path)
-    pairs, alone = pair_up(list(folder.single))
+    again = copies({path: person for path, (_, person) in folder.single.items()})
+    pairs, alone = pair_up([path for path in folder.single if path not in again])
     for first, second in pairs:
         folder.attempt(first, folder.read_pair, first, second)
     found = folder.found
+    for path, first in again.items():
+        reason = f"the same take as {first.name}, in place within a few centimetres: raw and filtered? one is enough"
+        found.skipped.append(Skipped(path.relative_to(root).as_posix(), reason))
     for path in alone:
         found.skipped.append(Skipped(path.relative_to(root).as_posix(), f"one person without a partner: {PAIR_RULE}"))
     for inside in sorted({p.parent for p in root.rglob("*.json")}):

@@ -14,6 +14,7 @@ from dyadwatch.core.clips import Clip
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.layouts import KINECT25
 from dyadwatch.core.readers.dataset import Dataset, gather
+from dyadwatch.core.readers.exchanged import put_right
 from dyadwatch.core.readers.follow import Sighting, join, merged, one_person
 from dyadwatch.core.readers.text import number, read_lines
 
@@ -88,7 +89,10 @@ def read_bodies(path: Path) -> tuple[int, dict[str, Sighting]]:
     for frame in range(frames):
         for _ in range(lines.count("the number of bodies", 10)):
             words, _ = lines.words(_BODY_VALUES, "10 values of a body")
-            body = bodies.setdefault(words[0], {})[frame] = np.empty((_JOINTS, 3), np.float32)
+            name = words[0]
+            while frame in bodies.get(name, {}):  # nobody is twice in a frame, whatever their ids say
+                name += "'"
+            body = bodies.setdefault(name, {})[frame] = np.empty((_JOINTS, 3), np.float32)
             joints = lines.count("the number of joints", 99)
             if joints != _JOINTS:
                 raise ClipError(f"{path}, frame {frame}: {joints} joints; expected {_JOINTS}")
@@ -130,7 +134,9 @@ def read_ntu_clip(path: Path) -> Clip:
     people = {names[0]: merged([bodies[n] for n in names]) for names in join(bodies, FPS).values()}
     if len(people) < 2:
         raise ClipError(f"{path}: {len(people)} bodies in {frames} frames; expected two people")
-    joints = np.stack([people[k].over(frames) for k in two_bodies(people)], axis=1)
+    first, second = (people[k].over(frames) for k in two_bodies(people))
+    put_right(first, second, FPS)
+    joints = np.stack([first, second], axis=1)
     seen = np.flatnonzero(np.isfinite(joints).any(axis=(1, 2, 3)))
     return Clip(
         joints[seen[0] : seen[-1] + 1],

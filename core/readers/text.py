@@ -52,13 +52,13 @@ def _closed(path: Path, kind: str, error: OSError) -> ClipError:
 
 
 def plain_utf8(data: bytes) -> bytes:
-    """The bytes of a text without its byte order mark, which many a Windows program writes first.
+    """The bytes of a text without its byte order marks, which many a Windows program writes first.
 
     Raises:
         ValueError: for UTF-16, by its mark or by the zero bytes between its letters.
     """
-    if data.startswith(codecs.BOM_UTF8):
-        return data[len(codecs.BOM_UTF8) :]
+    while data.startswith(codecs.BOM_UTF8):  # more than one where files were joined, or marked again
+        data = data.removeprefix(codecs.BOM_UTF8)
     if data.startswith(_UTF16) or b"\0" in data[:_LOOKED_AT]:
         raise ValueError("is UTF-16 or no text; expected UTF-8 (save it again as UTF-8)")
     return data

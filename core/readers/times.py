@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.readers.declared import FASTEST_FOUND, SLOWEST_FOUND, Declared, likely_time
+from dyadwatch.core.words import counted
 
 MOST_FRAMES = 2_000_000
 LARGEST_TIME = 1e19  # nanoseconds since 1970 are 1.8e18
@@ -70,7 +71,25 @@ def place(
             f"a second{likely_time(found)}; say the true rate with --file-fps"
         )
     first = float(times.min())
-    return Frames(checked_steps(path, np.round((times - first) * step)), fps, first / scale, notes)
+    steps = checked_steps(path, np.round((times - first) * step))
+    return Frames(steps, fps, first / scale, (*notes, *_disorder(times, steps, who)))
+
+
+def _disorder(times: NDArray[np.float64], steps: NDArray[np.intp], who: NDArray[np.intp]) -> tuple[str, ...]:
+    """What to tell of rows whose order is not that of their times, and of those that share a frame."""
+    notes: list[str] = []
+    order = np.argsort(who, kind="stable")
+    same = np.diff(who[order]) == 0
+    rises = np.diff(times[order])[same] >= 0
+    if rises.any() and not rises.all():
+        notes.append(
+            f"times go back {counted(int((~rises).sum()), 'time')} from row to row: rows are put in the order of their "
+            "times (was a clock set, or are they several takes?)"
+        )
+    doubled = len(steps) - len(np.unique(who * (int(steps.max()) + 1) + steps))
+    if doubled:
+        notes.append(f"{counted(doubled, 'row')} left out, which lie in a frame with a later one of the same person")
+    return tuple(notes)
 
 
 def _scale(found: float, fps: float) -> float:

@@ -6,7 +6,6 @@ import hashlib
 import io
 import json
 import os
-import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from dyadwatch.core.npz import read_npz
 from dyadwatch.core.training.options import TrainOptions
 from dyadwatch.core.training.recordings import Recording
 
@@ -97,12 +97,11 @@ class Checkpoint:
         A damaged file, or that of another run, is no file: training begins anew.
         """
         try:
-            with self.path.open("rb") as file, np.load(file, allow_pickle=False) as z:
-                arrays = {name: z[name] for name in z.files}
+            arrays = read_npz(self.path)
             document = json.loads(arrays["document"].tobytes())
             if document["run"] != self.run:
                 return False
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+        except (ValueError, KeyError, TypeError):
             return False
         # the run's identity fits, so the sizes do
         standing.network.load_state_dict({

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ from dyadwatch.core.iadnet.critic import StatisticsCritic
 from dyadwatch.core.iadnet.flow import FoldedFlow, QRFlow
 from dyadwatch.core.iadnet.scorer import FeatureDensity, Maps, PairEncoder, PairScorer, Weights
 from dyadwatch.core.neighbours import NearestNeighbour
+from dyadwatch.core.npz import read_npz
 from dyadwatch.core.statistics import Scaling, Statistics
 from dyadwatch.core.surprise import Surprise
 from dyadwatch.core.training.material import Trained
@@ -127,13 +127,12 @@ def load_state(path: str | Path) -> State:
         TrainingError: when the file cannot be read or is something else; names the file.
     """
     try:
-        with Path(path).open("rb") as file, np.load(file, allow_pickle=False) as z:
-            arrays: _Arrays = {name: z[name] for name in z.files}
+        arrays: _Arrays = read_npz(Path(path))
         document = msgspec.json.decode(arrays.pop("document").tobytes(), type=_Document)
         if document.format != _FORMAT:
             raise TrainingError(f"{path} has format {document.format}; this dyadwatch reads format {_FORMAT}")
         scorer = _build(document, {name.removeprefix("scorer."): a for name, a in arrays.items()})
-    except (OSError, ValueError, KeyError, RuntimeError, zipfile.BadZipFile, EOFError) as error:
+    except (ValueError, KeyError, RuntimeError) as error:
         raise TrainingError(f"{path} is not a training state of dyadwatch, or is damaged: {error}") from None
     return State(
         scorer,

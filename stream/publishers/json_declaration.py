@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from typing import Annotated, Any, get_args
@@ -16,6 +17,7 @@ from dyadwatch.stream.publishers.checked import Axes, Units
 from dyadwatch.stream.wire import TOPIC, topic_source
 
 Name = Annotated[str, Meta(min_length=1, max_length=64)]
+SLOWEST_FPS, FASTEST_FPS = 0.01, 10_000.0  # beyond it is another unit, and stamps that are numbered leave their range
 _LONGEST = 64  # characters of a name that are looked at
 _MOST_KEYS = 50
 
@@ -37,7 +39,7 @@ class Declaration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
     joints: list[Name] | None = None
     units: Units | None = None
     axes: Axes | None = None
-    fps: Annotated[float, Meta(gt=0)] | None = None
+    fps: Annotated[float, Meta(ge=SLOWEST_FPS, le=FASTEST_FPS)] | None = None
     clock: Name | None = None
 
     def over(self, other: Declaration) -> Declaration:
@@ -64,6 +66,16 @@ class Declaration(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
 KEYS: tuple[str, ...] = Declaration.__struct_fields__
 _CHOICES: dict[str, Sequence[str]] = {"units": get_args(Units), "axes": get_args(Axes)}
+# What else a declaration may have been meant by.
+_MEANT = frozenset({
+    "up", "up_axis", "upaxis", "coordinates", "coordinate_system", "convention", "rate", "frame_rate", "framerate",
+    "hz", "scale", "skeleton", "length_unit",
+})  # fmt: skip
+_VALUES = frozenset({
+    *(axes.replace("-", between) for axes in get_args(Axes) for between in ("-", "_", "", " ")),
+    "cm", "mm", "centimeters", "centimetres", "millimeters", "millimetres", "meters", "metres",
+})  # fmt: skip
+_SAYS = re.compile(rb"(?<![\w.])(?:units|axes|layout|fps)[\"']?\s*[:=]", re.IGNORECASE)  # parts of frames have `joints`
 _decode = msgspec.json.Decoder(Declaration).decode
 
 
@@ -90,19 +102,33 @@ def read_declaration(line: bytes) -> Declaration:
 
 
 def declares(line: bytes) -> bool:
-    """Whether a line that is no frame was probably meant for a declaration: it has one of its keys, or nearly."""
+    """Whether a line that is no frame was probably meant for a declaration.
+
+    It has one of the keys of one, or nearly, or one that others use for the same, or a value of declarations alone.
+    """
     try:
         content = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return b'"persons"' not in line and any(f"{q}{k}{q}".encode() in line for k in KEYS for q in "'\"")
-    if not isinstance(content, dict):
-        return False
-    return any(str(k) in KEYS or _nearest(str(k), KEYS) for k in list(content)[:_MOST_KEYS])
+        return b'"persons"' not in line and _SAYS.search(line) is not None
+    return isinstance(content, dict) and _says(content)
+
+
+def _says(content: dict[str, Any], deep: int = 2) -> bool:
+    return any(
+        key.lower() in _MEANT
+        or _nearest(key, KEYS) is not None
+        or (isinstance(value, str) and value.strip().lower() in _VALUES)
+        or (isinstance(value, dict) and deep > 1 and _says(value, deep - 1))
+        for key, value in list(content.items())[:_MOST_KEYS]
+    )
 
 
 def _fault(line: bytes) -> str:
     """The first key or value that is wrong; empty where this says no more than the decoder."""
-    content: dict[str, Any] = msgspec.json.decode(line)
+    try:
+        content: dict[str, Any] = msgspec.json.decode(line)
+    except msgspec.DecodeError:  # such as a number that no float holds
+        return ""
     for key, value in list(content.items())[:_MOST_KEYS]:
         if key not in KEYS:
             return f"key {key!r:.70} is unknown; expected {', '.join(KEYS)}{_meant(key, KEYS)}"

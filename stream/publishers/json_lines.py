@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Any, TypedDict
 
 import msgspec
 import numpy as np
@@ -20,8 +20,14 @@ from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.readers.text import plain_utf8
 from dyadwatch.core.skeleton import Layout, normalise_joint_name
 from dyadwatch.stream.config import WireOptions
-from dyadwatch.stream.publishers.checked import checked_frame
+from dyadwatch.stream.publishers.checked import Axes, Units, checked_frame
 from dyadwatch.stream.publishers.json_declaration import Declaration, Name, declares, read_declaration
+
+
+class _Usual(TypedDict):
+    units: Units
+    axes: Axes
+
 
 _NS = 1_000_000_000
 _LATEST = 2**63 - 1
@@ -30,6 +36,7 @@ _HINTS = {
     "written without quotes; or send 'time' in seconds)",
     "`$.time`": " (seconds: a time in milliseconds is 'time': ms / 1000)",
 }
+_USUAL: _Usual = {"units": "m", "axes": "y-up"}
 _UNSEEN = [math.nan, math.nan, math.nan, 1.0]
 
 _Point = list[float | None] | None
@@ -47,6 +54,9 @@ class _Line(Struct):
     persons: list[_Person] | UnsetType = UNSET
     stamp: Annotated[int, Meta(ge=0, le=_LATEST)] | None = None
     time: Annotated[float, Meta(ge=0, lt=9.2e9)] | None = None
+    units: Any = None
+    axes: Any = None
+    source: Any = None
 
 
 _decode_line = msgspec.json.Decoder(_Line).decode
@@ -70,6 +80,7 @@ class JsonSender:
         self._fixed = declared.skeleton()
         self._layout = self._fixed
         self._source: str | None = None
+        self._said_source: str | None = None  # by the first frame that has a key `source`
         self._refused = ""
         self._frames = 0
         self._last_arrival = 0
@@ -99,7 +110,27 @@ class JsonSender:
                 f"frame is left out, for the sender's declaration was refused ({self._refused:.200}); expected a "
                 "declaration that can be used, before frames",
             )
+        self._check_said(content)
         return self._frame(content, content.persons, arrived, source, seq)
+
+    def _check_said(self, line: _Line) -> None:
+        """Refuses a frame that says itself what it means, and otherwise than was declared: frames declare nothing."""
+        for key, value in (("units", line.units), ("axes", line.axes)):
+            holds = getattr(self.declared, key) or _USUAL[key]
+            if isinstance(value, str) and value != holds:
+                raise WireError(
+                    "undeclared",
+                    f"frame has {key} {value!r:.70}, and {holds!r} holds; expected it in a declaration, a line of "
+                    "its own without persons, before frames",
+                )
+        if isinstance(line.source, str) and line.source != self._said_source:
+            if self._said_source is not None:
+                raise WireError(
+                    "source_changed",
+                    f"frame has source {line.source!r:.70}, and those before it {self._said_source!r:.70}; expected "
+                    "one source a connection or UDP socket, declared in a line of its own without persons",
+                )
+            self._said_source = line.source
 
     def _parsed(self, line: bytes) -> _Line | None:
         """What a line holds; a declaration is taken note of."""
@@ -140,8 +171,8 @@ class JsonSender:
             clock=clock,
             layout=layout,
             ids=_ids(persons),
-            units=self.declared.units or "m",
-            axes=self.declared.axes or "y-up",
+            units=self.declared.units or _USUAL["units"],
+            axes=self.declared.axes or _USUAL["axes"],
             limits=self._limits,
         )
         self._layout = layout
@@ -159,7 +190,7 @@ class JsonSender:
                     f"declaration: source is {said.source!r} and was {self._source!r} before; expected one source a "
                     "connection or UDP socket: open another for the second",
                 )
-            self._frames, self._layout = 0, None
+            self._frames, self._layout, self._said_source = 0, None, None
         try:
             together = said.over(self.declared)
             if said.layout or said.joints:
@@ -176,7 +207,7 @@ class JsonSender:
         if line.time is not None:
             return round(line.time * _NS), clock
         if clock == "media" and self.declared.fps:
-            return round(self._frames * _NS / self.declared.fps), clock
+            return min(round(self._frames * _NS / self.declared.fps), _LATEST), clock
         # Lines that came in one piece have one time of arrival; a stamp that stands still would lose all but one.
         return max(arrived, self._last_arrival + 1000), "unix"
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 import numpy as np
 from mcap.writer import CompressionType, Writer
 
+from dyadwatch.core.atomic import written_atomically
 from dyadwatch.core.errors import RecordingError, WireError
 from dyadwatch.core.pose import PoseFrame, TrackId
 from dyadwatch.stream.messages import encode_json
@@ -75,44 +76,51 @@ def write_scenes(playback: Playback, out: Path, source: str | None = None) -> in
     Raises:
         RecordingError: the file is there already or cannot be made, or there is nothing to write.
     """
-    limits = config_of(r.about for r in playback.recordings).wire
     dropped: Counter[str] = Counter()
+    if out.exists():
+        raise cannot_begin(out, FileExistsError())
     try:
-        stream = out.open("xb")
+        with written_atomically(out) as partial, partial.open("wb") as stream:
+            frames = _write(playback, stream, source, dropped)
+            if not frames:
+                raise RecordingError(nothing_to_export(dropped))
     except OSError as e:
         raise cannot_begin(out, e) from None
+    finally:
+        note_unusable(playback, dropped)
+    return frames
+
+
+def _write(playback: Playback, stream: BinaryIO, source: str | None, dropped: Counter[str]) -> int:
+    """Writes everything there is to draw; returns how many frames that is."""
+    limits = config_of(r.about for r in playback.recordings).wire
+    writer = Writer(stream, compression=CompressionType.ZSTD)
+    writer.start(profile="")
+    channels: dict[str, int] = {}
     frames = 0
-    with stream:
-        writer = Writer(stream, compression=CompressionType.ZSTD)
-        writer.start(profile="")
-        channels: dict[str, int] = {}
-        for entry in playback:
-            if isinstance(entry, NewRun):
+    for entry in playback:
+        if isinstance(entry, NewRun):
+            continue
+        if isinstance(entry, Received):
+            if source not in (None, entry.source):
                 continue
-            if isinstance(entry, Received):
-                if source not in (None, entry.source):
-                    continue
-                try:
-                    frame = decode_received(entry, limits)
-                except WireError as e:
-                    dropped[e.reason] += entry.counts
-                    continue
-                frames += 1
-                topic, schema, data, at = f"scene.{frame.source}", SCENE, scene(frame, entry.log_time), entry.log_time
-            elif isinstance(entry.what, Ended) or source not in (None, entry.what.source):
+            try:
+                frame = decode_received(entry, limits)
+            except WireError as e:
+                dropped[e.reason] += entry.counts
                 continue
-            else:
-                topic, schema, data = entry.what.topic, schema_of(entry.what), encode_json(entry.what)
-                at = event_time(entry.what) or entry.log_time
-            if topic not in channels:
-                number = writer.register_schema(schema.name, schema.encoding, schema.data)
-                channels[topic] = writer.register_channel(topic, JSON, number)
-            writer.add_message(channels[topic], entry.log_time, data, at)
-        writer.finish()
-    note_unusable(playback, dropped)
-    if not frames:
-        out.unlink()
-        raise RecordingError(nothing_to_export(dropped))
+            frames += 1
+            topic, schema, data, at = f"scene.{frame.source}", SCENE, scene(frame, entry.log_time), entry.log_time
+        elif isinstance(entry.what, Ended) or source not in (None, entry.what.source):
+            continue
+        else:
+            topic, schema, data = entry.what.topic, schema_of(entry.what), encode_json(entry.what)
+            at = event_time(entry.what) or entry.log_time
+        if topic not in channels:
+            number = writer.register_schema(schema.name, schema.encoding, schema.data)
+            channels[topic] = writer.register_channel(topic, JSON, number)
+        writer.add_message(channels[topic], entry.log_time, data, at)
+    writer.finish()
     return frames
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from dyadwatch.core.errors import WireError
 from dyadwatch.stream.config import Config
-from dyadwatch.stream.line import Item, Window
+from dyadwatch.stream.line import Item, SourceLine, Window
+from dyadwatch.stream.merge import MemberLine
 from dyadwatch.stream.messages import EventMessage, Message, StatusMessage
 from dyadwatch.stream.pipeline import DETECTOR, Pipeline
 from dyadwatch.stream.recordings.channels import Ended
@@ -34,6 +35,7 @@ class Rerun:
     Arguments:
         pipeline: fresh.
         config: the whole configuration, for the limits of the wire and the size of a batch.
+        watch: called after every frame with its line and, where that is merged, with that of its group.
 
     Attributes:
         frames: taken in so far.
@@ -41,8 +43,11 @@ class Rerun:
         shed: windows that the live runs left out for overload, by source; their events may lack what they held.
     """
 
-    def __init__(self, pipeline: Pipeline, config: Config) -> None:
+    def __init__(
+        self, pipeline: Pipeline, config: Config, watch: Callable[[SourceLine], None] = lambda line: None
+    ) -> None:
         self._pipeline = pipeline
+        self._watch = watch
         self._config = config
         self.frames = 0
         self._spans: dict[str | None, tuple[int, int]] = {}  # source -> (last stamp, ns without breaks)
@@ -87,10 +92,17 @@ class Rerun:
             step = entry.stamp - last
             self._spans[entry.source] = (entry.stamp, span + step if 0 < step < _NS else span)
             try:
-                return intake.push(decode_received(entry, self._config.wire), time.monotonic_ns())
+                frame = decode_received(entry, self._config.wire)
             except WireError as e:
                 self._pipeline.counters.add(self._blame(entry.parts), e.reason, entry.counts)
                 return []
+            items = intake.push(frame, time.monotonic_ns())
+            line = intake.lines.get(frame.source)
+            if line is not None:
+                self._watch(line)
+            if isinstance(line, MemberLine):
+                self._watch(line.group.line)
+            return items
         if isinstance(entry, NewRun):
             items = intake.finish("end_of_stream")
             intake.clear()

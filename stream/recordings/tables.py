@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
+from dyadwatch.core.atomic import written_atomically
 from dyadwatch.core.errors import RecordingError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.words import counted
@@ -20,17 +22,17 @@ _NS = 1_000_000_000
 
 
 class _Table:
-    """One file: an unbroken stretch of one source."""
+    """One file: an unbroken stretch of one source; `files` puts it in its place when all are whole."""
 
-    def __init__(self, path: Path, first: PoseFrame) -> None:
+    def __init__(self, path: Path, first: PoseFrame, files: ExitStack) -> None:
+        if path.exists():
+            raise RecordingError(f"{path}: is there already; expected a folder without it")
         self.path = path
         self.layout = first.layout
         self.rows = 0
         self._first = first.stamp
-        try:
-            self._stream = path.open("x", encoding="utf8", newline="")
-        except FileExistsError:
-            raise RecordingError(f"{path}: is there already; expected a folder without it") from None
+        partial = files.enter_context(written_atomically(path))
+        self._stream = files.enter_context(partial.open("w", encoding="utf8", newline=""))
         self._writer = csv.writer(self._stream, lineterminator="\n")
         self._stream.write(f"# units: m\n# axes: y-up\n# source: {first.source}\n")
         self._stream.write(f"# clock: {first.clock}, time 0 is its {first.stamp} ns\n")
@@ -66,7 +68,7 @@ def write_tables(playback: Playback, folder: Path, source: str | None = None) ->
     written: list[_Table] = []
     latest: dict[str, _Table] = {}
     numbers: Counter[str] = Counter()
-    try:
+    with ExitStack() as files:
         for frame, fresh in frames:
             table = latest.get(frame.source)
             if table is None or fresh or frame.layout is not table.layout:
@@ -75,12 +77,9 @@ def write_tables(playback: Playback, folder: Path, source: str | None = None) ->
                 numbers[frame.source] += 1
                 number = numbers[frame.source]
                 path = folder / f"{frame.source}{f'.{number}' if number > 1 else ''}.csv"
-                table = latest[frame.source] = _Table(path, frame)
+                table = latest[frame.source] = _Table(path, frame, files)
                 written.append(table)
             table.write(frame)
-    finally:
-        for table in latest.values():
-            table.close()
     note_unusable(playback, frames.dropped)
     if not written:
         raise RecordingError(nothing_to_export(frames.dropped))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from dyadwatch.core.artefact import file_sha256
 from dyadwatch.core.clips import Clip, ClipSet, read_clips, write_clips
@@ -23,7 +25,8 @@ from dyadwatch.stream.publishers.clips import clip_frames, clip_intervals
 from dyadwatch.stream.publishers.simulator.samples import anomaly_clips
 from dyadwatch.stream.recordings.about import as_recorded
 from dyadwatch.stream.recordings.channels import About
-from dyadwatch.tools.detect import check_clips, detect
+from dyadwatch.stream.unjudged import Accounts
+from dyadwatch.tools.detect import check_clips, detect, run_clips
 from dyadwatch.tools.detect_clips import Timeline
 from dyadwatch.tools.detector import load_detector, model_path
 from dyadwatch.tools.files import select_clips
@@ -108,9 +111,10 @@ def test_lines_name_clip_label_and_seconds_within_it(mixed: Path, capsys: pytest
     assert not re.search(r"\bc\d+-[01]\b", out)
     assert "  person 0's " in out
     n = len(clips)
-    too_short = f"1 of {n} clips was too short for a window of 2 s, of which one ends every 0.2 s, and was not judged"
-    assert f"{too_short}, such as [cut]\n" in err
-    assert f"1 of {n} clips was not judged though long enough, such as apart: a window needs two people seen" in err
+    every = "too short for a window of 2 s, of which one ends every 0.2 s"
+    assert f"1 of {n} clips was not judged, such as [cut]: {every}\n" in err
+    far = "no two people come within 3 m of each other (pairs.enter_m); the nearest are"
+    assert f"1 of {n} clips was not judged, such as apart: {far}" in err
 
 
 def test_json_lines_are_the_messages_with_the_clip_beside(mixed: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -133,6 +137,78 @@ def test_json_lines_are_the_messages_with_the_clip_beside(mixed: Path, capsys: p
         assert (clip["set"], clip["id"], clip["label"]) == ("monday", original.clip_id, original.label)
         seen.add(clip["index"])
     assert seen == set(range(len(clips))) - {2, 3}
+
+
+def _alone(j: NDArray[np.float32]) -> NDArray[np.float32]:
+    j[:, 1] = np.nan
+    return j
+
+
+def _in_turn(j: NDArray[np.float32]) -> NDArray[np.float32]:
+    j[:50, 0], j[50:, 1] = np.nan, np.nan
+    return j
+
+
+def _hides(j: NDArray[np.float32]) -> NDArray[np.float32]:
+    j[::2, 1, 3], j[1::4, 1, 3] = np.nan, np.nan
+    return j
+
+
+def _blinks(j: NDArray[np.float32]) -> NDArray[np.float32]:
+    for k in range(40, len(j), 60):
+        j[k : k + 20] = np.nan
+    return j
+
+
+SHORT = "too short for a window of 2 s, of which one ends every 0.2 s"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda j: j * np.nan, "nobody is seen in any frame"),
+        (_alone, "never more than one person is seen at a time"),
+        (_in_turn, "never more than one person is seen at a time"),
+        (lambda j: j[:15], SHORT),
+        (lambda j: j[:45], f"{SHORT}; a model trained with --window-s 1.33 could judge it"),
+        (_hides, re.compile(r"\d+ windows left out, in which a joint is out of sight for more than 34% of the time "
+                            r"\(windows\.max_hidden\), most head of person 1")),
+        (lambda j: j + np.asarray([[[0, 0, 0]], [[7, 0, 0]]], np.float32),
+         re.compile(r"no two people come within 3 m of each other \(pairs\.enter_m\); the nearest are \d\.\d m apart")),
+        (_blinks, re.compile(r"two people are seen near each other for at most 1\.3 s without a break of more "
+                             r"than 0\.5 s; a window needs 2 s, and one ends every 0\.2 s")),
+    ],
+)  # fmt: skip
+def test_the_cause_for_which_a_clip_was_not_judged_is_named(
+    change: Callable[[NDArray[np.float32]], NDArray[np.float32]],
+    says: str | re.Pattern[str],
+) -> None:
+    """Beside a clip that was judged, and after it, so that nothing of it may be put down to the other."""
+    good = next(iter(anomaly_clips(seed=3, n_per_kind=1)))
+    mine = replace(good, joints=change(good.joints.copy()), clip_id="mine")
+    both = ClipSet((replace(good, clip_id="good"), mine), good.layout)
+    _told(both, says)
+
+
+def _told(both: ClipSet, says: str | re.Pattern[str]) -> None:
+    config = Config()
+    detector = load_detector(config)
+    pipeline, timeline = Pipeline(*detector, config), Timeline([both])
+    accounts = Accounts(pipeline.counters)
+    for messages, _ in run_clips(pipeline, clip_frames(list(both)), timeline, accounts):
+        timeline.note(messages)
+    (line,) = timeline.unjudged_lines(detector[0].shape, config, accounts)
+    before = "1 of 2 clips was not judged, such as mine: "
+    assert line.startswith(before)
+    found = line.removeprefix(before)
+    assert says.fullmatch(found) if isinstance(says, re.Pattern) else says == found
+
+
+def test_slow_frames_are_the_cause() -> None:
+    good = next(iter(anomaly_clips(seed=3, n_per_kind=1)))
+    mine = replace(good, joints=np.repeat(good.joints[:1], 12, axis=0), fps=1.25, clip_id="mine")
+    both = ClipSet((replace(good, clip_id="good"), mine), good.layout)
+    _told(both, "frames come 0.8 s apart; a window needs them at most 0.5 s apart")
 
 
 @pytest.mark.parametrize("frames", [29, 31, 33])

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -18,10 +19,12 @@ import zmq
 from msgspec import structs
 
 from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.layouts import COCO17
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.config import WireOptions
 from dyadwatch.stream.publishers.camera.camera_file import read_camera, write_camera
 from dyadwatch.stream.publishers.camera.models import find_model
+from dyadwatch.stream.publishers.camera.preview import Preview
 from dyadwatch.stream.wire import decode_pose
 from dyadwatch.tools.main import app
 
@@ -130,6 +133,68 @@ def test_a_video_and_anothers_landmarks_become_people_in_metres(
     assert np.linalg.norm(a - b) == pytest.approx(1.0, abs=0.02)
     assert a[2] == pytest.approx(-4.0, abs=0.2)
     assert shown.stat().st_size > 100
+
+
+def test_a_video_is_played_again_as_the_same_source_with_new_ids(film: Path, landmarks: Path, tmp_path: Path) -> None:
+    shown = tmp_path / "shown.avi"
+    with zmq.Context() as context, context.socket(zmq.SUB) as socket:
+        socket.setsockopt(zmq.SUBSCRIBE, b"pose.")
+        socket.setsockopt(zmq.RCVTIMEO, 20_000)
+        socket.bind("tcp://127.0.0.1:0")
+        to = socket.getsockopt_string(zmq.LAST_ENDPOINT)
+        seen = ("--landmarks", str(landmarks), "--layout", "coco17", "--preview", str(shown))
+        command = [sys.executable, "-m", "dyadwatch.tools.main", "publish", "camera", "--video", str(film), *seen,
+                   "--to", to, "--rate", "0", "--loop", "--json"]  # fmt: skip
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:
+            try:
+                frames = [decode_pose(socket.recv_multipart(), WireOptions()) for _ in range(3 * FRAMES)]
+            finally:
+                process.send_signal(signal.SIGTERM)
+            out, _ = process.communicate(timeout=30)
+    assert json.loads(out)["stopped"]
+    assert [f.seq for f in frames] == list(range(3 * FRAMES))
+    assert len({(f.source, f.epoch) for f in frames}) == 1
+    whole = round(FRAMES * 1e9 / FPS) + 1_000_000_000
+    assert [f.stamp for f in frames] == [k // FRAMES * whole + round(k % FRAMES * 1e9 / FPS) for k in range(3 * FRAMES)]
+    rounds = [{i for f in frames[k : k + FRAMES] for i in f.ids or ()} for k in range(0, 3 * FRAMES, FRAMES)]
+    assert rounds == [{1, 2}, {3, 4}, {5, 6}]
+    assert cv2.VideoCapture(str(shown)).isOpened()
+    assert {p.name for p in tmp_path.iterdir()} == {"film.avi", "seen.jsonl", "shown.avi"}
+
+
+def test_a_camera_is_not_played_again() -> None:
+    with pytest.raises(ConfigError, match="--loop goes with --video: a camera has no end"):
+        _call("publish", "camera", "--device", "0", "--loop")
+
+
+def test_the_preview_is_whole_at_any_time(tmp_path: Path) -> None:
+    path, stop, parts = tmp_path / "shown.png", threading.Event(), list[bytes]()
+    image = np.random.default_rng(0).integers(0, 255, (240, 320, 3), np.uint8)
+    end = b"IEND\xaeB`\x82"
+
+    def read() -> None:
+        while not stop.is_set():
+            if path.exists() and not (data := path.read_bytes()).endswith(end):
+                parts.append(data)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for _ in range(30):
+        with Preview(str(path), 10.0, COCO17) as preview:
+            preview.show(image, [])
+    stop.set()
+    reader.join()
+    assert parts == []
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("name", ["shown.png", "shown.avi"])
+def test_a_preview_that_cannot_be_written_is_told(tmp_path: Path, name: str) -> None:
+    with (
+        pytest.raises(ConfigError, match=rf"none/{name}', but there is no folder .*none; make it first"),
+        Preview(str(tmp_path / "none" / name), 10.0, COCO17) as preview,
+    ):
+        preview.show(np.zeros((48, 64, 3), np.uint8), [])
 
 
 def test_no_image_is_stored_and_no_connection_made_but_the_one_it_was_told_to(

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from dyadwatch.core.atomic import written_atomically
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.extras import install_command
 
@@ -53,7 +54,7 @@ def write_film(path: Path, pictures: Iterable[Image.Image], fps: float, size: tu
     """Writes a film; returns the number of its pictures.
 
     Arguments:
-        path: of the file, which is written over.
+        path: of the file, which is replaced once the film is whole.
         pictures: RGB, all of one size.
         fps: pictures a second.
         size: width and height, both even.
@@ -62,9 +63,26 @@ def write_film(path: Path, pictures: Iterable[Image.Image], fps: float, size: tu
         ConfigError: there is no ffmpeg that can, or it fails; the message holds what it said.
     """
     ffmpeg = find_ffmpeg()
+    codec = choose_codec(ffmpeg)
+    try:
+        with written_atomically(path) as partial:
+            return _write(partial, pictures, fps, size, ffmpeg, codec)
+    except _FilmError as e:
+        raise ConfigError(f"{path} cannot be written; ffmpeg says: {e}") from None
+    except OSError as e:
+        raise ConfigError(f"{path} cannot be written; the system says: {e.strerror or e}") from None
+
+
+class _FilmError(Exception):
+    """What ffmpeg says of a film that it cannot write."""
+
+
+def _write(
+    path: Path, pictures: Iterable[Image.Image], fps: float, size: tuple[int, int], ffmpeg: str, codec: str
+) -> int:
     command = [
         ffmpeg, "-y", "-hide_banner", "-loglevel", "error", "-f", "rawvideo", "-pix_fmt", "rgb24",
-        "-s", f"{size[0]}x{size[1]}", "-r", f"{fps:g}", "-i", "-", "-an", "-c:v", choose_codec(ffmpeg),
+        "-s", f"{size[0]}x{size[1]}", "-r", f"{fps:g}", "-i", "-", "-an", "-c:v", codec,
         "-pix_fmt", "yuv420p", "-movflags", "+faststart", "-threads", "2", "-f", "mp4", str(path.absolute()),
     ]  # fmt: skip
     count = 0
@@ -81,5 +99,5 @@ def write_film(path: Path, pictures: Iterable[Image.Image], fps: float, size: tu
         if process.returncode != 0:
             log.seek(0)
             said = log.read().decode("utf8", "replace").strip().splitlines() or ["nothing"]
-            raise ConfigError(f"{path} cannot be written; ffmpeg says: {said[-1]:.300}")
+            raise _FilmError(f"{said[-1]:.300}")
     return count

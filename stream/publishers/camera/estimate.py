@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -45,3 +46,33 @@ class Estimator(Protocol):
     def close(self) -> None:
         """Frees what the estimator holds."""
         ...
+
+
+class Renewed:
+    """An estimator that can begin anew, knowing nothing of what it saw.
+
+    Arguments:
+        make: makes one, at once and each time it begins anew.
+    """
+
+    def __init__(self, make: Callable[[], Estimator]) -> None:
+        self._make = make
+        self._now = make()
+
+    @property
+    def layout(self) -> Layout:
+        """Of the one it is made of, which is always alike."""
+        return self._now.layout
+
+    def people(self, image: Image, stamp: int) -> list[Seen]:
+        """See `Estimator`."""
+        return self._now.people(image, stamp)
+
+    def begin_anew(self) -> None:
+        """What comes next is another time, or another place."""
+        self._now.close()
+        self._now = self._make()
+
+    def close(self) -> None:
+        """Frees what is held."""
+        self._now.close()

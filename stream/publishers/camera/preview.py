@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import numpy as np
 
+from dyadwatch.core.atomic import written_atomically
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.publishers.camera.estimate import Image
@@ -35,7 +37,9 @@ def check_preview(where: str) -> str:
 
 
 class Preview:
-    """Shows or writes images with the people on them; a context manager, at whose end a video is whole.
+    """Shows or writes images with the people on them; a context manager.
+
+    A file is there whole or not at all: the newest picture at any time, a video at the end.
 
     Arguments:
         where: `window`, or a file: .mp4 or .avi for a video, .png or .jpg for the newest picture.
@@ -52,6 +56,7 @@ class Preview:
         self._fps = fps
         self._layout = layout
         self._video: Any = None
+        self._files = ExitStack()  # puts the video in its place
         self._window = False
         self._due = 0.0
         self._kind = check_preview(where)
@@ -81,15 +86,26 @@ class Preview:
                 self._write(drawn)
             elif time.monotonic() >= self._due:
                 self._due = time.monotonic() + _STILL_S
-                if not cv2.imwrite(self._where, drawn):
-                    raise ConfigError(f"preview {self._where} cannot be written")
+                _, encoded = cv2.imencode(self._kind, drawn)
+                with written_atomically(Path(self._where)) as partial:
+                    partial.write_bytes(encoded.tobytes())
+        except OSError as e:
+            raise self._unwritten(e) from None
         except cv2.error as e:
             raise ConfigError(f"preview {self._where} does not work here ({e.err or e})") from None
 
     def close(self) -> None:
-        """Finishes the video or closes the window."""
+        """Finishes the video or closes the window.
+
+        Raises:
+            ConfigError: when the video cannot be put in its place.
+        """
         if self._video is not None:
             self._video.release()
+        try:
+            self._files.close()
+        except OSError as e:
+            raise self._unwritten(e) from None
         if self._window:  # an OpenCV without windows cannot even close them
             self._cv2.destroyAllWindows()
 
@@ -97,10 +113,16 @@ class Preview:
         cv2 = self._cv2
         if self._video is None:
             code = cv2.VideoWriter_fourcc(*("mp4v" if self._kind == ".mp4" else "MJPG"))
-            self._video = cv2.VideoWriter(self._where, code, self._fps, (drawn.shape[1], drawn.shape[0]))
+            partial = self._files.enter_context(written_atomically(Path(self._where)))
+            self._video = cv2.VideoWriter(str(partial), code, self._fps, (drawn.shape[1], drawn.shape[0]))
             if not self._video.isOpened():
-                raise ConfigError(f"preview {self._where} cannot be written")
+                self._files.pop_all()  # nothing was written that could be put in a place
+                raise self._unwritten(None)
         self._video.write(drawn)
+
+    def _unwritten(self, error: OSError | None) -> ConfigError:
+        why = f" ({error.strerror or error})" if error else ""
+        return ConfigError(f"preview {self._where} cannot be written{why}; expected a file in a folder that exists")
 
     def _draw(self, image: Image, people: Sequence[Person], note: str) -> Image:
         cv2 = self._cv2

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.publishers.camera.estimate import Image
+from dyadwatch.stream.publishers.camera.film_times import FilmTimes
 from dyadwatch.stream.publishers.camera.opencv import opencv
 
+_log = logging.getLogger("dyadwatch.publish")
 _NS = 1_000_000_000
+_BREAK_NS = _NS  # between two rounds, as `clips.clip_frames` leaves it: no window reaches across
+_TIMES_LOOKED_AT = 32
 _USUAL_FPS = 30.0  # where the file does not say
 _LOOK = 4 << 20  # bytes at either end of a file in which its codec is named
 
@@ -25,7 +30,9 @@ class Picture(NamedTuple):
 
 
 class Video:
-    """A video file, as a context manager; frame k is stamped k / fps.
+    """A video file, as a context manager; images are stamped with the times the file gives them.
+
+    A file whose times cannot be used is stamped by its rate, which is told once. See `FilmTimes`.
 
     Arguments:
         path: any format that OpenCV reads.
@@ -39,19 +46,14 @@ class Video:
         self._path = path
         if not path.is_file():
             raise ConfigError(f"{path} does not exist; expected a video file")
-        cv2 = opencv()
-        self._capture: Any = cv2.VideoCapture(str(path))
-        ok, self.first = self._capture.read() if self._capture.isOpened() else (False, None)
-        if not ok or self.first is None:
-            self._capture.release()
-            raise ConfigError(
-                f"{path} cannot be played: {_codec(path)}; expected a video that OpenCV reads, such as H.264 in "
-                "MP4; convert it with: ffmpeg -i FILE -c:v libx264 OUT.mp4"
-            )
-        fps = self._capture.get(cv2.CAP_PROP_FPS)
+        self._cv2 = opencv()
+        self._first_ms = self._first_times()
+        self._capture, self.first = self._open()
+        self._played = self._told = False
+        fps = self._capture.get(self._cv2.CAP_PROP_FPS)
         self.fps = float(fps) if 1 <= fps <= 1000 else _USUAL_FPS
         self.size = (int(self.first.shape[1]), int(self.first.shape[0]))
-        self.count = max(int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)), 0) or None
+        self.count = max(int(self._capture.get(self._cv2.CAP_PROP_FRAME_COUNT)), 0) or None
 
     def __enter__(self) -> Self:
         return self
@@ -61,13 +63,71 @@ class Video:
     ) -> None:
         self._capture.release()
 
-    def pictures(self) -> Iterator[Picture]:
-        """All images, to the end or to where the file is torn."""
-        image, k = self.first, 0
+    def pictures(self, start_ns: int = 0) -> Iterator[Picture]:
+        """All images from the beginning, to the end or to where the file is torn; the first is stamped `start_ns`.
+
+        Raises:
+            ConfigError: when it is played again and cannot be opened any more.
+        """
+        if self._played:
+            self._capture.release()
+            self._capture, self.first = self._open()
+        self._played = True
+        times = FilmTimes(self._first_ms, self.fps, start_ns)
+        image: Image | None = self.first
         while image is not None:
-            yield Picture(image, round(k * _NS / self.fps))
+            stamp = times.stamp(self._time_ms())
+            if times.fault and not self._told:
+                self._told = True
+                _log.warning("%s: the times of its images %s; taken by its rate, %.4g a second",
+                             self._path, times.fault, self.fps)  # fmt: skip
+            yield Picture(image, stamp)
             ok, image = self._capture.read()
-            image, k = image if ok else None, k + 1
+            image = image if ok else None
+
+    def _time_ms(self) -> float:
+        """When the image that was grabbed last is shown, as the file says."""
+        return float(self._capture.get(self._cv2.CAP_PROP_POS_MSEC))
+
+    def _first_times(self) -> list[float]:
+        """Times of the first images, looked at before any is played."""
+        capture = self._cv2.VideoCapture(str(self._path))
+        times: list[float] = []
+        while len(times) < _TIMES_LOOKED_AT and capture.isOpened() and capture.grab():
+            times.append(float(capture.get(self._cv2.CAP_PROP_POS_MSEC)))
+        capture.release()
+        return times
+
+    def _open(self) -> tuple[Any, Image]:
+        capture = self._cv2.VideoCapture(str(self._path))
+        ok, first = capture.read() if capture.isOpened() else (False, None)
+        if not ok or first is None:
+            capture.release()
+            raise ConfigError(
+                f"{self._path} cannot be played: {_codec(self._path)}; expected a video that OpenCV reads, such as "
+                "H.264 in MP4; convert it with: ffmpeg -i FILE -c:v libx264 OUT.mp4"
+            )
+        return capture, first
+
+
+def played_again(film: Video, begin_anew: Callable[[], None]) -> Iterator[Picture]:
+    """The images of a video again and again, without end; stamps go on.
+
+    Arguments:
+        film: to play.
+        begin_anew: called between two rounds, whose movements do not join.
+
+    Raises:
+        ConfigError: when it cannot be opened any more.
+    """
+    start = 0
+    while True:
+        last = start
+        for picture in film.pictures(start):
+            last = picture.stamp
+            yield picture
+        start = last + round(_NS / film.fps) + _BREAK_NS
+        begin_anew()
 
 
 def _codec(path: Path) -> str:

@@ -105,6 +105,10 @@ class Watcher:
         self._seq += 1
         return Watched(frame, people)
 
+    def begin_anew(self) -> None:
+        """What comes next is another time: nobody in it is who was seen before. Ids and counts go on."""
+        self._size = None
+
     def counts(self) -> dict[str, int]:
         """How often someone was not placed or not taken for a person, by reason."""
         return {} if self._people is None else {k: n for k, n in sorted(self._people.counts.items()) if n}

@@ -18,6 +18,7 @@ from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.readers.c3d import read_c3d, read_points
 from dyadwatch.core.readers.declared import Declared
+from dyadwatch.core.readers.read import read_poses
 
 GAIT = ["LFHD", "RFHD", "LBHD", "RBHD", "C7", "CLAV", "LSHO", "RSHO", "LELB", "RELB", "LWRA", "LWRB", "RWRA", "RWRB",
         "LASI", "RASI", "LPSI", "RPSI"]  # fmt: skip
@@ -190,3 +191,20 @@ def test_damage_is_never_anything_but_a_clip_error(
     except ClipError:
         return
     assert 1 <= len(people) <= 2
+
+
+@pytest.mark.parametrize(
+    ("up", "axes", "told"),
+    [("", None, True), ("", "z-up", False), ("", "y-up", False), ("+Z", None, False), ("+Y", None, False)],
+)
+def test_axes_that_the_file_does_not_tell_are_assumed_and_that_is_told(
+    tmp_path: Path, up: str, axes: str | None, told: bool
+) -> None:
+    take, map_file = tmp_path / "up.c3d", tmp_path / "map.yaml"
+    points = np.full((5, 2, 3), [100.0, 200, 300]) + np.asarray([[[0.0, 0, 0], [40, 0, 0]]])
+    take.write_bytes(rewritten(points, 84, -1, up))
+    map_file.write_text('joints: {head: ""}\npersons: {ann: AB, bob: CD}')
+    (found,) = read_poses([take], Declared(axes=axes, markers=str(map_file)))
+    says = "no POINT:Y_SCREEN says which way is up: z-up is assumed; if that is wrong, say y-up or y-down with --axes"
+    assert [(d.name, d.reason) for d in found.doubts] == ([("up", says)] if told else [])
+    assert len(found.certain()) == 1, "it is used all the same"

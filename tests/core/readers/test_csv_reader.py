@@ -77,6 +77,51 @@ def test_time_in_the_place_of_frames_tells_the_rate(file: Path, walkers: NDArray
     assert read_csv(file, Declared())[0].fps == pytest.approx(25)
 
 
+@pytest.mark.parametrize(
+    ("comment", "meant"),
+    [("axis: z-up", "axes"), ("Unit: cm", "units"), ("frame rate: 30", "fps"), ("up: z", "axes")],
+)
+def test_a_comment_that_nearly_declares_is_told(file: Path, comment: str, meant: str) -> None:
+    file.write_text(f"# note: any\n# {comment}\n" + file.read_text())
+    says = rf"line 2: '# {comment}'; expected '# {meant}: \.\.\.', or no such comment"
+    with pytest.raises(ClipError, match=says):
+        read_csv(file, Declared())
+
+
+def _timed(walkers: NDArray[np.float32], times: NDArray[np.float64]) -> str:
+    """One row a person and frame, at these times, in this order."""
+    lines = csv_text(walkers, "").replace("frame,", "time,", 1).splitlines()
+    rows = [f"{times[k // 2]:.4f},{line.split(',', 1)[1]}" for k, line in enumerate(lines[1:])]
+    return "\n".join([lines[0], *rows])
+
+
+def test_times_that_go_back_are_told(file: Path, walkers: NDArray[np.float32]) -> None:
+    n = len(walkers)
+    times = np.arange(n) / 30
+    for order, notes in ((times, ()), (times[::-1], ())):
+        file.write_text(_timed(walkers, order))
+        assert read_csv(file, Declared())[0].notes == notes
+    times[n // 2 :] -= 0.0837
+    file.write_text(_timed(walkers, times))
+    went_back, left_out = read_csv(file, Declared())[0].notes
+    assert went_back == (
+        "times go back 2 times from row to row: rows are put in the order of their times (was a clock set, or are they "
+        "several takes?)"
+    )
+    assert left_out.endswith(" rows left out, which lie in a frame with a later one of the same person")
+
+
+def test_names_that_are_exchanged_are_put_right_and_told(file: Path, walkers: NDArray[np.float32]) -> None:
+    lines = csv_text(walkers).splitlines()
+    half = len(lines) // 2 // 2 * 2 + 1
+    swapped = [line.replace(",ann,", ",?,").replace(",bob,", ",ann,").replace(",?,", ",bob,") for line in lines[half:]]
+    file.write_text("\n".join(lines[:half] + swapped))
+    people = read_csv(file, Declared(fps=30))
+    np.testing.assert_allclose(np.stack([p.joints for p in people], axis=1), walkers, atol=1e-5)
+    (note,) = people[0].notes
+    assert note == f"the two are exchanged at frame {(half - 3) // 2}, each in the other's place: put right"
+
+
 def test_a_map_renames_the_joints(file: Path, tmp_path: Path) -> None:
     map_file = tmp_path / "map.yaml"
     map_file.write_text("joints: {skull: head, chest: [neck, pelvis]}")

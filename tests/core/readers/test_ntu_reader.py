@@ -57,6 +57,16 @@ def test_joints_are_read_as_they_stand(tmp_path: Path) -> None:
     assert (clip.layout, clip.fps, clip.label, clip.split) == (KINECT25, 30.0, "punch_slap", "train")
 
 
+def test_two_bodies_of_one_id_are_two_people(tmp_path: Path) -> None:
+    people = two_people()
+    text = skeleton_text(people)
+    for name in people:
+        text = text.replace(name, "0")
+    (tmp_path / NAME).write_text(text)
+    clip = read_ntu_clip(tmp_path / NAME)
+    np.testing.assert_allclose(clip.joints, np.stack(list(people.values()), axis=1), atol=1e-6)
+
+
 def test_ghosts_are_left_out() -> None:
     bodies = {
         "chair": walker(20, 0, 20, 0.0, 0),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -176,6 +177,19 @@ def test_what_contradicts_the_layout_is_named(text: bytes, reason: str, words: s
         (b"{'axes': 'z-up'}", "bad_json", "line is not a JSON object"),
         (b'{"axes": "z-up"', "bad_json", "line is not a JSON object"),
         (b'\x00{"axes": "z-up"}', "bad_json", "line is UTF-16 or no text"),
+        (b'{"fps": 1e400}', "bad_key", "Number out of range - at `$.fps`"),
+        (b'{"fps": 1e-300, "clock": "media"}', "bad_key", "Expected `float` >= 0.01 - at `$.fps`"),
+        (b'{"fps": 1e300}', "bad_key", "Expected `float` <= 10000.0 - at `$.fps`"),
+        (b'{"fps": NaN}', "bad_json", "line is not a JSON object"),
+        (b'{"fps": 0}', "bad_key", "Expected `float` >= 0.01 - at `$.fps`"),
+        (b'{"frame_rate": 30}', "bad_key", "key 'frame_rate' is unknown"),
+        (b'{"type": "header", "up": "z"}', "bad_key", "key 'type' is unknown"),
+        (b'{"type": "header", "of": "z_up"}', "bad_key", "key 'type' is unknown"),
+        (b'{"meta": {"units": "cm"}}', "bad_key", "key 'meta' is unknown"),
+        (b'{units: "cm"}', "bad_json", "line is not a JSON object"),
+        (b"# units: cm", "bad_json", "line is not a JSON object"),
+        (b"axes=z-up", "bad_json", "line is not a JSON object"),
+        ('{"axes": "z-up"}'.encode("utf-16"), "bad_json", "line is UTF-16 or no text"),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("midstream", [False, True])
@@ -198,7 +212,49 @@ def test_after_a_refused_declaration_frames_wait_for_a_good_one(
     assert np.allclose(read(s, line(NAMED)).joints[0, 0], [0, 0.05, -1.65])
 
 
-@pytest.mark.parametrize("bad", [b"{oops", b"INFO: started", b'{"type": "hello"}', b"[1]", b'{"persons": [', b"\xff"])
+@pytest.mark.parametrize(
+    ("key", "value", "refused"),
+    [
+        ("units", "cm", "frame has units 'cm', and 'm' holds; expected it in a declaration, a line of its own"),
+        ("axes", "Z-up", "frame has axes 'Z-up', and 'y-up' holds; expected it in a declaration, a line of its own"),
+        ("units", "m", ""),
+        ("axes", "y-up", ""),
+        ("units", 3, ""),
+        ("fps", 29.7, ""),
+    ],
+)
+def test_a_frame_that_says_otherwise_than_was_declared_is_refused(key: str, value: Any, refused: str) -> None:
+    s = sender()
+    if not refused:
+        assert read(s, line(NAMED, **{key: value})).people == 1
+        return
+    with pytest.raises(WireError, match=re.escape(refused)) as e:
+        s.read(line(NAMED, **{key: value}), ARRIVED, "hall", 0)
+    assert e.value.reason == "undeclared"
+    assert read(s, line(NAMED)).people == 1
+
+
+def test_frames_of_two_sources_of_one_sender_are_not_one() -> None:
+    s = sender()
+    assert read(s, line(NAMED, source="room1")).people == 1
+    with pytest.raises(WireError, match="frame has source 'room2', and those before it 'room1'; expected one") as e:
+        s.read(line(NAMED, source="room2"), ARRIVED, "hall", 0)
+    assert e.value.reason == "source_changed"
+    assert read(s, line(NAMED, source="room1")).people == 1
+    assert read(s, line(NAMED)).people == 1
+
+
+@pytest.mark.parametrize("marks", [1, 2])
+def test_a_byte_order_mark_may_stand_before_any_line(marks: int) -> None:
+    s, mark = sender(), b"\xef\xbb\xbf" * marks
+    assert s.read(mark + b'{"axes": "z-up"}', ARRIVED, "hall", 0) is None
+    for _ in range(2):
+        assert np.allclose(read(s, mark + line(NAMED)).joints[0, 0], [0, 0.05, -1.65])
+
+
+@pytest.mark.parametrize(
+    "bad", [b"{oops", b"INFO: started", b'{"type": "hello"}', b"[1]", b'{"persons": [', b"\xff", line(NAMED)[40:]]
+)
 def test_a_line_that_is_no_declaration_costs_no_frame(bad: bytes) -> None:
     s = sender()
     with pytest.raises(WireError):

@@ -1,0 +1,201 @@
+"""Why nothing of a source or a clip was scored: what is looked at while it plays, and the cause that follows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Literal, NamedTuple
+
+from dyadwatch.core.words import counted
+from dyadwatch.stream.config import Config
+from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.line import SourceLine, WindowShape
+from dyadwatch.stream.reasons import FAULTS, FRAMES_LEFT_OUT
+
+_NS = 1_000_000_000
+_FEW = 16  # people among whom the nearest two are looked for
+
+Code = Literal[
+    "short", "no_frames", "refused", "layout_unfit", "nobody", "one_person", "joints_hidden", "not_scored", "slow",
+    "apart", "interrupted",
+]  # fmt: skip
+
+SENTENCES: dict[Code, str] = {
+    "short": "too short for a window of {need:.3g} s, of which one ends every {every:.2g} s{detail}",
+    "no_frames": "no frame came",
+    "refused": "none of {frames} could be used: {detail}",
+    "layout_unfit": "the joints do not fit the model: {detail}",
+    "nobody": "nobody is seen in any frame",
+    "one_person": "never more than one person is seen at a time",
+    "joints_hidden": (
+        "{windows} left out, in which a joint is out of sight for more than {need:.0%} of the time "
+        "(windows.max_hidden), most {detail}"
+    ),
+    "not_scored": "the model gave no usable score for {windows}",
+    "slow": "frames come {found:.2g} s apart; a window needs them at most {need:g} s apart",
+    "apart": "no two people come within {need:g} m of each other (pairs.enter_m); the nearest are {found:.1f} m apart",
+    "interrupted": (
+        "two people are seen near each other for at most {found:.3g} s without a break of more than {gap:g} s; "
+        "a window needs {need:.3g} s, and one ends every {every:.2g} s"
+    ),
+}
+
+
+class Cause(NamedTuple):
+    """Why nothing was scored.
+
+    Arguments:
+        code: which of the sentences.
+        found, need: what was found and what is needed, in the unit of the sentence.
+        number: of frames or windows.
+        every, gap: seconds from one end of a window to the next; and the longest silence in one.
+        detail: names and reasons.
+    """
+
+    code: Code
+    found: float = 0.0
+    need: float = 0.0
+    number: int = 0
+    every: float = 0.0
+    gap: float = 0.0
+    detail: str = ""
+
+    def __str__(self) -> str:
+        counts = {"frames": counted(self.number, "frame"), "windows": counted(self.number, "window")}
+        return SENTENCES[self.code].format(**self._asdict(), **counts)
+
+
+@dataclass
+class Account:
+    """What was seen of a source, or of one clip, frame by frame.
+
+    Arguments:
+        frames, used: that came, and that were used.
+        most: people in one frame.
+        nearest_m: of any two people, along the floor.
+        near: whether any two were near each other.
+        longest_ns: for so long without a break.
+        unfit, hidden: what the line said last of joints that do not fit, and of the one out of sight for longest.
+        counts: what was left out, by reason.
+    """
+
+    frames: int = 0
+    used: int = 0
+    most: int = 0
+    nearest_m: float = math.inf
+    near: bool = False
+    longest_ns: int = 0
+    unfit: str = ""
+    hidden: str = ""
+    counts: dict[str, int] = field(default_factory=dict)
+    _since: dict[tuple[int, int], int] = field(default_factory=dict)
+    _first: int = 0
+    _last: int = 0
+
+    def look(self, line: SourceLine, *, used: bool) -> None:
+        """Takes note of how a line stands after one of its frames, which may be one that was not used."""
+        self.frames += 1
+        self.unfit = line.unfit or self.unfit
+        self.hidden = line.hidden_joint or self.hidden
+        if not used:
+            return
+        if not self.used:
+            self._first = line.stamp
+        self._last = line.stamp
+        self.used += 1
+        self.most = max(self.most, line.people)
+        pairs = {pair.keys for pair in line.gate.open}
+        self._since = {keys: self._since.get(keys, line.stamp) for keys in pairs}
+        alive = line.tracker.alive
+        for (a, b), since in self._since.items():
+            if alive[a].stamp == alive[b].stamp == line.stamp:  # both are seen; who is not is remembered for a while
+                self.longest_ns = max(self.longest_ns, line.stamp - since)
+        self.near = self.near or bool(pairs)
+        if not pairs:
+            roots = [track.root for track in list(alive.values())[:_FEW]]
+            found = (math.hypot(a[0] - b[0], a[2] - b[2]) for a, b in combinations(roots, 2))
+            self.nearest_m = min(self.nearest_m, *found, math.inf)
+
+    @property
+    def period_s(self) -> float:
+        """Seconds from one used frame to the next, in the mean."""
+        return (self._last - self._first) / _NS / (self.used - 1) if self.used > 1 else 0.0
+
+    def cause(self, shape: WindowShape, config: Config) -> Cause:
+        """Why there was no window to score."""
+        gap = min(config.clock.max_gap_s, config.tracks.max_gap_s)
+        hidden, failed = (sum(self.counts.get(r, 0) for r in reasons) for reasons in (("joints_hidden",), _FAILED))
+        if self.unfit and not self.most:
+            return Cause("layout_unfit", detail=self.unfit)
+        if not self.frames:
+            return Cause("no_frames")
+        if not self.used:
+            return Cause("refused", number=self.frames, detail=_left_out(self.counts) or "no reason was counted")
+        if self.most < 2:
+            return Cause("one_person" if self.most else "nobody")
+        if hidden:
+            need = config.windows.max_hidden
+            return Cause("joints_hidden", need=need, number=hidden, detail=self.hidden or "of several")
+        if failed:
+            return Cause("not_scored", number=failed)
+        if self.period_s > gap:
+            return Cause("slow", found=self.period_s, need=gap)
+        if not self.near and self.nearest_m < math.inf:
+            return Cause("apart", found=self.nearest_m, need=config.pairs.enter_m)
+        every, need = config.windows.hop / shape.fps, shape.frames / shape.fps
+        return Cause("interrupted", found=self.longest_ns / _NS, need=need, every=every, gap=gap)
+
+
+class Accounts:
+    """Accounts of what is asked about: sources, or the clips that one source plays one after the other.
+
+    Arguments:
+        counters: of the pipeline.
+    """
+
+    def __init__(self, counters: Counters) -> None:
+        self._counters = counters
+        self._of: dict[str, Account] = {}
+        self._before: dict[str, dict[str, int]] = {}  # key -> counts of its source when it began
+        self._newest: dict[str, str] = {}  # source -> key
+        self._latest: dict[str, dict[str, int]] = {}  # source -> counts after its last frame
+        self._frames: dict[str, tuple[SourceLine, int]] = {}
+
+    def look(self, key: str, line: SourceLine) -> None:
+        """Takes note of how a line stands after a frame of what `key` names."""
+        source = line.source
+        account = self._of.get(key)
+        if account is None:
+            account = self._of[key] = Account()
+            self._before[key] = self._latest.get(source, {})
+            self._newest[source] = key
+        before = self._frames.get(source)
+        used = line.frames > (before[1] if before is not None and before[0] is line else 0)
+        self._frames[source] = line, line.frames
+        account.look(line, used=used)
+        self._take_counts(source, key)
+
+    def settle(self) -> None:
+        """Takes over what was counted since the last frames; for the end."""
+        for source, key in self._newest.items():
+            self._take_counts(source, key)
+
+    def _take_counts(self, source: str, key: str) -> None:
+        before, now = self._before[key], self._counters.of(source)
+        self._latest[source] = now
+        self._of[key].counts = {r: n - before.get(r, 0) for r, n in now.items() if n > before.get(r, 0)}
+
+    def of(self, key: str) -> Account:
+        """What was seen under a key; an account without frames where nothing was."""
+        return self._of.get(key) or Account()
+
+
+_FAILED = ("score_not_finite", "score_failed", "score_invalid", "score_cancelled", "shed_overload")
+
+
+def _left_out(counts: Mapping[str, int]) -> str:
+    """Reasons for which frames were left out, the most frequent first."""
+    found = sorted(((n, r) for r, n in counts.items() if r in FRAMES_LEFT_OUT or r not in FAULTS), reverse=True)
+    return ", ".join(f"{reason} {n}" for n, reason in found)
