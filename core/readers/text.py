@@ -127,10 +127,19 @@ def number(word: str, where: str, most: float = _LARGEST) -> float:
     word = word.strip()
     value = float(word) if word.isascii() and _NUMBER.match(word) else float("nan")
     if np.isnan(value):
-        raise ClipError(f"{where}: {word[:20]!r} found; expected a plain number")
+        raise ClipError(f"{where}: {word[:20]!r} found; expected a plain number{_hint(word)}")
     if not abs(value) <= most:
         raise ClipError(f"{where}: {word[:20]!r} found; expected a plain number of at most {most:g}")
     return value
+
+
+def _hint(word: str) -> str:
+    """What a word that is no plain number probably is, in a few words; mostly nothing."""
+    if re.match(r"[+-]?\d*,\d+\Z", word):
+        return " (a decimal comma? numbers are read with a point)"
+    if re.match(r"[\"']?(?:\d{4}-\d\d?-\d\d?|\d{1,2}:\d\d)", word):
+        return " (a date or a time of day? times are read in seconds)"
+    return " (in quotes? they are read without)" if re.match(r"([\"']).*\1\Z", word) else ""
 
 
 _NUMBERS = re.compile(r"[0-9eE+\-.\s]*\Z")

@@ -165,6 +165,9 @@ def test_a_kinect_recorders_table_is_read(shared_data: Path) -> None:
         ("\n1,ann", "\n3e6,ann", "3e+06 frames from first to last; expected at most 2000000"),
         ("\n1,ann,", "\n1,ann,7,", "line 6: 36 cells; expected 35, as in the header"),
         ("\n1,ann,", "\n1,ann,-x", "found; expected a plain number"),
+        ("\n1,ann,", "\n2023-11-14T22:13:20Z,ann,", "number (a date or a time of day? times are read in seconds)"),
+        ("\n1,ann,", "\n0:00:01,ann,", "'0:00:01' found; expected a plain number (a date or a time of day?"),
+        ("\n1,ann,", '\n"1",ann,', "found; expected a plain number (in quotes? they are read without)"),
     ],
 )
 def test_what_is_wrong_is_told(file: Path, old: str, new: str, message: str) -> None:

@@ -87,6 +87,7 @@ def test_an_empty_cell_is_unseen(file: Path) -> None:
         ("\t20\t22", "\t21\t22", "20 frames; expected 21, as line 3 says (cut short?)"),
         ("\n2\t", "\n2\tx\t", "line 8: 67 coordinates; expected 66"),
         ("0.000\t1700", "0x0\t1700", "line 7: '0x0' found; expected a plain number"),
+        ("0.000\t1700", "0,0\t1700", "expected a plain number (a decimal comma? numbers are read with a point)"),
         ("Bob:Head", "Ann:Head", "more than one marker 'Ann:Head'; expected each name once"),
     ],
 )  # fmt: skip
