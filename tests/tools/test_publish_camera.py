@@ -189,10 +189,11 @@ def test_the_preview_is_whole_at_any_time(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["shown.png", "shown.avi"])
-def test_a_preview_that_cannot_be_written_is_told(tmp_path: Path, name: str) -> None:
+def test_a_preview_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.chdir(tmp_path)
     with (
-        pytest.raises(ConfigError, match=rf"none/{name}', but there is no folder .*none; make it first"),
-        Preview(str(tmp_path / "none" / name), 10.0, COCO17) as preview,
+        pytest.raises(ConfigError, match=rf"^preview is 'none/{name}', but there is no folder none; make it first$"),
+        Preview(f"none/{name}", 10.0, COCO17) as preview,
     ):
         preview.show(np.zeros((48, 64, 3), np.uint8), [])
 
