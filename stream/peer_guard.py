@@ -56,6 +56,7 @@ class PeerGuard:
         if source is None or peer.may_speak(source):
             return True
         self._counters.add(peer.name, "foreign_source")
+        self._counters.add(self._detector, "foreign_source")  # a key's name need not be that of a source with a status
         self._counters.refuse(peer.name, "foreign_source")
         may = ", ".join(sorted(peer.sources)) or "no source"
         self._refusals.warning(peer.name, "foreign_source", f"sends as {source!r}; its key may speak for {may}")

@@ -224,7 +224,7 @@ def test_nobody_speaks_for_another(
     until(lambda: len(guarded.came) == 2, "the frames of yard")
     assert guarded.came == ["yard", "yard"]
     assert guarded.tapped == 2, "a recording holds what nobody had the right to send"
-    assert guarded.counters.snapshot() == {"yard": {"foreign_source": 3}}
+    assert guarded.counters.snapshot() == {"yard": {"foreign_source": 3}, DETECTOR: {"foreign_source": 3}}
     assert guarded.counters.refused(60.0) == {"yard": "foreign_source"}
     assert caplog.messages[0] == "yard: foreign_source: sends as 'cam'; its key may speak for yard"
 
