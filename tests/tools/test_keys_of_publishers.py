@@ -169,7 +169,7 @@ def camera(tmp_path: Path) -> Verb:
 
 def run(door: Door, verb: Verb, certificate: str | None, enough: Callable[[], bool]) -> tuple[int, str, str]:
     """Exit status, standard output and error of `dyadwatch publish` as the source lab."""
-    shown = [] if certificate is None else ["--keys", str(door.certificate(certificate))]
+    shown = [] if certificate is None else ["--key", str(door.certificate(certificate))]
     to = ["--to", door.receiver.address, "--wait", "3", "--json", "--source", "lab"]
     command = [sys.executable, "-m", "dyadwatch.tools.main", "publish", *verb.words, *to, *shown]
     pipe = subprocess.PIPE
@@ -191,7 +191,7 @@ def test_a_publisher_gets_in_with_its_own_key_only(door: Door, tmp_path: Path, m
         before = door.counters.of(DETECTOR).get("peer_refused", 0)
         code, _, err = run(door, verb, certificate, lambda: False)
         assert code == 2, err
-        refused = f"dyadwatch: the detector at {door.receiver.address} refuses {who}; expected --keys NAME.key_secret"
+        refused = f"dyadwatch: the detector at {door.receiver.address} refuses {who}; expected --key NAME.key_secret"
         assert refused in " ".join(err.split())
         assert door.counters.of(DETECTOR)["peer_refused"] > before
 
