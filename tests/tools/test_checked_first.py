@@ -6,6 +6,7 @@ such model). It is the first that must be told.
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator
@@ -144,6 +145,8 @@ def test_pictures_without_pillow(picture: str, monkeypatch: pytest.MonkeyPatch, 
     for name in [n for n in sys.modules if n.partition(".")[0] == "PIL" or n.startswith("dyadwatch.tools.viewing.d")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "PIL", None)
+    viewing = importlib.import_module("dyadwatch.tools.viewing")
+    monkeypatch.delattr(viewing, "drawing", raising=False)  # there once another test has imported it
     said = refusal("view", "none.mcap", picture, tmp_path / "x")
     assert said.startswith("Pillow, which --png and --mp4 need, is not installed; install it with: pip install")
 

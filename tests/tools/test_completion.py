@@ -26,8 +26,8 @@ printf '%s\\n' "${COMPREPLY[@]}"
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("completion") / "dyadwatch.bash"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sys.stdout", path.open("w", encoding="utf8"))
+    with pytest.MonkeyPatch.context() as patch, path.open("w", encoding="utf8") as out:
+        patch.setattr("sys.stdout", out)
         completion("bash")
     return path
 
