@@ -43,8 +43,8 @@ format: $(EVERYTHING) ## rewrite the files as `make lint` wants them
 types: $(EVERYTHING) ## basedpyright
 	@$(BIN)/basedpyright
 
-layers: $(EVERYTHING) ## import-linter: tools -> stream | exporters -> core, and where torch may be imported
-	@$(BIN)/lint-imports
+layers: $(EVERYTHING) ## import-linter: tools -> API -> stream | exporters -> core, and where torch may be imported
+	@PYTHONPATH=.typing $(BIN)/lint-imports
 
 pytest: $(EVERYTHING) ## the tests alone
 	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS)

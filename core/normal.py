@@ -54,7 +54,7 @@ def take_clips(named: Sequence[tuple[str, Clip]], info: ArtefactInfo, take: int 
         LayoutError: when joints do not map onto the model's layout.
     """
     if take is not None and not 1 <= take <= MOST_CLIPS:
-        raise ClipError(f"--take is {take}; expected 1 to {MOST_CLIPS} clips")
+        raise ClipError(f"take is {take}; expected 1 to {MOST_CLIPS} clips")
     if not named:
         raise ClipError(f"0 clips to enrol; expected 1 to {MOST_CLIPS} of a new normal")
     if take is None and len(named) > MOST_CLIPS:

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 ROOMS = ("core", "stream", "exporters", "tools")
+API = Path("tools", "python-api")  # the package dyadwatch itself
 PAGES = "docs"  # a package without code, so that what is written there is installed, too
 
 
@@ -29,9 +30,14 @@ def python(code: str, *arguments: str, cwd: Path) -> str:
     return done.stdout
 
 
+def installed_as(path: Path) -> Path:
+    """Where a file or folder of the checkout lies in an installed dyadwatch."""
+    return Path("dyadwatch", path.relative_to(API) if path.is_relative_to(API) else path)
+
+
 def folders_with_code(root: Path) -> set[str]:
     return {
-        "dyadwatch." + ".".join(init.parent.relative_to(root).parts)
+        ".".join(installed_as(init.parent.relative_to(root)).parts)
         for room in (*ROOMS, PAGES)
         for init in (root / room).rglob("__init__.py")
     }
@@ -50,6 +56,8 @@ def test_type_checkers_see_the_rooms_under_their_import_name(repo_root: Path) ->
     for room in ROOMS:
         assert (repo_root / ".typing" / "dyadwatch" / room).resolve() == repo_root / room
         assert (repo_root / room / "py.typed").is_file()
+    linked = {link.name: link.resolve() for link in (repo_root / ".typing" / "dyadwatch").glob("*.*")}
+    assert linked == {p.name: p for p in (repo_root / API).iterdir() if p.is_file()}
 
 
 def test_every_requirement_is_pinned(repo_root: Path, project: dict[str, dict]) -> None:
@@ -135,13 +143,13 @@ def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path, repo_root: P
         config = archive.read("dyadwatch/stream/config.yaml")
         licences = [name for name in archive.namelist() if name.endswith("licenses/LICENSE")]
     modules = {
-        f"dyadwatch/{path.relative_to(repo_root).as_posix()}"
+        installed_as(path.relative_to(repo_root)).as_posix()
         for room in (*ROOMS, PAGES)
         for path in (repo_root / room).rglob("*.py")
     }
     assert {name for name in names if name.endswith(".py")} == modules
     assert {name.partition("/")[0] for name in names} == {"dyadwatch"}
-    assert {f"dyadwatch/{room}/py.typed" for room in ROOMS} <= names
+    assert {f"dyadwatch/{room}py.typed" for room in ("", *(f"{room}/" for room in ROOMS))} <= names
     assert config == (repo_root / "config.yaml").read_bytes()
     assert len(licences) == 1
     assert wheel.stat().st_size < 8e6
@@ -170,11 +178,14 @@ def test_the_wheel_works_from_its_own_folder(wheel: Path, tmp_path: Path) -> Non
         "sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]; "
         "from dyadwatch.stream import config_file; print(config_file.__file__); "
         "print(config_file.load_config().wire.bind); "
+        "import dyadwatch; print(dyadwatch.__file__); print(dyadwatch.load_detector().model.name); "
         "from dyadwatch.tools.docs import docs; docs('wire-protocol')"
     )
-    place, bind, page = python(code, str(tmp_path / "site"), cwd=tmp_path).split("\n", 2)
+    place, bind, face, model, page = python(code, str(tmp_path / "site"), cwd=tmp_path).split("\n", 4)
     assert place == str(tmp_path / "site" / "dyadwatch" / "stream" / "config_file.py")
     assert bind == "tcp://127.0.0.1:5570"
+    assert face == str(tmp_path / "site" / "dyadwatch" / "__init__.py")
+    assert model == "simulated"
     assert page.startswith("# The wire protocol, version 1\n")
 
 

@@ -16,6 +16,7 @@ from rich.markup import escape
 from dyadwatch.core.artefact import read_info
 from dyadwatch.core.errors import MissingExtraError
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.loading import configure, model_path
 from dyadwatch.stream.line import WindowShape
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.tools.benchmarks.latency import measure_latency
@@ -23,7 +24,6 @@ from dyadwatch.tools.benchmarks.machine import describe_machine
 from dyadwatch.tools.benchmarks.paper_size import build_paper_model, paper_frames
 from dyadwatch.tools.benchmarks.stations import measure_stations
 from dyadwatch.tools.benchmarks.throughput import measure_throughput
-from dyadwatch.tools.detector import configure, model_path
 
 PEOPLE, FPS = 4, 30.0
 

@@ -17,6 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dyadwatch.core.errors import ConfigError, DyadwatchError
+from dyadwatch.loading import configure, load_scorer
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
@@ -26,7 +27,6 @@ from dyadwatch.stream.service import Service
 from dyadwatch.stream.signals import stop_on_signals
 from dyadwatch.stream.table import PictureSink
 from dyadwatch.tools.benchmarks.machine import spread
-from dyadwatch.tools.detector import configure, load_detector
 from dyadwatch.tools.live import free_address
 from dyadwatch.tools.outputs import check_output
 from dyadwatch.tools.run import sinks_for
@@ -99,7 +99,7 @@ def demo(
     if not 0 < rate < float("inf"):
         raise ConfigError(f"--rate is {rate:g}; expected a positive factor of real time")
     settings = configure(None, (f"wire.bind={free_address()}", f"sinks.bind={free_address()}"), model)
-    detector = load_detector(settings)
+    detector = load_scorer(settings)
     scenario = make_scenario(seed=seed, people=people, duration_s=duration, anomalies=ANOMALIES)
     collector = Collector()
     start = time.time_ns()

@@ -22,6 +22,7 @@ from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.core.words import counted
+from dyadwatch.loading import configure, load_scorer
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.clips import clip_frames
@@ -32,7 +33,6 @@ from dyadwatch.stream.table import EventLinesSink
 from dyadwatch.stream.unjudged import Accounts
 from dyadwatch.tools.detect_clips import ClipJsonSink, Timeline
 from dyadwatch.tools.detect_recording import detect_recordings
-from dyadwatch.tools.detector import configure, load_detector
 from dyadwatch.tools.files import NO_FPS_FLAGS, FpsFileFlags, select_sets
 
 _BATCH = 256  # frames between two words to the sinks
@@ -110,7 +110,7 @@ def detect(
     settings = configure(config, set_, model)
     # Every score is looked at here, to know which clips were judged; --scores says whether they are printed.
     settings = msgspec.structs.replace(settings, sinks=msgspec.structs.replace(settings.sinks, scores=True))
-    detector = load_detector(settings)
+    detector = load_scorer(settings)
     sets = select_sets(paths, label, split, flags, doubtful=True)
     clips = [clip for data in sets for clip in data]
     check_clips(clips, detector[0].shape.layout)

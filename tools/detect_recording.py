@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from dyadwatch.core.artefact import file_sha256
 from dyadwatch.core.words import counted
+from dyadwatch.loading import configure, load_scorer, model_path
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.config_file import set_option
@@ -30,7 +31,6 @@ from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.sinks import JsonLinesSink, Sink
 from dyadwatch.stream.table import EventLinesSink
 from dyadwatch.stream.unjudged import Account, Accounts
-from dyadwatch.tools.detector import configure, load_detector, model_path
 
 
 def detect_recordings(
@@ -93,7 +93,7 @@ def _detector(
         if model is None and recorded.scorer.model and Path(recorded.scorer.model).is_file():
             settings = configure(None, (f"scorer.model={recorded.scorer.model}",), None)
         settings = as_recorded(settings, about, set_, model_path)
-    scorer, thresholds = load_detector(settings)
+    scorer, thresholds = load_scorer(settings)
     if about.model and file_sha256(scorer.path) != about.model_sha256:
         console.print(
             escape(f"recorded with the model {about.model}, scored with another, {scorer.info.name} "

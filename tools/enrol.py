@@ -7,22 +7,21 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from dyadwatch.core.artefact import file_sha256, read_sealed, seal, write_atomically
-from dyadwatch.core.calibration import Calibration, calibration_path, check_belongs, read_calibration, write_calibration
+from dyadwatch.core.artefact import read_sealed
 from dyadwatch.core.clips import Clip
-from dyadwatch.core.enrol import Base, Enrolled
-from dyadwatch.core.enrol import enrol as enrol_clips
-from dyadwatch.core.errors import ArtefactError, ClipError, LayoutError
+from dyadwatch.core.enrol import Enrolled
+from dyadwatch.core.errors import ClipError, LayoutError
 from dyadwatch.core.mapping import JointMap
-from dyadwatch.core.normal import MOST_CLIPS, Normal, take_clips
+from dyadwatch.core.normal import MOST_CLIPS, Normal
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.enrolling import check_enrolled_out
+from dyadwatch.enrolling import enrol as enrol_clips
+from dyadwatch.model_files import named_model
 from dyadwatch.tools.files import NO_FPS_FLAGS, FileFlags, FpsFileFlags, select_sets
-from dyadwatch.tools.model_files import named_model
 
 _Several = Parameter(negative=())
 _MOST_NAMED = 20  # skipped clips
@@ -71,29 +70,18 @@ def enrol(
     """
     began = time.monotonic()
     base = named_model(base)
-    _check(base, out)
+    check_enrolled_out(base, out, "--out")
     words = Console(stderr=True)
     with words.status("reading the base model") as status:
-        data = base.read_bytes()
-        info = read_sealed(data, f"model {base}")
+        layout = read_sealed(base.read_bytes(), f"model {base}").skeleton
         status.update("reading clips")
-        normal = take_clips(_choose(paths or [], label, split, clip, flags, info.skeleton), info, take)
-        for which, reason in normal.skipped[:_MOST_NAMED]:
-            words.print(f"skipped {which}: {reason}", highlight=False)
-        if len(normal.skipped) > _MOST_NAMED:
-            words.print(f"skipped {len(normal.skipped) - _MOST_NAMED} more", highlight=False)
-        status.update(f"enrolling {normal.clips} clips")
-        from dyadwatch.exporters.engine import check_steady, run_model
-
-        least = _threshold(base) if keep else 0.0
-        enrolled = enrol_clips(
-            Base.of_model(data, info, f"model {base}"), normal, run_model, keep=keep, least_raise=least
-        )
-        status.update("checking that scores are steady")
-        parity = check_steady(enrolled.model, f"model {out}") | {"base": info.parity}
-        described = msgspec.structs.replace(enrolled.info, name=name or out.stem, version="1", parity=parity)
-        write_atomically(out, seal(enrolled.model, described))
-        write_calibration(calibration_path(out), Calibration(model_sha256=file_sha256(out), **enrolled.calibration))
+        chosen = _choose(paths or [], label, split, clip, flags, layout)
+        made = enrol_clips(base, chosen, out, take=take, keep=keep, name=name, progress=status.update)
+    normal, enrolled, least = made.normal, made.enrolled, made.least_raise
+    for which, reason in normal.skipped[:_MOST_NAMED]:
+        words.print(f"skipped {which}: {reason}", highlight=False)
+    if len(normal.skipped) > _MOST_NAMED:
+        words.print(f"skipped {len(normal.skipped) - _MOST_NAMED} more", highlight=False)
     _show(enrolled, normal, out, keep, time.monotonic() - began)
     if keep and least and enrolled.calibration["raise_at"] > least + _BLIND:
         words.print(
@@ -102,29 +90,6 @@ def enrol(
             "instead",
             highlight=False,
         )
-
-
-def _check(base: Path, out: Path) -> None:
-    if out.suffix != ".onnx":
-        raise ArtefactError(f"--out is {out}; expected a name that ends in .onnx")
-    if not out.parent.is_dir():
-        raise ArtefactError(f"--out is {out}, but there is no folder {out.parent}; make it first")
-    if out.exists() and out.samefile(base):
-        raise ArtefactError(f"--out is {out}, the base model itself; give the new model another name")
-
-
-def _threshold(base: Path) -> float:
-    """Where the base model raises an alarm; 0 where no calibration lies beside it.
-
-    Raises:
-        CalibrationError: when there is one, but not of this model.
-    """
-    path = calibration_path(base)
-    if not path.exists():
-        return 0.0
-    calibration = read_calibration(path)
-    check_belongs(calibration, base)
-    return calibration.raise_at
 
 
 def _choose(

@@ -11,11 +11,13 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from dyadwatch.core.atomic import write_atomically
-from dyadwatch.core.errors import DyadwatchError, MissingExtraError
+from dyadwatch.core.errors import MissingExtraError
+from dyadwatch.evaluation import check_base
+from dyadwatch.evaluation_request import Report, Request
+from dyadwatch.model_files import named_model
 from dyadwatch.tools.evaluate_flags import EVERYTHING, EvaluationFlags
-from dyadwatch.tools.evaluate_request import Report, Request
+from dyadwatch.tools.evaluate_progress import progress
 from dyadwatch.tools.files import NO_FLAGS, FileFlags
-from dyadwatch.tools.model_files import named_model
 from dyadwatch.tools.tables_file import check_writable, write_tables
 
 Protocol = Literal["one-class", "peaceful-violent", "broken-pairs", "few-shot", "live", "all"]
@@ -25,15 +27,14 @@ _Flag = Parameter(negative=())
 
 def run(request: Request) -> Report:
     """Does what was asked for; says what is kept when it is stopped with Ctrl-C."""
-    if request.base is not None and request.protocol != "few-shot":
-        raise DyadwatchError(f"--base with --protocol {request.protocol}: expected --protocol few-shot")
+    check_base(request)
     runner: Callable[[Request], Report]
     if request.protocol == "live":
         from dyadwatch.tools.evaluate_live_page import run_live as runner
     elif request.protocol == "all":
-        from dyadwatch.tools.evaluate_offline import run_all as runner
+        from dyadwatch.evaluation_runs import run_all as runner
     else:
-        from dyadwatch.tools.evaluate_offline import run_one as runner
+        from dyadwatch.evaluation_runs import run_one as runner
     try:
         return runner(request)
     except KeyboardInterrupt as stop:
@@ -102,7 +103,7 @@ def evaluate(
         flags.settings(),
         None if flags.no_cache else flags.cache or default_cache(),
         lambda text: console.print(text, soft_wrap=True, markup=False, highlight=False),
-        console,
+        lambda: progress(console),
         files.declared,
         None if flags.base is None else named_model(flags.base),
     )

@@ -25,10 +25,10 @@ from dyadwatch.core.readers.declared import Declared
 from dyadwatch.core.readers.read import read_dataset
 from dyadwatch.core.resample import interpolate
 from dyadwatch.core.statistics import Statistics
+from dyadwatch.model_files import write_model
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.publishers.clips import clip_frames, clip_intervals
 from dyadwatch.tools.live import tell_live
-from dyadwatch.tools.model_files import write_model
 
 _SOURCE = "sbu"
 _BASELINE_FRAMES = 32

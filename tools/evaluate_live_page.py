@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from dyadwatch.core.evaluation.markdown import number
 from dyadwatch.core.readers.read import read_dataset
+from dyadwatch.evaluation_request import QUICK_STEPS, Report, Request
 from dyadwatch.tools.evaluate_live import evaluate_live
-from dyadwatch.tools.evaluate_request import QUICK_STEPS, Report, Request
 
 
 def run_live(request: Request) -> Report:
     """Real clips through the running detector, see `tools.evaluate_live`."""
+    data = request.data
+    assert isinstance(data, Path)  # of the command line
     folds = tuple(request.settings.get("folds", ()))
     steps = request.settings.get("train", {}).get("steps")
     if request.quick:
-        folds = folds or (min(c.split for c in read_dataset(request.data, request.declared)),)
+        folds = folds or (min(c.split for c in read_dataset(data, request.declared)),)
         steps = steps or QUICK_STEPS
-    found = evaluate_live(request.data, declared=request.declared, folds=folds, steps=steps, tell=request.tell)
+    found = evaluate_live(data, declared=request.declared, folds=folds, steps=steps, tell=request.tell)
     return Report(live_markdown(found), {"protocol": "live", **found})
 
 

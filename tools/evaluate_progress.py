@@ -21,11 +21,9 @@ _LOOK_S = 1.0  # how often it is looked whether a line is due
 
 
 @contextmanager
-def progress(console: Console | None) -> Iterator[Callable[[Status], None]]:
+def progress(console: Console) -> Iterator[Callable[[Status], None]]:
     """A listener that shows an evaluation on `console` until the context ends."""
-    if console is None:
-        yield lambda status: None
-    elif not console.is_terminal:
+    if not console.is_terminal:
         lines = StatusLines(lambda text: console.print(text, soft_wrap=True, markup=False, highlight=False))
         with _caught_up(lines):
             yield lines

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from dyadwatch.core.errors import MissingExtraError, TrainingError
-from dyadwatch.tools.model_files import check_out, write_model
+from dyadwatch import training
+from dyadwatch.model_files import check_out
 
 
 def export(state: Path, /, *, out: Path, name: str | None = None, version: str = "1") -> None:
@@ -24,14 +24,8 @@ def export(state: Path, /, *, out: Path, name: str | None = None, version: str =
     version
         Version the model gives itself.
     """
-    check_out(out)
-    if not state.is_file():
-        raise TrainingError(f"{state}: no such file; expected the .state.npz that `dyadwatch train` wrote")
-    try:
-        from dyadwatch.core.training.state import load_state
-    except ImportError as error:
-        raise MissingExtraError(error.name or "torch", "train") from None
-    parity = write_model(load_state(state), out, name or out.stem, version)
+    check_out(out, "--out")
+    parity = training.export(state, out, name=name, version=version)
     worst = max(parity["relative"].values())
     Console().print(
         f"{out}: {out.stat().st_size / 1e6:.2f} MB, differs from the network by at most {worst:.1e} of a value"

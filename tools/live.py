@@ -17,8 +17,9 @@ import zmq
 from dyadwatch.core.errors import DyadwatchError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.client_keys import ClientKeys
-from dyadwatch.stream.messages import Message, StatusMessage, decode_json
+from dyadwatch.stream.messages import Message, StatusMessage
 from dyadwatch.stream.publishers.publisher import PosePublisher, pace
+from dyadwatch.stream.subscriber import Subscriber
 
 _START_S = 30
 _QUIET_S = 1.5
@@ -62,13 +63,9 @@ def running_detector(
 
 
 def _wait_until_ready(process: subprocess.Popen[bytes], out: str, log: IO[bytes], keys: ClientKeys | None) -> None:
-    with zmq.Context() as context, context.socket(zmq.SUB) as socket:
-        socket.setsockopt(zmq.SUBSCRIBE, b"status.")
-        if keys is not None:
-            keys.apply(socket)
-        socket.connect(out)
+    with Subscriber(out, keys, kinds=("status",)) as subscriber:
         for _ in range(10 * _START_S):
-            if socket.poll(100):
+            if subscriber.receive(0.1) is not None:
                 return
             if process.poll() is not None:
                 break
@@ -93,18 +90,15 @@ def tell_live(
     messages: list[Message] = []
     dropped: dict[str, dict[str, int]] = {}
     quiet = threading.Event()
-    with running_detector(model, settings) as (into, out), zmq.Context() as context:
+    with running_detector(model, settings) as (into, out):
 
         def listen() -> None:
             last = time.monotonic()
-            with context.socket(zmq.SUB) as socket:
-                socket.setsockopt(zmq.RCVHWM, 0)
-                socket.setsockopt(zmq.SUBSCRIBE, b"")
-                socket.connect(out)
+            with Subscriber(out, most_waiting=0) as subscriber:
                 while not (quiet.is_set() and time.monotonic() - last > _QUIET_S):
-                    if not socket.poll(50):
+                    message = subscriber.receive(0.05)
+                    if message is None:
                         continue
-                    message = decode_json(socket.recv_multipart()[1])
                     if isinstance(message, StatusMessage):
                         dropped[message.source] = message.dropped
                     else:

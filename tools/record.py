@@ -9,9 +9,10 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 
+from dyadwatch.loading import configure
 from dyadwatch.stream.heap import map_large_blocks
 from dyadwatch.stream.recordings.listen import Listener
-from dyadwatch.tools.detector import configure, security_options
+from dyadwatch.tools.security_flags import security_options
 from dyadwatch.tools.sending import stoppable
 
 

@@ -11,14 +11,15 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
+from dyadwatch.loading import configure, load_scorer
 from dyadwatch.stream.heap import map_large_blocks
 from dyadwatch.stream.service import Service
 from dyadwatch.stream.signals import stop_on_signals
 from dyadwatch.stream.sinks import JsonLinesSink, Sink
 from dyadwatch.stream.start_check import check_start
 from dyadwatch.stream.table import EventLinesSink, TableSink
-from dyadwatch.tools.detector import configure, load_detector, security_options
 from dyadwatch.tools.log_output import log_in_background
+from dyadwatch.tools.security_flags import security_options
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +61,7 @@ def run(
     check_start(settings)
     map_large_blocks()
     log = log_in_background()
-    scorer, thresholds = load_detector(settings)
+    scorer, thresholds = load_scorer(settings)
     console = Console()
     sinks: dict[str, Sink] = {}
     service = Service(scorer, thresholds, settings, sinks_for(json, no_table, console, thresholds.raise_at, sinks))

@@ -14,10 +14,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from dyadwatch import training
 from dyadwatch.core.errors import CollapseError, MissingExtraError, TrainingError
+from dyadwatch.core.training.options import Progress
+from dyadwatch.model_files import check_out, write_report
 from dyadwatch.tools.files import NO_FLAGS, FileFlags, select_sets, tell_events
 from dyadwatch.tools.learning_flags import AS_IT_IS, LearningFlags
-from dyadwatch.tools.model_files import check_out, write_model, write_report
 from dyadwatch.tools.progress import shown
 
 _Flag = Parameter(negative=())
@@ -76,17 +78,11 @@ def train(
     tell_events(paths or [])
     try:
         import torch
-
-        from dyadwatch.core.training.options import Progress
-        from dyadwatch.core.training.recipe import train as learn
-        from dyadwatch.core.training.state import save_state, state_of
     except ImportError as error:
         raise MissingExtraError(error.name or "torch", "train") from None
     options = learning.options()
     torch.set_num_threads(threads)
-    about: dict[str, Any] = {"name": name or out.stem, "version": version}
-    if simulated is not None:
-        about["simulated_minutes"] = simulated
+    about: dict[str, Any] = {} if simulated is None else {"simulated_minutes": simulated}
     console = Console(stderr=True)
     checkpoint = out.with_suffix(".checkpoint.npz")
     if fresh:
@@ -99,27 +95,32 @@ def train(
                 listener(Progress("simulation", 0, 1))
                 clip_sets.append(normal_clips(learning.seed, simulated))
                 listener(Progress("simulation", 1, 1))
-            trained = learn(clip_sets, options, listener, checkpoint)
-            trained.summary.update({k: v for k, v in about.items() if k == "simulated_minutes"})
-            listener(Progress("export", 0, 1))
-            write_model(state := state_of(trained), out, about["name"], version)
-            listener(Progress("export", 1, 1))
+            trained = training.train(
+                clip_sets,
+                out,
+                options=options,
+                name=name,
+                version=version,
+                summary=about,
+                progress=listener,
+                checkpoint=checkpoint,
+            )
     except CollapseError as collapse:
-        page = _tell(collapse.report | about | {"minutes": _minutes_since(began)}, out, json)
+        about |= {"name": name or out.stem, "version": version}
+        report = collapse.report | about | {"minutes": round((time.monotonic() - began) / 60, 3)}
+        page = write_report(report, out)
+        if json:
+            _print(report)
         console.print(f"what was seen is in {page}; no model was written", soft_wrap=True, markup=False)
         raise
-    save_state(out.with_suffix(".state.npz"), state)
-    page = _tell(report := trained.report | about | {"minutes": _minutes_since(began)}, out, json)
-    if not json:
-        show(report, out, page, Console())
-
-
-def _minutes_since(began: float) -> float:
-    return round((time.monotonic() - began) / 60, 3)
+    if json:
+        _print(trained.report)
+    else:
+        show(trained.report, out, trained.page, Console())
 
 
 def _check(out: Path, paths: list[Path] | None, simulated: float | None, learning: LearningFlags) -> None:
-    check_out(out)
+    check_out(out, "--out")
     if learning.epochs is not None and learning.recipe != "paper":
         raise TrainingError(f"--epochs is {learning.epochs}; only the recipe paper has epochs; the default has --steps")
     if not paths and simulated is None:
@@ -128,12 +129,8 @@ def _check(out: Path, paths: list[Path] | None, simulated: float | None, learnin
         raise TrainingError(f"--simulated is {simulated:g}; expected minutes, more than 0 and at most a day")
 
 
-def _tell(report: Mapping[str, Any], out: Path, json: bool) -> Path:
-    """Writes the report, also to standard output if wanted; returns the page."""
-    page = write_report(report, out)
-    if json:
-        sys.stdout.write(json_module.dumps(report) + "\n")
-    return page
+def _print(report: Mapping[str, Any]) -> None:
+    sys.stdout.write(json_module.dumps(report) + "\n")
 
 
 def show(report: Mapping[str, Any], out: Path, page: Path, console: Console) -> None:

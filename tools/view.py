@@ -19,9 +19,9 @@ from rich.progress import track
 from dyadwatch.core.atomic import written_atomically
 from dyadwatch.core.clips import Clip
 from dyadwatch.core.errors import ConfigError, MissingExtraError
+from dyadwatch.loading import configure, load_scorer, model_path
 from dyadwatch.stream.config_file import set_option
 from dyadwatch.stream.recordings.playback import is_recording
-from dyadwatch.tools.detector import configure, load_detector, model_path
 from dyadwatch.tools.files import NO_FLAGS, FileFlags, select_clips
 from dyadwatch.tools.outputs import check_output
 from dyadwatch.tools.viewing.page import page, serve
@@ -108,7 +108,7 @@ def view(
         if source is not None:
             raise ConfigError(f"--source is {source!r}; expected it with recordings alone, pose files have no sources")
         config = set_option(config, *set_)
-        detector = None if model is None else load_detector(config)
+        detector = None if model is None else load_scorer(config)
         clips = select_clips(paths, flags=flags)
         k = _chosen(clips, clip)
         scene = clip_scene(part(clips[k], from_, until), fps, config, detector, pair or ())

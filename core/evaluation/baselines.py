@@ -12,13 +12,11 @@ from numpy.typing import NDArray
 from sklearn.covariance import ledoit_wolf_shrinkage
 from sklearn.ensemble import ExtraTreesClassifier
 
+from dyadwatch.core.errors import DyadwatchError
+from dyadwatch.core.evaluation.settings import MODEL, Fit, Scorer, Settings, Values
 from dyadwatch.core.frame import Anchors
 from dyadwatch.core.neighbours import squared_distances
 from dyadwatch.core.statistics import Scaling, Statistics
-
-Values = NDArray[np.floating]
-Scorer = Callable[[Values], NDArray[np.floating]]
-Fit = Callable[[Statistics, Values], Scorer]
 
 _EXPLAINED = 0.95
 _CHUNK = 2000
@@ -134,6 +132,42 @@ BASELINES: dict[str, Fit] = {
     "PCA residual": pca_residual,
     "nearest neighbour, each person alone": single_person,
 }
+
+
+def baselines_of(settings: Settings) -> dict[str, Fit]:
+    """The plain methods of an evaluation by name: those above, then those that were given.
+
+    Raises:
+        DyadwatchError: a given one has a name that is taken, or is nothing that can be called.
+    """
+    for name, fit in settings.baselines.items():
+        if not isinstance(name, str) or not name or name in (*BASELINES, MODEL, *settings.variants):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise DyadwatchError(f"baselines has the name {name!r:.60}; expected one that no other method has")
+        if not callable(fit):
+            raise DyadwatchError(
+                f"baseline {name!r} is {fit!r:.60}; expected a function of statistics and normal values"
+            )
+    return BASELINES | {name: _checked(name, fit) for name, fit in settings.baselines.items()}
+
+
+def _checked(name: str, fit: Fit) -> Fit:
+    """The same, with a look at what comes out."""
+
+    def fitted(statistics: Statistics, normal: Values) -> Scorer:
+        score = fit(statistics, normal)
+
+        def scorer(values: Values) -> NDArray[np.floating]:
+            found = np.asarray(score(values))
+            if found.shape != (len(values),) or found.dtype.kind not in "fiu" or not np.isfinite(found).all():
+                raise DyadwatchError(
+                    f"baseline {name!r} gave {found.dtype} of shape {found.shape} for {len(values)} windows; expected "
+                    f"({len(values)},) finite numbers, higher is more anomalous"
+                )
+            return found
+
+        return scorer
+
+    return fitted
 
 
 def extra_trees(statistics: Statistics, intact: Values, broken: Values, trees: int, seed: int) -> Scorer:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from functools import partial
 
 from dyadwatch.core.clips import ClipSet
-from dyadwatch.core.evaluation.baselines import BASELINES
+from dyadwatch.core.evaluation.baselines import baselines_of
 from dyadwatch.core.evaluation.breaking import HELD_BACK, SIX
 from dyadwatch.core.evaluation.cache import data_digest
 from dyadwatch.core.evaluation.jobs import Job, Plan
@@ -36,7 +36,7 @@ def plan_broken_pairs(clips: ClipSet, settings: Settings) -> Plan:
     made_from = settings.identity() | {"draws": settings.draws}
     trees = {"trees": settings.trees, "tree_windows": settings.tree_windows}
     every: list[tuple[str, int, dict, str, Callable[[Listener], Result]]] = [
-        *((n, 0, {}, run_baseline.__module__, partial(run_baseline, material, n)) for n in BASELINES),
+        *((n, 0, {}, run_baseline.__module__, partial(run_baseline, material, n)) for n in baselines_of(settings)),
         *((n, 0, {}, run_plain_cues.__module__, partial(run_plain_cues, material, n)) for n in (LENGTH, CURVATURE)),
         (TREES, 0, trees, run_trees.__module__, partial(run_trees, material)),
     ]
@@ -46,7 +46,7 @@ def plan_broken_pairs(clips: ClipSet, settings: Settings) -> Plan:
             every.append((name, seed, made, run_model.__module__, partial(run_model, material, name, seed)))
     wanted = settings.chosen_methods("broken-pairs", [name for name, *_ in every])
     jobs = [
-        Job(name, "", "test", seed, made_from | made, code, run)
+        Job(name, "", "test", seed, made_from | made, code, run, name not in settings.baselines)
         for name, seed, made, code, run in every
         if name in wanted
     ]

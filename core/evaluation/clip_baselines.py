@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from dyadwatch.core.evaluation.baselines import BASELINES
+from dyadwatch.core.evaluation.baselines import baselines_of
 from dyadwatch.core.evaluation.clip_tests import clip_figures, normal_clips
 from dyadwatch.core.evaluation.measures import Result
 from dyadwatch.core.evaluation.settings import Settings
@@ -15,9 +15,9 @@ from dyadwatch.core.training.options import Listener
 def run_baseline(
     judged: Judged, fold: Fold, labels: Sequence[str], settings: Settings, method: str, listen: Listener
 ) -> Result:
-    """Fits a method of `BASELINES` to the normal training clips, then scores the test fold."""
+    """Fits a plain method to the normal training clips, then scores the test fold."""
     train = normal_clips(judged, fold, labels)
     if not len(train):
         return Result([])
-    score = BASELINES[method](judged.statistics, judged.values[judged.of(train)])
+    score = baselines_of(settings)[method](judged.statistics, judged.values[judged.of(train)])
     return clip_figures(judged, fold, labels, settings, {method: score(judged.values[judged.of(fold.test)])})

@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.clips import ClipSet
-from dyadwatch.core.evaluation.baselines import nearest_neighbour, nearest_to
+from dyadwatch.core.evaluation.baselines import baselines_of, nearest_neighbour, nearest_to
 from dyadwatch.core.evaluation.cache import data_digest
 from dyadwatch.core.evaluation.clip_tests import categories_of, facts_of, how_judged
 from dyadwatch.core.evaluation.jobs import Job, Plan
 from dyadwatch.core.evaluation.measures import Result, Scored, figure, resamplings
-from dyadwatch.core.evaluation.settings import MODEL, Settings
+from dyadwatch.core.evaluation.settings import MODEL, Fit, Settings
 from dyadwatch.core.evaluation.windows import Fold, Judged, folds_of
 from dyadwatch.core.metric import Metric, support_scorer
 from dyadwatch.core.statistics import Scaling, Statistics
@@ -70,16 +70,20 @@ class _LastValues:
         return self._last[1]
 
 
-def support_only(known: Known) -> Enrol:
-    """Nearest neighbour on relational statistics, scaled by the support set alone: knows nothing beforehand."""
-    statistics = known.statistics
-    values = _LastValues(statistics)
+def support_only(fit: Fit) -> ShotMethod:
+    """A plain method on relational statistics, fitted to the support set alone: knows nothing beforehand."""
 
-    def enrol(support: NDArray[np.float32], clips: int) -> ShotScorer:
-        score = nearest_neighbour(statistics, statistics(support))
-        return lambda windows: score(values(windows))
+    def method(known: Known) -> Enrol:
+        statistics = known.statistics
+        values = _LastValues(statistics)
 
-    return enrol
+        def enrol(support: NDArray[np.float32], clips: int) -> ShotScorer:
+            score = fit(statistics, statistics(support))
+            return lambda windows: score(values(windows))
+
+        return enrol
+
+    return method
 
 
 def scaled_by_known(known: Known) -> Enrol:
@@ -114,7 +118,7 @@ class Shot:
 
 
 SHOT_METHODS: dict[str, Shot] = {
-    "nearest neighbour": Shot(support_only),
+    "nearest neighbour": Shot(support_only(nearest_neighbour)),
     "nearest neighbour, scaled by known categories": Shot(scaled_by_known),
     MODEL: Shot(enrolled),
 }
@@ -130,7 +134,9 @@ def plan_few_shot(clips: ClipSet, settings: Settings, methods: Mapping[str, Shot
         ClipError: when the clips have fewer than two labels or no folds, or lack the categories that are wanted, or a
             method is wanted that there is not.
     """
-    methods = SHOT_METHODS if methods is None else methods
+    every = baselines_of(settings)
+    methods = dict(SHOT_METHODS if methods is None else methods)
+    methods |= {name: Shot(support_only(every[name])) for name in settings.baselines}
     wanted = settings.chosen_methods("few-shot", methods)
     categories = categories_of(clips, settings)
     judged = Judged.prepare(clips, settings, settings.clip_score)
@@ -146,7 +152,8 @@ def plan_few_shot(clips: ClipSet, settings: Settings, methods: Mapping[str, Shot
             for fold in folds:
                 for category in categories:
                     run = partial(_run, judged, fold, category, settings, name, shot.method, seed)
-                    jobs.append(Job(name, category, fold.name, seed, made_from, __name__, run))
+                    kept = name not in settings.baselines
+                    jobs.append(Job(name, category, fold.name, seed, made_from, __name__, run, kept))
     notes = (
         how_judged(settings),
         f"Means of {settings.shot_draws} support sets of each size, drawn from the training folds; all clips of the "

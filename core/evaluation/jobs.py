@@ -23,6 +23,7 @@ class Job:
         made_from: options that change the result, as plain values.
         code: module of `run`; the result depends on it and on all of `dyadwatch.core` that it imports.
         run: does it; may tell how far it is.
+        kept: whether its result goes into the cache; not where it depends on code outside of `dyadwatch.core`.
     """
 
     method: str
@@ -32,6 +33,7 @@ class Job:
     made_from: dict[str, Any]
     code: str
     run: Callable[[Listener], Result]
+    kept: bool = True
 
     @property
     def name(self) -> str:
@@ -140,6 +142,10 @@ def identity(plan: Plan, job: Job) -> dict[str, Any]:
     }
 
 
+def _taken_up(cache: ResultCache, plan: Plan, job: Job) -> dict[str, Any] | None:
+    return cache.get(identity(plan, job)) if job.kept else None
+
+
 def run_jobs(plan: Plan, cache: ResultCache, tell: Callable[[Status], None]) -> list[Done]:
     """Does every job, or takes its result from the cache; a training that gives up is told, not fatal."""
     return run_plans([("", plan)], cache, tell)[0]
@@ -154,7 +160,7 @@ def run_plans(
         What was done, in the order of the plans.
     """
     tasks = [_Task(name, plan, job) for name, plan in parts for job in plan.jobs]
-    kept = [cache.get(identity(t.plan, t.job)) for t in tasks]
+    kept = [_taken_up(cache, t.plan, t.job) for t in tasks]
     clock = _Clock()
     for task, document in zip(tasks, kept, strict=True):
         if document is not None:
@@ -166,11 +172,12 @@ def run_plans(
         status = Status(i, len(tasks), task.job.name, left, None, task.part)
         tell(status)
         # another run may have done it in the meantime
-        document = kept[i] or cache.get(identity(task.plan, task.job))
+        document = kept[i] or _taken_up(cache, task.plan, task.job)
         done = _do(task, status, tell) if document is None else _taken(task.job, document)
         if document is None:
             clock.add(task, done.seconds)
-            cache.put(identity(task.plan, task.job), _plain(done))
+            if task.job.kept:
+                cache.put(identity(task.plan, task.job), _plain(done))
         out[which[i]].append(done)
     tell(Status(len(tasks), len(tasks), "", 0.0))
     return out
@@ -178,7 +185,7 @@ def run_plans(
 
 def count_kept(plans: Sequence[Plan], cache: ResultCache) -> int:
     """How many jobs of the plans have their result in the cache."""
-    return sum(cache.get(identity(plan, job)) is not None for plan in plans for job in plan.jobs)
+    return sum(_taken_up(cache, plan, job) is not None for plan in plans for job in plan.jobs)
 
 
 def _do(task: _Task, status: Status, tell: Callable[[Status], None]) -> Done:

@@ -8,7 +8,7 @@ from functools import partial
 
 from dyadwatch.core.clips import ClipSet
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.evaluation.baselines import BASELINES
+from dyadwatch.core.evaluation.baselines import baselines_of
 from dyadwatch.core.evaluation.cache import data_digest
 from dyadwatch.core.evaluation.clip_baselines import run_baseline
 from dyadwatch.core.evaluation.clip_model import run_model
@@ -44,15 +44,16 @@ def _plan(protocol: str, clips: ClipSet, settings: Settings, normal: dict[str, S
     methods = methods_of(settings, protocol)
     judged = Judged.prepare(clips, settings, settings.clip_score)
     folds = folds_of(judged.clips, settings.folds)
-    made_from = settings.identity()
+    made_from, baselines = settings.identity(), baselines_of(settings)
     jobs: list[Job] = []
     for method, seeds, variant in methods:
         for seed in range(seeds):
             for fold in folds:
                 for name, labels in normal.items():
-                    if method in BASELINES:
+                    if method in baselines:
                         run = partial(run_baseline, judged, fold, labels, settings, method)
-                        jobs.append(Job(method, name, fold.name, seed, made_from, run_baseline.__module__, run))
+                        kept = method not in settings.baselines
+                        jobs.append(Job(method, name, fold.name, seed, made_from, run_baseline.__module__, run, kept))
                     else:
                         run = partial(run_model, judged, fold, labels, settings, method, seed)
                         made = made_from | {"train": asdict(settings.train_options(seed, **variant))}
@@ -67,6 +68,9 @@ def methods_of(settings: Settings, protocol: str) -> list[tuple[str, int, dict]]
         ClipError: when a method is wanted that there is not.
     """
     variants = settings.variants or {MODEL: {}}
-    every = [*((name, 1, {}) for name in BASELINES), *((n, settings.seeds, dict(v)) for n, v in variants.items())]
+    every = [
+        *((name, 1, {}) for name in baselines_of(settings)),
+        *((n, settings.seeds, dict(v)) for n, v in variants.items()),
+    ]
     wanted = settings.chosen_methods(protocol, [name for name, *_ in every])
     return [m for m in every if m[0] in wanted]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.evaluation.baselines import BASELINES, extra_trees, path_curvature
+from dyadwatch.core.evaluation.baselines import baselines_of, extra_trees, path_curvature
 from dyadwatch.core.evaluation.measures import Result
 from dyadwatch.core.evaluation.pair_tests import Material, Rows, measure, variations
 from dyadwatch.core.training.broken import PairSampler
@@ -17,8 +17,8 @@ LENGTH, CURVATURE = "clip length", "path curvature"
 
 
 def run_baseline(material: Material, name: str, listen: Listener) -> Result:
-    """A method of `BASELINES` by its name."""
-    score = BASELINES[name](material.statistics, material.normal_values)
+    """A plain method by its name."""
+    score = baselines_of(material.settings)[name](material.statistics, material.normal_values)
     return Result(measure(material, lambda windows: {name: score(material.statistics(windows))}))
 
 

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dyadwatch.core.errors import ClipError, DyadwatchError
+from dyadwatch.core.statistics import Statistics
 from dyadwatch.core.training.options import TrainOptions
+
+Values = NDArray[np.floating]
+# statistics of windows, (N, F), to scores (N,), higher is more anomalous
+Scorer = Callable[[Values], NDArray[np.floating]]
+# how statistics are made, and those of normal windows, to a scorer
+Fit = Callable[[Statistics, Values], Scorer]
 
 ClipScore = Literal["whole", "windows"]
 MODEL = "dyadwatch"
@@ -39,6 +49,7 @@ class Settings:
         trees, tree_windows: size of the extra trees, and how many intact windows they see, with as many broken ones.
         train: further options of training, by the names in `TrainOptions`.
         variants: training options by the name of a variant, beside or instead of the plain model: ablations.
+        baselines: further plain methods by name, fitted as those of `core.evaluation.baselines` are.
 
     Raises:
         DyadwatchError: naming the option, its value and what was expected.
@@ -62,6 +73,7 @@ class Settings:
     tree_windows: int = 12_000
     train: Mapping[str, Any] = field(default_factory=dict)
     variants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    baselines: Mapping[str, Fit] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for key in ("seeds", "draws", "shot_draws", "bootstrap", "hop", "pair_hop", "fit_hop", "trees", "tree_windows"):

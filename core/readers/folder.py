@@ -11,7 +11,7 @@ from dyadwatch.core.readers.copies import copies
 from dyadwatch.core.readers.dataset import Dataset, Skipped, fault
 from dyadwatch.core.readers.declared import Declared
 from dyadwatch.core.readers.json_frames import frame_files, read_json_frames
-from dyadwatch.core.readers.kinds import KINDS, KNOWN, read_people
+from dyadwatch.core.readers.kinds import KINDS, KNOWN, PoseFormat, read_people
 from dyadwatch.core.readers.pairs import PAIR_RULE, pair_up
 from dyadwatch.core.readers.people import Person, clip_of, two_people
 
@@ -92,8 +92,8 @@ def _lengths(people: Sequence[Person]) -> str:
 class _Folder:
     """What lies in a folder, however deep; a file's first folder below it is its label."""
 
-    def __init__(self, root: Path, declared: Declared) -> None:
-        self.root, self.declared = root, declared
+    def __init__(self, root: Path, declared: Declared, formats: Sequence[PoseFormat]) -> None:
+        self.root, self.declared, self.formats = root, declared, formats
         self.found = Found()
         self.single: dict[Path, tuple[str, Person]] = {}
 
@@ -112,7 +112,7 @@ class _Folder:
         return parts[0] if len(parts) > 1 else ""
 
     def read_file(self, path: Path) -> None:
-        kind, people = read_people(path, self.declared)
+        kind, people = read_people(path, self.declared, self.formats)
         if len(people) > 1:
             self.found.add(kind, str(path), people, self._place(path.with_suffix("")), self._label(path))
         else:
@@ -133,15 +133,15 @@ class _Folder:
         self.found.add("json", str(folder), people, self._place(folder), self._label(folder / "-"))
 
 
-def read_folder(root: Path, declared: Declared) -> Found:
+def read_folder(root: Path, declared: Declared, formats: Sequence[PoseFormat] = ()) -> Found:
     """Pose files in a folder, however deep; those of one person are paired by their names.
 
     Raises:
         ClipError: when not one clip is usable.
         ConfigError: when the declared marker map is unusable.
     """
-    folder = _Folder(root, declared)
-    suffixes = {s for kind in KINDS for s in kind.suffixes}
+    folder = _Folder(root, declared, formats)
+    suffixes = {s for kind in (*formats, *KINDS) for s in kind.suffixes}
     for path in sorted(p for p in root.rglob("*") if p.suffix.lower() in suffixes and p.is_file()):
         folder.attempt(path, folder.read_file, path)
     again = copies({path: person for path, (_, person) in folder.single.items()})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codecs import BOM_UTF8
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -32,8 +32,16 @@ def _read_npy(path: Path, declared: Declared) -> list[Person]:
     return [Person(path.stem, read_person(path), INTERX64, FPS)]
 
 
-class Kind(NamedTuple):
-    """A format of one file with the people in it."""
+class PoseFormat(NamedTuple):
+    """A format of one file with the people in it. One of your own goes to `read_poses`, which asks it first.
+
+    Arguments:
+        name: of the format, for messages and data sets.
+        suffixes: of its files, small letters with the dot; for files that begin like no format.
+        begins: whether a file is of this format, from its first 4096 bytes.
+        read: the people in a file, joints in metres, right-handed, Y up, see `Person`; raises ClipError, naming the
+            file, what was found and what was expected.
+    """
 
     name: str
     suffixes: tuple[str, ...]
@@ -42,18 +50,28 @@ class Kind(NamedTuple):
 
 
 KINDS = (
-    Kind("bvh", (".bvh",), lambda h: h.lstrip().startswith(b"HIERARCHY"), read_bvh),
-    Kind("c3d", (".c3d",), lambda h: h[:1] != b"" and h[0] < 32 and h[1:2] == b"P", read_c3d),
-    Kind("trc", (".trc",), lambda h: h.startswith(b"PathFileType"), read_trc),
-    Kind("inter-x", (".npy",), lambda h: h.startswith(b"\x93NUMPY"), _read_npy),
-    Kind("csv", (".csv", ".tsv"), _is_table, read_csv),
+    PoseFormat("bvh", (".bvh",), lambda h: h.lstrip().startswith(b"HIERARCHY"), read_bvh),
+    PoseFormat("c3d", (".c3d",), lambda h: h[:1] != b"" and h[0] < 32 and h[1:2] == b"P", read_c3d),
+    PoseFormat("trc", (".trc",), lambda h: h.startswith(b"PathFileType"), read_trc),
+    PoseFormat("inter-x", (".npy",), lambda h: h.startswith(b"\x93NUMPY"), _read_npy),
+    PoseFormat("csv", (".csv", ".tsv"), _is_table, read_csv),
 )  # fmt: skip
 
 
-def _kind_of(path: Path, head: bytes) -> Kind | None:
+def _kind_of(path: Path, head: bytes, formats: Sequence[PoseFormat]) -> PoseFormat | None:
     """By what the file begins with; by its name where that says nothing, so that its reader tells what is wrong."""
-    found = next((k for k in KINDS if k.begins(head)), None)
-    return found or next((k for k in KINDS if path.suffix.lower() in k.suffixes), None)
+    known = (*formats, *KINDS)
+    found = next((k for k in known if k.begins(head)), None)
+    return found or next((k for k in known if path.suffix.lower() in k.suffixes), None)
+
+
+def is_of(path: Path, formats: Sequence[PoseFormat]) -> bool:
+    """Whether a file is of one of these formats.
+
+    Raises:
+        ClipError: when it cannot be opened.
+    """
+    return bool(formats) and path.is_file() and _kind_of(path, head_of(path), formats) in formats
 
 
 def head_of(path: Path) -> bytes:
@@ -69,8 +87,11 @@ def head_of(path: Path) -> bytes:
         raise UnknownFormatError(f"{path}: cannot be opened ({e.strerror}); expected {KNOWN}") from None
 
 
-def read_people(path: Path, declared: Declared) -> tuple[str, list[Person]]:
+def read_people(path: Path, declared: Declared, formats: Sequence[PoseFormat] = ()) -> tuple[str, list[Person]]:
     """Name of a file's format, and the people in the file, at least one.
+
+    Arguments:
+        formats: further ones, asked first.
 
     Raises:
         ClipError: when it is of no known format, or its reader refuses it.
@@ -79,7 +100,7 @@ def read_people(path: Path, declared: Declared) -> tuple[str, list[Person]]:
     head = head_of(path)
     if not head:
         raise UnknownFormatError(f"{path}: is empty; expected {KNOWN}")
-    kind = _kind_of(path, head)
+    kind = _kind_of(path, head, formats)
     if kind is None:
         if path.suffix.lower() == ".json" or head.lstrip()[:1] == b"{":
             raise ClipError(f"{path}: one frame of JSON at most; expected the folder that holds a file for every frame")

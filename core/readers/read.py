@@ -11,7 +11,7 @@ from dyadwatch.core.readers.dataset import Dataset, gather
 from dyadwatch.core.readers.declared import Declared
 from dyadwatch.core.readers.folder import Found, read_folder
 from dyadwatch.core.readers.interx import read_interx
-from dyadwatch.core.readers.kinds import KNOWN, head_of, read_people
+from dyadwatch.core.readers.kinds import KNOWN, PoseFormat, head_of, is_of, read_people
 from dyadwatch.core.readers.ntu import read_ntu
 from dyadwatch.core.readers.people import Person
 from dyadwatch.core.readers.sbu import is_sbu, read_sbu
@@ -36,18 +36,22 @@ def read_shared(path: Path) -> Dataset:
     return Dataset(found.clips, clips.layout, clips.name, "shared", found.skipped)
 
 
-def read_poses(paths: Iterable[str | Path], declared: Declared | None = None) -> list[Dataset]:
+def read_poses(
+    paths: str | Path | Iterable[str | Path], declared: Declared | None = None, formats: Sequence[PoseFormat] = ()
+) -> list[Dataset]:
     """Reads whatever pose files and folders lie at the paths.
 
     Files that hold one person are taken two by two, in the order given; in a folder, by their names.
 
     Arguments:
-        paths: files and folders of any known format.
+        paths: files and folders of any known format, or one of them.
         declared: what the user says of the files that they do not say themselves; data sets in a format of their own
             (shared, SBU, NTU, Inter-X) need none.
+        formats: further ones of files with people in them, asked before those that are known.
 
     Returns:
         One data set for every path that is one, and one for every layout of the others; each with what was skipped.
+        Joints in metres, Y up, shape (T, 2, J, 3).
 
     Raises:
         ClipError: naming the file, what was found and what was expected.
@@ -57,15 +61,15 @@ def read_poses(paths: Iterable[str | Path], declared: Declared | None = None) ->
     out: list[Dataset] = []
     loose = Found()
     waiting: tuple[Path, Person] | None = None
-    for path in map(Path, paths):
-        known = _known_dataset(path)
+    for path in map(Path, [paths] if isinstance(paths, str | Path) else paths):
+        known = None if is_of(path, formats) else _known_dataset(path)
         if known is not None:
             out.append(known(path))
             continue
         if path.is_dir():
-            out += read_folder(path, declared).datasets(path.name)
+            out += read_folder(path, declared, formats).datasets(path.name)
             continue
-        kind, people = read_people(path, declared)
+        kind, people = read_people(path, declared, formats)
         if len(people) > 1:
             loose.add(kind, str(path), people, path.stem)
         elif waiting is None:

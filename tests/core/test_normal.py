@@ -58,7 +58,7 @@ def test_too_many_are_refused_with_the_ways_on() -> None:
 
 @pytest.mark.parametrize("take", [0, -1, 21])
 def test_how_many_can_be_taken(take: int) -> None:
-    with pytest.raises(ClipError, match=f"^--take is {take}; expected 1 to 20 clips$"):
+    with pytest.raises(ClipError, match=f"^take is {take}; expected 1 to 20 clips$"):
         take_clips(clips(3), INFO, take)
 
 

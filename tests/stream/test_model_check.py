@@ -17,11 +17,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from dyadwatch.core.artefact import read_info, seal
 from dyadwatch.core.errors import ArtefactError, CalibrationError, ScoreError
+from dyadwatch.loading import load_scorer
+from dyadwatch.model_files import shipped_model
 from dyadwatch.stream.config import AlarmOptions, Config, ScorerOptions
 from dyadwatch.stream.model_check import check_model, trial, trial_windows
 from dyadwatch.stream.scorer import Scorer
-from dyadwatch.tools.detector import load_detector
-from dyadwatch.tools.model_files import shipped_model
 
 Change = Callable[[Any], None]
 OPTIONS = ScorerOptions(threads=1, max_batch=8, trial_s=60)
@@ -212,12 +212,12 @@ def test_the_detector_tries_what_is_not_shipped(broken: Callable[..., Path]) -> 
     alarm = AlarmOptions(raise_at=2.0, clear_at=1.0)
     config = Config(scorer=msgspec.structs.replace(OPTIONS, model=str(model)), alarm=alarm)
     with pytest.raises(ArtefactError, match="ONNX Runtime failed on 8 windows"):
-        load_detector(config)
+        load_scorer(config)
     # What takes no time is looked at before: a trial may last half a minute.
     with pytest.raises(CalibrationError, match=r"no such calibration file; expected one beside the model, or alarm\."):
-        load_detector(msgspec.structs.replace(config, alarm=AlarmOptions()))
+        load_scorer(msgspec.structs.replace(config, alarm=AlarmOptions()))
     never = msgspec.structs.replace(OPTIONS, model=str(shipped_model()), trial_s=0.001)
-    scorer, _ = load_detector(Config(scorer=never))
+    scorer, _ = load_scorer(Config(scorer=never))
     assert scorer.info.name == read_info(shipped_model()).name
 
 

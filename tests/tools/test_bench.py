@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from dyadwatch.core.errors import ConfigError
+from dyadwatch.model_files import shipped_model
 from dyadwatch.stream.config import Config, ScorerOptions
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.scorer import Scorer
@@ -16,7 +17,6 @@ from dyadwatch.tools.benchmarks.paper_size import FRAMES, LAYOUT, paper_frames
 from dyadwatch.tools.benchmarks.scenarios import scenarios
 from dyadwatch.tools.benchmarks.stations import measure_stations
 from dyadwatch.tools.benchmarks.throughput import measure_throughput
-from dyadwatch.tools.model_files import shipped_model
 
 
 def test_spread_gives_percentiles_and_their_number() -> None:

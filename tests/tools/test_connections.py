@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from dyadwatch.core.clips import write_clips
+from dyadwatch.model_files import shipped_model
 from dyadwatch.stream.publishers.simulator.samples import normal_clips
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.recordings.channels import About
 from dyadwatch.stream.recordings.file import RecordingFile
 from dyadwatch.stream.wire import encode_pose
 from dyadwatch.tools.live import free_address
-from dyadwatch.tools.model_files import shipped_model
 
 pytestmark = [
     pytest.mark.slow,

@@ -18,6 +18,8 @@ from dyadwatch.core.clips import Clip, ClipSet, read_clips, write_clips
 from dyadwatch.core.errors import ClipError, LayoutError
 from dyadwatch.core.layouts import KINECT25, UPPER11
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.loading import load_scorer, model_path
+from dyadwatch.model_files import shipped_model
 from dyadwatch.stream.config import Config, PairOptions
 from dyadwatch.stream.messages import ScoreMessage, StatusMessage, decode_json, encode_json
 from dyadwatch.stream.pipeline import Pipeline
@@ -28,9 +30,7 @@ from dyadwatch.stream.recordings.channels import About
 from dyadwatch.stream.unjudged import Accounts
 from dyadwatch.tools.detect import check_clips, detect, run_clips
 from dyadwatch.tools.detect_clips import Timeline
-from dyadwatch.tools.detector import load_detector, model_path
 from dyadwatch.tools.files import select_clips
-from dyadwatch.tools.model_files import shipped_model
 
 
 def test_clips_that_fit_pass() -> None:
@@ -192,7 +192,7 @@ def test_the_cause_for_which_a_clip_was_not_judged_is_named(
 
 def _told(both: ClipSet, says: str | re.Pattern[str]) -> None:
     config = Config()
-    detector = load_detector(config)
+    detector = load_scorer(config)
     pipeline, timeline = Pipeline(*detector, config), Timeline([both])
     accounts = Accounts(pipeline.counters)
     for messages, _ in run_clips(pipeline, clip_frames(list(both)), timeline, accounts):
@@ -214,7 +214,7 @@ def test_slow_frames_are_the_cause() -> None:
 @pytest.mark.parametrize("frames", [29, 31, 33])
 def test_a_clip_is_too_short_exactly_when_nothing_of_it_can_be_scored(frames: int) -> None:
     config = Config()
-    scorer, thresholds = load_detector(config)
+    scorer, thresholds = load_scorer(config)
     whole = next(iter(anomaly_clips(seed=3, n_per_kind=1)))
     clips = [replace(whole, joints=whole.joints[:frames], fps=15.0, clip_id=f"{k}") for k in range(6)]
     timeline = Timeline([ClipSet(tuple(clips), whole.layout)])

@@ -18,21 +18,22 @@ import pytest
 from cyclopts import App
 from rich.console import Console
 
+from dyadwatch import evaluation_runs
 from dyadwatch.core.clips import Clip, ClipSet, read_clips, write_clips
 from dyadwatch.core.errors import ClipError, DyadwatchError
 from dyadwatch.core.evaluation.protocols import PROTOCOLS
 from dyadwatch.core.evaluation.settings import PEACEFUL, VIOLENT
 from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.readers.read import read_dataset
+from dyadwatch.evaluation_request import Report, Request, chosen_settings
+from dyadwatch.evaluation_runs import data_sets, fewer_training_clips
+from dyadwatch.model_files import shipped_model
 from dyadwatch.tools import evaluate as verb
-from dyadwatch.tools import evaluate_offline
 from dyadwatch.tools.evaluate import Protocol, evaluate, run
 from dyadwatch.tools.evaluate_flags import EvaluationFlags
 from dyadwatch.tools.evaluate_live import ClipResult, evaluate_live, summarise
 from dyadwatch.tools.evaluate_live_page import live_markdown
-from dyadwatch.tools.evaluate_offline import data_sets, fewer_training_clips
-from dyadwatch.tools.evaluate_request import Report, Request, chosen_settings
-from dyadwatch.tools.model_files import shipped_model
+from dyadwatch.tools.evaluate_progress import progress
 from dyadwatch.tools.tables_file import BEGIN, END
 
 
@@ -115,9 +116,10 @@ def test_a_stopped_evaluation_without_a_cache_says_that_nothing_is_kept(
 ) -> None:
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     told: list[str] = []
+    impatient = Console(file=Impatient())
     try:
         with pytest.raises(KeyboardInterrupt):
-            run(Request(data, "one-class", True, tell=told.append, console=Console(file=Impatient())))
+            run(Request(data, "one-class", True, tell=told.append, progress=lambda: progress(impatient)))
     finally:
         signal.signal(signal.SIGINT, before)
     assert told == ["stopped; nothing was kept"]
@@ -280,13 +282,13 @@ def collection(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_all_is_one_document_with_a_summary(collection: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    chosen = evaluate_offline.variants_of
+    chosen = evaluation_runs.variants_of
 
     def fewer(protocol: str, *, quick: bool) -> dict:
         every = chosen(protocol, quick=quick)
         return {k: {**v, "batch": 4, "width": 8} for k, v in every.items() if k == "dyadwatch" or "DREM" in k}
 
-    monkeypatch.setattr(evaluate_offline, "variants_of", fewer)
+    monkeypatch.setattr(evaluation_runs, "variants_of", fewer)
     told: list[str] = []
     settings = {
         "bootstrap": 20,

@@ -110,8 +110,3 @@ def test_a_terminal_shows_one_bar() -> None:
     assert "a [b], fold1  encoder 5/9" in text
     assert "1 of 3" in " ".join(text.split())
     assert "about 2 min left" in text
-
-
-def test_without_a_console_nothing_is_said() -> None:
-    with progress(None) as tell:
-        tell(Status(0, 1, "a", None))

@@ -11,6 +11,8 @@ import pytest
 from dyadwatch.core.artefact import read_info
 from dyadwatch.core.clips import write_clips
 from dyadwatch.core.errors import ArtefactError
+from dyadwatch.loading import model_path
+from dyadwatch.model_files import named_model, shipped_model
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.config_file import set_option
 from dyadwatch.stream.publishers.simulator.samples import anomaly_clips
@@ -18,9 +20,7 @@ from dyadwatch.tools.bench import bench
 from dyadwatch.tools.benchmarks.scenarios import scenarios
 from dyadwatch.tools.demo import demo
 from dyadwatch.tools.detect import detect
-from dyadwatch.tools.detector import model_path
 from dyadwatch.tools.doctor import doctor
-from dyadwatch.tools.model_files import named_model, shipped_model
 from dyadwatch.tools.run import run
 from dyadwatch.tools.view import view
 

@@ -24,11 +24,11 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ClipError, DyadwatchError
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.loading import load_scorer
 from dyadwatch.stream.config import Config, WireOptions
 from dyadwatch.stream.messages import ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline, events_of
 from dyadwatch.stream.wire import decode_pose
-from dyadwatch.tools.detector import load_detector
 from dyadwatch.tools.main import app
 
 Case = Callable[[str], Path]
@@ -136,7 +136,7 @@ def _from_stdin(ear: Ear, lines: bytes) -> Published:
 def _judged(frames: Sequence[PoseFrame]) -> tuple[NDArray[np.float64], int]:
     """Scores and events of frames, by the shipped model."""
     config = Config()
-    messages = Pipeline(*load_detector(config), config).run(frames)
+    messages = Pipeline(*load_scorer(config), config).run(frames)
     return np.array([m.score for m in messages if isinstance(m, ScoreMessage)]), len(events_of(messages))
 
 

@@ -21,9 +21,9 @@ from dyadwatch.core.errors import ClipError, CollapseError, TrainingError
 from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.training import options, paper
 from dyadwatch.core.training.options import TrainOptions
+from dyadwatch.model_files import write_report
 from dyadwatch.tools.export import export
 from dyadwatch.tools.learning_flags import LearningFlags
-from dyadwatch.tools.model_files import write_report
 from dyadwatch.tools.train import show, train
 
 QUICK = LearningFlags(window_s=0.8, hop=2)

@@ -12,10 +12,10 @@ import time
 import numpy as np
 
 import dyadwatch.stream
+from dyadwatch.loading import configure, load_scorer
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.wire import decode_pose, encode_pose
-from dyadwatch.tools.detector import configure, load_detector
 
 _BATCH = 32
 
@@ -23,7 +23,7 @@ _BATCH = 32
 def measure(seconds: float) -> dict[str, float | str]:
     """Microseconds of processor time from message to windows, and windows scored a second at batch 32."""
     config = configure(None, (), None)
-    scorer, thresholds = load_detector(config)
+    scorer, thresholds = load_scorer(config)
     frames = list(make_scenario(seed=1, people=4, duration_s=20).frames(30))
     messages = [encode_pose(f) for f in frames]
     spent: list[int] = []

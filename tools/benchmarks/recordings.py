@@ -20,6 +20,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.loading import configure, load_scorer
 from dyadwatch.stream.config import Config, RecordOptions, WireOptions
 from dyadwatch.stream.messages import EventMessage, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
@@ -32,7 +33,6 @@ from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.rerun import Rerun
 from dyadwatch.stream.wire import encode_pose
 from dyadwatch.tools.benchmarks.machine import describe_machine
-from dyadwatch.tools.detector import configure, load_detector
 from dyadwatch.tools.live import free_address
 
 _NS = 1_000_000_000
@@ -185,7 +185,7 @@ def measure_rerun(folder: Path, seconds: float, seed: int) -> dict[str, float]:
             file.flush()
     file.close()
     config: Config = configure(None, (), None)
-    scorer, thresholds = load_detector(config)
+    scorer, thresholds = load_scorer(config)
     rerun = Rerun(Pipeline(scorer, thresholds, config), config)
     busy, began = time.process_time(), time.monotonic()
     messages = [m for told in rerun.run(Playback([path])) for m in told]

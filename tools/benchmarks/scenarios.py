@@ -12,11 +12,11 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from dyadwatch.core.errors import ConfigError
+from dyadwatch.loading import configure, load_scorer
 from dyadwatch.stream.pipeline import Pipeline, events_of
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.tools.benchmarks.machine import describe_machine
 from dyadwatch.tools.demo import ANOMALIES
-from dyadwatch.tools.detector import configure, load_detector
 from dyadwatch.tools.staged import match
 
 
@@ -51,7 +51,7 @@ def scenarios(
     if count < 1:
         raise ConfigError(f"--count is {count}; expected at least 1")
     config = configure(None, (), model)
-    detector = load_detector(config)
+    detector = load_scorer(config)
     progress = Console(stderr=True)
     found: Counter[str] = Counter()
     false_alarms, least = 0, len(ANOMALIES)

@@ -14,12 +14,12 @@ import numpy as np
 import zmq
 
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.loading import load_scorer
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.line import Window
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.wire import TOPIC, encode_pose
-from dyadwatch.tools.detector import load_detector
 
 NS = 1_000_000_000
 _LOOP_S = 60.0
@@ -73,7 +73,7 @@ class Steady:
 
 def expected_windows(source: Steady, config: Config, count: int, first: int = 0) -> set[Key]:
     """Pair and end of every window that so many frames lead to, by the offline way."""
-    intake = Pipeline(*load_detector(config), config).intake
+    intake = Pipeline(*load_scorer(config), config).intake
     items = [i for f in source.frames(first, count) for i in intake.push(f, 0)]
     return {(str(i.pair.ids), i.end) for i in items if isinstance(i, Window)}
 

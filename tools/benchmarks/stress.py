@@ -13,13 +13,13 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from dyadwatch.core.errors import ConfigError
+from dyadwatch.loading import configure
 from dyadwatch.tools.benchmarks.decoding import Decoded, decode_hostile
 from dyadwatch.tools.benchmarks.floods import FLOODS, Flood
 from dyadwatch.tools.benchmarks.heard import Share
 from dyadwatch.tools.benchmarks.machine import describe_machine
 from dyadwatch.tools.benchmarks.session import SETTINGS, Phase, Session, run_session
 from dyadwatch.tools.benchmarks.verdict import Bar, print_verdict, table
-from dyadwatch.tools.detector import configure
 
 RSS_MB, LARGE_RSS_MB, LINES_A_SECOND, RECOVERED_S, DISK_MB = 50.0, 100.0, 1.0, 5.0, 10.0
 _SHARE_BAR = ">= 95 % of scores, age p95 <= 1 s"

@@ -11,6 +11,7 @@ from pathlib import Path
 from dyadwatch.core.clips import Clip
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.loading import load_scorer, model_path
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
@@ -25,7 +26,6 @@ from dyadwatch.stream.recordings.queue import Received, Said
 from dyadwatch.stream.recordings.rerun import Rerun
 from dyadwatch.stream.recordings.tables import note_unusable
 from dyadwatch.stream.scorer import Scorer
-from dyadwatch.tools.detector import load_detector, model_path
 from dyadwatch.tools.viewing.scene import People, Scene
 
 NO_SCORES = "no scores in the file; give --model shipped, or a model file, to score it"
@@ -122,7 +122,7 @@ def recorded_scene(
             f"{whole:.0f} s are recorded; shown is what came in the {playback.seconds:.0f} s from {first:.0f} s on, "
             "choose with --from and --until"
         )
-    detector = load_detector(config) if scored else None
+    detector = load_scorer(config) if scored else None
     if detector is None:
         thresholds = recorded_thresholds(about)
         told: list[Message] = [e.what for e in playback.said() if isinstance(e.what, ScoreMessage | EventMessage)]

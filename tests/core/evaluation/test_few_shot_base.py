@@ -18,7 +18,7 @@ from dyadwatch.core.evaluation.jobs import run_jobs
 from dyadwatch.core.evaluation.settings import Settings
 from dyadwatch.core.evaluation.table import entries
 from dyadwatch.exporters.engine import run_model
-from dyadwatch.tools.model_files import shipped_model
+from dyadwatch.model_files import shipped_model
 
 MODEL = shipped_model().read_bytes()
 BASE = Base.of_model(MODEL, read_sealed(MODEL, "m"), "m")

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.clips import ClipSet
 from dyadwatch.core.errors import ClipError, DyadwatchError
-from dyadwatch.core.evaluation import clip_baselines, clip_model, few_shot, pair_tests
+from dyadwatch.core.evaluation import clip_model, few_shot, pair_tests
 from dyadwatch.core.evaluation.ablation import variants_of
-from dyadwatch.core.evaluation.baselines import BASELINES
+from dyadwatch.core.evaluation.baselines import BASELINES, nearest_neighbour
 from dyadwatch.core.evaluation.breaking import HELD_BACK, KINDS, SIX
 from dyadwatch.core.evaluation.cache import ResultCache
 from dyadwatch.core.evaluation.few_shot import Enrol, Known, Shot, support_sets
@@ -56,15 +56,15 @@ def test_one_class_takes_every_category_on_every_fold(folded: ClipSet) -> None:
     assert seen.count == 9
 
 
-def test_no_test_clip_reaches_a_fit(folded: ClipSet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_test_clip_reaches_a_fit(folded: ClipSet) -> None:
     fitted: list[NDArray] = []
 
     def spy(statistics, normal):
         fitted.append(normal)
         return lambda values: np.zeros(len(values))
 
-    monkeypatch.setitem(clip_baselines.BASELINES, "nearest neighbour", spy)
-    plan = PROTOCOLS["one-class"](folded, replace(FAST, methods=("nearest neighbour",), clip_score="whole"))
+    settings = replace(FAST, baselines={"spy": spy}, methods=("spy",), clip_score="whole")
+    plan = PROTOCOLS["one-class"](folded, settings)
     done(plan)
     judged = Judged.prepare(folded, FAST, "whole")
     for job, normal in zip(plan.jobs, fitted, strict=True):
@@ -190,7 +190,7 @@ def test_few_shot_knows_the_other_categories_only_and_never_the_test(folded: Cli
     def method(known: Known) -> Enrol:
         known_labels.append({c.label for c in known.clips})
         assert {c.split for c in known.clips} == {"fold1", "fold3"}
-        return few_shot.support_only(known)
+        return few_shot.support_only(nearest_neighbour)(known)
 
     settings = replace(FAST, folds=("fold2",), categories=("near",))
     plan = few_shot.plan_few_shot(folded, settings, {"spy": Shot(method)})

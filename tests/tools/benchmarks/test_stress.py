@@ -11,6 +11,7 @@ import msgspec
 import pytest
 
 from dyadwatch.core.errors import ConfigError
+from dyadwatch.loading import configure
 from dyadwatch.tools.benchmarks.floods import FLOODS
 from dyadwatch.tools.benchmarks.heard import Share, recovery_s, share_of
 from dyadwatch.tools.benchmarks.process import lines_by_source
@@ -19,7 +20,6 @@ from dyadwatch.tools.benchmarks.steady import NS, Key, Steady, expected_windows
 from dyadwatch.tools.benchmarks.stop import CASES, measure_stop
 from dyadwatch.tools.benchmarks.stress import stress
 from dyadwatch.tools.benchmarks.verdict import Bar, print_verdict
-from dyadwatch.tools.detector import configure
 
 SECOND = [("(1, 2)", k * NS // 5) for k in range(50)]  # five windows a second for ten seconds
 

@@ -10,12 +10,12 @@ import msgspec
 from dyadwatch.core.artefact import file_sha256, read_info
 from dyadwatch.core.calibration import calibration_path, check_belongs, read_calibration
 from dyadwatch.core.errors import CalibrationError, ConfigError
+from dyadwatch.model_files import named_model, shipped_model
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.config_file import load_config, set_option
 from dyadwatch.stream.model_check import check_model
 from dyadwatch.stream.scorer import Scorer
-from dyadwatch.tools.model_files import named_model, shipped_model
 
 
 def configure(path: Path | None, options: Sequence[str], model: Path | None) -> Config:
@@ -25,15 +25,12 @@ def configure(path: Path | None, options: Sequence[str], model: Path | None) -> 
         ConfigError: naming key, value, expectation and line.
     """
     config = set_option(load_config(path), *options)
-    if model is not None:
-        config = msgspec.structs.replace(config, scorer=msgspec.structs.replace(config.scorer, model=str(model)))
-    return config
+    return config if model is None else with_model(config, model)
 
 
-def security_options(keys: Path | None, insecure: bool) -> list[str]:
-    """The flags `--keys` and `--insecure` as options of the configuration."""
-    given = [] if keys is None else [f"security.keys={keys}"]
-    return [*given, "security.insecure=true"] if insecure else given
+def with_model(config: Config, model: str | Path) -> Config:
+    """The configuration with another model."""
+    return msgspec.structs.replace(config, scorer=msgspec.structs.replace(config.scorer, model=str(model)))
 
 
 def model_path(config: Config) -> Path:
@@ -77,7 +74,7 @@ def _is_shipped(path: Path) -> bool:
     return alike and file_sha256(path) == file_sha256(shipped)
 
 
-def load_detector(config: Config) -> tuple[Scorer, Thresholds]:
+def load_scorer(config: Config) -> tuple[Scorer, Thresholds]:
     """Model and thresholds of a configuration.
 
     Raises:

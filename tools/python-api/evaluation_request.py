@@ -1,16 +1,19 @@
-"""What `dyadwatch evaluate` is asked for, and what comes out."""
+"""What an evaluation is asked for, and what comes out."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
+from dyadwatch.core.readers.dataset import Dataset
 from dyadwatch.core.readers.declared import Declared
+
+if TYPE_CHECKING:
+    from dyadwatch.core.evaluation.jobs import Status
 
 # One fold, one seed, and less of everything that takes long: minutes on two cores.
 QUICK_STEPS, QUICK_MINUTES = 300, 3.0
@@ -24,38 +27,47 @@ _QUICK_HOP, _QUICK_PAIR_HOP = 60, 30  # of long clips: grid steps between window
 QUICK_SECONDS = 660.0  # of training clips, a little more than a relation is learnt from
 
 
+def _unseen() -> AbstractContextManager[Callable[[Status], None]]:
+    return nullcontext(lambda status: None)
+
+
 @dataclass(frozen=True)
 class Request:
     """What was asked for.
 
     Arguments:
-        data: file or folder of a data set, or a folder of such.
+        data: file or folder of a data set, or a folder of such; or a data set itself.
         protocol: its name.
         quick: one fold, one seed, fewer steps.
         ablation: variants of the model instead of the baselines.
         settings: what was set by hand, by the names in `core.evaluation.settings.Settings`.
         cache: where results are kept; None keeps nothing.
         tell: called with a line about what goes on.
-        console: shows progress; None shows none.
+        progress: gives a listener that shows how far the jobs are until its context ends.
         declared: what the user says of files that do not say it themselves.
         base: model file that `few-shot` enrols on; None learns from the other categories.
     """
 
-    data: Path
+    data: Path | Dataset
     protocol: str
     quick: bool = False
     ablation: bool = False
     settings: dict[str, Any] = field(default_factory=dict)
     cache: Path | None = None
     tell: Callable[[str], None] = lambda text: None
-    console: Console | None = None
+    progress: Callable[[], AbstractContextManager[Callable[[Status], None]]] = _unseen
     declared: Declared | None = None
     base: Path | None = None
 
 
 @dataclass(frozen=True)
 class Report:
-    """What came out: Markdown for people, plain values for programs."""
+    """What came out of an evaluation.
+
+    Arguments:
+        markdown: tables for people.
+        document: everything measured, as plain values: AUROC 0 to 1, `None` where there is nothing to compare.
+    """
 
     markdown: str
     document: dict[str, Any]

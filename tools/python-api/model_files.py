@@ -48,16 +48,19 @@ def named_model(name: str | Path) -> Path:
     return path
 
 
-def check_out(out: Path) -> None:
+def check_out(out: Path, argument: str = "out") -> None:
     """Before anything that takes long.
+
+    Arguments:
+        argument: what errors call it.
 
     Raises:
         TrainingError: when no model can be written to `out`.
     """
     if out.suffix != ".onnx":
-        raise TrainingError(f"--out is {out}; expected a name that ends in .onnx")
+        raise TrainingError(f"{argument} is {out}; expected a name that ends in .onnx")
     if not out.parent.is_dir():
-        raise TrainingError(f"--out is {out}, but there is no folder {out.parent}; make it first")
+        raise TrainingError(f"{argument} is {out}, but there is no folder {out.parent}; make it first")
 
 
 def write_model(state: State, out: Path, name: str, version: str) -> dict[str, Any]:

@@ -21,8 +21,7 @@ from dyadwatch.core.evaluation.table import as_document
 from dyadwatch.core.evaluation.windows import folds_of
 from dyadwatch.core.readers.dataset import Dataset
 from dyadwatch.core.readers.read import read_dataset
-from dyadwatch.tools.evaluate_progress import progress
-from dyadwatch.tools.evaluate_request import QUICK_SECONDS, Report, Request, chosen_settings
+from dyadwatch.evaluation_request import QUICK_SECONDS, Report, Request, chosen_settings
 
 _ABLATED = ("one-class", "broken-pairs")
 _WHOLE = ("clips.npz", "skeletons")  # a folder that has one of these is a data set itself
@@ -52,10 +51,14 @@ def run_one(request: Request) -> Report:
     """
     if request.ablation and request.protocol == "few-shot":
         raise DyadwatchError("--ablation with --protocol few-shot: expected one of the other protocols")
-    part = _part(request, read_dataset(request.data, request.declared), request.protocol, request.ablation)
+    part = _part(request, _data(request), request.protocol, request.ablation)
     (done,) = _run([part], request)
     text = as_markdown(part.plan, done, _about(part, request), ablation=part.ablation)
     return Report(text, _document(part, done, request))
+
+
+def _data(request: Request) -> Dataset:
+    return request.data if isinstance(request.data, Dataset) else read_dataset(request.data, request.declared)
 
 
 def run_all(request: Request) -> Report:
@@ -78,7 +81,7 @@ def run_all(request: Request) -> Report:
         for part in _planned(request, data, protocol, ablation)
     ]
     if not parts:
-        raise ClipError(f"{request.data}: no protocol could be planned")
+        raise ClipError(f"{request.data.name}: no protocol could be planned")
     done = _run(parts, request)
     both = list(zip(parts, done, strict=True))
     head = summary([(p.data.name, p.protocol, d) for p, d in both if not p.ablation])
@@ -96,6 +99,8 @@ def data_sets(request: Request) -> list[Dataset]:
         ClipError: when there is none.
     """
     folder = request.data
+    if isinstance(folder, Dataset):
+        return [_able(folder, Path(folder.name))]
     found: list[Dataset] = []
     left_out: list[str] = []
     if folder.is_dir() and not any((folder / name).exists() for name in _WHOLE):
@@ -114,7 +119,10 @@ def data_sets(request: Request) -> list[Dataset]:
 
 
 def _usable(path: Path, request: Request) -> Dataset:
-    data = read_dataset(path, request.declared)
+    return _able(read_dataset(path, request.declared), path)
+
+
+def _able(data: Dataset, path: Path) -> Dataset:
     if not able(data):
         splits, labels = (sorted({getattr(c, k) for c in data}) for k in ("split", "label"))
         raise ClipError(
@@ -180,7 +188,7 @@ def _run(parts: Sequence[Part], request: Request) -> list[list[Done]]:
     names = [p.title if len(parts) > 1 else "" for p in parts]
     plans, cache = [p.plan for p in parts], ResultCache(request.cache)
     try:
-        with progress(request.console) as tell:
+        with request.progress() as tell:
             done = run_plans(list(zip(names, plans, strict=True)), cache, tell)
     except KeyboardInterrupt:
         raise KeyboardInterrupt(_stopped(plans, cache)) from None

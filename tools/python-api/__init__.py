@@ -1,0 +1,187 @@
+"""What Python programs import, see docs/python.md. Nothing is loaded before it is used.
+
+```python
+import dyadwatch
+
+events = dyadwatch.load_detector().run(dyadwatch.clip_frames(clips))
+```
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dyadwatch.core.artefact import ArtefactInfo
+    from dyadwatch.core.clips import Clip, ClipSet, read_clips, write_clips
+    from dyadwatch.core.errors import (
+        ArtefactError,
+        CalibrationError,
+        ClipError,
+        CollapseError,
+        ConfigError,
+        DyadwatchError,
+        LayoutError,
+        MissingExtraError,
+        ProviderError,
+        RecordingError,
+        ScoreError,
+        TrainingError,
+        UnknownFormatError,
+        WireError,
+    )
+    from dyadwatch.core.layouts import get_layout
+    from dyadwatch.core.pose import PoseFrame
+    from dyadwatch.core.readers.dataset import Dataset
+    from dyadwatch.core.readers.declared import Declared
+    from dyadwatch.core.readers.kinds import PoseFormat
+    from dyadwatch.core.readers.people import Person
+    from dyadwatch.core.readers.read import read_poses
+    from dyadwatch.core.skeleton import Layout
+    from dyadwatch.core.training.options import TrainOptions
+    from dyadwatch.detector import Detector, load_detector
+    from dyadwatch.enrolling import EnrolledModel, enrol
+    from dyadwatch.evaluation import evaluate
+    from dyadwatch.evaluation_request import Report
+    from dyadwatch.stream.alarm import Thresholds
+    from dyadwatch.stream.config import Config
+    from dyadwatch.stream.messages import EventMessage, ScoreMessage, StatusMessage
+    from dyadwatch.stream.publishers.clips import clip_frames
+    from dyadwatch.stream.publishers.publisher import PosePublisher
+    from dyadwatch.stream.scorer import Score
+    from dyadwatch.stream.service import Service
+    from dyadwatch.stream.sink_thread import Sink
+    from dyadwatch.stream.subscriber import Subscriber
+    from dyadwatch.training import TrainedModel, export, train
+
+    __version__: str
+
+_ERRORS = (
+    "ArtefactError",
+    "CalibrationError",
+    "ClipError",
+    "CollapseError",
+    "ConfigError",
+    "DyadwatchError",
+    "LayoutError",
+    "MissingExtraError",
+    "ProviderError",
+    "RecordingError",
+    "ScoreError",
+    "TrainingError",
+    "UnknownFormatError",
+    "WireError",
+)
+# Where each name is made. The imports above say the same to type checkers; a test compares the two.
+_HOMES = {
+    **dict.fromkeys(_ERRORS, "core.errors"),
+    "ArtefactInfo": "core.artefact",
+    "Clip": "core.clips",
+    "ClipSet": "core.clips",
+    "Config": "stream.config",
+    "Dataset": "core.readers.dataset",
+    "Declared": "core.readers.declared",
+    "Detector": "detector",
+    "EnrolledModel": "enrolling",
+    "EventMessage": "stream.messages",
+    "Layout": "core.skeleton",
+    "Person": "core.readers.people",
+    "PoseFormat": "core.readers.kinds",
+    "PoseFrame": "core.pose",
+    "PosePublisher": "stream.publishers.publisher",
+    "Report": "evaluation_request",
+    "Score": "stream.scorer",
+    "ScoreMessage": "stream.messages",
+    "Service": "stream.service",
+    "Sink": "stream.sink_thread",
+    "StatusMessage": "stream.messages",
+    "Subscriber": "stream.subscriber",
+    "Thresholds": "stream.alarm",
+    "TrainOptions": "core.training.options",
+    "TrainedModel": "training",
+    "clip_frames": "stream.publishers.clips",
+    "enrol": "enrolling",
+    "evaluate": "evaluation",
+    "export": "training",
+    "get_layout": "core.layouts",
+    "load_detector": "detector",
+    "read_clips": "core.clips",
+    "read_poses": "core.readers.read",
+    "train": "training",
+    "write_clips": "core.clips",
+}
+__all__ = [
+    "ArtefactError",
+    "ArtefactInfo",
+    "CalibrationError",
+    "Clip",
+    "ClipError",
+    "ClipSet",
+    "CollapseError",
+    "Config",
+    "ConfigError",
+    "Dataset",
+    "Declared",
+    "Detector",
+    "DyadwatchError",
+    "EnrolledModel",
+    "EventMessage",
+    "Layout",
+    "LayoutError",
+    "MissingExtraError",
+    "Person",
+    "PoseFormat",
+    "PoseFrame",
+    "PosePublisher",
+    "ProviderError",
+    "RecordingError",
+    "Report",
+    "Score",
+    "ScoreError",
+    "ScoreMessage",
+    "Service",
+    "Sink",
+    "StatusMessage",
+    "Subscriber",
+    "Thresholds",
+    "TrainOptions",
+    "TrainedModel",
+    "TrainingError",
+    "UnknownFormatError",
+    "WireError",
+    "__version__",
+    "clip_frames",
+    "enrol",
+    "evaluate",
+    "export",
+    "get_layout",
+    "load_detector",
+    "read_clips",
+    "read_poses",
+    "train",
+    "write_clips",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Imports what a name stands for when it is first asked for (PEP 562).
+
+    Raises:
+        AttributeError: there is no such name.
+        MissingExtraError: what it is made of needs an extra that is not installed.
+    """
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("dyadwatch")
+    elif name in _HOMES:
+        value = getattr(import_module(f"dyadwatch.{_HOMES[name]}"), name)
+    else:
+        raise AttributeError(f"module 'dyadwatch' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

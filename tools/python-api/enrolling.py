@@ -1,0 +1,128 @@
+"""From a model and a few clips to a model whose normal is what they show."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from dyadwatch.core.artefact import file_sha256, read_sealed, seal, write_atomically
+from dyadwatch.core.calibration import Calibration, calibration_path, check_belongs, read_calibration, write_calibration
+from dyadwatch.core.clips import Clip
+from dyadwatch.core.enrol import Base, Enrolled
+from dyadwatch.core.enrol import enrol as enrol_clips
+from dyadwatch.core.errors import ArtefactError, ClipError
+from dyadwatch.core.normal import Normal, take_clips
+from dyadwatch.model_files import named_model
+
+
+@dataclass(frozen=True)
+class EnrolledModel:
+    """A model whose normal is what a few clips show.
+
+    Arguments:
+        model: the model file; its thresholds lie beside it, in `.calibration.yaml`.
+        normal: which clips were used, and which were skipped and why.
+        enrolled: what it compares with, and its thresholds.
+        least_raise: the threshold of the base where its normal was kept, else 0.
+    """
+
+    model: Path
+    normal: Normal
+    enrolled: Enrolled
+    least_raise: float
+
+
+def enrol(
+    base: str | Path,
+    clips: Sequence[Clip | tuple[str, Clip]],
+    out: str | Path,
+    *,
+    take: int | None = None,
+    keep: bool = False,
+    name: str | None = None,
+    progress: Callable[[str], None] | None = None,
+) -> EnrolledModel:
+    """Makes a model whose normal is what 1 to 20 clips show, in seconds, without training and without torch.
+
+    Arguments:
+        base: a model file that `train` wrote, or `shipped`.
+        clips: of the new normal, joints in metres; each may come with a name for messages, as (name, clip).
+        out: the model file to write, ending in .onnx; its thresholds are written beside it.
+        take: use so many of the clips, 1 to 20, evenly spread over all that can be used; None is all of them.
+        keep: what the base finds normal stays normal as well.
+        name: what the model calls itself; None is the name of the file.
+        progress: called with a few words before each step.
+
+    Raises:
+        ArtefactError: the base cannot be enrolled on, or nothing can be written to `out`.
+        CalibrationError: with `keep`, the thresholds beside the base are those of another model.
+        ClipError: there are no or too many clips, or none can be used; names each with the reason.
+        LayoutError: joints do not map onto the model's layout; names the missing ones.
+        MissingExtraError: no ONNX Runtime is installed.
+    """
+    out = Path(out)
+    base = named_model(base)
+    check_enrolled_out(base, out)
+    listen = progress or _silent
+    listen("reading the base model")
+    data = base.read_bytes()
+    info = read_sealed(data, f"model {base}")
+    listen("reading clips")
+    normal = take_clips([_named(i, clip) for i, clip in enumerate(clips)], info, take)
+    listen(f"enrolling {normal.clips} clips")
+    from dyadwatch.exporters.engine import check_steady, run_model
+
+    least = _threshold(base) if keep else 0.0
+    enrolled = enrol_clips(Base.of_model(data, info, f"model {base}"), normal, run_model, keep=keep, least_raise=least)
+    listen("checking that scores are steady")
+    parity = check_steady(enrolled.model, f"model {out}") | {"base": info.parity}
+    described = msgspec.structs.replace(enrolled.info, name=name or out.stem, version="1", parity=parity)
+    write_atomically(out, seal(enrolled.model, described))
+    write_calibration(calibration_path(out), Calibration(model_sha256=file_sha256(out), **enrolled.calibration))
+    return EnrolledModel(out, normal, enrolled, least)
+
+
+def check_enrolled_out(base: Path, out: Path, argument: str = "out") -> None:
+    """Before anything is read.
+
+    Arguments:
+        argument: what errors call `out`.
+
+    Raises:
+        ArtefactError: when no model enrolled on `base` can be written to `out`.
+    """
+    if out.suffix != ".onnx":
+        raise ArtefactError(f"{argument} is {out}; expected a name that ends in .onnx")
+    if not out.parent.is_dir():
+        raise ArtefactError(f"{argument} is {out}, but there is no folder {out.parent}; make it first")
+    if out.exists() and out.samefile(base):
+        raise ArtefactError(f"{argument} is {out}, the base model itself; give the new model another name")
+
+
+def _named(i: int, clip: Clip | tuple[str, Clip]) -> tuple[str, Clip]:
+    if isinstance(clip, Clip):
+        return clip.clip_id or f"clip {i}", clip
+    if not (isinstance(clip, tuple) and len(clip) == 2 and isinstance(clip[1], Clip)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ClipError(f"clips[{i}] is {clip!r:.60}; expected a Clip, or a name and a Clip")
+    return clip
+
+
+def _silent(_: str) -> None:
+    """For who wants to hear nothing."""
+
+
+def _threshold(base: Path) -> float:
+    """Where the base model raises an alarm; 0 where no calibration lies beside it.
+
+    Raises:
+        CalibrationError: when there is one, but not of this model.
+    """
+    path = calibration_path(base)
+    if not path.exists():
+        return 0.0
+    calibration = read_calibration(path)
+    check_belongs(calibration, base)
+    return calibration.raise_at
