@@ -110,6 +110,9 @@ def read_clips(path: str | Path) -> ClipSet:
     Arguments:
         path: `clips.npz`, or the folder that holds it; `meta.json` with the joint names lies beside it.
 
+    Returns:
+        Its clips, joints in metres, shape (T, 2, J, 3) each.
+
     Raises:
         ClipError: naming the file and what is wrong with it.
     """
@@ -147,6 +150,11 @@ def read_clips(path: str | Path) -> ClipSet:
 
 def write_clips(folder: str | Path, clips: Sequence[Clip], *, notes: str = "") -> Path:
     """Writes clips of one layout as `clips.npz` and `meta.json` into `folder`; returns the path of the former.
+
+    Arguments:
+        folder: made where it is missing.
+        clips: joints in metres, shape (T, 2, J, 3) each.
+        notes: for people, kept in `meta.json`.
 
     Raises:
         ClipError: when there are no clips or their layouts differ.

@@ -125,6 +125,9 @@ LAYOUTS: dict[str, Layout] = {
 def get_layout(name: str) -> Layout:
     """The known layout of that name.
 
+    Arguments:
+        name: such as `upper11`, `coco17` or `mediapipe33`.
+
     Raises:
         LayoutError: when there is none; the message lists those there are.
     """

@@ -34,6 +34,15 @@ class ClientKeys:
         socket.curve_secretkey = self.secret
 
 
+def keys_of(given: ClientKeys | str | Path | None) -> ClientKeys | None:
+    """Keys, or those of a certificate.
+
+    Raises:
+        ConfigError: as `read_client_keys`.
+    """
+    return read_client_keys(Path(given)) if isinstance(given, str | Path) else given
+
+
 def read_client_keys(path: Path) -> ClientKeys:
     """Reads a certificate that `dyadwatch keys new` made for a peer, NAME.key_secret.
 

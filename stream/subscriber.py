@@ -10,16 +10,21 @@ from typing import Literal, Self, get_args
 
 import msgspec
 import zmq
+from zmq.utils.monitor import recv_monitor_message
 
 from dyadwatch.core.errors import ConfigError, DyadwatchError, WireError
-from dyadwatch.stream.client_keys import ClientKeys, read_client_keys
+from dyadwatch.stream.client_keys import ClientKeys, keys_of
 from dyadwatch.stream.messages import VERSION, Message, decode_json
 from dyadwatch.stream.publishers.publisher import check_address, check_source
 
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5571"
 Kind = Literal["score", "event", "status"]
 _LARGEST = 1 << 20  # bytes of a message; a detector's own stay far below
-_REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+_FINAL = (zmq.Event.HANDSHAKE_FAILED_AUTH, zmq.Event.HANDSHAKE_FAILED_PROTOCOL)
+# A connection that ends in its handshake may be a detector that stops just now; one after the other is a detector
+# whose keys are not ours.
+_DOUBTFUL, _MOST_DOUBTFUL = zmq.Event.HANDSHAKE_FAILED_NO_DETAIL, 3
+_WATCHED = zmq.Event.HANDSHAKE_SUCCEEDED | _DOUBTFUL | _FINAL[0] | _FINAL[1]
 _TURN_MS = 100
 
 
@@ -40,6 +45,8 @@ class Subscriber:
         kinds: which messages to receive, of `score`, `event` and `status`.
         sources: names of the sources to hear of; empty is all.
         timeout_s: seconds without a message after which a loop ends; None waits for ever.
+        wait_s: how long entering waits for a detector; 0: does not wait, and one that starts later is heard from then
+            on.
         most_waiting: messages that wait for this program to read them; beyond, the detector drops them. 0 is no limit.
 
     Raises:
@@ -54,6 +61,7 @@ class Subscriber:
         kinds: Collection[Kind] = get_args(Kind),
         sources: Collection[str] = (),
         timeout_s: float | None = None,
+        wait_s: float = 0.0,
         most_waiting: int = 10_000,
     ) -> None:
         check_address("address", address)
@@ -66,23 +74,29 @@ class Subscriber:
                 check_source(source)
         if timeout_s is not None and not timeout_s >= 0:
             raise ConfigError(f"timeout_s is {timeout_s!r}; expected seconds, 0 or more, or None to wait for ever")
+        if not wait_s >= 0:
+            raise ConfigError(f"wait_s is {wait_s!r}; expected seconds, 0 or more")
         if most_waiting < 0:
             raise ConfigError(f"most_waiting is {most_waiting!r}; expected a number of messages, or 0 for no limit")
         self._address = address
-        self._keys = read_client_keys(Path(key)) if isinstance(key, str | Path) else key
+        self._keys = keys_of(key)
         self._topics = [f"{kind}.{source}" for kind in kinds for source in sources or ("",)]
         self._sources = frozenset(sources)
         self._timeout_s = timeout_s
+        self._wait_s = wait_s
         self._most_waiting = most_waiting
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._socket: zmq.Socket[bytes] | None = None
-        self._refusals: zmq.Socket[bytes] | None = None
+        self._monitor: zmq.Socket[bytes] | None = None
+        self._connected = False
+        self._doubtful = 0
 
     def __enter__(self) -> Self:
-        """Connects; a detector that starts later is heard from then on.
+        """Connects, and waits for a detector if that is wanted.
 
         Raises:
             ConfigError: when the address cannot be connected to.
+            DyadwatchError: when no detector publishes within `wait_s`, or none that takes this key.
         """
         self._context = zmq.Context()
         self._socket = self._context.socket(zmq.SUB)
@@ -93,14 +107,13 @@ class Subscriber:
             self._socket.setsockopt(zmq.SUBSCRIBE, topic.encode())
         if self._keys is not None:
             self._keys.apply(self._socket)
-        self._refusals = self._socket.get_monitor_socket(_REFUSALS)
+        self._monitor = self._socket.get_monitor_socket(_WATCHED)
+        self._connected, self._doubtful = False, 0
         try:
-            self._socket.connect(self._address)
-        except zmq.ZMQError as e:
+            self._connect(self._socket)
+        except BaseException:
             self._close()
-            raise ConfigError(
-                f"address is {self._address!r}; expected something like {DEFAULT_ADDRESS!r} ({e})"
-            ) from None
+            raise
         return self
 
     def __exit__(
@@ -132,22 +145,49 @@ class Subscriber:
                 return message
         return None
 
+    def _connect(self, socket: zmq.Socket[bytes]) -> None:
+        try:
+            socket.connect(self._address)
+        except zmq.ZMQError as e:
+            raise ConfigError(
+                f"address is {self._address!r}; expected something like {DEFAULT_ADDRESS!r} ({e})"
+            ) from None
+        until = time.monotonic() + self._wait_s
+        while not self._connected and (left := until - time.monotonic()) > 0:
+            self._look(min(round(left * 1000), _TURN_MS))
+        if self._wait_s > 0 and not self._connected:
+            raise DyadwatchError(
+                f"no detector publishes at {self._address} after {self._wait_s:g} s; start one with: dyadwatch run"
+            )
+
+    def _look(self, wait_ms: int = 0) -> None:
+        """Takes in how the connection does: a detector never says in a message that it refuses somebody.
+
+        Raises:
+            DyadwatchError: it does.
+        """
+        assert self._monitor is not None
+        while self._monitor.poll(wait_ms):
+            wait_ms = 0
+            event = recv_monitor_message(self._monitor)["event"]
+            self._connected = event == zmq.Event.HANDSHAKE_SUCCEEDED
+            self._doubtful = self._doubtful + 1 if event == _DOUBTFUL else 0
+            if event in _FINAL or self._doubtful >= _MOST_DOUBTFUL:
+                self._doubtful = 0
+                key = "this key" if self._keys else "a listener without a key"
+                raise DyadwatchError(
+                    f"the detector at {self._address} refuses {key}; expected NAME.key_secret of a peer that its "
+                    "`dyadwatch keys list` shows as one that listens, or none where it has no keys itself"
+                )
+
     def _parts(self, until: float | None) -> list[bytes] | None:
-        """Looks between turns whether the detector refused, which it never says in a message."""
-        if self._socket is None or self._refusals is None:
+        if self._socket is None:
             raise DyadwatchError("a Subscriber listens only inside its 'with' block")
         while True:
             left_ms = _TURN_MS if until is None else min(max(0, round((until - time.monotonic()) * 1000)), _TURN_MS)
             if self._socket.poll(left_ms):
                 return self._socket.recv_multipart()
-            if self._refusals.poll(0):
-                while self._refusals.poll(0):
-                    self._refusals.recv_multipart()
-                key = "this key" if self._keys else "a listener without a key"
-                raise DyadwatchError(
-                    f"the detector at {self._address} refuses {key}; expected NAME.key_secret of a peer that its "
-                    "`dyadwatch keys list` shows as a listener, or none where it has no keys itself"
-                )
+            self._look()
             if until is not None and time.monotonic() >= until:
                 return None
 
@@ -172,9 +212,9 @@ class Subscriber:
             self._socket.disable_monitor()
             self._socket.close(0)
             self._socket = None
-        if self._refusals is not None:
-            self._refusals.close(0)
-            self._refusals = None
+        if self._monitor is not None:
+            self._monitor.close(0)
+            self._monitor = None
         if self._context is not None:
             self._context.term()
             self._context = None

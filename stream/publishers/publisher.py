@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -14,7 +15,7 @@ import zmq
 
 from dyadwatch.core.errors import ConfigError, DyadwatchError, WireError
 from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.client_keys import ClientKeys
+from dyadwatch.stream.client_keys import ClientKeys, keys_of
 from dyadwatch.stream.wire import TOPIC, encode_pose, topic_source
 
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5570"
@@ -38,7 +39,10 @@ class PosePublisher:
         wait_s: how long entering waits for a detector; 0: does not wait, and what nobody hears is gone.
         patience_s: how long `send` waits for room in the queue; then the frame is counted in `shed`. 0 suits cameras,
             whose next frame is worth more than the last.
-        keys: of this publisher, where the detector asks for some.
+        keys: of this publisher, or its certificate `NAME.key_secret`, where the detector asks for some.
+
+    Raises:
+        ConfigError: the certificate cannot be used.
     """
 
     def __init__(
@@ -48,13 +52,13 @@ class PosePublisher:
         epoch: int | None = None,
         wait_s: float = 10.0,
         patience_s: float = 30.0,
-        keys: ClientKeys | None = None,
+        keys: ClientKeys | str | Path | None = None,
     ) -> None:
         self._address = address
         self._epoch = time.time_ns() // 1_000_000 if epoch is None else epoch
         self._wait_s = wait_s
         self._patience_s = patience_s
-        self._keys = keys
+        self._keys = keys_of(keys)
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._socket: zmq.Socket[bytes] | None = None
         self._sources: set[str] = set()

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from dyadwatch.stream.messages import EventMessage, ScoreMessage, StatusMessage
     from dyadwatch.stream.publishers.clips import clip_frames
     from dyadwatch.stream.publishers.publisher import PosePublisher
+    from dyadwatch.stream.publishers.simulator.samples import anomaly_clips, normal_clips
     from dyadwatch.stream.scorer import Score
     from dyadwatch.stream.service import Service
     from dyadwatch.stream.sink_thread import Sink
@@ -100,12 +101,14 @@ _HOMES = {
     "Thresholds": "stream.alarm",
     "TrainOptions": "core.training.options",
     "TrainedModel": "training",
+    "anomaly_clips": "stream.publishers.simulator.samples",
     "clip_frames": "stream.publishers.clips",
     "enrol": "enrolling",
     "evaluate": "evaluation",
     "export": "training",
     "get_layout": "core.layouts",
     "load_detector": "detector",
+    "normal_clips": "stream.publishers.simulator.samples",
     "read_clips": "core.clips",
     "read_poses": "core.readers.read",
     "train": "training",
@@ -151,12 +154,14 @@ __all__ = [
     "UnknownFormatError",
     "WireError",
     "__version__",
+    "anomaly_clips",
     "clip_frames",
     "enrol",
     "evaluate",
     "export",
     "get_layout",
     "load_detector",
+    "normal_clips",
     "read_clips",
     "read_poses",
     "train",

@@ -91,7 +91,14 @@ def normal_clips(seed: int, minutes: float, *, fps: float = 30.0, noise_m: float
 
 
 def anomaly_clips(seed: int, n_per_kind: int, *, fps: float = 30.0, noise_m: float = 0.006) -> ClipSet:
-    """Clips of the two people of staged anomalies, from a second before to a second after; the label is the kind."""
+    """Clips of the two people of staged anomalies, from a second before to a second after; the label is the kind.
+
+    Arguments:
+        seed: same arguments, same bits.
+        n_per_kind: clips of each kind.
+        fps: frames per second.
+        noise_m: standard deviation of the sensor's error, metres.
+    """
     chosen: list[Clip] = []
     for k in range(n_per_kind):
         for m, kind in enumerate(ANOMALIES):
