@@ -40,6 +40,11 @@ class EvaluationFlags:
         _help("How a clip is judged where clips are: whole, played in the frames of one window, or by the mean of its "
               "windows, which is what happens if not given."),
     ] = None  # fmt: skip
+    set_: Annotated[
+        tuple[str, ...],
+        Parameter(name="--set", negative=(), help="One configuration key of the detector that the protocol live runs, "
+                  "such as --set alarm.min_duration_s=0; may be repeated. The default configuration if not given."),
+    ] = ()  # fmt: skip
     cache: Annotated[
         Path | None, _help("Folder that results are kept in; ~/.cache/dyadwatch/evaluate if not given.")
     ] = None
@@ -51,6 +56,7 @@ class EvaluationFlags:
             "folds": self.fold,
             "categories": self.category,
             "methods": self.method,
+            "detector": self.set_,
             **{k: getattr(self, k) for k in ("seeds", "layout", "fps", "window_s", "clip_score")},
             "train": {} if self.steps is None else {"steps": self.steps},
         }
