@@ -133,13 +133,30 @@ def _rest(report: Report) -> Markup:
     """Options and evidence, for whoever wants to repeat it."""
     evidence: Mapping[str, Any] = (report.get("calibration") or {}).get("evidence") or {}
     parts: list[Markup] = []
-    for title, values in (("What the thresholds rest on", evidence), ("Options", report.get("options") or {})):
+    tables = {
+        "What the thresholds rest on": evidence,
+        "Options": report.get("options") or {},
+        "Where the time went": _time(report.get("time") or {}),
+    }
+    for title, values in tables.items():
         rows = [
             tag("tr", tag("th", str(k).replace("_", " "), scope="row"), tag("td", _value(v))) for k, v in values.items()
         ]
         if rows:
             parts.append(tag("details", tag("summary", title), tag("div", tag("table", *rows), class_="wide")))
     return section("For the record", *parts) if parts else Markup("")
+
+
+def _time(told: Mapping[str, Any]) -> dict[str, str]:
+    """Stages and their length; and where a budget made a schedule shorter, how many steps were taken."""
+    out = {stage: f"{seconds:.1f} s" for stage, seconds in (told.get("seconds") or {}).items()}
+    if told.get("used_before_s"):
+        out["before a stop"] = f"{told['used_before_s']:.1f} s"
+    if told.get("budget_minutes") is not None:
+        out["budget"] = f"{told['budget_minutes']:g} minutes"
+    for name, s in (told.get("schedules") or {}).items():
+        out[f"steps of {name}"] = f"{s['taken']} of {s['steps']}, the last at a rate of {s['last_rate']:.2g}"
+    return out
 
 
 def _value(value: Any) -> str:
