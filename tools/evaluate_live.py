@@ -222,4 +222,9 @@ def summarise(results: Sequence[ClipResult]) -> dict[str, Any]:
     spread = {key: _spread([f[key] for f in folds if f[key] is not None]) for key in ("live", "baseline")}
     clips = [{"clip": r.clip_id, "label": r.label, "fold": r.fold, "peak": r.peak, "alarm": r.alarm,
               "baseline": round(r.baseline, 4)} for r in results]  # fmt: skip
-    return {"classes": classes, "folds": folds, "auroc": spread, "clips": clips}
+    raised = {
+        kind: {"raised": sum(r.alarm for r in results if r.label in labels),
+               "clips": sum(r.label in labels for r in results)}
+        for kind, labels in (("violent", VIOLENT), ("peaceful", PEACEFUL))
+    }  # fmt: skip
+    return {"classes": classes, "raised": raised, "folds": folds, "auroc": spread, "clips": clips}

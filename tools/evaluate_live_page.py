@@ -47,6 +47,8 @@ def live_markdown(found: dict[str, Any]) -> str:
         f"| {c['label']} | {c['clips']} | {c['unscored']} | {_shown(c['alarm_rate'])} | {_shown(c['peak_median'])} |"
         for c in found["classes"]
     ]
+    told = [f"{n['raised']} of {n['clips']} {kind} clips" for kind, n in found["raised"].items()]
+    lines += ["", f"An alarm was raised in {' and '.join(told)}."]
     lines += [*configuration, "| clip | category | highest live score | alarm |", "|---|---|---|---|"]
     lines += [
         f"| {c['clip']} | {c['label']} | {_shown(c['peak'])} | {'yes' if c['alarm'] else ''} |" for c in found["clips"]
@@ -58,7 +60,10 @@ def configuration_words(configuration: dict[str, Any]) -> str:
     """What the figures of a table were made with, in a sentence or two."""
     changed = configuration["changed"]
     shown = ", ".join(f"{k} = {v:g}" for k, v in configuration.items() if "." in k)
-    raised = ", ".join(f"{v:g} ({fold})" for fold, v in configuration["raise_at"].items())
+    thresholds = configuration["raise_at"]
+    alike = len(set(thresholds.values())) == 1
+    raised = ", ".join([f"{v:g}" for v in set(thresholds.values())] if alike else
+                       [f"{v:g} ({fold})" for fold, v in thresholds.items()])  # fmt: skip
     which = "the default configuration" + (f", with {' '.join(changed)}" if changed else "")
     return (
         f"Detector: {which} ({shown}); windows of {configuration['window_s']:.2f} s, clips played at "

@@ -23,7 +23,7 @@ _LEARNING_RATE = 2e-3
 _WEIGHT_DECAY = 0.05
 _WARM_UP = 0.15
 _CHUNK = 250
-_DRAWING, _LEARNING = 0.12, 0.05  # of what is left of a budget
+_DRAWING, _LEARNING = 0.08, 0.12  # of what is left of a budget; learning begins with the spread of what was drawn
 
 
 def train_critic(
@@ -45,6 +45,7 @@ def train_critic(
     steps, count = max(1, round(share * _STEPS)), max(_BATCH, round(share * _WINDOWS))
     intact, broken = _draw(sampler, statistics, options, count, listen, budget)
     budget.charge("broken pairs")
+    learning = budget.clock()
     both = torch.cat([intact, broken]).double()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
@@ -53,6 +54,7 @@ def train_critic(
         optimiser = torch.optim.AdamW(critic.layers.parameters(), _LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
         rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LEARNING_RATE, total_steps=steps, pct_start=_WARM_UP)
         target = torch.cat([torch.zeros(_BATCH), torch.ones(_BATCH)])
+        learning_s = max(learning_s - (budget.clock() - learning), 0.3 * learning_s)
         pace, position, taken, rate = budget.pace(steps, learning_s), 0, 0, 0.0
         while position < steps:
             chosen = torch.randint(len(intact), (_BATCH,))

@@ -132,5 +132,6 @@ def summarise(report: dict[str, Any], options: TrainOptions) -> dict[str, Any]:
         "recipe": options.recipe,
         "seed": options.seed,
         **{k: report[k] for k in ("clips", "skipped_clips", "hours", "windows", "support", "labels", "weights")},
+        "placed_by": report["placed_by"],
         "broken_pairs_auroc": {k: round(v, 4) for k, v in report["broken_pairs_mean"].items() if v is not None},
     }

@@ -61,6 +61,7 @@ def _head(report: Report, name: str) -> Markup:
         "windows": f"{windows}, {'all' if judges == windows else judges} of them to calibrate on",
         "window": f"{options.get('window_s', 0):g} s at {options.get('fps', 0):g} fps",
         "skeleton": f"{report.get('layout', '')}, {len(report.get('joints') or ())} joints",
+        "pairs placed by": _placed_by(report.get("placed_by") or {}),
         "recipe": str(options.get("recipe", "")),
         "seed": str(options.get("seed", "")),
         "normal windows kept to compare": str(report.get("support", "")),
@@ -74,6 +75,15 @@ def _head(report: Report, name: str) -> Markup:
         tag("p", f"Trained on {', '.join(trained_on)}."),
         tag("p", "Recordings by label: ", Markup(", ".join(shown)), ending, class_="quiet") if shown else Markup(""),
         tag("dl", *listed, class_="facts"),
+    )
+
+
+def _placed_by(said: Mapping[str, Any]) -> str:
+    """What stands for the trunk; nothing where it is the trunk itself."""
+    if not said or said.get("trunk") == 1.0:
+        return ""
+    return " to ".join(
+        "middle of " + " and ".join(j) if len(j) > 1 else "".join(j) for j in (said["low"], said["high"])
     )
 
 

@@ -26,10 +26,11 @@ MOST_BROKEN = 400  # windows of each kind of breaking
 _LEAST_BROKEN = 40
 _LEAST_WINDOWS = 300
 _NORMAL, _BROKEN = 0.25, 0.12  # of what is left: for all that grows with the normal and with the broken windows
-_FITS = 7  # banks of neighbours that are fitted: one a fold, one to judge, one to keep, and what asking them costs
+_FITS = 9  # banks of neighbours that are fitted: one a fold, to judge, to keep and to report, and asking them
 _PASSES = 3  # of normal windows through the encoder
 _LOOKS = 20  # passes of broken windows through the encoder, those of its looks among them
-_WRITING, _WRITING_S = 0.12, 45.0  # of the budget, and at most: report and export
+_WRITING = 35  # report and export take about so many times as long as what is measured here
+_LEAST_WRITING, _MOST_WRITING = 0.05, 0.4  # of the budget
 _SAMPLE = 128
 
 
@@ -96,7 +97,7 @@ def sizes_within(
     each_s = 2 * kinds * (describe_s + pace * 4e3 * options.support + looks * encode_s)
     broken = MOST_BROKEN if each_s * MOST_BROKEN <= _BROKEN * budget.left else int(_BROKEN * budget.left / each_s)
     broken = max(broken, _LEAST_BROKEN)
-    writing = min(_WRITING * budget.seconds, _WRITING_S)
+    writing = min(max(_WRITING * (encoded - began), _LEAST_WRITING * budget.seconds), _MOST_WRITING * budget.seconds)
     rest_s = normal_s(every) + broken * each_s + FLOW_SHARE * budget.seconds * learns + writing
     return Sizes(every, broken, min(rest_s, 0.6 * budget.left))
 

@@ -183,7 +183,7 @@ CONFIGURATION = {
 }
 SAID = (
     "Detector: the default configuration (windows.hop = 3, alarm.min_duration_s = 0.5); windows of 0.67 s, clips "
-    "played at 4 times real time; an event may open from a score of 2.5 (fold1)."
+    "played at 4 times real time; an event may open from a score of 2.5."
 )
 
 
@@ -192,6 +192,7 @@ def test_live_has_its_own_runner(data: Path, monkeypatch: pytest.MonkeyPatch) ->
         "configuration": CONFIGURATION,
         "folds": [{"fold": "fold1", "live": 0.9, "baseline": 0.95}],
         "classes": [{"label": "kicking", "clips": 3, "unscored": 0, "alarm_rate": 1.0, "peak_median": 4.0}],
+        "raised": {"violent": {"raised": 1, "clips": 2}, "peaceful": {"raised": 0, "clips": 1}},
         "auroc": {"live": {"mean": 0.9, "std": 0.0}, "baseline": {"mean": 0.95, "std": 0.0}},
         "clips": [
             {"clip": "k1", "label": "kicking", "fold": "fold1", "peak": 4.0, "alarm": True, "baseline": 1.0},
@@ -212,6 +213,9 @@ def test_live_has_its_own_runner(data: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "| kicking | 3 | 0 | 1.0 | 4.0 |" in report.markdown
     assert "| k1 | kicking | 4.0 | yes |" in report.markdown
     assert "| k2 | kicking | - |  |" in report.markdown
+    assert "An alarm was raised in 1 of 2 violent clips and 0 of 1 peaceful clips." in report.markdown
+    apart = CONFIGURATION | {"raise_at": {"fold1": 2.5, "fold2": 2.75}}
+    assert configuration_words(apart).endswith("from a score of 2.5 (fold1), 2.75 (fold2).")
     assert json.loads(report.json) == {"protocol": "live", **found}
     assert (asked[0]["folds"], asked[0]["steps"]) == (("fold1",), 300)
     assert (asked[0]["settings"], asked[0]["window_s"]) == (("alarm.hold_s=1",), 0.8)
@@ -282,6 +286,7 @@ def test_live_has_a_dash_where_no_clip_was_scored() -> None:
         ClipResult("d", "hugging", "fold3", None, False, 0.5),
     ]
     found = summarise(results)
+    assert found["raised"] == {"violent": {"raised": 2, "clips": 2}, "peaceful": {"raised": 0, "clips": 2}}
     assert found["folds"] == [{"fold": f, "live": v, "baseline": v} for f, v in (("fold1", 1), ("fold2", None),
                                                                                 ("fold3", None))]  # fmt: skip
     assert found["auroc"]["live"] == {"mean": 1.0, "std": 0.0}
