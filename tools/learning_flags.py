@@ -26,7 +26,10 @@ class LearningFlags:
     fps: Annotated[
         float, _help("Frames per second of the model's time grid; clips and live poses are resampled to it.")
     ] = 15.0
-    window_s: Annotated[float, _help("Length of a window in seconds.")] = 2.0
+    window_s: Annotated[
+        float | None,
+        _help("Length of a window in seconds; 2 if not given, or less where most clips are shorter than that."),
+    ] = None
     hop: Annotated[int, _help("Frames from one training window to the next.")] = 3
     recipe: Annotated[
         Literal["default", "paper"],
@@ -72,8 +75,9 @@ class LearningFlags:
         from dyadwatch.core.training.options import TrainOptions
 
         told = asdict(self)
-        if self.epochs is None:
-            del told["epochs"]
+        for key in ("epochs", "window_s"):
+            if told[key] is None:
+                del told[key]
         return TrainOptions(max_minutes=told.pop("minutes"), stop_on_collapse=not told.pop("keep_going"), **told)
 
 

@@ -84,6 +84,7 @@ def train(
         from dyadwatch.core.training.options import Progress
         from dyadwatch.core.training.recipe import train as learn
         from dyadwatch.core.training.state import save_state, state_of
+        from dyadwatch.core.training.window import fit_window
     except ImportError as error:
         raise MissingExtraError(error.name or "torch", "train") from None
     options = learning.options()
@@ -106,6 +107,11 @@ def train(
                 clip_sets.append(normal_clips(learning.seed, simulated))
                 listener(Progress("simulation", 1, 1))
                 budget.charge("simulation")
+            if learning.window_s is None:
+                options, fitted = fit_window(clip_sets, options)
+                if fitted is not None:
+                    console.print(f"windows of {fitted}; --window-s says otherwise", soft_wrap=True, highlight=False)
+                    about["window"] = fitted.told()
             trained = learn(clip_sets, options, listener, checkpoint, budget)
             trained.summary.update({k: v for k, v in about.items() if k == "simulated_minutes"})
             listener(Progress("export", 0, 1))
@@ -167,6 +173,10 @@ def show(report: Mapping[str, Any], out: Path, page: Path, console: Console) -> 
     rows += [("  skipped", text) for text in lost[:_MOST_REASONS]]
     if lost[_MOST_REASONS:]:
         rows.append(("  skipped", f"for {len(lost) - _MOST_REASONS} more reasons, see the report"))
+    if report.get("window"):
+        chosen = report["window"]
+        text = f"{chosen['window_s']:g} s; {chosen['usual_clips']} clips are long enough for {chosen['usual_s']:g} s"
+        rows.append(("window", text))
     rows.append(("pair time, windows", f"{report['hours'] * 60:.1f} min, {report['windows']}"))
     for part, value in report["broken_pairs_mean"].items():
         said = "not trained" if value is None else f"AUROC {value:.3f} on broken pairs held back"

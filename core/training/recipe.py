@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.auroc import auroc
 from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.errors import CollapseError, TrainingError
 from dyadwatch.core.iadnet.critic import StatisticsCritic
 from dyadwatch.core.iadnet.scorer import FeatureDensity, Maps, PairEncoder, PairScorer, Weights
 from dyadwatch.core.neighbours import NearestNeighbour, enough_to_whiten
@@ -44,7 +45,7 @@ from dyadwatch.core.training.material import (
 )
 from dyadwatch.core.training.options import Listener, Progress, TrainOptions, silent
 from dyadwatch.core.training.paper import train_paper
-from dyadwatch.core.training.recordings import prepare
+from dyadwatch.core.training.recordings import Prepared, prepare, skipped_words
 from dyadwatch.core.training.report import make_report
 
 _PARTS = ("neighbours", "encoder", "critic", "relation", "flow")
@@ -86,6 +87,26 @@ def train(
     if checkpoint is not None and options.recipe == "default":
         kept = Checkpoint(checkpoint, identity(prepared.recordings, options))
         budget.before = kept.used_s()
+    try:
+        trained = _train(prepared, options, listen, kept, budget)
+    except CollapseError as error:
+        raise CollapseError(_with_skipped(error, prepared), error.report) from None
+    except TrainingError as error:
+        raise TrainingError(_with_skipped(error, prepared)) from None
+    if kept is not None:
+        kept.remove()
+    return trained
+
+
+def _with_skipped(error: TrainingError, prepared: Prepared) -> str:
+    """A failed training may lack just the clips that were left out."""
+    lost = skipped_words(prepared)
+    return f"{error}" + (f" ({lost})" if lost else "")
+
+
+def _train(
+    prepared: Prepared, options: TrainOptions, listen: Listener, kept: Checkpoint | None, budget: Budget
+) -> Trained:
     material = arrange(prepared, options, budget)
     listen(Progress("clips", 1, 1, {"windows": float(len(material.windows))}))
     budget.charge("clips")
@@ -95,8 +116,6 @@ def train(
     listen(Progress("calibration", 0, 1))
     trained = assemble(material, learnt, options, budget)
     listen(Progress("calibration", 1, 1))
-    if kept is not None:
-        kept.remove()
     return trained
 
 

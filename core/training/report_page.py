@@ -59,7 +59,7 @@ def _head(report: Report, name: str) -> Markup:
     windows, judges = report.get("windows", 0), report.get("held_out_windows", 0)
     facts = {
         "windows": f"{windows}, {'all' if judges == windows else judges} of them to calibrate on",
-        "window": f"{options.get('window_s', 0):g} s at {options.get('fps', 0):g} fps",
+        "window": f"{options.get('window_s', 0):g} s at {options.get('fps', 0):g} fps{_fitted(report)}",
         "skeleton": f"{report.get('layout', '')}, {len(report.get('joints') or ())} joints",
         "pairs placed by": _placed_by(report.get("placed_by") or {}),
         "recipe": str(options.get("recipe", "")),
@@ -75,6 +75,17 @@ def _head(report: Report, name: str) -> Markup:
         tag("p", f"Trained on {', '.join(trained_on)}."),
         tag("p", "Recordings by label: ", Markup(", ".join(shown)), ending, class_="quiet") if shown else Markup(""),
         tag("dl", *listed, class_="facts"),
+    )
+
+
+def _fitted(report: Report) -> str:
+    """Why the window is shorter than usual; nothing where it is not."""
+    said: Mapping[str, Any] = report.get("window") or {}
+    if not said:
+        return ""
+    return (
+        f", so that {said['window_clips']} of {said['clips']} clips are long enough; {said['usual_clips']} are for "
+        f"{said['usual_s']:g} s"
     )
 
 

@@ -21,6 +21,7 @@ from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.training import paper
 from dyadwatch.core.training.options import TrainOptions
 from dyadwatch.core.training.state import load_state
+from dyadwatch.tools.detect import detect
 from dyadwatch.tools.export import export
 from dyadwatch.tools.learning_flags import LearningFlags
 from dyadwatch.tools.model_files import write_report
@@ -113,6 +114,33 @@ def test_a_label_that_is_not_there_names_those_that_are(clip_folder, tmp_path):
     with pytest.raises(ClipError) as caught:
         train([clip_folder], out=tmp_path / "m.onnx", label=("dance",))
     assert str(caught.value) == "no clip has label 'dance'; there are labels 'talk'"
+
+
+@pytest.mark.parametrize(("given", "text"), [
+    ({"label": ("talk", "dance")}, "no clip has label 'dance'; there are labels 'talk'"),
+    ({"split": ("b", "a", "c")}, "no clip has split 'b' or 'c'; there are splits 'a'"),
+])  # fmt: skip
+def test_a_name_that_is_not_there_is_told_beside_one_that_is(clip_folder, tmp_path, given, text):
+    with pytest.raises(ClipError) as caught:
+        train([clip_folder], out=tmp_path / "m.onnx", **given)
+    assert str(caught.value) == text
+
+
+@pytest.mark.slow
+def test_the_window_fits_the_clips_and_the_model_carries_it(clip_folder, tmp_path, capsys):
+    """1.6 s of every clip: the usual 2 s would use none."""
+    out = tmp_path / "talk.onnx"
+    train([clip_folder], out=out, learning=LearningFlags(hop=2, support=40), threads=1)
+    said = capsys.readouterr()
+    assert "windows of 1.46 s, for which 8 of 8 clips are long enough; 0 are for the usual 2 s; --window-s" in said.err
+    assert "1.46 s; 0 clips are long enough for 2 s" in said.out
+    assert "so that 8 of 8 clips are long enough; 0 are for 2 s" in out.with_suffix(".report.html").read_text("utf8")
+    assert read_info(out).frames == 22
+    detect([clip_folder], model=out, json=True, scores=True)
+    found = capsys.readouterr()
+    scores = [json.loads(line) for line in found.out.splitlines()]
+    assert len({m["start"] for m in scores if m["kind"] == "score"}) == 8  # one window a clip
+    assert "not judged" not in found.err
 
 
 def test_flags_reach_the_training_options():
