@@ -81,7 +81,7 @@ def test_a_source_with_more_joints_in_another_order_scores_the_same(
 
     def seen(clip: Clip) -> Clip:
         joints = np.empty((len(clip), 2, len(rich), 3), np.float32)
-        joints[..., :2, :] = clip.joints[..., :1, :] + np.float32([[0.05, -0.3, 0], [0, 0.25, 0.05]])
+        joints[..., :2, :] = clip.joints[..., :1, :] + np.array([[0.05, -0.3, 0], [0, 0.25, 0.05]], np.float32)
         joints[..., 2:, :] = clip.joints[..., ::-1, :]
         assert (chosen.positions(joints) == clip.joints).all()
         return replace(clip, joints=joints, layout=rich)
