@@ -76,5 +76,6 @@ OWN: dict[str, str] = {
     "scoring_failed": "the scoring station failed on a batch of windows",
     "status_failed": "a status could not be made",
     "stuck_<thread>": "a thread did not come back when the detector stopped",
+    "source_forgotten": "a source is silent for over liveness.forget_s, or for a minute after hardly a usable frame",
     "source_replaced": "a source of no use, or long silent, made room for a new one",
 }

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from dyadwatch.core.atomic import write_atomically
-from dyadwatch.core.errors import MissingExtraError
+from dyadwatch.core.errors import ConfigError, MissingExtraError
 from dyadwatch.evaluation import check_base
 from dyadwatch.evaluation_request import Report, Request
 from dyadwatch.model_files import named_model
@@ -87,6 +87,11 @@ def evaluate(
     for file in (out, json_out):
         if file is not None:
             check_writable(file)
+    if flags.set_ and protocol != "live":
+        raise ConfigError(
+            f"--set {flags.set_[0]} with --protocol {protocol}: expected --protocol live, the only one that runs a "
+            "detector"
+        )
     try:
         import torch
 

@@ -16,11 +16,12 @@ from rich.text import Text
 
 from dyadwatch import training
 from dyadwatch.core.errors import CollapseError, MissingExtraError, TrainingError
+from dyadwatch.core.training.budget import Budget
 from dyadwatch.core.training.options import Progress
 from dyadwatch.model_files import check_out, write_report
 from dyadwatch.tools.files import NO_FLAGS, FileFlags, select_sets, tell_events
 from dyadwatch.tools.learning_flags import AS_IT_IS, LearningFlags
-from dyadwatch.tools.progress import shown
+from dyadwatch.tools.progress import shown, span
 
 _Flag = Parameter(negative=())
 _MOST_REASONS = 5  # lines of the final table
@@ -82,6 +83,8 @@ def train(
         raise MissingExtraError(error.name or "torch", "train") from None
     options = learning.options()
     torch.set_num_threads(threads)
+    budget = Budget(options.max_minutes, began=began)
+    budget.charge("reading")
     about: dict[str, Any] = {} if simulated is None else {"simulated_minutes": simulated}
     console = Console(stderr=True)
     checkpoint = out.with_suffix(".checkpoint.npz")
@@ -95,22 +98,24 @@ def train(
                 listener(Progress("simulation", 0, 1))
                 clip_sets.append(normal_clips(learning.seed, simulated))
                 listener(Progress("simulation", 1, 1))
+                budget.charge("simulation")
             trained = training.train(
                 clip_sets,
                 out,
                 options=options,
+                fit_windows=learning.window_s is None,
                 name=name,
                 version=version,
                 summary=about,
+                tell=lambda text: console.print(f"{text}; --window-s says otherwise", soft_wrap=True, highlight=False),
                 progress=listener,
                 checkpoint=checkpoint,
+                budget=budget,
             )
     except CollapseError as collapse:
-        about |= {"name": name or out.stem, "version": version}
-        report = collapse.report | about | {"minutes": round((time.monotonic() - began) / 60, 3)}
-        page = write_report(report, out)
+        page = write_report(collapse.report, out)
         if json:
-            _print(report)
+            _print(collapse.report)
         console.print(f"what was seen is in {page}; no model was written", soft_wrap=True, markup=False)
         raise
     if json:
@@ -123,6 +128,8 @@ def _check(out: Path, paths: list[Path] | None, simulated: float | None, learnin
     check_out(out, "--out")
     if learning.epochs is not None and learning.recipe != "paper":
         raise TrainingError(f"--epochs is {learning.epochs}; only the recipe paper has epochs; the default has --steps")
+    if learning.keep_going and learning.recipe != "paper":
+        raise TrainingError("--keep-going is for --recipe paper; the default recipe has no collapse to stop for")
     if not paths and simulated is None:
         raise TrainingError("nothing to train on: give clip files, or --simulated MINUTES")
     if simulated is not None and not 0 < simulated <= 24 * 60:
@@ -131,6 +138,18 @@ def _check(out: Path, paths: list[Path] | None, simulated: float | None, learnin
 
 def _print(report: Mapping[str, Any]) -> None:
     sys.stdout.write(json_module.dumps(report) + "\n")
+
+
+def time_words(minutes: float, told: Mapping[str, Any]) -> str:
+    """How the time went, by stage, and what a budget left out."""
+    given, before = told["budget_minutes"], told["used_before_s"]
+    text = f"{minutes:.1f} min" + (f" of {given:g}" if given is not None else "")
+    text += f", {before / 60:.1f} of them before a stop" if before else ""
+    text += ": " + ", ".join(f"{stage} {span(seconds)}" for stage, seconds in told["seconds"].items())
+    fewer = [
+        f"{name} {s['taken']} of {s['steps']} steps" for name, s in told["schedules"].items() if s["taken"] < s["steps"]
+    ]
+    return text + (f"; for want of time {', '.join(fewer)}" if fewer else "")
 
 
 def show(report: Mapping[str, Any], out: Path, page: Path, console: Console) -> None:
@@ -142,6 +161,10 @@ def show(report: Mapping[str, Any], out: Path, page: Path, console: Console) -> 
     rows += [("  skipped", text) for text in lost[:_MOST_REASONS]]
     if lost[_MOST_REASONS:]:
         rows.append(("  skipped", f"for {len(lost) - _MOST_REASONS} more reasons, see the report"))
+    if report.get("window"):
+        chosen = report["window"]
+        text = f"{chosen['window_s']:g} s; {chosen['usual_clips']} clips are long enough for {chosen['usual_s']:g} s"
+        rows.append(("window", text))
     rows.append(("pair time, windows", f"{report['hours'] * 60:.1f} min, {report['windows']}"))
     for part, value in report["broken_pairs_mean"].items():
         said = "not trained" if value is None else f"AUROC {value:.3f} on broken pairs held back"
@@ -152,7 +175,7 @@ def show(report: Mapping[str, Any], out: Path, page: Path, console: Console) -> 
         ("  from", f"{evidence['windows']} normal windows, none compared with its own clip"),
         ("  vouches for", f"at most {evidence['events_per_hour_95']:.0f} false alarms an hour; more time shows more"),
         ("size", f"{out.stat().st_size / 1e6:.2f} MB"),
-        ("time", f"{report['minutes']:.1f} min"),
+        ("time", time_words(report["minutes"], report["time"])),
         ("report", str(page)),
     ]
     table = Table("what", "value", title=Text(f"model {out}"), title_justify="left")

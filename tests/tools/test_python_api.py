@@ -235,11 +235,30 @@ def test_a_model_is_trained_exported_again_and_loaded(tmp_path: Path) -> None:
     made = dyadwatch.train(normal, tmp_path / "site.onnx", options=options, summary={"simulated_minutes": 2.0})
     assert all(file.is_file() for file in (made.model, made.state, made.page))
     assert made.report["simulated_minutes"] == 2.0
+    assert list(made.report["time"]["seconds"]) == ["clips", "calibration", "report", "export"]
     parity = dyadwatch.export(made.state, tmp_path / "again.onnx", name="again")
     assert max(parity["relative"].values()) < 1e-3
     windows: NDArray[np.float32] = dyadwatch.load_detector(made.model).windows(normal[0])
     scores = [dyadwatch.load_detector(m).score(windows) for m in (made.model, tmp_path / "again.onnx")]
     assert [s.score for s in scores[0]] == [s.score for s in scores[1]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("options", "fit"), [(None, None), (dyadwatch.TrainOptions(max_minutes=3.0), True)])
+def test_training_fits_windows_to_the_clips(options: dyadwatch.TrainOptions | None, fit: bool | None, tmp_path: Path):
+    """1.6 s of every clip: the usual 2 s would use none."""
+    whole = dyadwatch.normal_clips(seed=1, minutes=1)
+    short = [replace(c, joints=c.joints[:48], clip_id=f"c{i}") for i, c in enumerate([*whole, *whole][:12])]
+    told: list[str] = []
+    clips = ClipSet(tuple(short), whole.layout)
+    made = dyadwatch.train(clips, tmp_path / "a.onnx", options=options, fit_windows=fit, tell=told.append)
+    said = "windows of 1.46 s, for which 12 of 12 clips are long enough; 0 are for the usual 2 s"
+    assert told == [said]
+    assert made.report["window"]["window_s"] == 1.46
+    assert made.report["time"]["budget_minutes"] == (options and options.max_minutes)
+    assert len(dyadwatch.load_detector(made.model).windows(short[0])) > 0
+    with pytest.raises(TrainingError, match="shorter than a window"):
+        dyadwatch.train(clips, tmp_path / "b.onnx", options=dyadwatch.TrainOptions())
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from dyadwatch.core.errors import DyadwatchError, MissingExtraError
+from dyadwatch.core.errors import ConfigError, DyadwatchError, MissingExtraError
 from dyadwatch.core.readers.dataset import Dataset
 from dyadwatch.core.readers.declared import Declared
 from dyadwatch.evaluation_request import Report, Request
@@ -101,7 +101,7 @@ def check_base(request: Request) -> None:
     """Before anything is read.
 
     Raises:
-        DyadwatchError: a base is given to a protocol that enrols nothing.
+        ConfigError: a base is given to a protocol that enrols nothing.
     """
     if request.base is not None and request.protocol != "few-shot":
-        raise DyadwatchError(f"--base with --protocol {request.protocol}: expected --protocol few-shot")
+        raise ConfigError(f"--base with --protocol {request.protocol}: expected --protocol few-shot")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dyadwatch.core.clips import ClipSet
-from dyadwatch.core.errors import MissingExtraError, TrainingError
+from dyadwatch.core.errors import CollapseError, MissingExtraError, TrainingError
+from dyadwatch.core.training.budget import Budget
 from dyadwatch.core.training.options import Listener, Progress, TrainOptions, silent
 from dyadwatch.model_files import check_out, write_model, write_report
 
@@ -39,24 +39,32 @@ def train(
     out: str | Path,
     *,
     options: TrainOptions | None = None,
+    fit_windows: bool | None = None,
     name: str | None = None,
     version: str = "1",
     summary: Mapping[str, Any] | None = None,
+    tell: Callable[[str], None] = lambda text: None,
     progress: Listener | None = None,
     checkpoint: str | Path | None = None,
+    budget: Budget | None = None,
 ) -> TrainedModel:
     """Learns what is normal and writes a model, its thresholds, its report and its training state.
 
     Arguments:
         clips: of normal behaviour; `read_poses` gives them. Joints in metres, see `Clip`.
         out: the model file to write, ending in .onnx; the other files have its name with other endings.
-        options: of the training, see `TrainOptions`; None is the default recipe.
+        options: of the training, see `TrainOptions`; None is the default recipe. `max_minutes` is for the whole run:
+            where there is no time for everything, every stage does less, and `time` of the report says what.
+        fit_windows: shorten `options.window_s` where most clips are too short for it; `window` of the report says so.
+            None does where no options are given.
         name: what the model calls itself; None is the name of the file.
         version: that the model gives itself.
         summary: plain values that the model file and the report hold besides.
+        tell: called with a line where the window was shortened.
         progress: called with each step.
         checkpoint: file that a stopped run goes on from when it is called again with the same arguments; it is removed
             at the end. None keeps nothing.
+        budget: that has begun already, as with the reading of the clips; None begins one of `max_minutes` now.
 
     Raises:
         TrainingError: too few clips are usable, or nothing can be written to `out`.
@@ -64,7 +72,8 @@ def train(
         LayoutError: joints do not map onto the model's layout; names the missing ones.
         MissingExtraError: torch or onnx is not installed.
     """
-    began = time.monotonic()
+    chosen = options or TrainOptions()
+    budget = budget or Budget(chosen.max_minutes)
     out = Path(out)
     check_out(out)
     sets = [clips] if isinstance(clips, ClipSet) else list(clips)
@@ -75,19 +84,33 @@ def train(
     try:
         from dyadwatch.core.training.recipe import train as learn
         from dyadwatch.core.training.state import save_state, state_of
+        from dyadwatch.core.training.window import fit_window
     except ImportError as error:
         raise MissingExtraError(error.name or "torch", "train") from None
-    trained = learn(sets, options or TrainOptions(), listen, None if checkpoint is None else Path(checkpoint))
+    name = name or out.stem
+    about = {"name": name, "version": version} | dict(summary or {})
+    if fit_windows or (fit_windows is None and options is None):
+        chosen, fitted = fit_window(sets, chosen)
+        if fitted is not None:
+            tell(f"windows of {fitted}")
+            about["window"] = fitted.told()
+    try:
+        trained = learn(sets, chosen, listen, None if checkpoint is None else Path(checkpoint), budget)
+    except CollapseError as collapse:
+        raise CollapseError(f"{collapse}", collapse.report | about | _time(budget)) from None
     trained.summary.update(summary or {})
-    state = state_of(trained)
     listen(Progress("export", 0, 1))
-    write_model(state, out, name or out.stem, version)
+    write_model(state := state_of(trained), out, name, version)
     listen(Progress("export", 1, 1))
+    budget.charge("export")
     kept = out.with_suffix(".state.npz")
     save_state(kept, state)
-    report = trained.report | {"name": name or out.stem, "version": version} | dict(summary or {})
-    report["minutes"] = round((time.monotonic() - began) / 60, 3)
+    report = trained.report | about | _time(budget)
     return TrainedModel(out, kept, write_report(report, out), report)
+
+
+def _time(budget: Budget) -> dict[str, Any]:
+    return {"minutes": round(budget.used / 60, 3), "time": budget.told()}
 
 
 def export(state: str | Path, out: str | Path, *, name: str | None = None, version: str = "1") -> dict[str, Any]:
