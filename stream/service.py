@@ -320,10 +320,14 @@ class Service:
         self._scored_at = time.monotonic()
 
     def _warm_up(self) -> None:
-        """The engine's first run is slow; it should not be a person's first window."""
+        """The engine's first run is slow; it should not be a person's first window. The largest batch comes at once,
+        too: the engine keeps the memory of the largest that it ever had, and that is to be seen now, not in a month.
+        """
         shape = self._scorer.shape
         still = np.zeros((2, shape.frames, len(shape.layout), 3), np.float32)
-        self._scorer.score([still])
+        for count in (1, self._config.scorer.max_batch):
+            if not self._stop.is_set():
+                self._scorer.score([still] * count)
 
     def _report(self, station: str, error: Exception) -> None:
         self._health.failed(station, error)
