@@ -77,6 +77,8 @@ def _paths(folder: Path, root: Path) -> Path:
     package.mkdir(parents=True)
     for room in _ROOMS:
         (package / room).symlink_to(root / room)
+    for module in (root / "tools" / "python-api").glob("*.py"):  # what is `dyadwatch` itself, where there is such
+        (package / module.name).symlink_to(module)
     return folder
 
 

@@ -12,10 +12,15 @@ import time
 import numpy as np
 
 import dyadwatch.stream
-from dyadwatch.loading import configure, load_scorer
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.wire import decode_pose, encode_pose
+
+try:
+    from dyadwatch.loading import configure, load_scorer
+except ImportError:  # a checkout from before the Python API
+    from dyadwatch.tools.detector import configure  # pyright: ignore
+    from dyadwatch.tools.detector import load_detector as load_scorer
 
 _BATCH = 32
 
