@@ -19,8 +19,8 @@ from dyadwatch.stream.wire import decode_pose, encode_pose
 try:
     from dyadwatch.loading import configure, load_scorer
 except ImportError:  # a checkout from before the Python API
-    from dyadwatch.tools.detector import configure  # pyright: ignore
-    from dyadwatch.tools.detector import load_detector as load_scorer
+    from dyadwatch.tools.detector import configure  # pyright: ignore[reportMissingImports]
+    from dyadwatch.tools.detector import load_detector as load_scorer  # pyright: ignore[reportMissingImports]
 
 _BATCH = 32
 
