@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.artefact import ArtefactInfo
-from dyadwatch.core.errors import ArtefactError
+from dyadwatch.core.errors import ArtefactError, LayoutError
 from dyadwatch.core.metric import Metric, Support
 from dyadwatch.core.neighbours import ENOUGH_FOR_NEAREST
 from dyadwatch.core.normal import Normal
@@ -102,7 +102,10 @@ class Base:
                 f"{what} does not score by its support set (recipe {info.training.get('recipe', 'unknown')!r}); enrol "
                 "on a model of the default recipe"
             )
-        statistics = Statistics.of_layout(info.skeleton, info.fps)
+        try:
+            statistics = Statistics.of_layout(info.skeleton, info.fps, info.training.get("placed_by"))
+        except LayoutError as error:
+            raise ArtefactError(f"{what} has unusable metadata: {error}") from None
         support, compared, residual, half_norm, distances = (graph.read(name).astype(np.float32) for name in SUPPORT)
         centre, scale, axes = (graph.read(name) for name in METRIC)
         precision = graph.read(PRECISION) if PRECISION in graph.names else None

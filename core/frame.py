@@ -7,6 +7,7 @@ and heading and the people's size do not. Centring each person on himself would 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,35 +21,91 @@ TRUNK_RANGE_M = (0.2, 0.9)  # a measured trunk outside is noise: a toddler's has
 COINCIDENT_M = 1e-3  # people whose mean pelvises are nearer than this have no line between them
 
 
+# Where a sensor sees upper bodies only, what stands for pelvis and neck, best first, and how long the trunk between
+# them is beside that from pelvis to neck. The first is the rule for all others.
+_PLACED_BY = (
+    ("pelvis", "neck", 1.0),
+    ("torso", "neck", 0.6),
+    ("spine_mid", "neck", 0.6),
+    ("chest", "neck", 0.4),
+    ("spine3", "neck", 0.4),
+    ("pelvis", "head", 1.4),
+    ("torso", "head", 1.0),
+    ("neck", "head", 0.5),
+)
+
+
 @dataclass(frozen=True)
 class Anchors:
-    """Joints that place a pair; each is the middle of two indices on the J axis, or twice the same index."""
+    """Joints that place a pair; each is the middle of two indices on the J axis, or twice the same index.
+
+    Arguments:
+        pelvis, neck: lower and upper end of the trunk, or of what stands for it.
+        trunk: length of a typical one, as a part of that from pelvis to neck.
+    """
 
     pelvis: tuple[int, int]
     neck: tuple[int, int]
+    trunk: float = 1.0
 
 
 def anchors(layout: Layout) -> Anchors:
-    """Which joints of `layout` give pelvis and neck, stand-ins such as the middle of the hips included.
+    """Which joints of `layout` give pelvis and neck, or the trunk that stands for the one between them.
+
+    Pelvis: the joint, or the middle of the hips; else torso, spine or chest; else the neck or the middle of the
+    shoulders, with the head as the upper end. Known layouts have all of them and are placed by pelvis and neck.
 
     Raises:
-        LayoutError: when pelvis or neck has neither the joint nor a stand-in; the message names which.
+        LayoutError: when nothing of the layout will do; the message names what is missing.
     """
-    found: dict[str, tuple[int, int]] = {}
-    missing: list[str] = []
-    for joint in ("pelvis", "neck"):
-        try:
-            first, second = JointMap.between(layout, Layout("anchors", (joint,))).pairs[0]
-        except LayoutError:
-            missing.append(joint)
-        else:
-            found[joint] = (int(first), int(second))
-    if missing:
+    for low, high, trunk in _PLACED_BY:
+        ends = _joint(layout, low), _joint(layout, high)
+        if ends[0] is not None and ends[1] is not None:
+            return Anchors(ends[0], ends[1], trunk)
+    missing = [joint for joint in ("pelvis", "neck") if _joint(layout, joint) is None]
+    raise LayoutError(
+        f"layout {layout.name!r} has no {' and no '.join(missing)} to place a pair by, nor joints to derive it from "
+        f"(it has {', '.join(layout.joints)}); expected pelvis, hips, torso, spine or chest, and neck, shoulders or "
+        "head"
+    )
+
+
+def _joint(layout: Layout, joint: str) -> tuple[int, int] | None:
+    try:
+        first, second = JointMap.between(layout, Layout("anchors", (joint,))).pairs[0]
+    except LayoutError:
+        return None
+    return int(first), int(second)
+
+
+def placed_by(layout: Layout, at: Anchors) -> dict[str, Any]:
+    """The anchors by name, as a model file says them."""
+    low, high = ([layout.joints[i] for i in dict.fromkeys(pair)] for pair in (at.pelvis, at.neck))
+    return {"low": low, "high": high, "trunk": at.trunk}
+
+
+def anchors_said(layout: Layout, said: object) -> Anchors:
+    """The anchors that a model file says, see `placed_by`; those of `anchors` where it says none, as older ones do.
+
+    Raises:
+        LayoutError: when it says what the layout does not have.
+    """
+    if said is None:
+        return anchors(layout)
+    try:
+        ends: list[tuple[int, int]] = []
+        for key in ("low", "high"):
+            names = said[key]  # type: ignore[index]
+            ends.append((layout.index[names[0]], layout.index[names[-1]]))
+        trunk = float(said["trunk"])  # type: ignore[index]
+    except (KeyError, IndexError, TypeError, ValueError):
+        trunk, ends = 0.0, []
+    if not 0.1 <= trunk <= 10:
         raise LayoutError(
-            f"layout {layout.name!r} has no {' and no '.join(missing)} to place a pair by, "
-            f"nor joints to derive it from (it has {', '.join(layout.joints)})"
+            f"placed_by is {said!r:.200}; expected low and high, lists of joints among {', '.join(layout.joints)}, and "
+            "trunk, 0.1 to 10"
         )
-    return Anchors(found["pelvis"], found["neck"])
+    return Anchors(ends[0], ends[1], trunk)
 
 
 def canonical(joints: NDArray[np.floating], at: Anchors) -> NDArray[np.floating]:
@@ -73,7 +130,7 @@ def canonical(joints: NDArray[np.floating], at: Anchors) -> NDArray[np.floating]
     line = centre[..., 1, :] - centre[..., 0, :]
     length = np.sqrt(line[..., 0] ** 2 + line[..., 2] ** 2 + COINCIDENT_M**2)
     trunk = np.linalg.norm(neck - pelvis, axis=-1).mean(axis=(-1, -2))
-    scale = TRUNK_M / np.clip(trunk, *TRUNK_RANGE_M)
+    scale = at.trunk * TRUNK_M / np.clip(trunk, at.trunk * TRUNK_RANGE_M[0], at.trunk * TRUNK_RANGE_M[1])
     cos, sin = (scale * line[..., axis] / length for axis in (0, 2))
     cos, sin, scale = (v[..., None, None, None] for v in (cos, sin, scale))
     x, y, z = np.moveaxis(joints - origin, -1, 0)

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.distance import distance_maps
-from dyadwatch.core.frame import Anchors, anchors, canonical
+from dyadwatch.core.frame import Anchors, anchors_said, canonical
 from dyadwatch.core.skeleton import Layout
 
 SEGMENTS = 4
@@ -77,13 +77,13 @@ class Statistics:
     fps: float
 
     @classmethod
-    def of_layout(cls, layout: Layout, fps: float) -> Statistics:
-        """For windows of `layout`.
+    def of_layout(cls, layout: Layout, fps: float, said: object = None) -> Statistics:
+        """For windows of `layout`; `said` is what a model file says it places pairs by.
 
         Raises:
-            LayoutError: when the layout has no pelvis or neck and no stand-in for it.
+            LayoutError: when the layout has no joints to place a pair by, or not those.
         """
-        return cls(statistics_joints(layout), anchors(layout), fps)
+        return cls(statistics_joints(layout), anchors_said(layout, said), fps)
 
     @cached_property
     def sizes(self) -> tuple[int, int]:

@@ -105,6 +105,7 @@ class OwnFault(StrEnum):
     RECEIVING_FAILED = "receiving_failed"
     SCORING_FAILED = "scoring_failed"
     STATUS_FAILED = "status_failed"
+    SOURCE_FORGOTTEN = "source_forgotten"
     SOURCE_REPLACED = "source_replaced"
 
 

@@ -86,6 +86,7 @@ class Service:
         losses = Losses(self.counters)
         self._health = StationHealth()
         self._failures = LimitedLog(_log)
+        self._forgotten = LimitedLog(_log)
         self._reported: set[Station] = set()
         self._intake = Intake(scorer.shape, config, losses)
         self._judge = Judge(scorer, thresholds, config, losses)
@@ -245,7 +246,9 @@ class Service:
         if now >= self._next_views:
             self._next_views = now + round(min(self._config.sinks.status_s, 1.0) * _NS / 2)
             for source in self._watch.forgotten():
-                _log.warning("%s: silent for over liveness.forget_s; forgotten", source)
+                self.counters.add(DETECTOR, OwnFault.SOURCE_FORGOTTEN)
+                text = f"{source} is silent for long, and forgotten"
+                self._forgotten.warning(DETECTOR, OwnFault.SOURCE_FORGOTTEN, text)
                 self._forget(source)
             self._views = self._watch.views()
 

@@ -170,15 +170,26 @@ class SourceWatch:
             beat.pause(ns)
 
     def forgotten(self) -> list[str]:
-        """Sources silent for longer than `forget_s`; each is named once."""
+        """Sources silent for longer than `forget_s`, or for a minute where they had sent hardly a usable frame: names
+        that come once must not fill the memory for an hour. Each is named once.
+        """
         now = time.monotonic_ns()
         if now < self._next_look:
             return []
         self._next_look = now + _NS
-        gone = [source for source, beat in self._beats.items() if now - beat.heard > self._forget]
+        fleeting = min(self._forget, round(_ABSENT_S * _NS))
+        gone = [
+            source
+            for source, beat in self._beats.items()
+            if (silence := now - beat.heard) > fleeting and (silence > self._forget or self._is_fleeting(source))
+        ]
         for source in gone:
             del self._beats[source]
         return gone
+
+    def _is_fleeting(self, source: str) -> bool:
+        line = self._intake.lines.get(source)
+        return line is not None and not isinstance(line, MemberLine) and line.frames < _WORTHY_FRAMES
 
     def replaceable(self, now: int) -> str | None:
         """The source that is worth least, if it may make room for another; its heartbeat is forgotten.

@@ -88,6 +88,9 @@ REASONS: dict[Fault | Circumstance | PeerRefusal | RecordingLoss | OwnFault, str
     OwnFault.RECEIVING_FAILED: "the receiving station failed on a message",
     OwnFault.SCORING_FAILED: "the scoring station failed on a batch of windows",
     OwnFault.STATUS_FAILED: "a status could not be made",
+    OwnFault.SOURCE_FORGOTTEN: (
+        "a source is silent for over liveness.forget_s, or for a minute after hardly a usable frame"
+    ),
     OwnFault.SOURCE_REPLACED: "a source of no use, or long silent, made room for a new one",
 }
 

@@ -11,7 +11,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from dyadwatch.core.atomic import write_atomically
-from dyadwatch.core.errors import DyadwatchError, MissingExtraError
+from dyadwatch.core.errors import ConfigError, MissingExtraError
 from dyadwatch.tools.evaluate_flags import EVERYTHING, EvaluationFlags
 from dyadwatch.tools.evaluate_request import Report, Request
 from dyadwatch.tools.files import NO_FLAGS, FileFlags
@@ -26,7 +26,7 @@ _Flag = Parameter(negative=())
 def run(request: Request) -> Report:
     """Does what was asked for; says what is kept when it is stopped with Ctrl-C."""
     if request.base is not None and request.protocol != "few-shot":
-        raise DyadwatchError(f"--base with --protocol {request.protocol}: expected --protocol few-shot")
+        raise ConfigError(f"--base with --protocol {request.protocol}: expected --protocol few-shot")
     runner: Callable[[Request], Report]
     if request.protocol == "live":
         from dyadwatch.tools.evaluate_live_page import run_live as runner
@@ -86,6 +86,11 @@ def evaluate(
     for file in (out, json_out):
         if file is not None:
             check_writable(file)
+    if flags.set_ and protocol != "live":
+        raise ConfigError(
+            f"--set {flags.set_[0]} with --protocol {protocol}: expected --protocol live, the only one that runs a "
+            "detector"
+        )
     try:
         import torch
 

@@ -45,6 +45,11 @@ class EvaluationFlags:
         _help("With few-shot: enrol on this model file, all its parts, instead of learning from the other categories; "
               "shipped is the one that comes with dyadwatch."),
     ] = None  # fmt: skip
+    set_: Annotated[
+        tuple[str, ...],
+        Parameter(name="--set", negative=(), help="One configuration key of the detector that the protocol live runs, "
+                  "such as --set alarm.min_duration_s=0; may be repeated. The default configuration if not given."),
+    ] = ()  # fmt: skip
     cache: Annotated[
         Path | None, _help("Folder that results are kept in; ~/.cache/dyadwatch/evaluate if not given.")
     ] = None
@@ -56,6 +61,7 @@ class EvaluationFlags:
             "folds": self.fold,
             "categories": self.category,
             "methods": self.method,
+            "detector": self.set_,
             **{k: getattr(self, k) for k in ("seeds", "layout", "fps", "window_s", "clip_score")},
             "train": {} if self.steps is None else {"steps": self.steps},
         }

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,16 +28,18 @@ from dyadwatch.core.resample import interpolate
 from dyadwatch.core.statistics import Statistics
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.publishers.clips import clip_frames, clip_intervals
+from dyadwatch.tools.detector import configure, load_thresholds
 from dyadwatch.tools.live import tell_live
 from dyadwatch.tools.model_files import write_model
 
 _SOURCE = "sbu"
 _BASELINE_FRAMES = 32
+_SHOWN = ("windows.hop", "pairs.enter_m", "pairs.leave_m", "alarm.min_duration_s", "alarm.hold_s")
 
 
 @dataclass(frozen=True, slots=True)
 class ClipResult:
-    """What one clip led to; `peak` is None where the clip was shorter than a window."""
+    """What one clip led to; `peak` is None where no window of it was scored: too short, or too far apart."""
 
     clip_id: str
     label: str
@@ -54,9 +57,10 @@ def evaluate_live(
     rate: float = 4.0,
     folds: Sequence[str] = (),
     steps: int | None = None,
+    settings: Sequence[str] = (),
     tell: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
-    """The live evaluation on SBU.
+    """The live evaluation on SBU, with the default configuration of the detector unless told otherwise.
 
     Arguments:
         data: folder of SBU, in the shared clip format or its own.
@@ -65,11 +69,14 @@ def evaluate_live(
         rate: how many times real time the clips are published at.
         folds: which folds are tested; all without any.
         steps: optimiser steps of the training; None is the recipe's own.
+        settings: options put over the default configuration, such as `alarm.hold_s=3`; the result names them.
         tell: called with a line about what goes on.
 
     Raises:
         ClipError: when the data is not SBU, has no such fold, or no clip as long as a window.
+        ConfigError: when an option is none of the detector.
     """
+    configuration = _configuration(settings, window_s, rate)
     clips = read_dataset(data, declared)
     results: list[ClipResult] = []
     for fold in tested_folds(clips, data, folds, window_s):
@@ -80,18 +87,29 @@ def evaluate_live(
             model = Path(folder) / "fold.onnx"
             _train(normal, model, window_s, steps)
             tell(f"{fold}: publishing {len(test)} clips at {rate:g} times real time")
-            settings = (
-                "windows.hop=1",
-                "alarm.min_duration_s=0",
-                "alarm.hold_s=0.5",
-                "pairs.leave_m=12",
-                "pairs.enter_m=10",
-            )
+            configuration["raise_at"][fold] = _raised_at(model, settings)
             messages, dropped = tell_live(model, clip_frames(test.clips, _SOURCE), rate, settings)
         lost = {k: n for k, n in dropped.get(_SOURCE, {}).items() if n}
         tell(f"{fold}: {len(messages)} messages came back" + (f"; dropped {lost}" if lost else ""))
         results += _by_clip(test.clips, fold, messages, whole_clip_baseline(normal, test))
-    return summarise(results)
+    return {"configuration": configuration, **summarise(results)}
+
+
+def _configuration(settings: Sequence[str], window_s: float, rate: float) -> dict[str, Any]:
+    """The configuration that figures were made with, as plain values: what was changed, and what alarms rest on."""
+    values = msgspec.to_builtins(configure(None, settings, None))
+    return {
+        "changed": list(settings),
+        "window_s": round(window_s, 4),
+        "rate": rate,
+        **{key: values[key.split(".")[0]][key.split(".")[1]] for key in _SHOWN},
+        "raise_at": {},
+    }
+
+
+def _raised_at(model: Path, settings: Sequence[str]) -> float:
+    """The score from which an event may open, as the detector takes it."""
+    return round(load_thresholds(configure(None, settings, model), model).raise_at, 2)
 
 
 def tested_folds(clips: ClipSet, data: Path, wanted: Sequence[str], window_s: float) -> list[str]:
@@ -191,7 +209,7 @@ def summarise(results: Sequence[ClipResult]) -> dict[str, Any]:
             {
                 "label": label,
                 "clips": len(mine),
-                "too_short": len(mine) - len(peaks),
+                "unscored": len(mine) - len(peaks),
                 "alarm_rate": round(float(np.mean([r.alarm for r in mine])), 3) if mine else None,
                 "peak_median": round(float(np.median(peaks)), 2) if peaks else None,
             }
@@ -204,4 +222,9 @@ def summarise(results: Sequence[ClipResult]) -> dict[str, Any]:
     spread = {key: _spread([f[key] for f in folds if f[key] is not None]) for key in ("live", "baseline")}
     clips = [{"clip": r.clip_id, "label": r.label, "fold": r.fold, "peak": r.peak, "alarm": r.alarm,
               "baseline": round(r.baseline, 4)} for r in results]  # fmt: skip
-    return {"classes": classes, "folds": folds, "auroc": spread, "clips": clips}
+    raised = {
+        kind: {"raised": sum(r.alarm for r in results if r.label in labels),
+               "clips": sum(r.label in labels for r in results)}
+        for kind, labels in (("violent", VIOLENT), ("peaceful", PEACEFUL))
+    }  # fmt: skip
+    return {"classes": classes, "raised": raised, "folds": folds, "auroc": spread, "clips": clips}

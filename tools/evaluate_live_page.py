@@ -17,27 +17,58 @@ def run_live(request: Request) -> Report:
     if request.quick:
         folds = folds or (min(c.split for c in read_dataset(request.data, request.declared)),)
         steps = steps or QUICK_STEPS
-    found = evaluate_live(request.data, declared=request.declared, folds=folds, steps=steps, tell=request.tell)
+    given = {key: request.settings[key] for key in ("window_s",) if key in request.settings}
+    found = evaluate_live(
+        request.data,
+        declared=request.declared,
+        folds=folds,
+        steps=steps,
+        settings=request.settings.get("detector", ()),
+        tell=request.tell,
+        **given,
+    )
     return Report(live_markdown(found), {"protocol": "live", **found})
 
 
 def live_markdown(found: dict[str, Any]) -> str:
     """The tables of the live evaluation: folds, categories, every clip."""
     means = found["auroc"]
-    lines = ["## live", "", "| fold | live | nearest neighbour, whole clips |", "|---|---|---|"]
+    configuration = ["", configuration_words(found["configuration"]), ""]
+    lines = ["## live", *configuration, "| fold | live | nearest neighbour, whole clips |", "|---|---|---|"]
     lines += [f"| {f['fold']} | {number(f['live'])} | {number(f['baseline'])} |" for f in found["folds"]]
     spreads = [f"{number(m['mean'])} +- {number(m['std'])}" if m["mean"] is not None else "-" for m in means.values()]
     lines += ["| mean +- spread | " + " | ".join(spreads) + " |"]
-    lines += ["", "| category | clips | too short | raised an alarm | median peak |", "|---|---|---|---|---|"]
     lines += [
-        f"| {c['label']} | {c['clips']} | {c['too_short']} | {_shown(c['alarm_rate'])} | {_shown(c['peak_median'])} |"
+        *configuration,
+        "| category | clips | not scored | raised an alarm | median peak |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {c['label']} | {c['clips']} | {c['unscored']} | {_shown(c['alarm_rate'])} | {_shown(c['peak_median'])} |"
         for c in found["classes"]
     ]
-    lines += ["", "| clip | category | highest live score | alarm |", "|---|---|---|---|"]
+    told = [f"{n['raised']} of {n['clips']} {kind} clips" for kind, n in found["raised"].items()]
+    lines += ["", f"An alarm was raised in {' and '.join(told)}."]
+    lines += [*configuration, "| clip | category | highest live score | alarm |", "|---|---|---|---|"]
     lines += [
         f"| {c['clip']} | {c['label']} | {_shown(c['peak'])} | {'yes' if c['alarm'] else ''} |" for c in found["clips"]
     ]
     return "\n".join([*lines, ""])
+
+
+def configuration_words(configuration: dict[str, Any]) -> str:
+    """What the figures of a table were made with, in a sentence or two."""
+    changed = configuration["changed"]
+    shown = ", ".join(f"{k} = {v:g}" for k, v in configuration.items() if "." in k)
+    thresholds = configuration["raise_at"]
+    alike = len(set(thresholds.values())) == 1
+    raised = ", ".join([f"{v:g}" for v in set(thresholds.values())] if alike else
+                       [f"{v:g} ({fold})" for fold, v in thresholds.items()])  # fmt: skip
+    which = "the default configuration" + (f", with {' '.join(changed)}" if changed else "")
+    return (
+        f"Detector: {which} ({shown}); windows of {configuration['window_s']:.2f} s, clips played at "
+        f"{configuration['rate']:g} times real time; an event may open from a score of {raised or '-'}."
+    )
 
 
 def _shown(value: float | None) -> str:

@@ -78,7 +78,8 @@ def select_sets(
     are hardly one recording, are told and, unless `doubtful`, skipped: nothing should be learnt from them unasked.
 
     Raises:
-        ClipError: a file is unusable, or nothing is left; the message lists what there is.
+        ClipError: a file is unusable, nothing is left, or nothing has one of the labels or splits; the message lists
+            what there is.
         RecordingError: likewise, for recordings.
         ConfigError: the marker map is unusable.
     """
@@ -91,12 +92,19 @@ def select_sets(
     for data in datasets:
         tell_skipped(data)
     sets: list[ClipSet] = [*datasets, *(_recorded(recordings) if recordings else ())]
+    for key, wanted in (("label", label), ("split", split)):
+        unknown = [name for name in wanted if all(getattr(c, key) != name for d in sets for c in d)]
+        if unknown:
+            raise ClipError(_nothing_left(sets, {key: unknown}, _skipped_of(datasets)))
     kept = [d.where(lambda c: (not label or c.label in label) and (not split or c.split in split)) for d in sets]
     kept = [k for k in kept if len(k)]
     if paths and not kept:
-        skipped = [(data.name, s) for data in datasets for s in data.skipped]
-        raise ClipError(_nothing_left(sets, {"label": label, "split": split}, skipped))
+        raise ClipError(_nothing_left(sets, {"label": label, "split": split}, _skipped_of(datasets)))
     return kept
+
+
+def _skipped_of(datasets: Sequence[Dataset]) -> list[tuple[str, Skipped]]:
+    return [(data.name, s) for data in datasets for s in data.skipped]
 
 
 def _nothing_left(

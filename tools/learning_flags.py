@@ -26,18 +26,35 @@ class LearningFlags:
     fps: Annotated[
         float, _help("Frames per second of the model's time grid; clips and live poses are resampled to it.")
     ] = 15.0
-    window_s: Annotated[float, _help("Length of a window in seconds.")] = 2.0
+    window_s: Annotated[
+        float | None,
+        _help("Length of a window in seconds; 2 if not given, or less where most clips are shorter than that."),
+    ] = None
     hop: Annotated[int, _help("Frames from one training window to the next.")] = 3
     recipe: Annotated[
         Literal["default", "paper"],
-        _help("default, or paper: end to end by likelihood as published, which stops when it collapses."),
-    ] = "default"
+        _help(
+            "default, or paper: end to end by likelihood as published, which stops when it collapses; see --keep-going."
+        ),
+    ] = "default"  # fmt: skip
     steps: Annotated[int, _help("Optimiser steps of the encoder; the recipe paper has epochs instead.")] = 2000
     epochs: Annotated[
         int | None, _help("Passes over the clips of the recipe paper, 50 if not given; no other has any.")
     ] = None
+    width: Annotated[int, _help("Channels of the encoder, a multiple of 4; the paper has 512.")] = 64
+    units: Annotated[
+        int,
+        Parameter(name="--attention-units", help="Attention units that the encoder stacks; the paper has 8. With its "
+                  "width that is some hundred times the work of the default."),
+    ] = 2  # fmt: skip
+    keep_going: Annotated[
+        bool, _help("The recipe paper goes on to its last epoch where it sees a collapse, and the model is written.")
+    ] = False
     seed: Annotated[int, _help("The same seed on the same machine gives the same model.")] = 0
-    minutes: Annotated[float | None, _help("The encoder stops learning after this many minutes.")] = None
+    minutes: Annotated[
+        float | None,
+        _help("The whole run, from reading to export, fits into this many minutes: learning takes fewer steps."),
+    ] = None
     mirror: Annotated[bool, _help("Also learn from left-right mirrored people.")] = False
     scale: Annotated[float, _help("Also learn from people up to this part larger or smaller.")] = 0.0
     dropped: Annotated[float, _help("Part of the windows in which a joint is lost for a while, as sensors do.")] = 0.1
@@ -58,9 +75,10 @@ class LearningFlags:
         from dyadwatch.core.training.options import TrainOptions
 
         told = asdict(self)
-        if self.epochs is None:
-            del told["epochs"]
-        return TrainOptions(max_minutes=told.pop("minutes"), **told)
+        for key in ("epochs", "window_s"):
+            if told[key] is None:
+                del told[key]
+        return TrainOptions(max_minutes=told.pop("minutes"), stop_on_collapse=not told.pop("keep_going"), **told)
 
 
 AS_IT_IS = LearningFlags()

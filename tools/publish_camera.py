@@ -77,7 +77,7 @@ def camera(
     rate
         Times real time at which a video is published; 0: as fast as it goes.
     loop
-        Play a video again after its end, a second later on its own timeline, with new ids, until stopped.
+        Begin again after the end of a video, a second later on its own timeline, with new ids, until stopped.
     source
         Name of the source, 1-64 characters of A-Z a-z 0-9 _ -.
     """

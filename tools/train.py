@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
@@ -18,7 +18,10 @@ from dyadwatch.core.errors import CollapseError, MissingExtraError, TrainingErro
 from dyadwatch.tools.files import NO_FLAGS, FileFlags, select_sets, tell_events
 from dyadwatch.tools.learning_flags import AS_IT_IS, LearningFlags
 from dyadwatch.tools.model_files import check_out, write_model, write_report
-from dyadwatch.tools.progress import shown
+from dyadwatch.tools.progress import shown, span
+
+if TYPE_CHECKING:
+    from dyadwatch.core.training.budget import Budget
 
 _Flag = Parameter(negative=())
 _MOST_REASONS = 5  # lines of the final table
@@ -77,13 +80,17 @@ def train(
     try:
         import torch
 
+        from dyadwatch.core.training.budget import Budget
         from dyadwatch.core.training.options import Progress
         from dyadwatch.core.training.recipe import train as learn
         from dyadwatch.core.training.state import save_state, state_of
+        from dyadwatch.core.training.window import fit_window
     except ImportError as error:
         raise MissingExtraError(error.name or "torch", "train") from None
     options = learning.options()
     torch.set_num_threads(threads)
+    budget = Budget(options.max_minutes, began=began)
+    budget.charge("reading")
     about: dict[str, Any] = {"name": name or out.stem, "version": version}
     if simulated is not None:
         about["simulated_minutes"] = simulated
@@ -99,29 +106,38 @@ def train(
                 listener(Progress("simulation", 0, 1))
                 clip_sets.append(normal_clips(learning.seed, simulated))
                 listener(Progress("simulation", 1, 1))
-            trained = learn(clip_sets, options, listener, checkpoint)
+                budget.charge("simulation")
+            if learning.window_s is None:
+                options, fitted = fit_window(clip_sets, options)
+                if fitted is not None:
+                    console.print(f"windows of {fitted}; --window-s says otherwise", soft_wrap=True, highlight=False)
+                    about["window"] = fitted.told()
+            trained = learn(clip_sets, options, listener, checkpoint, budget)
             trained.summary.update({k: v for k, v in about.items() if k == "simulated_minutes"})
             listener(Progress("export", 0, 1))
             write_model(state := state_of(trained), out, about["name"], version)
             listener(Progress("export", 1, 1))
+            budget.charge("export")
     except CollapseError as collapse:
-        page = _tell(collapse.report | about | {"minutes": _minutes_since(began)}, out, json)
+        page = _tell(collapse.report | about | _time(budget), out, json)
         console.print(f"what was seen is in {page}; no model was written", soft_wrap=True, markup=False)
         raise
     save_state(out.with_suffix(".state.npz"), state)
-    page = _tell(report := trained.report | about | {"minutes": _minutes_since(began)}, out, json)
+    page = _tell(report := trained.report | about | _time(budget), out, json)
     if not json:
         show(report, out, page, Console())
 
 
-def _minutes_since(began: float) -> float:
-    return round((time.monotonic() - began) / 60, 3)
+def _time(budget: Budget) -> dict[str, Any]:
+    return {"minutes": round(budget.used / 60, 3), "time": budget.told()}
 
 
 def _check(out: Path, paths: list[Path] | None, simulated: float | None, learning: LearningFlags) -> None:
     check_out(out)
     if learning.epochs is not None and learning.recipe != "paper":
         raise TrainingError(f"--epochs is {learning.epochs}; only the recipe paper has epochs; the default has --steps")
+    if learning.keep_going and learning.recipe != "paper":
+        raise TrainingError("--keep-going is for --recipe paper; the default recipe has no collapse to stop for")
     if not paths and simulated is None:
         raise TrainingError("nothing to train on: give clip files, or --simulated MINUTES")
     if simulated is not None and not 0 < simulated <= 24 * 60:
@@ -136,6 +152,18 @@ def _tell(report: Mapping[str, Any], out: Path, json: bool) -> Path:
     return page
 
 
+def time_words(minutes: float, told: Mapping[str, Any]) -> str:
+    """How the time went, by stage, and what a budget left out."""
+    given, before = told["budget_minutes"], told["used_before_s"]
+    text = f"{minutes:.1f} min" + (f" of {given:g}" if given is not None else "")
+    text += f", {before / 60:.1f} of them before a stop" if before else ""
+    text += ": " + ", ".join(f"{stage} {span(seconds)}" for stage, seconds in told["seconds"].items())
+    fewer = [
+        f"{name} {s['taken']} of {s['steps']} steps" for name, s in told["schedules"].items() if s["taken"] < s["steps"]
+    ]
+    return text + (f"; for want of time {', '.join(fewer)}" if fewer else "")
+
+
 def show(report: Mapping[str, Any], out: Path, page: Path, console: Console) -> None:
     """The final table."""
     calibration = report["calibration"]
@@ -145,6 +173,10 @@ def show(report: Mapping[str, Any], out: Path, page: Path, console: Console) -> 
     rows += [("  skipped", text) for text in lost[:_MOST_REASONS]]
     if lost[_MOST_REASONS:]:
         rows.append(("  skipped", f"for {len(lost) - _MOST_REASONS} more reasons, see the report"))
+    if report.get("window"):
+        chosen = report["window"]
+        text = f"{chosen['window_s']:g} s; {chosen['usual_clips']} clips are long enough for {chosen['usual_s']:g} s"
+        rows.append(("window", text))
     rows.append(("pair time, windows", f"{report['hours'] * 60:.1f} min, {report['windows']}"))
     for part, value in report["broken_pairs_mean"].items():
         said = "not trained" if value is None else f"AUROC {value:.3f} on broken pairs held back"
@@ -155,7 +187,7 @@ def show(report: Mapping[str, Any], out: Path, page: Path, console: Console) -> 
         ("  from", f"{evidence['windows']} normal windows, none compared with its own clip"),
         ("  vouches for", f"at most {evidence['events_per_hour_95']:.0f} false alarms an hour; more time shows more"),
         ("size", f"{out.stat().st_size / 1e6:.2f} MB"),
-        ("time", f"{report['minutes']:.1f} min"),
+        ("time", time_words(report["minutes"], report["time"])),
         ("report", str(page)),
     ]
     table = Table("what", "value", title=Text(f"model {out}"), title_justify="left")

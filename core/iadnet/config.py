@@ -20,6 +20,7 @@ class IADNetConfig:
         joints: J, joints of a person.
         frames: T, frames of a window.
         pelvis, neck: index pairs whose middles are these joints, see `core.frame.anchors`.
+        trunk: length of what lies between, see `core.frame.Anchors`.
         width: E, channels of a token.
         units: N, stacked two-person attention units (TASU).
         heads: attention heads; divides `width`.
@@ -42,6 +43,7 @@ class IADNetConfig:
     frames: int
     pelvis: tuple[int, int] = (0, 0)
     neck: tuple[int, int] = (1, 1)
+    trunk: float = 1.0
     width: int = 64
     units: int = 2
     heads: int = 4
@@ -78,10 +80,10 @@ class IADNetConfig:
         """The configuration for windows of `frames` frames of `layout`; `sizes` are any other keys.
 
         Raises:
-            LayoutError: when the layout has no pelvis or neck and no stand-in for it.
+            LayoutError: when the layout has no joints to place a pair by.
         """
         at = anchors(layout)
-        return cls(joints=len(layout), frames=frames, pelvis=at.pelvis, neck=at.neck, **sizes)
+        return cls(joints=len(layout), frames=frames, pelvis=at.pelvis, neck=at.neck, trunk=at.trunk, **sizes)
 
     @classmethod
     def paper(cls, joints: int = 64, frames: int = 64, **sizes) -> IADNetConfig:
@@ -91,7 +93,7 @@ class IADNetConfig:
     @property
     def anchors(self) -> Anchors:
         """The joints that place a pair."""
-        return Anchors(self.pelvis, self.neck)
+        return Anchors(self.pelvis, self.neck, self.trunk)
 
     @property
     def related(self) -> tuple[int, ...]:

@@ -36,7 +36,8 @@ class PairFrame(nn.Module):
         tx, ty, tz = (neck - pelvis).flatten(1, 2).split(1, dim=-1)
         # the floor keeps the gradient finite where neck and pelvis coincide; it is far below TRUNK_RANGE_M
         trunk = mean_over_time((tx * tx + ty * ty + tz * tz).clamp_min(1e-8).sqrt()).squeeze(-1)
-        scale = TRUNK_M / trunk.clamp(*TRUNK_RANGE_M)
+        part = self.at.trunk
+        scale = part * TRUNK_M / trunk.clamp(part * TRUNK_RANGE_M[0], part * TRUNK_RANGE_M[1])
         cos, sin = scale * line[:, 0] / length, scale * line[:, 2] / length
         cos, sin, scale = (v[:, None, None, None] for v in (cos, sin, scale))
         origin = start[:, 0, 0] + 0.5 * (first + second)

@@ -96,13 +96,10 @@ class Checkpoint:
 
         A damaged file, or that of another run, is no file: training begins anew.
         """
-        try:
-            arrays = read_npz(self.path)
-            document = json.loads(arrays["document"].tobytes())
-            if document["run"] != self.run:
-                return False
-        except (ValueError, KeyError, TypeError):
+        found = self._read()
+        if found is None:
             return False
+        document, arrays = found
         # the run's identity fits, so the sizes do
         standing.network.load_state_dict({
             k.removeprefix("network."): torch.from_numpy(v) for k, v in arrays.items() if k.startswith("network.")
@@ -119,6 +116,21 @@ class Checkpoint:
         standing.generator.set_state(torch.from_numpy(arrays["generator"]))
         standing.step, standing.told = document["step"], document["told"]
         return True
+
+    def used_s(self) -> float:
+        """Seconds that the run in the file had used; 0 where there is none that fits."""
+        found = self._read()
+        return 0.0 if found is None else float(found[0]["told"].get("used_s", 0.0))
+
+    def _read(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
+        """Document and arrays of the file; None where it is not one of this run."""
+        try:
+            arrays = read_npz(self.path)
+            document = json.loads(arrays["document"].tobytes())
+            fits = document["run"] == self.run
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return (document, arrays) if fits else None
 
     def remove(self) -> None:
         """Takes the file away: the run has ended."""

@@ -13,6 +13,7 @@ from dyadwatch.core.iadnet.statistics import RelationalStatistics
 from dyadwatch.core.statistics import Statistics
 from dyadwatch.core.training.augment import augment
 from dyadwatch.core.training.broken import PairSampler
+from dyadwatch.core.training.budget import Budget, Schedule
 from dyadwatch.core.training.options import Listener, Progress, TrainOptions
 
 _STEPS = 1500
@@ -22,20 +23,29 @@ _LEARNING_RATE = 2e-3
 _WEIGHT_DECAY = 0.05
 _WARM_UP = 0.15
 _CHUNK = 250
+_DRAWING, _LEARNING = 0.08, 0.12  # of what is left of a budget; learning begins with the spread of what was drawn
 
 
 def train_critic(
-    sampler: PairSampler, statistics: Statistics, options: TrainOptions, listen: Listener
+    sampler: PairSampler,
+    statistics: Statistics,
+    options: TrainOptions,
+    listen: Listener,
+    budget: Budget | None = None,
 ) -> StatisticsCritic:
     """Binary cross-entropy between intact and broken windows.
 
     Statistics cost far more than a step of this network, so the windows are drawn once and seen some fifteen times,
     in either order of the persons; dropout keeps it from knowing them by heart. Fewer `options.steps` than usual draw
-    and take as many fewer.
+    and take as many fewer; a budget does so, too, where there is no time for all.
     """
+    budget = budget or Budget()
+    learning_s = _LEARNING * budget.left
     share = min(1.0, options.steps / TrainOptions.steps)
     steps, count = max(1, round(share * _STEPS)), max(_BATCH, round(share * _WINDOWS))
-    intact, broken = _draw(sampler, statistics, options, count, listen)
+    intact, broken = _draw(sampler, statistics, options, count, listen, budget)
+    budget.charge("broken pairs")
+    learning = budget.clock()
     both = torch.cat([intact, broken]).double()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
@@ -44,26 +54,39 @@ def train_critic(
         optimiser = torch.optim.AdamW(critic.layers.parameters(), _LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
         rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LEARNING_RATE, total_steps=steps, pct_start=_WARM_UP)
         target = torch.cat([torch.zeros(_BATCH), torch.ones(_BATCH)])
-        for step in range(1, steps + 1):
+        learning_s = max(learning_s - (budget.clock() - learning), 0.3 * learning_s)
+        pace, position, taken, rate = budget.pace(steps, learning_s), 0, 0, 0.0
+        while position < steps:
             chosen = torch.randint(len(intact), (_BATCH,))
             scaled = torch.cat([intact[chosen], broken[chosen]])
             turned = torch.rand(len(scaled), 1) < 0.5
             scaled = torch.where(turned, scaled.index_select(1, critic.swap), scaled)
             loss = functional.binary_cross_entropy_with_logits(critic.one_order(scaled), target)
+            rate = optimiser.param_groups[0]["lr"]
             optimiser.zero_grad()
             loss.backward()
             optimiser.step()
+            before, position, taken = position, pace.after(position), taken + 1
+            rates.last_epoch = position - 1
             rates.step()
-            if step % 50 == 0 or step == steps:
-                listen(Progress("critic", step, steps, {"loss": float(loss.detach())}))
+            if position // 50 > before // 50 or position == steps:
+                listen(Progress("critic", position, steps, {"loss": float(loss.detach())}))
+    budget.schedules["critic"] = Schedule(steps, taken, rate)
+    budget.charge("critic")
     return critic.eval().requires_grad_(False)
 
 
 @torch.no_grad()
 def _draw(
-    sampler: PairSampler, statistics: Statistics, options: TrainOptions, count: int, listen: Listener
+    sampler: PairSampler,
+    statistics: Statistics,
+    options: TrainOptions,
+    count: int,
+    listen: Listener,
+    budget: Budget,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Statistics of intact windows and of the same ones broken, (count, F) each."""
+    """Statistics of intact windows and of the same ones broken, (count, F) each, or as many as there is time for."""
+    until = budget.clock() + _DRAWING * budget.left
     rng = np.random.default_rng([options.seed, 4])
     generator = torch.Generator().manual_seed(options.seed)
     measure, frame = RelationalStatistics(statistics, options.frames), PairFrame(statistics.at)
@@ -72,7 +95,10 @@ def _draw(
         for windows, values in zip(sampler.training_batch(min(_CHUNK, count - start), rng), found, strict=True):
             joints = augment(torch.from_numpy(windows), generator, dropped=options.dropped)
             values.append(measure(joints, frame(joints))[0])
-        listen(Progress("broken pairs", min(start + _CHUNK, count), count))
+        late = budget.clock() >= until
+        listen(Progress("broken pairs", count if late else min(start + _CHUNK, count), count))
+        if late:
+            break
     return torch.cat(found[0]), torch.cat(found[1])
 
 

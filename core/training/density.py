@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dyadwatch.core.iadnet.flow import FoldedFlow, QRFlow
 from dyadwatch.core.iadnet.scorer import FeatureDensity, PairEncoder
+from dyadwatch.core.training.budget import Budget
 from dyadwatch.core.training.encoder import pooled_features
 from dyadwatch.core.training.options import Listener, Progress
 
@@ -24,6 +25,7 @@ _PATIENCE = 6  # looks without a better held-out likelihood
 _LEARNING_RATE = 2e-3
 _BATCH = 256
 _WINDOWS_PER_DIMENSION = 10  # fewer, and the covariance is noise
+FLOW_SHARE = 0.05  # of a budget
 _FLOW_FROM = 1000  # windows; below, ten layers only memorise and the Gaussian stays
 
 
@@ -33,8 +35,9 @@ def fit_density(
     held_out: NDArray[np.float32],
     seed: int,
     listen: Listener,
+    budget: Budget | None = None,
 ) -> FeatureDensity:
-    """A density of the features of normal windows; early stop on windows held out.
+    """A density of the features of normal windows; early stop on windows held out, or when its share of time is used.
 
     Arguments:
         network: frozen.
@@ -45,7 +48,7 @@ def fit_density(
     gaussian = FeatureDensity(mean, whiten, None)
     if len(train) < _FLOW_FROM or len(held_out) < 2:
         return gaussian
-    flow = _fit_flow((features - mean) @ whiten.mT, (fresh - mean) @ whiten.mT, seed, listen)
+    flow = _fit_flow((features - mean) @ whiten.mT, (fresh - mean) @ whiten.mT, seed, listen, budget or Budget())
     return gaussian if flow is None else FeatureDensity(mean, whiten, flow)
 
 
@@ -64,8 +67,9 @@ def whitening(features: Tensor, dimensions: int) -> tuple[Tensor, Tensor]:
     return mean.float(), (directions[:dimensions] / (variance + floor).sqrt()[:, None]).float()
 
 
-def _fit_flow(train: Tensor, held_out: Tensor, seed: int, listen: Listener) -> FoldedFlow | None:
+def _fit_flow(train: Tensor, held_out: Tensor, seed: int, listen: Listener, budget: Budget) -> FoldedFlow | None:
     """The flow with the best held-out likelihood; None where the standard normal is no worse."""
+    until = budget.clock() + FLOW_SHARE * budget.seconds
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         flow = QRFlow(train.shape[1], _LAYERS)
@@ -89,7 +93,7 @@ def _fit_flow(train: Tensor, held_out: Tensor, seed: int, listen: Listener) -> F
         waited += 1
         if math.isfinite(nll) and nll < best:
             best, best_state, waited = nll, copy.deepcopy(flow.state_dict()), 0
-        if waited >= _PATIENCE:
+        if waited >= _PATIENCE or budget.clock() >= until:
             break
     if best_state is None:
         return None

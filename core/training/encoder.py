@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -19,6 +18,7 @@ from dyadwatch.core.skeleton import Layout
 from dyadwatch.core.statistics import statistics_joints
 from dyadwatch.core.training.augment import augment
 from dyadwatch.core.training.broken import PairSampler
+from dyadwatch.core.training.budget import Budget, Schedule
 from dyadwatch.core.training.checkpoint import Checkpoint, Standing
 from dyadwatch.core.training.options import Listener, Progress, TrainOptions
 
@@ -28,6 +28,7 @@ _WEIGHT_DECAY = 0.01
 _LOOKS = 10  # times the validation pairs are looked at
 _CHUNK = 256
 _SAVE_EVERY_S = 20.0
+_LEAST_SHARE = 0.1  # of a budget: what the encoder has even where other stages used more than was foreseen
 
 BrokenPairs = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
@@ -37,7 +38,7 @@ class Look:
     """The state of the encoder at one moment of its training.
 
     Arguments:
-        step: optimiser steps taken.
+        step: positions of the schedule that lie behind; optimiser steps, unless a budget made them fewer.
         loss: mean over the steps since the last look; ln 2 = 0.69 is guessing.
         spread: root mean square deviation of the pooled features of intact validation windows.
         auroc: broken against intact validation windows, by kind of breaking.
@@ -71,12 +72,16 @@ def train_encoder(
     options: TrainOptions,
     listen: Listener,
     checkpoint: Checkpoint | None = None,
+    budget: Budget | None = None,
+    kept_back_s: float = 0.0,
 ) -> tuple[PairEncoder, list[Look]]:
     """Trains on pairs drawn from `sampler`; the validation pairs are only looked at.
 
     AdamW with a one-cycle rate; every step sees `options.batch` intact windows and the same ones broken. With a
-    checkpoint a run that was stopped goes on, and ends as it would have.
+    checkpoint a run that was stopped goes on, and ends as it would have. With a budget the rate's schedule ends in what
+    is left of it but for `kept_back_s`, in as many steps as there is time for; a tenth of the budget it always has.
     """
+    budget = budget or Budget()
     now = _begin(layout, options)
     if checkpoint is not None and checkpoint.restore(now):
         listen(Progress("encoder", now.step, options.steps, {"gone on from step": float(now.step)}))
@@ -86,8 +91,11 @@ def train_encoder(
     assert isinstance(network, PairEncoder)
     mirror = torch.tensor(layout.mirror) if options.mirror else None
     target = torch.cat([torch.zeros(options.batch), torch.ones(options.batch)])
-    started = saved = time.monotonic()
-    for step in range(now.step + 1, options.steps + 1):
+    taken: int = now.told.get("taken", now.step)
+    position, saved, rate = now.step, budget.clock(), float(now.told.get("rate", 0.0))
+    pace = budget.pace(options.steps, max(budget.left - kept_back_s, _LEAST_SHARE * budget.seconds), position)
+    every = math.ceil(options.steps / _LOOKS)
+    while position < options.steps:
         intact, broken = sampler.training_batch(options.batch, now.rng)
         windows = augment(
             torch.from_numpy(np.concatenate([intact, broken])),
@@ -101,23 +109,26 @@ def train_encoder(
         now.optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        rate = now.optimiser.param_groups[0]["lr"]
         now.optimiser.step()
+        before, position, taken = position, pace.after(position), taken + 1
+        now.rates.last_epoch = position - 1  # what strides leave out
         now.rates.step()
         losses.append(float(loss.detach()))
-        late = options.max_minutes is not None and time.monotonic() - started > 60 * options.max_minutes
-        if late or step % math.ceil(options.steps / _LOOKS) == 0 or step == options.steps:
-            looks.append(_look(network, validation, step, float(np.mean(losses))))
+        ended = position == options.steps
+        if position // every > before // every or ended:
+            looks.append(_look(network, validation, position, float(np.mean(losses))))
             losses.clear()
-        if step % 10 == 0 or late or step == options.steps:
+        if position // 10 > before // 10 or ended:
             values = {"loss": losses[-1] if losses else looks[-1].loss}
             if looks:
                 values |= {"spread": looks[-1].spread, "auroc": float(np.mean(list(looks[-1].auroc.values())))}
-            listen(Progress("encoder", step, options.steps, values))
-        if late:
-            break
-        if checkpoint is not None and (time.monotonic() - saved > _SAVE_EVERY_S or step == options.steps):
-            now.step, now.told["looks"], saved = step, [asdict(look) for look in looks], time.monotonic()
+            listen(Progress("encoder", position, options.steps, values))
+        if checkpoint is not None and (budget.clock() - saved > _SAVE_EVERY_S or ended):
+            now.step, now.told["looks"], saved = position, [asdict(look) for look in looks], budget.clock()
+            now.told |= {"taken": taken, "rate": rate, "used_s": budget.used}
             checkpoint.save(now)
+    budget.schedules["encoder"] = Schedule(options.steps, taken, rate)
     return network.eval(), looks
 
 

@@ -11,17 +11,22 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.clips import ClipSet
 from dyadwatch.core.iadnet.scorer import PairScorer
+from dyadwatch.core.neighbours import enough_to_whiten
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.core.statistics import Statistics
 from dyadwatch.core.training.broken import VALIDATION_KINDS, PairSampler
+from dyadwatch.core.training.budget import Budget
 from dyadwatch.core.training.calibrate import split_units
 from dyadwatch.core.training.encoder import BrokenPairs
 from dyadwatch.core.training.options import TrainOptions
 from dyadwatch.core.training.recordings import Prepared, Windows, cut, prepare
+from dyadwatch.core.training.sizes import MOST_BROKEN, sizes_within
 
 HELD_BACK = 0.2  # of the units, for calibration and weights
 _MOST_WINDOWS = 40000
-_BROKEN_PER_KIND = 400
+_BROKEN_PER_KIND = MOST_BROKEN
+ENOUGH_S = 600.0  # seconds of pairs from which an encoder learns what belongs together
+ENOUGH_UNITS = 10
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class Material:
         held: which windows are held back, shape (N,).
         broken: held-back windows and the same ones broken, by kind.
         train: sampler of the recordings that are not held back.
+        rest_s: seconds that a budget keeps for what comes after the encoder.
     """
 
     prepared: Prepared
@@ -65,6 +71,7 @@ class Material:
     held: NDArray[np.bool_]
     broken: BrokenPairs
     train: PairSampler
+    rest_s: float = 0.0
 
 
 def gather(clip_sets: Sequence[ClipSet], options: TrainOptions) -> Material:
@@ -74,10 +81,27 @@ def gather(clip_sets: Sequence[ClipSet], options: TrainOptions) -> Material:
         LayoutError: when joints do not map onto the model's layout.
         TrainingError: when there is too little.
     """
-    prepared = prepare(clip_sets, options)
+    return arrange(prepare(clip_sets, options), options, Budget())
+
+
+def arrange(prepared: Prepared, options: TrainOptions, budget: Budget) -> Material:
+    """Cuts windows, holds some back and breaks those; fewer of both where the budget has no room for all."""
     statistics = Statistics.of_layout(prepared.layout, options.fps)
     hop = max(options.hop, prepared.frames // _MOST_WINDOWS)
     windows = cut(prepared.recordings, options.frames, hop)
+    sizes = sizes_within(
+        budget,
+        windows.joints,
+        statistics,
+        prepared.layout,
+        options,
+        kinds=len(VALIDATION_KINDS),
+        whiten=enough_to_whiten(prepared.frames, options.frames),
+        learns=enough_to_learn(prepared, options) or options.recipe == "paper",
+    )
+    if sizes.every > 1:
+        hop *= sizes.every
+        windows = cut(prepared.recordings, options.frames, hop)
     held = split_units(windows.unit, HELD_BACK, options.seed)
     held_units = set(np.unique(windows.unit[held]).tolist())
     samplers = [
@@ -90,10 +114,16 @@ def gather(clip_sets: Sequence[ClipSet], options: TrainOptions) -> Material:
         )
         for back in (True, False)
     ]
-    count = min(_BROKEN_PER_KIND, 4 * int(held.sum()))
+    count = min(_BROKEN_PER_KIND, sizes.broken, 4 * int(held.sum()))
     pairs = {kind: samplers[0].validation_set(kind, count, options.seed) for kind in VALIDATION_KINDS}
     broken = {kind: pair for kind, pair in pairs.items() if len(pair[0]) >= 10}
-    return Material(prepared, statistics, windows, hop, statistics(windows.joints), held, broken, samplers[1])
+    values = statistics(windows.joints)
+    return Material(prepared, statistics, windows, hop, values, held, broken, samplers[1], sizes.rest_s)
+
+
+def enough_to_learn(prepared: Prepared, options: TrainOptions) -> bool:
+    """Whether there is enough for parts that learn."""
+    return prepared.units >= ENOUGH_UNITS and prepared.frames >= ENOUGH_S * options.fps
 
 
 def summarise(report: dict[str, Any], options: TrainOptions) -> dict[str, Any]:
@@ -102,5 +132,6 @@ def summarise(report: dict[str, Any], options: TrainOptions) -> dict[str, Any]:
         "recipe": options.recipe,
         "seed": options.seed,
         **{k: report[k] for k in ("clips", "skipped_clips", "hours", "windows", "support", "labels", "weights")},
+        "placed_by": report["placed_by"],
         "broken_pairs_auroc": {k: round(v, 4) for k, v in report["broken_pairs_mean"].items() if v is not None},
     }

@@ -45,8 +45,8 @@ class TrainOptions:
             a part of the nearest neighbour's. 0 leaves out a part that learnt nothing, which is right
             for real data; simulated people hardly react to each other, so a model for demonstration needs a floor to
             show the network at work.
-        max_minutes: the encoder stops after this long and the rest goes on; None is no limit. A run that it cuts
-            short is not repeatable to the last digit.
+        max_minutes: what the whole run may take; None is no limit. Where there is no time for everything, every stage
+            does less and schedules still end annealed; such a run is not repeatable to the last digit.
         stop_on_collapse: whether the `paper` recipe ends with an error where it sees a collapse.
 
     Raises:
@@ -82,6 +82,7 @@ class TrainOptions:
         _expect(1 <= self.fps <= 240, "fps", self.fps, "1 to 240 frames per second")
         for key in ("hop", "steps", "batch", "epochs", "width", "units", "support"):
             _expect(getattr(self, key) >= 1, key, getattr(self, key), "at least 1")
+        _expect(self.width % 4 == 0, "width", self.width, "a multiple of 4, the number of attention heads")
         _expect(
             FEWEST_FRAMES <= self.frames <= _MOST_FRAMES,
             "window_s",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import time
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from dyadwatch.core.neighbours import NearestNeighbour
 from dyadwatch.core.statistics import mean_distances
 from dyadwatch.core.surprise import Surprise
 from dyadwatch.core.training.augment import augment
+from dyadwatch.core.training.budget import Budget, Schedule
 from dyadwatch.core.training.calibrate import thresholds
 from dyadwatch.core.training.encoder import encoder_config
 from dyadwatch.core.training.material import Material, Trained, summarise
@@ -32,6 +33,7 @@ _WATCH_FROM = 5  # epochs; before, nothing has been learnt that could collapse
 _LEAST_SPREAD = 0.1  # of the spread before training
 _LEAST_GAP = 0.3  # nats between broken and intact held-out pairs
 _IN_A_ROW = 2
+_LEAST_SHARE = 0.1  # of a budget: what the epochs have even where other stages used more than was foreseen
 _FEW_WINDOWS = 30  # held back; what is measured on fewer is noisy
 
 
@@ -74,7 +76,7 @@ def measured_on(material: Material) -> str:
     return f"measured on {counted(len(judges), 'window')} of {counted(len(clips), 'clip')}{noisy}"
 
 
-def train_paper(material: Material, options: TrainOptions, listen: Listener, started: float) -> Trained:
+def train_paper(material: Material, options: TrainOptions, listen: Listener, budget: Budget) -> Trained:
     """End-to-end NLL with Adam, 1e-3 falling to 1e-5.
 
     Raises:
@@ -98,29 +100,41 @@ def train_paper(material: Material, options: TrainOptions, listen: Listener, sta
     train = material.windows.joints[~material.held]
     history = [_watch(network, material, 0, float("nan"))]
     verdict = ""
-    for epoch in range(1, options.epochs + 1):
-        losses: list[float] = []
-        order = rng.permutation(len(train))
-        for i in range(0, len(order), _BATCH):
-            windows = augment(torch.from_numpy(train[order[i : i + _BATCH]]), generator)
-            loss = network.nll(windows).mean()
-            if not torch.isfinite(loss):
-                raise TrainingError(f"the likelihood is not finite in epoch {epoch}; train with --recipe default")
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            losses.append(float(loss.detach()))
-        rates.step()
-        history.append(_watch(network, material, epoch, float(np.mean(losses))))
+    batches = math.ceil(len(train) / _BATCH)
+    total = options.epochs * batches
+    pace = budget.pace(total, max(budget.left - material.rest_s, _LEAST_SHARE * budget.seconds))
+    position = taken = 0
+    order: list[int] = []
+    losses: list[float] = []
+    rate = _RATES[0]
+    while position < total and not (verdict and options.stop_on_collapse):
+        epoch = position // batches + 1
+        order = order or rng.permutation(len(train)).tolist()
+        windows = augment(torch.from_numpy(train[order[:_BATCH]]), generator)
+        order = order[_BATCH:]
+        loss = network.nll(windows).mean()
+        if not torch.isfinite(loss):
+            raise TrainingError(f"the likelihood is not finite in epoch {epoch}; train with --recipe default")
+        rate = optimiser.param_groups[0]["lr"]
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        losses.append(float(loss.detach()))
+        position, taken = pace.after(position), taken + 1
+        ended = position // batches
+        for _ in range(epoch - 1, ended):  # more than one where a budget leaves some out
+            rates.step()
+        if ended < epoch:
+            continue
+        history.append(_watch(network, material, ended, float(np.mean(losses))))
+        losses.clear()
         latest = asdict(history[-1])
-        listen(Progress("paper", epoch, options.epochs, {k: latest[k] for k in ("nll", "spread", "gap", "auroc")}))
+        listen(Progress("paper", ended, options.epochs, {k: latest[k] for k in ("nll", "spread", "gap", "auroc")}))
         if not verdict and (seen := collapsed(history)):
             verdict = f"{seen} ({measured_on(material)})"
-        if verdict and options.stop_on_collapse:
-            break
-        if options.max_minutes is not None and time.monotonic() - started > 60 * options.max_minutes:
-            break
-    trained = _assemble(network.eval(), material, options, history, verdict, started)
+    budget.schedules["paper"] = Schedule(total, taken, rate)
+    budget.charge("paper")
+    trained = _assemble(network.eval(), material, options, history, verdict, budget)
     if verdict and options.stop_on_collapse:
         raise CollapseError(
             f"collapsed in epoch {history[-1].epoch} of {options.epochs}: {verdict}, while the training loss fell from "
@@ -154,7 +168,7 @@ def _assemble(
     options: TrainOptions,
     history: list[Epoch],
     verdict: str,
-    started: float,
+    budget: Budget,
 ) -> Trained:
     """The scorer with nothing but the likelihood in its score; the support set serves the explanation."""
     judges = material.windows.take(material.held)
@@ -190,8 +204,11 @@ def _assemble(
         "windows": len(material.windows),
         "support": len(bank.support),
         "whitened": False,
-        "minutes": round((time.monotonic() - started) / 60, 3),
+        "minutes": round(budget.used / 60, 3),
     }
+    budget.charge("calibration")
     scores = {"score": surprise, "relation": np.zeros(len(nll)), "unusual": np.zeros(len(nll))}
     report = make_report(material.prepared, judges, options, scores, figures)
+    budget.charge("report")
+    report["time"] = budget.told()
     return Trained(scorer, material.prepared.layout, options, summarise(report, options), calibration, report)

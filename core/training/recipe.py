@@ -7,7 +7,6 @@ the density of the encoder's features. Each is then measured on held-back record
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,11 +16,13 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.auroc import auroc
 from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.errors import CollapseError, TrainingError
 from dyadwatch.core.iadnet.critic import StatisticsCritic
 from dyadwatch.core.iadnet.scorer import FeatureDensity, Maps, PairEncoder, PairScorer, Weights
 from dyadwatch.core.neighbours import NearestNeighbour, enough_to_whiten
 from dyadwatch.core.statistics import mean_distances
 from dyadwatch.core.surprise import Surprise
+from dyadwatch.core.training.budget import Budget
 from dyadwatch.core.training.calibrate import (
     TRUST_FROM,
     held_out_distances,
@@ -33,13 +34,20 @@ from dyadwatch.core.training.checkpoint import Checkpoint, identity
 from dyadwatch.core.training.critic import critic_logits, train_critic
 from dyadwatch.core.training.density import feature_nll, fit_density
 from dyadwatch.core.training.encoder import Look, broken_logits, train_encoder
-from dyadwatch.core.training.material import Material, Trained, gather, summarise
+from dyadwatch.core.training.material import (
+    ENOUGH_S,
+    ENOUGH_UNITS,
+    Material,
+    Trained,
+    arrange,
+    enough_to_learn,
+    summarise,
+)
 from dyadwatch.core.training.options import Listener, Progress, TrainOptions, silent
 from dyadwatch.core.training.paper import train_paper
+from dyadwatch.core.training.recordings import Prepared, prepare, skipped_words
 from dyadwatch.core.training.report import make_report
 
-_ENOUGH_S = 600.0  # seconds of pairs from which an encoder learns what belongs together
-_ENOUGH_UNITS = 10
 _PARTS = ("neighbours", "encoder", "critic", "relation", "flow")
 
 
@@ -58,51 +66,80 @@ def train(
     options: TrainOptions,
     progress: Listener | None = None,
     checkpoint: Path | None = None,
+    budget: Budget | None = None,
 ) -> Trained:
     """Trains on normal clips, by `options.recipe`.
 
     Arguments:
         checkpoint: file that the default recipe keeps the encoder's standing in, and goes on from where one of the
             same clips and options is there; it is removed at the end.
+        budget: that has begun already, as with the reading of the clips; None begins one of `options.max_minutes` now.
 
     Raises:
         LayoutError: when joints of a set do not map onto the model's layout; names the missing ones.
         TrainingError: when too few clips are usable, or the `paper` recipe collapses.
     """
     listen = progress or silent
-    started = time.monotonic()
+    budget = budget or Budget(options.max_minutes)
     listen(Progress("clips", 0, 1))
-    material = gather(clip_sets, options)
-    listen(Progress("clips", 1, 1, {"windows": float(len(material.windows))}))
-    if options.recipe == "paper":
-        return train_paper(material, options, listen, started)
+    prepared = prepare(clip_sets, options)
     kept = None
-    if checkpoint is not None:
-        kept = Checkpoint(checkpoint, identity(material.prepared.recordings, options))
-    learnt = _learn(material, options, listen, kept)
-    listen(Progress("calibration", 0, 1))
-    trained = assemble(material, learnt, options, started)
-    listen(Progress("calibration", 1, 1))
+    if checkpoint is not None and options.recipe == "default":
+        kept = Checkpoint(checkpoint, identity(prepared.recordings, options))
+        budget.before = kept.used_s()
+    try:
+        trained = _train(prepared, options, listen, kept, budget)
+    except CollapseError as error:
+        raise CollapseError(_with_skipped(error, prepared), error.report) from None
+    except TrainingError as error:
+        raise TrainingError(_with_skipped(error, prepared)) from None
     if kept is not None:
         kept.remove()
     return trained
 
 
-def _learn(material: Material, options: TrainOptions, listen: Listener, checkpoint: Checkpoint | None) -> Learnt | None:
+def _with_skipped(error: TrainingError, prepared: Prepared) -> str:
+    """A failed training may lack just the clips that were left out."""
+    lost = skipped_words(prepared)
+    return f"{error}" + (f" ({lost})" if lost else "")
+
+
+def _train(
+    prepared: Prepared, options: TrainOptions, listen: Listener, kept: Checkpoint | None, budget: Budget
+) -> Trained:
+    material = arrange(prepared, options, budget)
+    listen(Progress("clips", 1, 1, {"windows": float(len(material.windows))}))
+    budget.charge("clips")
+    if options.recipe == "paper":
+        return train_paper(material, options, listen, budget)
+    learnt = _learn(material, options, listen, kept, budget)
+    listen(Progress("calibration", 0, 1))
+    trained = assemble(material, learnt, options, budget)
+    listen(Progress("calibration", 1, 1))
+    return trained
+
+
+def _learn(
+    material: Material, options: TrainOptions, listen: Listener, checkpoint: Checkpoint | None, budget: Budget
+) -> Learnt | None:
     """The learnt parts; None where there is too little to learn from."""
     prepared = material.prepared
-    if prepared.units < _ENOUGH_UNITS or prepared.frames < _ENOUGH_S * options.fps:
+    if not enough_to_learn(prepared, options):
         return None
-    critic = train_critic(material.train, material.statistics, options, listen)
+    critic = train_critic(material.train, material.statistics, options, listen, budget)
     if {"encoder", "flow"} <= set(options.without):  # nothing will ask it
         options = replace(options, steps=1)
-    encoder, looks = train_encoder(material.train, material.broken, prepared.layout, options, listen, checkpoint)
+    encoder, looks = train_encoder(
+        material.train, material.broken, prepared.layout, options, listen, checkpoint, budget, material.rest_s
+    )
+    budget.charge("encoder")
     joints, held = material.windows.joints, material.held
-    density = fit_density(encoder, joints[~held], joints[held], options.seed, listen)
+    density = fit_density(encoder, joints[~held], joints[held], options.seed, listen, budget)
+    budget.charge("flow")
     return Learnt(encoder, density, critic, looks)
 
 
-def assemble(material: Material, learnt: Learnt | None, options: TrainOptions, started: float) -> Trained:
+def assemble(material: Material, learnt: Learnt | None, options: TrainOptions, budget: Budget) -> Trained:
     """Weighs and calibrates the parts and joins them into the scorer."""
     statistics, values, windows, held = material.statistics, material.values, material.windows, material.held
     fitted = {
@@ -151,6 +188,7 @@ def assemble(material: Material, learnt: Learnt | None, options: TrainOptions, s
         critic=None if learnt is None else learnt.critic,
     ).eval()
     calibration = thresholds(score, judges, material.hop / options.fps)
+    budget.charge("calibration")
     report = make_report(
         material.prepared,
         judges,
@@ -165,10 +203,12 @@ def assemble(material: Material, learnt: Learnt | None, options: TrainOptions, s
             "windows": len(windows),
             "support": len(bank.support),
             "whitened": fitted["whiten"],
-            "needed": {"minutes": _ENOUGH_S / 60, "units": _ENOUGH_UNITS, "auroc": TRUST_FROM},
-            "minutes": round((time.monotonic() - started) / 60, 3),
+            "needed": {"minutes": ENOUGH_S / 60, "units": ENOUGH_UNITS, "auroc": TRUST_FROM},
+            "minutes": round(budget.used / 60, 3),
         },
     )
+    budget.charge("report")
+    report["time"] = budget.told()
     return Trained(scorer, material.prepared.layout, options, summarise(report, options), calibration, report)
 
 

@@ -16,7 +16,7 @@ from dyadwatch.core.resample import resample
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.core.training.options import FEWEST_FRAMES, TrainOptions
 
-__all__ = ["FEWEST_UNITS", "Prepared", "Recording", "Windows", "cut", "prepare"]
+__all__ = ["FEWEST_UNITS", "Prepared", "Recording", "Windows", "cut", "model_layout", "prepare", "skipped_words"]
 
 FEWEST_UNITS = 5
 _HIDDEN, _SHORTER = "that never show ", "shorter than a window"  # how reasons of `usable_runs` begin
@@ -59,7 +59,7 @@ def prepare(clip_sets: Sequence[ClipSet], options: TrainOptions) -> Prepared:
     """
     if not clip_sets:
         raise TrainingError("no clips given; expected at least one clip file")
-    layout = _model_layout(clip_sets, options)
+    layout = model_layout(clip_sets, options)
     recordings: list[Recording] = []
     skipped: dict[str, list[str]] = {}
     too_short: list[int] = []  # frames of the model's grid
@@ -96,7 +96,12 @@ def prepare(clip_sets: Sequence[ClipSet], options: TrainOptions) -> Prepared:
     return Prepared(layout, tuple(recordings), skipped)
 
 
-def _model_layout(clip_sets: Sequence[ClipSet], options: TrainOptions) -> Layout:
+def model_layout(clip_sets: Sequence[ClipSet], options: TrainOptions) -> Layout:
+    """The layout that a model is to have.
+
+    Raises:
+        TrainingError: when there is none of that name.
+    """
     if options.layout is None:
         return clip_sets[0].layout
     if options.layout not in LAYOUTS:
@@ -117,9 +122,22 @@ def _which_window(reason: str, too_short: Sequence[int], fps: float) -> str:
     return f" ({_WINDOW_FLAG} {seconds:g} would use {which})"
 
 
-def _too_few(units: int, skipped: dict[str, list[str]], options: TrainOptions, layout: Layout) -> str:
+def skipped_words(prepared: Prepared) -> str:
+    """How many clips could not be used, why, and what would use them; empty where all could."""
+    lost = sum(map(len, prepared.skipped.values()))
+    if not lost:
+        return ""
+    used = len({r.clip for r in prepared.recordings})
+    return f"{lost} of {lost + used} clips {'was' if lost == 1 else 'were'} skipped: {_reasons(prepared.skipped)}"
+
+
+def _reasons(skipped: dict[str, list[str]]) -> str:
     reasons = [f"{len(names)} {reason}, such as {names[0]}" for reason, names in skipped.items()]
-    lost = "; ".join(reasons[:_MOST_REASONS]) + ("; and more" if reasons[_MOST_REASONS:] else "")
+    return "; ".join(reasons[:_MOST_REASONS]) + ("; and more" if reasons[_MOST_REASONS:] else "")
+
+
+def _too_few(units: int, skipped: dict[str, list[str]], options: TrainOptions, layout: Layout) -> str:
+    lost = _reasons(skipped)
     return (
         f"{units} usable clips; expected at least {FEWEST_UNITS} clips of {options.window_s:g} s or longer, or "
         f"{FEWEST_UNITS * PIECE_S:.0f} s of one recording"

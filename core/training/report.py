@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dyadwatch.core.frame import anchors, placed_by
 from dyadwatch.core.recordings import Windows
 from dyadwatch.core.training.oddest import most_unusual
 from dyadwatch.core.training.options import TrainOptions
@@ -41,6 +42,7 @@ def make_report(
         "options": asdict(options),
         "layout": prepared.layout.name,
         "joints": list(prepared.layout.joints),
+        "placed_by": placed_by(prepared.layout, anchors(prepared.layout)),
         "clips": len(used),
         "recordings": len(prepared.recordings),
         "units": prepared.units,

@@ -59,8 +59,9 @@ def _head(report: Report, name: str) -> Markup:
     windows, judges = report.get("windows", 0), report.get("held_out_windows", 0)
     facts = {
         "windows": f"{windows}, {'all' if judges == windows else judges} of them to calibrate on",
-        "window": f"{options.get('window_s', 0):g} s at {options.get('fps', 0):g} fps",
+        "window": f"{options.get('window_s', 0):g} s at {options.get('fps', 0):g} fps{_fitted(report)}",
         "skeleton": f"{report.get('layout', '')}, {len(report.get('joints') or ())} joints",
+        "pairs placed by": _placed_by(report.get("placed_by") or {}),
         "recipe": str(options.get("recipe", "")),
         "seed": str(options.get("seed", "")),
         "normal windows kept to compare": str(report.get("support", "")),
@@ -74,6 +75,26 @@ def _head(report: Report, name: str) -> Markup:
         tag("p", f"Trained on {', '.join(trained_on)}."),
         tag("p", "Recordings by label: ", Markup(", ".join(shown)), ending, class_="quiet") if shown else Markup(""),
         tag("dl", *listed, class_="facts"),
+    )
+
+
+def _fitted(report: Report) -> str:
+    """Why the window is shorter than usual; nothing where it is not."""
+    said: Mapping[str, Any] = report.get("window") or {}
+    if not said:
+        return ""
+    return (
+        f", so that {said['window_clips']} of {said['clips']} clips are long enough; {said['usual_clips']} are for "
+        f"{said['usual_s']:g} s"
+    )
+
+
+def _placed_by(said: Mapping[str, Any]) -> str:
+    """What stands for the trunk; nothing where it is the trunk itself."""
+    if not said or said.get("trunk") == 1.0:
+        return ""
+    return " to ".join(
+        "middle of " + " and ".join(j) if len(j) > 1 else "".join(j) for j in (said["low"], said["high"])
     )
 
 
@@ -133,13 +154,30 @@ def _rest(report: Report) -> Markup:
     """Options and evidence, for whoever wants to repeat it."""
     evidence: Mapping[str, Any] = (report.get("calibration") or {}).get("evidence") or {}
     parts: list[Markup] = []
-    for title, values in (("What the thresholds rest on", evidence), ("Options", report.get("options") or {})):
+    tables = {
+        "What the thresholds rest on": evidence,
+        "Options": report.get("options") or {},
+        "Where the time went": _time(report.get("time") or {}),
+    }
+    for title, values in tables.items():
         rows = [
             tag("tr", tag("th", str(k).replace("_", " "), scope="row"), tag("td", _value(v))) for k, v in values.items()
         ]
         if rows:
             parts.append(tag("details", tag("summary", title), tag("div", tag("table", *rows), class_="wide")))
     return section("For the record", *parts) if parts else Markup("")
+
+
+def _time(told: Mapping[str, Any]) -> dict[str, str]:
+    """Stages and their length; and where a budget made a schedule shorter, how many steps were taken."""
+    out = {stage: f"{seconds:.1f} s" for stage, seconds in (told.get("seconds") or {}).items()}
+    if told.get("used_before_s"):
+        out["before a stop"] = f"{told['used_before_s']:.1f} s"
+    if told.get("budget_minutes") is not None:
+        out["budget"] = f"{told['budget_minutes']:g} minutes"
+    for name, s in (told.get("schedules") or {}).items():
+        out[f"steps of {name}"] = f"{s['taken']} of {s['steps']}, the last at a rate of {s['last_rate']:.2g}"
+    return out
 
 
 def _value(value: Any) -> str:

@@ -46,6 +46,7 @@ class _Document(msgspec.Struct, forbid_unknown_fields=True):
     flow_constant: float
     summary: dict[str, Any]
     calibration: dict[str, Any]
+    trunk: float = 1.0
 
 
 class State(msgspec.Struct, frozen=True):
@@ -101,6 +102,7 @@ def save_state(path: str | Path, state: State) -> None:
         flow_constant=0.0 if flow is None else flow.constant,
         summary=state.summary,
         calibration=state.calibration,
+        trunk=statistics.at.trunk,
     )
     arrays: _Arrays = {
         f"scorer.{name}": value.numpy()
@@ -146,7 +148,7 @@ def load_state(path: str | Path) -> State:
 
 
 def _build(document: _Document, arrays: _Arrays) -> PairScorer:
-    statistics = Statistics(document.related, Anchors(document.pelvis, document.neck), document.fps)
+    statistics = Statistics(document.related, Anchors(document.pelvis, document.neck, document.trunk), document.fps)
     encoder = None if document.network is None else PairEncoder(document.network)
     density = None
     if "density.mean" in arrays:

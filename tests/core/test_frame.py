@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from dyadwatch.core.distance import distance_maps
 from dyadwatch.core.errors import LayoutError
-from dyadwatch.core.frame import TRUNK_M, Anchors, anchors, canonical
+from dyadwatch.core.frame import TRUNK_M, Anchors, anchors, anchors_said, canonical, placed_by
 from dyadwatch.core.layouts import KINECT25, LAYOUTS, SBU15, UPPER11
 from dyadwatch.core.skeleton import Layout
 
@@ -115,3 +115,48 @@ def test_distance_maps_are_distances_and_transpose_when_persons_swap():
     assert maps.shape == (3, 4, 5, 5)
     assert maps[1, 2, 3, 4] == pytest.approx(np.linalg.norm(joints[1, 0, 2, 3] - joints[1, 1, 2, 4]))
     np.testing.assert_array_equal(distance_maps(joints[:, ::-1]), maps.swapaxes(-1, -2))
+
+
+UPPER_BODY = Layout.custom(
+    ["torso", "head", *(f"{s}_{j}" for s in ("left", "right") for j in ("shoulder", "elbow", "hand"))]
+)
+
+
+@pytest.mark.parametrize(
+    ("joints", "low", "high", "trunk"),
+    [
+        (UPPER_BODY.joints, ["torso"], ["left_shoulder", "right_shoulder"], 0.6),
+        (("head", "left_shoulder", "right_shoulder"), ["left_shoulder", "right_shoulder"], ["head"], 0.5),
+        (("neck", "nose"), ["neck"], ["nose"], 0.5),
+        (("chest", "neck", "head"), ["chest"], ["neck"], 0.4),
+        (("left_hip", "right_hip", "head"), ["left_hip", "right_hip"], ["head"], 1.4),
+        (("spine_mid", "pelvis", "neck"), ["pelvis"], ["neck"], 1.0),
+    ],
+)
+def test_upper_bodies_are_placed_by_what_they_have(joints, low, high, trunk):
+    layout = Layout("seen", joints)
+    at = anchors(layout)
+    said = placed_by(layout, at)
+    assert said == {"low": low, "high": high, "trunk": trunk}
+    assert anchors_said(layout, said) == anchors_said(layout, None) == at
+
+
+@pytest.mark.parametrize("said", [{}, [], {"low": ["torso"], "high": ["tail"], "trunk": 1.0},
+                                  {"low": [], "high": ["head"], "trunk": 1.0},
+                                  {"low": ["torso"], "high": ["head"], "trunk": 0.0}])  # fmt: skip
+def test_anchors_that_a_file_says_wrong_are_told(said):
+    with pytest.raises(LayoutError, match=r"placed_by is .*; expected low and high, lists of joints among torso, head"):
+        anchors_said(UPPER_BODY, said)
+
+
+def test_the_trunk_that_stands_for_another_keeps_the_size_of_the_pair():
+    """Half a metre from pelvis to neck, of it 0.3 from torso to neck: either way places alike."""
+    layout = Layout("three", ("pelvis", "torso", "neck"))
+    rng = np.random.default_rng(0)
+    joints = np.zeros((2, 6, 3, 3)) + np.array([[0, 0.9, 0], [0, 1.1, 0], [0, 1.4, 0]])
+    joints[1] += [1.2, 0, 0.3]
+    joints += rng.normal(scale=1e-3, size=joints.shape)
+    whole = canonical(joints, anchors(layout))
+    upper = canonical(joints, Anchors((1, 1), (2, 2), 0.6))
+    apart = [np.linalg.norm((placed[1] - placed[0]).mean(axis=(0, 1))) for placed in (whole, upper)]
+    assert apart[0] == pytest.approx(apart[1], rel=0.02)

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import TypedDict, Unpack
 
 import pytest
 import zmq
@@ -27,10 +28,16 @@ def until(condition: Callable[[], object], what: str) -> None:
         time.sleep(0.005)
 
 
+class Limits(TypedDict, total=False):
+    most: int
+    most_in_all: int
+    most_connections: int
+
+
 class Guarded:
     """A SUB socket that takes what comes, as long as it is told to, and what its guard cut."""
 
-    def __init__(self, **limits: int) -> None:
+    def __init__(self, **limits: Unpack[Limits]) -> None:
         self.context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self.socket = self.context.socket(zmq.SUB)
         self.socket.setsockopt(zmq.SUBSCRIBE, b"")
@@ -99,7 +106,7 @@ class Guarded:
 def guarded() -> Iterator[Callable[..., Guarded]]:
     made: list[Guarded] = []
 
-    def make(**limits: int) -> Guarded:
+    def make(**limits: Unpack[Limits]) -> Guarded:
         made.append(Guarded(**limits))
         return made[-1]
 

@@ -87,6 +87,14 @@ def test_silence_is_measured_on_our_own_clock(
     assert said(status) == ("one person in view" if state == "blind" else "source silent for 6 s")
 
 
+def test_a_source_of_hardly_a_frame_is_forgotten_after_a_minute(scorer: Scorer, frame: Frame, person: Person) -> None:
+    watched = Watched(scorer, forget_s=3600.0)
+    for source, frames, ago_s in (("once", 1, 61.0), ("often", 40, 61.0), ("young", 1, 59.0)):
+        for seq in range(frames):
+            watched.hear(frame(seq, [person(0)], source=source), ago_s)
+    assert watched.watch.forgotten() == ["once"]
+
+
 def test_sources_are_forgotten_after_a_long_silence_only(scorer: Scorer, frame: Frame) -> None:
     watched = Watched(scorer, silent_s=70.0, forget_s=60.0)
     watched.hear(frame(0, source="old"), 61.0)

@@ -415,7 +415,7 @@ def test_a_wider_sensor_is_scaled_by_what_it_shows(base: Path) -> None:
 @pytest.mark.slow
 def test_a_base_with_every_part(greetings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Network, critic, flow and directions of equal spread take part, though they learnt next to nothing."""
-    monkeypatch.setattr(recipe, "_ENOUGH_S", 30.0)
+    monkeypatch.setattr(material, "ENOUGH_S", 30.0)
     monkeypatch.setattr(recipe, "enough_to_whiten", lambda frames, window: True)
     monkeypatch.setattr(material, "_BROKEN_PER_KIND", 16)
     options = TrainOptions(layout="upper11", hop=6, steps=3, width=8, units=1, support=40, least_trust=0.2)

@@ -19,7 +19,7 @@ from cyclopts import App
 from rich.console import Console
 
 from dyadwatch.core.clips import Clip, ClipSet, read_clips, write_clips
-from dyadwatch.core.errors import ClipError, DyadwatchError
+from dyadwatch.core.errors import ClipError, ConfigError, DyadwatchError
 from dyadwatch.core.evaluation.protocols import PROTOCOLS
 from dyadwatch.core.evaluation.settings import PEACEFUL, VIOLENT
 from dyadwatch.core.layouts import UPPER11
@@ -29,7 +29,7 @@ from dyadwatch.tools import evaluate_offline
 from dyadwatch.tools.evaluate import Protocol, evaluate, run
 from dyadwatch.tools.evaluate_flags import EvaluationFlags
 from dyadwatch.tools.evaluate_live import ClipResult, evaluate_live, summarise
-from dyadwatch.tools.evaluate_live_page import live_markdown
+from dyadwatch.tools.evaluate_live_page import configuration_words, live_markdown
 from dyadwatch.tools.evaluate_offline import data_sets, fewer_training_clips
 from dyadwatch.tools.evaluate_request import Report, Request, chosen_settings
 from dyadwatch.tools.model_files import shipped_model
@@ -183,10 +183,26 @@ def test_what_is_given_goes_before_what_a_quick_run_or_an_ablation_changes() -> 
     assert of({}, "broken-pairs", quick=True)["train"] == {"steps": 300, "max_minutes": 3.0}
 
 
+CONFIGURATION = {
+    "changed": [],
+    "window_s": 0.6667,
+    "rate": 4.0,
+    "windows.hop": 3,
+    "alarm.min_duration_s": 0.5,
+    "raise_at": {"fold1": 2.5},
+}
+SAID = (
+    "Detector: the default configuration (windows.hop = 3, alarm.min_duration_s = 0.5); windows of 0.67 s, clips "
+    "played at 4 times real time; an event may open from a score of 2.5."
+)
+
+
 def test_live_has_its_own_runner(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = {
+        "configuration": CONFIGURATION,
         "folds": [{"fold": "fold1", "live": 0.9, "baseline": 0.95}],
-        "classes": [{"label": "kicking", "clips": 3, "too_short": 0, "alarm_rate": 1.0, "peak_median": 4.0}],
+        "classes": [{"label": "kicking", "clips": 3, "unscored": 0, "alarm_rate": 1.0, "peak_median": 4.0}],
+        "raised": {"violent": {"raised": 1, "clips": 2}, "peaceful": {"raised": 0, "clips": 1}},
         "auroc": {"live": {"mean": 0.9, "std": 0.0}, "baseline": {"mean": 0.95, "std": 0.0}},
         "clips": [
             {"clip": "k1", "label": "kicking", "fold": "fold1", "peak": 4.0, "alarm": True, "baseline": 1.0},
@@ -200,14 +216,45 @@ def test_live_has_its_own_runner(data: Path, monkeypatch: pytest.MonkeyPatch) ->
         return found
 
     monkeypatch.setattr("dyadwatch.tools.evaluate_live_page.evaluate_live", live)
-    report = run(Request(data, "live", quick=True))
+    report = run(Request(data, "live", quick=True, settings={"detector": ("alarm.hold_s=1",), "window_s": 0.8}))
+    assert report.markdown.count(SAID) == 3  # beside every table
     assert "| fold1 | 0.900 | 0.950 |" in report.markdown
     assert "| mean +- spread | 0.900 +- 0.000 | 0.950 +- 0.000 |" in report.markdown
     assert "| kicking | 3 | 0 | 1.0 | 4.0 |" in report.markdown
     assert "| k1 | kicking | 4.0 | yes |" in report.markdown
     assert "| k2 | kicking | - |  |" in report.markdown
+    assert "An alarm was raised in 1 of 2 violent clips and 0 of 1 peaceful clips." in report.markdown
+    apart = CONFIGURATION | {"raise_at": {"fold1": 2.5, "fold2": 2.75}}
+    assert configuration_words(apart).endswith("from a score of 2.5 (fold1), 2.75 (fold2).")
     assert json.loads(report.json) == {"protocol": "live", **found}
     assert (asked[0]["folds"], asked[0]["steps"]) == (("fold1",), 300)
+    assert (asked[0]["settings"], asked[0]["window_s"]) == (("alarm.hold_s=1",), 0.8)
+    changed = CONFIGURATION | {"changed": ["alarm.hold_s=1", "windows.hop=1"]}
+    assert "the default configuration, with alarm.hold_s=1 windows.hop=1 (" in configuration_words(changed)
+
+
+def test_a_setting_of_the_detector_is_for_live_only(data: Path) -> None:
+    flags = EvaluationFlags(set_=("alarm.hold_s=1",))
+    message = (
+        "--set alarm.hold_s=1 with --protocol one-class: expected --protocol live, the only one that runs a detector"
+    )
+    with pytest.raises(ConfigError, match=message):
+        evaluate(data, protocol="one-class", flags=flags)
+
+
+@pytest.mark.slow
+def test_live_runs_the_default_configuration_unless_told_otherwise(sbu: ClipSet, tmp_path: Path) -> None:
+    still = [c for c in sbu for _ in range(2)]  # eight peaceful clips a fold to train on
+    write_clips(tmp_path, [replace(c, clip_id=f"{c.label}{i}") for i, c in enumerate(still)])
+    found = evaluate_live(tmp_path, folds=("fold1",), rate=20, settings=("alarm.raise_at=1e-9", "alarm.clear_at=1e-9"))
+    assert found["configuration"] == {
+        "changed": ["alarm.raise_at=1e-9", "alarm.clear_at=1e-9"],
+        "window_s": 0.6667, "rate": 20, "windows.hop": 3, "pairs.enter_m": 3.0, "pairs.leave_m": 4.0,
+        "alarm.min_duration_s": 0.5, "alarm.hold_s": 2.0, "raise_at": {"fold1": 0.0},
+    }  # fmt: skip
+    assert {c["alarm_rate"] for c in found["classes"]} == {1.0}
+    with pytest.raises(ConfigError, match=r"option 'alarm\.min=1': alarm\.min is not a key"):
+        evaluate_live(tmp_path, settings=("alarm.min=1",))
 
 
 @pytest.fixture(scope="module")
@@ -249,10 +296,11 @@ def test_live_has_a_dash_where_no_clip_was_scored() -> None:
         ClipResult("d", "hugging", "fold3", None, False, 0.5),
     ]
     found = summarise(results)
+    assert found["raised"] == {"violent": {"raised": 2, "clips": 2}, "peaceful": {"raised": 0, "clips": 2}}
     assert found["folds"] == [{"fold": f, "live": v, "baseline": v} for f, v in (("fold1", 1), ("fold2", None),
                                                                                 ("fold3", None))]  # fmt: skip
     assert found["auroc"]["live"] == {"mean": 1.0, "std": 0.0}
-    nothing = summarise(results[3:])
+    nothing = {"configuration": CONFIGURATION | {"raise_at": {}}, **summarise(results[3:])}
     assert nothing["auroc"] == {key: {"mean": None, "std": None} for key in ("live", "baseline")}
     report = Report(live_markdown(nothing), nothing)
     assert "| fold3 | - | - |" in report.markdown

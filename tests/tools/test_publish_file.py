@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +16,7 @@ import pytest
 import zmq
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import Clip, write_clips
+from dyadwatch.core.clips import Clip, read_clips, write_clips
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.pose import PoseFrame
@@ -197,5 +198,12 @@ def test_a_label_whose_clips_were_all_skipped_is_told_as_such(tmp_path: Path) ->
         "kick1 of some: person 0 is never seen; expected two persons"
     )
     with pytest.raises(ClipError) as caught:
-        select_clips([_labelled(tmp_path / "whole", "")], ["hug"], ["b"])
-    assert str(caught.value) == "no clip has label 'hug' and split 'b'; there are labels 'hug', 'kick' and splits 'a'"
+        select_clips([_labelled(tmp_path / "whole", "")], ["hug"], ["a", "b"])
+    assert str(caught.value) == "no clip has split 'b'; there are splits 'a'"
+    kick = read_clips(tmp_path / "whole")[1]
+    write_clips(tmp_path / "other", [replace(kick, split="b")])
+    with pytest.raises(ClipError) as caught:
+        select_clips([folder, tmp_path / "other"], ["hug"], ["b"])
+    assert str(caught.value).startswith(
+        "no clip has label 'hug' and split 'b'; there are labels 'hug', 'kick' and splits"
+    )

@@ -6,7 +6,6 @@ import io
 import json
 import re
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +18,25 @@ from dyadwatch.core.calibration import calibration_path, read_calibration
 from dyadwatch.core.clips import Clip, read_clips, write_clips
 from dyadwatch.core.errors import ClipError, CollapseError, TrainingError
 from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.training import options, paper
+from dyadwatch.core.training import paper
 from dyadwatch.core.training.options import TrainOptions
+from dyadwatch.core.training.state import load_state
+from dyadwatch.tools.detect import detect
 from dyadwatch.tools.export import export
 from dyadwatch.tools.learning_flags import LearningFlags
 from dyadwatch.tools.model_files import write_report
-from dyadwatch.tools.train import show, train
+from dyadwatch.tools.train import show, time_words, train
 
 QUICK = LearningFlags(window_s=0.8, hop=2)
+
+
+TIME = {
+    "budget_minutes": 5.0,
+    "used_before_s": 90.0,
+    "seconds": {"reading": 2.0, "encoder": 170.2},
+    "schedules": {"encoder": {"steps": 2000, "taken": 640, "last_rate": 8e-9},
+                  "critic": {"steps": 1500, "taken": 1500, "last_rate": 8e-9}},
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -85,6 +95,10 @@ def test_train_writes_a_model_and_export_writes_it_again(clip_folder, tmp_path, 
             "--epochs is 3; only the recipe paper has epochs; the default has --steps",
         ),
         (
+            {"simulated": 1.0, "learning": LearningFlags(keep_going=True)},
+            "--keep-going is for --recipe paper; the default recipe has no collapse to stop for",
+        ),
+        (
             {"out": Path("nowhere/model.onnx"), "simulated": 1.0},
             "--out is nowhere/model.onnx, but there is no folder nowhere; make it first",
         ),
@@ -102,15 +116,43 @@ def test_a_label_that_is_not_there_names_those_that_are(clip_folder, tmp_path):
     assert str(caught.value) == "no clip has label 'dance'; there are labels 'talk'"
 
 
+@pytest.mark.parametrize(("given", "text"), [
+    ({"label": ("talk", "dance")}, "no clip has label 'dance'; there are labels 'talk'"),
+    ({"split": ("b", "a", "c")}, "no clip has split 'b' or 'c'; there are splits 'a'"),
+])  # fmt: skip
+def test_a_name_that_is_not_there_is_told_beside_one_that_is(clip_folder, tmp_path, given, text):
+    with pytest.raises(ClipError) as caught:
+        train([clip_folder], out=tmp_path / "m.onnx", **given)
+    assert str(caught.value) == text
+
+
+@pytest.mark.slow
+def test_the_window_fits_the_clips_and_the_model_carries_it(clip_folder, tmp_path, capsys):
+    """1.6 s of every clip: the usual 2 s would use none."""
+    out = tmp_path / "talk.onnx"
+    train([clip_folder], out=out, learning=LearningFlags(hop=2, support=40), threads=1)
+    said = capsys.readouterr()
+    assert "windows of 1.46 s, for which 8 of 8 clips are long enough; 0 are for the usual 2 s; --window-s" in said.err
+    assert "1.46 s; 0 clips are long enough for 2 s" in said.out
+    assert "so that 8 of 8 clips are long enough; 0 are for 2 s" in out.with_suffix(".report.html").read_text("utf8")
+    assert read_info(out).frames == 22
+    detect([clip_folder], model=out, json=True, scores=True)
+    found = capsys.readouterr()
+    scores = [json.loads(line) for line in found.out.splitlines()]
+    assert len({m["start"] for m in scores if m["kind"] == "score"}) == 8  # one window a clip
+    assert "not judged" not in found.err
+
+
 def test_flags_reach_the_training_options():
     app = App()
     app.command(train)
     words = ("train a --out m.onnx --layout upper11 --fps 10 --window-s 3 --hop 4 --recipe paper --steps 7 --seed 5 "
-             "--minutes 2 --mirror --support 9 --least-trust 0.5 --units mm")  # fmt: skip
+             "--minutes 2 --mirror --support 9 --least-trust 0.5 --width 32 --attention-units 3 --units mm "
+             "--keep-going")  # fmt: skip
     _, bound, _ = app.parse_args(words, exit_on_error=False)
     assert bound.arguments["learning"].options() == TrainOptions(
         layout="upper11", fps=10.0, window_s=3.0, hop=4, recipe="paper", steps=7, seed=5, max_minutes=2.0, mirror=True,
-        support=9, least_trust=0.5,
+        support=9, least_trust=0.5, width=32, units=3, stop_on_collapse=False,
     )  # fmt: skip
 
 
@@ -122,9 +164,8 @@ def test_flags_not_given_are_the_defaults_of_training():
 def test_a_collapse_leaves_a_report_and_no_model(clip_folder, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(paper, "_WATCH_FROM", 1)
     monkeypatch.setattr(paper, "_LEAST_GAP", 1e9)
-    monkeypatch.setattr(options, "TrainOptions", partial(TrainOptions, width=8, units=1))
     out = tmp_path / "talk.onnx"
-    learning = LearningFlags(window_s=0.8, hop=2, recipe="paper", epochs=4, support=40)
+    learning = replace(QUICK, recipe="paper", epochs=4, support=40, width=8, units=1)
     with pytest.raises(CollapseError, match=r"^collapsed in epoch 3 of 4: "):
         train([clip_folder], out=out, learning=learning, threads=1)
     page = out.with_suffix(".report.html")
@@ -134,12 +175,37 @@ def test_a_collapse_leaves_a_report_and_no_model(clip_folder, tmp_path, capsys, 
     assert sorted(p.name for p in tmp_path.iterdir()) == ["talk.report.html", "talk.report.json"]
 
 
+@pytest.mark.slow
+def test_the_published_recipe_keeps_going_past_a_collapse(clip_folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(paper, "_WATCH_FROM", 1)
+    monkeypatch.setattr(paper, "_LEAST_GAP", 1e9)
+    out = tmp_path / "talk.onnx"
+    learning = replace(QUICK, recipe="paper", epochs=6, support=40, width=12, units=3, keep_going=True)
+    train([clip_folder], out=out, learning=learning, threads=1, json=True)
+    report = json.loads(capsys.readouterr().out)
+    assert report["collapse"].startswith("broken pairs lie only ")
+    assert [look["epoch"] for look in report["curve"]] == list(range(7))
+    network = load_state(out.with_suffix(".state.npz")).scorer.encoder
+    assert network is not None
+    assert (network.config.width, network.config.units) == (12, 3)
+    assert read_info(out).training["recipe"] == "paper"
+
+
+def test_the_table_says_how_the_time_went():
+    said = "4.8 min of 5, 1.5 of them before a stop: reading 2 s, encoder 3 min; for want of time "
+    said += "encoder 640 of 2000 steps"
+    assert time_words(4.8, TIME) == said
+    unlimited = {**TIME, "budget_minutes": None, "used_before_s": 0.0, "schedules": {}}
+    assert time_words(1.0, unlimited) == "1.0 min: reading 2 s, encoder 3 min"
+
+
 @pytest.mark.parametrize("name", ["[/bold]", "[red]x", "\ud800"])
 def test_a_clip_may_be_called_anything(name, tmp_path):
     report = {
         "clips": 5, "skipped_clips": 1, "skipped": {"without person 1": [name]}, "hours": 0.1, "windows": 9,
         "broken_pairs_mean": {"neighbours": 0.7, "flow": None}, "weights": {"neighbours": 1.0}, "minutes": 0.1,
         "calibration": {"raise_at": 2.5, "clear_at": 1.5, "evidence": {"windows": 9, "events_per_hour_95": 30.0}},
+        "time": TIME,
     }  # fmt: skip
     out = tmp_path / "m.onnx"
     out.write_bytes(b"0")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,7 +16,7 @@ from dyadwatch.core.artefact import file_sha256, read_info
 from dyadwatch.core.calibration import calibration_path, read_calibration
 from dyadwatch.core.clips import Clip, write_clips
 from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.training import density, material, options, recipe
+from dyadwatch.core.training import density, material
 from dyadwatch.core.training.state import State, load_state
 from dyadwatch.exporters.parity import random_pairs
 from dyadwatch.tools import main as program
@@ -43,16 +42,16 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     printed: list[str] = []
     asked: list[tuple[State, Path, str, str]] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recipe, "_ENOUGH_S", 30.0)
+        patch.setattr(material, "ENOUGH_S", 30.0)
         patch.setattr(material, "_BROKEN_PER_KIND", 16)
         patch.setattr(density, "_FLOW_FROM", 100)
         patch.setattr(density, "_STEPS", 50)
-        patch.setattr(options, "TrainOptions", partial(options.TrainOptions, width=8, units=1))
         patch.setattr(verb, "write_model", lambda *told: asked.append(told))
         patch.setattr(sys.stdout, "write", printed.append)
         verb.train(
             out=out, simulated=2.0, version="7", threads=1, json=True,
-            learning=LearningFlags(layout="upper11", window_s=0.8, hop=4, steps=3, support=40, least_trust=0.2),
+            learning=LearningFlags(layout="upper11", window_s=0.8, hop=4, steps=3, support=40, least_trust=0.2,
+                                   width=8, units=1),
         )  # fmt: skip
     torch.set_num_threads(threads)
     ((learnt, path, name, version),) = asked

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from itertools import count
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.training import encoder
 from dyadwatch.core.training.broken import PairSampler
+from dyadwatch.core.training.budget import Budget
 from dyadwatch.core.training.checkpoint import Checkpoint, identity
 from dyadwatch.core.training.encoder import broken_logits, encoder_config, pooled_features, train_encoder
 from dyadwatch.core.training.material import Material, gather
@@ -62,11 +64,38 @@ def test_it_looks_ten_times_and_at_the_end(learn, material: Material) -> None:
     assert all(0 <= value <= 1 for look in looks for value in look.auroc.values())
 
 
-def test_the_clock_stops_it_after_the_step_at_hand(learn) -> None:
+def ticking(seconds: float = 1.0):
+    """A clock that is `seconds` later each time somebody looks."""
+    return map(seconds.__mul__, count()).__next__
+
+
+def test_a_budget_takes_fewer_steps_and_ends_annealed(learn) -> None:
     told: list[Progress] = []
-    _, looks = learn(replace(SMALL, steps=5000, max_minutes=1e-9), told.append)
-    assert [look.step for look in looks] == [1]
-    assert [(p.done, p.total) for p in told] == [(1, 5000)]
+    budget = Budget(1.0, ticking())
+    _, looks = learn(replace(SMALL, steps=5000), told.append, budget=budget, kept_back_s=20.0)
+    schedule = budget.schedules["encoder"]
+    assert schedule.steps == 5000
+    assert 10 < schedule.taken < 45
+    assert schedule.last_rate == pytest.approx(2e-3 / 25 / 1e4, rel=1e-3)  # the end of the one-cycle rate
+    assert (told[-1].done, looks[-1].step) == (5000, 5000)
+    assert len(looks) <= 10
+    assert budget.used <= 60
+
+
+def test_a_budget_with_room_changes_nothing(learn) -> None:
+    budget = Budget(1e6, ticking())
+    network, looks = learn(SMALL, silent, budget=budget)
+    whole, all_looks = learn(SMALL, silent)
+    assert looks == all_looks
+    assert all(torch.equal(a, b) for a, b in zip(network.parameters(), whole.parameters(), strict=True))
+    assert budget.schedules["encoder"].taken == 30
+
+
+def test_a_budget_that_is_used_up_leaves_the_encoder_a_tenth(learn) -> None:
+    budget = Budget(1.0, ticking(), began=-100.0)
+    assert budget.left == 0
+    learn(replace(SMALL, steps=5000), silent, budget=budget)
+    assert 3 <= budget.schedules["encoder"].taken <= 7  # 6 s by a clock of a second a look
 
 
 def test_the_same_seed_repeats_and_the_callers_randomness_stays(learn) -> None:
@@ -102,12 +131,37 @@ class StoppedError(Exception):
     """Somebody pulled the plug."""
 
 
+def stopping_at_or_after(step: int):
+    def listen(progress: Progress) -> None:
+        if progress.stage == "encoder" and progress.done >= step and "gone on from step" not in progress.values:
+            raise StoppedError
+
+    return listen
+
+
 def stopping_at(step: int):
     def listen(progress: Progress) -> None:
         if progress.stage == "encoder" and progress.done == step:
             raise StoppedError
 
     return listen
+
+
+def test_a_run_gone_on_from_counts_what_was_used(learn, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(encoder, "_SAVE_EVERY_S", 0.0)
+    checkpoint = Checkpoint(tmp_path / "m.checkpoint.npz", "a run")
+    first = Budget(1.0, ticking())
+    with pytest.raises(StoppedError):
+        learn(replace(SMALL, steps=500), stopping_at_or_after(250), checkpoint, budget=first)
+    used = checkpoint.used_s()
+    assert 0 < used <= first.used
+    second = Budget(1.0, ticking())
+    second.before = used
+    learn(replace(SMALL, steps=500), silent, checkpoint, budget=second)
+    assert used < second.used <= 72  # a fifth more, as this clock runs on at every look
+    schedule = second.schedules["encoder"]
+    assert schedule.last_rate == pytest.approx(2e-3 / 25 / 1e4, rel=1e-3)
+    assert schedule.taken < 60
 
 
 def test_a_stopped_run_goes_on_and_ends_as_it_would_have(learn, material: Material, tmp_path, monkeypatch) -> None:

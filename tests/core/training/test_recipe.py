@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict, replace
+from itertools import count
 
 import numpy as np
 import pytest
@@ -12,10 +13,12 @@ from dyadwatch.core.clips import ClipSet
 from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.iadnet.scorer import Weights
 from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.training import density, paper, recipe
-from dyadwatch.core.training.material import Trained
+from dyadwatch.core.training import density, material, paper
+from dyadwatch.core.training.budget import Budget
+from dyadwatch.core.training.material import Trained, arrange
 from dyadwatch.core.training.options import Progress, TrainOptions
 from dyadwatch.core.training.recipe import train
+from dyadwatch.core.training.recordings import prepare
 from dyadwatch.core.training.state import load_state, save_state, state_of
 
 SMALL = TrainOptions(window_s=0.8, hop=2, steps=40, batch=16, width=16, units=1, support=64)
@@ -35,7 +38,7 @@ def plain(few_clips) -> Trained:
 def learnt(few_clips) -> tuple[Trained, list[Progress]]:
     steps: list[Progress] = []
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recipe, "_ENOUGH_S", 10.0)
+        patch.setattr(material, "ENOUGH_S", 10.0)
         patch.setattr(density, "_FLOW_FROM", 10)
         patch.setattr(density, "_STEPS", 100)
         return train([few_clips], replace(SMALL, least_trust=0.3), steps.append), steps
@@ -94,6 +97,53 @@ def test_the_learnt_parts_are_watched_while_they_learn(learnt):
     assert curve[-1]["step"] == 40
     assert curve[-1]["spread"] > 0
     assert set(trained.report["broken_pairs"]["relation"]) == set(curve[-1]["auroc"])
+
+
+def test_a_budget_is_for_the_whole_run_and_schedules_end_annealed(few_clips, monkeypatch):
+    monkeypatch.setattr(material, "ENOUGH_S", 10.0)
+    monkeypatch.setattr(density, "_FLOW_FROM", 10)
+    looks = count()
+    budget = Budget(2.0, clock=lambda: 0.5 * next(looks))  # half a second passes between two looks at the clock
+    report = train([few_clips], replace(SMALL, steps=50_000), budget=budget).report
+    told = report["time"]
+    assert budget.used <= 120 * 1.2
+    assert told["budget_minutes"] == 2
+    assert list(told["seconds"]) == ["clips", "broken pairs", "critic", "encoder", "flow", "calibration", "report"]
+    assert sum(told["seconds"].values()) == pytest.approx(budget.used, abs=2)
+    assert told["seconds"]["encoder"] == max(told["seconds"].values())
+    for schedule in budget.schedules.values():
+        assert schedule.taken < schedule.steps
+        assert schedule.last_rate == pytest.approx(2e-3 / 25 / 1e4, rel=1e-3)
+    assert report["curve"][-1]["step"] == 50_000
+
+
+def test_a_budget_holds_by_the_clock_on_the_wall(few_clips, monkeypatch):
+    monkeypatch.setattr(material, "ENOUGH_S", 10.0)
+    report = train([few_clips], replace(SMALL, steps=10_000_000, max_minutes=0.1)).report
+    assert report["time"]["schedules"]["encoder"]["taken"] < 10_000_000
+    assert report["minutes"] < 0.1 * 1.2 + 0.4  # of hours; the rest is for a machine that is busy
+
+
+def test_a_budget_of_the_published_recipe(few_clips):
+    looks = count()
+    budget = Budget(2.0, clock=lambda: 1.0 * next(looks))
+    options = replace(SMALL, recipe="paper", epochs=5000, stop_on_collapse=False)
+    report = train([few_clips], options, budget=budget).report
+    schedule = budget.schedules["paper"]
+    assert 20 < schedule.taken < 120
+    assert schedule.last_rate == pytest.approx(1e-5)
+    assert report["curve"][-1]["epoch"] == 5000
+    assert budget.used <= 120 * 1.2
+
+
+def test_windows_are_fewer_where_a_budget_has_no_room(few_clips):
+    slow = count()
+    prepared = prepare([few_clips], SMALL)
+    whole = arrange(prepared, SMALL, Budget())
+    fewer = arrange(prepared, SMALL, Budget(1.0, clock=lambda: 4.0 * next(slow)))
+    assert len(fewer.broken["partner"][0]) < len(whole.broken["partner"][0])
+    assert len(fewer.broken["partner"][0]) >= 40
+    assert 0 < fewer.rest_s <= 60
 
 
 def test_the_report_is_plain_json(learnt):
