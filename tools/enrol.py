@@ -21,6 +21,7 @@ from dyadwatch.core.errors import ArtefactError, ClipError, LayoutError
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.normal import MOST_CLIPS, Normal, take_clips
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.words import of_clip
 from dyadwatch.tools.files import NO_FPS_FLAGS, FileFlags, FpsFileFlags, select_sets
 from dyadwatch.tools.model_files import named_model
 
@@ -78,8 +79,8 @@ def enrol(
         info = read_sealed(data, f"model {base}")
         status.update("reading clips")
         normal = take_clips(_choose(paths or [], label, split, clip, flags, info.skeleton), info, take)
-        for which, reason in normal.skipped[:_MOST_NAMED]:
-            words.print(f"skipped {which}: {reason}", highlight=False)
+        for which, why in normal.skipped[:_MOST_NAMED]:
+            words.print(f"skipped {which}: {of_clip(why)}", highlight=False)
         if len(normal.skipped) > _MOST_NAMED:
             words.print(f"skipped {len(normal.skipped) - _MOST_NAMED} more", highlight=False)
         status.update(f"enrolling {normal.clips} clips")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dyadwatch.core.evaluation.breaking import Kind
 from dyadwatch.core.evaluation.clip_tests import MEASURE
 from dyadwatch.core.evaluation.jobs import Done
 from dyadwatch.core.evaluation.markdown import grid, interval, number
@@ -28,11 +29,11 @@ class Headline:
 
 HEADLINES = (
     Headline("broken pairs, mean of six kinds", "broken-pairs", MEAN_OF_SIX),
-    Headline("partner of another clip", "broken-pairs", "partner"),
-    Headline("partner shifted 0.5 s", "broken-pairs", "shifted 0.5 s"),
-    Headline("partner shifted 0.2 s", "broken-pairs", "shifted 0.2 s"),
-    Headline("partner 0.3 m farther", "broken-pairs", "0.3 m farther"),
-    Headline("partner moved 0.2 m", "broken-pairs", "moved 0.2 m"),
+    Headline("partner of another clip", "broken-pairs", Kind.PARTNER),
+    Headline("partner shifted 0.5 s", "broken-pairs", Kind.SHIFTED_05_S),
+    Headline("partner shifted 0.2 s", "broken-pairs", Kind.SHIFTED_02_S),
+    Headline("partner 0.3 m farther", "broken-pairs", Kind.FARTHER),
+    Headline("partner moved 0.2 m", "broken-pairs", Kind.MOVED),
     Headline("kinds held back, mean", "broken-pairs", MEAN_HELD_BACK),
     Headline("the authors' variations, *unusual*", "broken-pairs", VARIATIONS, f"{MODEL}: unusual"),
     Headline("one-class, mean of categories", "one-class", MEASURE),

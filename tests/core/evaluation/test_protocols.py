@@ -14,7 +14,7 @@ from dyadwatch.core.errors import ClipError, DyadwatchError
 from dyadwatch.core.evaluation import clip_baselines, clip_model, few_shot, pair_tests
 from dyadwatch.core.evaluation.ablation import variants_of
 from dyadwatch.core.evaluation.baselines import BASELINES
-from dyadwatch.core.evaluation.breaking import HELD_BACK, KINDS, SIX
+from dyadwatch.core.evaluation.breaking import HELD_BACK, KINDS, SIX, Kind
 from dyadwatch.core.evaluation.cache import ResultCache
 from dyadwatch.core.evaluation.few_shot import Enrol, Known, Shot, support_sets
 from dyadwatch.core.evaluation.jobs import Done, Plan, run_jobs
@@ -151,7 +151,7 @@ def test_shifted_windows_meet_the_same_windows_intact(handovers: ClipSet, monkey
     monkeypatch.setattr(pair_tests, "variations", lambda *_: [])
     number = {w.tobytes(): float(i) for i, w in enumerate(material.test.intact)}
     pair_tests.measure(material, lambda ws: {"m": np.asarray([number.get(w.tobytes(), -1.0) for w in ws])})
-    assert seen["shifted 2 s"][1].tolist() == material.test.broken("shifted 2 s", 1).of.tolist()
+    assert seen["shifted 2 s"][1].tolist() == material.test.broken(Kind.SHIFTED_2_S, 1).of.tolist()
     assert len(seen["arms delayed 0.4 s"][1]) < len(seen["partner"][1])
 
 
