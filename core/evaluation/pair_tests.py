@@ -12,13 +12,14 @@ from dyadwatch.core.clips import ClipSet
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.evaluation.breaking import HELD_BACK, KINDS, SIX, Kind, PairTest
 from dyadwatch.core.evaluation.measures import Figure, Scored, figure, mean_figure, resamplings
+from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.evaluation.settings import Settings
 from dyadwatch.core.evaluation.windows import Judged, folds_of
 from dyadwatch.core.statistics import Statistics
 
 MEAN_OF_SIX, MEAN_HELD_BACK, VARIATIONS = "mean of six", "held back, mean", "variations"
 
-Rows = Mapping[str, NDArray[np.floating]]
+Rows = Mapping[Row, NDArray[np.floating]]
 
 
 class Material:
@@ -62,7 +63,7 @@ def measure(material: Material, score: Callable[[NDArray[np.float32]], Rows]) ->
     test, count = material.test, material.settings.bootstrap
     intact = score(test.intact)
     samples = resamplings([""] * len(test.clips), count)
-    figures: dict[tuple[str, int], list[Figure]] = {}
+    figures: dict[tuple[Row, int], list[Figure]] = {}
     for kind, draw, of, windows in material.tests():
         broken = score(windows) if len(windows) else {row: np.zeros(0) for row in intact}
         for row, normal in intact.items():
