@@ -174,7 +174,7 @@ def _show(enrolled: Enrolled, normal: Normal, out: Path, keep: bool, took: float
         "alarm raised, cleared at",
         f"{enrolled.calibration['raise_at']:.2f}, {enrolled.calibration['clear_at']:.2f}",
     )
-    table.add_row("  from", evidence["method"].split(";")[0])
+    table.add_row("  from", enrolled.info.training["enrolled"]["calibrated_by"])
     for part, share in enrolled.info.training["enrolled"]["believed"].items():
         table.add_row(f"  {part} of the base", f"believed {share:.0%}")
     if normal.units > 1:
