@@ -207,8 +207,9 @@ class SourceClock:
                 if self._last_stamp is not None:
                     self._step_before, self._step = self._step, abs(frame.stamp - self._last_stamp)
                 self._last_stamp, self._domain = frame.stamp, frame.clock
-                self._unused.clear()
-            if frame.stamp < _NOT_NS and self.wrong_unit is not None:
+                if self._unused.frames:
+                    self._unused.clear()
+            if frame.stamp < _NOT_NS and frame.clock == "unix" and self.wrong_unit is not None:
                 self._count(Fault.WRONG_UNIT)
         return out
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 import numpy as np
 
 _NS = 1_000_000_000
@@ -21,7 +19,8 @@ class ClockOffset:
     """
 
     def __init__(self) -> None:
-        self._parts: deque[tuple[int, int, int]] = deque(maxlen=_PARTS)  # number, arrival and value of its minimum
+        # (number, arrival and value of its minimum) each; replaced whole, so that any thread may read while one adds
+        self._parts: tuple[tuple[int, int, int], ...] = ()
         self._odd: list[int] = []
         self.steps = 0
 
@@ -38,9 +37,10 @@ class ClockOffset:
     @property
     def skew_ppm(self) -> float:
         """How much faster the receiver's clock runs, in parts per million; 0 until there are fifteen seconds of it."""
-        if len(self._parts) < 4:
+        parts = self._parts
+        if len(parts) < 4:
             return 0.0
-        at, values = np.array([part[1:] for part in self._parts], np.float64).T
+        at, values = np.array([part[1:] for part in parts], np.float64).T
         at -= at.mean()
         return float((at * (values - values.mean())).sum() / (at**2).sum() * 1e6)
 
@@ -54,11 +54,11 @@ class ClockOffset:
             if len(self._odd) < _AGREE:
                 return False
             self.steps += 1
-            self._parts.clear()
+            self._parts = ()
         self._odd.clear()
         part = arrived // _PART_NS
         if not self._parts or part > self._parts[-1][0]:
-            self._parts.append((part, arrived, value))
+            self._parts = (*self._parts, (part, arrived, value))[-_PARTS:]
         elif value < self._parts[-1][2]:
-            self._parts[-1] = (self._parts[-1][0], arrived, value)
+            self._parts = (*self._parts[:-1], (self._parts[-1][0], arrived, value))
         return True

@@ -64,8 +64,9 @@ class PairGate:
         lost = [keys for keys in self._open if keys[0] not in alive or keys[1] not in alive]
         ended = [(self._open.pop(keys), PairEnd.LOST) for keys in lost]
         verdict = self._judge_few(alive) if len(alive) <= _FEW else self._judge_many(alive)
-        ended += [(self._open.pop(keys), PairEnd.APART) for keys in verdict.apart]
-        ended += [(self._open.pop(keys), PairEnd.CAPPED) for keys in verdict.capped]
+        if verdict.apart or verdict.capped:
+            ended += [(self._open.pop(keys), PairEnd.APART) for keys in verdict.apart]
+            ended += [(self._open.pop(keys), PairEnd.CAPPED) for keys in verdict.capped]
         if verdict.left_out:
             bulk_count(self._count, Fault.PAIRS_CAPPED, verdict.left_out)
         for keys in verdict.near:

@@ -66,7 +66,7 @@ class Tracker:
         self._tracks: dict[int, Track] = {}
         self._next_key = 0
         self._next_id = 1
-        self._last_ids: frozenset[TrackId] = frozenset()
+        self._last_ids: tuple[TrackId, ...] = ()
         self._churn = 0  # frames in a row whose ids were all new
 
     @property
@@ -77,7 +77,7 @@ class Tracker:
     def clear(self) -> None:
         """Forgets everybody, because time began afresh."""
         self._tracks.clear()
-        self._last_ids, self._churn = frozenset(), 0
+        self._last_ids, self._churn = (), 0
 
     def push(
         self, frame: PoseFrame, joints: NDArray[np.float32], confidence: NDArray[np.float32]
@@ -121,11 +121,11 @@ class Tracker:
         """The ids of a frame, or None where they tell nothing: the source has given new ones in every frame of late."""
         if frame.ids is None or not frame.people:
             return frame.ids
-        if self._last_ids and self._last_ids.isdisjoint(frame.ids):
-            self._churn += 1
-        else:
+        if frame.ids == self._last_ids:  # as nearly always
             self._churn = 0
-        self._last_ids = frozenset(frame.ids)
+            return frame.ids
+        self._churn = self._churn + 1 if self._last_ids and set(self._last_ids).isdisjoint(frame.ids) else 0
+        self._last_ids = frame.ids
         if self._churn < _CHURN:
             return frame.ids
         if self._churn == _CHURN:

@@ -13,26 +13,30 @@ _RETURN_NS = _NS  # and how long they last by their stamps
 
 
 class Unused:
-    """The unbroken row of frames up to now of which none was used."""
+    """The unbroken row of frames up to now of which none was used.
+
+    Attributes:
+        frames: how many.
+    """
 
     def __init__(self) -> None:
-        self._frames = 0
+        self.frames = 0
         self._reason: Fault | None = None
         self._frame: PoseFrame | None = None
 
     @property
     def reason(self) -> Fault | None:
         """Why the latest was not used; None where there are too few of them."""
-        return self._reason if self._frames >= _ENOUGH else None
+        return self._reason if self.frames >= _ENOUGH else None
 
     def add(self, reason: Fault, frame: PoseFrame) -> None:
         """Takes note of one more."""
-        self._frames += 1
+        self.frames += 1
         self._reason, self._frame = reason, frame
 
     def clear(self) -> None:
         """A frame was used."""
-        self._frames = 0
+        self.frames = 0
         self._frame = None
 
     def finding(self, epoch: int | None, last_stamp: int | None) -> Finding[Blindness] | None:

@@ -243,11 +243,10 @@ def _check_limits(header: Header, limits: WireOptions) -> None:
 
 def _check_names(header: Header) -> None:
     for key, names in (("ids", header.ids), ("joints", header.joints)):
-        bad = _CONTROL.search("".join(map(str, names))) if names else None
-        if bad is not None:
-            raise WireError(
-                Refusal.BAD_KEY, f"header key {key!r} holds the control character {bad.group()!r}; expected none"
-            )
+        for name in names or ():
+            if isinstance(name, str) and not name.isprintable() and (bad := _CONTROL.search(name)) is not None:
+                said = f"header key {key!r} holds the control character {bad.group()!r}; expected none"
+                raise WireError(Refusal.BAD_KEY, said)
 
 
 def _check_shape(header: Header, layout: Layout) -> None:
@@ -286,13 +285,14 @@ def _ordinary(values: NDArray[np.float32], header: Header) -> tuple[NDArray[np.f
     """
     if header.axes != "y-up" or header.units != "m" or not values.size:
         return None
+    reach, large, small = _FAST_REACH, _FAST_LARGE, _FAST_SMALL
     for high, low in zip(values.max(axis=1).tolist(), values.min(axis=1).tolist(), strict=True):
-        dx, dy, dz = high[0] - low[0], high[1] - low[1], high[2] - low[2]
-        # Every comparison with NaN is false.
-        near = all(-_FAST_REACH < v < _FAST_REACH for v in (*high[:3], *low[:3]))
-        if not (near and dx < _FAST_LARGE and dy < _FAST_LARGE and dz < _FAST_LARGE):
+        (x, y, z), (u, v, w) = high[:3], low[:3]
+        # Every comparison with NaN is false, and an axis with one has it for both ends.
+        if not (x < reach and y < reach and z < reach and -reach < u and -reach < v and -reach < w):
             return None
-        if not (dx > _FAST_SMALL or dy > _FAST_SMALL or dz > _FAST_SMALL):
+        dx, dy, dz = x - u, y - v, z - w
+        if not (dx < large and dy < large and dz < large and (dx > small or dy > small or dz > small)):
             return None
         if len(high) == 4 and not (low[3] >= 0 and high[3] <= 1):
             return None

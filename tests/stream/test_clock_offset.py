@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sys
+import threading
+import time
+
 import numpy as np
 import pytest
 
@@ -65,3 +69,27 @@ def test_a_clock_that_was_set_is_measured_afresh(jump: int) -> None:
     assert clock.steps == 1
     assert clock.offset is not None
     assert abs(clock.offset - (AHEAD - jump * NS)) < 25_000_000
+
+
+def test_any_thread_may_read_while_one_adds() -> None:
+    clock, stop = ClockOffset(), threading.Event()
+
+    def add() -> None:
+        arrived = 0
+        while not stop.is_set():
+            arrived += 5 * NS  # a part each
+            clock.add(arrived, arrived)
+
+    adding = threading.Thread(target=add)
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        adding.start()
+        until = time.monotonic() + 0.5
+        while time.monotonic() < until:
+            assert clock.offset in (None, 0)
+            assert clock.skew_ppm == 0
+    finally:
+        sys.setswitchinterval(before)
+        stop.set()
+        adding.join()

@@ -198,7 +198,7 @@ def _impostor(out: Outlet) -> None:
 
 
 FLOODS = (
-    Flood("refused", _refused, messages=0.7, connections=16, seconds=4.0),
+    Flood("refused", _refused, messages=0.7, connections=16, seconds=8.0),
     Flood("stamps", _stamps),
     Flood("connections", _connections, connections=8),
     Flood("new ids", _ids),
