@@ -18,6 +18,8 @@ DyadwatchError
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from enum import StrEnum
 from typing import Any
 
 from dyadwatch.core.extras import install_command
@@ -28,7 +30,16 @@ class DyadwatchError(Exception):
 
 
 class LayoutError(DyadwatchError):
-    """Joints of a source or model do not fit the layout that is asked of them."""
+    """Joints of a source or model do not fit the layout that is asked of them.
+
+    Arguments:
+        text: one sentence.
+        missing: names of the joints that are asked for and cannot be had.
+    """
+
+    def __init__(self, text: str, missing: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.missing = tuple(missing)
 
 
 class ClipError(DyadwatchError):
@@ -94,12 +105,12 @@ class ScoreError(DyadwatchError):
     """A loaded model did not score a batch of windows; the next batch may go well.
 
     Arguments:
-        reason: the name under which the windows left out are counted: `score_failed` (the engine raised an error),
+        reason: the code under which the windows left out are counted: `score_failed` (the engine raised an error),
             `score_invalid` (the outputs have not the shapes the model file describes) or `score_cancelled`.
         text: one sentence for the log, naming the model file and what was found.
     """
 
-    def __init__(self, reason: str, text: str) -> None:
+    def __init__(self, reason: StrEnum, text: str) -> None:
         super().__init__(text)
         self.reason = reason
 
@@ -108,10 +119,10 @@ class WireError(DyadwatchError):
     """A message breaks the wire protocol.
 
     Arguments:
-        reason: short stable name under which the refusal is counted, such as `bad_topic`.
+        reason: the code under which the refusal is counted, such as `bad_topic`.
         text: one sentence for the log, naming the value and what was expected.
     """
 
-    def __init__(self, reason: str, text: str) -> None:
+    def __init__(self, reason: StrEnum, text: str) -> None:
         super().__init__(text)
         self.reason = reason

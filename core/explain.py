@@ -50,13 +50,13 @@ def leading_joint_pairs(
     return out
 
 
-def sentence(pair: tuple[TrackId, TrackId], parts: Sequence[JointPair], score: float) -> str:
-    """One sentence for a person: who, which joints, how they differ from normal, how rare that is."""
-    rare = f"rarer than 1 normal window in {_round_count(score)}"
-    if not parts:
-        return f"{pair[0]} and {pair[1]}: {rare}"
+def sentence(pair: tuple[TrackId, TrackId], parts: Sequence[JointPair], score: float | None) -> str:
+    """One sentence for a person: who, which joints, how they differ from normal, and for a score how rare that is."""
     words = [f"{pair[0]}'s {_words(p.first)} {_change(p.shift_m)} {pair[1]}'s {_words(p.second)}" for p in parts[:2]]
-    return f"{'; '.join(words)}; {rare}"
+    if score is not None:
+        rare = f"rarer than 1 normal window in {_round_count(score)}"
+        words.append(rare if words else f"{pair[0]} and {pair[1]}: {rare}")
+    return "; ".join(words)
 
 
 def _words(joint: str) -> str:

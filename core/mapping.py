@@ -76,7 +76,8 @@ class JointMap:
         if missing:
             raise LayoutError(
                 f"layout {source.name!r} cannot feed a model of layout {target.name!r}: "
-                f"no joint for {', '.join(missing)} (it has {', '.join(source.joints)})"
+                f"no joint for {', '.join(missing)} (it has {', '.join(source.joints)})",
+                missing,
             )
         return cls(source, target, np.asarray([f for f in found if f is not None], dtype=np.intp))
 

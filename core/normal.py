@@ -11,8 +11,11 @@ from numpy.typing import NDArray
 from dyadwatch.core.artefact import ArtefactInfo
 from dyadwatch.core.clips import Clip
 from dyadwatch.core.errors import ClipError
+from dyadwatch.core.finding import Finding
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.recordings import Recording, Run, from_second, pieces, usable_runs
+from dyadwatch.core.unusable import Unusable, WhyUnusable
+from dyadwatch.core.words import of_clip
 
 MOST_CLIPS = 20
 _SMALLEST_BODY_M = 0.2
@@ -26,13 +29,13 @@ class Normal:
     Arguments:
         recordings: a unit each clip; of a single long clip, each piece.
         clips: how many of them are used.
-        skipped: clip and reason, of those that could not.
+        skipped: name of the clip and why, of those that could not.
         left: how many could have been used beside them.
     """
 
     recordings: tuple[Recording, ...]
     clips: int
-    skipped: tuple[tuple[str, str], ...]
+    skipped: tuple[tuple[str, WhyUnusable], ...]
     left: int = 0
 
     @property
@@ -65,16 +68,16 @@ def take_clips(named: Sequence[tuple[str, Clip]], info: ArtefactInfo, take: int 
         )
     fps, frames = info.fps, info.frames
     usable: list[tuple[str, Clip, list[Run]]] = []
-    skipped: list[tuple[str, str]] = []
+    skipped: list[tuple[str, WhyUnusable]] = []
     for name, clip in named:
-        runs, reason = usable_runs(clip, JointMap.between(clip.layout, info.skeleton), fps, frames)
-        reason = _without_extent([joints for _, joints in runs]) if runs else _said(reason)
-        if reason:
-            skipped.append((name, reason))
+        runs, why = usable_runs(clip, JointMap.between(clip.layout, info.skeleton), fps, frames)
+        why = why or _without_extent([joints for _, joints in runs])
+        if why is not None:
+            skipped.append((name, why))
         else:
             usable.append((name, clip, runs))
     if not usable:
-        reasons = "; ".join(f"{name}: {reason}" for name, reason in skipped[:_MOST_REASONS])
+        reasons = "; ".join(f"{name}: {of_clip(why)}" for name, why in skipped[:_MOST_REASONS])
         reasons += f"; and {len(skipped) - _MOST_REASONS} more" if len(skipped) > _MOST_REASONS else ""
         raise ClipError(
             f"none of {len(named)} clips can be enrolled; expected 1 to {MOST_CLIPS} of {frames / fps:g} s or longer "
@@ -108,18 +111,13 @@ def _in_pieces(recordings: list[Recording], fps: float, frames: int) -> list[Rec
     ]
 
 
-def _without_extent(runs: Sequence[NDArray[np.float32]]) -> str:
-    """Who is no larger than a point or a hand in all runs (T, 2, J, 3), with his size; empty where nobody is.
+def _without_extent(runs: Sequence[NDArray[np.float32]]) -> WhyUnusable | None:
+    """Who is no larger than a point or a hand in all runs (T, 2, J, 3); None where nobody is.
 
     Whatever scale fits such bodies, real people are absurdly far from them.
     """
     for person in (0, 1):
         largest = max(float(np.ptp(joints[:, person], axis=1).max()) for joints in runs)
         if largest < _SMALLEST_BODY_M:
-            return f"person {person} is {largest:.2f} m large; expected joints {_SMALLEST_BODY_M:g} m apart or more"
-    return ""
-
-
-def _said(reason: str) -> str:
-    """A reason that completes "clips ...", for one clip."""
-    return reason.replace("that never show", "never shows").removeprefix("with ")
+            return Finding(Unusable.NO_EXTENT, person=person, size_m=largest, least_m=_SMALLEST_BODY_M)
+    return None

@@ -54,6 +54,10 @@ class PlainYamlError(ValueError):
         self.line = line
 
 
+class EmptyYamlError(PlainYamlError):
+    """A text holds nothing but remarks."""
+
+
 class Tree(NamedTuple):
     """What a text holds: `root` says where everything stands, `value` is the same as plain values."""
 
@@ -125,7 +129,7 @@ def compose(text: str) -> yaml.Node:
             raise
         raise PlainYamlError(f"is not valid YAML: {' '.join(str(e).split())}") from None
     if root is None:
-        raise PlainYamlError("is empty")
+        raise EmptyYamlError("is empty")
     return root
 
 

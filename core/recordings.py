@@ -10,8 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.clips import Clip
+from dyadwatch.core.finding import Finding
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.resample import close_gaps, resample
+from dyadwatch.core.unusable import Unusable, WhyUnusable
 
 LONGEST_GAP_S = 0.5
 PIECE_S = 20.0  # long recordings are cut, so that some of the same recording can be held back
@@ -72,31 +74,31 @@ class Windows:
         return Windows(self.joints[keep], self.unit[keep], self.recording[keep], self.start[keep])
 
 
-def usable_runs(clip: Clip, joint_map: JointMap, fps: float, frames: int) -> tuple[list[Run], str]:
-    """Runs of a clip on the time grid without a hidden joint, long enough for a window; or none and the reason.
+def usable_runs(clip: Clip, joint_map: JointMap, fps: float, frames: int) -> tuple[list[Run], WhyUnusable | None]:
+    """Runs of a clip on the time grid without a hidden joint, long enough for a window; or none, and why.
 
     Arguments:
         fps, frames: of the grid and of a window on it.
     """
     if not len(clip):
-        return [], "of zero length"
+        return [], Finding(Unusable.EMPTY)
     joints = joint_map.positions(np.where(np.isfinite(clip.joints), clip.joints, np.float32("nan")))
     seen = np.asarray(~np.isnan(joints).any(axis=-1))  # (T, 2, J)
     for person in (0, 1):
         if not seen[:, person].any():
-            return [], f"without person {person}"
+            return [], Finding(Unusable.PERSON_UNSEEN, person=person)
         hidden = np.flatnonzero(~np.any(seen[:, person], axis=0))
         if len(hidden):
-            return [], f"that never show {joint_map.target.joints[hidden[0]]}"
+            return [], Finding(Unusable.JOINT_UNSEEN, joint=joint_map.target.joints[hidden[0]])
     if np.nanmax(np.abs(joints)) > _ABSURD_M:
-        return [], f"with joints more than {_ABSURD_M:.0f} m away (not in metres?)"
+        return [], Finding(Unusable.TOO_FAR, most_m=_ABSURD_M)
     joints = resample(close_gaps(joints, round(LONGEST_GAP_S * clip.fps)), clip.fps, fps)
     if len(joints) < frames:
-        return [], f"shorter than a window of {frames / fps:g} s"
+        return [], Finding(Unusable.SHORT, window_s=frames / fps)
     whole = np.isfinite(joints).all(axis=-1).all(axis=-1).all(axis=-1)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], whole.astype(int), [0]]))).tolist()
     runs = [(a, joints[a:b]) for a, b in zip(edges[::2], edges[1::2], strict=True) if b - a >= frames]
-    return runs, f"without {frames / fps:g} s in which all joints are seen"
+    return runs, None if runs else Finding(Unusable.INTERRUPTED, window_s=frames / fps)
 
 
 def pieces(run: Run, fps: float, frames: int) -> list[Run]:

@@ -9,14 +9,15 @@ from enum import Enum
 from typing import Literal
 
 from dyadwatch.core.explain import leading_joint_pairs, sentence
+from dyadwatch.stream.codes import EventReason
 from dyadwatch.stream.config import AlarmOptions
 from dyadwatch.stream.line import Item, PairEnded, Window
 from dyadwatch.stream.messages import EventMessage, JointPairPart
 from dyadwatch.stream.pairs import Pair
 from dyadwatch.stream.scorer import Score
+from dyadwatch.stream.texts import EVENT
 
 _NS = 1_000_000_000
-CALM_AGAIN = "calm again"  # the one reason of a close after which the pair goes on
 
 
 class State(Enum):
@@ -135,11 +136,11 @@ class AlarmDesk:
             alarm.last_up = now
         was_open, is_open = (s in (State.OPEN, State.FADING) for s in (before, alarm.state))
         if is_open and not was_open:
-            return [self._tell("open", window, alarm, now, "score above raise_at")]
+            return [self._tell("open", window, alarm, now, EventReason.ABOVE_RAISE_AT)]
         if was_open and not is_open:
-            return [self._tell("close", window, alarm, now, CALM_AGAIN)]
+            return [self._tell("close", window, alarm, now, EventReason.CALM_AGAIN)]
         if is_open and now - alarm.told >= self._update:
-            return [self._tell("update", window, alarm, now, "still going on")]
+            return [self._tell("update", window, alarm, now, EventReason.STILL_GOING_ON)]
         return []
 
     def ended(self, end: PairEnded) -> list[EventMessage]:
@@ -147,7 +148,7 @@ class AlarmDesk:
         alarm = self._alarms.pop(end.pair, None)
         if alarm is None or alarm.state not in (State.OPEN, State.FADING):
             return []
-        return [self._tell("close", end, alarm, end.stamp, end.reason)]
+        return [self._tell("close", end, alarm, end.stamp, EventReason(end.reason))]
 
     def _tell(
         self,
@@ -155,7 +156,7 @@ class AlarmDesk:
         item: Item,
         alarm: _PairAlarm,
         now: int,
-        reason: str,
+        reason: EventReason,
     ) -> EventMessage:
         alarm.told = now
         peak, last = alarm.peak, alarm.last
@@ -180,6 +181,7 @@ class AlarmDesk:
             peak_stamp=alarm.peak_stamp,
             threshold=self._thresholds.raise_at,
             reason=reason,
+            text=EVENT[reason],
             joints=tuple(
                 JointPairPart(first=p.first, second=p.second, share=p.share, shift_m=p.shift_m) for p in parts
             ),

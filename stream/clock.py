@@ -8,11 +8,13 @@ its way. Everything is decided by numbers and stamps, nothing by when a frame ar
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
+from dyadwatch.core.finding import Finding
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.codes import Blindness, Fault, PairEnd
 from dyadwatch.stream.config import ClockOptions
+from dyadwatch.stream.counters import Count
 from dyadwatch.stream.unused import OldRun, Unused
 
 _NS = 1_000_000_000
@@ -20,6 +22,7 @@ _NS = 1_000_000_000
 _UNITS = (("seconds", 1), ("milliseconds", 1_000), ("microseconds", 1_000_000))
 _CENTURY_S = range(1_000_000_000, 4_000_000_000)
 _NOT_NS = _CENTURY_S.stop * _UNITS[-1][1]  # unix time of any other unit is less
+_STAMPS = (Fault.STAMP_NOT_INCREASING, Fault.STAMP_JUMP_AHEAD, Fault.STAMP_JUMP_BACK)
 _RECENT = 256  # numbers remembered to tell a doubled frame from a late one; nothing older is waited for
 
 
@@ -27,7 +30,7 @@ class Ordered(NamedTuple):
     """A frame in its turn; `restart` says that nothing before it may be joined to it, and why."""
 
     frame: PoseFrame
-    restart: str | None
+    restart: PairEnd | None
 
 
 class SourceClock:
@@ -38,7 +41,7 @@ class SourceClock:
         count: called with a reason for every frame that is dropped and every irregularity seen.
     """
 
-    def __init__(self, options: ClockOptions, count: Callable[[str], None]) -> None:
+    def __init__(self, options: ClockOptions, count: Count) -> None:
         self._reorder = round(options.reorder_s * _NS)
         self._jump = round(options.max_jump_s * _NS)
         self._gap = round(options.max_gap_s * _NS)
@@ -55,7 +58,7 @@ class SourceClock:
         self._recent: dict[int, int] = {}  # number -> stamp of those that had their turn
         self._refused: list[PoseFrame] = []  # old numbers with new stamps: a restart nobody announced?
         self._stepped: list[PoseFrame] = []  # stamps far off that agree among themselves: a clock step?
-        self._restart: str | None = None
+        self._restart: PairEnd | None = None
         self._strangers = 0  # times that another frame had a number already, while ours went on
         self._stranger = False
         self._unused = Unused()
@@ -67,12 +70,11 @@ class SourceClock:
         return self._epoch
 
     @property
-    def trouble(self) -> str | None:
+    def trouble(self) -> Finding[Blindness] | None:
         """Why the frames that come just now are not used; None where they are."""
-        reason = self._unused.reason
-        if reason is not None and reason.startswith("stamp_") and self.wrong_unit is not None:
+        if self._unused.reason in _STAMPS and self.wrong_unit is not None:
             return self.wrong_unit
-        return self._unused.words(self._epoch, self._last_stamp)
+        return self._unused.finding(self._epoch, self._last_stamp)
 
     @property
     def pace(self) -> int | None:
@@ -82,13 +84,13 @@ class SourceClock:
         return min(self._step, self._step_before)
 
     @property
-    def wrong_unit(self) -> str | None:
+    def wrong_unit(self) -> Finding[Blindness] | None:
         """What the stamps look like where they are unix time, but hardly in nanoseconds; None where they may be."""
         if self._last_stamp is None or self._step is None or self._domain != "unix":
             return None
         for unit, in_a_second in _UNITS:
             if self._last_stamp // in_a_second in _CENTURY_S and self._step <= 10 * in_a_second:
-                return f"stamps look like {unit} ({self._last_stamp}); expected nanoseconds"
+                return Finding(Blindness.WRONG_UNIT, unit=unit, stamp=self._last_stamp)
         return None
 
     def push(self, frame: PoseFrame) -> list[Ordered]:
@@ -96,8 +98,8 @@ class SourceClock:
         if self._epoch is None or frame.epoch > self._epoch:
             done = self.finish()
             if self._epoch is not None:
-                self._count("source_restart")
-                self._restart = "source_restart"
+                self._count(Fault.SOURCE_RESTART)
+                self._restart = PairEnd.SOURCE_RESTART
             self._begin(frame)
             return done + self._release_ready()
         if frame.epoch < self._epoch:
@@ -113,18 +115,18 @@ class SourceClock:
 
     def _old(self, frame: PoseFrame) -> list[Ordered]:
         """A frame of a smaller epoch: dropped, until nothing else has come for long."""
-        self._drop(frame, "old_epoch")
+        self._drop(frame, Fault.OLD_EPOCH)
         if self._old_run is None or not self._old_run.goes_on(frame):
             self._old_run = OldRun(frame)
         if not self._old_run.lasts:
             return []
-        self._count("epoch_returned")
+        self._count(Fault.EPOCH_RETURNED)
         done = self.finish()
-        self._restart = "source_restart"
+        self._restart = PairEnd.SOURCE_RESTART
         self._begin(frame)
         return done + self._release_ready()
 
-    def _drop(self, frame: PoseFrame, reason: str) -> None:
+    def _drop(self, frame: PoseFrame, reason: Fault) -> None:
         self._unused.add(reason, frame)
         self._count(reason)
 
@@ -149,16 +151,16 @@ class SourceClock:
     def _late(self, frame: PoseFrame) -> list[Ordered]:
         """A number that had its turn: doubled, too late, or a publisher that began again without a new epoch."""
         if frame.seq in self._held or self._recent.get(frame.seq) == frame.stamp:
-            self._drop(frame, "duplicate")
+            self._drop(frame, Fault.DUPLICATE)
             return []
         # A number that went to a frame of another moment, or an old number with a stamp of today.
         oldest = next(iter(self._recent), 0)
         if frame.seq in self._recent or (frame.seq < oldest and frame.stamp > self._recent[oldest]):
             self._stranger = True
         if self._stranger and self._strangers >= self._agree:
-            self._drop(frame, "two_publishers")
+            self._drop(frame, Fault.TWO_PUBLISHERS)
         else:
-            self._drop(frame, "late")
+            self._drop(frame, Fault.LATE)
         last = self._last_stamp
         if last is not None and last - self._jump <= frame.stamp <= last:
             return []
@@ -167,9 +169,9 @@ class SourceClock:
         self._refused.append(frame)
         if len(self._refused) < self._agree:
             return []
-        self._count("restart_without_epoch")
+        self._count(Fault.RESTART_WITHOUT_EPOCH)
         done = self.finish()
-        self._restart = "source_restart"
+        self._restart = PairEnd.SOURCE_RESTART
         self._begin(frame)
         return done + self._release_ready()
 
@@ -187,7 +189,7 @@ class SourceClock:
 
     def _skip_to_first_held(self) -> list[Ordered]:
         if not self._opening:
-            self._count("seq_gap")
+            self._count(Fault.SEQ_GAP)
         self._next_seq = min(self._held)
         return self._release_run()
 
@@ -208,7 +210,7 @@ class SourceClock:
                 if self._unused.frames:
                     self._unused.clear()
             if frame.stamp < _NOT_NS and frame.clock == "unix" and self.wrong_unit is not None:
-                self._count("wrong_unit")
+                self._count(Fault.WRONG_UNIT)
         return out
 
     def _believes(self, frame: PoseFrame) -> bool:
@@ -222,14 +224,14 @@ class SourceClock:
             return True
         if -self._gap <= step <= 0:
             self._step = self._step or 0
-            self._drop(frame, "stamp_not_increasing")
+            self._drop(frame, Fault.STAMP_NOT_INCREASING)
             return False
-        self._drop(frame, "stamp_jump_ahead" if step > 0 else "stamp_jump_back")
+        self._drop(frame, Fault.STAMP_JUMP_AHEAD if step > 0 else Fault.STAMP_JUMP_BACK)
         if self._stepped and not 0 < frame.stamp - self._stepped[-1].stamp <= self._gap:
             self._stepped.clear()
         self._stepped.append(frame)
         if len(self._stepped) < self._agree:
             return False
         self._stepped.clear()
-        self._restart = "clock_step"
+        self._restart = PairEnd.CLOCK_STEP
         return True

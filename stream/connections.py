@@ -23,6 +23,7 @@ from collections.abc import Callable
 import zmq
 from zmq.utils.monitor import recv_monitor_message
 
+from dyadwatch.stream.codes import Fault
 from dyadwatch.stream.handshakes import HANDSHAKES_FAILED
 from dyadwatch.stream.heap import give_back
 
@@ -102,7 +103,7 @@ class ConnectionGuard:
     def __init__(
         self,
         watched: zmq.Socket[bytes],
-        cut: Callable[[str, str], None],
+        cut: Callable[[Fault, str], None],
         largest: int,
         most: int = 8 << 20,
         most_in_all: int = 16 << 20,
@@ -161,7 +162,7 @@ class ConnectionGuard:
             with self._lock:
                 self._left_behind.clear()
 
-    def cut_peer(self, number: int, reason: str) -> None:
+    def cut_peer(self, number: int, reason: Fault) -> None:
         """Cuts a connection for what it sent."""
         with self._lock:
             connection = self._connections.get(number)
@@ -206,9 +207,9 @@ class ConnectionGuard:
             with contextlib.suppress(OSError):  # it may have left already
                 connection = self._connections[number] = _Connection(number)
                 if len(self._connections) > self._most_connections:
-                    self._end(connection, "too_many_connections")
+                    self._end(connection, Fault.TOO_MANY_CONNECTIONS)
                 elif self._left() > self._most_in_all:  # whoever is cut and comes again would bring a little each time
-                    self._end(connection, "backlog_bytes")
+                    self._end(connection, Fault.BACKLOG_BYTES)
 
     def _look(self) -> bool:
         """Cuts who holds too much; returns whether anybody brings much."""
@@ -221,9 +222,9 @@ class ConnectionGuard:
                 continue
             served_since = self._served_at - connection.delivered_at
             if connection.held > self._unfinished and served_since > _STUCK_S and now - self._served_at < 1:
-                self._end(connection, "unfinished_message")
+                self._end(connection, Fault.UNFINISHED_MESSAGE)
             elif connection.held > self._most:
-                self._end(connection, "backlog_bytes")
+                self._end(connection, Fault.BACKLOG_BYTES)
         for number, (left, since) in list(self._left_behind.items()):
             if now - self._served_at > _STUCK_S:  # nothing is taken of anybody
                 self._left_behind[number] = left, now
@@ -232,13 +233,13 @@ class ConnectionGuard:
         most = max(self._connections.values(), key=lambda c: c.held, default=None)
         held = sum(c.held for c in self._connections.values()) + self._left()
         if most is not None and held > self._most_in_all and most.held > self._most_in_all // _SMALL_SHARE:
-            self._end(most, "backlog_bytes")
+            self._end(most, Fault.BACKLOG_BYTES)
         return brought > self._unfinished // 8
 
     def _left(self) -> int:
         return sum(left for left, _ in self._left_behind.values())
 
-    def _end(self, connection: _Connection, reason: str) -> None:
+    def _end(self, connection: _Connection, reason: Fault) -> None:
         try:
             host, port = connection.socket.getpeername()[:2]
             address = f"{host}:{port}"

@@ -6,8 +6,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from enum import StrEnum
+
+from dyadwatch.stream.codes import Reason, counted_as
 
 OTHERS = "_others"
+Count = Callable[[Reason], None]  # called with a reason for everything that a station leaves out or finds irregular
 _REFUSED = 64  # names remembered of those that were refused last
 
 
@@ -28,22 +32,23 @@ class Counters:
         self._counts: dict[str, Counter[str]] = {}
         self._latest: dict[str, str] = {}  # of the sources that have counts
 
-    def add(self, source: str, reason: str, n: int = 1) -> None:
-        """Counts n more."""
+    def add(self, source: str, reason: StrEnum, n: int = 1, *, name: str = "") -> None:
+        """Counts n more; `name` is that of the output or thread that the reason is about."""
+        key = counted_as(reason, name)
         with self._lock:
             row = self._counts.get(source)
             if row is None:
                 if len(self._counts) >= self._max_sources:
                     source = OTHERS
                 row = self._counts.setdefault(source, Counter())
-            row[reason] += n
-            self._latest[source] = reason
+            row[key] += n
+            self._latest[source] = key
 
-    def refuse(self, claimed: str, reason: str) -> None:
+    def refuse(self, claimed: str, reason: StrEnum) -> None:
         """Remembers that a message was refused, under the name that it claims; counts nothing."""
         with self._lock:
             self._refused.pop(claimed, None)  # the order of the dict is that of the last refusals
-            self._refused[claimed] = (reason, self._clock())
+            self._refused[claimed] = (str(reason), self._clock())
             if len(self._refused) > _REFUSED:
                 del self._refused[next(iter(self._refused))]
 
@@ -69,7 +74,7 @@ class Counters:
             return {source: dict(row) for source, row in self._counts.items()}
 
 
-def bulk_count(count: Callable[[str], None], reason: str, n: int) -> None:
+def bulk_count(count: Count, reason: Reason, n: int) -> None:
     """Counts n at once where `count` has a method `many` for it, and one by one where it has not.
 
     Counting thousands of pairs of a crowd one by one costs more than finding them.

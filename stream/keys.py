@@ -27,7 +27,7 @@ from msgspec import Meta, Struct
 
 from dyadwatch.core import plain_yaml
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.plain_yaml import PlainYamlError
+from dyadwatch.core.plain_yaml import EmptyYamlError, PlainYamlError
 from dyadwatch.stream.allowed import ANY_SOURCE, Allowed, Peer
 
 SERVER_KEY = "server-key"  # under which a peer's certificate holds the detector's public key
@@ -231,7 +231,5 @@ def _tree(text: str) -> object:
     """What a list holds; one that holds nothing but remarks is a list of nobody."""
     try:
         return plain_yaml.parse(text).value or {}
-    except PlainYamlError as e:
-        if e.problem.startswith("is empty"):
-            return {}
-        raise
+    except EmptyYamlError:
+        return {}

@@ -6,18 +6,20 @@ is who in both.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import LayoutError
+from dyadwatch.core.finding import Finding
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.clock import Ordered, SourceClock
+from dyadwatch.stream.codes import Blindness, Circumstance, Fault, MergeState, PairEnd, Reason
 from dyadwatch.stream.config import Config
+from dyadwatch.stream.counters import Count
 from dyadwatch.stream.grid import Resampler, TimeGrid
 from dyadwatch.stream.pairs import Pair, PairGate
 from dyadwatch.stream.tracks import Seen, Track, Tracker
@@ -55,7 +57,7 @@ class PairEnded:
     pair: Pair
     stamp: int
     clock: str
-    reason: str
+    reason: PairEnd
 
 
 Item = Window | PairEnded
@@ -91,7 +93,7 @@ class SourceLine:
     The stations `order`, `tracker` and `gate` are open to view, for status and measurement.
     """
 
-    def __init__(self, source: str, shape: WindowShape, config: Config, count: Callable[[str], None]) -> None:
+    def __init__(self, source: str, shape: WindowShape, config: Config, count: Count) -> None:
         self.source = source
         self._shape = shape
         self._config = config
@@ -104,8 +106,8 @@ class SourceLine:
         self._people: dict[int, _Person] = {}
         self._next_end: dict[tuple[int, int], int] = {}
         self._map: JointMap | None = None
-        self._hidden: dict[tuple[int, int], str] = {}
-        self._unfit: str | None = None
+        self._hidden: dict[tuple[int, int], Finding[Blindness]] = {}
+        self._unfit: Finding[Blindness] | None = None
         self._windowed: dict[tuple[int, int], int] = {}
         self._cut_of: set[tuple[int, int]] = set()  # pairs that windows were cut of
         self.frames = 0
@@ -114,7 +116,7 @@ class SourceLine:
         self.clock = "unix"
 
     @property
-    def merge(self) -> str | None:
+    def merge(self) -> Finding[MergeState] | None:
         """What `merge` in the status says of it: None for a source that belongs to no group."""
         return None
 
@@ -124,12 +126,12 @@ class SourceLine:
         return len(self.gate.open)
 
     @property
-    def unfit(self) -> str | None:
+    def unfit(self) -> Finding[Blindness] | None:
         """Why the joints that come do not fit the model; None where they do."""
         return self._unfit
 
     @property
-    def hidden_joint(self) -> str | None:
+    def hidden_joint(self) -> Finding[Blindness] | None:
         """The joint for which the newest window of a pair was left out; None where no window was."""
         return next(reversed(self._hidden.values()), None)
 
@@ -139,52 +141,54 @@ class SourceLine:
         return self._unfit is not None or self.order.trouble is not None
 
     @property
-    def blind(self) -> str | None:
+    def blind(self) -> Finding[Blindness] | None:
         """Why no pair of this source can be scored just now; None when nothing is in the way."""
         if self._unfit is not None:
-            return f"layout does not fit the model: {self._unfit}"
+            return self._unfit
         if self.order.trouble is not None:
             return self.order.trouble
         if self.people == 0:
-            return "nobody in view"
+            return Finding(Blindness.NOBODY)
         if self.people == 1:
-            return "one person in view"
+            return Finding(Blindness.ONE_PERSON)
         pairs = self.gate.open
         if not pairs or any(p.keys in self._windowed for p in pairs):
             return None
         hidden = [self._hidden[p.keys] for p in pairs if p.keys in self._hidden]
         if hidden:
-            return f"joints out of sight: {hidden[0]}"
-        return self.order.wrong_unit or self._too_slow or "filling the first window"
+            return hidden[0]
+        return self.order.wrong_unit or self._too_slow or Finding(Blindness.FILLING)
 
     @property
-    def _too_slow(self) -> str | None:
+    def _too_slow(self) -> Finding[Blindness] | None:
         pace, gaps = self.order.pace, {"clock": self._config.clock, "tracks": self._config.tracks}
         if pace is None or pace <= self._max_gap:
             return None
         section = min(gaps, key=lambda name: gaps[name].max_gap_s)
-        most = f"{self._max_gap / _NS:g} s ({section}.max_gap_s)"
-        return f"frames come {pace / _NS:.1f} s apart; windows need at most {most}"
+        key = f"{section}.max_gap_s"
+        return Finding(Blindness.TOO_SLOW, step_s=pace / _NS, most_s=self._max_gap / _NS, key=key)
 
-    def detail(self, reason: str) -> str:
+    def cause(self, reason: Reason) -> Finding[Blindness] | None:
         """What is known of the present cause of something counted under `reason`, for the log; mostly nothing."""
-        if reason == "layout_unfit":
-            return self._unfit or ""
-        if reason in ("stamp_not_increasing", "wrong_unit"):
-            return self.order.wrong_unit or ""
-        if reason == "old_epoch":
-            return self.order.trouble or ""
-        return ""
+        match reason:
+            case Fault.LAYOUT_UNFIT:
+                return self._unfit
+            case Fault.STAMP_NOT_INCREASING | Fault.WRONG_UNIT:
+                return self.order.wrong_unit
+            case Fault.OLD_EPOCH:
+                return self.order.trouble
+            case _:
+                return None
 
     def push(self, frame: PoseFrame, arrived: int) -> list[Item]:
         """Takes a frame as received; returns the windows it completes and the pairs it ends, in order."""
         return self._take(self.order.push(frame), arrived)
 
-    def finish(self, arrived: int, reason: str = "end_of_stream") -> list[Item]:
+    def finish(self, arrived: int, reason: PairEnd = PairEnd.END_OF_STREAM) -> list[Item]:
         """Releases what the clock holds back and ends all pairs."""
         return self._take(self.order.finish(), arrived) + self._restart(reason)
 
-    def end_pairs(self, reason: str) -> list[Item]:
+    def end_pairs(self, reason: PairEnd) -> list[Item]:
         """Ends all pairs, and nothing else: for a line that failed and is not to be used again."""
         return self._end(self.gate.clear(reason))
 
@@ -196,13 +200,13 @@ class SourceLine:
             out += self._advance(frame, arrived)
         return out
 
-    def _restart(self, reason: str) -> list[Item]:
+    def _restart(self, reason: PairEnd) -> list[Item]:
         ended = self._end(self.gate.clear(reason))
         self.tracker.clear()
         self._people.clear()
         return ended
 
-    def _end(self, pairs: list[tuple[Pair, str]]) -> list[Item]:
+    def _end(self, pairs: list[tuple[Pair, PairEnd]]) -> list[Item]:
         for pair, _ in pairs:
             self._next_end.pop(pair.keys, None)
             self._windowed.pop(pair.keys, None)
@@ -218,14 +222,15 @@ class SourceLine:
                 self._map = JointMap.between(layout, self._shape.layout)
                 self._unfit = None
             except LayoutError as e:
-                self._map, self._unfit = None, str(e)
+                self._map = None
+                self._unfit = Finding(Blindness.LAYOUT_UNFIT, error=str(e), missing=e.missing)
         return self._map
 
     def _observe(self, frame: PoseFrame) -> tuple[list[Seen], list[Track]] | None:
         """Who is in a frame, and who was lost before it; None when its joints do not fit the model."""
         mapping = self._mapping(frame.layout)
         if mapping is None:
-            self._count("layout_unfit")
+            self._count(Fault.LAYOUT_UNFIT)
             return None
         self.frames += 1
         return self.tracker.push(frame, mapping.positions(frame.joints), mapping.confidence(frame.confidence))
@@ -271,22 +276,22 @@ class SourceLine:
                 self._cut_of.add(pair.keys)
                 self._hidden.pop(pair.keys, None)
             else:
-                self._count("joints_hidden")
+                self._count(Circumstance.JOINTS_HIDDEN)
                 self._hidden[pair.keys] = self._most_hidden(pair, joints)
                 self._windowed.pop(pair.keys, None)
             end += hop
         self._next_end[pair.keys] = end
         return out
 
-    def _most_hidden(self, pair: Pair, joints: NDArray[np.float32]) -> str:
+    def _most_hidden(self, pair: Pair, joints: NDArray[np.float32]) -> Finding[Blindness]:
         """The joint out of sight for longest in a window (2, T, J, 3), of whom, and what it is derived from."""
         unseen = np.isnan(joints[..., 0]).sum(axis=1)
         person, joint = np.unravel_index(unseen.argmax(), unseen.shape)
-        name = f"{self._shape.layout.joints[joint]} of {pair.ids[person]}"
-        if self._map is None or self._map.source.joints[self._map.pairs[joint][0]] == self._shape.layout.joints[joint]:
-            return name
-        sent = dict.fromkeys(self._map.source.joints[i] for i in self._map.pairs[joint])
-        return f"{name} (from {' and '.join(sent)})"
+        name, derived_from = self._shape.layout.joints[joint], ()
+        if self._map is not None:
+            sent = tuple(dict.fromkeys(self._map.source.joints[i] for i in self._map.pairs[joint]))
+            derived_from = () if sent[0] == name else sent
+        return Finding(Blindness.JOINTS_HIDDEN, joint=name, person=pair.ids[person], derived_from=derived_from)
 
     def _begins_far(self, joints: NDArray[np.float32]) -> bool:
         """Whether a window still holds the time before the two were near: no model was taught what is normal there."""

@@ -15,10 +15,13 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from dyadwatch.core.finding import Finding
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.abreast import Abreast
 from dyadwatch.stream.clock import Ordered
+from dyadwatch.stream.codes import Blindness, Fault, MergeState, PairEnd
 from dyadwatch.stream.config import Config
+from dyadwatch.stream.counters import Count
 from dyadwatch.stream.fusion import Fusion, Sighting
 from dyadwatch.stream.grid import Resampler, TimeGrid
 from dyadwatch.stream.line import Item, SourceLine, WindowShape
@@ -29,8 +32,8 @@ _REJOIN = 0.8  # part of the tolerance within which clocks must come before sour
 _GONE_NS = _NS  # a source that sends nothing while others go on for so long has no say in what time it is
 
 L = TypeVar("L")
-CountFor = Callable[[str], Callable[[str], None]]
-NewLine = Callable[[str, WindowShape, Config, Callable[[str], None], "Group"], L]
+CountFor = Callable[[str], Count]
+NewLine = Callable[[str, WindowShape, Config, Count, "Group"], L]
 
 
 class MemberLine(SourceLine):
@@ -41,12 +44,10 @@ class MemberLine(SourceLine):
         domain: name of the clock of what it sends.
     """
 
-    def __init__(
-        self, source: str, shape: WindowShape, config: Config, count: Callable[[str], None], group: Group
-    ) -> None:
+    def __init__(self, source: str, shape: WindowShape, config: Config, count: Count, group: Group) -> None:
         super().__init__(source, shape, config, count)
         self.group = group
-        self.apart: str | None = None
+        self.apart: Finding[MergeState] | None = None
         self.offset = round(config.merge.offset_s.get(source, 0.0) * _NS)
         self.declared = source in config.merge.offset_s
         self._samplers: dict[int, Resampler] = {}
@@ -59,10 +60,10 @@ class MemberLine(SourceLine):
         return self._epoch is not None
 
     @property
-    def blind(self) -> str | None:
+    def blind(self) -> Finding[Blindness] | None:
         """As for any line; but a source that is merged needs no two people of its own."""
         if not self.heard:
-            return "nothing has come from it yet"
+            return Finding(Blindness.NOT_HEARD)
         if self.order.trouble is not None:
             return self.order.trouble
         reason = super().blind
@@ -84,18 +85,18 @@ class MemberLine(SourceLine):
         return out
 
     @property
-    def merge(self) -> str:
-        """Where its people go, in words."""
-        return f"in {self.group.name}" if self.apart is None else f"apart: {self.apart}"
+    def merge(self) -> Finding[MergeState]:
+        """Where its people go."""
+        return self.apart or Finding(MergeState.MERGED, group=self.group.name)
 
-    def part(self, why: str | None) -> list[Item]:
+    def part(self, why: Finding[MergeState] | None) -> list[Item]:
         """Goes its own way from now on, and says why; or, for None, with the group again. Ends its own pairs."""
         if why is not None:
-            self._count("clocks_apart")
+            self._count(Fault.CLOCKS_APART)
         self.apart = why
-        return self._restart("merged")
+        return self._restart(PairEnd.MERGED)
 
-    def _restart(self, reason: str) -> list[Item]:
+    def _restart(self, reason: PairEnd) -> list[Item]:
         self._samplers.clear()
         self.group.gone(self.source)
         return super()._restart(reason)
@@ -112,7 +113,7 @@ class MemberLine(SourceLine):
         self.stamp, self.clock, self.people = frame.stamp, frame.clock, len(seen)
         stamp = frame.stamp + self.offset
         if not self.group.take(self.source, stamp):
-            self._count("merge_late")
+            self._count(Fault.MERGE_LATE)
         for one in seen:
             self._resample(one, stamp)
         return self.group.advance(arrived)
@@ -130,33 +131,31 @@ class MemberLine(SourceLine):
 class GroupLine(SourceLine):
     """The stations of a group after its sources have become one."""
 
-    def __init__(
-        self, source: str, shape: WindowShape, config: Config, count: Callable[[str], None], group: Group
-    ) -> None:
+    def __init__(self, source: str, shape: WindowShape, config: Config, count: Count, group: Group) -> None:
         super().__init__(source, shape, config, count)
         self.group = group
 
     def push(self, frame: PoseFrame, arrived: int) -> list[Item]:
         """Refuses a frame: the name belongs to the group."""
-        self._count("group_name")
+        self._count(Fault.GROUP_NAME)
         return []
 
     @property
-    def merge(self) -> str:
-        """Who is merged just now, in words."""
+    def merge(self) -> Finding[MergeState]:
+        """Who is merged just now."""
         return self.group.summary
 
     @property
-    def blind(self) -> str | None:
+    def blind(self) -> Finding[Blindness] | None:
         """As for any line."""
         heard = any(m.heard for m in self.group.members.values())
-        return super().blind if heard else "nothing has come from its sources yet"
+        return super().blind if heard else Finding(Blindness.GROUP_NOT_HEARD)
 
-    def fused(self, frame: PoseFrame, restart: str | None, arrived: int) -> list[Item]:
+    def fused(self, frame: PoseFrame, restart: PairEnd | None, arrived: int) -> list[Item]:
         """Takes the persons of one point of the grid."""
         return self._take([Ordered(frame, restart)], arrived)
 
-    def finish(self, arrived: int, reason: str = "end_of_stream") -> list[Item]:
+    def finish(self, arrived: int, reason: PairEnd = PairEnd.END_OF_STREAM) -> list[Item]:
         """Takes up what still waits and ends all pairs."""
         out = self.group.flush(arrived)
         return out + super().finish(arrived, reason)
@@ -205,7 +204,7 @@ class Group:
         self._next: int | None = None  # the point of the grid that is taken up next; None before the first
         self._begun: int | None = None  # stamp of the first frame
         self._seq = 0
-        self._restart: str | None = None
+        self._restart: PairEnd | None = None
         self._domain = "unix"  # name of the group's clock; outlives the sources that told it
 
     def renew(self, source: str) -> MemberLine:
@@ -216,11 +215,16 @@ class Group:
         return line
 
     @property
-    def summary(self) -> str:
-        """Who is merged just now, in words."""
+    def summary(self) -> Finding[MergeState]:
+        """Who is merged just now."""
         merged = [m.source for m in self.members.values() if m.heard and m.apart is None]
-        people, shared = self.line.people, self._fusion.shared
-        return f"{len(merged)} of {len(self.members)} sources; {shared} of {people} people seen by more than one"
+        return Finding(
+            MergeState.GROUP,
+            merged=len(merged),
+            sources=len(self.members),
+            shared=self._fusion.shared,
+            people=self.line.people,
+        )
 
     def compare(self, member: MemberLine, stamp: int, arrived: int) -> list[Item]:
         """Compares the clock of a source that was just heard with the others'; parts and joins sources by it."""
@@ -246,11 +250,13 @@ class Group:
         """The source on whose clock the group is: the first in the configuration that was ever heard."""
         return next(m for m in self.members.values() if m.heard)
 
-    def _why_apart(self, member: MemberLine, reference: MemberLine) -> str | None:
+    def _why_apart(self, member: MemberLine, reference: MemberLine) -> Finding[MergeState] | None:
         if member.domain != reference.domain and not member.declared:
-            return (
-                f"its stamps are on the clock {member.domain!r}, those of {reference.source} on {reference.domain!r}; "
-                f"set merge.offset_s for it"
+            return Finding(
+                MergeState.OTHER_CLOCK,
+                clock=member.domain,
+                reference=reference.source,
+                reference_clock=reference.domain,
             )
         ahead = self.abreast.ahead(member.source, reference.source)
         tolerance = self._tolerance * (1.0 if member.apart is None else _REJOIN)
@@ -258,18 +264,19 @@ class Group:
             return member.apart
         if abs(ahead) <= tolerance:
             return None
-        side = "ahead of" if ahead > 0 else "behind"
-        return (
-            f"its stamps are {abs(ahead) / _NS:.2f} s {side} those of {reference.source}; "
-            f"merge.tolerance_s is {self._tolerance / _NS:g}"
+        return Finding(
+            MergeState.STAMPS_APART,
+            ahead_s=ahead / _NS,
+            reference=reference.source,
+            tolerance_s=self._tolerance / _NS,
         )
 
-    def _part(self, member: MemberLine, why: str | None, arrived: int) -> list[Item]:
+    def _part(self, member: MemberLine, why: Finding[MergeState] | None, arrived: int) -> list[Item]:
         out = member.part(why)
         if why is not None:
             # What was merged before this was known held two moments in one.
             self._begin()
-            self._restart = "merge_changed"
+            self._restart = PairEnd.MERGE_CHANGED
         return out
 
     def put(self, k: int, sighting: Sighting, row: NDArray[np.float32]) -> None:
@@ -299,7 +306,7 @@ class Group:
             # All who are left are far behind where the group was: their clocks stepped back.
             self._begin()
             self._begun = stamp
-            self._restart = "clock_step"
+            self._restart = PairEnd.CLOCK_STEP
             return True
         return self._grid.at_or_after(stamp) >= self._next
 

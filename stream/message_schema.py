@@ -17,18 +17,20 @@ _REFERENCE = "#/$defs/{name}"
 def message_schema(kind: Kind | None = None) -> dict[str, Any]:
     """The schema of one kind of message; without one, that of all three, told apart by their key `kind`.
 
-    Every key is required: the detector leaves none out. Others may come in later versions and are allowed.
+    Every key is required: the detector leaves none out. Others, and other codes, may come in later versions.
     """
     types = list(_TYPES.values()) if kind is None else [_TYPES[kind]]
     roots, parts = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     for part in parts.values():
+        part["description"] = " ".join(part["description"].split())
+        if "properties" not in part:  # the codes of an enum
+            continue
         keys = part["properties"]
         part["required"] = list(keys)
         for key in keys.values():
             key.pop("default", None)
         if "v" in keys:
             keys["v"]["const"] = VERSION
-        part["description"] = " ".join(part["description"].split())
     if kind is None:
         head: dict[str, Any] = {
             "title": "dyadwatch messages",

@@ -8,9 +8,9 @@ import msgspec
 from msgspec import Meta, Struct
 
 from dyadwatch.core.pose import TrackId
+from dyadwatch.stream.codes import NAMED, REASONS, Blindness, EventReason, MergeState, RecordingState, SourceState
 
-VERSION = 1
-State = Literal["watching", "behind", "blind", "silent"]
+VERSION = 2
 
 
 def _is(text: str) -> Meta:
@@ -78,15 +78,55 @@ class EventMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="eve
     peak_score: Annotated[float, _is("Of the window with the highest score.")]
     peak_stamp: Annotated[int, _is("End of the window with the highest score.")]
     threshold: Annotated[float, _is("raise_at: the score from which on an alarm is raised.")]
-    reason: Annotated[str, _is("Why this message.")]
+    reason: Annotated[EventReason, _is("Why this message.")]
+    text: Annotated[str, _is("The reason as a sentence.")]
     joints: Annotated[tuple[JointPairPart, ...], _is("Up to three pairs of joints that contribute most to the peak.")]
-    explanation: Annotated[str, _is("The same as a sentence.")]
+    explanation: Annotated[str, _is("The joints as a sentence.")]
     model: _Model
 
     @property
     def topic(self) -> str:
         """Topic it is published under."""
         return f"event.{self.source}"
+
+
+Data = int | float | str | tuple[str, ...] | dict[str, str | int]
+_Detail = Annotated[dict[str, Data], _is("The data of the code, by name.")]
+_Text = Annotated[str, _is("The same as a sentence.")]
+
+
+class Blind(Struct, frozen=True, kw_only=True):
+    """Why nothing can be scored, or nothing comes."""
+
+    code: Annotated[Blindness, _is("What is in the way.")]
+    detail: _Detail
+    text: _Text
+
+
+class Merge(Struct, frozen=True, kw_only=True):
+    """How a source of a group, or a group, is merged."""
+
+    code: Annotated[MergeState, _is("merged, or why not; group: of a group.")]
+    detail: _Detail
+    text: _Text
+
+
+class RecordingNow(Struct, frozen=True, kw_only=True):
+    """Whether what is received is recorded."""
+
+    code: Annotated[RecordingState, _is("on, or why nothing is recorded.")]
+    detail: _Detail
+    text: _Text
+
+
+_DROPPED = {
+    "propertyNames": {
+        "anyOf": [
+            {"enum": sorted({str(r) for reasons in REASONS for r in reasons} - {str(r) for r in NAMED})},
+            {"pattern": f"^({'|'.join(NAMED)})_"},
+        ]
+    }
+}
 
 
 class StatusMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="status"):
@@ -98,15 +138,23 @@ class StatusMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="st
 
     v: _Version = VERSION
     source: _Source
-    state: Annotated[State, _is("behind: watched, but late; blind: nothing can be scored; silent: nothing comes.")]
-    blind: Annotated[str | None, _is("Why nothing can be scored, or nothing comes; else null.")]
+    state: Annotated[
+        SourceState, _is("behind: watched, but late; blind: nothing can be scored; silent: nothing comes.")
+    ]
+    blind: Annotated[Blind | None, _is("Why nothing can be scored, or nothing comes; else null.")]
     fps: Annotated[float, _is("Frames a second by the source's own stamps.")]
     people: Annotated[int, _is("In the last frame.")]
     pairs: Annotated[int, _is("Near enough to be scored.")]
     frames: Annotated[int, _is("Taken since the start of the detector.")]
     windows: Annotated[int, _is("Scored since the start of the detector.")]
     open_events: Annotated[int, _is("Open just now.")]
-    dropped: Annotated[dict[str, int], _is("What was not used since the start of the detector: counts by reason.")]
+    dropped: Annotated[
+        dict[str, int],
+        Meta(
+            description="What was not used since the start of the detector: counts by reason.",
+            extra_json_schema=_DROPPED,
+        ),
+    ]
     clock: Annotated[str, _is("Name of the source's clock.")]
     clock_offset_ms: Annotated[
         float | None, _is("The detector's clock minus the source's; null where that is not unix.")
@@ -114,10 +162,12 @@ class StatusMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="st
     last_stamp: Annotated[int, _is("Stamp of the last frame used.")]
     model: _Model
     provider: Annotated[str, _is("What computes the scores.")]
-    recording: Annotated[str | None, _is("Of @detector, where it records: on, or stopped and why; else null.")] = None
+    recording: Annotated[
+        RecordingNow | None, _is("Of @detector, where it records: on, or stopped and why; else null.")
+    ] = None
     clock_skew_ppm: Annotated[float | None, _is("How much faster the detector's clock runs, parts per million.")] = None
     age_ms: Annotated[float | None, _is("How late frames or scores come beyond the least of the last minute.")] = None
-    merge: Annotated[str | None, _is("Of a source in a group, or of a group: how they are merged; else null.")] = None
+    merge: Annotated[Merge | None, _is("Of a source in a group, or of a group: how they are merged; else null.")] = None
     warnings: Annotated[tuple[str, ...], _is("What the source warned of in its last frame.")] = ()
 
     @property
@@ -130,3 +180,19 @@ Message = ScoreMessage | EventMessage | StatusMessage
 
 encode_json = msgspec.json.Encoder().encode
 decode_json = msgspec.json.Decoder(Message).decode
+
+
+class _Versioned(Struct):
+    v: int
+
+
+_decode_version = msgspec.json.Decoder(_Versioned).decode
+
+
+def version_of(data: bytes) -> int:
+    """The version of a message, of whichever it is.
+
+    Raises:
+        msgspec.MsgspecError: it is no message.
+    """
+    return _decode_version(data).v

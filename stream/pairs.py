@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from itertools import combinations
 from typing import NamedTuple
 
 import numpy as np
 
 from dyadwatch.core.pose import TrackId
+from dyadwatch.stream.codes import Fault, PairEnd
 from dyadwatch.stream.config import PairOptions
-from dyadwatch.stream.counters import bulk_count
+from dyadwatch.stream.counters import Count, bulk_count
 from dyadwatch.stream.tracks import Track
 
 Keys = tuple[int, int]
@@ -43,7 +43,7 @@ class PairGate:
         count: called with `pairs_capped` for every pair and frame that the cap leaves out.
     """
 
-    def __init__(self, options: PairOptions, count: Callable[[str], None]) -> None:
+    def __init__(self, options: PairOptions, count: Count) -> None:
         self._options = options
         self._count = count
         self._open: dict[Keys, Pair] = {}
@@ -55,20 +55,20 @@ class PairGate:
         """The pairs being scored."""
         return list(self._open.values())
 
-    def update(self, alive: dict[int, Track]) -> list[tuple[Pair, str]]:
+    def update(self, alive: dict[int, Track]) -> list[tuple[Pair, PairEnd]]:
         """Opens and closes pairs by where the living tracks are now.
 
         Returns:
             The pairs that ended, each with its reason: `lost`, `apart` or `capped`.
         """
         lost = [keys for keys in self._open if keys[0] not in alive or keys[1] not in alive]
-        ended = [(self._open.pop(keys), "lost") for keys in lost]
+        ended = [(self._open.pop(keys), PairEnd.LOST) for keys in lost]
         verdict = self._judge_few(alive) if len(alive) <= _FEW else self._judge_many(alive)
         if verdict.apart or verdict.capped:
-            ended += [(self._open.pop(keys), "apart") for keys in verdict.apart]
-            ended += [(self._open.pop(keys), "capped") for keys in verdict.capped]
+            ended += [(self._open.pop(keys), PairEnd.APART) for keys in verdict.apart]
+            ended += [(self._open.pop(keys), PairEnd.CAPPED) for keys in verdict.capped]
         if verdict.left_out:
-            bulk_count(self._count, "pairs_capped", verdict.left_out)
+            bulk_count(self._count, Fault.PAIRS_CAPPED, verdict.left_out)
         for keys in verdict.near:
             if keys not in self._open:
                 a, b = keys
@@ -118,7 +118,7 @@ class PairGate:
 
         return _Verdict(of(kept), of(np.flatnonzero(known & ~close)), of(rest[known[rest]]), len(rest))
 
-    def clear(self, reason: str) -> list[tuple[Pair, str]]:
+    def clear(self, reason: PairEnd) -> list[tuple[Pair, PairEnd]]:
         """Ends all pairs."""
         ended = [(pair, reason) for pair in self._open.values()]
         self._open.clear()

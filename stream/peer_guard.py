@@ -9,6 +9,7 @@ import zmq
 
 from dyadwatch.core.errors import WireError
 from dyadwatch.stream.allowed import Allowed
+from dyadwatch.stream.codes import PeerRefusal
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.wire import topic_source
@@ -50,16 +51,22 @@ class PeerGuard:
         """
         peer = self._allowed().peer(peer_id)
         if peer is None:
-            self._counters.add(self._detector, "peer_revoked")
-            self._refusals.warning(self._detector, "peer_revoked", "a message of a key that is no longer allowed")
+            self._counters.add(self._detector, PeerRefusal.PEER_REVOKED)
+            self._refusals.warning(
+                self._detector, PeerRefusal.PEER_REVOKED, "a message of a key that is no longer allowed"
+            )
             return False
         if source is None or peer.may_speak(source):
             return True
-        self._counters.add(peer.name, "foreign_source")
-        self._counters.add(self._detector, "foreign_source")  # a key's name need not be that of a source with a status
-        self._counters.refuse(peer.name, "foreign_source")
+        self._counters.add(peer.name, PeerRefusal.FOREIGN_SOURCE)
+        self._counters.add(
+            self._detector, PeerRefusal.FOREIGN_SOURCE
+        )  # a key's name need not be that of a source with a status
+        self._counters.refuse(peer.name, PeerRefusal.FOREIGN_SOURCE)
         may = ", ".join(sorted(peer.sources)) or "no source"
-        self._refusals.warning(peer.name, "foreign_source", f"sends as {source!r}; its key may speak for {may}")
+        self._refusals.warning(
+            peer.name, PeerRefusal.FOREIGN_SOURCE, f"sends as {source!r}; its key may speak for {may}"
+        )
         return False
 
     def flush(self) -> None:

@@ -13,8 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from dyadwatch.core.finding import Finding
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.alarm import AlarmDesk, Thresholds
+from dyadwatch.stream.codes import Blindness, Fault, PairEnd, Reason
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.line import Item, PairEnded, SourceLine, Window, WindowShape
@@ -22,14 +24,13 @@ from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.merge import Group, GroupLine, MemberLine
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.pairs import Pair
-from dyadwatch.stream.reasons import FAULTS
 from dyadwatch.stream.scorer import Score, Scorer
+from dyadwatch.stream.texts import logged
 
 _log = logging.getLogger(__name__)
 
 # Source name of what cannot be put down to any source; '@' cannot occur in a real one.
 DETECTOR = "@detector"
-_MAX_DETAIL = 500  # characters; a source may send hundreds of joint names
 _PAUSE_S = 1.0  # without a window for longer a pair was out of sight
 
 
@@ -44,12 +45,11 @@ class Losses:
         self._counters = counters
         self._limited = LimitedLog(_log)
 
-    def add(self, source: str, reason: str, detail: str = "", n: int = 1) -> None:
-        """Counts n more; a line about it ends with the detail."""
+    def add(self, source: str, reason: Reason, cause: Finding[Blindness] | str | None = None, n: int = 1) -> None:
+        """Counts n more; a line about it ends with its cause."""
         self._counters.add(source, reason, n)
-        if reason in FAULTS:
-            text = f"{FAULTS[reason]}: {detail:.{_MAX_DETAIL}}" if detail else FAULTS[reason]
-            self._limited.warning(source, reason, text)
+        if isinstance(reason, Fault):
+            self._limited.warning(source, reason, logged(reason, cause))
 
 
 class _Count:
@@ -58,12 +58,12 @@ class _Count:
     def __init__(self, lines: dict[str, SourceLine], source: str, losses: Losses) -> None:
         self._lines, self._source, self._losses = lines, source, losses
 
-    def __call__(self, reason: str) -> None:
+    def __call__(self, reason: Reason) -> None:
         self.many(reason, 1)
 
-    def many(self, reason: str, n: int) -> None:
+    def many(self, reason: Reason, n: int) -> None:
         line = self._lines.get(self._source)
-        self._losses.add(self._source, reason, line.detail(reason) if line else "", n)
+        self._losses.add(self._source, reason, line.cause(reason) if line else None, n)
 
 
 class Intake:
@@ -98,13 +98,13 @@ class Intake:
         line = self.lines.get(frame.source)
         if line is None:
             if len(self.lines) >= self._config.wire.max_sources:
-                self._losses.add(DETECTOR, "too_many_sources")
+                self._losses.add(DETECTOR, Fault.TOO_MANY_SOURCES)
                 return []
             count = self._count_for(frame.source)
             line = self.lines[frame.source] = SourceLine(frame.source, self._shape, self._config, count)
         return line.push(frame, arrived)
 
-    def forget(self, source: str, reason: str = "source_forgotten") -> list[Item]:
+    def forget(self, source: str, reason: PairEnd = PairEnd.SOURCE_FORGOTTEN) -> list[Item]:
         """Gives up a source that has been silent for long, which makes room for another; ends its pairs."""
         line = self.lines[source]
         items = line.finish(time.monotonic_ns(), reason)
@@ -120,19 +120,19 @@ class Intake:
     def failed(self, source: str, error: Exception) -> list[Item]:
         """Starts a source afresh whose frames the stations failed on, which is a fault of ours; ends its pairs."""
         blamed = source if source in self.lines else DETECTOR
-        self._losses.add(blamed, "station_failed", f"{type(error).__name__}: {error}")
+        self._losses.add(blamed, Fault.STATION_FAILED, f"{type(error).__name__}: {error}")
         _log.error("%s: the detector failed on a frame of this source", source, exc_info=error)
         line = self.lines.get(source)
         if line is None:
             return []
         try:
-            return self.forget(source, "station_failed")
+            return self.forget(source, PairEnd.STATION_FAILED)
         except Exception as e:  # noqa: BLE001 - even its end fails: its pairs end without what was held back
             _log.error("%s: the detector failed to end this source", source, exc_info=e)
             self._replace(source, line)
-            return line.end_pairs("station_failed")
+            return line.end_pairs(PairEnd.STATION_FAILED)
 
-    def finish(self, reason: str) -> list[Item]:
+    def finish(self, reason: PairEnd) -> list[Item]:
         """Releases what is held back and ends all pairs of all sources."""
         arrived = time.monotonic_ns()
         return [item for line in self.lines.values() for item in line.finish(arrived, reason)]
@@ -191,7 +191,7 @@ class Judge:
             if isinstance(item, Window):
                 score = next(scores)
                 if not math.isfinite(score.score + score.relation + score.unusual):
-                    self._losses.add(item.source, "score_not_finite")
+                    self._losses.add(item.source, Fault.SCORE_NOT_FINITE)
                     continue
                 self._windows[item.source] += 1
                 self._scored[item.source] = (done, done - item.arrived)
@@ -204,7 +204,7 @@ class Judge:
             self._publish()
         return out
 
-    def give_up(self, items: Sequence[Item], reason: str = "score_failed") -> list[Message]:
+    def give_up(self, items: Sequence[Item], reason: Reason = Fault.SCORE_FAILED) -> list[Message]:
         """Counts the windows among items that cannot be scored, and ends the pairs that end with them."""
         out: list[Message] = []
         for item in items:
@@ -286,7 +286,7 @@ class Pipeline:
 
     def finish(self) -> list[Message]:
         """Ends the stream: scores what is held back and closes open events."""
-        return self.judge.judge(self.intake.finish("end_of_stream"))
+        return self.judge.judge(self.intake.finish(PairEnd.END_OF_STREAM))
 
 
 def events_of(messages: Sequence[Message]) -> list[EventMessage]:

@@ -9,19 +9,21 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Hashable, Sequence
+from enum import StrEnum
 from typing import Generic, Protocol, TypeVar
 
 import zmq
 
 from dyadwatch.core.errors import ConfigError, WireError
+from dyadwatch.stream.codes import Fault
 from dyadwatch.stream.config import WireOptions
 from dyadwatch.stream.connections import ConnectionGuard, wire_size
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.inbox import Inbox, Raw
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.pipeline import DETECTOR
-from dyadwatch.stream.reasons import FAULTS
 from dyadwatch.stream.security import Security
+from dyadwatch.stream.texts import REASONS
 from dyadwatch.stream.wire import TOPIC, topic_source
 
 _log = logging.getLogger(__name__)
@@ -44,7 +46,9 @@ T = TypeVar("T", bound=Sent)
 class Tap(Protocol):
     """Shown a message as received, what it was decoded to or the reason it was refused for, and when it came."""
 
-    def __call__(self, parts: list[bytes], frame: Sent | None, arrived: int, *, reason: str | None = None) -> None: ...
+    def __call__(
+        self, parts: list[bytes], frame: Sent | None, arrived: int, *, reason: StrEnum | None = None
+    ) -> None: ...
 
 
 _MOST_PARTS = 16  # a message of more is nobody's mistake: its connection is cut
@@ -231,7 +235,7 @@ class Receiver(Generic[T]):
     def _skip_rest(self, connection: int) -> None:
         """Passes over the further parts of a message, and lets its sender send no more of them."""
         if self._guard is not None:
-            self._guard.cut_peer(connection, "part_count")
+            self._guard.cut_peer(connection, Fault.PART_COUNT)
         while self._socket.getsockopt(zmq.RCVMORE):
             self._socket.recv(zmq.NOBLOCK)
 
@@ -242,13 +246,13 @@ class Receiver(Generic[T]):
         except WireError:
             claimed = DETECTOR
         blamed = claimed if self._known(claimed) else DETECTOR
-        self._counters.add(blamed, "inbox_full")
-        self._refusals.warning(blamed, "inbox_full", FAULTS["inbox_full"])
+        self._counters.add(blamed, Fault.INBOX_FULL)
+        self._refusals.warning(blamed, Fault.INBOX_FULL, REASONS[Fault.INBOX_FULL])
 
-    def _connection_cut(self, reason: str, address: str) -> None:
+    def _connection_cut(self, reason: Fault, address: str) -> None:
         """Counts a connection that was cut; called by the guard on its own thread."""
         self._counters.add(DETECTOR, reason)
-        self._refusals.warning(DETECTOR, reason, f"{address}: {FAULTS[reason]}")
+        self._refusals.warning(DETECTOR, reason, f"{address}: {REASONS[reason]}")
 
     def _refuse(self, topic: bytes, error: WireError) -> None:
         """Counts a refusal, and tells of it under the name that the topic claims, whoever that may be."""

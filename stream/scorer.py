@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dyadwatch.core.artefact import OUTPUTS, ArtefactInfo, read_info
 from dyadwatch.core.errors import ArtefactError, MissingExtraError, ProviderError, ScoreError
 from dyadwatch.core.extras import install_command
+from dyadwatch.stream.codes import Fault
 from dyadwatch.stream.config import ScorerOptions
 from dyadwatch.stream.line import WindowShape
 from dyadwatch.stream.model_signature import check_signature
@@ -132,21 +133,21 @@ class Scorer:
 
     def _run(self, batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
         if self._cancelled:
-            raise ScoreError("score_cancelled", f"{self.path}: scoring was cancelled")
+            raise ScoreError(Fault.SCORE_CANCELLED, f"{self.path}: scoring was cancelled")
         try:
             outputs = [np.asarray(o) for o in self._session.run(OUTPUTS, {"joints": batch}, self._run_options)]
         except self._engine_errors as e:
             if self._cancelled:
-                raise ScoreError("score_cancelled", f"{self.path}: scoring was cancelled") from None
+                raise ScoreError(Fault.SCORE_CANCELLED, f"{self.path}: scoring was cancelled") from None
             raise ScoreError(
-                "score_failed", f"{self.path}: ONNX Runtime failed on {len(batch)} windows: {e!s:.{_MAX_SAID}}"
+                Fault.SCORE_FAILED, f"{self.path}: ONNX Runtime failed on {len(batch)} windows: {e!s:.{_MAX_SAID}}"
             ) from None
         joints = len(self.info.joints)
         for name, output in zip(OUTPUTS, outputs, strict=True):
             expected = (len(batch), joints, joints) if name in ("joint_pairs", "shift") else (len(batch),)
             if output.shape != expected or output.dtype != np.float32:
                 raise ScoreError(
-                    "score_invalid",
+                    Fault.SCORE_INVALID,
                     f"{self.path}: output {name!r} has shape {output.shape} of {output.dtype} for {len(batch)} "
                     f"windows; expected {expected} of float32",
                 )

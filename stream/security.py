@@ -10,6 +10,7 @@ import zmq
 
 from dyadwatch.stream.allowed import Domain
 from dyadwatch.stream.authentication import Authentication
+from dyadwatch.stream.codes import PeerRefusal
 from dyadwatch.stream.config import SecurityOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.exposure import InsecureReminder, Named, check_exposure
@@ -111,5 +112,5 @@ class Security:
         self._refusals.flush()
 
     def _refused(self, why: str) -> None:
-        self._counters.add(self._detector, "peer_refused")
-        self._refusals.warning(self._detector, "peer_refused", f"a connection is refused: {why}")
+        self._counters.add(self._detector, PeerRefusal.PEER_REFUSED)
+        self._refusals.warning(self._detector, PeerRefusal.PEER_REFUSED, f"a connection is refused: {why}")

@@ -16,6 +16,7 @@ import zmq
 from dyadwatch.core.errors import ScoreError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.alarm import Thresholds
+from dyadwatch.stream.codes import Fault, OwnFault, PairEnd, Station
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.line import Item
@@ -24,6 +25,7 @@ from dyadwatch.stream.pipeline import DETECTOR, Intake, Judge, Losses
 from dyadwatch.stream.queue import ItemQueue
 from dyadwatch.stream.receive import Receiver
 from dyadwatch.stream.recordings.about import about_detector
+from dyadwatch.stream.recordings.channels import EndReason
 from dyadwatch.stream.recordings.recorder import Recorder, RecordSink
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.security import Security
@@ -49,6 +51,11 @@ _PROGRESS_S = 3.0
 _ON_THEIR_WAY_S = 2.0  # what publishers sent before the stop comes without a pause this long after it
 _PAUSE_MS = 200
 _IDLE_S = 0.2  # between two looks at the stop while nothing is to be scored
+_FAILED = {
+    Station.RECEIVING: OwnFault.RECEIVING_FAILED,
+    Station.SCORING: OwnFault.SCORING_FAILED,
+    Station.STATUS: OwnFault.STATUS_FAILED,
+}
 _BACKOFF_S = 0.05  # a station that fails at once, again and again, must not take the processor
 
 
@@ -80,7 +87,7 @@ class Service:
         self._health = StationHealth()
         self._failures = LimitedLog(_log)
         self._forgotten = LimitedLog(_log)
-        self._reported: set[str] = set()
+        self._reported: set[Station] = set()
         self._intake = Intake(scorer.shape, config, losses)
         self._judge = Judge(scorer, thresholds, config, losses)
         self._recorder: Recorder | None = None
@@ -90,7 +97,7 @@ class Service:
         self._waits = config.scorer.overload == "wait"
         self._queue = ItemQueue(
             config.scorer.max_queue,
-            lambda source: losses.add(source, "shed_overload"),
+            lambda source: losses.add(source, Fault.SHED_OVERLOAD),
             lambda source: self._receiver.came_by(source),
             waits=self._waits,
         )
@@ -181,7 +188,7 @@ class Service:
         try:
             self._sinks.emit(self._board.messages(self._views, self._judge.judged))
         except Exception as e:  # noqa: BLE001 - reported by `_report`
-            self._report("status", e)
+            self._report(Station.STATUS, e)
 
     def _join(self, receiving: threading.Thread, scoring: threading.Thread) -> None:
         """Waits for both threads, for as long as a stop may take; leaves behind what does not come back."""
@@ -194,7 +201,7 @@ class Service:
         for thread in (receiving, scoring):
             if thread.is_alive():
                 self.left_behind.append(thread.name)
-                self.counters.add(DETECTOR, f"stuck_{thread.name}")
+                self.counters.add(DETECTOR, OwnFault.STUCK, name=thread.name)
                 _log.error("the thread %r does not come back; it is left behind with what waited for it", thread.name)
         if not scoring.is_alive():
             self._tell_status()
@@ -213,19 +220,19 @@ class Service:
         try:
             while not self._stop.is_set():
                 try:
-                    self._health.begins("receiving")
+                    self._health.begins(Station.RECEIVING)
                     self._receive_turn()
-                    self._health.ends("receiving")
+                    self._health.ends(Station.RECEIVING)
                 except Exception as e:  # noqa: BLE001 - reported by `_report`
-                    self._report("receiving", e)
+                    self._report(Station.RECEIVING, e)
             self._drain()
-            self._queue.put(self._intake.finish("shutdown"))
+            self._queue.put(self._intake.finish(PairEnd.SHUTDOWN))
             if self._recorder is not None:
                 for source in self._intake.lines:
-                    self._recorder.ended(source, "shutdown")
+                    self._recorder.ended(source, EndReason.SHUTDOWN)
             self._views = self._watch.views()
         except Exception as e:  # noqa: BLE001 - reported by `_report`
-            self._report("receiving", e)
+            self._report(Station.RECEIVING, e)
         finally:
             self._receiver.close()
             self._queue.close()
@@ -239,15 +246,16 @@ class Service:
         if now >= self._next_views:
             self._next_views = now + round(min(self._config.sinks.status_s, 1.0) * _NS / 2)
             for source in self._watch.forgotten():
-                self.counters.add(DETECTOR, "source_forgotten")
-                self._forgotten.warning(DETECTOR, "source_forgotten", f"{source} is silent for long, and forgotten")
+                self.counters.add(DETECTOR, OwnFault.SOURCE_FORGOTTEN)
+                text = f"{source} is silent for long, and forgotten"
+                self._forgotten.warning(DETECTOR, OwnFault.SOURCE_FORGOTTEN, text)
                 self._forget(source)
             self._views = self._watch.views()
 
     def _forget(self, source: str) -> None:
         self._put(self._intake.forget(source))
         if self._recorder is not None:
-            self._recorder.ended(source, "source_forgotten")
+            self._recorder.ended(source, EndReason.SOURCE_FORGOTTEN)
 
     def _drain(self) -> None:
         """Takes in what was sent before the stop. Sources that go on sending must not keep it from ending."""
@@ -274,7 +282,7 @@ class Service:
     def _put(self, items: list[Item]) -> None:
         """Hands over items; where that may wait for the scoring thread, it is no trouble of this one."""
         if self._waits:
-            self._health.ends("receiving")
+            self._health.ends(Station.RECEIVING)
         self._queue.put(items)
         self._turned = time.monotonic_ns() if self._waits and items else self._turned
 
@@ -285,10 +293,10 @@ class Service:
             return
         gone = self._watch.replaceable(arrived)
         if gone is not None:
-            self.counters.add(DETECTOR, "source_replaced")
+            self.counters.add(DETECTOR, OwnFault.SOURCE_REPLACED)
             self._forget(gone)
         else:
-            self.counters.refuse(frame.source, "too_many_sources")
+            self.counters.refuse(frame.source, Fault.TOO_MANY_SOURCES)
 
     def _score(self) -> None:
         """The scoring thread: items to messages. What fails costs the windows of one batch, never the thread."""
@@ -303,20 +311,20 @@ class Service:
                 before, known = known, {view.source for view in self._views}
                 self._judge.forget(before - known)
         except Exception as e:  # noqa: BLE001 - reported by `_report`
-            self._report("scoring", e)
+            self._report(Station.SCORING, e)
         finally:
             self._queue.abandon()
 
     def _judge_items(self, items: list[Item]) -> None:
-        self._health.begins("scoring")
+        self._health.begins(Station.SCORING)
         try:
             self._sinks.emit(self._judge.judge(items))
         except Exception as e:  # noqa: BLE001 - reported by `_report`
-            reason = e.reason if isinstance(e, ScoreError) else "score_failed"
+            reason = Fault(e.reason) if isinstance(e, ScoreError) else Fault.SCORE_FAILED
             self._sinks.emit(self._judge.give_up(items, reason))
-            self._report("scoring", e)
+            self._report(Station.SCORING, e)
         else:
-            self._health.ends("scoring")
+            self._health.ends(Station.SCORING)
         self._scored_at = time.monotonic()
 
     def _warm_up(self) -> None:
@@ -329,12 +337,12 @@ class Service:
             if not self._stop.is_set():
                 self._scorer.score([still] * count)
 
-    def _report(self, station: str, error: Exception) -> None:
+    def _report(self, station: Station, error: Exception) -> None:
         self._health.failed(station, error)
-        self.counters.add(DETECTOR, f"{station}_failed")
+        self.counters.add(DETECTOR, _FAILED[station])
         first = station not in self._reported
         self._reported.add(station)
-        self._failures.warning(DETECTOR, f"{station}_failed", f"{type(error).__name__}: {error}")
+        self._failures.warning(DETECTOR, _FAILED[station], f"{type(error).__name__}: {error}")
         if first:
             _log.error("this is where %s failed first:", station, exc_info=error)
         time.sleep(_BACKOFF_S)

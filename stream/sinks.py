@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import zmq
 
+from dyadwatch.stream.codes import OwnFault, counted_as
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.messages import Message, encode_json
@@ -98,15 +99,16 @@ class Sinks:
         until = time.monotonic() + within_s
         stuck = [name for name, thread in self._threads.items() if not thread.join(max(until - time.monotonic(), 0))]
         for name in stuck:
-            self._counters.add(self._source, f"sink_stuck_{name}")
+            self._counters.add(self._source, OwnFault.SINK_STUCK, name=name)
             _log.error("sink %s did not take what waits for it in %g s; it is left behind", name, within_s)
         return stuck
 
     def _failed(self, name: str, error: Exception) -> None:
-        self._counters.add(self._source, f"sink_failed_{name}")
+        self._counters.add(self._source, OwnFault.SINK_FAILED, name=name)
         known = isinstance(error, (OSError, zmq.ZMQError))
         _log.error("sink %s failed and is left out from now on: %s", name, error, exc_info=None if known else error)
 
     def _lost(self, name: str, count: int) -> None:
-        self._counters.add(self._source, f"sink_full_{name}", count)
-        self._log.warning(self._source, f"sink_full_{name}", "the sink takes messages more slowly than they come")
+        self._counters.add(self._source, OwnFault.SINK_FULL, count, name=name)
+        kind = counted_as(OwnFault.SINK_FULL, name)
+        self._log.warning(self._source, kind, "the sink takes messages more slowly than they come")

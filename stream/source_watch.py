@@ -5,8 +5,10 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from dyadwatch.core.finding import Finding
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.clock_offset import ClockOffset
+from dyadwatch.stream.codes import Blindness, MergeState
 from dyadwatch.stream.config import LivenessOptions
 from dyadwatch.stream.line import SourceLine
 from dyadwatch.stream.merge import Group, GroupLine, MemberLine
@@ -42,7 +44,7 @@ class SourceView:
     """
 
     source: str
-    blind: str | None
+    blind: Finding[Blindness] | None
     is_group: bool
     refuses: bool
     people: int
@@ -50,7 +52,7 @@ class SourceView:
     frames: int
     clock: str
     stamp: int
-    merge: str | None
+    merge: Finding[MergeState] | None
     heard: int
     used: int
     late: int

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+from dyadwatch.core.finding import Finding, Value
+from dyadwatch.stream.codes import Blindness, Fault, MergeState, RecordingState, SourceState
 from dyadwatch.stream.config import LivenessOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.log_limit import LimitedLog
-from dyadwatch.stream.messages import State, StatusMessage
+from dyadwatch.stream.messages import Blind, Data, Merge, RecordingNow, StatusMessage
 from dyadwatch.stream.pipeline import DETECTOR, Judged
 from dyadwatch.stream.source_watch import SourceView
+from dyadwatch.stream.texts import text_of
 
 _log = logging.getLogger(__name__)
 _NS = 1_000_000_000
@@ -38,8 +41,8 @@ class StatusBoard:
         options: LivenessOptions,
         model: str,
         provider: str,
-        recording: Callable[[], str | None] = lambda: None,
-        trouble: Callable[[], str | None] = lambda: None,
+        recording: Callable[[], Finding[RecordingState] | None] = lambda: None,
+        trouble: Callable[[], Finding[Blindness] | None] = lambda: None,
     ) -> None:
         self._recording = recording
         self._trouble = trouble
@@ -73,18 +76,20 @@ class StatusBoard:
             out.append(self._own(own, recording, trouble or _nothing_usable(refused), waiting=waiting))
         return out
 
-    def _of(self, view: SourceView, judged: Judged, refused: str | None, trouble: str | None) -> StatusMessage:
+    def _of(
+        self, view: SourceView, judged: Judged, refused: str | None, trouble: Finding[Blindness] | None
+    ) -> StatusMessage:
         dropped = self._counters.of(view.source)
         now = time.monotonic_ns()
         age = self._age(view, judged, now)
         state, blind = self._state(view, dropped, refused, trouble, now)
-        if state == "watching" and age > self._behind:
-            state = "behind"
+        if state is SourceState.WATCHING and age > self._behind:
+            state = SourceState.BEHIND
         self._report_warnings(view)
         return StatusMessage(
             source=view.source,
             state=state,
-            blind=blind,
+            blind=_blind(blind),
             fps=round(view.fps, 1),
             people=view.people,
             pairs=view.pairs,
@@ -96,7 +101,7 @@ class StatusBoard:
             clock_offset_ms=None if view.offset is None else round(view.offset / 1e6, 1),
             clock_skew_ppm=round(view.skew_ppm, 1),
             age_ms=round(age / 1e6, 1),
-            merge=view.merge,
+            merge=_merge(view.merge),
             warnings=view.warnings,
             last_stamp=view.stamp,
             model=self._model,
@@ -104,23 +109,29 @@ class StatusBoard:
         )
 
     def _state(
-        self, view: SourceView, dropped: dict[str, int], refused: str | None, trouble: str | None, now: int
-    ) -> tuple[State, str | None]:
+        self,
+        view: SourceView,
+        dropped: dict[str, int],
+        refused: str | None,
+        trouble: Finding[Blindness] | None,
+        now: int,
+    ) -> tuple[SourceState, Finding[Blindness] | None]:
         """What is in the way now, the first that holds; never what was in the way when something was last of use."""
         silence = now - view.heard if view.heard else 0
         if trouble is not None:
-            return "blind", trouble
+            return SourceState.BLIND, trouble
         if refused is not None and (silence > self._silent or not view.heard):
-            return "blind", _nothing_usable({view.source: refused})
+            return SourceState.BLIND, _nothing_usable({view.source: refused})
         if silence > self._silent:
-            return "silent", f"source silent for {silence / _NS:.0f} s"
-        if self._sheds(view.source, dropped.get("shed_overload", 0), now):
-            return "blind", "overload: windows are shed"
+            return SourceState.SILENT, Finding(Blindness.SILENT, seconds=_seconds(silence))
+        if self._sheds(view.source, dropped.get(Fault.SHED_OVERLOAD, 0), now):
+            return SourceState.BLIND, Finding(Blindness.OVERLOAD)
         if view.heard - view.used > _USELESS_S * _NS and not view.refuses:
             why = self._counters.latest(view.source)
-            because = f": {why}" if why else ""
-            return "blind", f"no usable frame for {(view.heard - view.used) / _NS:.0f} s{because}, see dropped"
-        return ("watching" if view.blind is None else "blind"), view.blind
+            known = {"reason": why} if why else {}
+            waited = _seconds(view.heard - view.used)
+            return SourceState.BLIND, Finding(Blindness.NO_USABLE_FRAME, seconds=waited, **known)
+        return (SourceState.WATCHING if view.blind is None else SourceState.BLIND), view.blind
 
     def _age(self, view: SourceView, judged: Judged, now: int) -> int:
         """How old what is known of a source is beyond what its way takes: late frames, or scores that come late; ns."""
@@ -142,24 +153,34 @@ class StatusBoard:
 
     def _missed(self, source: str) -> StatusMessage:
         """Of a source that the configuration expects and that never came."""
-        waited = (time.monotonic_ns() - self._began) / _NS
-        reason = f"expected (liveness.expected), but nothing has come from it in {waited:.0f} s"
-        return self._empty(source, "silent", reason, self._counters.of(source), None)
+        reason = Finding(Blindness.EXPECTED, seconds=_seconds(time.monotonic_ns() - self._began))
+        return self._empty(source, SourceState.SILENT, reason, self._counters.of(source), None)
 
     def _own(
-        self, dropped: dict[str, int], recording: str | None, blind: str | None, *, waiting: bool
+        self,
+        dropped: dict[str, int],
+        recording: Finding[RecordingState] | None,
+        blind: Finding[Blindness] | None,
+        *,
+        waiting: bool,
     ) -> StatusMessage:
         if waiting and blind is None:
-            blind = "nothing usable has come yet, see dropped" if dropped else "no source has sent anything yet"
-        return self._empty(DETECTOR, "watching" if blind is None else "blind", blind, dropped, recording)
+            blind = Finding(Blindness.NOTHING_USABLE if dropped else Blindness.NOTHING_SENT)
+        state = SourceState.WATCHING if blind is None else SourceState.BLIND
+        return self._empty(DETECTOR, state, blind, dropped, recording)
 
     def _empty(
-        self, source: str, state: State, blind: str | None, dropped: dict[str, int], recording: str | None
+        self,
+        source: str,
+        state: SourceState,
+        blind: Finding[Blindness] | None,
+        dropped: dict[str, int],
+        recording: Finding[RecordingState] | None,
     ) -> StatusMessage:
         return StatusMessage(
             source=source,
             state=state,
-            blind=blind,
+            blind=_blind(blind),
             fps=0.0,
             people=0,
             pairs=0,
@@ -172,14 +193,34 @@ class StatusBoard:
             last_stamp=0,
             model=self._model,
             provider=self._provider,
-            recording=recording,
+            recording=_recording(recording),
         )
 
 
-def _nothing_usable(refused: dict[str, str]) -> str | None:
-    """Who sends what is refused, and why, in words; None for nobody."""
+def _nothing_usable(refused: dict[str, str]) -> Finding[Blindness] | None:
+    """Who sends what is refused, and why; None for nobody."""
     if not refused:
         return None
-    names = [f"{source}: {reason}" for source, reason in refused.items()]
-    more = len(names) - _NAMES
-    return f"nothing usable from {', '.join(names[:_NAMES])}" + (f", and {more} more" if more > 0 else "")
+    first = dict(list(refused.items())[:_NAMES])
+    return Finding(Blindness.REFUSED, refused=first, more=len(refused) - len(first))
+
+
+def _data(detail: Mapping[str, Value]) -> dict[str, Data]:
+    """Data as the messages carry it."""
+    return {key: dict(value) if isinstance(value, Mapping) else value for key, value in detail.items()}
+
+
+def _seconds(ns: int) -> float:
+    return round(ns / _NS, 1)
+
+
+def _blind(found: Finding[Blindness] | None) -> Blind | None:
+    return None if found is None else Blind(code=found.code, detail=_data(found.detail), text=text_of(found))
+
+
+def _merge(found: Finding[MergeState] | None) -> Merge | None:
+    return None if found is None else Merge(code=found.code, detail=_data(found.detail), text=text_of(found))
+
+
+def _recording(found: Finding[RecordingState] | None) -> RecordingNow | None:
+    return None if found is None else RecordingNow(code=found.code, detail=_data(found.detail), text=text_of(found))

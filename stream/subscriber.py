@@ -14,6 +14,7 @@ from zmq.utils.monitor import recv_monitor_message
 
 from dyadwatch.core.errors import ConfigError, DyadwatchError, WireError
 from dyadwatch.stream.client_keys import ClientKeys, keys_of
+from dyadwatch.stream.codes import Refusal, SenderReason
 from dyadwatch.stream.messages import VERSION, Message, decode_json
 from dyadwatch.stream.publishers.publisher import check_address, check_source
 
@@ -194,18 +195,20 @@ class Subscriber:
     def _decoded(self, parts: list[bytes]) -> Message:
         refused = f"{self._address} sent a message that is none of a detector's"
         if len(parts) != 2:
-            raise WireError("part_count", f"{refused}: {len(parts)} parts; expected 2: topic, JSON")
+            raise WireError(Refusal.PART_COUNT, f"{refused}: {len(parts)} parts; expected 2: topic, JSON")
         try:
             version = msgspec.json.decode(parts[1], type=_Version).v
             if version != VERSION:
                 raise WireError(
-                    "version",
+                    Refusal.VERSION,
                     f"{self._address} sent a message of version {version}; this dyadwatch reads version {VERSION}: "
                     "install the same on both machines",
                 )
             return decode_json(parts[1])
         except msgspec.DecodeError as e:
-            raise WireError("bad_json", f"{refused}: {e!s:.300}; expected JSON as `dyadwatch schema` has it") from None
+            raise WireError(
+                SenderReason.BAD_JSON, f"{refused}: {e!s:.300}; expected JSON as `dyadwatch schema` has it"
+            ) from None
 
     def _close(self) -> None:
         if self._socket is not None:

@@ -18,7 +18,7 @@ from rich.text import Text
 from dyadwatch.core.atomic import write_atomically
 from dyadwatch.core.moments import clock_moment
 from dyadwatch.core.pose import TrackId
-from dyadwatch.stream.alarm import CALM_AGAIN
+from dyadwatch.stream.codes import EventReason, SourceState
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage
 
 _TENTH, _MILLI = 100_000_000, 1_000_000  # ns; stamps are told cut to it: on other clocks, and in unix time
@@ -26,7 +26,12 @@ _NS = 1_000_000_000
 _STALE_S = 3.0  # a pair not scored for so long leaves the table
 _BAR = 24
 _PICTURE_WIDTH = 130
-_STYLES = {"watching": "green", "blind": "yellow", "silent": "red"}
+_STYLES = {
+    SourceState.WATCHING: "green",
+    SourceState.BEHIND: "yellow",
+    SourceState.BLIND: "yellow",
+    SourceState.SILENT: "red",
+}
 
 
 def event_line(event: EventMessage) -> Text:
@@ -40,7 +45,7 @@ def event_line(event: EventMessage) -> Text:
         first, last = clock_moment(event.start, event.clock), clock_moment(end, event.clock)
         told = _MILLI if event.clock == "unix" else _TENTH
         lasted = (end // told - event.start // told) * told / _NS  # the time between what is told
-        line.append(f"from {first} to {last}, {lasted:.1f} s ({event.reason}), peak {event.peak_score:.1f}")
+        line.append(f"from {first} to {last}, {lasted:.1f} s ({event.text}), peak {event.peak_score:.1f}")
     else:
         line.append(f"score {event.peak_score:.1f}  {event.explanation}")
     return line
@@ -96,7 +101,7 @@ class Board:
         told = {m.source: m for m in messages if isinstance(m, StatusMessage)}
         if told:
             self._status = told
-            here = {source for source, m in told.items() if m.state != "silent"}
+            here = {source for source, m in told.items() if m.state is not SourceState.SILENT}
             self._drop_scores([key for key in list(self._scores) if key[0] not in here])
         for m in messages:
             if isinstance(m, ScoreMessage):
@@ -105,7 +110,7 @@ class Board:
                 if m.type != "update":
                     self._events.append(m)
                 (self._open.discard if m.type == "close" else self._open.add)((m.source, m.pair))
-                if m.type == "close" and m.reason != CALM_AGAIN:
+                if m.type == "close" and m.reason is not EventReason.CALM_AGAIN:
                     self._drop_scores([(m.source, m.pair)])  # the pair ended with it
 
     def end(self) -> None:
@@ -124,7 +129,7 @@ class Board:
             sources.add_column(name, justify="left" if name in ("source", "state", "dropped") else "right")
         for s in list(self._status.values()):
             dropped = ", ".join(f"{k} {v}" for k, v in sorted(s.dropped.items())) or "-"
-            state = Text(s.state + (f": {s.blind}" if s.blind else ""), _STYLES[s.state])
+            state = Text(s.state + (f": {s.blind.text}" if s.blind else ""), _STYLES[s.state])
             state.append("".join(f"\nWARNING: {w}" for w in s.warnings), "bold red")
             sources.add_row(Text(s.source), state, f"{s.fps:.0f}", str(s.people), str(s.pairs), str(s.windows), dropped)
         pairs = Table(expand=True)

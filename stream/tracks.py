@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,8 +10,9 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from dyadwatch.core.pose import PoseFrame, TrackId
+from dyadwatch.stream.codes import Circumstance, Fault
 from dyadwatch.stream.config import TrackOptions
-from dyadwatch.stream.counters import bulk_count
+from dyadwatch.stream.counters import Count, bulk_count
 
 _NS = 1_000_000_000
 _JITTER_M = 0.5  # how far a root may seem to move between two frames by noise alone
@@ -59,7 +59,7 @@ class Tracker:
         count: called with a reason for every irregularity.
     """
 
-    def __init__(self, options: TrackOptions, count: Callable[[str], None]) -> None:
+    def __init__(self, options: TrackOptions, count: Count) -> None:
         self._options = options
         self._max_gap = round(options.max_gap_s * _NS)
         self._count = count
@@ -100,7 +100,7 @@ class Tracker:
             return [], ended
         joints, rows, roots = self._roots(joints, confidence)
         if len(rows) < len(roots):
-            self._count("person_unseen")
+            self._count(Circumstance.PERSON_UNSEEN)
         if ids is None:
             found = self._associate(frame.stamp, [roots[i] for i in rows])
         else:
@@ -132,7 +132,7 @@ class Tracker:
             # Everybody has left a track in each of the last frames: only the newest of them goes on.
             newest = max((t.stamp for t in self._tracks.values()), default=0)
             ended += self._drop([t for t in self._tracks.values() if t.stamp < newest])
-        self._count("id_churn")
+        self._count(Fault.ID_CHURN)
         return None
 
     def _cap(self, stamp: int, seen: int) -> list[Track]:
@@ -140,7 +140,7 @@ class Tracker:
         unseen = sorted((t for t in self._tracks.values() if t.stamp < stamp), key=lambda t: (t.stamp, t.key))
         dropped = self._drop(unseen[: len(self._tracks) - max(self._options.max_tracks, seen)])
         if dropped:
-            bulk_count(self._count, "tracks_capped", len(dropped))
+            bulk_count(self._count, Fault.TRACKS_CAPPED, len(dropped))
         return dropped
 
     def _drop(self, tracks: list[Track]) -> list[Track]:
@@ -188,7 +188,7 @@ class Tracker:
         reach = self._options.max_speed_m_s * (stamp - track.stamp) / _NS + _JITTER_M
         if math.dist(root, track.root) <= reach:
             return track
-        self._count("id_jump")
+        self._count(Fault.ID_JUMP)
         del self._tracks[track.key]
         ended.append(track)
         return None

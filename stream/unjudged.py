@@ -6,65 +6,15 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Literal, NamedTuple
 
-from dyadwatch.core.words import counted
+from dyadwatch.core.finding import Finding, Value
+from dyadwatch.stream.codes import FAULTS, FRAMES_LEFT_OUT, Blindness, Circumstance, Fault, Unscored
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.line import SourceLine, WindowShape
-from dyadwatch.stream.reasons import FAULTS, FRAMES_LEFT_OUT
 
 _NS = 1_000_000_000
 _FEW = 16  # people among whom the nearest two are looked for
-
-Code = Literal[
-    "short", "no_frames", "refused", "layout_unfit", "nobody", "one_person", "joints_hidden", "not_scored", "slow",
-    "apart", "interrupted",
-]  # fmt: skip
-
-SENTENCES: dict[Code, str] = {
-    "short": "too short for a window of {need:.3g} s, of which one ends every {every:.2g} s{detail}",
-    "no_frames": "no frame came",
-    "refused": "none of {frames} could be used: {detail}",
-    "layout_unfit": "the joints do not fit the model: {detail}",
-    "nobody": "nobody is seen in any frame",
-    "one_person": "never more than one person is seen at a time",
-    "joints_hidden": (
-        "{windows} left out, in which a joint is out of sight for more than {need:.0%} of the time "
-        "(windows.max_hidden), most {detail}"
-    ),
-    "not_scored": "the model gave no usable score for {windows}",
-    "slow": "frames come {found:.2g} s apart; a window needs them at most {need:g} s apart",
-    "apart": "no two people come within {need:g} m of each other (pairs.enter_m); the nearest are {found:.1f} m apart",
-    "interrupted": (
-        "two people are seen near each other for at most {found:.3g} s without a break of more than {gap:g} s; "
-        "a window needs {need:.3g} s, and one ends every {every:.2g} s"
-    ),
-}
-
-
-class Cause(NamedTuple):
-    """Why nothing was scored.
-
-    Arguments:
-        code: which of the sentences.
-        found, need: what was found and what is needed, in the unit of the sentence.
-        number: of frames or windows.
-        every, gap: seconds from one end of a window to the next; and the longest silence in one.
-        detail: names and reasons.
-    """
-
-    code: Code
-    found: float = 0.0
-    need: float = 0.0
-    number: int = 0
-    every: float = 0.0
-    gap: float = 0.0
-    detail: str = ""
-
-    def __str__(self) -> str:
-        counts = {"frames": counted(self.number, "frame"), "windows": counted(self.number, "window")}
-        return SENTENCES[self.code].format(**self._asdict(), **counts)
 
 
 @dataclass
@@ -87,8 +37,8 @@ class Account:
     nearest_m: float = math.inf
     near: bool = False
     longest_ns: int = 0
-    unfit: str = ""
-    hidden: str = ""
+    unfit: Finding[Blindness] | None = None
+    hidden: Finding[Blindness] | None = None
     counts: dict[str, int] = field(default_factory=dict)
     _since: dict[tuple[int, int], int] = field(default_factory=dict)
     _first: int = 0
@@ -123,29 +73,31 @@ class Account:
         """Seconds from one used frame to the next, in the mean."""
         return (self._last - self._first) / _NS / (self.used - 1) if self.used > 1 else 0.0
 
-    def cause(self, shape: WindowShape, config: Config) -> Cause:
+    def cause(self, shape: WindowShape, config: Config) -> Finding[Unscored]:
         """Why there was no window to score."""
         gap = min(config.clock.max_gap_s, config.tracks.max_gap_s)
-        hidden, failed = (sum(self.counts.get(r, 0) for r in reasons) for reasons in (("joints_hidden",), _FAILED))
+        hidden, failed = (sum(self.counts.get(r, 0) for r in reasons) for reasons in (_HIDDEN, _FAILED))
         if self.unfit and not self.most:
-            return Cause("layout_unfit", detail=self.unfit)
+            return Finding(Unscored.LAYOUT_UNFIT, **self.unfit.detail)
         if not self.frames:
-            return Cause("no_frames")
+            return Finding(Unscored.NO_FRAMES)
         if not self.used:
-            return Cause("refused", number=self.frames, detail=_left_out(self.counts) or "no reason was counted")
+            return Finding(Unscored.REFUSED, frames=self.frames, reasons=_left_out(self.counts))
         if self.most < 2:
-            return Cause("one_person" if self.most else "nobody")
+            return Finding(Unscored.ONE_PERSON if self.most else Unscored.NOBODY)
         if hidden:
-            need = config.windows.max_hidden
-            return Cause("joints_hidden", need=need, number=hidden, detail=self.hidden or "of several")
+            which: Mapping[str, Value] = self.hidden.detail if self.hidden else {}
+            most = config.windows.max_hidden
+            return Finding(Unscored.JOINTS_HIDDEN, windows=hidden, max_hidden=most, **which)
         if failed:
-            return Cause("not_scored", number=failed)
+            return Finding(Unscored.NOT_SCORED, windows=failed)
         if self.period_s > gap:
-            return Cause("slow", found=self.period_s, need=gap)
+            return Finding(Unscored.SLOW, step_s=self.period_s, most_s=gap)
         if not self.near and self.nearest_m < math.inf:
-            return Cause("apart", found=self.nearest_m, need=config.pairs.enter_m)
+            return Finding(Unscored.APART, nearest_m=self.nearest_m, enter_m=config.pairs.enter_m)
         every, need = config.windows.hop / shape.fps, shape.frames / shape.fps
-        return Cause("interrupted", found=self.longest_ns / _NS, need=need, every=every, gap=gap)
+        longest = self.longest_ns / _NS
+        return Finding(Unscored.INTERRUPTED, longest_s=longest, need_s=need, every_s=every, max_gap_s=gap)
 
 
 class Accounts:
@@ -192,10 +144,17 @@ class Accounts:
         return self._of.get(key) or Account()
 
 
-_FAILED = ("score_not_finite", "score_failed", "score_invalid", "score_cancelled", "shed_overload")
+_HIDDEN = (Circumstance.JOINTS_HIDDEN,)
+_FAILED = (
+    Fault.SCORE_NOT_FINITE,
+    Fault.SCORE_FAILED,
+    Fault.SCORE_INVALID,
+    Fault.SCORE_CANCELLED,
+    Fault.SHED_OVERLOAD,
+)
 
 
-def _left_out(counts: Mapping[str, int]) -> str:
-    """Reasons for which frames were left out, the most frequent first."""
+def _left_out(counts: Mapping[str, int]) -> dict[str, int]:
+    """How many frames were left out for which reason, the most frequent first."""
     found = sorted(((n, r) for r, n in counts.items() if r in FRAMES_LEFT_OUT or r not in FAULTS), reverse=True)
-    return ", ".join(f"{reason} {n}" for n, reason in found)
+    return {reason: n for n, reason in found}

@@ -1,8 +1,10 @@
-"""Frames that come and are not used: why just now, in words, and when a refused run is believed after all."""
+"""Frames that come and are not used: why just now, and when a refused run is believed after all."""
 
 from __future__ import annotations
 
+from dyadwatch.core.finding import Finding
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.codes import Blindness, Fault
 
 _NS = 1_000_000_000
 _ENOUGH = 5  # frames in a row that are not used before that is what is told of a source
@@ -19,15 +21,15 @@ class Unused:
 
     def __init__(self) -> None:
         self.frames = 0
-        self._reason = ""
+        self._reason: Fault | None = None
         self._frame: PoseFrame | None = None
 
     @property
-    def reason(self) -> str | None:
+    def reason(self) -> Fault | None:
         """Why the latest was not used; None where there are too few of them."""
         return self._reason if self.frames >= _ENOUGH else None
 
-    def add(self, reason: str, frame: PoseFrame) -> None:
+    def add(self, reason: Fault, frame: PoseFrame) -> None:
         """Takes note of one more."""
         self.frames += 1
         self._reason, self._frame = reason, frame
@@ -37,25 +39,29 @@ class Unused:
         self.frames = 0
         self._frame = None
 
-    def words(self, epoch: int | None, last_stamp: int | None) -> str | None:
-        """The same for people, with numbers.
+    def finding(self, epoch: int | None, last_stamp: int | None) -> Finding[Blindness] | None:
+        """The same with its numbers.
 
         Arguments:
             epoch: of the present run.
             last_stamp: ns, of the last frame used.
         """
         frame = self._frame
-        if self.reason is None or frame is None:
+        if frame is None or epoch is None:
             return None
-        if self._reason == "old_epoch":
-            return f"frames of an earlier run (epoch {frame.epoch}) are refused; the present run has epoch {epoch}"
-        if self._reason == "stamp_not_increasing":
-            return f"stamps do not rise ({frame.stamp} after {last_stamp})"
-        if self._reason.startswith("stamp_jump") and last_stamp is not None:
-            return f"stamps jump ({(frame.stamp - last_stamp) / _NS:+.1f} s from the last frame used)"
-        if self._reason == "duplicate":
-            return f"the same frame comes again and again (seq {frame.seq})"
-        return f"frame numbers do not rise (seq {frame.seq})"
+        match self.reason:
+            case None:
+                return None
+            case Fault.OLD_EPOCH:
+                return Finding(Blindness.OLD_EPOCH, epoch=frame.epoch, present=epoch)
+            case Fault.STAMP_NOT_INCREASING if last_stamp is not None:
+                return Finding(Blindness.STAMPS_NOT_INCREASING, stamp=frame.stamp, last_stamp=last_stamp)
+            case Fault.STAMP_JUMP_AHEAD | Fault.STAMP_JUMP_BACK if last_stamp is not None:
+                return Finding(Blindness.STAMPS_JUMP, step_s=(frame.stamp - last_stamp) / _NS)
+            case Fault.DUPLICATE:
+                return Finding(Blindness.SAME_FRAME, seq=frame.seq)
+            case _:
+                return Finding(Blindness.SEQ_NOT_RISING, seq=frame.seq)
 
 
 class OldRun:

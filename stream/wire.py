@@ -25,6 +25,7 @@ from dyadwatch.core.errors import LayoutError, WireError
 from dyadwatch.core.layouts import LAYOUTS, find_layout, get_layout
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.stream.codes import Refusal
 from dyadwatch.stream.config import WireOptions
 
 VERSION = 1
@@ -113,7 +114,7 @@ def _topic_source(topic: bytes) -> str:
     source = text.removeprefix(TOPIC)
     if not text.startswith(TOPIC) or len(topic) > 69 or not _SOURCE.fullmatch(source):
         raise WireError(
-            "bad_topic",
+            Refusal.BAD_TOPIC,
             f"topic is {text!r}; expected 'pose.<source>' with 1-64 characters of A-Z a-z 0-9 _ -",
         )
     return source
@@ -153,22 +154,24 @@ def decode_pose(parts: Sequence[bytes], limits: WireOptions) -> PoseFrame:
 
 def _checked_header(parts: Sequence[bytes], limits: WireOptions) -> tuple[Header, Layout]:
     if len(parts) != 3:
-        raise WireError("part_count", f"message has {len(parts)} parts; expected 3: topic, header, payload")
+        raise WireError(Refusal.PART_COUNT, f"message has {len(parts)} parts; expected 3: topic, header, payload")
     topic, head, _ = parts
     source = topic_source(topic)
     size = sum(map(len, parts))
     if size > limits.max_bytes:
-        raise WireError("too_big", f"message has {size} bytes; expected at most {limits.max_bytes} (wire.max_bytes)")
+        raise WireError(
+            Refusal.TOO_BIG, f"message has {size} bytes; expected at most {limits.max_bytes} (wire.max_bytes)"
+        )
     most = _HEADER_BYTES + _NAME_BYTES * (limits.max_people + limits.max_joints)
     if len(head) > most:
         raise WireError(
-            "header_too_big",
+            Refusal.HEADER_TOO_BIG,
             f"header has {len(head)} bytes; expected at most {most} (from wire.max_people and wire.max_joints)",
         )
     header = _header(head)
     if header.source != source:
         raise WireError(
-            "source_mismatch",
+            Refusal.SOURCE_MISMATCH,
             f"header key 'source' is {header.source[:80]!r:.80}; expected {source!r}, as in the topic",
         )
     _check_limits(header, limits)
@@ -184,18 +187,18 @@ def _header(head: bytes) -> Header:
     except msgspec.ValidationError as e:
         version = _peek_version(head)
         if version not in (None, VERSION):
-            raise WireError("version", f"header key 'v' is {version}; expected {VERSION}") from None
+            raise WireError(Refusal.VERSION, f"header key 'v' is {version}; expected {VERSION}") from None
         said = f"{e!s:.{_MAX_SAID}}"
         if _NOT_INTEGER.search(said):
             said += (
                 " (a whole number, of stamps nanoseconds: in Python time.time_ns(), in JavaScript a BigInt, for "
                 "instance BigInt(Date.now()) * 1000000n)"
             )
-        raise WireError("bad_key", f"header: {said}; see `dyadwatch docs wire-protocol`") from None
+        raise WireError(Refusal.BAD_KEY, f"header: {said}; see `dyadwatch docs wire-protocol`") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, MemoryError) as e:
-        raise WireError("bad_msgpack", f"header is not a msgpack map: {e!s:.{_MAX_SAID}}") from None
+        raise WireError(Refusal.BAD_MSGPACK, f"header is not a msgpack map: {e!s:.{_MAX_SAID}}") from None
     if header.v != VERSION:
-        raise WireError("version", f"header key 'v' is {header.v}; expected {VERSION}")
+        raise WireError(Refusal.VERSION, f"header key 'v' is {header.v}; expected {VERSION}")
     return header
 
 
@@ -213,13 +216,13 @@ def _custom_layout(joints: tuple[str, ...]) -> Layout:
 
 def _layout(header: Header) -> Layout:
     if (header.layout is None) == (header.joints is None):
-        raise WireError("layout", "header has both or neither of 'layout' and 'joints'; expected exactly one")
+        raise WireError(Refusal.LAYOUT, "header has both or neither of 'layout' and 'joints'; expected exactly one")
     try:
         if header.layout is not None:
             return get_layout(header.layout)
         return _custom_layout(tuple(header.joints or ()))
     except LayoutError as e:
-        raise WireError("layout", f"header: {e!s:.300}") from None
+        raise WireError(Refusal.LAYOUT, f"header: {e!s:.300}") from None
 
 
 def _check_limits(header: Header, limits: WireOptions) -> None:
@@ -228,12 +231,12 @@ def _check_limits(header: Header, limits: WireOptions) -> None:
     joints = max(joints, len(header.joints or ()))
     if people > limits.max_people:
         raise WireError(
-            "too_many_people",
+            Refusal.TOO_MANY_PEOPLE,
             f"shape has {people} people; expected at most {limits.max_people} (wire.max_people)",
         )
     if joints > limits.max_joints:
         raise WireError(
-            "too_many_joints",
+            Refusal.TOO_MANY_JOINTS,
             f"message has {joints} joints; expected at most {limits.max_joints} (wire.max_joints)",
         )
 
@@ -243,20 +246,24 @@ def _check_names(header: Header) -> None:
         for name in names or ():
             if isinstance(name, str) and not name.isprintable() and (bad := _CONTROL.search(name)) is not None:
                 said = f"header key {key!r} holds the control character {bad.group()!r}; expected none"
-                raise WireError("bad_key", said)
+                raise WireError(Refusal.BAD_KEY, said)
 
 
 def _check_shape(header: Header, layout: Layout) -> None:
     people, joints, channels = header.shape
     if joints != len(layout):
-        raise WireError("joint_count", f"shape has {joints} joints; layout {layout.name!r} has {len(layout)}")
+        raise WireError(Refusal.JOINT_COUNT, f"shape has {joints} joints; layout {layout.name!r} has {len(layout)}")
     if channels not in (3, 4):
-        raise WireError("channels", f"shape has {channels} channels; expected 3 (x y z) or 4 (x y z confidence)")
+        raise WireError(Refusal.CHANNELS, f"shape has {channels} channels; expected 3 (x y z) or 4 (x y z confidence)")
     if header.ids is not None:
         if len(header.ids) != people:
-            raise WireError("id_count", f"header has {len(header.ids)} ids for {people} people; expected one each")
+            raise WireError(
+                Refusal.ID_COUNT, f"header has {len(header.ids)} ids for {people} people; expected one each"
+            )
         if len(set(map(str, header.ids))) != people:
-            raise WireError("duplicate_ids", f"ids are {header.ids[:16]!r:.120}; expected each person's own, once")
+            raise WireError(
+                Refusal.DUPLICATE_IDS, f"ids are {header.ids[:16]!r:.120}; expected each person's own, once"
+            )
 
 
 def _values(header: Header, payload: bytes) -> NDArray[np.float32]:
@@ -264,7 +271,7 @@ def _values(header: Header, payload: bytes) -> NDArray[np.float32]:
     expected = 4 * people * joints * channels
     if len(payload) != expected:
         raise WireError(
-            "payload_length",
+            Refusal.PAYLOAD_LENGTH,
             f"payload has {len(payload)} bytes; expected {expected} for shape {list(header.shape)} of float32",
         )
     values = np.frombuffer(payload, "<f4").reshape(people, joints, channels)
@@ -320,7 +327,9 @@ def _joints_and_confidence(
     """Metres, Y up; a joint with any NaN coordinate is unseen as a whole and has confidence 0."""
     raw = values[..., :3]
     if np.isinf(raw).any():
-        raise WireError("infinite", "payload holds infinite coordinates; expected metres, or NaN for an unseen joint")
+        raise WireError(
+            Refusal.INFINITE, "payload holds infinite coordinates; expected metres, or NaN for an unseen joint"
+        )
     joints = np.empty(raw.shape, np.float32)
     if header.axes == "y-up":
         joints[...] = raw
@@ -339,7 +348,7 @@ def _joints_and_confidence(
     confidence[~seen | np.isnan(confidence)] = 0
     if confidence.size and not (confidence.min() >= 0 and confidence.max() <= 1):
         worst = confidence.flat[np.abs(confidence - 0.5).argmax()]
-        raise WireError("confidence", f"payload holds a confidence of {worst:g}; expected 0 to 1")
+        raise WireError(Refusal.CONFIDENCE, f"payload holds a confidence of {worst:g}; expected 0 to 1")
     return joints, confidence
 
 
@@ -351,14 +360,14 @@ def _check_bodies(joints: NDArray[np.float32], header: Header) -> None:
     span = float(np.fmax.reduce((high - low).max(axis=1)))
     if span > LARGEST_BODY_M:
         raise WireError(
-            "absurd_body",
+            Refusal.ABSURD_BODY,
             f"a person spans {span:.4g} m with units {header.units!r}; expected at most {LARGEST_BODY_M} m "
             f"({likely_units(span / METRES[header.units], header.units)}?)",
         )
     far = float(np.fmax.reduce(np.maximum(np.abs(high), np.abs(low)), axis=None))
     if far > FARTHEST_M:
         raise WireError(
-            "absurd_place",
+            Refusal.ABSURD_PLACE,
             f"a joint lies {far:.4g} m from the origin with units {header.units!r}; expected at most "
             f"{FARTHEST_M:g} m (wrong units, or a map's coordinates: subtract a local origin)",
         )
@@ -366,7 +375,7 @@ def _check_bodies(joints: NDArray[np.float32], header: Header) -> None:
     small = whole & ((high - low).max(axis=1) < SMALLEST_BODY_M)
     if joints.shape[1] >= WHOLE_BODY_JOINTS and small.any():
         raise WireError(
-            "tiny_body",
+            Refusal.TINY_BODY,
             f"a whole person spans less than {SMALLEST_BODY_M} m with units {header.units!r}; expected a body "
             f"(metres declared as {header.units!r}?)",
         )

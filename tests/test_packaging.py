@@ -186,7 +186,7 @@ def test_the_wheel_works_from_its_own_folder(wheel: Path, tmp_path: Path) -> Non
     assert bind == "tcp://127.0.0.1:5570"
     assert face == str(tmp_path / "site" / "dyadwatch" / "__init__.py")
     assert model == "simulated"
-    assert page.startswith("# The wire protocol, version 1\n")
+    assert page.startswith("# The wire protocol\n")
 
 
 def test_no_file_names_an_index_or_a_machine(repo_root: Path) -> None:

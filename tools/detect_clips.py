@@ -15,13 +15,17 @@ import msgspec
 from msgspec import Struct
 
 from dyadwatch.core.clips import Clip, ClipSet
+from dyadwatch.core.explain import JointPair, sentence
+from dyadwatch.core.finding import Finding
 from dyadwatch.core.words import counted
+from dyadwatch.stream.codes import Unscored
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.grid import TimeGrid
 from dyadwatch.stream.line import WindowShape
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, encode_json
 from dyadwatch.stream.publishers.clips import Played, clip_intervals
-from dyadwatch.stream.unjudged import Accounts, Cause, Code
+from dyadwatch.stream.texts import text_of
+from dyadwatch.stream.unjudged import Accounts
 
 _NS = 1_000_000_000
 _FEWEST_FRAMES = 8  # of a window: `core.training.options` takes no fewer
@@ -84,10 +88,8 @@ class Timeline:
         i = self._index(event)
         played = self._played[i]
         begin, clip = played.start_ns, played.clip
-        explanation = event.explanation
-        for person, track in enumerate(played.ids):
-            explanation = explanation.replace(track, f"person {person}")
         first, second = (played.ids.index(t) if t in played.ids else t for t in event.pair)
+        parts = [JointPair(p.first, p.second, p.share, p.shift_m) for p in event.joints]
         return msgspec.structs.replace(
             event,
             source=_name(i, clip) + (f" ({clip.label})" if clip.label else ""),
@@ -95,7 +97,7 @@ class Timeline:
             start=event.start - begin,
             end=None if event.end is None else event.end - begin,
             stamp=event.stamp - begin,
-            explanation=explanation,
+            explanation=sentence((f"person {first}", f"person {second}"), parts, event.peak_score),
         )
 
     def unjudged(self, shape: WindowShape, hop: int) -> Unjudged:
@@ -122,34 +124,36 @@ class Timeline:
             accounts: of the clips, by their numbers.
         """
         short = self.unjudged(shape, config.windows.hop).short
-        found: dict[Code, list[tuple[int, Cause]]] = {}
+        found: dict[Unscored, list[tuple[int, Finding[Unscored]]]] = {}
         for i, played in enumerate(self._played):
             if i in self._scored:
                 continue
             if _name(i, played.clip) in short:
                 every, need = config.windows.hop / shape.fps, shape.frames / shape.fps
-                cause = Cause("short", need=need, every=every, detail=_shorter_windows(played.clip, shape, config))
+                fitting = _fitting_window_s(played.clip, shape, config)
+                cause = Finding(Unscored.SHORT, need_s=need, every_s=every, fitting_s=fitting)
             else:
                 cause = accounts.of(str(i)).cause(shape, config)
             found.setdefault(cause.code, []).append((i, cause))
         return [self._line(of_cause) for of_cause in found.values()]
 
-    def _line(self, found: Sequence[tuple[int, Cause]]) -> str:
+    def _line(self, found: Sequence[tuple[int, Finding[Unscored]]]) -> str:
         """Clips that one cause kept from being judged, and what is known of the first of them."""
         i, cause = found[0]
-        text = str(cause)
-        for person, track in enumerate(self._played[i].ids):
-            text = text.replace(track, f"person {person}")
+        played = self._played[i]
+        if (person := cause.detail.get("person")) in played.ids:
+            person = f"person {played.ids.index(person)}"
+            cause = Finding(cause.code, **{**cause.detail, "person": person})
         n, were = counted(len(self._played), "clip"), "was" if len(found) == 1 else "were"
-        return f"{len(found)} of {n} {were} not judged, such as {_name(i, self._played[i].clip)}: {text}"
+        return f"{len(found)} of {n} {were} not judged, such as {_name(i, played.clip)}: {text_of(cause)}"
 
 
-def _shorter_windows(clip: Clip, shape: WindowShape, config: Config) -> str:
-    """What would use a clip that is too short for a window; empty where nothing would."""
+def _fitting_window_s(clip: Clip, shape: WindowShape, config: Config) -> float:
+    """Seconds of the longest window for which a clip is long enough; 0 where it is too short for any."""
     points = int((len(clip) - 1) / clip.fps * shape.fps) + 1 - config.windows.hop
     if points < _FEWEST_FRAMES:
-        return ""
-    return f"; a model trained with --window-s {math.floor(100 * points / shape.fps) / 100:g} could judge it"
+        return 0.0
+    return math.floor(100 * points / shape.fps) / 100
 
 
 def _name(i: int, clip: Clip) -> str:

@@ -30,6 +30,7 @@ from dyadwatch.stream.recordings.rerun import Rerun
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.sinks import JsonLinesSink, Sink
 from dyadwatch.stream.table import EventLinesSink
+from dyadwatch.stream.texts import text_of
 from dyadwatch.stream.unjudged import Account, Accounts
 
 
@@ -116,10 +117,11 @@ def _unjudged(
     """
     if not watched:
         counts = Counter({r: n for of in pipeline.counters.snapshot().values() for r, n in of.items()})
-        return [f"nothing was judged: {Account(frames=counts.total(), counts=counts).cause(shape, settings)}"]
+        cause = Account(frames=counts.total(), counts=counts).cause(shape, settings)
+        return [f"nothing was judged: {text_of(cause)}"]
     judged = {source for source, line in watched.items() if isinstance(line, MemberLine)} | set(windows)
     return [
-        f"{source}: nothing was judged: {accounts.of(source).cause(shape, settings)}"
+        f"{source}: nothing was judged: {text_of(accounts.of(source).cause(shape, settings))}"
         for source in sorted(watched)
         if source not in judged
     ]

@@ -18,6 +18,7 @@ from dyadwatch.core.errors import ClipError, LayoutError
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.normal import MOST_CLIPS, Normal
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.words import of_clip
 from dyadwatch.enrolling import check_enrolled_out
 from dyadwatch.enrolling import enrol as enrol_clips
 from dyadwatch.model_files import named_model
@@ -78,8 +79,8 @@ def enrol(
         chosen = _choose(paths or [], label, split, clip, flags, layout)
         made = enrol_clips(base, chosen, out, take=take, keep=keep, name=name, progress=status.update)
     normal, enrolled, least = made.normal, made.enrolled, made.least_raise
-    for which, reason in normal.skipped[:_MOST_NAMED]:
-        words.print(f"skipped {which}: {reason}", highlight=False)
+    for which, why in normal.skipped[:_MOST_NAMED]:
+        words.print(f"skipped {which}: {of_clip(why)}", highlight=False)
     if len(normal.skipped) > _MOST_NAMED:
         words.print(f"skipped {len(normal.skipped) - _MOST_NAMED} more", highlight=False)
     _show(enrolled, normal, out, keep, time.monotonic() - began)
@@ -138,7 +139,7 @@ def _show(enrolled: Enrolled, normal: Normal, out: Path, keep: bool, took: float
         "alarm raised, cleared at",
         f"{enrolled.calibration['raise_at']:.2f}, {enrolled.calibration['clear_at']:.2f}",
     )
-    table.add_row("  from", evidence["method"].split(";")[0])
+    table.add_row("  from", enrolled.info.training["enrolled"]["calibrated_by"])
     for part, share in enrolled.info.training["enrolled"]["believed"].items():
         table.add_row(f"  {part} of the base", f"believed {share:.0%}")
     if normal.units > 1:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,16 +25,42 @@ from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.resample import interpolate
 from dyadwatch.core.skeleton import Layout
 
-# The six kinds whose mean is the headline, further ones, and those that no recipe is trained or tuned on.
-SIX = ("partner", "shifted 0.5 s", "shifted 1 s", "shifted 2 s", "mirrored", "0.3 m farther")
-FURTHER = ("shifted 0.2 s", "moved 0.2 m")
-HELD_BACK = ("turned 45 degrees", "tempo +-20 %", "arms delayed 0.4 s", "most similar clip")
-KINDS = (*SIX, *FURTHER, *HELD_BACK)
 
-_FARTHER_M, _MOVED_M = 0.3, 0.2
-_TURN = np.pi / 4
-_TEMPO = (0.8, 1.2)
-_DELAY_S = 0.4
+class Kind(StrEnum):
+    """How the bond is broken; the values are the names of measures.
+
+    Attributes:
+        amount: of the shift or delay in seconds, of the step in metres, of the turn in degrees, of the tempo as a part.
+    """
+
+    amount: float
+
+    def __new__(cls, name: str, amount: float = 0.0) -> Self:
+        kind = str.__new__(cls, name)
+        kind._value_, kind.amount = name, amount
+        return kind
+
+    PARTNER = "partner"
+    SHIFTED_05_S = "shifted 0.5 s", 0.5
+    SHIFTED_1_S = "shifted 1 s", 1.0
+    SHIFTED_2_S = "shifted 2 s", 2.0
+    MIRRORED = "mirrored"
+    FARTHER = "0.3 m farther", 0.3
+    SHIFTED_02_S = "shifted 0.2 s", 0.2
+    MOVED = "moved 0.2 m", 0.2
+    TURNED = "turned 45 degrees", 45.0
+    TEMPO = "tempo +-20 %", 0.2
+    ARMS_DELAYED = "arms delayed 0.4 s", 0.4
+    MOST_SIMILAR = "most similar clip"
+
+
+# The six kinds whose mean is the headline, further ones, and those that no recipe is trained or tuned on.
+SIX = (Kind.PARTNER, Kind.SHIFTED_05_S, Kind.SHIFTED_1_S, Kind.SHIFTED_2_S, Kind.MIRRORED, Kind.FARTHER)
+FURTHER = (Kind.SHIFTED_02_S, Kind.MOVED)
+HELD_BACK = (Kind.TURNED, Kind.TEMPO, Kind.ARMS_DELAYED, Kind.MOST_SIMILAR)
+KINDS = tuple(Kind)
+
+_SHIFTED = (Kind.SHIFTED_02_S, Kind.SHIFTED_05_S, Kind.SHIFTED_1_S, Kind.SHIFTED_2_S)
 _ARM = ("elbow", "wrist", "hand", "handtip", "thumb")
 
 
@@ -92,7 +120,7 @@ class PairTest:
         """Whether a window lies inside its clip."""
         return start >= -1e-6 and start + rate * self._span <= self.seconds[clip] + 1e-6
 
-    def broken(self, kind: str, draw: int) -> Broken:
+    def broken(self, kind: Kind, draw: int) -> Broken:
         """Every window that can be broken in one of `KINDS`, broken; the same for the same draw."""
         rng = np.random.default_rng([draw, KINDS.index(kind)])
         persons = rng.integers(0, 2, len(self.clip))
@@ -113,25 +141,26 @@ class PairTest:
         return Broken(np.asarray(of, np.intp), stacked.astype(np.float32))
 
     def _other_moment(
-        self, kind: str, i: int, clip: int, start: float, person: int, rng: np.random.Generator
+        self, kind: Kind, i: int, clip: int, start: float, person: int, rng: np.random.Generator
     ) -> NDArray[np.float32] | None:
         """The partner read from elsewhere, shape (T, J, 3); None where the recordings do not reach."""
-        if kind == "partner":
+        if kind is Kind.PARTNER:
             other = int(rng.integers(len(self.clips) - 1))
             other += other >= clip
             relative = start / max(self.seconds[clip] - self._span, 1e-9)
             moment = relative * (self.seconds[other] - self._span)
             moment = round(moment * self.clips[other].fps) / self.clips[other].fps
             return self.read(other, moment)[person]
-        if kind == "most similar clip":
+        if kind is Kind.MOST_SIMILAR:
             other = self._most_similar(i, clip, person)
             return self.intact[other][person]
-        if kind.startswith("shifted"):
-            shift = round(float(kind.split()[1]) * self.clips[clip].fps) / self.clips[clip].fps
+        if kind in _SHIFTED:
+            shift = round(kind.amount * self.clips[clip].fps) / self.clips[clip].fps
             return self._moment(clip, [(start + sign * shift, 1.0) for sign in rng.permutation([-1, 1])], person)
-        if kind == "tempo +-20 %":
+        if kind is Kind.TEMPO:
+            tempo = (1 - kind.amount, 1 + kind.amount)
             middle = start + 0.5 * self._span
-            return self._moment(clip, [(middle - 0.5 * r * self._span, r) for r in rng.permutation(_TEMPO)], person)
+            return self._moment(clip, [(middle - 0.5 * r * self._span, r) for r in rng.permutation(tempo)], person)
         return self._arms_delayed(clip, start, person)
 
     def _moment(self, clip: int, choices: list[tuple[float, float]], person: int) -> NDArray[np.float32] | None:
@@ -149,7 +178,7 @@ class PairTest:
 
     def _arms_delayed(self, clip: int, start: float, person: int) -> NDArray[np.float32] | None:
         """The arms hang on today's shoulders as they hung on those of 0.4 s ago."""
-        delay = round(_DELAY_S * self.clips[clip].fps) / self.clips[clip].fps
+        delay = round(Kind.ARMS_DELAYED.amount * self.clips[clip].fps) / self.clips[clip].fps
         if not self.fits(clip, start - delay):
             return None
         out, before = self.read(clip, start)[person].copy(), self.read(clip, start - delay)[person]
@@ -174,17 +203,17 @@ class PairTest:
 
 
 def _farther(test: PairTest, window: NDArray, person: int, rng: np.random.Generator) -> NDArray:
-    return window[person] + _FARTHER_M * test.line(window, person)
+    return window[person] + Kind.FARTHER.amount * test.line(window, person)
 
 
 def _moved(test: PairTest, window: NDArray, person: int, rng: np.random.Generator) -> NDArray:
     angle = rng.uniform(0, 2 * np.pi)
-    return window[person] + _MOVED_M * np.asarray([np.cos(angle), 0, np.sin(angle)])
+    return window[person] + Kind.MOVED.amount * np.asarray([np.cos(angle), 0, np.sin(angle)])
 
 
 def _turned(test: PairTest, window: NDArray, person: int, rng: np.random.Generator) -> NDArray:
     """About the vertical through his mean pelvis: body and path together."""
-    angle = _TURN * rng.choice([-1, 1])
+    angle = np.deg2rad(Kind.TURNED.amount) * rng.choice([-1, 1])
     centre = test.pelvis(window)[person].mean(axis=0) * np.asarray([1, 0, 1])
     cos, sin = np.cos(angle), np.sin(angle)
     return (window[person] - centre) @ np.asarray([[cos, 0, sin], [0, 1, 0], [-sin, 0, cos]]) + centre
@@ -199,9 +228,9 @@ def _mirrored(test: PairTest, window: NDArray, person: int, rng: np.random.Gener
     return body - 2 * off[..., None] * side
 
 
-_RIGID: dict[str, Callable[[PairTest, NDArray, int, np.random.Generator], NDArray]] = {
-    "0.3 m farther": _farther,
-    "moved 0.2 m": _moved,
-    "turned 45 degrees": _turned,
-    "mirrored": _mirrored,
+_RIGID: dict[Kind, Callable[[PairTest, NDArray, int, np.random.Generator], NDArray]] = {
+    Kind.FARTHER: _farther,
+    Kind.MOVED: _moved,
+    Kind.TURNED: _turned,
+    Kind.MIRRORED: _mirrored,
 }

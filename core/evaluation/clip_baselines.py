@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dyadwatch.core.evaluation.baselines import baselines_of
 from dyadwatch.core.evaluation.clip_tests import clip_figures, normal_clips
 from dyadwatch.core.evaluation.measures import Result
+from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.evaluation.settings import Settings
 from dyadwatch.core.evaluation.windows import Fold, Judged
 from dyadwatch.core.training.options import Listener
@@ -20,4 +21,4 @@ def run_baseline(
     if not len(train):
         return Result([])
     score = baselines_of(settings)[method](judged.statistics, judged.values[judged.of(train)])
-    return clip_figures(judged, fold, labels, settings, {method: score(judged.values[judged.of(fold.test)])})
+    return clip_figures(judged, fold, labels, settings, {Row(method): score(judged.values[judged.of(fold.test)])})

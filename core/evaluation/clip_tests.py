@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dyadwatch.core.clips import ClipSet
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.evaluation.measures import Result, Scored, figure, resamplings
+from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.evaluation.settings import Settings
 from dyadwatch.core.evaluation.windows import Fold, Judged
 
@@ -49,7 +50,7 @@ def how_judged(settings: Settings) -> str:
 
 
 def clip_figures(
-    judged: Judged, fold: Fold, labels: Sequence[str], settings: Settings, rows: Mapping[str, NDArray[np.floating]]
+    judged: Judged, fold: Fold, labels: Sequence[str], settings: Settings, rows: Mapping[Row, NDArray[np.floating]]
 ) -> Result:
     """AUROC of each row from the scores of the windows of the test clips."""
     names = [judged.clips[i].label for i in fold.test]

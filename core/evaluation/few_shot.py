@@ -22,6 +22,7 @@ from dyadwatch.core.evaluation.cache import data_digest
 from dyadwatch.core.evaluation.clip_tests import categories_of, facts_of, how_judged
 from dyadwatch.core.evaluation.jobs import Job, Plan
 from dyadwatch.core.evaluation.measures import Result, Scored, figure, resamplings
+from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.evaluation.settings import MODEL, Fit, Settings
 from dyadwatch.core.evaluation.windows import Fold, Judged, folds_of
 from dyadwatch.core.metric import Metric, support_scorer
@@ -206,5 +207,7 @@ def _run(
                 score = enrol(judged.windows[judged.of(support)], len(support))
                 scored = Scored(judged.clip_scores(score(windows), fold.test), np.arange(len(fold.test)))
                 measure = f"{shots} {'clip' if shots == 1 else 'clips'}, {how}"
-                result.figures.append(figure(name, measure, scored.take(normal), scored.take(~normal), samples, draw))
+                result.figures.append(
+                    figure(Row(name), measure, scored.take(normal), scored.take(~normal), samples, draw)
+                )
     return result

@@ -22,6 +22,7 @@ from dyadwatch.core.evaluation.clip_tests import categories_of, facts_of, how_ju
 from dyadwatch.core.evaluation.few_shot import SHOTS, support_sets
 from dyadwatch.core.evaluation.jobs import Job, Plan
 from dyadwatch.core.evaluation.measures import Result, Scored, figure, resamplings
+from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.evaluation.settings import Settings
 from dyadwatch.core.evaluation.windows import Fold, Judged, folds_of
 from dyadwatch.core.normal import take_clips
@@ -102,7 +103,7 @@ def _run(
             measure = f"{shots} {'clip' if shots == 1 else 'clips'}"
             for row, scores in rows.items():
                 scored = Scored(judged.clip_scores(scores, fold.test), np.arange(len(fold.test)))
-                found = figure(row, measure, scored.take(normal), scored.take(~normal), samples, draw)
+                found = figure(Row(row), measure, scored.take(normal), scored.take(~normal), samples, draw)
                 result.figures.append(found)
     return result
 

@@ -11,6 +11,7 @@ from typing import Any
 from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.evaluation.cache import ResultCache, code_digest
 from dyadwatch.core.evaluation.measures import Figure, Result
+from dyadwatch.core.evaluation.row import Part, Row
 from dyadwatch.core.training.options import Listener, Progress
 
 
@@ -199,13 +200,22 @@ def _do(task: _Task, status: Status, tell: Callable[[Status], None]) -> Done:
 
 
 def _taken(job: Job, kept: dict[str, Any]) -> Done:
-    figures = [Figure(**{**f, "replicates": tuple(f["replicates"])}) for f in kept["figures"]]
+    figures = [
+        Figure(**{**f, "row": Row(f["row"][0], Part(f["row"][1])), "replicates": tuple(f["replicates"])})
+        for f in kept["figures"]
+    ]
     return Done(job, figures, kept["remarks"], kept["seconds"], True, kept["error"])
 
 
 def _plain(done: Done) -> dict[str, Any]:
     figures = [
-        {"row": f.row, "measure": f.measure, "draw": f.draw, "value": f.value, "replicates": list(f.replicates)}
+        {
+            "row": [f.row.method, f.row.part.value],
+            "measure": f.measure,
+            "draw": f.draw,
+            "value": f.value,
+            "replicates": list(f.replicates),
+        }
         for f in done.figures
     ]
     return {"figures": figures, "remarks": done.remarks, "seconds": round(done.seconds, 2), "error": done.error}

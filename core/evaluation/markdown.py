@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dyadwatch.core.evaluation.breaking import FURTHER, SIX
 from dyadwatch.core.evaluation.jobs import Done, Plan
 from dyadwatch.core.evaluation.pair_tests import MEAN_HELD_BACK, MEAN_OF_SIX, VARIATIONS
+from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.evaluation.silent import speaking
 from dyadwatch.core.evaluation.table import Entry, entries
 
@@ -17,7 +18,7 @@ _MANY = 8  # measures, from which they are better rows than columns
 _TYPICAL = "5 clips, unseen"
 _ABLATED = (MEAN_OF_SIX, *SIX, *FURTHER, MEAN_HELD_BACK, VARIATIONS)
 
-Cells = dict[tuple[str, str], Entry]
+Cells = dict[tuple[Row, str], Entry]
 
 
 def as_markdown(
@@ -39,11 +40,11 @@ def as_markdown(
         lines += _single(table)
     elif ablation:
         kinds = [m for m in _ABLATED if m in measures]
-        lines += grid(["variant", *kinds], [[r, *(_plain(cell.get((r, m))) for m in kinds)] for r in rows])
+        lines += grid(["variant", *kinds], [[str(r), *(_plain(cell.get((r, m))) for m in kinds)] for r in rows])
     elif len(measures) >= _MANY:
-        lines += grid(["kind", *rows], [[m, *(_text(cell.get((r, m))) for r in rows)] for m in measures])
+        lines += grid(["kind", *map(str, rows)], [[m, *(_text(cell.get((r, m))) for r in rows)] for m in measures])
     else:
-        lines += grid(["method", *measures], [[r, *(_text(cell.get((r, m))) for m in measures)] for r in rows])
+        lines += grid(["method", *measures], [[str(r), *(_text(cell.get((r, m))) for m in measures)] for r in rows])
     lines += _by_category(cell, rows, measures)
     return "\n".join([*lines, *_given_up(done)])
 
@@ -61,7 +62,7 @@ def _given_up(done: Sequence[Done]) -> list[str]:
     return ["Given up:", "", *lines, ""] if lines else []
 
 
-def _by_category(cell: Cells, rows: Sequence[str], measures: Sequence[str]) -> list[str]:
+def _by_category(cell: Cells, rows: Sequence[Row], measures: Sequence[str]) -> list[str]:
     """A table of the categories for one measure, the typical one where there are several."""
     categories = sorted({c for e in cell.values() for c in e.by_category if c})
     shown = [m for m in measures if len(measures) == 1 or m == _TYPICAL]
@@ -71,7 +72,7 @@ def _by_category(cell: Cells, rows: Sequence[str], measures: Sequence[str]) -> l
     for measure in shown:
         lines += [f"By category, {measure}:", ""]
         body = [
-            [r, *(number(cell[r, measure].by_category.get(c)) for c in categories)]
+            [str(r), *(number(cell[r, measure].by_category.get(c)) for c in categories)]
             for r in rows
             if (r, measure) in cell
         ]
@@ -86,7 +87,7 @@ def _single(table: Sequence[Entry]) -> list[str]:
     for e in table:
         lowest = min(e.by_category.items(), key=lambda kv: kv[1], default=("", math.nan))
         last = f"{lowest[1]:.3f} {lowest[0]}" if len(e.by_category) > 1 else _NOTHING
-        body.append([e.row, number(e.value), interval(e), number(e.fold_spread), number(e.seed_spread), last])
+        body.append([str(e.row), number(e.value), interval(e), number(e.fold_spread), number(e.seed_spread), last])
     shown = [i for i in range(len(head)) if i < _ALWAYS or any(row[i] != _NOTHING for row in body)]
     return grid([head[i] for i in shown], [[row[i] for i in shown] for row in body])
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import TrainingError
+from dyadwatch.core.evaluation.row import Row
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Figure:
     """One AUROC of one method.
 
     Arguments:
-        row: what was measured: the method, or one of its scores.
+        row: what was measured: the method, and which of its scores.
         measure: on what: the kind of anomaly, the size of a support set.
         draw: which draw of the test, where it is drawn at random.
         value: AUROC; None where there was nothing to compare.
@@ -26,7 +27,7 @@ class Figure:
             resampling, so means of figures have replicates too: the means of theirs.
     """
 
-    row: str
+    row: Row
     measure: str
     draw: int
     value: float | None
@@ -79,7 +80,7 @@ class Scored:
 
 
 def figure(
-    row: str, measure: str, normal: Scored, anomalous: Scored, samples: NDArray[np.floating], draw: int = 0
+    row: Row, measure: str, normal: Scored, anomalous: Scored, samples: NDArray[np.floating], draw: int = 0
 ) -> Figure:
     """AUROC of anomalous against normal scores, and of every resampling of the clips.
 

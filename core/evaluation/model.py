@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 
 from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.evaluation.row import Part, Row
 from dyadwatch.core.evaluation.settings import MODEL
 from dyadwatch.core.training.options import Listener, TrainOptions
 from dyadwatch.core.training.recipe import train
 
 _BATCH = 256
 
-WindowScores = Callable[[NDArray[np.floating]], dict[str, NDArray[np.float64]]]
+WindowScores = Callable[[NDArray[np.floating]], dict[Row, NDArray[np.float64]]]
 
 
 def fit_model(
@@ -26,7 +27,7 @@ def fit_model(
     """Trains on normal clips.
 
     Returns:
-        A function from windows (N, 2, T, J, 3) to scores (N,) by row name, the joined score first; and what the
+        A function from windows (N, 2, T, J, 3) to scores (N,) by row, the joined score first; and what the
         training says of itself.
 
     Raises:
@@ -36,12 +37,12 @@ def fit_model(
     scorer = trained.scorer.eval()
 
     @torch.no_grad()
-    def scores(windows: NDArray[np.floating]) -> dict[str, NDArray[np.float64]]:
+    def scores(windows: NDArray[np.floating]) -> dict[Row, NDArray[np.float64]]:
         parts = [
             torch.stack(scorer(torch.from_numpy(np.ascontiguousarray(windows[i : i + _BATCH], np.float32)))[:3])
             for i in range(0, len(windows), _BATCH)
         ]
         joined = torch.cat([torch.zeros(3, 0), *parts], dim=1).double().numpy()
-        return dict(zip((name, f"{name}: relation", f"{name}: unusual"), joined, strict=True))
+        return {Row(name, part): scores for part, scores in zip(Part, joined, strict=True)}
 
     return scores, {"summary": trained.summary, "weights": asdict(scorer.weights)}

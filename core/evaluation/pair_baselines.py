@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from dyadwatch.core.evaluation.baselines import baselines_of, extra_trees, path_curvature
 from dyadwatch.core.evaluation.measures import Result
 from dyadwatch.core.evaluation.pair_tests import Material, Rows, measure, variations
+from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.training.broken import PairSampler
 from dyadwatch.core.training.options import Listener
 from dyadwatch.core.training.recordings import prepare
@@ -19,7 +20,7 @@ LENGTH, CURVATURE = "clip length", "path curvature"
 def run_baseline(material: Material, name: str, listen: Listener) -> Result:
     """A plain method by its name."""
     score = baselines_of(material.settings)[name](material.statistics, material.normal_values)
-    return Result(measure(material, lambda windows: {name: score(material.statistics(windows))}))
+    return Result(measure(material, lambda windows: {Row(name): score(material.statistics(windows))}))
 
 
 def run_plain_cues(material: Material, name: str, listen: Listener) -> Result:
@@ -30,9 +31,9 @@ def run_plain_cues(material: Material, name: str, listen: Listener) -> Result:
 
     def score(windows: NDArray[np.float32]) -> Rows:
         if name == CURVATURE:
-            return {name: path_curvature(windows, test.at)}
+            return {Row(name): path_curvature(windows, test.at)}
         which = test if windows is test.intact else odd
-        return {name: which.seconds[which.clip]}
+        return {Row(name): which.seconds[which.clip]}
 
     return Result(variations(material, score(test.intact), score))
 
@@ -47,4 +48,4 @@ def run_trees(material: Material, listen: Listener) -> Result:
     batches = [sampler.training_batch(500, rng) for _ in range(max(1, settings.tree_windows // 500))]
     intact, broken = (np.concatenate([statistics(b[i]) for b in batches]) for i in (0, 1))
     score = extra_trees(statistics, intact, broken, settings.trees, seed=0)
-    return Result(measure(material, lambda windows: {TREES: score(statistics(windows))}))
+    return Result(measure(material, lambda windows: {Row(TREES): score(statistics(windows))}))

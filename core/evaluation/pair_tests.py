@@ -10,15 +10,16 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.clips import ClipSet
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.evaluation.breaking import HELD_BACK, KINDS, SIX, PairTest
+from dyadwatch.core.evaluation.breaking import HELD_BACK, KINDS, SIX, Kind, PairTest
 from dyadwatch.core.evaluation.measures import Figure, Scored, figure, mean_figure, resamplings
+from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.evaluation.settings import Settings
 from dyadwatch.core.evaluation.windows import Judged, folds_of
 from dyadwatch.core.statistics import Statistics
 
 MEAN_OF_SIX, MEAN_HELD_BACK, VARIATIONS = "mean of six", "held back, mean", "variations"
 
-Rows = Mapping[str, NDArray[np.floating]]
+Rows = Mapping[Row, NDArray[np.floating]]
 
 
 class Material:
@@ -49,7 +50,7 @@ class Material:
         judged = Judged(judged.clips, judged.layout, judged.fps, judged.frames, self.settings.fit_hop)
         return judged.values
 
-    def tests(self) -> Iterator[tuple[str, int, NDArray[np.intp], NDArray[np.float32]]]:
+    def tests(self) -> Iterator[tuple[Kind, int, NDArray[np.intp], NDArray[np.float32]]]:
         """Every kind and draw: (kind, draw, which intact windows, those broken)."""
         for draw in range(self.settings.draws):
             for kind in KINDS:
@@ -62,13 +63,13 @@ def measure(material: Material, score: Callable[[NDArray[np.float32]], Rows]) ->
     test, count = material.test, material.settings.bootstrap
     intact = score(test.intact)
     samples = resamplings([""] * len(test.clips), count)
-    figures: dict[tuple[str, int], list[Figure]] = {}
+    figures: dict[tuple[Row, int], list[Figure]] = {}
     for kind, draw, of, windows in material.tests():
         broken = score(windows) if len(windows) else {row: np.zeros(0) for row in intact}
         for row, normal in intact.items():
             # kinds that not every window allows are compared with the windows that do
             pair = Scored(normal[of], test.clip[of]), Scored(broken[row], test.clip[of])
-            figures.setdefault((row, draw), []).append(figure(row, kind, *pair, samples, draw))
+            figures.setdefault((row, draw), []).append(figure(row, kind.value, *pair, samples, draw))
     out = [f for group in figures.values() for f in group]
     for group in figures.values():
         for name, kinds in ((MEAN_OF_SIX, SIX), (MEAN_HELD_BACK, HELD_BACK)):

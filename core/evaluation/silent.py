@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dyadwatch.core.evaluation.jobs import Done
+from dyadwatch.core.evaluation.row import Part, Row
 from dyadwatch.core.evaluation.settings import MODEL
 
-_RELATION, _UNUSUAL = ": relation", ": unusual"
 _GUESSING = 0.5
 _ENOUGH_HOURS = 1 / 6  # of pairs, from which the default recipe learns a relation
 _SAME = 5e-4
@@ -15,7 +15,7 @@ _SAME = 5e-4
 Where = tuple[str, str, int, str, int]  # category, fold, seed, measure, draw
 
 
-def speaking(done: Sequence[Done], *, joined: bool = False) -> tuple[list[str], list[str]]:
+def speaking(done: Sequence[Done], *, joined: bool = False) -> tuple[list[Row], list[str]]:
     """The rows worth a place in a table, in order, and sentences on those that are not.
 
     Left out are a *relation* that is 0.5 everywhere because none was learnt, with the *unusual* that is then the whole
@@ -26,25 +26,22 @@ def speaking(done: Sequence[Done], *, joined: bool = False) -> tuple[list[str], 
     """
     values = _values(done)
     if joined:
-        methods = {d.job.method for d in done}
-        silent, notes = {row for row in values if row not in methods}, []
+        silent, notes = {row for row in values if row.part is not Part.JOINED}, []
     else:
         silent, notes = _unlearnt(values, done)
-    same = [
-        row
-        for row, found in values.items()
-        if row.startswith(f"{MODEL}, ") and not row.endswith((_RELATION, _UNUSUAL)) and found == values.get(MODEL)
-    ]
+    variants = {d.job.method for d in done if "train" in d.job.made_from} - {MODEL}
+    plain = values.get(Row(MODEL))
+    same = [row.method for row, found in values.items() if row in map(Row, variants) and found == plain]
     if same:
         named = "; ".join(same)
         notes.append(f"The same as {MODEL} in every figure, as what they change was not used: {named}.")
-    silent |= {row + part for row in same for part in ("", _RELATION, _UNUSUAL)}
+    silent |= {Row(method, part) for method in same for part in Part}
     return [row for row in values if row not in silent], notes
 
 
-def _values(done: Sequence[Done]) -> dict[str, dict[Where, float]]:
+def _values(done: Sequence[Done]) -> dict[Row, dict[Where, float]]:
     """AUROC by row and by what it was measured on."""
-    found: dict[str, dict[Where, float]] = {}
+    found: dict[Row, dict[Where, float]] = {}
     for d in done:
         for f in d.figures:
             row = found.setdefault(f.row, {})
@@ -53,18 +50,17 @@ def _values(done: Sequence[Done]) -> dict[str, dict[Where, float]]:
     return found
 
 
-def _unlearnt(values: dict[str, dict[Where, float]], done: Sequence[Done]) -> tuple[set[str], list[str]]:
-    silent: set[str] = set()
+def _unlearnt(values: dict[Row, dict[Where, float]], done: Sequence[Done]) -> tuple[set[Row], list[str]]:
+    silent: set[Row] = set()
     methods: dict[str, list[str]] = {}
     for row, found in values.items():
-        method = row.removesuffix(_RELATION)
-        if method == row or not found or any(v != _GUESSING for v in found.values()):
+        if row.part is not Part.RELATION or not found or any(v != _GUESSING for v in found.values()):
             continue
         silent.add(row)
-        methods.setdefault(_reason([d for d in done if d.job.method == method]), []).append(method)
-        whole, unusual = values.get(method, {}), values.get(method + _UNUSUAL, {})
+        methods.setdefault(_reason([d for d in done if d.job.method == row.method]), []).append(row.method)
+        whole, unusual = values.get(Row(row.method), {}), values.get(Row(row.method, Part.UNUSUAL), {})
         if whole.keys() == unusual.keys() and all(abs(whole[k] - v) <= _SAME for k, v in unusual.items()):
-            silent.add(method + _UNUSUAL)
+            silent.add(Row(row.method, Part.UNUSUAL))
     return silent, [f"No *relation* of {'; '.join(names)}: {reason}." for reason, names in methods.items()]
 
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from dyadwatch.core.evaluation.breaking import Kind
 from dyadwatch.core.evaluation.clip_tests import MEASURE
 from dyadwatch.core.evaluation.jobs import Done
 from dyadwatch.core.evaluation.markdown import grid, interval, number
 from dyadwatch.core.evaluation.pair_baselines import CURVATURE, LENGTH
 from dyadwatch.core.evaluation.pair_tests import MEAN_HELD_BACK, MEAN_OF_SIX, VARIATIONS
+from dyadwatch.core.evaluation.row import Part, Row
 from dyadwatch.core.evaluation.settings import MODEL
 from dyadwatch.core.evaluation.table import Entry, entries
 
+_OURS = Row(MODEL)
 _CUES = (LENGTH, CURVATURE)  # they see no partner
 
 
@@ -23,18 +26,18 @@ class Headline:
     name: str
     protocol: str
     measure: str
-    row: str = MODEL
+    row: Row = _OURS
 
 
 HEADLINES = (
     Headline("broken pairs, mean of six kinds", "broken-pairs", MEAN_OF_SIX),
-    Headline("partner of another clip", "broken-pairs", "partner"),
-    Headline("partner shifted 0.5 s", "broken-pairs", "shifted 0.5 s"),
-    Headline("partner shifted 0.2 s", "broken-pairs", "shifted 0.2 s"),
-    Headline("partner 0.3 m farther", "broken-pairs", "0.3 m farther"),
-    Headline("partner moved 0.2 m", "broken-pairs", "moved 0.2 m"),
+    Headline("partner of another clip", "broken-pairs", Kind.PARTNER),
+    Headline("partner shifted 0.5 s", "broken-pairs", Kind.SHIFTED_05_S),
+    Headline("partner shifted 0.2 s", "broken-pairs", Kind.SHIFTED_02_S),
+    Headline("partner 0.3 m farther", "broken-pairs", Kind.FARTHER),
+    Headline("partner moved 0.2 m", "broken-pairs", Kind.MOVED),
     Headline("kinds held back, mean", "broken-pairs", MEAN_HELD_BACK),
-    Headline("the authors' variations, *unusual*", "broken-pairs", VARIATIONS, f"{MODEL}: unusual"),
+    Headline("the authors' variations, *unusual*", "broken-pairs", VARIATIONS, Row(MODEL, Part.UNUSUAL)),
     Headline("one-class, mean of categories", "one-class", MEASURE),
     Headline("peaceful-violent", "peaceful-violent", MEASURE),
     Headline("few-shot, 5 clips, unseen category", "few-shot", "5 clips, unseen"),
@@ -56,12 +59,12 @@ def summary(found: Sequence[tuple[str, str, Sequence[Done]]]) -> list[str]:
                 continue
             here = [e for e in table if e.measure == line.measure and e.value is not None]
             ours = next((e for e in here if e.row == line.row), None)
-            plain = [e for e in here if e.row.partition(":")[0] != MODEL and e.row not in _CUES]
+            plain = [e for e in here if e.row.method not in (MODEL, *_CUES)]
             best = max(plain, key=lambda e: e.value or 0.0, default=None)
             if ours or best:
-                body.append([line.name, data, *_cells(ours), *_cells(best), best.row if best else "-"])
+                body.append([line.name, data, *_cells(ours), *_cells(best), str(best.row) if best else "-"])
             if line.measure == VARIATIONS:
-                cues += [f"{e.row} {number(e.value)}" for e in here if e.row in _CUES]
+                cues += [f"{e.row} {number(e.value)}" for e in here if e.row.method in _CUES]
     notes = ["AUROC with 95 % intervals. The best of the other methods is chosen by these figures, which flatters it."]
     if cues:
         notes.append(f"The variations alone are also told by what knows nothing of partners: {', '.join(cues)}.")

@@ -10,6 +10,7 @@ import numpy as np
 
 from dyadwatch.core.evaluation.jobs import Done, Plan
 from dyadwatch.core.evaluation.measures import Figure
+from dyadwatch.core.evaluation.row import Row
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Entry:
         count: figures that entered.
     """
 
-    row: str
+    row: Row
     measure: str
     value: float | None
     low: float | None
@@ -40,14 +41,14 @@ class Entry:
 
 def entries(done: Sequence[Done]) -> list[Entry]:
     """One for each row and measure, in the order of the jobs."""
-    groups: dict[tuple[str, str], list[tuple[Done, Figure]]] = {}
+    groups: dict[tuple[Row, str], list[tuple[Done, Figure]]] = {}
     for job in done:
         for f in job.figures:
             groups.setdefault((f.row, f.measure), []).append((job, f))
     return [_entry(row, measure, group) for (row, measure), group in groups.items()]
 
 
-def _entry(row: str, measure: str, group: list[tuple[Done, Figure]]) -> Entry:
+def _entry(row: Row, measure: str, group: list[tuple[Done, Figure]]) -> Entry:
     known = [(d, f) for d, f in group if f.value is not None]
     replicates = [f.replicates for _, f in known if f.replicates]
     low = high = None
@@ -94,14 +95,16 @@ def as_document(plan: Plan, done: Sequence[Done], about: dict[str, Any]) -> dict
         **about,
         "facts": plan.facts,
         "notes": list(plan.notes),
-        "table": [asdict(e) for e in entries(done)],
+        "table": [asdict(e) | {"row": str(e.row)} for e in entries(done)],
         "jobs": [
             {
                 **{k: getattr(d.job, k) for k in ("method", "category", "fold", "seed")},
                 "seconds": round(d.seconds, 2),
                 "error": d.error,
                 "remarks": d.remarks,
-                "figures": [{k: getattr(f, k) for k in ("row", "measure", "draw", "value")} for f in d.figures],
+                "figures": [
+                    {"row": str(f.row), **{k: getattr(f, k) for k in ("measure", "draw", "value")}} for f in d.figures
+                ],
             }
             for d in done
         ],

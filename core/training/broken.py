@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +18,45 @@ from numpy.typing import NDArray
 from dyadwatch.core.frame import Anchors
 from dyadwatch.core.training.recordings import Recording
 
-# Kinds to learn from: what they have in common is that the two do not answer each other. How often each is drawn.
-TRAINING_KINDS = {"partner": 0.4, "shifted": 0.4, "frozen": 0.05, "displaced": 0.15}
-# Kinds to measure with, on recordings held back. The last is never trained on.
-VALIDATION_KINDS = ("partner", "shifted 0.5 s", "shifted 1 s", "displaced 0.3 m", "mirrored path")
+
+class TrainingKind(StrEnum):
+    """Kinds to learn from: what they have in common is that the two do not answer each other."""
+
+    PARTNER = "partner"
+    SHIFTED = "shifted"
+    FROZEN = "frozen"
+    DISPLACED = "displaced"
+
+
+class ValidationKind(StrEnum):
+    """Kinds to measure with, on recordings held back. The last is never trained on.
+
+    Attributes:
+        shift_s: seconds by which person 1 is earlier or later.
+        step_m: metres by which person 1 is moved.
+    """
+
+    shift_s: float
+    step_m: float
+
+    def __new__(cls, name: str, shift_s: float = 0.0, step_m: float = 0.0) -> Self:
+        kind = str.__new__(cls, name)
+        kind._value_, kind.shift_s, kind.step_m = name, shift_s, step_m
+        return kind
+
+    PARTNER = "partner"
+    SHIFTED_05_S = "shifted 0.5 s", 0.5
+    SHIFTED_1_S = "shifted 1 s", 1.0
+    DISPLACED_03_M = "displaced 0.3 m", 0.0, 0.3
+    MIRRORED_PATH = "mirrored path"
+
+
+_DRAWN = {  # how often each is
+    TrainingKind.PARTNER: 0.4,
+    TrainingKind.SHIFTED: 0.4,
+    TrainingKind.FROZEN: 0.05,
+    TrainingKind.DISPLACED: 0.15,
+}
 _SHIFT_S = (0.2, 2.0)
 _LOG_SHIFT = (math.log(_SHIFT_S[0]), math.log(_SHIFT_S[1]))
 _DISPLACED_M = (0.1, 0.6)
@@ -88,39 +125,38 @@ class PairSampler:
     def training_batch(self, count: int, rng: np.random.Generator) -> tuple[NDArray, NDArray]:
         """`count` intact windows and the same ones broken; both (count, 2, T, J, 3)."""
         instants, which = self.draw(count, rng)
-        kinds = rng.choice(list(TRAINING_KINDS), count, p=list(TRAINING_KINDS.values()))
+        kinds = rng.choice(len(_DRAWN), count, p=list(_DRAWN.values()))
         intact = self.read(instants)
         broken = intact.copy()
-        for kind in TRAINING_KINDS:
-            mine = np.flatnonzero(kinds == kind)
+        for i, kind in enumerate(_DRAWN):
+            mine = np.flatnonzero(kinds == i)
             if not len(mine):
                 continue
             part = Instants(instants.at[mine], instants.first[mine], instants.last[mine])
-            if kind == "partner":
+            if kind is TrainingKind.PARTNER:
                 broken[mine] = self.other_partner(part, which[mine], rng)
-            elif kind == "shifted":
+            elif kind is TrainingKind.SHIFTED:
                 shift = np.exp(rng.uniform(*_LOG_SHIFT, len(mine))) * self.fps
                 broken[mine] = self._shifted_or_other(part, which[mine], shift, rng)
-            elif kind == "frozen":
+            elif kind is TrainingKind.FROZEN:
                 broken[mine] = self.frozen(part, rng)
             else:
                 broken[mine] = displaced(intact[mine], rng.uniform(*_DISPLACED_M, len(mine)), rng)
         return intact, broken
 
-    def validation_set(self, kind: str, count: int, seed: int) -> tuple[NDArray, NDArray]:
-        """Windows and the same ones broken in one of `VALIDATION_KINDS`; fewer, even none, where few can be."""
+    def validation_set(self, kind: ValidationKind, count: int, seed: int) -> tuple[NDArray, NDArray]:
+        """Windows and the same ones broken; fewer, even none, where few can be."""
         rng = np.random.default_rng(seed)
         instants, which = self.draw(count, rng)
-        if kind.startswith("shifted"):
-            frames = float(kind.split()[1]) * self.fps
-            broken, fits = self._shift(instants, np.full(count, frames), rng)
+        if kind.shift_s:
+            broken, fits = self._shift(instants, np.full(count, kind.shift_s * self.fps), rng)
             keep = np.flatnonzero(fits)
             return self.read(instants)[keep], self.read(broken)[keep]
         intact = self.read(instants)
-        if kind == "partner":
+        if kind is ValidationKind.PARTNER:
             return intact, self.other_partner(instants, which, rng)
-        if kind.startswith("displaced"):
-            return intact, displaced(intact, np.full(count, float(kind.split()[1])), rng)
+        if kind.step_m:
+            return intact, displaced(intact, np.full(count, kind.step_m), rng)
         return intact, mirrored_path(intact, self.anchors)
 
     def other_partner(

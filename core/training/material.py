@@ -14,7 +14,7 @@ from dyadwatch.core.iadnet.scorer import PairScorer
 from dyadwatch.core.neighbours import enough_to_whiten
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.core.statistics import Statistics
-from dyadwatch.core.training.broken import VALIDATION_KINDS, PairSampler
+from dyadwatch.core.training.broken import PairSampler, ValidationKind
 from dyadwatch.core.training.budget import Budget
 from dyadwatch.core.training.calibrate import split_units
 from dyadwatch.core.training.encoder import BrokenPairs
@@ -95,7 +95,7 @@ def arrange(prepared: Prepared, options: TrainOptions, budget: Budget) -> Materi
         statistics,
         prepared.layout,
         options,
-        kinds=len(VALIDATION_KINDS),
+        kinds=len(ValidationKind),
         whiten=enough_to_whiten(prepared.frames, options.frames),
         learns=enough_to_learn(prepared, options) or options.recipe == "paper",
     )
@@ -115,7 +115,7 @@ def arrange(prepared: Prepared, options: TrainOptions, budget: Budget) -> Materi
         for back in (True, False)
     ]
     count = min(_BROKEN_PER_KIND, sizes.broken, 4 * int(held.sum()))
-    pairs = {kind: samplers[0].validation_set(kind, count, options.seed) for kind in VALIDATION_KINDS}
+    pairs = {str(kind): samplers[0].validation_set(kind, count, options.seed) for kind in ValidationKind}
     broken = {kind: pair for kind, pair in pairs.items() if len(pair[0]) >= 10}
     values = statistics(windows.joints)
     return Material(prepared, statistics, windows, hop, values, held, broken, samplers[1], sizes.rest_s)

@@ -2,7 +2,7 @@
 
 What is learnt is what belongs together: encoder and critic tell windows from the same windows broken, and a flow takes
 the density of the encoder's features. Each is then measured on held-back recordings, broken in the kinds of
-`VALIDATION_KINDS`, and counts by how well it tells them; no anomaly is ever seen.
+`ValidationKind`, and counts by how well it tells them; no anomaly is ever seen.
 """
 
 from __future__ import annotations

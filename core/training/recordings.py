@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from dyadwatch.core.clips import ClipSet
 from dyadwatch.core.errors import TrainingError
+from dyadwatch.core.finding import Finding
 from dyadwatch.core.layouts import LAYOUTS
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.readers.dataset import Dataset
@@ -15,14 +17,31 @@ from dyadwatch.core.recordings import PIECE_S, Recording, Windows, cut, from_sec
 from dyadwatch.core.resample import resample
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.core.training.options import FEWEST_FRAMES, TrainOptions
+from dyadwatch.core.unusable import Unusable, WhyUnusable
+from dyadwatch.core.words import of_clips
 
-__all__ = ["FEWEST_UNITS", "Prepared", "Recording", "Windows", "cut", "model_layout", "prepare", "skipped_words"]
+__all__ = [
+    "FEWEST_UNITS",
+    "LeftOut",
+    "Prepared",
+    "Recording",
+    "Windows",
+    "cut",
+    "model_layout",
+    "prepare",
+    "skipped_words",
+]
 
 FEWEST_UNITS = 5
-_HIDDEN, _SHORTER = "that never show ", "shorter than a window"  # how reasons of `usable_runs` begin
-_WINDOW_FLAG = "--window-s"
 _MOST_REASONS = 5
 _FEWEST_SESSIONS = 10  # with fewer, holding back a whole session leaves too little
+
+
+class LeftOut(NamedTuple):
+    """Clips that cannot be used, by name, and why."""
+
+    why: WhyUnusable
+    names: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -32,12 +51,12 @@ class Prepared:
     Arguments:
         layout: the model's.
         recordings: at least `FEWEST_UNITS` units.
-        skipped: names of clips that could not be used, by reason.
+        skipped: clips that could not be used.
     """
 
     layout: Layout
     recordings: tuple[Recording, ...]
-    skipped: dict[str, list[str]]
+    skipped: tuple[LeftOut, ...]
 
     @property
     def units(self) -> int:
@@ -61,21 +80,20 @@ def prepare(clip_sets: Sequence[ClipSet], options: TrainOptions) -> Prepared:
         raise TrainingError("no clips given; expected at least one clip file")
     layout = model_layout(clip_sets, options)
     recordings: list[Recording] = []
-    skipped: dict[str, list[str]] = {}
+    lost: list[tuple[str, WhyUnusable]] = []
     too_short: list[int] = []  # frames of the model's grid
     sessions: list[str] = []
     unit = 0
     for clips in clip_sets:
-        for lost in clips.skipped if isinstance(clips, Dataset) else ():
-            if lost.whole:
-                skipped.setdefault(f"that cannot be used: {lost.reason}", []).append(lost.name)
+        unreadable = [s for s in clips.skipped if s.whole] if isinstance(clips, Dataset) else []
+        lost += [(s.name, Finding(Unusable.UNREADABLE, error=s.reason)) for s in unreadable]
         joint_map = JointMap.between(clips.layout, layout)
         for i, clip in enumerate(clips):
             name = clip.clip_id or f"{clips.name or 'clips'}[{i}]"
-            runs, reason = usable_runs(clip, joint_map, options.fps, options.frames)
-            if not runs:
-                skipped.setdefault(reason, []).append(name)
-                if reason.startswith(_SHORTER):
+            runs, why = usable_runs(clip, joint_map, options.fps, options.frames)
+            if why is not None:
+                lost.append((name, why))
+                if why.code is Unusable.SHORT:
                     too_short.append(len(resample(clip.joints, clip.fps, options.fps)))
                 continue
             for run in runs:
@@ -86,7 +104,7 @@ def prepare(clip_sets: Sequence[ClipSet], options: TrainOptions) -> Prepared:
                     unit += len(parts) > 1
             sessions += [clip.session] * (len(recordings) - len(sessions))
             unit = recordings[-1].unit + 1
-    skipped = {reason + _which_window(reason, too_short, options.fps): lost for reason, lost in skipped.items()}
+    skipped = _by_reason(lost, too_short, options.fps)
     if unit < FEWEST_UNITS:
         raise TrainingError(_too_few(unit, skipped, options, layout))
     names = sorted(set(sessions))
@@ -112,31 +130,38 @@ def model_layout(clip_sets: Sequence[ClipSet], options: TrainOptions) -> Layout:
     return LAYOUTS[options.layout]
 
 
-def _which_window(reason: str, too_short: Sequence[int], fps: float) -> str:
-    """The window that clips of so many frames would be long enough for; empty for other reasons, and if none is."""
+def _by_reason(lost: Sequence[tuple[str, WhyUnusable]], too_short: Sequence[int], fps: float) -> tuple[LeftOut, ...]:
+    """Names by reason; those that are too short, of so many frames, with the window that would use them."""
+    out: list[LeftOut] = []
+    for _, why in lost:
+        if all(why != known.why for known in out):
+            out.append(LeftOut(why, tuple(name for name, its in lost if its == why)))
     long_enough = [frames for frames in too_short if frames >= FEWEST_FRAMES]
-    if not reason.startswith(_SHORTER) or not long_enough:
-        return ""
+    if not long_enough:
+        return tuple(out)
     seconds = math.floor(100 * min(long_enough) / fps) / 100
-    which = "them" if len(long_enough) == len(too_short) else f"{len(long_enough)} of them"
-    return f" ({_WINDOW_FLAG} {seconds:g} would use {which})"
+    fitting = {"fitting_s": seconds, "fitting": len(long_enough), "of": len(too_short)}
+    return tuple(
+        LeftOut(Finding(o.why.code, **o.why.detail, **fitting), o.names) if o.why.code is Unusable.SHORT else o
+        for o in out
+    )
 
 
 def skipped_words(prepared: Prepared) -> str:
     """How many clips could not be used, why, and what would use them; empty where all could."""
-    lost = sum(map(len, prepared.skipped.values()))
+    lost = sum(len(o.names) for o in prepared.skipped)
     if not lost:
         return ""
     used = len({r.clip for r in prepared.recordings})
     return f"{lost} of {lost + used} clips {'was' if lost == 1 else 'were'} skipped: {_reasons(prepared.skipped)}"
 
 
-def _reasons(skipped: dict[str, list[str]]) -> str:
-    reasons = [f"{len(names)} {reason}, such as {names[0]}" for reason, names in skipped.items()]
+def _reasons(skipped: Sequence[LeftOut]) -> str:
+    reasons = [f"{len(names)} {of_clips(why)}, such as {names[0]}" for why, names in skipped]
     return "; ".join(reasons[:_MOST_REASONS]) + ("; and more" if reasons[_MOST_REASONS:] else "")
 
 
-def _too_few(units: int, skipped: dict[str, list[str]], options: TrainOptions, layout: Layout) -> str:
+def _too_few(units: int, skipped: Sequence[LeftOut], options: TrainOptions, layout: Layout) -> str:
     lost = _reasons(skipped)
     return (
         f"{units} usable clips; expected at least {FEWEST_UNITS} clips of {options.window_s:g} s or longer, or "
@@ -146,9 +171,9 @@ def _too_few(units: int, skipped: dict[str, list[str]], options: TrainOptions, l
     )
 
 
-def _advice(units: int, skipped: dict[str, list[str]], layout: Layout) -> list[str]:
+def _advice(units: int, skipped: Sequence[LeftOut], layout: Layout) -> list[str]:
     """What would make enough clips usable: only what can help against what they were skipped for."""
-    hidden = {reason.removeprefix(_HIDDEN): len(n) for reason, n in skipped.items() if reason.startswith(_HIDDEN)}
+    hidden = {str(why.detail["joint"]): len(n) for why, n in skipped if why.code is Unusable.JOINT_UNSEEN}
     out: list[str] = []
     if hidden:
         fitting = [
@@ -161,6 +186,6 @@ def _advice(units: int, skipped: dict[str, list[str]], layout: Layout) -> list[s
         out.append(smaller or f"record with {joints} in view: no smaller --layout does without")
     if units + sum(hidden.values()) < FEWEST_UNITS:
         out.append("record more normal behaviour")
-    if any(_WINDOW_FLAG in reason for reason in skipped):
+    if any("fitting_s" in why.detail for why, _ in skipped):
         out.append("shorten the window")
     return out

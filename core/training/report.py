@@ -15,6 +15,7 @@ from dyadwatch.core.recordings import Windows
 from dyadwatch.core.training.oddest import most_unusual
 from dyadwatch.core.training.options import TrainOptions
 from dyadwatch.core.training.recordings import Prepared
+from dyadwatch.core.words import of_clips
 
 _BINS = 40
 
@@ -46,8 +47,8 @@ def make_report(
         "clips": len(used),
         "recordings": len(prepared.recordings),
         "units": prepared.units,
-        "skipped_clips": sum(len(names) for names in prepared.skipped.values()),
-        "skipped": prepared.skipped,
+        "skipped_clips": sum(len(names) for _, names in prepared.skipped),
+        "skipped": {of_clips(why): names for why, names in prepared.skipped},
         "hours": round(prepared.frames / options.fps / 3600, 4),
         "labels": dict(Counter(r.label or "unlabelled" for r in prepared.recordings)),
         "held_out_windows": len(judges),

@@ -49,8 +49,7 @@ def _odd_card(place: int, entry: Mapping[str, Any], report: Report) -> Markup:
     why = [JointPair(p["first"], p["second"], p["share"], p["shift_m"]) for p in entry.get("why") or ()]
     if why:
         score = entry.get("score", 0.0)
-        said_why = sentence(("A", "B"), why, score)
-        where.append(tag("p", (said_why if score >= _RARE else said_why.rpartition("; ")[0]) + "."))
+        where.append(tag("p", sentence(("A", "B"), why, score if score >= _RARE else None) + "."))
     nearest = entry.get("nearest")
     if entry.get("pose") and nearest:
         touching = (why[0].first, why[0].second) if why else None

@@ -14,6 +14,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from dyadwatch.core.errors import ConfigError, LayoutError, WireError
+from dyadwatch.stream.codes import SenderReason
 from dyadwatch.stream.config import WireOptions
 from dyadwatch.stream.publishers.json_declaration import Declaration
 from dyadwatch.stream.publishers.json_lines import JsonSender
@@ -162,7 +163,7 @@ class JsonBridge:
         longest = self._limits.max_bytes
         too_long = f"{name} sent a line of more than {longest} bytes; it is left out"
         splitter = LineSplitter(
-            longest, lambda: self._refusals.add(peer.source or self._default, "line_too_long", too_long)
+            longest, lambda: self._refusals.add(peer.source or self._default, SenderReason.LINE_TOO_LONG, too_long)
         )
         sender = JsonSender(self._declared, self._limits, one_source=one_source)
         peer = _Peer(name, sender, splitter, close, udp)
@@ -249,7 +250,9 @@ class JsonBridge:
             return None
         if peer.sender.unstamped > unstamped == 0:
             self._refusals.add(
-                source, "no_stamp", f"{peer.name} sends frames without 'stamp': they get their time of arrival"
+                source,
+                SenderReason.NO_STAMP,
+                f"{peer.name} sends frames without 'stamp': they get their time of arrival",
             )
         self._seq[source] = seq + 1
         return LiveFrame(frame, peer.sender.declared.fps)
@@ -262,7 +265,7 @@ class JsonBridge:
             f"{peer.name} sends frames without a declaration, which another socket of its host sent; expected one from "
             "each socket: keep one open and declare on it"
         )
-        self._refusals.add(source, "undeclared", text)
+        self._refusals.add(source, SenderReason.UNDECLARED, text)
         return False
 
     def _name(self, peer: _Peer, wanted: str) -> None:
@@ -279,7 +282,7 @@ class JsonBridge:
             source = f"{wanted[: 63 - len(str(k))]}-{k}"
         if source != wanted:
             text = f"{peer.name} sends as {wanted!r}, which another sender does already; it becomes {source!r}"
-            self._refusals.add(wanted, "source_taken", text)
+            self._refusals.add(wanted, SenderReason.SOURCE_TAKEN, text)
         peer.wanted, peer.source = wanted, source
         # Numbers go on where a sender comes back, so that no frame of its second connection counts as old.
         if source not in self._seq and len(self._seq) >= self._limits.max_sources:
@@ -295,7 +298,7 @@ class JsonBridge:
             self._forget(key)
             return True
         text = f"{host} finds no place among {self._max_clients} senders; it is turned away"
-        self._refusals.add(self._default, "too_many_clients", text)
+        self._refusals.add(self._default, SenderReason.TOO_MANY_CLIENTS, text)
         return False
 
     def _forget(self, key: object) -> None:

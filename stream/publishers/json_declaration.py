@@ -13,6 +13,7 @@ from msgspec import Meta, Struct
 from dyadwatch.core.errors import LayoutError, WireError
 from dyadwatch.core.layouts import find_layout, get_layout
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.stream.codes import Refusal, SenderReason
 from dyadwatch.stream.publishers.checked import Axes, Units
 from dyadwatch.stream.wire import TOPIC, topic_source
 
@@ -89,13 +90,13 @@ def read_declaration(line: bytes) -> Declaration:
     try:
         said = _decode(line)
     except msgspec.ValidationError as e:
-        raise WireError("bad_key", f"declaration: {_fault(line) or e}; see `dyadwatch docs sources`") from None
+        raise WireError(Refusal.BAD_KEY, f"declaration: {_fault(line) or e}; see `dyadwatch docs sources`") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:  # a key that is not UTF-8, for one
-        raise WireError("bad_json", f"declaration is not a JSON object: {e}") from None
+        raise WireError(SenderReason.BAD_JSON, f"declaration is not a JSON object: {e}") from None
     try:
         said.skeleton()
     except LayoutError as e:
-        raise WireError("layout", f"declaration: {e!s:.300}") from None
+        raise WireError(Refusal.LAYOUT, f"declaration: {e!s:.300}") from None
     if said.source is not None:
         topic_source(f"{TOPIC}{said.source}".encode())
     return said

@@ -19,6 +19,7 @@ from dyadwatch.core.layouts import find_layout
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.readers.text import plain_utf8
 from dyadwatch.core.skeleton import Layout, normalise_joint_name
+from dyadwatch.stream.codes import Refusal, SenderReason
 from dyadwatch.stream.config import WireOptions
 from dyadwatch.stream.publishers.checked import Axes, Units, checked_frame
 from dyadwatch.stream.publishers.json_declaration import Declaration, Name, declares, read_declaration
@@ -106,7 +107,7 @@ class JsonSender:
             return None
         if self._refused:
             raise WireError(
-                "undeclared",
+                SenderReason.UNDECLARED,
                 f"frame is left out, for the sender's declaration was refused ({self._refused:.200}); expected a "
                 "declaration that can be used, before frames",
             )
@@ -119,14 +120,14 @@ class JsonSender:
             holds = getattr(self.declared, key) or _USUAL[key]
             if isinstance(value, str) and value != holds:
                 raise WireError(
-                    "undeclared",
+                    SenderReason.UNDECLARED,
                     f"frame has {key} {value!r:.70}, and {holds!r} holds; expected it in a declaration, a line of "
                     "its own without persons, before frames",
                 )
         if isinstance(line.source, str) and line.source != self._said_source:
             if self._said_source is not None:
                 raise WireError(
-                    "source_changed",
+                    SenderReason.SOURCE_CHANGED,
                     f"frame has source {line.source!r:.70}, and those before it {self._said_source!r:.70}; expected "
                     "one source a connection or UDP socket, declared in a line of its own without persons",
                 )
@@ -137,7 +138,7 @@ class JsonSender:
         try:
             line = plain_utf8(line)
         except ValueError as e:
-            refused = WireError("bad_json", f"line {e}")
+            refused = WireError(SenderReason.BAD_JSON, f"line {e}")
             if declares(line.replace(b"\0", b"")):
                 self._refused = str(refused)
             raise refused from None
@@ -156,7 +157,7 @@ class JsonSender:
     def _frame(self, line: _Line, persons: list[_Person], arrived: int, source: str, seq: int) -> PoseFrame | None:
         if len(persons) > self._limits.max_people:  # before any work that grows with them
             raise WireError(
-                "too_many_people", f"line has {len(persons)} persons; expected at most {self._limits.max_people}"
+                Refusal.TOO_MANY_PEOPLE, f"line has {len(persons)} persons; expected at most {self._limits.max_people}"
             )
         layout = self._fixed or _grown(self._layout, persons, self._limits)
         if layout is None:  # nobody there, and nobody yet to say which joints there are
@@ -186,7 +187,7 @@ class JsonSender:
         if said.source is not None and self._source is not None and said.source != self._source:
             if self._one_source or not self._frames:
                 raise WireError(
-                    "source_changed",
+                    SenderReason.SOURCE_CHANGED,
                     f"declaration: source is {said.source!r} and was {self._source!r} before; expected one source a "
                     "connection or UDP socket: open another for the second",
                 )
@@ -196,7 +197,7 @@ class JsonSender:
             if said.layout or said.joints:
                 self._fixed = self._layout = together.skeleton()
         except LayoutError as e:
-            raise WireError("layout", f"declaration: {e!s:.300}") from None
+            raise WireError(Refusal.LAYOUT, f"declaration: {e!s:.300}") from None
         self._source = said.source or self._source
         self.declared, self._refused, self.has_declared = together, "", True
 
@@ -218,10 +219,10 @@ def _parse(line: bytes) -> _Line:
     except msgspec.ValidationError as e:
         text = str(e)
         hint = next((h for where, h in _HINTS.items() if where in text), "")
-        raise WireError("bad_key", f"line: {text}{hint}; see `dyadwatch docs sources`") from None
+        raise WireError(Refusal.BAD_KEY, f"line: {text}{hint}; see `dyadwatch docs sources`") from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as e:
         nan = " (NaN is not JSON; send null for an unseen joint)" if b"NaN" in line else ""
-        raise WireError("bad_json", f"line is not a JSON object: {e}{nan}") from None
+        raise WireError(SenderReason.BAD_JSON, f"line is not a JSON object: {e}{nan}") from None
 
 
 def _grown(layout: Layout | None, persons: list[_Person], limits: WireOptions) -> Layout | None:
@@ -232,7 +233,7 @@ def _grown(layout: Layout | None, persons: list[_Person], limits: WireOptions) -
         points = person.joints
         if isinstance(points, list):
             raise WireError(
-                "layout",
+                Refusal.LAYOUT,
                 "line has points without names, and no layout is declared; expected names, or 'layout' or 'joints' "
                 "in a first line or as a flag",
             )
@@ -240,14 +241,14 @@ def _grown(layout: Layout | None, persons: list[_Person], limits: WireOptions) -
         if len(joints) > limits.max_joints:
             before = f" with the {known} named before" if known else ""
             raise WireError(
-                "too_many_joints", f"line has {len(joints)} joints{before}; expected at most {limits.max_joints}"
+                Refusal.TOO_MANY_JOINTS, f"line has {len(joints)} joints{before}; expected at most {limits.max_joints}"
             )
     if len(joints) == known and (layout is not None or not persons):
         return layout
     try:
         return find_layout(Layout.custom(joints).joints)
     except LayoutError as e:
-        raise WireError("layout", f"line: {e!s:.300}") from None
+        raise WireError(Refusal.LAYOUT, f"line: {e!s:.300}") from None
 
 
 def _values(persons: list[_Person], layout: Layout) -> NDArray[np.float64]:
@@ -261,17 +262,19 @@ def _values(persons: list[_Person], layout: Layout) -> NDArray[np.float64]:
                 joint = layout.index.get(_normalise(name))
                 if joint is None:
                     raise WireError(
-                        "joint_name",
+                        SenderReason.JOINT_NAME,
                         f"joint {name!r:.80} is none of those declared: {', '.join(layout.joints)[:300]}",
                     )
                 if joint in named:
-                    raise WireError("layout", f"line: a person names joints more than once: {layout.joints[joint]}")
+                    raise WireError(
+                        Refusal.LAYOUT, f"line: a person names joints more than once: {layout.joints[joint]}"
+                    )
                 named.add(joint)
                 rows[joint] = _row(point, name)
         else:
             if len(points) != len(layout):
                 raise WireError(
-                    "joint_count", f"person has {len(points)} joints; layout {layout.name!r} has {len(layout)}"
+                    Refusal.JOINT_COUNT, f"person has {len(points)} joints; layout {layout.name!r} has {len(layout)}"
                 )
             rows = [_row(point, name) for point, name in zip(points, layout.joints, strict=True)]
         values.append(rows)
@@ -283,7 +286,8 @@ def _row(point: _Point, name: str) -> list[float]:
         return _UNSEEN
     if len(point) not in (3, 4):
         raise WireError(
-            "channels", f"joint {name!r:.80} has {len(point)} numbers; expected 3 (x y z), 4 (and confidence) or null"
+            Refusal.CHANNELS,
+            f"joint {name!r:.80} has {len(point)} numbers; expected 3 (x y z), 4 (and confidence) or null",
         )
     numbers = [math.nan if v is None else v for v in point]
     return numbers if len(numbers) == 4 else [*numbers, 1.0]
@@ -294,5 +298,7 @@ def _ids(persons: list[_Person]) -> list[int | str] | None:
     if not ids:
         return None
     if len(ids) != len(persons):
-        raise WireError("id_count", f"{len(ids)} of {len(persons)} persons have an id; expected all of them or none")
+        raise WireError(
+            Refusal.ID_COUNT, f"{len(ids)} of {len(persons)} persons have an id; expected all of them or none"
+        )
     return ids

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 from typing import NamedTuple
 
 from dyadwatch.core.pose import PoseFrame
@@ -31,7 +32,7 @@ class Refusals:
         self._counters = Counters()
         self._log = LimitedLog(logger)
 
-    def add(self, source: str, reason: str, text: str) -> None:
+    def add(self, source: str, reason: StrEnum, text: str) -> None:
         """Counts one more and tells of it."""
         self._counters.add(source, reason)
         self._log.warning(source, reason, text)

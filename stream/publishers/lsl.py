@@ -18,6 +18,7 @@ from dyadwatch.core.errors import ConfigError, LayoutError, MissingExtraError, W
 from dyadwatch.core.marker_map import MarkerMap
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.clock_offset import ClockOffset
+from dyadwatch.stream.codes import Refusal, SenderReason
 from dyadwatch.stream.publishers.checked import Axes, Units, checked_frame
 from dyadwatch.stream.publishers.live import LiveFrame, Refusals
 from dyadwatch.stream.publishers.lsl_channels import Channel, LslPlan, plan_channels
@@ -143,7 +144,7 @@ class LslListener:
         stamp = sample.stamp * _NS
         try:
             if not 0 <= stamp < 2**63:
-                raise WireError("bad_stamp", f"LSL time is {sample.stamp:g} s; expected 0 or more")
+                raise WireError(SenderReason.BAD_STAMP, f"LSL time is {sample.stamp:g} s; expected 0 or more")
             frame = checked_frame(
                 sample.plan.values(np.asarray(sample.values, np.float64)),
                 source=self._source,
@@ -171,7 +172,7 @@ class LslListener:
             joints = self._people.layout.joints
             if frame.layout.joints != joints or frame.people != 1:
                 raise WireError(
-                    "layout_differs",
+                    SenderReason.LAYOUT_DIFFERS,
                     f"it has {frame.people} people of {', '.join(frame.layout.joints)[:200]}; expected one person with "
                     f"the joints of the stream that came first, {', '.join(joints)[:200]}",
                 )
@@ -189,14 +190,16 @@ class LslListener:
                 return
             if len(found) > 1:
                 text = f"{len(found)} outlets are called {name!r}; that of host {found[0].hostname()} is listened to"
-                self._refusals.add(self._source, "many_streams", text)
+                self._refusals.add(self._source, SenderReason.MANY_STREAMS, text)
             inlet = lsl.StreamInlet(found[0], max_buflen=10, recover=False)
             try:
                 self._listen(inlet, who, name)
             except (lsl.util.LostError, lsl.util.TimeoutError, lsl.util.InternalError):
-                self._refusals.add(self._source, "stream_lost", f"outlet {name!r} is gone; it is looked for again")
+                self._refusals.add(
+                    self._source, SenderReason.STREAM_LOST, f"outlet {name!r} is gone; it is looked for again"
+                )
             except LayoutError as e:
-                self._refusals.add(self._source, "layout", f"stream {name!r}: {e}")
+                self._refusals.add(self._source, Refusal.LAYOUT, f"stream {name!r}: {e}")
                 self._stop.wait(_AGAIN_S)
             finally:
                 inlet.close_stream()
@@ -215,7 +218,7 @@ class LslListener:
             if everything is not None and time.monotonic() - told > _TELL_S:
                 there = ", ".join(sorted({f"{s.name()!r}" for s in everything.results()}))
                 text = f"no stream {name!r} is to be found; there are {there[:300] or 'none at all'}"
-                self._refusals.add(self._source, "no_stream", text)
+                self._refusals.add(self._source, SenderReason.NO_STREAM, text)
                 told, everything = time.monotonic(), None
         return []
 
@@ -244,7 +247,7 @@ class LslListener:
             try:
                 self._samples.put_nowait(sample)
             except queue.Full:
-                self._refusals.add(self._source, "shed", "samples come faster than they can be passed on")
+                self._refusals.add(self._source, SenderReason.SHED, "samples come faster than they can be passed on")
 
 
 def _pylsl() -> ModuleType:

@@ -10,6 +10,7 @@ import struct
 from typing import NamedTuple
 
 from dyadwatch.core.errors import WireError
+from dyadwatch.stream.codes import SenderReason
 
 _BUNDLE = b"#bundle\x00"
 _DEEPEST = 4
@@ -35,21 +36,23 @@ def read_osc(datagram: bytes) -> list[OscMessage]:
     try:
         return _packet(datagram, 0)
     except (struct.error, UnicodeDecodeError) as e:
-        raise WireError("bad_osc", f"datagram of {len(datagram)} bytes is no OSC: {e}") from None
+        raise WireError(SenderReason.BAD_OSC, f"datagram of {len(datagram)} bytes is no OSC: {e}") from None
 
 
 def _packet(data: bytes, depth: int) -> list[OscMessage]:
     if not data.startswith(_BUNDLE):
         return [_message(data)]
     if depth == _DEEPEST:
-        raise WireError("bad_osc", f"bundles lie in more than {_DEEPEST} others; expected fewer")
+        raise WireError(SenderReason.BAD_OSC, f"bundles lie in more than {_DEEPEST} others; expected fewer")
     out: list[OscMessage] = []
     at = len(_BUNDLE) + 8
     while at < len(data):
         (size,) = struct.unpack_from(">i", data, at)
         at += 4
         if not 0 < size <= len(data) - at:
-            raise WireError("bad_osc", f"bundle element has {size} bytes; expected 1 to the {len(data) - at} left")
+            raise WireError(
+                SenderReason.BAD_OSC, f"bundle element has {size} bytes; expected 1 to the {len(data) - at} left"
+            )
         out += _packet(data[at : at + size], depth + 1)
         at += size
     return out
@@ -57,13 +60,15 @@ def _packet(data: bytes, depth: int) -> list[OscMessage]:
 
 def _message(data: bytes) -> OscMessage:
     if not data.startswith(b"/"):
-        raise WireError("bad_osc", f"datagram begins with {data[:8]!r}; expected '/' or '#bundle'")
+        raise WireError(SenderReason.BAD_OSC, f"datagram begins with {data[:8]!r}; expected '/' or '#bundle'")
     address, at = _string(data, 0)
     if at >= len(data):  # old senders leave the type tags out where there is nothing to tag
         return OscMessage(address, ())
     tags, at = _string(data, at)
     if not tags.startswith(","):
-        raise WireError("bad_osc", f"type tags of {address[:40]!r} are {tags[:20]!r}; expected them to begin with ','")
+        raise WireError(
+            SenderReason.BAD_OSC, f"type tags of {address[:40]!r} are {tags[:20]!r}; expected them to begin with ','"
+        )
     values: list[OscValue] = []
     for tag in tags[1:]:
         if tag in _NUMBERS:
@@ -75,13 +80,17 @@ def _message(data: bytes) -> OscMessage:
         elif tag == "b":
             (size,) = struct.unpack_from(">i", data, at)
             if not 0 <= size <= len(data) - at - 4:
-                raise WireError("bad_osc", f"blob has {size} bytes; expected at most the {len(data) - at - 4} left")
+                raise WireError(
+                    SenderReason.BAD_OSC, f"blob has {size} bytes; expected at most the {len(data) - at - 4} left"
+                )
             values.append(data[at + 4 : at + 4 + size])
             at += 4 + size + -size % 4
         elif tag in _CONSTANTS:
             values.append(_CONSTANTS[tag])
         else:
-            raise WireError("bad_osc", f"type tag of {address[:40]!r} is {tag!r}; expected one of ifdhtrmcsSbTFNI")
+            raise WireError(
+                SenderReason.BAD_OSC, f"type tag of {address[:40]!r} is {tag!r}; expected one of ifdhtrmcsSbTFNI"
+            )
     return OscMessage(address, tuple(values))
 
 
@@ -89,5 +98,5 @@ def _string(data: bytes, at: int) -> tuple[str, int]:
     """The text up to its NUL, and where the next multiple of four begins."""
     end = data.find(b"\x00", at)
     if end < 0:
-        raise WireError("bad_osc", "a string has no end; expected a NUL")
+        raise WireError(SenderReason.BAD_OSC, "a string has no end; expected a NUL")
     return data[at:end].decode("utf8"), end + 4 - (end - at) % 4

@@ -13,6 +13,7 @@ from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.pose import PoseFrame, TrackId
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.clock_offset import ClockOffset
+from dyadwatch.stream.codes import SenderReason
 from dyadwatch.stream.publishers.live import LiveFrame, Refusals
 from dyadwatch.stream.publishers.publisher import check_source
 
@@ -117,15 +118,17 @@ class Performers:
         steps = performer.clock.steps
         if not performer.clock.add(frame.stamp, arrived):
             text = f"{name}: a stamp is a second or more off its clock; the pose is left out"
-            self._refusals.add(self._source, "stamp_jump", text)
+            self._refusals.add(self._source, SenderReason.STAMP_JUMP, text)
             return
         if performer.clock.steps > steps:
             performer.poses.clear()
-            self._refusals.add(self._source, "clock_step", f"{name}: the clock was set; it is measured afresh")
+            self._refusals.add(
+                self._source, SenderReason.CLOCK_STEP, f"{name}: the clock was set; it is measured afresh"
+            )
         poses = performer.poses
         if poses and frame.stamp <= poses[-1][0]:
             text = f"{name}: a stamp is not later than the one before; the pose is left out"
-            self._refusals.add(self._source, "stamp_not_increasing", text)
+            self._refusals.add(self._source, SenderReason.STAMP_NOT_INCREASING, text)
             return
         poses.append((frame.stamp, frame.joints[0], frame.confidence[0]))
         while poses[0][0] < frame.stamp - _KEPT_NS:

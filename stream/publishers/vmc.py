@@ -7,6 +7,7 @@ import selectors
 import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import StrEnum
 from functools import partial
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ConfigError, WireError
+from dyadwatch.stream.codes import SenderReason
 from dyadwatch.stream.publishers.checked import checked_frame
 from dyadwatch.stream.publishers.live import LiveFrame, Refusals
 from dyadwatch.stream.publishers.osc import read_osc
@@ -161,7 +163,7 @@ class VmcListener:
         if performer.sender != address:
             if performer.sender is not None and now - performer.heard < _OTHER_SENDER_S:
                 text = f"{address[0]}:{address[1]} sends too, while {performer.sender[0]}:{performer.sender[1]} does"
-                self._refuse(performer.options, "two_senders", f"{text}; only the first is listened to")
+                self._refuse(performer.options, SenderReason.TWO_SENDERS, f"{text}; only the first is listened to")
                 return
             if performer.sender is not None:  # what the one before said of its avatar is not true of this one's
                 performer.frames = self._frames(performer.options)
@@ -192,7 +194,7 @@ class VmcListener:
             return
         self.people.add(who, frame, arrived)
 
-    def _refuse(self, options: PerformerOptions, reason: str, text: str) -> None:
+    def _refuse(self, options: PerformerOptions, reason: StrEnum, text: str) -> None:
         self._refusals.add(self._source, reason, f"{options.name}: {text}")
 
     def _close(self) -> None:

@@ -14,6 +14,7 @@ from dyadwatch.core import plain_yaml
 from dyadwatch.core.errors import ConfigError, WireError
 from dyadwatch.core.layouts import SMPL22
 from dyadwatch.core.plain_yaml import PlainYamlError
+from dyadwatch.stream.codes import SenderReason
 
 Vector = tuple[float, float, float]
 Quaternion = tuple[float, float, float, float]
@@ -112,10 +113,12 @@ class Avatar:
         """
         local = self._local
         if "Hips" not in local:
-            raise WireError("no_hips", "no transform of the bone 'Hips' has come; expected /VMC/Ext/Bone/Pos for it")
+            raise WireError(
+                SenderReason.NO_HIPS, "no transform of the bone 'Hips' has come; expected /VMC/Ext/Bone/Pos for it"
+            )
         if len(local) > 2 and not any(any(local[b][0]) for b in local if b not in (ROOT, "Hips")):
             raise WireError(
-                "no_bone_lengths",
+                SenderReason.NO_BONE_LENGTHS,
                 "all bones begin where their parent does: the sender tells rotations only; give --bind, a file with "
                 "the avatar's bind pose",
             )
@@ -147,7 +150,7 @@ def unit_rotation(bone: str, position: Vector, rotation: Quaternion) -> Quaterni
     length = math.sqrt(sum(q * q for q in rotation))
     if not (0.5 < length < 2.0 and all(abs(p) < 1e4 for p in position)):
         raise WireError(
-            "bad_bone",
+            SenderReason.BAD_BONE,
             f"{bone} has position {position} and rotation {rotation}; expected metres and a unit quaternion",
         )
     x, y, z, w = rotation

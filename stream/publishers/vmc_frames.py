@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import WireError
+from dyadwatch.stream.codes import SenderReason
 from dyadwatch.stream.publishers.osc import OscMessage, OscValue
 from dyadwatch.stream.publishers.vmc_avatar import AS_IT_IS, BONES, ROOT, Avatar, Quaternion, Vector, unit_rotation
 
@@ -39,7 +41,7 @@ class VmcFrames:
         refuse: called with reason and text for every message or pose that cannot be used.
     """
 
-    def __init__(self, avatar: Avatar, refuse: Callable[[str, str], None], *, fits: bool = True) -> None:
+    def __init__(self, avatar: Avatar, refuse: Callable[[StrEnum, str], None], *, fits: bool = True) -> None:
         self._avatar = avatar
         self._fits = fits
         self._refuse = refuse
@@ -88,9 +90,11 @@ class VmcFrames:
         self._moved.clear()
         stamp = time if self._time is None else self._time
         if not self._ready:
-            self._refuse("not_ready", "the sender says that its avatar is not loaded or not tracked; poses wait")
+            self._refuse(
+                SenderReason.NOT_READY, "the sender says that its avatar is not loaded or not tracked; poses wait"
+            )
         elif stamp is None and self._timed:
-            self._refuse("time_missing", "a pose came without /VMC/Ext/T, which the sender tells otherwise")
+            self._refuse(SenderReason.TIME_MISSING, "a pose came without /VMC/Ext/T, which the sender tells otherwise")
         elif stamp is None and self._untimed < _UNTIMED:
             self._untimed += 1
         else:
@@ -100,7 +104,9 @@ class VmcFrames:
 def _transform(address: str, values: tuple[OscValue, ...]) -> tuple[str, Vector, Quaternion]:
     name, numbers = values[0] if values else None, [float(v) for v in values[1:8] if isinstance(v, float | int)]
     if not isinstance(name, str) or len(numbers) != 7 or not all(map(math.isfinite, numbers)):
-        raise WireError("bad_bone", f"{address} carries {_shown(values)}; expected a name and 7 finite numbers")
+        raise WireError(
+            SenderReason.BAD_BONE, f"{address} carries {_shown(values)}; expected a name and 7 finite numbers"
+        )
     x, y, z, qx, qy, qz, qw = numbers
     bone = ROOT if address.endswith("Root/Pos") else name
     return bone, (x, y, z), unit_rotation(bone, (x, y, z), (qx, qy, qz, qw))
@@ -116,7 +122,7 @@ def _fit(values: tuple[OscValue, ...]) -> tuple[float, Vector]:
     plain = len(offset) == 3 and all(abs(v) < _FARTHEST_M for v in offset)  # False for NaN
     if not (plain and all(_LEAST_SCALE < s < 1 / _LEAST_SCALE for s in scales) and max(scales) < 1.01 * min(scales)):
         raise WireError(
-            "bad_scale",
+            SenderReason.BAD_SCALE,
             f"/VMC/Ext/Root/Pos carries the scale and offset {_shown(told)}; expected one scale from {_LEAST_SCALE} "
             f"to {1 / _LEAST_SCALE:g} for all three axes and an offset in metres; both are left out",
         )
@@ -127,7 +133,7 @@ def _fit(values: tuple[OscValue, ...]) -> tuple[float, Vector]:
 def _time(values: tuple[OscValue, ...]) -> int:
     seconds = values[0] if values else None
     if not isinstance(seconds, float | int) or not 0 <= seconds < _LONGEST_TIME_S:
-        raise WireError("bad_time", f"/VMC/Ext/T carries {_shown(values)}; expected seconds, 0 or more")
+        raise WireError(SenderReason.BAD_TIME, f"/VMC/Ext/T carries {_shown(values)}; expected seconds, 0 or more")
     return round(seconds * _NS)
 
 

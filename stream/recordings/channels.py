@@ -5,11 +5,13 @@ Pose messages are kept as they came, part by part; what the detector said is kep
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from enum import StrEnum
+from typing import Any
 
 import msgspec
 from msgspec import Struct, inspect
 
+from dyadwatch.stream.codes import PairEnd
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage
 
 FORMAT = 1
@@ -31,7 +33,12 @@ sequence: number of the message among all that were received, from 0; what is mi
 """
 
 
-EndReason = Literal["source_forgotten", "shutdown", "end_of_stream"]
+class EndReason(StrEnum):
+    """Why the detector gave up a source."""
+
+    SOURCE_FORGOTTEN = PairEnd.SOURCE_FORGOTTEN
+    SHUTDOWN = PairEnd.SHUTDOWN
+    END_OF_STREAM = PairEnd.END_OF_STREAM
 
 
 class Ended(Struct, frozen=True, kw_only=True, tag_field="kind", tag="ended"):
@@ -117,12 +124,16 @@ def _plain(kind: inspect.Type) -> dict[str, Any]:
             return {"type": "number"}
         case inspect.StrType():
             return {"type": "string"}
+        case inspect.EnumType():
+            return {"type": "string", "enum": [member.value for member in kind.cls]}
         case inspect.LiteralType():
             return {"type": "string", "enum": list(kind.values)}
         case inspect.VarTupleType() | inspect.ListType():
             return {"type": "array", "items": _plain(kind.item_type)}
         case inspect.TupleType():
             return {"type": "array", "items": _plain(kind.item_types[0])}
+        case inspect.DictType(value_type=inspect.UnionType()):
+            return {"type": "object"}
         case inspect.DictType():
             return {"type": "object", "additionalProperties": _plain(kind.value_type)}
         case inspect.UnionType():

@@ -14,6 +14,7 @@ from dyadwatch.core.errors import RecordingError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.core.words import counted
+from dyadwatch.stream.codes import PairEnd
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.grid import Resampler, TimeGrid
 from dyadwatch.stream.pairs import Pair, PairGate
@@ -98,7 +99,7 @@ class PairClips:
 
     def finish(self) -> list[Clip]:
         """Ends all pairs."""
-        out = [clip for pair, _ in self._gate.clear("over") for clip in self._cut(pair)]
+        out = [clip for pair, _ in self._gate.clear(PairEnd.END_OF_STREAM) for clip in self._cut(pair)]
         self._tracker.clear()
         self._tracks.clear()
         self._since.clear()

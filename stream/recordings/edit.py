@@ -13,7 +13,7 @@ import msgspec
 
 from dyadwatch.core.errors import RecordingError
 from dyadwatch.core.words import counted
-from dyadwatch.stream.recordings.channels import ENDED, POSE, Ended, Schema
+from dyadwatch.stream.recordings.channels import ENDED, POSE, Ended, EndReason, Schema
 from dyadwatch.stream.recordings.chunks import RawMessage
 from dyadwatch.stream.recordings.file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback
@@ -117,7 +117,7 @@ def _run(run: list[Recording], playback: Playback, sources: frozenset[str], *, a
             yield _Piece(raw.log_time, raw, recording.schema(raw))
     if not alone:
         for source in open_sources:
-            yield _Piece(now, Ended(source=source, reason="end_of_stream"), None)
+            yield _Piece(now, Ended(source=source, reason=EndReason.END_OF_STREAM), None)
 
 
 def _check_apart(runs: Sequence[Sequence[Recording]], playback: Playback, sources: frozenset[str]) -> None:

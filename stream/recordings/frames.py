@@ -8,6 +8,7 @@ from collections.abc import Container, Iterator
 from dyadwatch.core.errors import WireError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.clock import Ordered, SourceClock
+from dyadwatch.stream.codes import Reason
 from dyadwatch.stream.config import ClockOptions, WireOptions
 from dyadwatch.stream.recordings.channels import Ended
 from dyadwatch.stream.recordings.playback import NewRun, Playback
@@ -89,5 +90,5 @@ class OrderedFrames:
         yield from self._given(self._clocks.pop(source).finish())
         self._begun.discard(source)
 
-    def _count(self, reason: str) -> None:
+    def _count(self, reason: Reason) -> None:
         self.dropped[reason] += 1

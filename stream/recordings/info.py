@@ -11,11 +11,11 @@ import numpy as np
 from msgspec import Struct
 
 from dyadwatch.core.moments import clock_moment, moment, moment_after
+from dyadwatch.stream.codes import Refusal
 from dyadwatch.stream.messages import EventMessage, ScoreMessage
 from dyadwatch.stream.recordings.channels import Ended
 from dyadwatch.stream.recordings.playback import NewRun, Playback
 from dyadwatch.stream.recordings.queue import Received
-from dyadwatch.stream.recordings.refused import UNKNOWN
 
 _NS = 1_000_000_000
 _LONGEST_STEP = 3600 * _NS  # between two stamps of a run; what is longer is a clock that was set
@@ -124,12 +124,12 @@ def describe(playback: Playback) -> RecordingInfo:
             continue
         if isinstance(entry, Received):
             if entry.source is None:
-                refused[entry.refused.reason if entry.refused else UNKNOWN] += entry.counts
+                refused[entry.refused.reason if entry.refused else str(Refusal.UNKNOWN)] += entry.counts
                 continue
             info = sources.setdefault(entry.source, SourceInfo(first=entry.log_time))
             _count(info, entry, paces.setdefault(entry.source, _Pace()))
         elif isinstance(entry.what, Ended):
-            ended[entry.what.reason] += 1
+            ended[str(entry.what.reason)] += 1
         elif isinstance(entry.what, ScoreMessage):
             sources.setdefault(entry.what.source, SourceInfo(first=entry.log_time)).scores += 1
         elif isinstance(entry.what, EventMessage) and entry.what.type == "open":

@@ -9,10 +9,10 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from dyadwatch.core.errors import WireError
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.codes import FRAMES_LEFT_OUT, Fault, PairEnd, Reason
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.line import Item, WindowShape
 from dyadwatch.stream.merge import Group, GroupLine, MemberLine
-from dyadwatch.stream.reasons import FRAMES_LEFT_OUT
 from dyadwatch.stream.recordings.channels import Ended
 from dyadwatch.stream.recordings.playback import NewRun, Playback
 from dyadwatch.stream.recordings.queue import Received
@@ -20,7 +20,6 @@ from dyadwatch.stream.recordings.reader import Entry
 from dyadwatch.stream.recordings.refused import decode_received
 from dyadwatch.stream.recordings.tables import note_unusable
 
-_UNFIT = "layout_unfit"
 _FPS = 30.0  # of merged frames, for those who ask for no other
 
 T = TypeVar("T")
@@ -57,7 +56,7 @@ class _Member(MemberLine, Generic[T]):
         self._fresh = False
         return []
 
-    def _restart(self, reason: str) -> list[Item]:
+    def _restart(self, reason: PairEnd) -> list[Item]:
         self.made += self._cutter.finish()
         self._fresh = True
         return super()._restart(reason)
@@ -71,11 +70,11 @@ class _Merged(GroupLine, Generic[T]):
         self._cutter = cutters(source)
         self.made: list[T] = []
 
-    def fused(self, frame: PoseFrame, restart: str | None, arrived: int) -> list[Item]:
+    def fused(self, frame: PoseFrame, restart: PairEnd | None, arrived: int) -> list[Item]:
         self.made += self._cutter.push(frame, restart is not None)
         return []
 
-    def finish(self, arrived: int, reason: str = "end_of_stream") -> list[Item]:
+    def finish(self, arrived: int, reason: PairEnd = PairEnd.END_OF_STREAM) -> list[Item]:
         out = self.group.flush(arrived)
         self.made += self._cutter.finish()
         return out
@@ -148,8 +147,8 @@ class GroupPieces(Generic[T]):
                 line.made = []
         return made
 
-    def _count(self, source: str, reason: str) -> None:
-        self.unfit[source] += reason == _UNFIT
+    def _count(self, source: str, reason: Reason) -> None:
+        self.unfit[source] += reason is Fault.LAYOUT_UNFIT
         self.dropped[reason] += reason in FRAMES_LEFT_OUT
 
 
@@ -188,7 +187,7 @@ class Groups(Generic[T]):
         if not isinstance(entry, Received):
             return group.end(source) if isinstance(entry.what, Ended) else []
         if source in self._groups:  # the name is the group's; the live detector refuses such a frame, too
-            self._messages["group_name"] += 1
+            self._messages[Fault.GROUP_NAME] += 1
             return []
         try:
             return group.push(decode_received(entry, self._wire))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from enum import StrEnum
 from typing import NamedTuple
 
 from dyadwatch.stream.messages import Message
@@ -51,7 +52,7 @@ class Refused(NamedTuple):
     """
 
     parts: list[bytes]
-    reason: str | None
+    reason: StrEnum | None
     log_time: int
     sequence: int
 

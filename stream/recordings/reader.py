@@ -12,7 +12,8 @@ import msgspec
 from dyadwatch.core.errors import RecordingError
 from dyadwatch.core.moments import moment
 from dyadwatch.core.words import counted
-from dyadwatch.stream.messages import decode_json
+from dyadwatch.stream.codes import FileLoss
+from dyadwatch.stream.messages import VERSION, decode_json, version_of
 from dyadwatch.stream.recordings.channels import (
     ABOUT,
     ENDED,
@@ -32,19 +33,11 @@ from dyadwatch.stream.recordings.channels import (
 from dyadwatch.stream.recordings.chunks import ChunkContent, RawMessage
 from dyadwatch.stream.recordings.queue import Received, Said
 from dyadwatch.stream.recordings.records import ChunkPlace, Frames, find_frames
+from dyadwatch.stream.texts import FILE_LOSS
 
 Entry = Received | Said
 _SAID = ("score.", "event.", "status.")
 _MOST_NOTES = 100  # about single places; further ones are counted
-# Why something in a file is not given out, and what is told of it behind its number.
-_LOSSES = {
-    "channel_lost": ("message", "left out: the channel is nowhere in what is whole of the file"),
-    "channel_unknown": ("message", "left out: on channels that this program does not know"),
-    "unreadable": ("message", "left out: what stands there makes no sense"),
-    "record_short": ("record", "left out: too short to be messages"),
-    "outside_chunks": ("message", "left out: outside of chunks, where no recorder writes"),
-    "chunk_damaged": ("chunk", "left out: damaged, or larger than the file allows"),
-}
 
 
 class Recording:
@@ -69,12 +62,12 @@ class Recording:
             raise RecordingError(f"{path} cannot be read ({e.strerror}); expected a recording (.mcap)") from None
         self.about = _about(path, self._frames)
         self._notes: list[str] = []
-        self._lost: Counter[str] = Counter()
-        self._first: dict[str, str] = {}
+        self._lost: Counter[FileLoss] = Counter()
+        self._first: dict[FileLoss, str] = {}
         if not self._frames.ended:
             self._notes.append(f"{path}: {_open_end(self._frames)}")
         if self._frames.loose:
-            self._lost["outside_chunks"] = self._frames.loose
+            self._lost[FileLoss.OUTSIDE_CHUNKS] = self._frames.loose
 
     @property
     def order(self) -> tuple[int, int, int]:
@@ -100,20 +93,20 @@ class Recording:
     @property
     def left_out(self) -> dict[str, int]:
         """How much of what was asked for could not be given out, by reason; complete once all entries were read."""
-        return dict(self._lost)
+        return {str(reason): n for reason, n in self._lost.items()}
 
     @property
     def notes(self) -> list[str]:
         """What is missing and why, in sentences; complete once all entries were read."""
         told: list[str] = []
         for reason, n in self._lost.items():
-            thing, why = _LOSSES[reason]
+            thing, why = FILE_LOSS[reason]
             first = f" ({self._first[reason]})" if reason in self._first else ""
-            if reason != "chunk_damaged":  # they are told one by one
+            if reason is not FileLoss.CHUNK_DAMAGED:  # they are told one by one
                 told.append(f"{self.path}: {counted(n, thing)} {why}{first}")
-        further = self._lost["chunk_damaged"] - _MOST_NOTES
+        further = self._lost[FileLoss.CHUNK_DAMAGED] - _MOST_NOTES
         if further > 0:
-            told.append(f"{self.path}: {counted(further, 'more chunk')} {_LOSSES['chunk_damaged'][1]}")
+            told.append(f"{self.path}: {counted(further, 'more chunk')} {FILE_LOSS[FileLoss.CHUNK_DAMAGED][1]}")
         return self._notes + told
 
     def entries(self, start: int = 0, end: int = 2**63) -> Iterator[Entry]:
@@ -127,12 +120,12 @@ class Recording:
             try:
                 entry = _entry(raw)
             except (msgspec.MsgspecError, UnicodeDecodeError) as e:
-                losses.add("unreadable")
-                self._first.setdefault("unreadable", f"the first at {moment(raw.log_time)}: {e!s:.200}")
+                losses.add(FileLoss.UNREADABLE)
+                self._first.setdefault(FileLoss.UNREADABLE, f"the first at {moment(raw.log_time)}: {e!s:.200}")
                 continue
-            if entry is None:
-                losses.add("channel_unknown")
-                self._first.setdefault("channel_unknown", f"the first on {raw.channel.topic!r:.80}")
+            if isinstance(entry, FileLoss):
+                losses.add(entry)
+                self._first.setdefault(entry, f"the first on {raw.channel.topic!r:.80}")
             else:
                 yield entry
 
@@ -150,10 +143,10 @@ class Recording:
                     continue
                 while passed and content.unknown():
                     self._unpacked(stream, passed.pop(0), losses)
-                losses.add("record_short", content.short)
+                losses.add(FileLoss.RECORD_SHORT, content.short)
                 for raw in content.messages():
                     if isinstance(raw, int):
-                        losses.add("channel_lost", start <= raw < end)
+                        losses.add(FileLoss.CHANNEL_LOST, start <= raw < end)
                     elif start <= raw.log_time < end:
                         yield raw
 
@@ -168,7 +161,7 @@ class Recording:
         try:
             return ChunkContent(stream, place, self._frames)
         except ValueError as e:
-            losses.add("chunk_damaged")
+            losses.add(FileLoss.CHUNK_DAMAGED)
             note = f"{self.path}: {_damage(place, str(e))}"
             if note not in self._notes and len(self._notes) <= _MOST_NOTES:
                 self._notes.append(note)
@@ -178,11 +171,11 @@ class Recording:
 class _Losses:
     """Counts what one reading of a file cannot give out; of several readings the one that misses most is told."""
 
-    def __init__(self, most: Counter[str]) -> None:
+    def __init__(self, most: Counter[FileLoss]) -> None:
         self._most = most
-        self._mine: Counter[str] = Counter()
+        self._mine: Counter[FileLoss] = Counter()
 
-    def add(self, reason: str, n: int = 1) -> None:
+    def add(self, reason: FileLoss, n: int = 1) -> None:
         """Counts so many more."""
         if n:
             self._mine[reason] += n
@@ -219,7 +212,7 @@ def source_of(topic: str, data: bytes) -> str:
     return topic.partition(".")[2]
 
 
-def _entry(raw: RawMessage) -> Entry | None:
+def _entry(raw: RawMessage) -> Entry | FileLoss:
     topic = raw.channel.topic
     if topic == REFUSALS:
         refused = decode_refused(raw.data)
@@ -233,8 +226,10 @@ def _entry(raw: RawMessage) -> Entry | None:
     if topic == ENDED:
         return Said(decode_ended(raw.data), raw.log_time)
     if topic.startswith(_SAID):
+        if version_of(raw.data) != VERSION:
+            return FileLoss.OTHER_VERSION
         return Said(decode_json(raw.data), raw.log_time)
-    return None  # a channel of somebody else's, or of a later version
+    return FileLoss.CHANNEL_UNKNOWN  # a channel of somebody else's, or of a later version
 
 
 def _about(path: Path, frames: Frames) -> About:

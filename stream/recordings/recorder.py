@@ -7,12 +7,15 @@ import math
 import threading
 import time
 from collections.abc import Sequence
+from enum import StrEnum
 from pathlib import Path
 
 import msgspec
 
 from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.finding import Finding
 from dyadwatch.core.words import counted
+from dyadwatch.stream.codes import RecordingLoss, RecordingState, Refusal
 from dyadwatch.stream.config import Config, RecordOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.log_limit import LimitedLog
@@ -24,7 +27,8 @@ from dyadwatch.stream.recordings.channels import MOST_SOURCES, OTHERS, POSE, Abo
 from dyadwatch.stream.recordings.file import RecordingFile
 from dyadwatch.stream.recordings.folder import delete_expired, free_mb, make_writable, recording_name
 from dyadwatch.stream.recordings.queue import Item, Received, Refused, Said, WriteQueue
-from dyadwatch.stream.recordings.refused import UNKNOWN, RefusedBudget, digest, readable, why_refused
+from dyadwatch.stream.recordings.refused import RefusedBudget, digest, readable, why_refused
+from dyadwatch.stream.texts import text_of
 
 _log = logging.getLogger(__name__)
 _NS = 1_000_000_000
@@ -34,7 +38,6 @@ _LOOK_S = 10.0  # between two looks at the disk's room, the files' age, and trie
 _CLOSE_S = 2.0
 _SUMMARY_S = 5.0  # between two summaries of refused messages that are only counted
 _STUCK_S = 5.0  # after which a disk that does not answer is told of
-_LONGEST_REASON = 64
 _KEPT_S = 3600.0  # between two lines about files that cannot be deleted
 
 
@@ -97,7 +100,7 @@ class Recorder:
         self._undeleted = LimitedLog(_log, _KEPT_S)
         self._cpu_s = 0.0
         self._in_hand = 0
-        self._trouble = ""
+        self._trouble: Finding[RecordingState] | None = None
         self._stop = threading.Event()
         self._busy_since: float | None = None
         self._thread = threading.Thread(target=self._work, name="recorder", daemon=True)
@@ -113,19 +116,19 @@ class Recorder:
         self._thread.start()
 
     @property
-    def state(self) -> str:
-        """`on`, or why nothing is recorded just now."""
+    def state(self) -> Finding[RecordingState]:
+        """Whether anything is recorded just now, or why not."""
         busy = self._busy_since
         if busy is not None and (waited := time.monotonic() - busy) > _STUCK_S:
-            return f"stopped: {self._folder} has not answered for {waited:.0f} s"
-        return f"stopped: {self._trouble}" if self._trouble else "on"
+            return Finding(RecordingState.DISK_STUCK, folder=str(self._folder), seconds=round(waited, 1))
+        return self._trouble or Finding(RecordingState.ON)
 
     @property
     def cpu_s(self) -> float:
         """Processor seconds that the writing thread has used, as of its last turn."""
         return self._cpu_s
 
-    def received(self, parts: list[bytes], frame: Sent | None, arrived: int, *, reason: str | None = None) -> None:
+    def received(self, parts: list[bytes], frame: Sent | None, arrived: int, *, reason: StrEnum | None = None) -> None:
         """Takes a message as received.
 
         Arguments:
@@ -141,8 +144,8 @@ class Recorder:
         if frame is not None:
             self._put(Received(parts, frame.source, frame.stamp, at, sequence))
         elif not (self._refused.admit() and self._queue.put(Refused(parts, reason, at, sequence))):
-            self._refused.only_count(readable(parts), reason or UNKNOWN)
-            self._counters.add(DETECTOR, "record_refused_capped")
+            self._refused.only_count(readable(parts), reason or Refusal.UNKNOWN)
+            self._counters.add(DETECTOR, RecordingLoss.REFUSED_CAPPED)
 
     def ended(self, source: str, reason: EndReason) -> None:
         """Takes note that the detector gives up a source at this point of what it receives."""
@@ -173,7 +176,7 @@ class Recorder:
 
     def _put(self, item: Item) -> None:
         if not self._queue.put(item):
-            self._counters.add(DETECTOR, "record_overflow")
+            self._counters.add(DETECTOR, RecordingLoss.OVERFLOW)
 
     def _work(self) -> None:
         self._turn()
@@ -233,7 +236,7 @@ class Recorder:
                 file.message(item.what, item.log_time)
             return
         if isinstance(item, Refused):
-            kept = digest(item.parts, (item.reason or why_refused(item.parts, self._wire))[:_LONGEST_REASON])
+            kept = digest(item.parts, item.reason or why_refused(item.parts, self._wire))
             self._refused.spend(file.refused(kept, item.log_time, item.sequence))
             return
         topic = f"{POSE}{item.source}"
@@ -260,7 +263,8 @@ class Recorder:
         if free < options.min_free_mb:
             if self._current is not None:
                 self._end(self._current)
-            self._say(f"{free:.0f} MB free in {self._folder}, less than record.min_free_mb, {options.min_free_mb:g}")
+            folder, least = str(self._folder), options.min_free_mb
+            self._say(Finding(RecordingState.NO_ROOM, folder=folder, free_mb=round(free), min_free_mb=least))
         elif self._current is None:
             self._open()
 
@@ -280,7 +284,7 @@ class Recorder:
         self._current = _Writing(file, time.monotonic())
         if self._trouble:
             _log.warning("recording again, in %s", file.path)
-        self._trouble = ""
+        self._trouble = None
 
     def _fail(self, error: OSError) -> None:
         if self._current is not None:
@@ -291,15 +295,16 @@ class Recorder:
             except OSError as e:
                 _log.error("%s could not be closed: %s", lost.file.path, e.strerror)
         self._looked = time.monotonic()
-        self._say(f"{error.strerror} in {self._folder}")
+        why = error.strerror or str(error)
+        self._say(Finding(RecordingState.DISK_ERROR, folder=str(self._folder), error=why))
 
     def _lost(self, messages: int) -> None:
         if messages:
-            self._counters.add(DETECTOR, "record_disk_full", messages)
+            self._counters.add(DETECTOR, RecordingLoss.DISK_FULL, messages)
 
-    def _say(self, trouble: str) -> None:
+    def _say(self, trouble: Finding[RecordingState]) -> None:
         if not self._trouble:
-            _log.error("recording stopped, detecting goes on: %s; tried again every %g s", trouble, _LOOK_S)
+            _log.error("recording %s; detecting goes on, and it is tried again every %g s", text_of(trouble), _LOOK_S)
         self._trouble = trouble
 
 

@@ -7,28 +7,29 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from enum import StrEnum
 
 from dyadwatch.core.errors import WireError
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.codes import Refusal
 from dyadwatch.stream.config import WireOptions
 from dyadwatch.stream.recordings.channels import RefusedMessage
 from dyadwatch.stream.recordings.queue import Received
 from dyadwatch.stream.wire import decode_pose
 
-UNKNOWN = "unknown"
 _KEPT_BYTES = 256  # of topic and header
 _KEPT_SIZES = 16
 _KINDS = 16  # topics and reasons that are counted apart between two summaries
 _Kind = tuple[str, str]
 
 
-def digest(parts: Sequence[bytes], reason: str) -> RefusedMessage:
+def digest(parts: Sequence[bytes], reason: StrEnum) -> RefusedMessage:
     """What is kept of a message that was refused for a reason."""
     whole = hashlib.sha256()
     for part in parts:
         whole.update(part)
     return RefusedMessage(
-        reason=reason,
+        reason=str(reason),
         topic=readable(parts),
         parts=len(parts),
         sizes=[len(part) for part in parts[:_KEPT_SIZES]],
@@ -43,13 +44,13 @@ def readable(parts: Sequence[bytes]) -> str:
     return parts[0][:_KEPT_BYTES].decode("utf8", "backslashreplace") if parts else ""
 
 
-def why_refused(parts: Sequence[bytes], wire: WireOptions) -> str:
+def why_refused(parts: Sequence[bytes], wire: WireOptions) -> StrEnum:
     """The reason for which a message is refused."""
     try:
         decode_pose(parts, wire)
     except WireError as e:
         return e.reason
-    return UNKNOWN
+    return Refusal.UNKNOWN
 
 
 def decode_received(received: Received, wire: WireOptions) -> PoseFrame:
@@ -59,8 +60,18 @@ def decode_received(received: Received, wire: WireOptions) -> PoseFrame:
         WireError: it was refused when it came, or is refused by the limits given.
     """
     if received.refused is not None:
-        raise WireError(received.refused.reason, "was refused when it came, and only a digest of it is recorded")
+        raise WireError(
+            _recorded(received.refused.reason), "was refused when it came, and only a digest of it is recorded"
+        )
     return decode_pose(received.parts, wire)
+
+
+def _recorded(reason: str) -> Refusal:
+    """A reason as another version may have written it."""
+    try:
+        return Refusal(reason)
+    except ValueError:
+        return Refusal.UNKNOWN
 
 
 class RefusedBudget:
@@ -99,12 +110,12 @@ class RefusedBudget:
         with self._lock:
             self._bytes += size
 
-    def only_count(self, topic: str, reason: str) -> None:
+    def only_count(self, topic: str, reason: StrEnum) -> None:
         """Counts one that is not recorded by itself."""
         with self._lock:
-            kind = (topic, reason)
+            kind = (topic, str(reason))
             if kind not in self._only_counted and len(self._only_counted) >= _KINDS:
-                kind = ("", reason if ("", reason) in self._only_counted else UNKNOWN)
+                kind = ("", str(reason) if ("", str(reason)) in self._only_counted else str(Refusal.UNKNOWN))
             self._only_counted[kind] += 1
 
     def take(self) -> list[RefusedMessage]:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from dyadwatch.core.errors import WireError
+from dyadwatch.stream.codes import Fault, PairEnd
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.line import Item, SourceLine, Window
 from dyadwatch.stream.merge import MemberLine
@@ -82,7 +83,7 @@ class Rerun:
             if windows >= self._config.scorer.max_batch or self.frames - since >= _MOST_FRAMES:
                 yield items
                 items, windows, since = [], 0, self.frames
-        yield items + self._pipeline.intake.finish("end_of_stream")
+        yield items + self._pipeline.intake.finish(PairEnd.END_OF_STREAM)
 
     def _take(self, entry: Entry | NewRun) -> list[Item]:
         intake = self._pipeline.intake
@@ -104,17 +105,17 @@ class Rerun:
                 self._watch(line.group.line)
             return items
         if isinstance(entry, NewRun):
-            items = intake.finish("end_of_stream")
+            items = intake.finish(PairEnd.END_OF_STREAM)
             intake.clear()
             self._shed_in_run.clear()
             return items
         if isinstance(entry.what, Ended):
             known = entry.what.source in intake.lines
-            return intake.forget(entry.what.source, entry.what.reason) if known else []
+            return intake.forget(entry.what.source, PairEnd(entry.what.reason)) if known else []
         if isinstance(entry.what, EventMessage):
             self.told.append(entry.what)
         elif isinstance(entry.what, StatusMessage):
-            self._count_shed(entry.what.source, entry.what.dropped.get("shed_overload", 0))
+            self._count_shed(entry.what.source, entry.what.dropped.get(Fault.SHED_OVERLOAD, 0))
         return []
 
     def _count_shed(self, source: str, told: int) -> None:

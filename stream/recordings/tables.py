@@ -13,7 +13,7 @@ from dyadwatch.core.atomic import written_atomically
 from dyadwatch.core.errors import RecordingError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.words import counted
-from dyadwatch.stream.reasons import FAULTS, FRAMES_LEFT_OUT
+from dyadwatch.stream.codes import FAULTS, FRAMES_LEFT_OUT
 from dyadwatch.stream.recordings.about import config_of
 from dyadwatch.stream.recordings.frames import OrderedFrames
 from dyadwatch.stream.recordings.playback import Playback

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dyadwatch.stream.alarm import _TABLE, AlarmDesk, Level, State, Thresholds
+from dyadwatch.stream.codes import EventReason, PairEnd
 from dyadwatch.stream.config import AlarmOptions
 from dyadwatch.stream.line import PairEnded, Window
 from dyadwatch.stream.messages import EventMessage
@@ -124,7 +125,7 @@ def test_an_event_closes_after_the_hold_and_ends_where_the_score_was_last_up() -
     close = told[2][1]
     assert close.end == 10_800 * MS
     assert close.stamp == 12_000 * MS
-    assert close.reason == "calm again"
+    assert (close.reason, close.text) == (EventReason.CALM_AGAIN, "calm again")
     assert close.score == 1
 
 
@@ -151,8 +152,8 @@ def test_the_peak_is_that_of_the_event_and_never_of_one_before() -> None:
     assert [(e.type, e.peak_score) for _, e in told if e.type != "update"] == [("open", 9), ("close", 9), ("open", 5)]
 
 
-@pytest.mark.parametrize("reason", ["lost", "apart", "capped", "shutdown"])
-def test_an_open_event_closes_with_the_end_of_its_pair(reason: str) -> None:
+@pytest.mark.parametrize("reason", PairEnd)
+def test_an_open_event_closes_with_the_end_of_its_pair(reason: PairEnd) -> None:
     told_by = desk()
     play(told_by, [4, 4, 4, 4, 1])
     end = PairEnded("hall", PAIR, 11_000 * MS, "unix", reason)
@@ -165,8 +166,8 @@ def test_an_open_event_closes_with_the_end_of_its_pair(reason: str) -> None:
 def test_the_end_of_a_calm_or_unknown_pair_tells_nothing() -> None:
     told_by = desk()
     play(told_by, [4])
-    assert told_by.ended(PairEnded("hall", PAIR, 0, "unix", "lost")) == []
-    assert told_by.ended(PairEnded("hall", Pair((1, 2), (5, 6)), 0, "unix", "lost")) == []
+    assert told_by.ended(PairEnded("hall", PAIR, 0, "unix", PairEnd.LOST)) == []
+    assert told_by.ended(PairEnded("hall", Pair((1, 2), (5, 6)), 0, "unix", PairEnd.LOST)) == []
     assert kinds(play(told_by, [4, 4, 4])) == []  # the rise before the end does not count
 
 
@@ -198,7 +199,8 @@ def test_what_an_event_says() -> None:
         peak_score=4.0,
         peak_stamp=10_000 * MS,
         threshold=3.0,
-        reason="score above raise_at",
+        reason=EventReason.ABOVE_RAISE_AT,
+        text="score above raise_at",
         joints=event.joints,
         explanation="anna's head is 0.40 m closer to 7's left wrist; "
         "anna's left wrist is 0.20 m farther from 7's head; rarer than 1 normal window in 10,000",
@@ -225,7 +227,7 @@ def test_ids_tell_source_pair_and_start_apart() -> None:
 def test_events_never_overlap_and_always_end(scores: Sequence[float], step_ms: int) -> None:
     told_by = desk()
     told = [e for _, e in play(told_by, scores, step_ms)]
-    told += told_by.ended(PairEnded("hall", PAIR, (10_000 + len(scores) * step_ms) * MS, "unix", "lost"))
+    told += told_by.ended(PairEnded("hall", PAIR, (10_000 + len(scores) * step_ms) * MS, "unix", PairEnd.LOST))
     now: EventMessage | None = None
     last_end = -1
     for e in told:

@@ -8,24 +8,27 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dyadwatch.core.finding import Finding
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.clock import SourceClock
+from dyadwatch.stream.codes import Blindness, PairEnd
 from dyadwatch.stream.config import ClockOptions
+from dyadwatch.stream.texts import text_of
 
 S = 1_000_000_000
 OPTIONS = ClockOptions()
 
 
-def run(clock: SourceClock, frames: Iterable[PoseFrame]) -> list[tuple[PoseFrame, str | None]]:
+def run(clock: SourceClock, frames: Iterable[PoseFrame]) -> list[tuple[PoseFrame, PairEnd | None]]:
     out = [(o.frame, o.restart) for f in frames for o in clock.push(f)]
     return out + [(o.frame, o.restart) for o in clock.finish()]
 
 
-def seqs(released: list[tuple[PoseFrame, str | None]]) -> list[int]:
+def seqs(released: list[tuple[PoseFrame, PairEnd | None]]) -> list[int]:
     return [f.seq for f, _ in released]
 
 
-def restarts(released: list[tuple[PoseFrame, str | None]]) -> dict[int, str]:
+def restarts(released: list[tuple[PoseFrame, PairEnd | None]]) -> dict[int, str]:
     return {f.seq: r for f, r in released if r is not None}
 
 
@@ -279,7 +282,7 @@ def test_unix_stamps_in_a_wrong_unit_are_told(
         stamp = 1_763_752_177 * in_a_second + seq * in_a_second // 30
         clock.push(frame(seq, stamp=stamp))
         assert clock.wrong_unit is not None
-    assert clock.wrong_unit == f"stamps look like {unit} ({stamp}); expected nanoseconds"
+    assert clock.wrong_unit == Finding(Blindness.WRONG_UNIT, unit=unit, stamp=stamp)
 
 
 @pytest.mark.parametrize(
@@ -416,7 +419,7 @@ def test_why_frames_are_not_used_is_told_for_as_long_as_it_lasts(
     told: list[str | None] = []
     for f in ended_by(frame, what):
         clock.push(f)
-        told.append(clock.trouble)
+        told.append(clock.trouble and text_of(clock.trouble))
     assert told[:4] == [None] * 4  # a stray frame is no trouble
     assert said in told[4:]
     for i in range(36, 60):

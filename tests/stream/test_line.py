@@ -10,11 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from dyadwatch.core.finding import Finding
 from dyadwatch.core.layouts import COCO17, UPPER11
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.stream.codes import Blindness
 from dyadwatch.stream.config import Config, TrackOptions, WindowOptions
 from dyadwatch.stream.line import Item, PairEnded, SourceLine, Window, WindowShape
+from dyadwatch.stream.texts import text_of
 
 S = 1_000_000_000
 SHAPE = WindowShape(UPPER11, frames=10, fps=15.0)
@@ -180,12 +183,12 @@ def test_blind_says_what_is_in_the_way(
     line: Callable[..., SourceLine], frame: Frame, person: Person, Drops: Any
 ) -> None:
     source = line(drops := Drops())
-    assert source.blind == "nobody in view"
+    assert source.blind == Finding(Blindness.NOBODY)
     source.push(frame(0, [person(0)], ids=["a"]), 0)
-    assert source.blind == "one person in view"
+    assert source.blind == Finding(Blindness.ONE_PERSON)
     for seq in range(1, 15):
         source.push(frame(seq, [person(0), person(1)], ids=["a", "b"]), 0)
-    assert source.blind == "filling the first window"
+    assert source.blind == Finding(Blindness.FILLING)
     for seq in range(15, 40):
         source.push(frame(seq, [person(0), person(1)], ids=["a", "b"]), 0)
     assert source.blind is None
@@ -193,11 +196,13 @@ def test_blind_says_what_is_in_the_way(
     hidden[5] = np.nan
     for seq in range(40, 60):
         source.push(frame(seq, [person(0), hidden], ids=["a", "b"]), 0)
-    assert source.blind == "joints out of sight: left_elbow of b"
+    assert source.blind == Finding(Blindness.JOINTS_HIDDEN, joint="left_elbow", person="b", derived_from=())
     assert drops["joints_hidden"] > 0
     legs = Layout.custom(["left_knee", "right_knee"])
     source.push(frame(60, layout=legs), 0)
-    assert source.blind == (
+    assert source.blind is not None
+    assert source.blind.detail["missing"] == UPPER11.joints
+    assert text_of(source.blind) == (
         "layout does not fit the model: layout 'custom' cannot feed a model of layout 'upper11': no joint for head, "
         "neck, pelvis, left_shoulder, right_shoulder, left_elbow, right_elbow, left_wrist, right_wrist, left_hip, "
         "right_hip (it has left_knee, right_knee)"
@@ -248,7 +253,9 @@ def test_the_joint_that_blinds_a_pair_is_named_with_what_it_is_derived_from(
     source = line()
     for seq in range(40):
         source.push(frame(seq, people, ids=["ann", "bob"], layout=COCO17), 0)
-    assert source.blind == "joints out of sight: head of bob (from left_ear and right_ear)"
+    assert source.blind == Finding(
+        Blindness.JOINTS_HIDDEN, joint="head", person="bob", derived_from=("left_ear", "right_ear")
+    )
 
 
 def test_stamps_in_a_wrong_unit_are_told_where_no_window_fills(
@@ -257,7 +264,7 @@ def test_stamps_in_a_wrong_unit_are_told_where_no_window_fills(
     source = line()
     for seq in range(90):
         source.push(frame(seq, [person(0), person(1)], ids=["a", "b"], stamp=1_763_752_177_000 + seq * 33), 0)
-    assert source.blind == "stamps look like milliseconds (1763752179937); expected nanoseconds"
+    assert source.blind == Finding(Blindness.WRONG_UNIT, unit="milliseconds", stamp=1_763_752_179_937)
 
 
 @pytest.mark.parametrize(
@@ -275,7 +282,8 @@ def test_a_source_too_slow_for_windows_is_told_so(
     source = line(**sections)
     for seq in range(20):
         source.push(frame(seq, [person(0), person(1)], ids=["a", "b"], fps=fps), 0)
-    assert (source.blind or "").startswith(said) if said else source.blind is None
+    assert (source.blind is None) == (said is None)
+    assert source.blind is None or text_of(source.blind).startswith(said or "")
 
 
 @pytest.mark.parametrize("people", [0, 1, 2])
@@ -287,7 +295,9 @@ def test_frames_that_are_not_used_are_told_before_what_the_last_one_showed(
         source.push(frame(seq, [person(i) for i in range(people)]), 0)
     for seq in range(60, 80):
         source.push(frame(seq, [person(0), person(1)], stamp=frame(59).stamp), 0)
-    assert (source.blind or "").startswith("stamps do not rise (")
+    assert source.blind is not None
+    assert source.blind.code is Blindness.STAMPS_NOT_INCREASING
+    assert source.blind.detail == {"stamp": frame(59).stamp, "last_stamp": frame(59).stamp}
     for seq in range(80, 180):
         source.push(frame(seq, [person(0), person(1)]), 0)
     assert source.blind is None

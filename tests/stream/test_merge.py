@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
@@ -14,19 +15,22 @@ import numpy as np
 import pytest
 from msgspec import structs
 
+from dyadwatch.core.finding import Finding
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.alarm import Thresholds
+from dyadwatch.stream.codes import PairEnd
 from dyadwatch.stream.config import Config, MergeOptions
 from dyadwatch.stream.fusion import Fusion, Sighting
 from dyadwatch.stream.line import PairEnded
 from dyadwatch.stream.merge import MemberLine
-from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
+from dyadwatch.stream.messages import Blind, EventMessage, Merge, Message, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.simulator.faults import Faults, apply_faults
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.source_watch import SourceWatch
 from dyadwatch.stream.status import StatusBoard
+from dyadwatch.stream.texts import text_of
 
 S = 1_000_000_000
 THRESHOLDS = Thresholds(6.0, 4.0)
@@ -90,14 +94,24 @@ class Run:
         self.shared: list[str] = []
         for _, frame in heapq.merge(*views, key=lambda sent: sent[0]):
             self.told += self.pipeline.push(frame)
-            self.shared.append(str(self.pipeline.intake.lines["hall"].merge))
-        self.merge = {name: line.merge for name, line in self.pipeline.intake.lines.items()}
+            self.shared.append(words(self.pipeline.intake.lines["hall"].merge))
+        self.merge = {name: words(line.merge) for name, line in self.pipeline.intake.lines.items()}
         self.status = {m.source: m for m in self.board.messages(watch.views(), self.pipeline.judge.judged)}
         self.told += self.pipeline.finish()
         self.scores = Counter(m.source for m in self.told if isinstance(m, ScoreMessage))
         self.events = [m for m in self.told if isinstance(m, EventMessage)]
         self.opened = [(e.source, e.pair) for e in self.events if e.type == "open"]
         self.dropped = self.pipeline.counters.snapshot()
+
+
+def words(found: Finding[StrEnum] | None) -> str:
+    """What is found as a sentence; empty for nothing."""
+    return "" if found is None else text_of(found)
+
+
+def said(told: Blind | Merge | None) -> str | None:
+    """The sentence in a status."""
+    return None if told is None else told.text
 
 
 def exact(told: Sequence[Message]) -> list[Message]:
@@ -117,10 +131,10 @@ def test_a_group_whose_sources_were_all_forgotten_ends_well(scorer: Scorer, trut
     intake = pipeline.intake
     ends = [intake.forget(source) for source in GROUPS["hall"]]
     assert ends == [[], []]
-    ended = [item for item in intake.finish("shutdown") if isinstance(item, PairEnded)]
+    ended = [item for item in intake.finish(PairEnd.SHUTDOWN) if isinstance(item, PairEnded)]
     assert [(e.source, e.reason, e.clock) for e in ended] == [("hall", "shutdown", "unix")]
     assert ended[0].stamp >= truth[146].stamp - S // 15, "what only the faster source had shown is told"
-    assert {name: line.blind for name, line in intake.lines.items()} == {
+    assert {name: words(line.blind) for name, line in intake.lines.items()} == {
         "cam_a": "nothing has come from it yet",
         "cam_b": "nothing has come from it yet",
         "hall": "nothing has come from its sources yet",
@@ -186,9 +200,9 @@ def test_clocks_that_differ_keep_people_apart(
 ) -> None:
     run = Run(scorer, view(truth, "cam_a"), view(truth, "cam_b", clock_s=clock_s))
     reason = f"its stamps are {abs(clock_s):.2f} s {side} those of cam_a; merge.tolerance_s is 0.1"
-    assert run.status["cam_b"].merge == f"apart: {reason}"
-    assert run.status["cam_a"].merge == "in hall"
-    assert run.status["hall"].merge == "1 of 2 sources; 0 of 2 people seen by more than one"
+    assert said(run.status["cam_b"].merge) == f"apart: {reason}"
+    assert said(run.status["cam_a"].merge) == "in hall"
+    assert said(run.status["hall"].merge) == "1 of 2 sources; 0 of 2 people seen by more than one"
     assert run.scores.keys() == {"hall", "cam_b"}
     assert Counter(source for source, _ in run.opened) == {"hall": 2, "cam_b": 2}
     assert run.dropped["cam_b"]["clocks_apart"] == 1
@@ -239,7 +253,7 @@ def test_a_third_camera_that_is_off_is_left_out_alone(scorer: Scorer, truth: lis
     cameras = [view(truth, "cam_a"), view(truth, "cam_b", clock_s=0.3), view(truth, "cam_c", way_s=0.05)]
     run = Run(scorer, *cameras, groups={"hall": ["cam_a", "cam_b", "cam_c"]})
     assert run.scores.keys() == {"hall", "cam_b"}
-    assert run.status["hall"].merge == "2 of 3 sources; 2 of 2 people seen by more than one"
+    assert said(run.status["hall"].merge) == "2 of 3 sources; 2 of 2 people seen by more than one"
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -289,11 +303,11 @@ def test_identities_in_a_crowd_with_faults(scorer: Scorer, seed: int) -> None:
 
 def test_a_source_that_never_comes_is_told(scorer: Scorer, truth: list[PoseFrame]) -> None:
     run = Run(scorer, view(truth, "cam_b"))
-    assert run.status["cam_a"].blind == "nothing has come from it yet"
-    assert run.status["hall"].merge == "1 of 2 sources; 0 of 2 people seen by more than one"
+    assert said(run.status["cam_a"].blind) == "nothing has come from it yet"
+    assert said(run.status["hall"].merge) == "1 of 2 sources; 0 of 2 people seen by more than one"
     assert run.scores.keys() == {"hall"}
     nothing = Run(scorer)
-    assert nothing.status["hall"].blind == "nothing has come from its sources yet"
+    assert said(nothing.status["hall"].blind) == "nothing has come from its sources yet"
 
 
 def test_the_name_of_a_group_is_refused_as_a_source(scorer: Scorer, truth: list[PoseFrame]) -> None:
@@ -308,11 +322,11 @@ def test_a_source_that_is_forgotten_may_come_again(scorer: Scorer, truth: list[P
     run.pipeline.intake.forget("cam_b")
     run.pipeline.intake.forget("cam_a")
     assert list(run.pipeline.intake.lines) == ["cam_a", "cam_b", "hall"]
-    assert run.pipeline.intake.lines["cam_b"].blind == "nothing has come from it yet"
+    assert words(run.pipeline.intake.lines["cam_b"].blind) == "nothing has come from it yet"
     later = [replace(f, epoch=0, stamp=f.stamp + 3600 * S) for f in truth]  # and even with a smaller epoch
     for _, f in heapq.merge(view(later, "cam_a"), view(later, "cam_b"), key=lambda sent: sent[0]):
         run.told += run.pipeline.push(f)
-    assert run.pipeline.intake.lines["hall"].merge == "2 of 2 sources; 2 of 2 people seen by more than one"
+    assert words(run.pipeline.intake.lines["hall"].merge) == "2 of 2 sources; 2 of 2 people seen by more than one"
 
 
 def test_sources_outside_of_groups_are_as_without(scorer: Scorer, truth: list[PoseFrame]) -> None:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dyadwatch.core.pose import TrackId
+from dyadwatch.stream.codes import Fault, PairEnd
 from dyadwatch.stream.config import PairOptions
 from dyadwatch.stream.pairs import Pair, PairGate
 from dyadwatch.stream.tracks import Track
@@ -87,16 +88,16 @@ def test_a_scored_pair_holds_its_place_at_the_cap(drops: Any) -> None:
 def test_clear_ends_all_with_the_reason_given(drops: Any) -> None:
     gate = PairGate(PairOptions(), drops)
     gate.update(crowd(0.0, 1.0))
-    assert [(p.keys, reason) for p, reason in gate.clear("shutdown")] == [((0, 1), "shutdown")]
+    assert [(p.keys, reason) for p, reason in gate.clear(PairEnd.SHUTDOWN)] == [((0, 1), "shutdown")]
     assert gate.open == []
 
 
 class PlainGate(PairGate):
     """The gate as plainly as can be: every pair looked at by itself."""
 
-    def update(self, alive: dict[int, Track]) -> list[tuple[Pair, str]]:
+    def update(self, alive: dict[int, Track]) -> list[tuple[Pair, PairEnd]]:
         lost = [keys for keys in self._open if keys[0] not in alive or keys[1] not in alive]
-        ended = [(self._open.pop(keys), "lost") for keys in lost]
+        ended = [(self._open.pop(keys), PairEnd.LOST) for keys in lost]
         margin = self._options.leave_m - self._options.enter_m
         near: list[tuple[float, tuple[int, int]]] = []
         for a, b in combinations(sorted(alive), 2):
@@ -106,13 +107,13 @@ class PlainGate(PairGate):
             if distance <= (self._options.leave_m if known else self._options.enter_m):
                 near.append((distance - margin * known, (a, b)))
             elif known:
-                ended.append((self._open.pop((a, b)), "apart"))
+                ended.append((self._open.pop((a, b)), PairEnd.APART))
         if len(near) > self._options.max_pairs:
             near.sort()
             for _, keys in near[self._options.max_pairs :]:
-                self._count("pairs_capped")
+                self._count(Fault.PAIRS_CAPPED)
                 if keys in self._open:
-                    ended.append((self._open.pop(keys), "capped"))
+                    ended.append((self._open.pop(keys), PairEnd.CAPPED))
             near = near[: self._options.max_pairs]
         for _, (a, b) in near:
             if (a, b) not in self._open:

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 
+from dyadwatch.stream.codes import PairEnd
 from dyadwatch.stream.line import Item, PairEnded, Window
 from dyadwatch.stream.pairs import Pair
 from dyadwatch.stream.queue import ItemQueue
@@ -18,7 +19,7 @@ def window(end: int, source: str = "hall") -> Window:
 
 
 def ended(stamp: int) -> PairEnded:
-    return PairEnded("hall", PAIR, stamp, "unix", "lost")
+    return PairEnded("hall", PAIR, stamp, "unix", PairEnd.LOST)
 
 
 def when(items: list[Item] | None) -> list[int]:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+from dyadwatch.stream.codes import EventReason
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.sink_thread import SinkThread
 
@@ -31,7 +32,8 @@ def event(stamp: int) -> Message:
         peak_score=3.0,
         peak_stamp=0,
         threshold=2.5,
-        reason="still going on",
+        reason=EventReason.STILL_GOING_ON,
+        text="still going on",
         joints=(),
         explanation="",
         model="m",

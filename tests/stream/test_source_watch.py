@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dyadwatch.core.finding import Finding
 from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.codes import Blindness
 from dyadwatch.stream.config import Config, LivenessOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.line import WindowShape
@@ -69,5 +71,5 @@ def test_a_view_does_not_change_when_its_source_goes_on(house: House, frame: Fra
     (before,) = house.watch.views()
     house.hear(frame(1, [person(0), person(1)]), 0.0)
     (after,) = house.watch.views()
-    assert (before.frames, before.people, before.blind) == (1, 1, "one person in view")
+    assert (before.frames, before.people, before.blind) == (1, 1, Finding(Blindness.ONE_PERSON))
     assert (after.frames, after.people) == (2, 2)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dyadwatch.core.finding import Finding
+from dyadwatch.stream.codes import Blindness, Station
 from dyadwatch.stream.station_health import StationHealth
 
 
@@ -7,12 +9,12 @@ def test_a_failure_is_told_until_the_station_works_again_or_a_while_has_passed()
     now = 100.0
     health = StationHealth(lambda: now)
     assert health.trouble() is None
-    health.begins("scoring")
-    health.failed("scoring", ValueError("no such output"))
-    assert health.trouble() == "scoring fails: ValueError: no such output"
-    health.ends("scoring")
+    health.begins(Station.SCORING)
+    health.failed(Station.SCORING, ValueError("no such output"))
+    assert health.trouble() == Finding(Blindness.STATION_FAILED, station="scoring", error="ValueError: no such output")
+    health.ends(Station.SCORING)
     assert health.trouble() is None
-    health.failed("status", KeyError("x"))
+    health.failed(Station.STATUS, KeyError("x"))
     now += 5.1
     assert health.trouble() is None
 
@@ -20,10 +22,10 @@ def test_a_failure_is_told_until_the_station_works_again_or_a_while_has_passed()
 def test_work_that_does_not_come_back_is_told() -> None:
     now = 100.0
     health = StationHealth(lambda: now)
-    health.begins("scoring")
+    health.begins(Station.SCORING)
     now += 4.9
     assert health.trouble() is None
     now += 7.1
-    assert health.trouble() == "scoring has not come back for 12 s"
-    health.ends("scoring")
+    assert health.trouble() == Finding(Blindness.STATION_STUCK, station="scoring", seconds=12.0)
+    health.ends(Station.SCORING)
     assert health.trouble() is None

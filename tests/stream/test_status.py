@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.alarm import Thresholds
+from dyadwatch.stream.codes import Blindness, Refusal
 from dyadwatch.stream.config import Config, LivenessOptions
 from dyadwatch.stream.counters import Counters
-from dyadwatch.stream.messages import StatusMessage, encode_json
+from dyadwatch.stream.messages import Blind, StatusMessage, encode_json
 from dyadwatch.stream.pipeline import DETECTOR, Pipeline
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.source_watch import Heartbeat, SourceWatch
@@ -46,6 +47,11 @@ class Watched:
         return message
 
 
+def said(status: StatusMessage) -> str | None:
+    """Why it is blind, as a sentence."""
+    return None if status.blind is None else status.blind.text
+
+
 @pytest.fixture
 def watched(scorer: Scorer) -> Watched:
     return Watched(scorer)
@@ -58,7 +64,8 @@ def test_frames_that_are_all_refused_make_a_source_blind(watched: Watched, frame
     for seq in range(60, 240):  # the same number again and again, as a publisher that forgot to count sends it
         watched.hear(frame(59, people, ids=[1, 2]), 9.0 - seq / 30)
     status = watched.status()
-    assert (status.state, status.blind) == ("blind", "the same frame comes again and again (seq 59)")
+    assert (status.state, said(status)) == ("blind", "the same frame comes again and again (seq 59)")
+    assert status.blind == Blind(code=Blindness.SAME_FRAME, detail={"seq": 59}, text=said(status) or "")
     assert status.dropped == {"duplicate": 180}
 
 
@@ -67,7 +74,7 @@ def test_what_blinded_a_source_when_it_was_last_of_use_is_not_told_any_more(
 ) -> None:
     for ago in (9.0, 4.0, 0.0):
         watched.hear(frame(0, [person(0)]), ago)
-    assert watched.status().blind == "no usable frame for 9 s: duplicate, see dropped"
+    assert said(watched.status()) == "no usable frame for 9 s: duplicate, see dropped"
 
 
 @pytest.mark.parametrize(("ago_s", "state"), [(4.0, "blind"), (6.0, "silent")])
@@ -77,7 +84,7 @@ def test_silence_is_measured_on_our_own_clock(
     watched.hear(frame(0, [person(0)]), ago_s)
     status = watched.status()
     assert status.state == state
-    assert status.blind == ("one person in view" if state == "blind" else "source silent for 6 s")
+    assert said(status) == ("one person in view" if state == "blind" else "source silent for 6 s")
 
 
 def test_a_source_of_hardly_a_frame_is_forgotten_after_a_minute(scorer: Scorer, frame: Frame, person: Person) -> None:
@@ -149,26 +156,28 @@ def test_who_sends_only_what_is_refused_is_named_for_as_long_as_that_goes_on(
     watched, now = Watched(scorer), 1000.0
     counters = watched.pipeline.counters = Counters(clock=lambda: now)
     watched.board = StatusBoard(counters, LivenessOptions(), "tiny 1", "CPU")
-    counters.add(DETECTOR, "absurd_body")
-    counters.refuse("mm", "absurd_body")
-    assert (watched.status().state, watched.status().blind) == ("blind", "nothing usable from mm: absurd_body")
+    counters.add(DETECTOR, Refusal.ABSURD_BODY)
+    counters.refuse("mm", Refusal.ABSURD_BODY)
+    assert (watched.status().state, said(watched.status())) == ("blind", "nothing usable from mm: absurd_body")
     watched.hear(frame(0, [person(0)]), 0.0)
     good, own = watched.messages()
-    assert (good.source, good.blind) == ("hall", "one person in view")
-    assert (own.source, own.state, own.blind) == (DETECTOR, "blind", "nothing usable from mm: absurd_body")
+    assert (good.source, said(good)) == ("hall", "one person in view")
+    assert (own.source, own.state, said(own)) == (DETECTOR, "blind", "nothing usable from mm: absurd_body")
     for name in ("a", "b", "c", "hall"):
-        counters.refuse(name, "version")
+        counters.refuse(name, Refusal.VERSION)
     good, own = watched.messages()
-    assert good.blind == "one person in view"  # a message now and then does not make a source useless
-    assert own.blind == "nothing usable from a: version, b: version, c: version, and 1 more"
+    assert said(good) == "one person in view"  # a message now and then does not make a source useless
+    assert said(own) == "nothing usable from a: version, b: version, c: version, and 1 more"
+    assert own.blind is not None
+    assert own.blind.detail == {"refused": {"a": "version", "b": "version", "c": "version"}, "more": 1}
     now += 5.1
     _, own = watched.messages()
-    assert (own.state, own.blind) == ("watching", None)
+    assert (own.state, said(own)) == ("watching", None)
 
 
 def test_nothing_usable_yet_without_a_name_points_to_what_was_dropped(watched: Watched) -> None:
-    watched.pipeline.counters.add(DETECTOR, "bad_topic")
-    assert watched.status().blind == "nothing usable has come yet, see dropped"
+    watched.pipeline.counters.add(DETECTOR, Refusal.BAD_TOPIC)
+    assert said(watched.status()) == "nothing usable has come yet, see dropped"
 
 
 def test_a_source_that_sends_only_what_is_refused_by_now_is_not_silent(
@@ -176,5 +185,5 @@ def test_a_source_that_sends_only_what_is_refused_by_now_is_not_silent(
 ) -> None:
     watched.hear(frame(0, [person(0)]), 60.0)
     assert watched.status().state == "silent"
-    watched.pipeline.counters.refuse("hall", "absurd_body")
-    assert (watched.status().state, watched.status().blind) == ("blind", "nothing usable from hall: absurd_body")
+    watched.pipeline.counters.refuse("hall", Refusal.ABSURD_BODY)
+    assert (watched.status().state, said(watched.status())) == ("blind", "nothing usable from hall: absurd_body")

@@ -12,8 +12,10 @@ import pytest
 from rich.console import Console
 
 from dyadwatch.core.moments import moment
-from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage
+from dyadwatch.stream.codes import Blindness, EventReason, SourceState
+from dyadwatch.stream.messages import Blind, EventMessage, Message, ScoreMessage, StatusMessage
 from dyadwatch.stream.table import Board, EventLinesSink, PictureSink, TableSink, event_line
+from dyadwatch.stream.texts import EVENT as EVENT_TEXT
 from dyadwatch.tools.log_output import StderrHandler
 
 S = 1_000_000_000
@@ -32,7 +34,8 @@ EVENT = EventMessage(
     peak_score=3.25,
     peak_stamp=6 * S,
     threshold=2.5,
-    reason="score above raise_at",
+    reason=EventReason.ABOVE_RAISE_AT,
+    text="score above raise_at",
     joints=(),
     explanation="1's left wrist is 0.40 m closer to visitor's head",
     model="m 1",
@@ -50,8 +53,8 @@ SCORE = ScoreMessage(
 )
 STATUS = StatusMessage(
     source="hall",
-    state="blind",
-    blind="one person in view",
+    state=SourceState.BLIND,
+    blind=Blind(code=Blindness.ONE_PERSON, detail={}, text="one person in view"),
     fps=29.97,
     people=1,
     pairs=0,
@@ -67,13 +70,17 @@ STATUS = StatusMessage(
 )
 
 
+def because(reason: EventReason) -> dict[str, str]:
+    return {"reason": reason, "text": EVENT_TEXT[reason]}
+
+
 def test_an_event_line_says_when_who_and_why() -> None:
     opened = event_line(EVENT).plain
     assert (
         opened == "     6.0 s  OPEN   hall  1 + visitor  score 3.2  1's left wrist is 0.40 m closer to visitor's head"
     )
     closed = event_line(
-        msgspec.structs.replace(EVENT, type="close", end=9 * S, stamp=11 * S, reason="calm again")
+        msgspec.structs.replace(EVENT, type="close", end=9 * S, stamp=11 * S, **because(EventReason.CALM_AGAIN))
     ).plain
     assert closed == "    11.0 s  CLOSE  hall  1 + visitor  from 5.0 s to 9.0 s, 4.0 s (calm again), peak 3.2"
 
@@ -82,13 +89,20 @@ def test_the_times_of_a_close_line_agree_with_how_long_it_says_the_event_lasted(
     """Cut, not rounded: 6.39 s of another clock from 1.29 to 7.68 are told as the 6.4 s between 1.2 and 7.6."""
     start = 1_700_000_000 * S + 290_000_000
     event = msgspec.structs.replace(
-        EVENT, type="close", clock="unix", start=start, end=start + 6_390_000_000, stamp=start + 8 * S, reason="lost"
+        EVENT,
+        type="close",
+        clock="unix",
+        start=start,
+        end=start + 6_390_000_000,
+        stamp=start + 8 * S,
+        **because(EventReason.LOST),
     )
     line = event_line(event).plain
-    assert line.endswith(f"  from {moment(start)} to {moment(start + 6_390_000_000)}, 6.4 s (lost), peak 3.2")
+    span = f"  from {moment(start)} to {moment(start + 6_390_000_000)}, 6.4 s"
+    assert line.endswith(f"{span} (one of the two was lost from sight), peak 3.2")
     assert line.startswith(f"{moment(start + 8 * S)}  CLOSE")
     media = msgspec.structs.replace(event, clock="media", start=1_290_000_000, end=7_680_000_000, stamp=9_290_000_000)
-    assert "  from 1.2 s to 7.6 s, 6.4 s (lost)" in event_line(media).plain
+    assert "  from 1.2 s to 7.6 s, 6.4 s (one of the two was lost from sight)" in event_line(media).plain
 
 
 def test_event_lines_leave_out_scores_status_and_updates() -> None:
@@ -176,12 +190,12 @@ def shown(board: Board) -> str:
     ("told", "stays"),
     [
         ([STATUS], True),
-        ([msgspec.structs.replace(STATUS, state="silent")], False),
+        ([msgspec.structs.replace(STATUS, state=SourceState.SILENT)], False),
         ([msgspec.structs.replace(STATUS, source="yard")], False),
         ([EVENT], True),
-        ([msgspec.structs.replace(EVENT, type="close", end=9 * S, reason="calm again")], True),
-        ([msgspec.structs.replace(EVENT, type="close", end=9 * S, reason="end_of_stream")], False),
-        ([msgspec.structs.replace(EVENT, type="close", end=9 * S, reason="lost")], False),
+        ([msgspec.structs.replace(EVENT, type="close", end=9 * S, **because(EventReason.CALM_AGAIN))], True),
+        ([msgspec.structs.replace(EVENT, type="close", end=9 * S, **because(EventReason.END_OF_STREAM))], False),
+        ([msgspec.structs.replace(EVENT, type="close", end=9 * S, **because(EventReason.LOST))], False),
     ],
 )
 def test_scores_of_pairs_and_sources_that_ended_leave_the_table(told: list[Message], stays: bool) -> None:

@@ -108,7 +108,7 @@ def test_mistakes_of_a_publisher_are_in_the_log_with_what_to_do(told: Told, sour
 def test_a_source_that_is_expected_and_never_came_is_missed(told: Told) -> None:
     states = {o["source"]: o for o in told.objects if o["kind"] == "status"}
     assert states["yard"]["state"] == "silent"
-    assert states["yard"]["blind"].startswith("expected (liveness.expected), but nothing has come from it in ")
+    assert states["yard"]["blind"]["text"].startswith("expected (liveness.expected), but nothing has come from it in ")
     assert states["hall"]["frames"] > 0
     assert "@detector" in {o["source"] for o in told.objects}
 
@@ -137,7 +137,7 @@ def test_the_schema_is_one_and_every_key_is_described() -> None:
         parts = [*made.get("$defs", {}).values(), *([made] if kind else [])]
         for part in parts:
             assert part["description"]
-            assert [k for k, v in part["properties"].items() if k != "kind" and not v.get("description")] == []
+            assert [k for k, v in part.get("properties", {}).items() if k != "kind" and not v.get("description")] == []
 
 
 def test_the_command_prints_it_and_the_docs_have_it(capsys: pytest.CaptureFixture[str], repo_root: Path) -> None:

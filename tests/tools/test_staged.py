@@ -6,6 +6,7 @@ from typing import Literal
 
 import pytest
 
+from dyadwatch.stream.codes import EventReason
 from dyadwatch.stream.messages import EventMessage
 from dyadwatch.stream.publishers.simulator.scenario import Interval
 from dyadwatch.tools.staged import match
@@ -32,7 +33,8 @@ def event(
         peak_score=3.0,
         peak_stamp=0,
         threshold=2.0,
-        reason="",
+        reason=EventReason.CALM_AGAIN,
+        text="calm again",
         joints=(),
         explanation="",
         model="m",

@@ -17,6 +17,7 @@ from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.recordings import Recording, cut, usable_runs
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.words import of_clips
 from dyadwatch.loading import configure, load_scorer, with_model
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
@@ -161,9 +162,9 @@ class Detector:
         """
         if hop < 1:
             raise ClipError(f"hop is {hop}; expected at least 1 frame")
-        runs, reason = usable_runs(clip, JointMap.between(clip.layout, self.layout), self.fps, self.frames)
-        if not runs:
-            raise ClipError(f"clip {clip.clip_id or '(without id)'}: no window can be cut from clips {reason}")
+        runs, why = usable_runs(clip, JointMap.between(clip.layout, self.layout), self.fps, self.frames)
+        if why is not None:
+            raise ClipError(f"clip {clip.clip_id or '(without id)'}: no window can be cut from clips {of_clips(why)}")
         return cut([Recording(joints, 0, clip.clip_id) for _, joints in runs], self.frames, hop).joints
 
     def score(self, windows: NDArray[np.floating]) -> list[Score]:

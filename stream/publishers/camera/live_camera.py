@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from dyadwatch.core.errors import ConfigError
+from dyadwatch.stream.codes import SenderReason
 from dyadwatch.stream.publishers.camera.opencv import opencv
 from dyadwatch.stream.publishers.camera.video import Picture
 from dyadwatch.stream.publishers.live import Refusals
@@ -89,7 +90,9 @@ class LiveCamera:
         while not self._stop.is_set():
             if capture is None:
                 self._refusals.add(
-                    self._source, "camera_lost", f"{self._name} gives no image; the next try is in {wait:g} s"
+                    self._source,
+                    SenderReason.CAMERA_LOST,
+                    f"{self._name} gives no image; the next try is in {wait:g} s",
                 )
                 if self._stop.wait(wait):
                     return
@@ -109,7 +112,9 @@ class LiveCamera:
                 if self._newest is not None:
                     self.skipped += 1
                     self._refusals.add(
-                        self._source, "image_skipped", "images come faster than they are looked at; the newest is taken"
+                        self._source,
+                        SenderReason.IMAGE_SKIPPED,
+                        "images come faster than they are looked at; the newest is taken",
                     )
                 self._newest = picture
                 self._fresh.notify()

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.codes import SenderReason
 from dyadwatch.stream.publishers.camera.appearance import colours
 from dyadwatch.stream.publishers.camera.camera_file import CameraFile, assumed_camera
 from dyadwatch.stream.publishers.camera.estimate import Estimator
@@ -56,7 +57,7 @@ class Watcher:
         self._options = options
         self._size: tuple[int, int] | None = None
         self._people: People | None = None
-        self._warnings: list[tuple[str, str]] = []
+        self._warnings: list[tuple[SenderReason, str]] = []
         self._seq = 0
 
     def check_size(self, width: int, height: int) -> None:
@@ -89,7 +90,7 @@ class Watcher:
         people = self._people.update(seen, picture.stamp, [colours(picture.image, s, layout) for s in seen])
         if self._people.counts["id_switch"] > before:
             text = f"{self._source}: people were mistaken for each other; the id of one has ended and a new one begun"
-            self._refusals.add(self._source, "id_switch", text)
+            self._refusals.add(self._source, SenderReason.ID_SWITCH, text)
         frame = PoseFrame(
             self._source,
             0,
@@ -100,7 +101,7 @@ class Watcher:
             np.stack([p.joints for p in people]) if people else np.zeros((0, len(layout), 3), np.float32),
             np.stack([p.confidence for p in people]) if people else np.zeros((0, len(layout)), np.float32),
             tuple(p.id for p in people),
-            tuple(reason for reason, _ in self._warnings),
+            tuple(reason.value for reason, _ in self._warnings),
         )
         self._seq += 1
         return Watched(frame, people)
@@ -121,5 +122,5 @@ class Watcher:
                 f"{self._source}: THE FIELD OF VIEW IS ONLY ASSUMED: all distances between people may be wrong by a "
                 "constant factor; make a camera file with: dyadwatch calibrate-camera"
             )
-            self._warnings.append(("assumed_field_of_view", text))
+            self._warnings.append((SenderReason.ASSUMED_FIELD_OF_VIEW, text))
         return Camera(file, width, height, self._estimator.layout)

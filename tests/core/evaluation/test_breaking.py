@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from dyadwatch.core.clips import Clip, ClipSet
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.evaluation.breaking import FURTHER, HELD_BACK, KINDS, SIX, PairTest
+from dyadwatch.core.evaluation.breaking import FURTHER, HELD_BACK, KINDS, SIX, Kind, PairTest
 from dyadwatch.core.evaluation.settings import Settings
-from dyadwatch.core.training.broken import TRAINING_KINDS, VALIDATION_KINDS
+from dyadwatch.core.training.broken import TrainingKind, ValidationKind
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +19,7 @@ def pairs(handovers: ClipSet) -> PairTest:
     return PairTest(handovers.where(lambda c: c.split == "test" and c.label == "normal"), Settings(pair_hop=10))
 
 
-def changed(pairs: PairTest, kind: str, draw: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+def changed(pairs: PairTest, kind: Kind, draw: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Which windows, which person was changed, his joints now (N, T, J, 3) and before."""
     found = pairs.broken(kind, draw)
     before = pairs.intact[found.of]
@@ -31,7 +33,7 @@ def changed(pairs: PairTest, kind: str, draw: int = 0) -> tuple[np.ndarray, np.n
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_one_person_changes_and_the_same_draw_gives_the_same(pairs: PairTest, kind: str) -> None:
+def test_one_person_changes_and_the_same_draw_gives_the_same(pairs: PairTest, kind: Kind) -> None:
     of, who, now, _ = changed(pairs, kind)
     assert len(of) > 10
     assert set(who) == {0, 1}
@@ -50,7 +52,7 @@ def test_windows_are_those_of_the_grid(pairs: PairTest) -> None:
 
 @pytest.mark.parametrize("seconds", [0.2, 0.5, 1.0, 2.0])
 def test_a_shift_is_the_same_person_that_much_earlier_or_later(pairs: PairTest, seconds: float) -> None:
-    of, who, now, _ = changed(pairs, f"shifted {seconds:g} s")
+    of, who, now, _ = changed(pairs, Kind(f"shifted {seconds:g} s"))
     signs = set()
     for i, person, joints in zip(of, who, now, strict=True):
         clip = pairs.clips[int(pairs.clip[i])]
@@ -66,7 +68,7 @@ def test_a_shift_is_the_same_person_that_much_earlier_or_later(pairs: PairTest, 
 
 
 def test_a_partner_is_of_another_clip_at_the_same_part_of_it(pairs: PairTest) -> None:
-    of, who, now, _ = changed(pairs, "partner")
+    of, who, now, _ = changed(pairs, Kind("partner"))
     for i, person, joints in zip(of, who, now, strict=True):
         where = [
             (c, at)
@@ -81,7 +83,7 @@ def test_a_partner_is_of_another_clip_at_the_same_part_of_it(pairs: PairTest) ->
 
 
 def test_the_most_similar_clip_is_another_one_where_the_other_moves_alike(pairs: PairTest) -> None:
-    of, who, now, _ = changed(pairs, "most similar clip")
+    of, who, now, _ = changed(pairs, Kind("most similar clip"))
     for i, person, joints in zip(of, who, now, strict=True):
         (source,) = [k for k, w in enumerate(pairs.intact) if np.array_equal(w[person], joints)]
         assert pairs.clip[source] != pairs.clip[i]
@@ -98,27 +100,27 @@ def own_shape(joints: np.ndarray) -> np.ndarray:
 
 
 @pytest.mark.parametrize("kind", ["0.3 m farther", "moved 0.2 m", "turned 45 degrees"])
-def test_a_rigid_motion_keeps_body_and_path(pairs: PairTest, kind: str) -> None:
+def test_a_rigid_motion_keeps_body_and_path(pairs: PairTest, kind: Kind) -> None:
     _, _, now, before = changed(pairs, kind)
     np.testing.assert_allclose(own_shape(now), own_shape(before), atol=1e-5)
     np.testing.assert_allclose(now[..., 1], before[..., 1], atol=1e-6)
 
 
 def test_distances_of_moves_are_what_they_say(pairs: PairTest) -> None:
-    of, who, now, before = changed(pairs, "0.3 m farther")
+    of, who, now, before = changed(pairs, Kind("0.3 m farther"))
     np.testing.assert_allclose(np.linalg.norm(now - before, axis=-1), 0.3, atol=1e-5)
     middle = pairs.intact[of][:, :, :, 2].mean(axis=2)
     rows = np.arange(len(of))
     gap = (middle[rows, who] - middle[rows, 1 - who]) * [1, 0, 1]
     step = (now - before)[:, 0, 0]
     np.testing.assert_allclose(np.linalg.norm(gap + step, axis=1), np.linalg.norm(gap, axis=1) + 0.3, atol=1e-5)
-    _, _, now, before = changed(pairs, "moved 0.2 m")
+    _, _, now, before = changed(pairs, Kind("moved 0.2 m"))
     np.testing.assert_allclose(np.linalg.norm(now - before, axis=-1), 0.2, atol=1e-5)
     assert np.ptp(np.arctan2(*(now - before)[:, 0, 0, ::2].T)) > 3  # every direction
 
 
 def test_a_turn_is_about_himself(pairs: PairTest) -> None:
-    _, _, now, before = changed(pairs, "turned 45 degrees")
+    _, _, now, before = changed(pairs, Kind("turned 45 degrees"))
     np.testing.assert_allclose(now[:, :, 2].mean(axis=1), before[:, :, 2].mean(axis=1), atol=1e-5)
     ahead = [(j[:, 0, 3] - j[:, 0, 4])[:, [0, 2]].astype(float) for j in (before, now)]
     cos = (ahead[0] * ahead[1]).sum(axis=1) / np.prod([np.linalg.norm(a, axis=1) for a in ahead], axis=0)
@@ -126,14 +128,14 @@ def test_a_turn_is_about_himself(pairs: PairTest) -> None:
 
 
 def test_a_mirror_exchanges_left_and_right(pairs: PairTest) -> None:
-    _, _, now, before = changed(pairs, "mirrored")
+    _, _, now, before = changed(pairs, Kind("mirrored"))
     mirror = list(pairs.layout.mirror)
     np.testing.assert_allclose(own_shape(now[:, :, mirror]), own_shape(before), atol=1e-5)
     np.testing.assert_allclose(now[:, :, 2].mean(axis=1), before[:, :, 2].mean(axis=1), atol=1e-5)
 
 
 def test_another_tempo_has_the_same_middle(pairs: PairTest) -> None:
-    of, who, now, before = changed(pairs, "tempo +-20 %")
+    of, who, now, before = changed(pairs, Kind("tempo +-20 %"))
     assert len(of) == len(pairs.intact)  # slower always fits
     middle = [0.5 * (j[:, 14] + j[:, 15]) for j in (now, before)]
     np.testing.assert_allclose(middle[0], middle[1], atol=0.03)
@@ -146,7 +148,7 @@ def test_another_tempo_has_the_same_middle(pairs: PairTest) -> None:
 
 
 def test_late_arms_hang_on_the_shoulders_of_today(pairs: PairTest) -> None:
-    of, who, now, before = changed(pairs, "arms delayed 0.4 s")
+    of, who, now, before = changed(pairs, Kind("arms delayed 0.4 s"))
     arms = [i for i, j in enumerate(pairs.layout.joints) if j.endswith(("elbow", "wrist"))]
     rest = [i for i in range(len(pairs.layout)) if i not in arms]
     np.testing.assert_array_equal(now[:, :, rest], before[:, :, rest])
@@ -159,10 +161,20 @@ def test_late_arms_hang_on_the_shoulders_of_today(pairs: PairTest) -> None:
 
 
 def test_kinds_held_back_are_nowhere_in_training() -> None:
-    learnt = {k.split()[0] for k in (*TRAINING_KINDS, *VALIDATION_KINDS)}
-    assert {"turned", "tempo", "arms", "most"}.isdisjoint(learnt)
-    assert {k.split()[0] for k in HELD_BACK} == {"turned", "tempo", "arms", "most"}
-    assert len(KINDS) == len(set(KINDS)) == len(SIX) + len(FURTHER) + len(HELD_BACK) == 12
+    assert {kind.name for kind in HELD_BACK} == {"TURNED", "TEMPO", "ARMS_DELAYED", "MOST_SIMILAR"}
+    learnt = {kind.name for kind in (*TrainingKind, *ValidationKind)}
+    assert not any(name.startswith(("TURN", "TEMPO", "ARMS", "MOST")) for name in learnt)
+    assert (*SIX, *FURTHER, *HELD_BACK) == KINDS, "their order is what draws are seeded with"
+
+
+def test_the_name_of_a_kind_says_its_amount() -> None:
+    for kind in KINDS:
+        number = re.search(r"[0-9.]+", kind)
+        percent = 100 if "%" in kind else 1
+        assert (float(number[0]) if number else 0.0) == pytest.approx(percent * kind.amount)
+    for kind in ValidationKind:
+        number = re.search(r"[0-9.]+", kind)
+        assert (float(number[0]) if number else 0.0) == kind.shift_s + kind.step_m
 
 
 def test_two_clips_are_needed(handovers: ClipSet) -> None:

@@ -34,7 +34,7 @@ def test_score_and_unusual_stand_beside_the_plain_nearest_neighbour(folded: Clip
 
     plan = plan_few_shot_on(folded, FAST, BASE, MODEL, run)
     assert [(j.method, j.category, j.fold) for j in plan.jobs] == [("enrolled on simulated", "near", "fold2")]
-    found = {(e.row, e.measure): e.value for e in entries(run_jobs(plan, ResultCache(None), lambda status: None))}
+    found = {(str(e.row), e.measure): e.value for e in entries(run_jobs(plan, ResultCache(None), lambda status: None))}
     assert {row for row, _ in found} == {ALONE, ENROLLED, UNUSUAL}
     assert {measure for _, measure in found} == {"1 clip", "5 clips", "20 clips"}
     assert max(asked) > 0
@@ -62,6 +62,6 @@ def test_the_shared_clips_of_another_sensor(shared_data: Path) -> None:
     clips = read_clips(shared_data / "sbu")
     settings = replace(FAST, folds=("fold1",), categories=("shaking_hands",))
     plan = plan_few_shot_on(clips, settings, BASE, MODEL, run_model)
-    found = {(e.row, e.measure): e.value for e in entries(run_jobs(plan, ResultCache(None), lambda status: None))}
+    found = {(str(e.row), e.measure): e.value for e in entries(run_jobs(plan, ResultCache(None), lambda status: None))}
     for row in (ALONE, ENROLLED):
         assert np.greater(found[row, "5 clips"] or 0, 0.9), found

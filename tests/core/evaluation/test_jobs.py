@@ -27,6 +27,7 @@ from dyadwatch.core.evaluation.cache import (
 from dyadwatch.core.evaluation.jobs import Job, Plan, Status, count_kept, identity, run_jobs, run_plans
 from dyadwatch.core.evaluation.measures import Figure, Result
 from dyadwatch.core.evaluation.protocols import PROTOCOLS
+from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.evaluation.settings import Settings
 from dyadwatch.core.training.options import Progress
 
@@ -43,7 +44,7 @@ def jobs_of(ran: list[str], stop_at: str = "") -> list[Job]:
             if name == stop_at:
                 raise StoppedError
             ran.append(name)
-            return Result([Figure(name, "AUROC", 0, 0.75, (0.7, 0.8))], {"said": name})
+            return Result([Figure(Row(name), "AUROC", 0, 0.75, (0.7, 0.8))], {"said": name})
 
         return job
 
@@ -62,7 +63,7 @@ def test_a_stopped_run_goes_on(tmp_path: Path) -> None:
     done = run_jobs(plan(jobs_of(ran)), ResultCache(tmp_path), lambda s: None)
     assert ran == ["a", "b", "c"]
     assert [d.cached for d in done] == [True, True, False]
-    assert done[0].figures == [Figure("a", "AUROC", 0, 0.75, (0.7, 0.8))]
+    assert done[0].figures == [Figure(Row("a"), "AUROC", 0, 0.75, (0.7, 0.8))]
     assert done[0].remarks == {"said": "a"}
 
 

@@ -15,6 +15,7 @@ from dyadwatch.core.evaluation.jobs import Done, Job, Plan, run_jobs
 from dyadwatch.core.evaluation.markdown import as_markdown
 from dyadwatch.core.evaluation.measures import Figure, Result
 from dyadwatch.core.evaluation.protocols import PROTOCOLS
+from dyadwatch.core.evaluation.row import Part, Row
 from dyadwatch.core.evaluation.settings import Settings
 from dyadwatch.core.evaluation.silent import speaking
 from dyadwatch.core.evaluation.summary import HEADLINES, summary
@@ -23,8 +24,9 @@ from dyadwatch.core.evaluation.table import as_document
 PLAN = Plan("broken-pairs", "digest", [], {}, ("A note.",))
 
 
-def found(method: str, rows: dict[str, dict[str, float]], summary: dict[str, Any] | None = None, **where: Any) -> Done:
-    job = Job(method, where.get("category", ""), "test", 0, {}, "dyadwatch.core.auroc", lambda listen: Result([]))
+def found(method: str, rows: dict[Row, dict[str, float]], summary: dict[str, Any] | None = None, **where: Any) -> Done:
+    trained = {"train": {}} if method.startswith("dyadwatch") else {}
+    job = Job(method, where.get("category", ""), "test", 0, trained, "dyadwatch.core.auroc", lambda listen: Result([]))
     figures = [
         Figure(row, m, 0, v, 50 * (v - 0.01,) + 50 * (v + 0.01,))
         for row, values in rows.items()
@@ -34,7 +36,7 @@ def found(method: str, rows: dict[str, dict[str, float]], summary: dict[str, Any
 
 
 def model(relation: float, hours: float = 2.0, recipe: str = "default", name: str = "dyadwatch") -> Done:
-    rows = {name: {"AUROC": 0.9}, f"{name}: relation": {"AUROC": relation}, f"{name}: unusual": {"AUROC": 0.9}}
+    rows = {Row(name, part): {"AUROC": relation if part is Part.RELATION else 0.9} for part in Part}
     return found(name, rows, {"hours": hours, "recipe": recipe})
 
 
@@ -72,21 +74,21 @@ def test_tables_for_people_and_programs(folded: ClipSet) -> None:
 )
 def test_a_relation_that_was_not_learnt_is_no_row(done: Done, why: str) -> None:
     rows, notes = speaking([done])
-    assert rows == ["dyadwatch"]
+    assert rows == [Row("dyadwatch")]
     assert len(notes) == 1
     assert notes[0].startswith(f"No *relation* of dyadwatch: {why}")
 
 
 def test_a_relation_that_was_learnt_is_a_row() -> None:
-    assert speaking([model(0.51)]) == (["dyadwatch", "dyadwatch: relation", "dyadwatch: unusual"], [])
+    assert speaking([model(0.51)]) == ([Row("dyadwatch", part) for part in Part], [])
     assert speaking([model(0.5), model(0.6)])[1] == []
 
 
 def test_variants_in_which_nothing_changed_are_named_once() -> None:
-    same = found("dyadwatch, without flow", {"dyadwatch, without flow": {"AUROC": 0.9}})
-    other = found("dyadwatch, without DREM", {"dyadwatch, without DREM": {"AUROC": 0.8}})
+    same = found("dyadwatch, without flow", {Row("dyadwatch, without flow"): {"AUROC": 0.9}})
+    other = found("dyadwatch, without DREM", {Row("dyadwatch, without DREM"): {"AUROC": 0.8}})
     rows, notes = speaking([model(0.5), same, other], joined=True)
-    assert rows == ["dyadwatch", "dyadwatch, without DREM"]
+    assert rows == [Row("dyadwatch"), Row("dyadwatch, without DREM")]
     assert notes == [
         "The same as dyadwatch in every figure, as what they change was not used: dyadwatch, without flow."
     ]
@@ -94,7 +96,7 @@ def test_variants_in_which_nothing_changed_are_named_once() -> None:
 
 def test_many_kinds_are_rows_and_an_ablation_shows_the_headlines() -> None:
     kinds: dict[str, float] = dict.fromkeys((*KINDS, "mean of six", "held back, mean", "variations"), 0.7)
-    done = found("dyadwatch", {"dyadwatch": kinds, "dyadwatch: relation": kinds, "dyadwatch: unusual": kinds})
+    done = found("dyadwatch", {Row("dyadwatch", part): kinds for part in Part})
     text = as_markdown(PLAN, [done], [], title="here: broken-pairs")
     assert "## here: broken-pairs\n\nA note.  \n" in text
     assert "| kind | dyadwatch | dyadwatch: relation | dyadwatch: unusual |" in text
@@ -107,7 +109,7 @@ def test_many_kinds_are_rows_and_an_ablation_shows_the_headlines() -> None:
 
 
 def test_a_column_in_which_no_row_says_anything_is_left_out() -> None:
-    done = [found(name, {name: {"AUROC": 0.8}}) for name in ("a", "b")]
+    done = [found(name, {Row(name): {"AUROC": 0.8}}) for name in ("a", "b")]
     bare = as_markdown(PLAN, done, [])
     assert "| method | AUROC | 95 % |\n|---|---|---|\n| a | 0.800 | 0.790-0.810 |" in bare
     two_seeds = as_markdown(PLAN, [*done, replace(done[0], job=replace(done[0].job, seed=1))], [])
@@ -117,7 +119,7 @@ def test_a_column_in_which_no_row_says_anything_is_left_out() -> None:
 
 def test_only_the_typical_support_set_is_told_by_category() -> None:
     done = [
-        found("m", {"m": {"1 clip, unseen": 0.6, "5 clips, unseen": v}}, category=c)
+        found("m", {Row("m"): {"1 clip, unseen": 0.6, "5 clips, unseen": v}}, category=c)
         for c, v in (("a", 0.7), ("b", 0.9))
     ]
     text = as_markdown(PLAN, done, [])
@@ -131,12 +133,12 @@ def test_the_summary_sets_each_figure_beside_the_best_other_method() -> None:
         return {h.measure: value for h in HEADLINES if h.protocol == "broken-pairs"}
 
     pairs = [
-        found("dyadwatch", {"dyadwatch": values(0.97), "dyadwatch: unusual": values(0.85)}),
-        found("nearest neighbour", {"nearest neighbour": values(0.83)}),
-        found("extra trees on broken pairs", {"extra trees on broken pairs": values(0.95)}),
-        found("clip length", {"clip length": {"variations": 0.99}}),
+        found("dyadwatch", {Row("dyadwatch"): values(0.97), Row("dyadwatch", Part.UNUSUAL): values(0.85)}),
+        found("nearest neighbour", {Row("nearest neighbour"): values(0.83)}),
+        found("extra trees on broken pairs", {Row("extra trees on broken pairs"): values(0.95)}),
+        found("clip length", {Row("clip length"): {"variations": 0.99}}),
     ]
-    few = [found("dyadwatch", {"dyadwatch": {"5 clips, unseen": 0.9, "1 clip, unseen": 0.8}})]
+    few = [found("dyadwatch", {Row("dyadwatch"): {"5 clips, unseen": 0.9, "1 clip, unseen": 0.8}})]
     lines = summary([("handover", "broken-pairs", pairs), ("sbu", "few-shot", few)])
     rows = [line for line in lines if line.startswith("| ")][1:]
     assert len(rows) == 9

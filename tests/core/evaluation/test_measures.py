@@ -9,6 +9,9 @@ from sklearn.metrics import roc_auc_score
 from dyadwatch.core.auroc import auroc
 from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.evaluation.measures import Figure, Scored, figure, mean_figure, resamplings
+from dyadwatch.core.evaluation.row import Row
+
+ROW = Row("m")
 
 
 def random_scores(seed: int, clips: int = 6) -> tuple[Scored, Scored]:
@@ -21,7 +24,7 @@ def random_scores(seed: int, clips: int = 6) -> tuple[Scored, Scored]:
 @pytest.mark.parametrize("seed", range(4))
 def test_value_is_the_auroc_with_ties_counting_half(seed: int) -> None:
     normal, anomalous = random_scores(seed)
-    found = figure("m", "k", normal, anomalous, resamplings([""] * 6, 3)).value
+    found = figure(ROW, "k", normal, anomalous, resamplings([""] * 6, 3)).value
     expected = roc_auc_score(np.repeat([0, 1], [30, 25]), np.concatenate([normal.scores, anomalous.scores]))
     assert found == pytest.approx(expected, abs=1e-6)
     assert found == pytest.approx(auroc(normal.scores, anomalous.scores), abs=1e-6)
@@ -31,7 +34,7 @@ def test_value_is_the_auroc_with_ties_counting_half(seed: int) -> None:
 def test_a_replicate_is_the_auroc_of_the_clips_drawn(seed: int) -> None:
     normal, anomalous = random_scores(seed)
     samples = resamplings([""] * 6, 20, seed)
-    found = figure("m", "k", normal, anomalous, samples).replicates
+    found = figure(ROW, "k", normal, anomalous, samples).replicates
     for times, value in zip(samples.astype(int), found, strict=True):
         drawn = [np.repeat(s.scores, times[s.clip]) for s in (normal, anomalous)]
         expected = auroc(*drawn)
@@ -52,7 +55,7 @@ def test_the_interval_has_the_width_that_theory_gives() -> None:
     n = 200
     normal = Scored(rng.normal(size=n), np.arange(n))
     anomalous = Scored(rng.normal(1, 1, n), n + np.arange(n))
-    found = figure("m", "k", normal, anomalous, resamplings(["n"] * n + ["a"] * n, 1000))
+    found = figure(ROW, "k", normal, anomalous, resamplings(["n"] * n + ["a"] * n, 1000))
     assert found.value is not None
     a = found.value
     q1, q2 = a / (2 - a), 2 * a * a / (1 + a)
@@ -62,19 +65,19 @@ def test_the_interval_has_the_width_that_theory_gives() -> None:
 
 def test_nothing_to_compare_has_no_value() -> None:
     some, none = Scored(np.ones(3), np.arange(3)), Scored(np.zeros(0), np.zeros(0, np.intp))
-    assert figure("m", "k", some, none, resamplings([""] * 3, 5)) == Figure("m", "k", 0, None)
+    assert figure(ROW, "k", some, none, resamplings([""] * 3, 5)) == Figure(ROW, "k", 0, None)
 
 
 def test_a_score_that_is_no_number_is_refused() -> None:
     some, lost = Scored(np.ones(3), np.arange(3)), Scored(np.asarray([1, np.nan, np.nan]), np.arange(3))
     for pair in ((some, lost), (lost, some)):
         with pytest.raises(TrainingError, match=r"^m, k: 2 of 3 scores are nan; expected a number each$"):
-            figure("m", "k", *pair, resamplings([""] * 3, 5))
+            figure(ROW, "k", *pair, resamplings([""] * 3, 5))
     endless = Scored(np.full(3, np.inf), np.arange(3))
-    assert figure("m", "k", some, endless, resamplings([""] * 3, 5)).value == 1
+    assert figure(ROW, "k", some, endless, resamplings([""] * 3, 5)).value == 1
 
 
 def test_the_mean_leaves_out_what_has_no_value() -> None:
-    group = [Figure("m", "a", 1, 0.6, (0.5, 0.7)), Figure("m", "b", 1, None), Figure("m", "c", 1, 0.8, (0.7, 0.9))]
-    assert mean_figure(group, "mean") == Figure("m", "mean", 1, 0.7, (0.6, 0.8))
-    assert mean_figure(group[1:2], "mean") == Figure("m", "mean", 1, None)
+    group = [Figure(ROW, "a", 1, 0.6, (0.5, 0.7)), Figure(ROW, "b", 1, None), Figure(ROW, "c", 1, 0.8, (0.7, 0.9))]
+    assert mean_figure(group, "mean") == Figure(ROW, "mean", 1, 0.7, (0.6, 0.8))
+    assert mean_figure(group[1:2], "mean") == Figure(ROW, "mean", 1, None)

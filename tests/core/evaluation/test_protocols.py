@@ -14,11 +14,12 @@ from dyadwatch.core.errors import ClipError, DyadwatchError
 from dyadwatch.core.evaluation import clip_model, few_shot, pair_tests
 from dyadwatch.core.evaluation.ablation import variants_of
 from dyadwatch.core.evaluation.baselines import BASELINES, nearest_neighbour
-from dyadwatch.core.evaluation.breaking import HELD_BACK, KINDS, SIX
+from dyadwatch.core.evaluation.breaking import HELD_BACK, KINDS, SIX, Kind
 from dyadwatch.core.evaluation.cache import ResultCache
 from dyadwatch.core.evaluation.few_shot import Enrol, Known, Shot, support_sets
 from dyadwatch.core.evaluation.jobs import Done, Plan, run_jobs
 from dyadwatch.core.evaluation.protocols import PROTOCOLS, able
+from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.evaluation.settings import PEACEFUL, Settings
 from dyadwatch.core.evaluation.table import Entry, entries
 from dyadwatch.core.evaluation.windows import Judged
@@ -33,7 +34,7 @@ def done(plan: Plan) -> list[Done]:
 
 
 def table(plan: Plan) -> dict[tuple[str, str], Entry]:
-    return {(e.row, e.measure): e for e in entries(done(plan))}
+    return {(str(e.row), e.measure): e for e in entries(done(plan))}
 
 
 def test_one_class_takes_every_category_on_every_fold(folded: ClipSet) -> None:
@@ -79,7 +80,7 @@ def test_the_model_trains_on_what_the_baselines_are_fitted_to(folded: ClipSet, m
 
     def fit(clips, options, listen, name):
         trained.append((clips, options))
-        return (lambda windows: {name: np.arange(float(len(windows)))}), {"weights": {}}
+        return (lambda windows: {Row(name): np.arange(float(len(windows)))}), {"weights": {}}
 
     monkeypatch.setattr(clip_model, "fit_model", fit)
     settings = replace(FAST, seeds=2, methods=("dyadwatch",), folds=("fold2",), train={"steps": 7})
@@ -150,8 +151,8 @@ def test_shifted_windows_meet_the_same_windows_intact(handovers: ClipSet, monkey
     monkeypatch.setattr(pair_tests, "figure", spy)
     monkeypatch.setattr(pair_tests, "variations", lambda *_: [])
     number = {w.tobytes(): float(i) for i, w in enumerate(material.test.intact)}
-    pair_tests.measure(material, lambda ws: {"m": np.asarray([number.get(w.tobytes(), -1.0) for w in ws])})
-    assert seen["shifted 2 s"][1].tolist() == material.test.broken("shifted 2 s", 1).of.tolist()
+    pair_tests.measure(material, lambda ws: {Row("m"): np.asarray([number.get(w.tobytes(), -1.0) for w in ws])})
+    assert seen["shifted 2 s"][1].tolist() == material.test.broken(Kind.SHIFTED_2_S, 1).of.tolist()
     assert len(seen["arms delayed 0.4 s"][1]) < len(seen["partner"][1])
 
 

@@ -7,7 +7,7 @@ import torch
 from dyadwatch.core.frame import anchors
 from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.training.augment import augment, drop_joint
-from dyadwatch.core.training.broken import VALIDATION_KINDS, PairSampler, align, displaced, mirrored_path
+from dyadwatch.core.training.broken import PairSampler, ValidationKind, align, displaced, mirrored_path
 from dyadwatch.core.training.recordings import Recording
 
 AT = anchors(UPPER11)
@@ -46,7 +46,7 @@ def test_tempo_reads_between_frames_and_stays_inside():
     assert windows[..., 0].max() <= 11
 
 
-@pytest.mark.parametrize(("kind", "frames"), [("shifted 0.5 s", 7.5), ("shifted 1 s", 15)])
+@pytest.mark.parametrize(("kind", "frames"), [(ValidationKind.SHIFTED_05_S, 7.5), (ValidationKind.SHIFTED_1_S, 15)])
 def test_shifted_partner_lives_at_another_time(kind, frames):
     intact, broken = sampler().validation_set(kind, 60, seed=0)
     assert len(intact) == len(broken) > 20
@@ -57,12 +57,12 @@ def test_shifted_partner_lives_at_another_time(kind, frames):
 
 
 def test_windows_too_short_to_shift_are_left_out():
-    intact, broken = sampler(frames=12).validation_set("shifted 1 s", 60, seed=0)
+    intact, broken = sampler(frames=12).validation_set(ValidationKind.SHIFTED_1_S, 60, seed=0)
     assert len(intact) == len(broken) == 0
 
 
 def test_another_partner_is_of_another_unit_at_the_same_part():
-    intact, broken = sampler().validation_set("partner", 80, seed=0)
+    intact, broken = sampler().validation_set(ValidationKind.PARTNER, 80, seed=0)
     np.testing.assert_array_equal(broken[:, 0], intact[:, 0])
     assert (broken[:, 1, 0, 0, 1] != intact[:, 1, 0, 0, 1]).all()
     stood = broken[:, 1, 0, 0, 2] == 100 * (broken[:, 1, 0, 0, 1] - 1)
@@ -124,7 +124,7 @@ def test_a_mirrored_path_keeps_the_body():
 
 
 def test_every_validation_kind_can_be_made():
-    for kind in VALIDATION_KINDS:
+    for kind in ValidationKind:
         intact, broken = sampler().validation_set(kind, 30, seed=1)
         assert len(intact) == len(broken) > 0
 

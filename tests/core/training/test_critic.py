@@ -8,7 +8,7 @@ from dyadwatch.core.frame import anchors
 from dyadwatch.core.iadnet.critic import StatisticsCritic
 from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.statistics import Statistics
-from dyadwatch.core.training.broken import PairSampler
+from dyadwatch.core.training.broken import PairSampler, ValidationKind
 from dyadwatch.core.training.critic import critic_logits, train_critic
 from dyadwatch.core.training.options import Progress, TrainOptions
 from dyadwatch.core.training.recordings import Recording
@@ -36,7 +36,7 @@ def sampler(seed: int) -> PairSampler:
 def test_it_tells_pairs_that_belong_together_and_says_how_far_it_is():
     heard: list[Progress] = []
     critic = train_critic(sampler(1), STATISTICS, OPTIONS, heard.append)
-    for kind in ("partner", "shifted 1 s"):
+    for kind in (ValidationKind.PARTNER, ValidationKind.SHIFTED_1_S):
         intact, broken = (critic_logits(critic, STATISTICS(w)) for w in sampler(2).validation_set(kind, 60, 0))
         assert auroc(intact, broken) > 0.85, kind
     assert {p.stage for p in heard} == {"broken pairs", "critic"}
@@ -46,7 +46,7 @@ def test_it_tells_pairs_that_belong_together_and_says_how_far_it_is():
 
 
 def test_the_same_seed_learns_the_same():
-    values = STATISTICS(sampler(2).validation_set("partner", 10, 0)[0])
+    values = STATISTICS(sampler(2).validation_set(ValidationKind.PARTNER, 10, 0)[0])
     first, second = (critic_logits(train_critic(sampler(1), STATISTICS, OPTIONS, print), values) for _ in range(2))
     assert (first == second).all()
 

@@ -8,7 +8,7 @@ import pytest
 from dyadwatch.core.clips import Clip, ClipSet
 from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.training.broken import VALIDATION_KINDS
+from dyadwatch.core.training.broken import ValidationKind
 from dyadwatch.core.training.material import Material, gather
 from dyadwatch.core.training.options import TrainOptions
 
@@ -56,7 +56,7 @@ def test_training_pairs_know_nothing_of_what_is_held_back(material: Material) ->
 
 def test_broken_pairs_to_measure_with_are_held_back_ones(material: Material) -> None:
     held = numbers(material.windows.joints[material.held], 0)
-    assert set(material.broken) == set(VALIDATION_KINDS)
+    assert set(material.broken) == set(ValidationKind)
     for intact, broken in material.broken.values():
         for windows in (intact, broken):
             assert numbers(windows, 0) | numbers(windows, 1) <= held

@@ -27,7 +27,7 @@ def recordings(swap: bool = False) -> Prepared:
     made = tuple(
         Recording(j, i, n, "talk", 10.0 * (n == "odd")) for i, (j, n) in enumerate(zip(joints, names, strict=True))
     )
-    return Prepared(UPPER11, made, {})
+    return Prepared(UPPER11, made, ())
 
 
 def explained(prepared: Prepared) -> dict:
@@ -61,14 +61,14 @@ def test_the_joints_that_differ_lead_and_the_moment_is_theirs(swap):
 def test_a_recording_is_not_compared_with_its_own_unit():
     prepared = recordings()
     twins = tuple(Recording(r.joints, r.unit // 3, r.name, r.label, r.start_s) for r in prepared.recordings)
-    odd = explained(Prepared(UPPER11, twins, {}))
+    odd = explained(Prepared(UPPER11, twins, ()))
     assert odd["nearest"]["clip"] in set("cde")
 
 
 def test_without_another_unit_there_is_no_why():
     prepared = recordings()
     alone = tuple(Recording(r.joints, 0, r.name, r.label, r.start_s) for r in prepared.recordings)
-    odd = explained(Prepared(UPPER11, alone, {}))
+    odd = explained(Prepared(UPPER11, alone, ()))
     assert odd.keys() == {"clip", "label", "start_s", "score", "unusual"}
 
 

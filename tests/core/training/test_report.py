@@ -6,11 +6,13 @@ import json
 
 import numpy as np
 
+from dyadwatch.core.finding import Finding
 from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.recordings import Recording, Windows
 from dyadwatch.core.training.options import TrainOptions
-from dyadwatch.core.training.recordings import Prepared
+from dyadwatch.core.training.recordings import LeftOut, Prepared
 from dyadwatch.core.training.report import make_report
+from dyadwatch.core.unusable import Unusable
 
 
 def made(score: np.ndarray, figures: dict) -> dict:
@@ -20,7 +22,8 @@ def made(score: np.ndarray, figures: dict) -> dict:
     recordings = tuple(
         Recording(joints, i, name, "talk" if i < 4 else "", 1.3 * (i == 1)) for i, name in enumerate(names)
     )
-    prepared = Prepared(UPPER11, recordings, {"without person 1": ["x", "y"], "of zero length": ["z"]})
+    unseen, empty = Finding(Unusable.PERSON_UNSEEN, person=1), Finding(Unusable.EMPTY)
+    prepared = Prepared(UPPER11, recordings, (LeftOut(unseen, ("x", "y")), LeftOut(empty, ("z",))))
     which = np.repeat(np.arange(6), 5)
     windows = Windows(np.zeros((30, 2, 12, 11, 3), np.float32), which, which, np.tile(np.arange(0, 10, 2), 6))
     return make_report(prepared, windows, TrainOptions(), {"score": score}, figures)

@@ -19,12 +19,12 @@ from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config, MergeOptions, ScorerOptions
-from dyadwatch.stream.messages import EventMessage
+from dyadwatch.stream.messages import EventMessage, StatusMessage
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.publishers.simulator.faults import Faults, apply_faults
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
-from dyadwatch.stream.recordings.channels import About, Ended
+from dyadwatch.stream.recordings.channels import About, Ended, EndReason
 from dyadwatch.stream.recordings.clips import clip_sets, recording_clips
 from dyadwatch.stream.recordings.file import RecordingFile
 from dyadwatch.stream.recordings.merged import merged_frames
@@ -81,12 +81,11 @@ def test_the_recording_of_merged_sources_tells_the_same_events(
     with live(None, CONFIG) as second:
         second.take(sent)
     assert second.kept.events == told
-    assert {m.merge for m in first.kept.all if getattr(m, "source", "") == "cam_a" and hasattr(m, "merge")} == {
-        "in hall"
-    }
+    statuses = [m for m in first.kept.all if isinstance(m, StatusMessage) and m.source == "cam_a"]
+    assert {m.merge.text for m in statuses if m.merge} == {"in hall"}
     status = first.kept.last_status("cam_b")
     assert status is not None
-    assert str(status.merge).startswith("in hall" if ahead_s == 0 else "apart: its stamps are 0.7")
+    assert status.merge.text.startswith("in hall" if ahead_s == 0 else "apart: its stamps are 0.7")
 
 
 def test_two_publishers_at_work(live: Callable[..., Any], encounter: Callable[..., list[PoseFrame]]) -> None:
@@ -108,9 +107,9 @@ def test_two_publishers_at_work(live: Callable[..., Any], encounter: Callable[..
         detector.until(lambda: len(detector.kept.scores) > 3)
         status = {s: detector.kept.last_status(s) for s in ("cam_a", "cam_b", "hall")}
     assert {(m.source, m.pair) for m in detector.kept.scores} == {("hall", (1, 2))}
-    assert status["hall"].merge == "2 of 2 sources; 2 of 2 people seen by more than one"
+    assert status["hall"].merge.text == "2 of 2 sources; 2 of 2 people seen by more than one"
     for source in ("cam_a", "cam_b"):
-        assert status[source].merge == "in hall"
+        assert status[source].merge.text == "in hall"
         assert 0 < status[source].clock_offset_ms < 1000
         assert status[source].clock_skew_ppm == 0
     assert status["hall"].clock_offset_ms is None
@@ -187,7 +186,7 @@ def ended(path: Path, sent: list[list[bytes]]) -> int:
         file.parts(f"pose.{frame.source}", parts, at, frame.stamp, i)
         if i == half:
             for source in ("cam_a", "cam_b", "hall"):
-                file.ended(Ended(source=source, reason="source_forgotten"), at)
+                file.ended(Ended(source=source, reason=EndReason.SOURCE_FORGOTTEN), at)
             border = frame.stamp
     file.close()
     return border

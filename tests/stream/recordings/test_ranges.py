@@ -172,16 +172,23 @@ def test_everything_that_cannot_be_given_out_is_counted(tmp_path: Path) -> None:
     for k in range(2):
         file.raw("pose.ann", MULTIPART, MSGPACK, b"\xc1", START + 10 + k, 0, k)
     file.raw("score.ann", schema_of(SCORE), JSON, b"{", START + 20, 0, 0)
+    file.raw(
+        "status.ann", schema_of(SCORE), JSON, b'{"kind":"status","v":1,"blind":"one person in view"}', START + 25, 0, 0
+    )
     file.parts("pose.ann", [b"pose.ann", b"", b""], START + 30, 0, 0)
     file.close()
     recording = Recording(path)
     assert len(list(recording.entries())) == 1
-    assert recording.left_out == {"channel_unknown": 3, "unreadable": 3}
+    assert recording.left_out == {"channel_unknown": 3, "unreadable": 3, "other_version": 1}
     assert recording.notes[0] == (
         f"{path}: 3 messages left out: on channels that this program does not know (the first on 'music.ann')"
     )
     assert recording.notes[1].startswith(
         f"{path}: 3 messages left out: what stands there makes no sense (the first at "
+    )
+    assert recording.notes[2] == (
+        f"{path}: 1 message left out: scores, events and status of another version, as another dyadwatch wrote them "
+        "(the first on 'status.ann')"
     )
 
 

@@ -19,7 +19,7 @@ from dyadwatch.core.errors import RecordingError
 from dyadwatch.core.moments import moment
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.messages import ScoreMessage
-from dyadwatch.stream.recordings.channels import About, Ended
+from dyadwatch.stream.recordings.channels import About, Ended, EndReason
 from dyadwatch.stream.recordings.file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback, is_recording
 from dyadwatch.stream.recordings.queue import Received, Said
@@ -66,7 +66,7 @@ def test_what_was_received_comes_back_byte_for_byte(tmp_path: Path, frames: list
         topic = "refused" if message is odd else "pose.hall"
         file.parts(topic, message, START + i, 7 + i, i)
     file.message(SCORE, START + 99)
-    file.ended(Ended(source="hall", reason="shutdown"), START + 100)
+    file.ended(Ended(source="hall", reason=EndReason.SHUTDOWN), START + 100)
     file.close()
     recording = Recording(tmp_path / "a.mcap")
     entries = list(recording.entries())
@@ -74,7 +74,7 @@ def test_what_was_received_comes_back_byte_for_byte(tmp_path: Path, frames: list
     assert entries[len(sent) :] == [
         Received(odd, None, 0, START + len(sent), len(sent)),
         Said(SCORE, START + 99),
-        Said(Ended(source="hall", reason="shutdown"), START + 100),
+        Said(Ended(source="hall", reason=EndReason.SHUTDOWN), START + 100),
     ]
     assert (recording.whole, recording.notes, recording.span) == (True, [], (START, START + 100))
 

@@ -16,15 +16,17 @@ import pytest
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.codes import RecordingState
 from dyadwatch.stream.config import RecordOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.recordings import recorder as recorder_module
-from dyadwatch.stream.recordings.channels import Ended
+from dyadwatch.stream.recordings.channels import Ended, EndReason
 from dyadwatch.stream.recordings.folder import delete_expired, make_writable, recording_name
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.queue import Received, Said, WriteQueue
 from dyadwatch.stream.recordings.recorder import Recorder
+from dyadwatch.stream.texts import text_of
 from dyadwatch.stream.wire import encode_pose
 
 Frames = Callable[..., list[PoseFrame]]
@@ -100,7 +102,7 @@ def test_an_expired_file_that_cannot_be_deleted_is_passed_over(
     for frame in encounter(seconds=0.2):
         recorder.received(encode_pose(frame), frame, time.monotonic_ns())
         time.sleep(0.1)
-    state = recorder.state
+    state = recorder.state.code
     recorder.close()
     assert state == "on"
     assert counters.snapshot() == {}
@@ -127,10 +129,10 @@ def test_what_is_in_a_closed_file_is_not_lost_with_the_disk(
     recorder.start()
     until(lambda: list(folder.iterdir()))
     room[0] = 0.0
-    until(lambda: "MB free in" in recorder.state)
+    until(lambda: "MB free in" in text_of(recorder.state))
     folder.rename(kept)
     room[0] = 1e6
-    until(lambda: "No such file or directory in" in recorder.state)
+    until(lambda: "No such file or directory in" in text_of(recorder.state))
     recorder.close()
     assert len(list(Playback([kept]).received())) == 6
     assert counters.snapshot() == {}
@@ -144,18 +146,18 @@ def test_too_little_room_stops_recording_but_not_detecting(
         detector.take(sent)
         detector.until(lambda: (s := detector.kept.last_status("@detector")) and s.dropped)
     status = detector.kept.last_status("@detector")
-    assert status.recording.startswith("stopped: ")
-    assert status.recording.endswith(f" MB free in {tmp_path}, less than record.min_free_mb, 1e+09")
+    assert status.recording.text.startswith("stopped: ")
+    assert status.recording.text.endswith(f" MB free in {tmp_path}, less than record.min_free_mb, 1e+09")
     assert detector.service.counters.of("@detector")["record_disk_full"] >= len(sent)
     assert detector.kept.events
     assert list(tmp_path.iterdir()) == []
-    assert sum("recording stopped, detecting goes on: " in m for m in caplog.messages) == 1
+    assert sum("recording stopped: " in m for m in caplog.messages) == 1
 
 
 def test_the_status_says_that_it_records(live: Callable[..., Any], tmp_path: Path) -> None:
     with live(tmp_path) as detector:
         detector.until(lambda: detector.kept.last_status("@detector"))
-    assert detector.kept.last_status("@detector").recording == "on"
+    assert detector.kept.last_status("@detector").recording.code is RecordingState.ON
 
 
 FULL = """
@@ -184,7 +186,10 @@ def test_a_disk_that_fills_up_keeps_what_was_whole(encounter: Frames, tmp_path: 
         os.kill(int(children[0]), 15)
         assert process.wait(30) == 0
     log = (copy / "log").read_text()
-    assert f"recording stopped, detecting goes on: No space left on device in {disk}; tried again every 10 s" in log
+    assert (
+        f"recording stopped: No space left on device in {disk}; detecting goes on, and it is tried again every 10 s"
+        in log
+    )
     assert "record_disk_full" in log.splitlines()[-1]
     received = [e.parts for e in Playback([copy]).received()]
     assert 60 <= len(received) < len(sent)
@@ -197,7 +202,7 @@ def test_what_does_not_find_room_in_the_queue_is_refused_but_ends_of_sources() -
     assert not queue.put(Received([b"x" * 60], "a", 0, 0, 1))
     assert queue.put(Received([b"x" * 40], "a", 0, 0, 2))
     assert not queue.put(Received([b""], "a", 0, 0, 3))
-    assert queue.put(Said(Ended(source="a", reason="shutdown"), 0))
+    assert queue.put(Said(Ended(source="a", reason=EndReason.SHUTDOWN), 0))
     assert len(queue.take_all()) == 3
     assert queue.put(Received([b"x" * 60], "a", 0, 0, 4))
 
@@ -255,6 +260,7 @@ def test_trying_to_write_leaves_nothing_behind_and_a_full_disk_is_no_error(tmp_p
 HUNG = """
 import os, sys, time
 from pathlib import Path
+from dyadwatch.stream.texts import text_of
 from dyadwatch.stream.config import RecordOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.recordings import recorder as module
@@ -284,7 +290,7 @@ for k in range(200):
     recorder.received([b"pose.hall", os.urandom(2000), b""], Frame, time.monotonic_ns())
 module._STUCK_S = 0.5
 time.sleep(1.5)
-print(recorder.state, flush=True)
+print(text_of(recorder.state), flush=True)
 began = time.monotonic()
 recorder.close()
 print(time.monotonic() - began, flush=True)

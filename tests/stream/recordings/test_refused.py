@@ -15,6 +15,7 @@ from mcap.reader import make_reader
 
 from dyadwatch.core.errors import WireError
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.stream.codes import Refusal
 from dyadwatch.stream.config import Config, RecordOptions, WireOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.pipeline import Pipeline
@@ -50,8 +51,8 @@ def test_a_refused_message_is_kept_as_a_digest(tmp_path: Path) -> None:
     parts = [b"pose.caf\xe9", bytes(range(256)) * 20, b"x" * 3_000_000]
     recorder, counters = recorder_in(tmp_path)
     recorder.start()
-    recorder.received(parts, None, time.monotonic_ns(), reason="too_big")
-    recorder.received([], None, time.monotonic_ns(), reason="part_count")
+    recorder.received(parts, None, time.monotonic_ns(), reason=Refusal.TOO_BIG)
+    recorder.received([], None, time.monotonic_ns(), reason=Refusal.PART_COUNT)
     recorder.close()
     (path,) = tmp_path.iterdir()
     assert path.stat().st_size < 10_000
@@ -73,7 +74,7 @@ def test_a_refused_message_is_kept_as_a_digest(tmp_path: Path) -> None:
 
 
 def test_what_is_kept_is_bounded_whatever_is_in_a_message() -> None:
-    kept = digest([b"\0" * 10_000, b"\xff" * 10_000, *[b""] * 50_000], "x")
+    kept = digest([b"\0" * 10_000, b"\xff" * 10_000, *[b""] * 50_000], Refusal.LAYOUT)
     assert (len(kept.topic), len(kept.header), len(kept.sizes), kept.parts) == (256, 512, 16, 50_002)
 
 
@@ -82,7 +83,8 @@ def test_a_flood_of_refused_messages_is_counted_and_takes_no_room(tmp_path: Path
     recorder, counters = recorder_in(tmp_path)
     recorder.start()
     for k in range(5000):
-        recorder.received([b"pose.bad", b"h", b"p"], None, time.monotonic_ns(), reason="layout" if k % 5 else "version")
+        reason = Refusal.LAYOUT if k % 5 else Refusal.VERSION
+        recorder.received([b"pose.bad", b"h", b"p"], None, time.monotonic_ns(), reason=reason)
     recorder.close()
     kept = refusals(tmp_path)
     assert sum(r.count for r in kept if r.sha256) == 600
@@ -104,7 +106,7 @@ def test_large_refused_messages_leave_room_for_good_ones(
     frames = encounter(seconds=1.0)
     for frame in frames:  # nothing is written before it starts
         for _ in range(4):
-            recorder.received([b"pose.bad", b"h", bytes(3 * MB)], None, time.monotonic_ns(), reason="too_big")
+            recorder.received([b"pose.bad", b"h", bytes(3 * MB)], None, time.monotonic_ns(), reason=Refusal.TOO_BIG)
         recorder.received(encode_pose(frame), frame, time.monotonic_ns())
     recorder.start()
     recorder.close()
@@ -117,12 +119,12 @@ def test_large_refused_messages_leave_room_for_good_ones(
 
 def test_the_queue_has_a_share_for_refused_messages() -> None:
     queue = WriteQueue(most_bytes=100, most_refused_bytes=30)
-    assert queue.put(Refused([b"x" * 20], "r", 0, 0))
-    assert not queue.put(Refused([b"x" * 20], "r", 0, 1))
+    assert queue.put(Refused([b"x" * 20], Refusal.LAYOUT, 0, 0))
+    assert not queue.put(Refused([b"x" * 20], Refusal.LAYOUT, 0, 1))
     assert queue.put(Received([b"x" * 70], "a", 0, 0, 2))
     assert not queue.put(Received([b"x" * 20], "a", 0, 0, 3))
     assert len(queue.take_all()) == 2
-    assert queue.put(Refused([b"x" * 20], "r", 0, 4))
+    assert queue.put(Refused([b"x" * 20], Refusal.LAYOUT, 0, 4))
 
 
 def test_the_budget_is_one_of_each_minute_in_number_and_bytes() -> None:
@@ -136,7 +138,7 @@ def test_the_budget_is_one_of_each_minute_in_number_and_bytes() -> None:
     budget.spend(1000)
     assert not budget.admit()
     for k in range(40):
-        budget.only_count(f"pose.{k}", "version")
+        budget.only_count(f"pose.{k}", Refusal.VERSION)
     taken = budget.take()
     assert sum(r.count for r in taken) == 40
     assert len(taken) <= 18
@@ -176,7 +178,7 @@ def test_live_and_again_count_the_same_refusals(
 def test_recordings_that_hold_them_whole_are_read_as_before(tmp_path: Path) -> None:
     file = RecordingFile(tmp_path / "a.mcap", About(run="5"))
     file.parts("refused", BAD, 1, 1, 0)
-    file.refused(digest(BAD, "bad_msgpack"), 2, 1)
+    file.refused(digest(BAD, Refusal.BAD_MSGPACK), 2, 1)
     file.refused(RefusedMessage(reason="version", topic="pose.x", count=7), 3, 0)
     file.parts("refused", BAD, 4, 4, 9)
     file.close()
@@ -200,9 +202,9 @@ def test_recordings_that_hold_them_whole_are_read_as_before(tmp_path: Path) -> N
 def test_what_was_neither_kept_nor_counted_is_told_as_missing(tmp_path: Path) -> None:
     """Killed before the summary was written."""
     file = RecordingFile(tmp_path / "a.mcap", About(run="5"))
-    file.refused(digest(BAD, "bad_msgpack"), 1, 0)
+    file.refused(digest(BAD, Refusal.BAD_MSGPACK), 1, 0)
     file.refused(RefusedMessage(reason="version", topic="", count=3), 2, 0)
-    file.refused(digest(BAD, "bad_msgpack"), 3, 9)
+    file.refused(digest(BAD, Refusal.BAD_MSGPACK), 3, 9)
     file.close()
     playback = Playback([tmp_path / "a.mcap"])
     assert sum(r.counts for r in playback.received()) == 5

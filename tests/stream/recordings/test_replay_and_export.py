@@ -25,7 +25,7 @@ from dyadwatch.core.readers.read import read_poses
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.config import Config, WireOptions
 from dyadwatch.stream.recordings.c3d import write_c3d
-from dyadwatch.stream.recordings.channels import ENDED, ENDED_SCHEMA, JSON, OTHERS, About, Ended
+from dyadwatch.stream.recordings.channels import ENDED, ENDED_SCHEMA, JSON, OTHERS, About, Ended, EndReason
 from dyadwatch.stream.recordings.clips import PairClips, recording_clips
 from dyadwatch.stream.recordings.edit import copy
 from dyadwatch.stream.recordings.file import RecordingFile
@@ -125,7 +125,9 @@ def test_runs_that_follow_each_other_merge_with_their_ends(tmp_path: Path, encou
     entries = list(Playback([tmp_path / "c.mcap"]))
     ends = [i for i, e in enumerate(entries) if not isinstance(e, Received)]
     assert ends == [30, 61]
-    assert [e.what for e in entries if isinstance(e, Said)] == 2 * [Ended(source="hall", reason="end_of_stream")]
+    assert [e.what for e in entries if isinstance(e, Said)] == 2 * [
+        Ended(source="hall", reason=EndReason.END_OF_STREAM)
+    ]
 
 
 def test_recorders_of_different_sources_are_interleaved(tmp_path: Path, encounter: Frames) -> None:
@@ -185,7 +187,7 @@ def test_sources_without_a_channel_of_their_own_are_cut_and_ended_by_their_names
     assert {e.source for e in Playback([tmp_path / "c.mcap"]).received()} == {"yard"}
     copy(Playback([a, b]), tmp_path / "d.mcap")
     ends = [e.what for e in Playback([tmp_path / "d.mcap"]).said()]
-    assert ends == 2 * [Ended(source=s, reason="end_of_stream") for s in ("hall", "yard")]
+    assert ends == 2 * [Ended(source=s, reason=EndReason.END_OF_STREAM) for s in ("hall", "yard")]
 
 
 def test_what_cannot_be_understood_is_copied_as_it_is(tmp_path: Path, encounter: Frames) -> None:
@@ -203,7 +205,9 @@ def test_what_cannot_be_understood_is_copied_as_it_is(tmp_path: Path, encounter:
     (merged,) = Playback([tmp_path / "d.mcap"]).recordings
     assert next(m.data for m in merged.messages() if m.channel and m.channel.topic == ENDED) == later
     ends = [e.what for e in Playback([tmp_path / "d.mcap"]).said()]
-    assert ends == 2 * [Ended(source="hall", reason="end_of_stream")]  # nobody who reads it understands the other
+    assert ends == 2 * [
+        Ended(source="hall", reason=EndReason.END_OF_STREAM)
+    ]  # nobody who reads it understands the other
 
 
 def test_a_file_in_a_folder_that_is_not_there_is_not_begun(tmp_path: Path, encounter: Frames) -> None:

@@ -18,6 +18,7 @@ from msgspec import structs
 from dyadwatch.core.errors import WireError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.alarm import Thresholds
+from dyadwatch.stream.codes import EventReason, SourceState
 from dyadwatch.stream.config import Config, LivenessOptions, ScorerOptions, WireOptions
 from dyadwatch.stream.messages import EventMessage, Message, StatusMessage
 from dyadwatch.stream.pipeline import Pipeline
@@ -124,8 +125,8 @@ def test_replayed_at_the_pace_of_the_recording_and_without_any(
 
 def ended_alike(told: list[EventMessage]) -> list[EventMessage]:
     """Only the word for the end of all may differ: a detector that is stopped, or a recording that is over."""
-    over = {"end_of_stream", "shutdown"}
-    return [structs.replace(e, reason="over") if e.reason in over else e for e in told]
+    over = {EventReason.END_OF_STREAM, EventReason.SHUTDOWN}
+    return [structs.replace(e, reason=EventReason.SHUTDOWN, text="over") if e.reason in over else e for e in told]
 
 
 def recorded(path: Path, sent: list[list[bytes]], *, per_chunk: int = 30, apart_s: float = 0.01) -> Path:
@@ -228,7 +229,7 @@ def test_a_second_run_of_the_detector_begins_afresh(
 
 def test_windows_that_the_live_run_shed_are_told(scorer: Scorer, tmp_path: Path) -> None:
     status = StatusMessage(
-        source="hall", state="blind", blind="overload: windows are shed", fps=30.0, people=2, pairs=1, frames=9,
+        source="hall", state=SourceState.BLIND, blind=None, fps=30.0, people=2, pairs=1, frames=9,
         windows=3, open_events=0, dropped={"shed_overload": 4}, clock="unix", clock_offset_ms=None, last_stamp=0,
         model="m 1", provider="p",
     )  # fmt: skip

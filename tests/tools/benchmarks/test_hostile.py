@@ -7,6 +7,7 @@ import itertools
 import pytest
 
 from dyadwatch.core.errors import WireError
+from dyadwatch.stream.codes import Refusal
 from dyadwatch.stream.config import WireOptions
 from dyadwatch.stream.wire import decode_pose
 from dyadwatch.tools.benchmarks import decoding
@@ -63,7 +64,7 @@ def test_what_is_not_the_wires_own_error_is_told(monkeypatch: pytest.MonkeyPatch
     def broken(parts: list[bytes], limits: WireOptions) -> None:
         if len(parts) != 3:
             raise KeyError("part")
-        raise WireError("layout", "unknown")
+        raise WireError(Refusal.LAYOUT, "unknown")
 
     monkeypatch.setattr(decoding, "decode_pose", broken)
     out = decode_some(2000, 60.0, seed=0)

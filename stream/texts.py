@@ -1,0 +1,258 @@
+"""Sentences on codes: the one place where they are made. Nothing reads them back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from enum import StrEnum
+from typing import Any
+
+from dyadwatch.core.finding import Finding
+from dyadwatch.core.words import counted
+from dyadwatch.stream.codes import (
+    Blindness,
+    Circumstance,
+    EventReason,
+    Fault,
+    FileLoss,
+    MergeState,
+    OwnFault,
+    PeerRefusal,
+    RecordingLoss,
+    RecordingState,
+    Unscored,
+)
+
+_MAX_CAUSE = 500  # characters; a source may send hundreds of joint names
+
+Detail = Mapping[str, Any]
+Sentence = str | Callable[[Detail], str]  # a template, or what makes the sentence where the words depend on the data
+
+# What is counted. Refusals and reasons of publishers are not here: their sentence is that of the error.
+REASONS: dict[Fault | Circumstance | PeerRefusal | RecordingLoss | OwnFault, str] = {
+    Fault.DUPLICATE: "a frame came again with the same number and stamp; only the first is used",
+    Fault.LATE: (
+        "a frame came after its turn; it is dropped: it was long on its way (see clock.reorder_s), or its number (seq) "
+        "does not rise by one with every frame"
+    ),
+    Fault.SEQ_GAP: "frame numbers are missing; frames were lost on the way or the source skips numbers",
+    Fault.OLD_EPOCH: "a frame of an earlier run came; two publishers share the name, or epochs do not grow",
+    Fault.EPOCH_RETURNED: "only frames of an earlier run came for long; the source goes on with that run",
+    Fault.SOURCE_RESTART: "the source began a new run; its windows start afresh",
+    Fault.RESTART_WITHOUT_EPOCH: "numbers began again without a larger epoch; taken for a restart after some frames",
+    Fault.STAMP_NOT_INCREASING: "a stamp is not later than the one before; the frame is dropped",
+    Fault.WRONG_UNIT: "stamps are unix time, but not in nanoseconds; windows never fill",
+    Fault.STAMP_JUMP_AHEAD: "a stamp lies too far ahead of the one before (see clock.max_jump_s)",
+    Fault.STAMP_JUMP_BACK: "a stamp lies too far back behind the one before (see clock.max_gap_s)",
+    Fault.ID_JUMP: "an id moved faster than people do; its track starts afresh (see tracks.max_speed_m_s)",
+    Fault.ID_CHURN: "the source gives new ids in every frame; its people are followed by place, as if it sent none",
+    Fault.TRACKS_CAPPED: (
+        "more people are remembered than tracks.max_tracks; those unseen for longest are forgotten: ids change from "
+        "frame to frame, or stamps are not nanoseconds"
+    ),
+    Fault.LAYOUT_UNFIT: "the joints do not fit the model",
+    Fault.PAIRS_CAPPED: "more pairs are near each other than pairs.max_pairs; the farthest are not scored",
+    Fault.SHED_OVERLOAD: "windows came faster than they can be scored; the oldest are left out",
+    Fault.INBOX_FULL: "messages came faster than they can be decoded; the oldest of who sends most are dropped",
+    Fault.PART_COUNT: "a message has far more than three parts; its connection is cut",
+    Fault.UNFINISHED_MESSAGE: "a message grew beyond wire.max_bytes and was not finished; its connection is cut",
+    Fault.BACKLOG_BYTES: "too many bytes wait to be received; its connection is cut",
+    Fault.TOO_MANY_CONNECTIONS: "more connections than the detector serves; the newest is cut",
+    Fault.STATION_FAILED: "the detector failed on a frame, which is a fault of its own; the source starts afresh",
+    Fault.SCORE_NOT_FINITE: "the model gave no usable score for a window; it is left out",
+    Fault.SCORE_FAILED: "the model failed on a batch of windows; they are left out (see the log for what it said)",
+    Fault.SCORE_INVALID: "the model gave outputs of other shapes than it describes; the windows are left out",
+    Fault.SCORE_CANCELLED: "scoring was stopped before the window had its score",
+    Fault.TWO_PUBLISHERS: "two publishers send under one name and epoch; give each a name of its own",
+    Fault.CLOCKS_APART: (
+        "the clocks of a group do not agree; the source is watched by itself (see merge in its status)"
+    ),
+    Fault.MERGE_LATE: "a frame came after its group had gone on without it (see merge.wait_s)",
+    Fault.GROUP_NAME: "a source has the name of a group of merge.groups; its frames are refused",
+    Fault.TOO_MANY_SOURCES: "more sources than wire.max_sources; the newest are not taken in",
+    Circumstance.PERSON_UNSEEN: "a person of a frame had no joint above tracks.min_confidence",
+    Circumstance.JOINTS_HIDDEN: (
+        "a joint was out of sight for more than windows.max_hidden of a window, which is not scored"
+    ),
+    PeerRefusal.PEER_REFUSED: "a connection came without a key, or with one that is not on the allow-list",
+    PeerRefusal.PEER_REVOKED: "a message came of a peer whose key is no longer on the allow-list",
+    PeerRefusal.FOREIGN_SOURCE: "a message names a source that the key of its peer may not speak for",
+    RecordingLoss.DISK_FULL: "there was no room on the disk for a message (see record.min_free_mb)",
+    RecordingLoss.OVERFLOW: "messages came faster than the disk takes them",
+    RecordingLoss.REFUSED_CAPPED: (
+        "more messages were refused than are recorded one by one; these are only counted there"
+    ),
+    OwnFault.SINK_FAILED: "an output broke (disk full, pipe closed) and is left out from now on",
+    OwnFault.SINK_FULL: "an output takes messages more slowly than they come; its oldest are dropped, events last",
+    OwnFault.SINK_STUCK: "an output did not take what waited for it when the detector stopped",
+    OwnFault.STUCK: "a thread did not come back when the detector stopped",
+    OwnFault.RECEIVING_FAILED: "the receiving station failed on a message",
+    OwnFault.SCORING_FAILED: "the scoring station failed on a batch of windows",
+    OwnFault.STATUS_FAILED: "a status could not be made",
+    OwnFault.SOURCE_FORGOTTEN: (
+        "a source is silent for over liveness.forget_s, or for a minute after hardly a usable frame"
+    ),
+    OwnFault.SOURCE_REPLACED: "a source of no use, or long silent, made room for a new one",
+}
+
+EVENT: dict[EventReason, str] = {
+    EventReason.ABOVE_RAISE_AT: "score above raise_at",
+    EventReason.STILL_GOING_ON: "still going on",
+    EventReason.CALM_AGAIN: "calm again",
+    EventReason.LOST: "one of the two was lost from sight",
+    EventReason.APART: "the two went apart",
+    EventReason.CAPPED: "more pairs are near each other than are scored",
+    EventReason.SOURCE_RESTART: "the source began a new run",
+    EventReason.CLOCK_STEP: "the clock of the source was set",
+    EventReason.MERGED: "the source joined its group or left it",
+    EventReason.MERGE_CHANGED: "a source left the group",
+    EventReason.STATION_FAILED: "the detector failed on a frame",
+    EventReason.SOURCE_FORGOTTEN: "the source was silent for too long",
+    EventReason.END_OF_STREAM: "the frames have ended",
+    EventReason.SHUTDOWN: "the detector was stopped",
+}
+
+
+def _joint(detail: Detail) -> str:
+    """left_elbow of ann (from left_wrist and left_shoulder)."""
+    derived = f" (from {' and '.join(detail['derived_from'])})" if detail.get("derived_from") else ""
+    return f"{detail['joint']} of {detail['person']}{derived}"
+
+
+def _refused(detail: Detail) -> str:
+    more = f", and {detail['more']} more" if detail["more"] else ""
+    return f"nothing usable from {', '.join(f'{who}: {why}' for who, why in detail['refused'].items())}{more}"
+
+
+def _unused(detail: Detail) -> str:
+    because = f": {detail['reason']}" if detail.get("reason") else ""
+    return f"no usable frame for {detail['seconds']:.0f} s{because}, see dropped"
+
+
+BLIND: dict[Blindness, Sentence] = {
+    Blindness.NOTHING_SENT: "no source has sent anything yet",
+    Blindness.NOTHING_USABLE: "nothing usable has come yet, see dropped",
+    Blindness.REFUSED: _refused,
+    Blindness.NOT_HEARD: "nothing has come from it yet",
+    Blindness.GROUP_NOT_HEARD: "nothing has come from its sources yet",
+    Blindness.NOBODY: "nobody in view",
+    Blindness.ONE_PERSON: "one person in view",
+    Blindness.FILLING: "filling the first window",
+    Blindness.JOINTS_HIDDEN: lambda detail: f"joints out of sight: {_joint(detail)}",
+    Blindness.TOO_SLOW: "frames come {step_s:.1f} s apart; windows need at most {most_s:g} s ({key})",
+    Blindness.STAMPS_NOT_INCREASING: "stamps do not rise ({stamp} after {last_stamp})",
+    Blindness.STAMPS_JUMP: "stamps jump ({step_s:+.1f} s from the last frame used)",
+    Blindness.SEQ_NOT_RISING: "frame numbers do not rise (seq {seq})",
+    Blindness.SAME_FRAME: "the same frame comes again and again (seq {seq})",
+    Blindness.OLD_EPOCH: "frames of an earlier run (epoch {epoch}) are refused; the present run has epoch {present}",
+    Blindness.WRONG_UNIT: "stamps look like {unit} ({stamp}); expected nanoseconds",
+    Blindness.LAYOUT_UNFIT: "layout does not fit the model: {error}",
+    Blindness.OVERLOAD: "overload: windows are shed",
+    Blindness.NO_USABLE_FRAME: _unused,
+    Blindness.SILENT: "source silent for {seconds:.0f} s",
+    Blindness.EXPECTED: "expected (liveness.expected), but nothing has come from it in {seconds:.0f} s",
+    Blindness.STATION_FAILED: "{station} fails: {error}",
+    Blindness.STATION_STUCK: "{station} has not come back for {seconds:.0f} s",
+}
+
+
+def _stamps_apart(detail: Detail) -> str:
+    side = "ahead of" if detail["ahead_s"] > 0 else "behind"
+    return (
+        f"apart: its stamps are {abs(detail['ahead_s']):.2f} s {side} those of {detail['reference']}; "
+        f"merge.tolerance_s is {detail['tolerance_s']:g}"
+    )
+
+
+MERGE: dict[MergeState, Sentence] = {
+    MergeState.MERGED: "in {group}",
+    MergeState.OTHER_CLOCK: (
+        "apart: its stamps are on the clock {clock!r}, those of {reference} on {reference_clock!r}; "
+        "set merge.offset_s for it"
+    ),
+    MergeState.STAMPS_APART: _stamps_apart,
+    MergeState.GROUP: "{merged} of {sources} sources; {shared} of {people} people seen by more than one",
+}
+
+RECORDING: dict[RecordingState, Sentence] = {
+    RecordingState.ON: "on",
+    RecordingState.DISK_STUCK: "stopped: {folder} has not answered for {seconds:.0f} s",
+    RecordingState.NO_ROOM: (
+        "stopped: {free_mb:.0f} MB free in {folder}, less than record.min_free_mb, {min_free_mb:g}"
+    ),
+    RecordingState.DISK_ERROR: "stopped: {error} in {folder}",
+}
+
+# What is lost, and why.
+FILE_LOSS: dict[FileLoss, tuple[str, str]] = {
+    FileLoss.CHANNEL_LOST: ("message", "left out: the channel is nowhere in what is whole of the file"),
+    FileLoss.CHANNEL_UNKNOWN: ("message", "left out: on channels that this program does not know"),
+    FileLoss.UNREADABLE: ("message", "left out: what stands there makes no sense"),
+    FileLoss.OTHER_VERSION: (
+        "message",
+        "left out: scores, events and status of another version, as another dyadwatch wrote them",
+    ),
+    FileLoss.RECORD_SHORT: ("record", "left out: too short to be messages"),
+    FileLoss.OUTSIDE_CHUNKS: ("message", "left out: outside of chunks, where no recorder writes"),
+    FileLoss.CHUNK_DAMAGED: ("chunk", "left out: damaged, or larger than the file allows"),
+}
+
+
+def _short(detail: Detail) -> str:
+    fitting = detail.get("fitting_s")
+    usable = f"; a model trained with --window-s {fitting:g} could judge it" if fitting else ""
+    return (
+        f"too short for a window of {detail['need_s']:.3g} s, of which one ends every {detail['every_s']:.2g} s{usable}"
+    )
+
+
+def _all_refused(detail: Detail) -> str:
+    reasons = ", ".join(f"{reason} {n}" for reason, n in detail["reasons"].items()) or "no reason was counted"
+    return f"none of {counted(detail['frames'], 'frame')} could be used: {reasons}"
+
+
+def _all_hidden(detail: Detail) -> str:
+    return (
+        f"{counted(detail['windows'], 'window')} left out, in which a joint is out of sight for more than "
+        f"{detail['max_hidden']:.0%} of the time (windows.max_hidden), most "
+        f"{_joint(detail) if detail.get('joint') else 'of several'}"
+    )
+
+
+UNSCORED: dict[Unscored, Sentence] = {
+    Unscored.SHORT: _short,
+    Unscored.NO_FRAMES: "no frame came",
+    Unscored.REFUSED: _all_refused,
+    Unscored.LAYOUT_UNFIT: "the joints do not fit the model: {error}",
+    Unscored.NOBODY: "nobody is seen in any frame",
+    Unscored.ONE_PERSON: "never more than one person is seen at a time",
+    Unscored.JOINTS_HIDDEN: _all_hidden,
+    Unscored.NOT_SCORED: lambda detail: f"the model gave no usable score for {counted(detail['windows'], 'window')}",
+    Unscored.SLOW: "frames come {step_s:.2g} s apart; a window needs them at most {most_s:g} s apart",
+    Unscored.APART: (
+        "no two people come within {enter_m:g} m of each other (pairs.enter_m); the nearest are {nearest_m:.1f} m apart"
+    ),
+    Unscored.INTERRUPTED: (
+        "two people are seen near each other for at most {longest_s:.3g} s without a break of more than {max_gap_s:g} "
+        "s; a window needs {need_s:.3g} s, and one ends every {every_s:.2g} s"
+    ),
+}
+
+_TABLES: dict[type[StrEnum], Mapping[Any, Sentence]] = {
+    Blindness: BLIND,
+    MergeState: MERGE,
+    RecordingState: RECORDING,
+    Unscored: UNSCORED,
+}
+
+
+def text_of(finding: Finding[StrEnum]) -> str:
+    """The sentence on a finding."""
+    sentence = _TABLES[type(finding.code)][finding.code]
+    return sentence(finding.detail) if callable(sentence) else sentence.format(**finding.detail)
+
+
+def logged(reason: Fault, cause: Finding[Blindness] | str | None = None) -> str:
+    """A line of the log on something counted; it ends with what is known of its cause."""
+    if isinstance(cause, Finding):
+        cause = str(cause.detail["error"]) if cause.code is Blindness.LAYOUT_UNFIT else text_of(cause)
+    return f"{REASONS[reason]}: {cause:.{_MAX_CAUSE}}" if cause else REASONS[reason]
