@@ -12,6 +12,7 @@ from dyadwatch.stream.codes import Reason, counted_as
 
 OTHERS = "_others"
 Count = Callable[[Reason], None]  # called with a reason for everything that a station leaves out or finds irregular
+_MOST_SAID = 300  # characters
 _REFUSED = 64  # names remembered of those that were refused last
 
 
@@ -26,7 +27,7 @@ class Counters:
 
     def __init__(self, max_sources: int = 1024, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._refused: dict[str, tuple[str, float]] = {}
+        self._refused: dict[str, tuple[str, float, str]] = {}
         self._max_sources = max_sources
         self._lock = threading.Lock()
         self._counts: dict[str, Counter[str]] = {}
@@ -44,11 +45,11 @@ class Counters:
             row[key] += n
             self._latest[source] = key
 
-    def refuse(self, claimed: str, reason: StrEnum) -> None:
-        """Remembers that a message was refused, under the name that it claims; counts nothing."""
+    def refuse(self, claimed: str, reason: StrEnum, said: str = "") -> None:
+        """Remembers that a message was refused, under the name that it claims, and what is said of it; counts none."""
         with self._lock:
             self._refused.pop(claimed, None)  # the order of the dict is that of the last refusals
-            self._refused[claimed] = (str(reason), self._clock())
+            self._refused[claimed] = (str(reason), self._clock(), said[:_MOST_SAID])
             if len(self._refused) > _REFUSED:
                 del self._refused[next(iter(self._refused))]
 
@@ -56,7 +57,12 @@ class Counters:
         """Claimed name -> reason of the last refusal, of those refused in the last `within_s`; by name."""
         with self._lock:
             since = self._clock() - within_s
-            return {name: reason for name, (reason, at) in sorted(self._refused.items()) if at >= since}
+            return {name: reason for name, (reason, at, _) in sorted(self._refused.items()) if at >= since}
+
+    def said_of(self, claimed: str) -> str:
+        """What was said of the message that was last refused under a name; empty where nothing was."""
+        with self._lock:
+            return self._refused.get(claimed, ("", 0.0, ""))[2]
 
     def latest(self, source: str) -> str | None:
         """The reason that was last counted for a source; None for a source that never was counted."""

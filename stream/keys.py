@@ -30,6 +30,9 @@ from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.plain_yaml import EmptyYamlError, PlainYamlError
 from dyadwatch.stream.allowed import ANY_SOURCE, Allowed, Peer
 
+# What pyzmq writes into a secret certificate, and what is true of one that is to be handed over.
+_PYZMQ_SAYS = "DO NOT PROVIDE THIS FILE TO OTHER USERS nor change its permissions."
+_FOR_THE_PEER = "For the peer of this name alone; nobody else may read it. Delete it where it was made."
 SERVER_KEY = "server-key"  # under which a peer's certificate holds the detector's public key
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # What a start that was stopped may have left, or another that runs at this moment makes.
@@ -115,6 +118,8 @@ class KeyFolder:
             server, _ = self.server_keys()
             public, secret = zmq.auth.create_certificates(handout, name, {SERVER_KEY: server.decode()})
             os.chmod(secret, 0o600)
+            text = Path(secret).read_text()
+            Path(secret).write_text(text.replace(_PYZMQ_SAYS, _FOR_THE_PEER))
             key, _ = zmq.auth.load_certificate(secret)
             Path(public).unlink()  # the allow-list has it
             self._write_list({**entries, name: _Entry(key.decode(), tuple(sources), listen)})

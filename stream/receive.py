@@ -264,7 +264,7 @@ class Receiver(Generic[T]):
             return
         known = self._known(claimed)
         self._counters.add(claimed if known else DETECTOR, error.reason)
-        self._counters.refuse(claimed, error.reason)
+        self._counters.refuse(claimed, error.reason, str(error))
         if known or claimed in self._strangers or len(self._strangers) < _MAX_STRANGERS:
             if not known:
                 self._strangers.add(claimed)

@@ -106,7 +106,12 @@ class Sinks:
     def _failed(self, name: str, error: Exception) -> None:
         self._counters.add(self._source, OwnFault.SINK_FAILED, name=name)
         known = isinstance(error, (OSError, zmq.ZMQError))
-        _log.error("sink %s failed and is left out from now on: %s", name, error, exc_info=None if known else error)
+        _log.error(
+            "sink %s failed and is left out from now on, detecting goes on: %s",
+            name,
+            error,
+            exc_info=None if known else error,
+        )
 
     def _lost(self, name: str, count: int) -> None:
         self._counters.add(self._source, OwnFault.SINK_FULL, count, name=name)

@@ -73,7 +73,7 @@ class StatusBoard:
         recording = self._recording()
         if own or recording or trouble or not out:
             waiting = not views and not missed
-            out.append(self._own(own, recording, trouble or _nothing_usable(refused), waiting=waiting))
+            out.append(self._own(own, recording, trouble or self._nothing_usable(refused), waiting=waiting))
         return out
 
     def _of(
@@ -121,7 +121,7 @@ class StatusBoard:
         if trouble is not None:
             return SourceState.BLIND, trouble
         if refused is not None and (silence > self._silent or not view.heard):
-            return SourceState.BLIND, _nothing_usable({view.source: refused})
+            return SourceState.BLIND, self._nothing_usable({view.source: refused})
         if silence > self._silent:
             return SourceState.SILENT, Finding(Blindness.SILENT, seconds=_seconds(silence))
         if self._sheds(view.source, dropped.get(Fault.SHED_OVERLOAD, 0), now):
@@ -169,6 +169,14 @@ class StatusBoard:
         state = SourceState.WATCHING if blind is None else SourceState.BLIND
         return self._empty(DETECTOR, state, blind, dropped, recording)
 
+    def _nothing_usable(self, refused: dict[str, str]) -> Finding[Blindness] | None:
+        """Who sends what is refused, and why, of a single one in full; None for nobody."""
+        if not refused:
+            return None
+        first = dict(list(refused.items())[:_NAMES])
+        said = {"said": text} if len(refused) == 1 and (text := self._counters.said_of(next(iter(first)))) else {}
+        return Finding(Blindness.REFUSED, refused=first, more=len(refused) - len(first), **said)
+
     def _empty(
         self,
         source: str,
@@ -195,14 +203,6 @@ class StatusBoard:
             provider=self._provider,
             recording=_recording(recording),
         )
-
-
-def _nothing_usable(refused: dict[str, str]) -> Finding[Blindness] | None:
-    """Who sends what is refused, and why; None for nobody."""
-    if not refused:
-        return None
-    first = dict(list(refused.items())[:_NAMES])
-    return Finding(Blindness.REFUSED, refused=first, more=len(refused) - len(first))
 
 
 def _data(detail: Mapping[str, Value]) -> dict[str, Data]:

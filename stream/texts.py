@@ -120,7 +120,8 @@ def _joint(detail: Detail) -> str:
 
 def _refused(detail: Detail) -> str:
     more = f", and {detail['more']} more" if detail["more"] else ""
-    return f"nothing usable from {', '.join(f'{who}: {why}' for who, why in detail['refused'].items())}{more}"
+    said = f" ({detail['said']})" if detail.get("said") else ""
+    return f"nothing usable from {', '.join(f'{who}: {why}' for who, why in detail['refused'].items())}{more}{said}"
 
 
 def _unused(detail: Detail) -> str:

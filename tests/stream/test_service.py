@@ -352,7 +352,7 @@ def test_a_broken_sink_is_left_out_and_the_rest_goes_on(
         "full": "[Errno 28] No space left on device",
         "closed": "the stream is closed",
     }
-    assert f"sink json failed and is left out from now on: {why[kind]}" in caplog.messages
+    assert f"sink json failed and is left out from now on, detecting goes on: {why[kind]}" in caplog.messages
 
 
 def test_a_sink_that_breaks_at_the_end_is_counted() -> None:

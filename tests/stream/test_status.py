@@ -157,8 +157,10 @@ def test_who_sends_only_what_is_refused_is_named_for_as_long_as_that_goes_on(
     counters = watched.pipeline.counters = Counters(clock=lambda: now)
     watched.board = StatusBoard(counters, LivenessOptions(), "tiny 1", "CPU")
     counters.add(DETECTOR, Refusal.ABSURD_BODY)
+    counters.refuse("mm", Refusal.ABSURD_BODY, "person 0 spans 1593 m (mm sent as 'm'?)")
+    full = "nothing usable from mm: absurd_body (person 0 spans 1593 m (mm sent as 'm'?))"
+    assert (watched.status().state, said(watched.status())) == ("blind", full)
     counters.refuse("mm", Refusal.ABSURD_BODY)
-    assert (watched.status().state, said(watched.status())) == ("blind", "nothing usable from mm: absurd_body")
     watched.hear(frame(0, [person(0)]), 0.0)
     good, own = watched.messages()
     assert (good.source, said(good)) == ("hall", "one person in view")
