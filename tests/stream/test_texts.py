@@ -31,8 +31,8 @@ HEAD = {"joint": "head", "person": "ann", "derived_from": ("left_ear", "right_ea
 ALL_WITH_DATA: list[tuple[StrEnum, dict[str, Any], str]] = [
     (Blindness.NOTHING_SENT, {}, "no source has sent anything yet"),
     (Blindness.NOTHING_USABLE, {}, "nothing usable has come yet, see dropped"),
-    (Blindness.REFUSED, {"refused": {"mm": "absurd_body"}, "more": 2},
-     "nothing usable from mm: absurd_body, and 2 more"),
+    (Blindness.REFUSED, {"refused": {"mm": "absurd_body"}, "more": 2, "said": "person 1 spans 1593 m"},
+     "nothing usable from mm: absurd_body, and 2 more (person 1 spans 1593 m)"),
     (Blindness.NOT_HEARD, {}, "nothing has come from it yet"),
     (Blindness.GROUP_NOT_HEARD, {}, "nothing has come from its sources yet"),
     (Blindness.NOBODY, {}, "nobody in view"),
