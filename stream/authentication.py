@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import logging
 import threading
 import time
@@ -14,15 +13,14 @@ from zmq.utils.monitor import parse_monitor_message
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.allowed import Allowed, Domain
-from dyadwatch.stream.handshakes import HANDSHAKES_FAILED
 from dyadwatch.stream.keys import KeyFolder, Stamp
+from dyadwatch.stream.monitor import HANDSHAKES_FAILED, open_monitor
 
 _log = logging.getLogger(__name__)
 _LOOK_MS = 200
 _RELOAD_S = 1.0
 _HANDSHAKE_MS = 5000  # who connects and says nothing is hung up on
 _AT_ONCE = 1000  # refused handshakes counted between two looks at the allow-list
-_numbers = itertools.count()
 
 Report = Callable[[str], None]  # told of each refused handshake why
 
@@ -94,7 +92,6 @@ class Authentication:
     """
 
     def __init__(self, context: zmq.Context[zmq.Socket[bytes]], folder: KeyFolder, report: Report) -> None:
-        self._context = context
         self._report = report
         _, self._secret = folder.server_keys()
         self.list = LiveAllowList(folder)
@@ -119,15 +116,8 @@ class Authentication:
         # Without this libzmq lets every key in where nobody answers for the domain.
         socket.setsockopt(zmq.ZAP_ENFORCE_DOMAIN, 1)
         socket.setsockopt(zmq.HANDSHAKE_IVL, _HANDSHAKE_MS)
-        if monitored:
-            return
-        address = f"inproc://dyadwatch-handshakes-{next(_numbers)}"
-        socket.monitor(address, HANDSHAKES_FAILED)
-        monitor = self._context.socket(zmq.PAIR)
-        monitor.setsockopt(zmq.RCVHWM, 0)  # libzmq's own thread would wait for room
-        monitor.setsockopt(zmq.LINGER, 0)
-        monitor.connect(address)
-        self._monitors = (*self._monitors, monitor)
+        if not monitored:
+            self._monitors = (*self._monitors, open_monitor(socket, HANDSHAKES_FAILED))
 
     def close(self) -> None:
         """Ends both threads. Who connects afterwards is refused."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import itertools
 import os
 import socket
 import struct
@@ -24,8 +23,8 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from dyadwatch.stream.codes import Fault
-from dyadwatch.stream.handshakes import HANDSHAKES_FAILED
 from dyadwatch.stream.heap import give_back
+from dyadwatch.stream.monitor import HANDSHAKES_FAILED, open_monitor
 
 _BYTES_RECEIVED = 128  # offset of tcpi_bytes_received in struct tcp_info, Linux 4.1 and later
 _INFO_SIZE = 136
@@ -35,7 +34,6 @@ _GIVE_BACK_S = 10.0
 _STUCK_S = 0.1  # a connection that delivers nothing for so long, while others are served, holds an unfinished message
 _LEFT_S = 1.0  # what an ended connection left behind and was not taken in this time was no whole message
 _SMALL_SHARE = 16  # whoever holds less than such a part of all that may be held is not the cause of too much
-_numbers = itertools.count()
 _PART_HEAD, _LONG_PART_HEAD, _SHORT_PART = 2, 9, 255  # ZMTP: bytes before a part, by its length
 _HANDSHAKE = 1024  # bytes that come before the first message, with room
 
@@ -121,11 +119,7 @@ class ConnectionGuard:
         self._served_at = 0.0
         self._stop = threading.Event()
         self._handshake_failed = handshake_failed
-        address = f"inproc://dyadwatch-connections-{next(_numbers)}"
-        watched.monitor(address, zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | HANDSHAKES_FAILED)
-        self._monitor = watched.context.socket(zmq.PAIR)
-        self._monitor.setsockopt(zmq.RCVHWM, 0)  # libzmq's own thread would wait for room
-        self._monitor.connect(address)
+        self._monitor = open_monitor(watched, zmq.EVENT_ACCEPTED | zmq.EVENT_DISCONNECTED | HANDSHAKES_FAILED)
         self._thread = threading.Thread(target=self._watch, name="connections", daemon=True)
         self._thread.start()
 
