@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from dyadwatch.core.atomic import written_atomically
 from dyadwatch.core.npz import read_npz
 from dyadwatch.core.training.options import TrainOptions
 from dyadwatch.core.training.recordings import Recording
@@ -87,9 +87,8 @@ class Checkpoint:
             arrays |= {f"moment.{i}.{k}": v.numpy() for k, v in standing.optimiser.state[parameter].items()}
         content = io.BytesIO()
         np.savez(content, **arrays)  # pyright: ignore[reportArgumentType]
-        beside = self.path.with_name(self.path.name + ".part")
-        beside.write_bytes(content.getvalue())
-        os.replace(beside, self.path)
+        with written_atomically(self.path) as partial:
+            partial.write_bytes(content.getvalue())
 
     def restore(self, standing: Standing) -> bool:
         """Brings `standing` to where the file stands; False, and nothing changed, where there is none that fits.

@@ -15,7 +15,7 @@ from dyadwatch.core.enrol import Base, Enrolled
 from dyadwatch.core.enrol import enrol as enrol_clips
 from dyadwatch.core.errors import ArtefactError, ClipError
 from dyadwatch.core.normal import Normal, take_clips
-from dyadwatch.model_files import named_model
+from dyadwatch.model_files import check_out, named_model
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,7 @@ def check_enrolled_out(base: Path, out: Path, argument: str = "out") -> None:
     Raises:
         ArtefactError: when no model enrolled on `base` can be written to `out`.
     """
-    if out.suffix != ".onnx":
-        raise ArtefactError(f"{argument} is {out}; expected a name that ends in .onnx")
-    if not out.parent.is_dir():
-        raise ArtefactError(f"{argument} is {out}, but there is no folder {out.parent}; make it first")
+    check_out(out, argument, ArtefactError)
     if out.exists() and out.samefile(base):
         raise ArtefactError(f"{argument} is {out}, the base model itself; give the new model another name")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from dyadwatch.core.artefact import ArtefactInfo, file_sha256
 from dyadwatch.core.atomic import write_atomically
 from dyadwatch.core.calibration import Calibration, calibration_path, write_calibration
-from dyadwatch.core.errors import ArtefactError, TrainingError
+from dyadwatch.core.errors import ArtefactError, DyadwatchError, TrainingError
 
 if TYPE_CHECKING:
     from dyadwatch.core.training.state import State
@@ -48,19 +48,20 @@ def named_model(name: str | Path) -> Path:
     return path
 
 
-def check_out(out: Path, argument: str = "out") -> None:
+def check_out(out: Path, argument: str = "out", error: type[DyadwatchError] = TrainingError) -> None:
     """Before anything that takes long.
 
     Arguments:
         argument: what errors call it.
+        error: what is raised.
 
     Raises:
-        TrainingError: when no model can be written to `out`.
+        DyadwatchError: `error`, when no model can be written to `out`.
     """
     if out.suffix != ".onnx":
-        raise TrainingError(f"{argument} is {out}; expected a name that ends in .onnx")
+        raise error(f"{argument} is {out}; expected a name that ends in .onnx")
     if not out.parent.is_dir():
-        raise TrainingError(f"{argument} is {out}, but there is no folder {out.parent}; make it first")
+        raise error(f"{argument} is {out}, but there is no folder {out.parent}; make it first")
 
 
 def write_model(state: State, out: Path, name: str, version: str) -> dict[str, Any]:
