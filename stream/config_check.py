@@ -11,7 +11,7 @@ from typing import NamedTuple
 from msgspec import inspect
 
 from dyadwatch.stream.config import Config
-from dyadwatch.stream.scorer import PROVIDERS
+from dyadwatch.stream.names import PROVIDERS
 
 _TCP = re.compile(r"tcp://(\*|[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.%]+\]):(\*|\d{1,5})")
 _SOURCE = re.compile(r"[A-Za-z0-9_-]{1,64}")

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 
-from dyadwatch.stream.line import Item, Window
+from dyadwatch.stream.items import Item, Window
 
 
 class _Share:

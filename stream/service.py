@@ -19,9 +19,10 @@ from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.codes import Fault, OwnFault, PairEnd, Station
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
-from dyadwatch.stream.line import Item
+from dyadwatch.stream.items import Item
 from dyadwatch.stream.log_limit import LimitedLog
-from dyadwatch.stream.pipeline import DETECTOR, Intake, Judge, Losses
+from dyadwatch.stream.names import DETECTOR
+from dyadwatch.stream.pipeline import Intake, Judge, Losses
 from dyadwatch.stream.queue import ItemQueue
 from dyadwatch.stream.receive import Receiver
 from dyadwatch.stream.recordings.about import about_detector

@@ -13,7 +13,7 @@ import zmq
 from dyadwatch.core.words import counted
 from dyadwatch.stream.config import RecordOptions, SecurityOptions, WireOptions
 from dyadwatch.stream.counters import Counters
-from dyadwatch.stream.pipeline import DETECTOR
+from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.receive import Receiver
 from dyadwatch.stream.recordings.about import program
 from dyadwatch.stream.recordings.channels import About
