@@ -67,8 +67,9 @@ class Member:
 
 
 class Group:
-    """Sources that see one place. Frames of all of them go in, steps of scenes come out: the group's, and those of
-    sources that are kept apart.
+    """Sources that see one place.
+
+    Frames of all of them go in, steps of scenes come out: the group's, and those of sources that are kept apart.
 
     Arguments:
         name: what its scene is called.

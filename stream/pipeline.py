@@ -263,9 +263,7 @@ class Judge:
         return desk
 
     def _ended(self, end: PairEnded) -> list[EventMessage]:
-        """A desk knows nothing but its pairs, and every pair is ended before its source is forgotten: with its last
-        pair it goes.
-        """
+        """Ends a pair; a desk knows nothing but its pairs, all ended before their source is, and goes with the last."""
         desk = self._desks.get(end.source)
         if desk is None:
             return []

@@ -36,9 +36,14 @@ class Sent(Protocol):
     """What is known of a good message: who sent it, and the moment it is about in ns of their clock."""
 
     @property
-    def source(self) -> str: ...
+    def source(self) -> str:
+        """Name of who sent it."""
+        ...
+
     @property
-    def stamp(self) -> int: ...
+    def stamp(self) -> int:
+        """Ns of the sender's clock."""
+        ...
 
 
 T = TypeVar("T", bound=Sent)
@@ -47,9 +52,9 @@ T = TypeVar("T", bound=Sent)
 class Tap(Protocol):
     """Shown a message as received, what it was decoded to or the reason it was refused for, and when it came."""
 
-    def __call__(
-        self, parts: list[bytes], frame: Sent | None, arrived: int, *, reason: StrEnum | None = None
-    ) -> None: ...
+    def __call__(self, parts: list[bytes], frame: Sent | None, arrived: int, *, reason: StrEnum | None = None) -> None:
+        """Takes note of the message; must not wait."""
+        ...
 
 
 _MOST_PARTS = 16  # a message of more is nobody's mistake: its connection is cut

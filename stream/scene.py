@@ -42,7 +42,7 @@ class Rows(NamedTuple):
 
 
 class Step(NamedTuple):
-    """What one frame, or an end, brings. To be taken up in this order:
+    """What one frame, or an end, brings, to be taken up in the order of the fields.
 
     Arguments:
         source: whose scene it is.

@@ -170,8 +170,9 @@ class SourceWatch:
             beat.pause(ns)
 
     def forgotten(self) -> list[str]:
-        """Sources silent for longer than `forget_s`, or for a minute where they had sent hardly a usable frame: names
-        that come once must not fill the memory for an hour. Each is named once.
+        """Sources silent for longer than `forget_s`, or for a minute where they had sent hardly a usable frame.
+
+        Names that come once must not fill the memory for an hour. Each is named once.
         """
         now = time.monotonic_ns()
         if now < self._next_look:

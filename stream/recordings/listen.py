@@ -30,8 +30,10 @@ _OPEN = SecurityOptions()
 
 
 class Listener:
-    """A socket like the detector's, and a recorder behind it. Every message's header is checked, but the coordinates of
-    only one frame a second and source: enough to tell somebody that they send millimetres.
+    """A socket like the detector's, and a recorder behind it.
+
+    Every message's header is checked, but the coordinates of only one frame a second and source: enough to notice
+    millimetres.
 
     Arguments:
         wire: where to listen, and how large a message may be.
