@@ -2,20 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Self
 
 import msgspec
 
 from dyadwatch.core import plain_yaml
 from dyadwatch.core.artefact import file_sha256, write_atomically
+from dyadwatch.core.decision import Part, Rule, Thresholds
 from dyadwatch.core.errors import CalibrationError
 from dyadwatch.core.plain_yaml import PlainYamlError
 
 _HEAD = """\
-# Thresholds for one model at one site, in surprise: 0 is ordinary, 3 is one normal window in a thousand.
-# An alarm is raised above raise_at and clears below clear_at. Yours to change; `evidence` says what they came from.
+# When an alarm is raised, for one model at one site. Scores are surprise: 0 is ordinary, 3 is one normal window in a
+# thousand. A rule is a part of the score, averaged over so many seconds, and the level of it that counts as 1; an alarm
+# is raised where the highest is above raise_at and clears where all are below clear_at. Without rules raise_at and
+# clear_at are surprise, and the score of each window is compared with them. Yours to change; `evidence` says what they
+# came from.
 """
+
+
+class CalibratedRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A rule as the file keeps it, see `core.decision.Rule`."""
+
+    part: Part
+    over_s: Annotated[float, msgspec.Meta(ge=0, le=60)]
+    raise_at: Annotated[float, msgspec.Meta(gt=0)]
+
+    @property
+    def rule(self) -> Rule:
+        """The same, as it is used."""
+        return Rule(self.part, self.over_s, self.raise_at)
+
+    @classmethod
+    def of(cls, rule: Rule) -> Self:
+        """As it is kept."""
+        return cls(part=rule.part, over_s=rule.over_s, raise_at=rule.raise_at)
 
 
 class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,14 +46,16 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Arguments:
         model_sha256: `core.artefact.file_sha256` of the model they are for.
-        raise_at: surprise above which an alarm is raised.
-        clear_at: surprise below which it clears; at most `raise_at`.
+        raise_at: above which an alarm is raised: of the rules' levels, or of the score where there are none.
+        clear_at: below which it clears; at most `raise_at`.
+        rules: what is averaged, and the level of it that counts as 1.
         evidence: what was measured to choose them, such as clips, hours and false alarms an hour.
     """
 
     model_sha256: str
     raise_at: float
     clear_at: float
+    rules: tuple[CalibratedRule, ...] = ()
     evidence: dict[str, Any] = {}
 
     def __post_init__(self) -> None:
@@ -40,6 +65,16 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
             raise ValueError(
                 f"clear_at is {self.clear_at:g} and raise_at {self.raise_at:g}; expected 0 <= clear_at <= raise_at"
             )
+
+    @classmethod
+    def of(cls, model_sha256: str, values: Mapping[str, Any]) -> Self:
+        """From what training or enrolling found, as plain values; see `core.thresholds.thresholds`."""
+        return msgspec.convert({"model_sha256": model_sha256, **values}, cls)
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """The same, as it is used."""
+        return Thresholds(self.raise_at, self.clear_at, tuple(r.rule for r in self.rules))
 
 
 def calibration_path(model: str | Path) -> Path:

@@ -27,6 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.artefact import ArtefactInfo
+from dyadwatch.core.decision import Rule
 from dyadwatch.core.errors import ArtefactError, LayoutError
 from dyadwatch.core.metric import Metric, Support
 from dyadwatch.core.neighbours import ENOUGH_FOR_NEAREST
@@ -145,7 +146,7 @@ class Enrolled:
     Arguments:
         model: bytes of the file, not yet sealed.
         info: its description.
-        calibration: `raise_at`, `clear_at` and `evidence`.
+        calibration: `raise_at`, `clear_at`, `rules` and `evidence`, see `thresholds`.
         support: windows it compares with.
         oddest: the clip that is least like the others.
     """
@@ -158,13 +159,13 @@ class Enrolled:
 
 
 def enrol(
-    base: Base, normal: Normal, run: Run, *, keep: bool = False, least_raise: float = 0.0, seed: int = 0
+    base: Base, normal: Normal, run: Run, *, keep: bool = False, least: Sequence[Rule] = (), seed: int = 0
 ) -> Enrolled:
     """The model whose normal is `normal`; with `keep`, besides what the base finds normal.
 
     Arguments:
         run: an inference engine.
-        least_raise: lowest threshold, that of the base where its normal is kept.
+        least: rules below whose levels none may fall: those of the base where its normal is kept.
         seed: of the variations of a single clip.
 
     Raises:
@@ -189,9 +190,8 @@ def enrol(
     distances = metric.distances(metric.statistics(judged.joints), support, allowed)
     fitted = refit(base.graph, base.maps, judged.joints, distances, run, seen=seen, keep=keep)
 
-    calibration = thresholds(fitted.scores["score"], judged, hop / info.fps)
-    if calibration["raise_at"] < least_raise:
-        calibration |= {"raise_at": least_raise, "clear_at": round(0.6 * least_raise, 2)}
+    calibration = thresholds(fitted.scores, judged, hop / info.fps)
+    calibration["rules"] = _not_below(calibration["rules"], least)
     calibration["evidence"] |= {
         "method": _method(normal, guessed) + "; " + calibration["evidence"]["method"],
         "enrolled_clips": normal.clips,
@@ -223,6 +223,12 @@ def enrol(
         len(support),
         normal.recordings[worst % len(normal.recordings)].name,
     )
+
+
+def _not_below(rules: list[dict[str, Any]], least: Sequence[Rule]) -> list[dict[str, Any]]:
+    """The rules, each at least at the level of the one of the same part and span."""
+    lowest = {(str(rule.part), rule.over_s): rule.raise_at for rule in least}
+    return [r | {"raise_at": max(r["raise_at"], lowest.get((r["part"], r["over_s"]), 0.0))} for r in rules]
 
 
 def _method(normal: Normal, guessed: bool) -> str:

@@ -1,18 +1,20 @@
-"""When scores become an event: raise and clear thresholds, minimum duration, hold. All in event time."""
+"""When the evidence of a pair becomes an event: raise, clear, minimum duration, hold. All in event time."""
 
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+from dyadwatch.core.decision import Evidence, PairEvidence, Thresholds
 from dyadwatch.core.explain import leading_joint_pairs, sentence
 from dyadwatch.stream.codes import EventReason
 from dyadwatch.stream.config import AlarmOptions
 from dyadwatch.stream.items import Item, Pair, PairEnded, Window
-from dyadwatch.stream.messages import EventMessage, JointPairPart
+from dyadwatch.stream.messages import EventMessage, EventRule, JointPairPart
 from dyadwatch.stream.scorer import Score
 from dyadwatch.stream.texts import EVENT
 
@@ -23,13 +25,13 @@ class State(Enum):
     """What a pair's alarm is doing."""
 
     CALM = "calm"  # nothing
-    RISING = "rising"  # above raise_at, not yet for min_duration_s
-    OPEN = "open"  # an event is open, the score not below clear_at
-    FADING = "fading"  # an event is open, the score below clear_at, not yet for hold_s
+    RISING = "rising"  # enough evidence, not yet for min_duration_s
+    OPEN = "open"  # an event is open, the evidence not below what clears it
+    FADING = "fading"  # an event is open, the evidence below that, not yet for hold_s
 
 
 class Level(Enum):
-    """Where a score lies between the two thresholds."""
+    """Where the evidence lies: below what clears an alarm, at or above what raises one, or between."""
 
     LOW = "low"
     BETWEEN = "between"
@@ -53,26 +55,25 @@ _TABLE: dict[tuple[State, Level], tuple[State, str, State]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """The score that raises an alarm, and the lower one below which it may clear."""
-
-    raise_at: float
-    clear_at: float
-
-    def level(self, score: float) -> Level:
-        """Where `score` lies."""
-        return Level.HIGH if score >= self.raise_at else Level.LOW if score < self.clear_at else Level.BETWEEN
+def level_of(evidence: Evidence, thresholds: Thresholds) -> Level:
+    """Where the evidence lies."""
+    if evidence.value >= 1:
+        return Level.HIGH
+    return Level.LOW if evidence.value < thresholds.clear else Level.BETWEEN
 
 
 @dataclass(slots=True)
 class _PairAlarm:
+    evidence: PairEvidence
+    recent: deque[tuple[int, Score]]  # the windows that may have led to the alarm
     state: State = State.CALM
     since: int = 0  # event time at which the present state was entered
-    start: int = 0  # end of the first window above raise_at
-    last_up: int = 0  # end of the last window not below clear_at
+    start: int = 0  # when the evidence began to rise
+    last_up: int = 0  # end of the last window whose evidence was not below what clears
     told: int = 0  # when the open event was last told
     scored: int = 0  # end of the last window
+    now: Evidence | None = None
+    leading: Evidence | None = None  # the most evidence of the event
     peak: Score | None = None
     peak_stamp: int = 0
     last: Score | None = None
@@ -86,6 +87,7 @@ class AlarmDesk:
         thresholds: from the calibration file or the configuration.
         joints: joint names of the model's layout.
         model: name of the model, told with every event.
+        hop_s: seconds from one window of a pair to its next.
         pause_s: a longer time between two windows of a pair does not count as time above the threshold.
     """
 
@@ -95,6 +97,7 @@ class AlarmDesk:
         thresholds: Thresholds,
         joints: Sequence[str],
         model: str,
+        hop_s: float = 0.2,
         pause_s: float = 1.0,
     ) -> None:
         self._times = {
@@ -107,6 +110,8 @@ class AlarmDesk:
         self._thresholds = thresholds
         self._joints = joints
         self._model = model
+        self._hop_s = hop_s
+        self._remembered = max(rule.windows(hop_s) for rule in thresholds.by_rule) + 1
         self._alarms: dict[Pair, _PairAlarm] = {}
 
     @property
@@ -114,33 +119,62 @@ class AlarmDesk:
         """Number of events open just now."""
         return sum(a.state in (State.OPEN, State.FADING) for a in self._alarms.values())
 
+    def evidence(self, pair: Pair) -> float:
+        """How near the pair's last window brought an alarm; 1 raises it."""
+        alarm = self._alarms.get(pair)
+        return 0.0 if alarm is None or alarm.now is None else alarm.now.value
+
     def scored(self, window: Window, score: Score) -> list[EventMessage]:
         """Takes the score of a pair's next window; returns what there is to tell."""
-        alarm = self._alarms.setdefault(window.pair, _PairAlarm())
-        level = self._thresholds.level(score.score)
-        if alarm.state is State.RISING and window.end - alarm.scored > self._pause:
-            alarm.state = State.CALM  # nobody saw whether the score stayed up in between
-        before, now = alarm.state, window.end
+        alarm, now = self._alarm(window), window.end
+        evidence = alarm.evidence.push(now, (score.score, score.relation, score.unusual))
+        alarm.now, alarm.last = evidence, score
+        alarm.recent.append((now, score))
+        level = level_of(evidence, self._thresholds)
+        before = alarm.state
         alarm.scored = now
         waiting, time, after = _TABLE[before, level]
         if waiting is not before:
             alarm.since = now
         alarm.state = after if now - alarm.since >= self._times[time] else waiting
-        alarm.last = score
         if level is Level.HIGH and before is State.CALM:
-            alarm.start, alarm.peak = now, None
-        if alarm.state is not State.CALM and (alarm.peak is None or score.score > alarm.peak.score):
-            alarm.peak, alarm.peak_stamp = score, now
+            alarm.start, alarm.peak, alarm.leading = evidence.since, None, None
+        if alarm.state is not State.CALM:
+            self._keep_peak(alarm, evidence)
         if level is not Level.LOW:
             alarm.last_up = now
         was_open, is_open = (s in (State.OPEN, State.FADING) for s in (before, alarm.state))
         if is_open and not was_open:
-            return [self._tell("open", window, alarm, now, EventReason.ABOVE_RAISE_AT)]
+            return [self._tell("open", window, alarm, now, EventReason.ENOUGH_EVIDENCE)]
         if was_open and not is_open:
             return [self._tell("close", window, alarm, now, EventReason.CALM_AGAIN)]
         if is_open and now - alarm.told >= self._update:
             return [self._tell("update", window, alarm, now, EventReason.STILL_GOING_ON)]
         return []
+
+    def _alarm(self, window: Window) -> _PairAlarm:
+        """The pair's alarm; after a pause nobody knows what was in between, and the evidence begins afresh."""
+        alarm = self._alarms.get(window.pair)
+        if alarm is None:
+            alarm = self._alarms[window.pair] = _PairAlarm(self._evidence(), deque(maxlen=self._remembered))
+        elif window.end - alarm.scored > self._pause:
+            alarm.evidence = self._evidence()
+            alarm.recent.clear()
+            if alarm.state is State.RISING:
+                alarm.state = State.CALM
+        return alarm
+
+    def _evidence(self) -> PairEvidence:
+        return PairEvidence(self._thresholds, self._hop_s)
+
+    @staticmethod
+    def _keep_peak(alarm: _PairAlarm, evidence: Evidence) -> None:
+        """The window with the highest score since the evidence began to rise, and the most evidence."""
+        if alarm.leading is None or evidence.value > alarm.leading.value:
+            alarm.leading = evidence
+        for stamp, score in alarm.recent if alarm.peak is None else [alarm.recent[-1]]:
+            if stamp >= alarm.start and (alarm.peak is None or score.score > alarm.peak.score):
+                alarm.peak, alarm.peak_stamp = score, stamp
 
     def ended(self, end: PairEnded) -> list[EventMessage]:
         """Forgets a pair; an event that is open closes with the reason why the pair ended."""
@@ -158,9 +192,10 @@ class AlarmDesk:
         reason: EventReason,
     ) -> EventMessage:
         alarm.told = now
-        peak, last = alarm.peak, alarm.last
+        peak, last, leading = alarm.peak, alarm.last, alarm.leading
         assert peak is not None, "an event is told only once it was scored"
         assert last is not None, "an event is told only once it was scored"
+        assert leading is not None, "an event is told only once it was scored"
         parts = leading_joint_pairs(peak.joint_pairs, peak.shift, self._joints)
         ids = item.pair.ids
         name = f"{item.source}|{ids[0]}|{ids[1]}|{alarm.start}"
@@ -178,7 +213,9 @@ class AlarmDesk:
             unusual=peak.unusual,
             peak_score=peak.score,
             peak_stamp=alarm.peak_stamp,
-            threshold=self._thresholds.raise_at,
+            threshold=leading.rule.raise_at,
+            evidence=round(leading.value, 4),
+            rule=EventRule(part=leading.rule.part, over_s=leading.rule.over_s, mean=round(leading.mean, 4)),
             reason=reason,
             text=EVENT[reason],
             joints=tuple(

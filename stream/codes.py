@@ -264,7 +264,7 @@ class PairEnd(StrEnum):
 class EventReason(StrEnum):
     """Why a message about an event is sent: by its scores, or because its pair ended."""
 
-    ABOVE_RAISE_AT = "above_raise_at"
+    ENOUGH_EVIDENCE = "enough_evidence"
     STILL_GOING_ON = "still_going_on"
     CALM_AGAIN = "calm_again"  # the one reason of a close after which the pair goes on
     LOST = PairEnd.LOST

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from dyadwatch.core.calibration import CalibratedRule
+
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
@@ -74,12 +76,13 @@ class ScorerOptions(Section, frozen=True):
 
 
 class AlarmOptions(Section, frozen=True):
-    """When a score becomes an event. Scores are -log10 of how rare a normal window scores so high."""
+    """When the scores of a pair become an event, see `core.decision`."""
 
     calibration: str = ""  # path of a calibration file; empty: the one beside the model
-    raise_at: Positive | None = None  # overrides the calibration file
+    rules: tuple[CalibratedRule, ...] | None = None  # overrides the calibration file, as the next two
+    raise_at: Positive | None = None  # in units of the rules' levels; without rules a score
     clear_at: Positive | None = None
-    min_duration_s: NotNegative = 0.5  # a score must stay up this long before an event opens
+    min_duration_s: NotNegative = 0.0  # the evidence must stay up this long before an event opens
     hold_s: NotNegative = 2.0  # and down this long before it closes
     update_s: Positive = 1.0  # an open event is told again this often
 

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from dyadwatch.core.decision import Part
 from dyadwatch.core.pose import TrackId
 from dyadwatch.stream.codes import NAMED, REASONS, Blindness, EventReason, MergeState, RecordingState, SourceState
 
@@ -38,6 +39,7 @@ class ScoreMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="sco
     score: Annotated[float, _is("How unusual, all in all: -log10 of how rare a normal window scores so high.")]
     relation: Annotated[float, _is("How little the movements of the two belong together, likewise.")]
     unusual: Annotated[float, _is("How unlike normal either person or their distances are, likewise.")]
+    evidence: Annotated[float, _is("How near an alarm is by this and the windows before: 1 raises it.")] = 0.0
     model: _Model
     latency_ms: Annotated[float, _is("From receiving the frame that completed the window to the score.")]
 
@@ -60,6 +62,14 @@ class JointPairPart(Struct, frozen=True, kw_only=True):
     shift_m: Annotated[float, _is("Metres farther apart than in the most similar normal window; negative: closer.")]
 
 
+class EventRule(Struct, frozen=True, kw_only=True):
+    """What raised an alarm: a part of the score, averaged."""
+
+    part: Annotated[Part, _is("Which part of the score.")]
+    over_s: Annotated[float, _is("Seconds that are averaged; 0: each window by itself.")]
+    mean: Annotated[float, _is("The highest mean; compare threshold.")]
+
+
 class EventMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="event"):
     """A change in an event: opened, still going on, closed."""
 
@@ -69,15 +79,17 @@ class EventMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="eve
     source: _Source
     pair: _Pair
     clock: Annotated[str, _is("Name of the clock of its times.")]
-    start: Annotated[int, _is("End of the first window at or above the threshold, nanoseconds of that clock.")]
-    end: Annotated[int | None, _is("Null until it closes; then the end of the last window not below clear_at.")]
+    start: Annotated[int, _is("When the evidence began to rise, nanoseconds of that clock.")]
+    end: Annotated[int | None, _is("Null until it closes; then the end of the last window whose evidence was not low.")]
     stamp: Annotated[int, _is("Event time of this message.")]
     score: Annotated[float, _is("Of the latest window.")]
     relation: Annotated[float, _is("Of the window with the highest score.")]
     unusual: Annotated[float, _is("Of the window with the highest score.")]
     peak_score: Annotated[float, _is("Of the window with the highest score.")]
     peak_stamp: Annotated[int, _is("End of the window with the highest score.")]
-    threshold: Annotated[float, _is("raise_at: the score from which on an alarm is raised.")]
+    threshold: Annotated[float, _is("The mean from which on the rule raises an alarm, in surprise.")]
+    evidence: Annotated[float, _is("The most of the event, in units of what raises an alarm: at least 1.")]
+    rule: Annotated[EventRule, _is("What the most evidence came from.")]
     reason: Annotated[EventReason, _is("Why this message.")]
     text: Annotated[str, _is("The reason as a sentence.")]
     joints: Annotated[tuple[JointPairPart, ...], _is("Up to three pairs of joints that contribute most to the peak.")]

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
+from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.alarm import AlarmDesk, Thresholds
+from dyadwatch.stream.alarm import AlarmDesk
 from dyadwatch.stream.codes import Blindness, Fault, PairEnd, Reason
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
@@ -202,8 +203,9 @@ class Judge:
         self._scored: dict[str, tuple[int, int]] = {}
         self.window_s = scorer.info.frames / scorer.info.fps
         joints = scorer.shape.layout.joints
-        pause_s = max(_PAUSE_S, 2 * config.windows.hop / scorer.info.fps)
-        self._new_desk = partial(AlarmDesk, config.alarm, thresholds, joints, self._model, pause_s)
+        hop_s = config.windows.hop / scorer.info.fps
+        pause_s = max(_PAUSE_S, 2 * hop_s)
+        self._new_desk = partial(AlarmDesk, config.alarm, thresholds, joints, self._model, hop_s, pause_s)
         self._desks: dict[str, AlarmDesk] = {}
         self._pairs: defaultdict[str, set[Pair]] = defaultdict(set)
 
@@ -224,9 +226,11 @@ class Judge:
                     continue
                 self._windows[item.source] += 1
                 self._scored[item.source] = (done, done - item.arrived)
+                desk = self._desk(item)
+                events = desk.scored(item, score)
                 if self._scores_wanted:
-                    out.append(self._score_message(item, score, done))
-                out += self._desk(item).scored(item, score)
+                    out.append(self._score_message(item, score, desk.evidence(item.pair), done))
+                out += events
             else:
                 out += self._ended(item)
         if items:
@@ -274,7 +278,7 @@ class Judge:
             del self._desks[end.source], self._pairs[end.source]
         return out
 
-    def _score_message(self, window: Window, score: Score, done: int) -> ScoreMessage:
+    def _score_message(self, window: Window, score: Score, evidence: float, done: int) -> ScoreMessage:
         return ScoreMessage(
             source=window.source,
             pair=window.pair.ids,
@@ -283,6 +287,7 @@ class Judge:
             score=score.score,
             relation=score.relation,
             unusual=score.unusual,
+            evidence=round(evidence, 4),
             model=self._model,
             latency_ms=round((done - window.arrived) / 1e6, 3),
         )

@@ -13,9 +13,9 @@ import time
 import numpy as np
 import zmq
 
+from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.errors import ScoreError
 from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.codes import Fault, OwnFault, PairEnd, Station
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters

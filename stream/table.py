@@ -77,12 +77,10 @@ class Board:
     """What the table shows: the latest status of every source, the scores of its pairs, the last events.
 
     Arguments:
-        raise_at: the threshold, drawn as the end of the calm part of the score bar.
         title: shown above.
     """
 
-    def __init__(self, raise_at: float, title: str = "dyadwatch") -> None:
-        self._raise_at = raise_at
+    def __init__(self, title: str = "dyadwatch") -> None:
         self._title = title
         self._scores: dict[tuple[str, tuple[TrackId, TrackId]], tuple[ScoreMessage, float]] = {}
         self._status: dict[str, StatusMessage] = {}
@@ -141,14 +139,15 @@ class Board:
                 self._scores.pop((source, pair), None)
                 continue
             style = "bold red" if (source, pair) in self._open else ""
-            bar = self._bar(m.score)
+            bar = self._bar(m.evidence)
             cells = (f"{m.score:.2f}", bar, f"{m.relation:.2f}", f"{m.unusual:.2f}", f"{m.latency_ms:.0f} ms")
             pairs.add_row(Text(source), Text(f"{pair[0]} + {pair[1]}"), *cells, style=style)
         return Group(sources, pairs, *(event_line(e) for e in list(self._events)))
 
-    def _bar(self, score: float) -> Text:
-        """Full at twice the threshold; red from the threshold on."""
-        filled = min(_BAR, round(score / self._raise_at * _BAR / 2))
+    @staticmethod
+    def _bar(evidence: float) -> Text:
+        """Full at twice the evidence that raises an alarm; red from there on."""
+        filled = min(_BAR, round(evidence * _BAR / 2))
         bar = Text("━" * min(filled, _BAR // 2), "green")
         bar.append("━" * max(filled - _BAR // 2, 0), "red")
         return bar
@@ -159,12 +158,11 @@ class TableSink:
 
     Arguments:
         console: a terminal.
-        raise_at: the threshold.
         title: shown above.
     """
 
-    def __init__(self, console: Console, raise_at: float, title: str = "dyadwatch") -> None:
-        self.board = Board(raise_at, title)
+    def __init__(self, console: Console, title: str = "dyadwatch") -> None:
+        self.board = Board(title)
         # What goes to a file is not for the terminal; what would go there is put above the table, which else hides it.
         self._live = Live(
             console=console,
@@ -189,14 +187,13 @@ class PictureSink:
 
     Arguments:
         path: file to write when the detector stops.
-        raise_at: the threshold.
         title: shown above.
     """
 
-    def __init__(self, path: Path, raise_at: float, title: str = "dyadwatch") -> None:
+    def __init__(self, path: Path, title: str = "dyadwatch") -> None:
         self._path = path
         self._title = title
-        self._board = Board(raise_at, title)
+        self._board = Board(title)
         self._picture = ""
         self._highest = 0.0
 

@@ -95,7 +95,7 @@ REASONS: dict[Fault | Circumstance | PeerRefusal | RecordingLoss | OwnFault, str
 }
 
 EVENT: dict[EventReason, str] = {
-    EventReason.ABOVE_RAISE_AT: "score above raise_at",
+    EventReason.ENOUGH_EVIDENCE: "enough evidence",
     EventReason.STILL_GOING_ON: "still going on",
     EventReason.CALM_AGAIN: "calm again",
     EventReason.LOST: "one of the two was lost from sight",

@@ -16,9 +16,9 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
+from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.errors import ConfigError, DyadwatchError
 from dyadwatch.loading import configure, load_scorer
-from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
@@ -152,9 +152,9 @@ def _watch(
         DyadwatchError: when the publisher fails.
     """
     scorer, thresholds = detector
-    sinks = sinks_for(False, False, console, thresholds.raise_at, {"collector": collector})
+    sinks = sinks_for(False, False, console, {"collector": collector})
     if picture is not None:
-        sinks["picture"] = PictureSink(picture, thresholds.raise_at)
+        sinks["picture"] = PictureSink(picture)
     service = Service(scorer, thresholds, config, sinks)
     publisher = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     said: list[bytes] = []

@@ -14,9 +14,9 @@ from rich.markup import escape
 from rich.progress import Progress
 
 from dyadwatch.core.artefact import file_sha256
+from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.words import counted
 from dyadwatch.loading import configure, load_scorer, model_path
-from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.config_file import set_option
 from dyadwatch.stream.items import WindowShape
@@ -84,7 +84,7 @@ def _detector(
     """Model, thresholds and configuration as they were recorded, as far as the command line says nothing else."""
     abouts = [r.about for r in playback.recordings if r.about.config]
     about = abouts[0] if abouts else About(run="")
-    if len({(a.config, a.raise_at, a.clear_at, a.model_sha256) for a in abouts}) > 1:
+    if len({(a.config, a.raise_at, a.clear_at, a.rules, a.model_sha256) for a in abouts}) > 1:
         console.print("the recordings were made with different configurations or models; those of the first are used")
     settings = configure(config, (), model)
     recorded = recorded_config(about) if config is None else None

@@ -163,7 +163,7 @@ def check_model(settings: Config) -> Iterator[Check]:
     except DyadwatchError as e:
         yield Check("thresholds", "fail", str(e), "calibrate, or set alarm.raise_at and alarm.clear_at")
     else:
-        yield Check("thresholds", "ok", f"raise at {levels.raise_at:.2f}, clear below {levels.clear_at:.2f}")
+        yield Check("thresholds", "ok", str(levels))
     for provider, name in PROVIDERS.items():
         yield check_provider(provider, name, path, wanted=provider == settings.scorer.provider)
 

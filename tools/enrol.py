@@ -13,11 +13,13 @@ from rich.table import Table
 
 from dyadwatch.core.artefact import read_sealed
 from dyadwatch.core.clips import Clip
+from dyadwatch.core.decision import Rule
 from dyadwatch.core.enrol import Enrolled
 from dyadwatch.core.errors import ClipError, LayoutError
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.normal import MOST_CLIPS, Normal
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.thresholds import rules_of
 from dyadwatch.core.words import of_clip
 from dyadwatch.enrolling import check_enrolled_out
 from dyadwatch.enrolling import enrol as enrol_clips
@@ -78,16 +80,17 @@ def enrol(
         status.update("reading clips")
         chosen = _choose(paths or [], label, split, clip, flags, layout)
         made = enrol_clips(base, chosen, out, take=take, keep=keep, name=name, progress=status.update)
-    normal, enrolled, least = made.normal, made.enrolled, made.least_raise
+    normal, enrolled, least = made.normal, made.enrolled, made.least
     for which, why in normal.skipped[:_MOST_NAMED]:
         words.print(f"skipped {which}: {of_clip(why)}", highlight=False)
     if len(normal.skipped) > _MOST_NAMED:
         words.print(f"skipped {len(normal.skipped) - _MOST_NAMED} more", highlight=False)
     _show(enrolled, normal, out, keep, time.monotonic() - began)
-    if keep and least and enrolled.calibration["raise_at"] > least + _BLIND:
+    risen = _risen(least, rules_of(enrolled.calibration["rules"]))
+    if risen is not None:
         words.print(
-            f"the threshold had to rise from {least:g} to {enrolled.calibration['raise_at']:g}: these clips differ "
-            "more from each other than what the base model finds normal, and the new one misses much; train on both "
+            f"the level of {risen[0].part} had to rise from {risen[0].raise_at:g} to {risen[1].raise_at:g}: these "
+            "clips differ more from each other than what the base model finds normal, and the new one misses much; train on both "
             "instead",
             highlight=False,
         )
@@ -122,6 +125,14 @@ def _choose(
     return [(name, c) for name, c in chosen if not ids or c.clip_id in ids]
 
 
+def _risen(before: Sequence[Rule], after: Sequence[Rule]) -> tuple[Rule, Rule] | None:
+    """The rule whose level had to rise most, so far that much is missed, as it was and is; None where none had to."""
+    known = {(rule.part, rule.over_s): rule for rule in before}
+    both = [(known[key], rule) for rule in after if (key := (rule.part, rule.over_s)) in known]
+    most = max(both, key=lambda pair: pair[1].raise_at - pair[0].raise_at, default=None)
+    return most if most is not None and most[1].raise_at > most[0].raise_at + _BLIND else None
+
+
 def _listed(names: Iterable[str]) -> str:
     text = ", ".join(sorted(set(names)))
     return text if len(text) <= 400 else text[:400] + ", ..."
@@ -136,8 +147,8 @@ def _show(enrolled: Enrolled, normal: Normal, out: Path, keep: bool, took: float
     table.add_row("windows of the clips", str(evidence["real_windows"]))
     table.add_row("compares with", f"{enrolled.support} windows" + (", those of the base among them" if keep else ""))
     table.add_row(
-        "alarm raised, cleared at",
-        f"{enrolled.calibration['raise_at']:.2f}, {enrolled.calibration['clear_at']:.2f}",
+        "alarm raised by",
+        " or ".join(map(str, rules_of(enrolled.calibration["rules"]))),
     )
     table.add_row("  from", enrolled.info.training["enrolled"]["calibrated_by"])
     for part, share in enrolled.info.training["enrolled"]["believed"].items():

@@ -107,9 +107,9 @@ def _configuration(settings: Sequence[str], window_s: float, rate: float) -> dic
     }
 
 
-def _raised_at(model: Path, settings: Sequence[str]) -> float:
-    """The score from which an event may open, as the detector takes it."""
-    return round(load_thresholds(configure(None, settings, model), model).raise_at, 2)
+def _raised_at(model: Path, settings: Sequence[str]) -> str:
+    """What raises an alarm, as the detector takes it."""
+    return str(load_thresholds(configure(None, settings, model), model))
 
 
 def tested_folds(clips: ClipSet, data: Path, wanted: Sequence[str], window_s: float) -> list[str]:

@@ -65,12 +65,11 @@ def configuration_words(configuration: dict[str, Any]) -> str:
     shown = ", ".join(f"{k} = {v:g}" for k, v in configuration.items() if "." in k)
     thresholds = configuration["raise_at"]
     alike = len(set(thresholds.values())) == 1
-    raised = ", ".join([f"{v:g}" for v in set(thresholds.values())] if alike else
-                       [f"{v:g} ({fold})" for fold, v in thresholds.items()])  # fmt: skip
+    raised = "; ".join(set(thresholds.values()) if alike else [f"{fold}: {v}" for fold, v in thresholds.items()])
     which = "the default configuration" + (f", with {' '.join(changed)}" if changed else "")
     return (
         f"Detector: {which} ({shown}); windows of {configuration['window_s']:.2f} s, clips played at "
-        f"{configuration['rate']:g} times real time; an event may open from a score of {raised or '-'}."
+        f"{configuration['rate']:g} times real time. An alarm is raised by {raised or '-'}."
     )
 
 

@@ -64,14 +64,13 @@ def run(
     scorer, thresholds = load_scorer(settings)
     console = Console()
     sinks: dict[str, Sink] = {}
-    service = Service(scorer, thresholds, settings, sinks_for(json, no_table, console, thresholds.raise_at, sinks))
+    service = Service(scorer, thresholds, settings, sinks_for(json, no_table, console, sinks))
     _log.info(
-        "model %s %s on %s; alarm at score %.2f, clear below %.2f",
+        "model %s %s on %s; alarm by %s",
         scorer.info.name,
         scorer.info.version,
         scorer.provider,
-        thresholds.raise_at,
-        thresholds.clear_at,
+        thresholds,
     )
     with stop_on_signals(service.stop):
         service.run()
@@ -80,13 +79,13 @@ def run(
         os._exit(1)
 
 
-def sinks_for(json: bool, no_table: bool, console: Console, raise_at: float, sinks: dict[str, Sink]) -> dict[str, Sink]:
+def sinks_for(json: bool, no_table: bool, console: Console, sinks: dict[str, Sink]) -> dict[str, Sink]:
     """The sink for standard output that suits it: JSON lines, a live table on a terminal, or event lines."""
     if json:
         # Without a buffer that is shared with the end of the program: a reader that stops reading must not hold it up.
         sinks["json"] = JsonLinesSink(open(sys.stdout.fileno(), "wb", buffering=0, closefd=False))  # noqa: SIM115
     elif console.is_terminal and not no_table:
-        sinks["table"] = TableSink(console, raise_at)
+        sinks["table"] = TableSink(console)
     else:
         sinks["lines"] = EventLinesSink(console)
     return sinks

@@ -16,8 +16,10 @@ from rich.text import Text
 
 from dyadwatch import training
 from dyadwatch.core.errors import CollapseError, MissingExtraError, TrainingError
+from dyadwatch.core.thresholds import rules_of
 from dyadwatch.core.training.budget import Budget
 from dyadwatch.core.training.options import Progress
+from dyadwatch.core.training.report_words import span, vouched
 from dyadwatch.model_files import check_out, write_report
 from dyadwatch.tools.files import NO_FLAGS, FileFlags, select_sets, tell_events
 from dyadwatch.tools.learning_flags import AS_IT_IS, LearningFlags
@@ -171,9 +173,9 @@ def show(report: Mapping[str, Any], out: Path, page: Path, console: Console) -> 
         rows.append((f"  {part}", said))
     rows += [
         ("weights", ", ".join(f"{k} {v:.2f}" for k, v in report["weights"].items())),
-        ("alarm raised, cleared at", f"{calibration['raise_at']:.2f}, {calibration['clear_at']:.2f}"),
-        ("  from", f"{evidence['windows']} normal windows, none compared with its own clip"),
-        ("  vouches for", f"at most {evidence['events_per_hour_95']:.0f} false alarms an hour; more time shows more"),
+        ("alarm raised by", " or ".join(map(str, rules_of(calibration["rules"])))),
+        ("  from", f"{evidence['events']} events in {span(60 * evidence['hours'])} of {evidence['method']}"),
+        ("  vouches for", vouched(evidence)),
         ("size", f"{out.stat().st_size / 1e6:.2f} MB"),
         ("time", time_words(report["minutes"], report["time"])),
         ("report", str(page)),

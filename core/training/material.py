@@ -37,7 +37,7 @@ class Trained:
         scorer: the module to export.
         layout, options: what it is for and how it was made.
         summary: a few plain values for the model's metadata.
-        calibration: `raise_at`, `clear_at` and `evidence`, see `thresholds`.
+        calibration: `raise_at`, `clear_at`, `rules` and `evidence`, see `thresholds`.
         report: everything measured, as plain values.
     """
 

@@ -8,12 +8,14 @@ from typing import Literal, get_args
 
 from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.iadnet.config import Position
+from dyadwatch.core.thresholds import BUDGET_PER_H
 
 Recipe = Literal["default", "paper"]
 # Parts of the default recipe that an ablation can leave out; the nearest neighbour is always there.
 PARTS = ("encoder", "critic", "flow", "whitened")
 FEWEST_FRAMES = 8  # of a window
 _MOST_FRAMES = 240
+_MOST_FOLDS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,10 @@ class TrainOptions:
             a part of the nearest neighbour's. 0 leaves out a part that learnt nothing, which is right
             for real data; simulated people hardly react to each other, so a model for demonstration needs a floor to
             show the network at work.
+        folds: of the recordings; the levels of alarms rest on all of them, each judged by a model of the other folds,
+            so what learns is learnt so many times more. Below 2, and with `max_minutes`, they rest on what is held
+            back.
+        budget_per_h: false alarms an hour that the levels are to vouch for.
         max_minutes: what the whole run may take; None is no limit. Where there is no time for everything, every stage
             does less and schedules still end annealed; such a run is not repeatable to the last digit.
         stop_on_collapse: whether the `paper` recipe ends with an error where it sees a collapse.
@@ -55,7 +61,7 @@ class TrainOptions:
 
     layout: str | None = None
     fps: float = 15.0
-    window_s: float = 2.0
+    window_s: float = 2 / 3
     hop: int = 3
     recipe: Recipe = "default"
     seed: int = 0
@@ -75,6 +81,8 @@ class TrainOptions:
     dropped: float = 0.1
     without: tuple[str, ...] = ()
     least_trust: float = 0.0
+    folds: int = 2
+    budget_per_h: float = BUDGET_PER_H
     max_minutes: float | None = None
     stop_on_collapse: bool = True
 
@@ -98,6 +106,8 @@ class TrainOptions:
             _expect(0 <= getattr(self, key) <= 0.5, key, getattr(self, key), "0 to 0.5")
         _expect(0 <= self.dropped <= 1, "dropped", self.dropped, "0 to 1")
         _expect(set(self.without) <= set(PARTS), "without", self.without, f"some of {', '.join(PARTS)}")
+        _expect(0 <= self.folds <= _MOST_FOLDS, "folds", self.folds, f"0 to {_MOST_FOLDS}")
+        _expect(self.budget_per_h > 0, "budget_per_h", self.budget_per_h, "more than 0")
         _expect(self.max_minutes is None or self.max_minutes > 0, "max_minutes", self.max_minutes, "more than 0")
 
     @property

@@ -192,7 +192,8 @@ def _assemble(
         encoder=encoder,
         density=FeatureDensity(offset, whiten, network.flow.folded()),
     ).eval()
-    calibration = thresholds(surprise, judges, material.hop / options.fps)
+    held_back = "normal recordings that were held back"
+    calibration = thresholds({"score": surprise}, judges, material.hop / options.fps, options.budget_per_h, held_back)
     figures: dict[str, Any] = {
         "weights": asdict(weights),
         "broken_pairs": {},

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from dyadwatch.core.auroc import auroc
@@ -45,9 +47,11 @@ from dyadwatch.core.training.material import (
 )
 from dyadwatch.core.training.options import Listener, Progress, TrainOptions, silent
 from dyadwatch.core.training.paper import train_paper
-from dyadwatch.core.training.recordings import Prepared, prepare, skipped_words
+from dyadwatch.core.training.recordings import Prepared, Windows, cut, prepare, skipped_words
 from dyadwatch.core.training.report import make_report
 
+_FEWEST_FOLDS = 2
+_CHUNK = 256
 _PARTS = ("neighbours", "encoder", "critic", "relation", "flow")
 
 
@@ -114,9 +118,7 @@ def _train(
         return train_paper(material, options, listen, budget)
     learnt = _learn(material, options, listen, kept, budget)
     listen(Progress("calibration", 0, 1))
-    trained = assemble(material, learnt, options, budget)
-    listen(Progress("calibration", 1, 1))
-    return trained
+    return assemble(material, learnt, options, listen, budget)
 
 
 def _learn(
@@ -139,7 +141,28 @@ def _learn(
     return Learnt(encoder, density, critic, looks)
 
 
-def assemble(material: Material, learnt: Learnt | None, options: TrainOptions, budget: Budget) -> Trained:
+@dataclass(frozen=True)
+class Joined:
+    """The parts, weighed, calibrated and joined.
+
+    Arguments:
+        scorer: the module to export.
+        judged: normal windows that were scored without having been learnt from.
+        scores: their surprise by name, each (N,).
+        auroc: of every part on broken pairs, by part and kind.
+        support: windows that it compares with.
+        whitened: whether it also compares in directions of equal spread.
+    """
+
+    scorer: PairScorer
+    judged: Windows
+    scores: dict[str, NDArray[np.float64]]
+    auroc: dict[str, dict[str, float]]
+    support: int
+    whitened: bool
+
+
+def join(material: Material, learnt: Learnt | None, options: TrainOptions) -> Joined:
     """Weighs and calibrates the parts and joins them into the scorer."""
     statistics, values, windows, held = material.statistics, material.values, material.windows, material.held
     fitted = {
@@ -148,8 +171,7 @@ def assemble(material: Material, learnt: Learnt | None, options: TrainOptions, b
         "seed": options.seed,
     }
     judged = _judge(material, learnt, NearestNeighbour.fit(statistics, values[~held], **fitted))
-    mean = {part: float(np.mean(list(k.values()))) if k else float("nan") for part, k in judged.items()}
-    weights = _weigh(mean, learnt, options, fitted["whiten"])
+    weights = _weigh(_means(judged), learnt, options, fitted["whiten"])
 
     # every window is compared with other units only; the learnt parts know all but the held-back ones
     distances = held_out_distances(statistics, values, windows.unit, **fitted)
@@ -187,29 +209,94 @@ def assemble(material: Material, learnt: Learnt | None, options: TrainOptions, b
         density=None if learnt is None else learnt.density,
         critic=None if learnt is None else learnt.critic,
     ).eval()
-    calibration = thresholds(score, judges, material.hop / options.fps)
+    scores = {"score": score, "relation": relation, "unusual": unusual}
+    return Joined(scorer, judges, scores, judged, len(bank.support), fitted["whiten"])
+
+
+def assemble(
+    material: Material, learnt: Learnt | None, options: TrainOptions, listen: Listener, budget: Budget
+) -> Trained:
+    """The scorer, the levels of its alarms, and the report."""
+    joined = join(material, learnt, options)
+    listen(Progress("calibration", 1, 1))
+    calibration = _calibrate(material, joined, learnt is not None, options, listen, budget)
     budget.charge("calibration")
     report = make_report(
         material.prepared,
-        judges,
+        joined.judged,
         options,
-        scores={"score": score, "relation": relation, "unusual": unusual},
+        scores=dict(joined.scores),
         figures={
-            "weights": asdict(weights),
-            "broken_pairs": judged,
-            "broken_pairs_mean": mean,
+            "weights": asdict(joined.scorer.weights),
+            "broken_pairs": joined.auroc,
+            "broken_pairs_mean": _means(joined.auroc),
             "curve": [asdict(look) for look in learnt.looks] if learnt else [],
             "calibration": calibration,
-            "windows": len(windows),
-            "support": len(bank.support),
-            "whitened": fitted["whiten"],
+            "windows": len(material.windows),
+            "support": joined.support,
+            "whitened": joined.whitened,
             "needed": {"minutes": ENOUGH_S / 60, "units": ENOUGH_UNITS, "auroc": TRUST_FROM},
             "minutes": round(budget.used / 60, 3),
         },
     )
     budget.charge("report")
     report["time"] = budget.told()
-    return Trained(scorer, material.prepared.layout, options, summarise(report, options), calibration, report)
+    return Trained(joined.scorer, material.prepared.layout, options, summarise(report, options), calibration, report)
+
+
+def _calibrate(
+    material: Material, joined: Joined, learns: bool, options: TrainOptions, listen: Listener, budget: Budget
+) -> dict[str, Any]:
+    """The levels of alarms: from all recordings, each judged by a model that did not know it, where there is time.
+
+    The nearest neighbour judges every recording without itself as it is. Parts that learn are learnt again without each
+    fold of the recordings.
+    """
+    hop_s = material.hop / options.fps
+    if not learns or options.folds < _FEWEST_FOLDS or budget.limited:
+        how = "normal recordings that were held back" if learns else "every normal recording, without itself"
+        return thresholds(joined.scores, joined.judged, hop_s, options.budget_per_h, how)
+    scores, windows = cross_fitted(material.prepared, options, listen)
+    how = f"normal recordings, each judged by a model of the other {options.folds - 1}/{options.folds}"
+    return thresholds(scores, windows, hop_s, options.budget_per_h, how)
+
+
+def cross_fitted(
+    prepared: Prepared, options: TrainOptions, listen: Listener
+) -> tuple[dict[str, NDArray[np.float64]], Windows]:
+    """Scores of all windows of all recordings, none by a model that knew its unit; and the windows."""
+    units = np.random.default_rng([options.seed, 5]).permutation(prepared.units)
+    scores: list[NDArray[np.float64]] = []
+    parts: list[Windows] = []
+    for i, fold in enumerate(np.array_split(units, options.folds), 1):
+        rest = tuple(r for r in prepared.recordings if r.unit not in set(fold.tolist()))
+        named = _named(listen, f"calibration {i} of {options.folds}: ")
+        material = arrange(Prepared(prepared.layout, rest, ()), options, Budget())
+        joined = join(material, _learn(material, options, named, None, Budget()), options)
+        held = [(n, r) for n, r in enumerate(prepared.recordings) if r.unit in set(fold.tolist())]
+        windows = cut([r for _, r in held], options.frames, material.hop)
+        numbers = np.asarray([n for n, _ in held], np.intp)
+        scores.append(_scored(joined.scorer, windows.joints))
+        parts.append(Windows(windows.joints, windows.unit, numbers[windows.recording], windows.start))
+    table = np.concatenate(scores)
+    fields = ("joints", "unit", "recording", "start")
+    together = Windows(*(np.concatenate([getattr(p, f) for p in parts]) for f in fields))
+    return {name: table[:, i] for i, name in enumerate(("score", "relation", "unusual"))}, together
+
+
+@torch.no_grad()
+def _scored(scorer: PairScorer, joints: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Score, relation and unusual of windows, shape (N, 3)."""
+    parts = [scorer(torch.from_numpy(joints[i : i + _CHUNK]))[:3] for i in range(0, len(joints), _CHUNK)]
+    return np.concatenate([torch.stack(p, dim=1).double().numpy() for p in parts])
+
+
+def _named(listen: Listener, before: str) -> Listener:
+    return lambda p: listen(replace(p, stage=before + p.stage))
+
+
+def _means(judged: dict[str, dict[str, float]]) -> dict[str, float]:
+    return {part: float(np.mean(list(k.values()))) if k else float("nan") for part, k in judged.items()}
 
 
 def _judge(material: Material, learnt: Learnt | None, bank: NearestNeighbour) -> dict[str, dict[str, float]]:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from dyadwatch.core.thresholds import rules_of
 from dyadwatch.core.training.markup import Markup, section, short, tag
 from dyadwatch.core.training.report_words import Report, part_title
 from dyadwatch.core.training.svg import COLOURS, Line, Mark, histogram, line_chart
@@ -71,27 +72,24 @@ def histograms(report: Report) -> Markup:
     if not drawn:
         return Markup("")
     weights: Mapping[str, float] = report.get("weights") or {}
-    calibration: Mapping[str, Any] = report.get("calibration") or {}
-    marks = [
-        Mark(calibration[key], f"{word} {short(calibration[key])}")
-        for key, word in (("clear_at", "cleared"), ("raise_at", "raised"))
-        if calibration.get(key) is not None
-    ]
+    rules = rules_of((report.get("calibration") or {}).get("rules") or ())
     cards: list[Markup] = []
     for name, bars in drawn.items():
         if weights.get(name) == 0:
             picture = tag("p", "This part was left out of the model: it is 0 everywhere.", class_="quiet")
         else:
             label = f"{name} of {report.get('held_out_windows', '')} normal windows"
-            thresholds = marks if name == "score" else []
-            picture = histogram(label, bars["counts"], bars["edges"], "surprise", thresholds)
+            levels = [
+                Mark(r.raise_at, f"raised {short(r.raise_at)} over {r.over_s:g} s") for r in rules if r.part == name
+            ]
+            picture = histogram(label, bars["counts"], bars["edges"], "surprise", levels)
         cards.append(tag("div", tag("h3", part_title(name)), picture, class_="card"))
     return section(
         "Scores of normal windows it was not trained on",
         tag(
             "p",
             "Surprise: 1 is what one normal window in ten reaches, 2 one in a hundred, 3 one in a thousand. Counts are "
-            "on a logarithmic axis. Alarms are decided on the score, which joins the others.",
+            "on a logarithmic axis. Alarms are decided on means over the spans that the marks name.",
             class_="quiet",
         ),
         tag("div", *cards, class_="cards"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from dyadwatch.core.decision import Rule
+from dyadwatch.core.thresholds import rules_of
 from dyadwatch.core.words import counted
 
 _RARE_MINUTES = 30.0  # of normal time held back; below, next to nothing is known of false alarms
@@ -123,20 +125,15 @@ def _said_of(part: str, weight: float | None, auroc: float | None, report: Repor
 
 def _alarms(report: Report) -> list[Verdict]:
     calibration = report.get("calibration") or {}
-    raise_at, evidence = calibration.get("raise_at"), calibration.get("evidence") or {}
-    if raise_at is None:
+    evidence, rules = calibration.get("evidence") or {}, rules_of(calibration.get("rules") or ())
+    if not rules:
         return []
-    out = [
-        Verdict(
-            "plain",
-            f"An alarm is raised at a score of {raise_at:.2f} (about one normal window in {rarity(raise_at)} is that "
-            f"unusual) and cleared at {calibration.get('clear_at', 0.0):.2f}.",
-        )
-    ]
+    clear = calibration.get("clear_at", 0.0)
+    out = [Verdict("plain", f"An alarm is raised by {listed_or(rules)}, and cleared below {clear:.0%} of that.")]
     bound, hours = evidence.get("events_per_hour_95"), evidence.get("hours")
     if bound is not None and hours is not None:
         minutes = 60 * hours
-        rest = f"from {span(minutes)} of normal behaviour held back"
+        rest = f"from {span(minutes)} of {evidence.get('method', 'normal recordings')}"
         if minutes < _RARE_MINUTES:
             out.append(
                 Verdict(
@@ -148,6 +145,22 @@ def _alarms(report: Report) -> list[Verdict]:
         else:
             out.append(Verdict("good", f"Fewer than {_count(bound)} false alarms an hour (95 % sure), {rest}."))
     return out
+
+
+def vouched(evidence: Mapping[str, Any]) -> str:
+    """What the calibration vouches for, and what it would take where that is less than was asked for."""
+    bound, budget = evidence["events_per_hour_95"], evidence["budget_per_hour"]
+    if evidence["certified"]:
+        return f"at most {_count(bound)} false alarms an hour (95 % sure)"
+    return (
+        f"nothing: {span(60 * evidence['hours'])} are too few for {budget:g} false alarms an hour, which takes "
+        f"{span(60 * evidence['hours_needed'])} without one"
+    )
+
+
+def listed_or(rules: Sequence[Rule]) -> str:
+    """Rules for people."""
+    return " or ".join(map(str, rules))
 
 
 def rarity(score: float) -> str:

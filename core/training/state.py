@@ -56,7 +56,7 @@ class State(msgspec.Struct, frozen=True):
         scorer: the module to export.
         layout, joints, frames, fps: what it takes.
         summary: of its training.
-        calibration: `raise_at`, `clear_at` and `evidence`.
+        calibration: `raise_at`, `clear_at`, `rules` and `evidence`.
     """
 
     scorer: PairScorer

@@ -9,7 +9,8 @@ from pathlib import Path
 import msgspec
 
 from dyadwatch.core.artefact import file_sha256
-from dyadwatch.stream.alarm import Thresholds
+from dyadwatch.core.calibration import CalibratedRule
+from dyadwatch.core.decision import Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.config_file import set_option
 from dyadwatch.stream.recordings.channels import About
@@ -17,6 +18,10 @@ from dyadwatch.stream.scorer import Scorer
 
 # The sections that decide on events. The others say where and how fast, not what.
 DECISIVE = ("clock", "tracks", "pairs", "windows", "alarm", "merge")
+
+
+def _encode(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def program() -> str:
@@ -29,11 +34,12 @@ def about_detector(scorer: Scorer, thresholds: Thresholds, config: Config) -> Ab
     return About(
         run="",
         program=program(),
-        config=msgspec.json.encode(config).decode(),
+        config=_encode(config),
         model=f"{scorer.info.name} {scorer.info.version}",
         model_sha256=file_sha256(scorer.path),
         raise_at=repr(thresholds.raise_at),
         clear_at=repr(thresholds.clear_at),
+        rules=_encode([CalibratedRule.of(rule) for rule in thresholds.rules]) if thresholds.rules else "",
     )
 
 
@@ -49,9 +55,11 @@ def recorded_thresholds(about: About) -> Thresholds | None:
     """The thresholds that were in force; None where no detector ran or they make no sense."""
     try:
         raise_at, clear_at = float(about.raise_at), float(about.clear_at)
-    except ValueError:
+        kept = msgspec.json.decode(about.rules, type=tuple[CalibratedRule, ...]) if about.rules else ()
+    except ValueError:  # msgspec's errors are among them
         return None
-    return Thresholds(raise_at, clear_at) if 0 < clear_at <= raise_at < float("inf") else None
+    rules = tuple(r.rule for r in kept)
+    return Thresholds(raise_at, clear_at, rules) if 0 < clear_at <= raise_at < float("inf") else None
 
 
 def config_of(abouts: Iterable[About]) -> Config:
@@ -91,5 +99,10 @@ def as_recorded(config: Config, about: About, options: Sequence[str], model_path
     wanted = set_option(config, *options)  # it may ask for another model
     if thresholds is None or file_sha256(model_path(wanted)) != about.model_sha256:
         return wanted
-    alarm = msgspec.structs.replace(config.alarm, raise_at=thresholds.raise_at, clear_at=thresholds.clear_at)
+    alarm = msgspec.structs.replace(
+        config.alarm,
+        raise_at=thresholds.raise_at,
+        clear_at=thresholds.clear_at,
+        rules=tuple(CalibratedRule.of(rule) for rule in thresholds.rules),
+    )
     return set_option(msgspec.structs.replace(config, alarm=alarm), *options)

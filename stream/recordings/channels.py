@@ -88,6 +88,7 @@ class About(Struct, frozen=True, kw_only=True):
         model: name and version of the model; empty where no detector ran.
         model_sha256: of its file.
         raise_at, clear_at: the thresholds in force; empty where no detector ran.
+        rules: what the evidence was made of, as JSON; empty where it was the score.
     """
 
     format: str = str(FORMAT)
@@ -101,6 +102,7 @@ class About(Struct, frozen=True, kw_only=True):
     model_sha256: str = ""
     raise_at: str = ""
     clear_at: str = ""
+    rules: str = ""
 
 
 class Schema(Struct, frozen=True):

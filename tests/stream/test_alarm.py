@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dyadwatch.stream.alarm import _TABLE, AlarmDesk, Level, State, Thresholds
+from dyadwatch.core.decision import Thresholds
+from dyadwatch.stream.alarm import _TABLE, AlarmDesk, Level, State
 from dyadwatch.stream.codes import EventReason, PairEnd
 from dyadwatch.stream.config import AlarmOptions
 from dyadwatch.stream.items import Pair, PairEnded, Window
@@ -198,7 +199,7 @@ def test_what_an_event_says() -> None:
         peak_score=4.0,
         peak_stamp=10_000 * MS,
         threshold=3.0,
-        reason=EventReason.ABOVE_RAISE_AT,
+        reason=EventReason.ENOUGH_EVIDENCE,
         text="score above raise_at",
         joints=event.joints,
         explanation="anna's head is 0.40 m closer to 7's left wrist; "

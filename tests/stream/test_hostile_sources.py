@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 import zmq
 
+from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.errors import WireError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream import clock_offset
-from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config, WireOptions
 from dyadwatch.stream.items import Pair, Window
 from dyadwatch.stream.names import DETECTOR

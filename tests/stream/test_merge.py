@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from msgspec import structs
 
+from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.codes import PairEnd
 from dyadwatch.stream.config import Config, MergeOptions
 from dyadwatch.stream.fusion import Fusion, Sighting

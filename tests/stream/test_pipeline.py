@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 from numpy.typing import NDArray
 
+from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.skeleton import Layout
-from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.codes import Fault
 from dyadwatch.stream.config import Config, SinkOptions, WireOptions
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, decode_json, encode_json

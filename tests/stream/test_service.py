@@ -18,9 +18,9 @@ import zmq
 from msgspec import structs
 from numpy.typing import NDArray
 
+from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config, LivenessOptions, ScorerOptions, SinkOptions, WireOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage, decode_json
@@ -301,7 +301,7 @@ def test_ports_are_free_after_stop_and_open_events_are_closed(running: Start, en
             until(live.events, "an event")
             until(lambda: len(live.scores()) >= 22, "the last score")
         assert [(e.type, e.reason) for e in live.events() if e.type != "update"] == [
-            ("open", "above_raise_at"),
+            ("open", "enough_evidence"),
             ("close", "shutdown"),
         ]
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.codes import Blindness, Refusal
 from dyadwatch.stream.config import Config, LivenessOptions
 from dyadwatch.stream.counters import Counters

@@ -109,7 +109,7 @@ def test_every_code_has_a_sentence_and_is_tried_above() -> None:
 
 
 def test_a_pair_ends_for_what_an_event_may_close_for() -> None:
-    of_scores = {EventReason.ABOVE_RAISE_AT, EventReason.STILL_GOING_ON, EventReason.CALM_AGAIN}
+    of_scores = {EventReason.ENOUGH_EVIDENCE, EventReason.STILL_GOING_ON, EventReason.CALM_AGAIN}
     assert {EventReason(end) for end in PairEnd} == set(EventReason) - of_scores
 
 

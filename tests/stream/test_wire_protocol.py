@@ -14,10 +14,10 @@ from pathlib import Path
 import pytest
 import zmq
 
+from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.layouts import LAYOUTS, UPPER11
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.stream import messages, wire
-from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.codes import NAMED, REASONS, Blindness, EventReason, MergeState, RecordingState, SourceState
 from dyadwatch.stream.config import Config, SecurityOptions, SinkOptions, WireOptions
 from dyadwatch.stream.keys import KeyFolder

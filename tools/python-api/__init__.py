@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dyadwatch.core.artefact import ArtefactInfo
     from dyadwatch.core.clips import Clip, ClipSet, read_clips, write_clips
+    from dyadwatch.core.decision import Thresholds
     from dyadwatch.core.errors import (
         ArtefactError,
         CalibrationError,
@@ -44,7 +45,6 @@ if TYPE_CHECKING:
     from dyadwatch.enrolling import EnrolledModel, enrol
     from dyadwatch.evaluation import evaluate
     from dyadwatch.evaluation_request import Report
-    from dyadwatch.stream.alarm import Thresholds
     from dyadwatch.stream.config import Config
     from dyadwatch.stream.messages import EventMessage, ScoreMessage, StatusMessage
     from dyadwatch.stream.publishers.clips import clip_frames
@@ -98,7 +98,7 @@ _HOMES = {
     "Sink": "stream.sink_thread",
     "StatusMessage": "stream.messages",
     "Subscriber": "stream.subscriber",
-    "Thresholds": "stream.alarm",
+    "Thresholds": "core.decision",
     "TrainOptions": "core.training.options",
     "TrainedModel": "training",
     "anomaly_clips": "stream.publishers.simulator.samples",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.artefact import ArtefactInfo
 from dyadwatch.core.clips import Clip
+from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.errors import ArtefactError, ClipError, ConfigError, DyadwatchError, LayoutError
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.pose import PoseFrame
@@ -19,7 +20,6 @@ from dyadwatch.core.recordings import Recording, cut, usable_runs
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.core.words import of_clips
 from dyadwatch.loading import configure, load_scorer, with_model
-from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.messages import EventMessage, Message
 from dyadwatch.stream.pipeline import Pipeline, events_of

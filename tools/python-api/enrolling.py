@@ -11,6 +11,7 @@ import msgspec
 from dyadwatch.core.artefact import file_sha256, read_sealed, seal, write_atomically
 from dyadwatch.core.calibration import Calibration, calibration_path, check_belongs, read_calibration, write_calibration
 from dyadwatch.core.clips import Clip
+from dyadwatch.core.decision import Rule
 from dyadwatch.core.enrol import Base, Enrolled
 from dyadwatch.core.enrol import enrol as enrol_clips
 from dyadwatch.core.errors import ArtefactError, ClipError
@@ -26,13 +27,13 @@ class EnrolledModel:
         model: the model file; its thresholds lie beside it, in `.calibration.yaml`.
         normal: which clips were used, and which were skipped and why.
         enrolled: what it compares with, and its thresholds.
-        least_raise: the threshold of the base where its normal was kept, else 0.
+        least: what raises alarms of the base where its normal was kept, else nothing.
     """
 
     model: Path
     normal: Normal
     enrolled: Enrolled
-    least_raise: float
+    least: tuple[Rule, ...]
 
 
 def enrol(
@@ -75,13 +76,13 @@ def enrol(
     listen(f"enrolling {normal.clips} clips")
     from dyadwatch.exporters.engine import check_steady, run_model
 
-    least = _threshold(base) if keep else 0.0
-    enrolled = enrol_clips(Base.of_model(data, info, f"model {base}"), normal, run_model, keep=keep, least_raise=least)
+    least = _rules(base) if keep else ()
+    enrolled = enrol_clips(Base.of_model(data, info, f"model {base}"), normal, run_model, keep=keep, least=least)
     listen("checking that scores are steady")
     parity = check_steady(enrolled.model, f"model {out}") | {"base": info.parity}
     described = msgspec.structs.replace(enrolled.info, name=name or out.stem, version="1", parity=parity)
     write_atomically(out, seal(enrolled.model, described))
-    write_calibration(calibration_path(out), Calibration(model_sha256=file_sha256(out), **enrolled.calibration))
+    write_calibration(calibration_path(out), Calibration.of(file_sha256(out), enrolled.calibration))
     return EnrolledModel(out, normal, enrolled, least)
 
 
@@ -111,15 +112,15 @@ def _silent(_: str) -> None:
     """For who wants to hear nothing."""
 
 
-def _threshold(base: Path) -> float:
-    """Where the base model raises an alarm; 0 where no calibration lies beside it.
+def _rules(base: Path) -> tuple[Rule, ...]:
+    """What raises alarms of the base model; nothing where no calibration lies beside it.
 
     Raises:
         CalibrationError: when there is one, but not of this model.
     """
     path = calibration_path(base)
     if not path.exists():
-        return 0.0
+        return ()
     calibration = read_calibration(path)
     check_belongs(calibration, base)
-    return calibration.raise_at
+    return calibration.thresholds.rules

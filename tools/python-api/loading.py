@@ -9,9 +9,9 @@ import msgspec
 
 from dyadwatch.core.artefact import file_sha256, read_info
 from dyadwatch.core.calibration import calibration_path, check_belongs, read_calibration
+from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.errors import CalibrationError, ConfigError
 from dyadwatch.model_files import named_model, shipped_model
-from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.config_file import load_config, set_option
 from dyadwatch.stream.model_check import check_model
@@ -51,8 +51,8 @@ def load_thresholds(config: Config, model: Path) -> Thresholds:
     """
     alarm = config.alarm
     file = Path(alarm.calibration) if alarm.calibration else calibration_path(model)
-    raise_at, clear_at = alarm.raise_at, alarm.clear_at
-    if raise_at is None or clear_at is None:
+    raise_at, clear_at, rules = alarm.raise_at, alarm.clear_at, alarm.rules
+    if raise_at is None or clear_at is None or (rules is None and file.is_file()):
         if not file.is_file():
             raise CalibrationError(
                 f"{file}: no such calibration file; expected one beside the model, or alarm.raise_at and "
@@ -62,9 +62,10 @@ def load_thresholds(config: Config, model: Path) -> Thresholds:
         check_belongs(calibration, model)
         raise_at = calibration.raise_at if raise_at is None else raise_at
         clear_at = min(calibration.clear_at, raise_at) if clear_at is None else clear_at
+        rules = calibration.rules if rules is None else rules
     if clear_at > raise_at:
         raise ConfigError(f"alarm.clear_at is {clear_at}; expected at most alarm.raise_at, which is {raise_at}")
-    return Thresholds(raise_at, clear_at)
+    return Thresholds(raise_at, clear_at, tuple(r.rule for r in rules or ()))
 
 
 def _is_shipped(path: Path) -> bool:

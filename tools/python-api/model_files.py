@@ -82,7 +82,7 @@ def write_model(state: State, out: Path, name: str, version: str) -> dict[str, A
         training=state.summary,
     )
     report = export(state.scorer, info, out)
-    write_calibration(calibration_path(out), Calibration(model_sha256=file_sha256(out), **state.calibration))
+    write_calibration(calibration_path(out), Calibration.of(file_sha256(out), state.calibration))
     return {"relative": report.relative, "batch_invariant": report.batch_invariant}
 
 

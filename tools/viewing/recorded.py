@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from dyadwatch.core.clips import Clip
+from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.loading import load_scorer, model_path
-from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
@@ -145,7 +145,7 @@ def recorded_scene(
 
 
 def _levels(thresholds: Thresholds | None) -> tuple[float, float] | None:
-    return None if thresholds is None else (thresholds.raise_at, thresholds.clear_at)
+    return None if thresholds is None else (1.0, thresholds.clear)
 
 
 def _peak(playback: Playback, config: Config, source: str | None) -> int:

@@ -23,7 +23,7 @@ _SOLES = ("foot", "ankle", "heel", "toe", "foot_index", "big_toe")
 
 
 class Curve(NamedTuple):
-    """Scores of one pair: seconds, ends of the windows, and scores; both shape (n,)."""
+    """The evidence of one pair: seconds, ends of the windows, and evidence, of which 1 raises an alarm; both (n,)."""
 
     pair: tuple[str, str]
     times: NDArray[np.float64]
@@ -179,7 +179,7 @@ class People:
             raise ConfigError(f"{title}: nobody is seen in it; expected people for two frames or more")
         stretches = _with_pair(stretches, pair)
         wanted = [m for m in scores if not pair or set(map(str, m.pair)) == set(pair)]
-        best = max(wanted, key=lambda m: m.score, default=None)
+        best = max(wanted, key=lambda m: m.evidence, default=None)
         chosen = max(stretches, key=lambda s: s.last - s.first)
         if best is not None:
             within = [s for s in stretches if self._grid.stamp(s.first) <= best.end <= self._grid.stamp(s.last)]
@@ -241,7 +241,9 @@ def _curves(scores: Sequence[ScoreMessage], begin: int) -> list[Curve]:
         by_pair.setdefault((str(m.pair[0]), str(m.pair[1])), []).append(m)
     return [
         Curve(
-            pair, np.array([(m.end - begin) / _NS for m in found]), np.array([m.score for m in found], dtype=np.float64)
+            pair,
+            np.array([(m.end - begin) / _NS for m in found]),
+            np.array([m.evidence for m in found], dtype=np.float64),
         )
         for pair, found in by_pair.items()
     ]

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config, WireOptions
 from dyadwatch.stream.messages import EventMessage
 from dyadwatch.stream.pipeline import Pipeline, events_of

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.errors import ConfigError, MissingExtraError
 from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.messages import ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline

@@ -19,8 +19,8 @@ from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message_builder import build_msg
 from pythonosc.udp_client import UDPClient
 
+from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.messages import ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline

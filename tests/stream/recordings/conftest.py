@@ -11,8 +11,8 @@ import pytest
 import zmq
 from msgspec import structs
 
+from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config, RecordOptions, ScorerOptions, SinkOptions
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage
 from dyadwatch.stream.publishers.publisher import PosePublisher

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from dyadwatch.core.clips import Clip
+from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.skeleton import Layout
-from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config, MergeOptions, ScorerOptions
 from dyadwatch.stream.messages import EventMessage, StatusMessage
 from dyadwatch.stream.pipeline import Pipeline

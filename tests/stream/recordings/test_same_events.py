@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from msgspec import structs
 
+from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.errors import WireError
 from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.codes import EventReason, SourceState
 from dyadwatch.stream.config import Config, LivenessOptions, ScorerOptions, WireOptions
 from dyadwatch.stream.messages import EventMessage, Message, StatusMessage
