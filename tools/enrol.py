@@ -90,8 +90,8 @@ def enrol(
     if risen is not None:
         words.print(
             f"the level of {risen[0].part} had to rise from {risen[0].raise_at:g} to {risen[1].raise_at:g}: these "
-            "clips differ more from each other than what the base model finds normal, and the new one misses much; train on both "
-            "instead",
+            "clips differ more from each other than what the base model finds normal, and the new one misses much; "
+            "train on both instead",
             highlight=False,
         )
 
