@@ -58,7 +58,7 @@ class PairOptions(Section, frozen=True):
 class WindowOptions(Section, frozen=True):
     """How windows are cut."""
 
-    hop: Count = 3  # grid steps from one window to the next
+    hop: Count = 2  # grid steps from one window to the next
     max_hidden: Fraction = 0.34  # a joint unseen for a larger part of a window makes it unusable
 
 

@@ -1,7 +1,7 @@
 """Normal clips made anomalous on purpose, with the moment from which they are: what event recall is measured on.
 
-The first four kinds concern the whole clip, so their onset is its first frame; the others begin in mid-clip. One of the
-two persons, drawn at random, is edited; every joint of the other stays as it was recorded.
+Hand, away and frozen begin in mid-clip; the other kinds concern the whole clip, so their onset is its first frame. One
+of the two persons, drawn at random, is edited; every joint of the other stays as it was recorded.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.clips import Clip
 from dyadwatch.core.frame import anchors
-from dyadwatch.core.resample import interpolate
 
 Joints = NDArray[np.float32]  # (T, 2, J, 3), metres
 
@@ -73,8 +72,10 @@ def edited(clips: Sequence[Clip], index: int, edit: Edit, seed: int = 0) -> Edit
         joints = clip.joints.copy()
         joints[:, person] += _FARTHER_M * _outward(clip, person)[:, None]
         return Edited(_with(clip, joints), 0.0)
+    if edit is Edit.FASTER:
+        return _faster(clip, person)
     onset = round(float(rng.uniform(*_MIDDLE)) * len(clip))
-    joints = _FROM_ONSET[edit](clip, person, onset)
+    joints = FROM_ONSET[edit](clip, person, onset)
     return None if joints is None else Edited(_with(clip, joints), onset / clip.fps)
 
 
@@ -139,20 +140,18 @@ def _frozen(clip: Clip, person: int, onset: int) -> Joints | None:
     return joints
 
 
-def _faster(clip: Clip, person: int, onset: int) -> Joints | None:
-    """From the onset on the person lives twice as fast; the clip ends with what there is of them."""
-    n = onset + (len(clip) - onset) // 2
-    if n - onset < 5:
+def _faster(clip: Clip, person: int) -> Edited | None:
+    """The person lives twice as fast from the first frame on; the clip ends with what there is of them."""
+    n = (len(clip) + 1) // 2
+    if n < 2:
         return None
-    at = np.concatenate([np.arange(onset), onset + 2.0 * np.arange(n - onset)])
     joints = clip.joints[:n].copy()
-    joints[:, person] = interpolate(clip.joints, at)[:, person]
-    return joints
+    joints[:, person] = clip.joints[::2, person][:n]
+    return Edited(_with(clip, joints), 0.0)
 
 
-_FROM_ONSET: dict[Edit, Callable[[Clip, int, int], Joints | None]] = {
+FROM_ONSET: dict[Edit, Callable[[Clip, int, int], Joints | None]] = {
     Edit.THRUST: _thrust,
     Edit.AWAY: _away,
     Edit.FROZEN: _frozen,
-    Edit.FASTER: _faster,
 }

@@ -14,7 +14,7 @@ from dyadwatch.core.thresholds import thresholds
 __all__ = ["held_out_distances", "neighbour_weight", "split_units", "thresholds", "trust"]
 
 _FOLDS = 5
-_LEAVE_ONE_OUT = 40  # units up to which each is left out alone, where all windows are the support
+_LEAVE_ONE_OUT = 200  # units up to which each is left out alone, where all windows are the support
 TRUST_FROM = 0.8  # AUROC on held-out broken pairs below which a learnt part is left out
 _LEAST_NEIGHBOURS = 0.25  # the nearest neighbour always has a say: it needs no training to be right
 

@@ -62,7 +62,7 @@ class TrainOptions:
     layout: str | None = None
     fps: float = 15.0
     window_s: float = 2 / 3
-    hop: int = 3
+    hop: int = 2
     recipe: Recipe = "default"
     seed: int = 0
     steps: int = 2000

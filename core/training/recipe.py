@@ -276,7 +276,7 @@ def cross_fitted(
         held = [(n, r) for n, r in enumerate(prepared.recordings) if r.unit in set(fold.tolist())]
         windows = cut([r for _, r in held], options.frames, material.hop)
         numbers = np.asarray([n for n, _ in held], np.intp)
-        scores.append(_scored(joined.scorer, windows.joints))
+        scores.append(scored(joined.scorer, windows.joints))
         parts.append(Windows(windows.joints, windows.unit, numbers[windows.recording], windows.start))
     table = np.concatenate(scores)
     fields = ("joints", "unit", "recording", "start")
@@ -285,7 +285,7 @@ def cross_fitted(
 
 
 @torch.no_grad()
-def _scored(scorer: PairScorer, joints: NDArray[np.float32]) -> NDArray[np.float64]:
+def scored(scorer: PairScorer, joints: NDArray[np.float32]) -> NDArray[np.float64]:
     """Score, relation and unusual of windows, shape (N, 3)."""
     parts = [scorer(torch.from_numpy(joints[i : i + _CHUNK]))[:3] for i in range(0, len(joints), _CHUNK)]
     return np.concatenate([torch.stack(p, dim=1).double().numpy() for p in parts])

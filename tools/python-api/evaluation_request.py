@@ -88,6 +88,10 @@ def chosen_settings(
     """
     less: dict[str, Any] = {}
     train: dict[str, Any] = {}
+    if protocol == "events":  # what runs live
+        from dyadwatch.core.training.options import TrainOptions
+
+        less |= {"window_s": TrainOptions().window_s, "hop": TrainOptions().hop}
     if ablation:
         from dyadwatch.core.evaluation.ablation import DRAWS, FOLDS, SEEDS, STEPS
 

@@ -1,0 +1,145 @@
+"""Clips that are normal, edited or of another kind, and the events that a method raises on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyadwatch.core.clips import Clip, ClipSet
+from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.errors import ClipError
+from dyadwatch.core.evaluation.alarms import Raised, events, window_ends, windows_of
+from dyadwatch.core.evaluation.edits import EDITS, FROM_ONSET, edited
+from dyadwatch.core.evaluation.measures import Figure, resamplings
+from dyadwatch.core.evaluation.row import Row
+from dyadwatch.core.evaluation.settings import PEACEFUL, Settings
+from dyadwatch.core.evaluation.windows import Fold, on_grid
+from dyadwatch.core.layouts import get_layout
+from dyadwatch.core.mapping import JointMap
+
+FALSE, FALSE_EVENTS, JUDGED = "normal clips that raise", "false events", "clips judged"
+DELAY, DELAY_95, ONSET = "delay, median s", "delay, 95 % s", "onset told, median error s"
+BOUND = "false events an hour, bound from training"
+ODD = "clips of other labels"
+
+# windows (N, 2, T, J, 3) to surprise by part, each (N,)
+Parts = Callable[[NDArray[np.float32]], Mapping[str, NDArray[np.floating]]]
+
+
+@dataclass(frozen=True)
+class Played:
+    """A clip of the test.
+
+    Arguments:
+        measure: what is measured on it.
+        onset_s: from when on it is anomalous; None where it is normal.
+    """
+
+    clip: Clip
+    measure: str
+    onset_s: float | None
+
+
+class EventTest:
+    """Normal clips to learn from, and the test; on the model's time grid.
+
+    A clip is normal if its label is among the training clips' normal ones. Normal test clips are also played edited,
+    but where there are clips of other labels to find in every fold: those of SBU's violent categories.
+    """
+
+    def __init__(self, clips: ClipSet, fold: Fold, settings: Settings) -> None:
+        self.settings = settings
+        violent = set(PEACEFUL) < {c.label for c in clips}
+        train = [clips[i] for i in fold.train if not violent or clips[i].label in PEACEFUL]
+        self.train = ClipSet(tuple(train), clips.layout, clips.name)
+        labels = {c.label for c in train}
+        layout = clips.layout if settings.layout is None else get_layout(settings.layout)
+        joint_map = JointMap.between(clips.layout, layout)
+        placed = [on_grid(clips[i], joint_map, settings.fps) for i in fold.test]
+        test = [c for c in placed if c is not None]
+        normal = [c for c in test if c.label in labels]
+        if len(normal) < 2:
+            raise ClipError(f"{clips.name}: {len(normal)} normal test clips in {fold.name}; expected at least 2")
+        self.played = [Played(c, FALSE, None) for c in normal]
+        self.played += [Played(c, c.label if violent else ODD, 0.0) for c in test if c.label not in labels]
+        if not violent:
+            self.played += [
+                Played(found.clip, str(edit), found.onset_s)
+                for edit in EDITS
+                for i in range(len(normal))
+                if (found := edited(normal, i, edit)) is not None
+            ]
+
+    def measure(self, row: Row, parts: Parts, thresholds: Thresholds, bound: float) -> list[Figure]:
+        """Share of the clips of each kind that raise an event at or after the onset, delays, false events.
+
+        Arguments:
+            bound: false events an hour that the training recordings vouch for.
+        """
+        raised, judged = self._raise(parts, thresholds)
+        kinds = list(dict.fromkeys(p.measure for p in self.played))
+        figures = [self._share(row, kind, raised) for kind in kinds]
+        onsets = {k for k in kinds if k in set(map(str, FROM_ONSET))}
+        delays = [self._delay(p, r) for p, r in zip(self.played, raised, strict=True) if p.measure in onsets]
+        errors = [self._error(p, r) for p, r in zip(self.played, raised, strict=True) if p.measure in onsets]
+        figures += [
+            _quantile(row, DELAY, delays, 0.5),
+            _quantile(row, DELAY_95, delays, 0.95),
+            _quantile(row, ONSET, errors, 0.5),
+        ]
+        false = sum(len(r) for p, r in zip(self.played, raised, strict=True) if p.onset_s is None)
+        return [
+            *figures,
+            Figure(row, FALSE_EVENTS, 0, float(false)),
+            Figure(row, JUDGED, 0, round(float(np.mean(judged)), 6)),
+            Figure(row, BOUND, 0, bound),
+        ]
+
+    def _raise(self, parts: Parts, thresholds: Thresholds) -> tuple[list[list[Raised]], list[bool]]:
+        """The events of every clip, and whether it was long enough for a window."""
+        frames, hop, fps = self.settings.frames, self.settings.hop, self.settings.fps
+        ends = [window_ends(len(p.clip), frames, hop, i % hop) for i, p in enumerate(self.played)]
+        cut = [windows_of(p.clip, frames, e) for p, e in zip(self.played, ends, strict=True)]
+        counts = np.cumsum([len(c) for c in cut])[:-1]
+        found = {name: np.split(values, counts) for name, values in parts(np.concatenate(cut)).items()}
+        out = [
+            events({name: values[i] for name, values in found.items()}, e, fps, hop, thresholds)
+            for i, e in enumerate(ends)
+        ]
+        return out, [len(e) > 0 for e in ends]
+
+    def _share(self, row: Row, kind: str, raised: Sequence[Sequence[Raised]]) -> Figure:
+        mine = [_found(p, r) for p, r in zip(self.played, raised, strict=True) if p.measure == kind]
+        hits = np.asarray(mine, np.float64)
+        samples = resamplings([""] * len(hits), self.settings.bootstrap)
+        return Figure(
+            row, kind, 0, round(float(hits.mean()), 6), tuple(np.round(samples @ hits / len(hits), 5).tolist())
+        )
+
+    @staticmethod
+    def _delay(played: Played, raised: Sequence[Raised]) -> float | None:
+        first = _first(played, raised)
+        return None if first is None or played.onset_s is None else first.at_s - played.onset_s
+
+    @staticmethod
+    def _error(played: Played, raised: Sequence[Raised]) -> float | None:
+        first = _first(played, raised)
+        return None if first is None or played.onset_s is None else abs(first.since_s - played.onset_s)
+
+
+def _first(played: Played, raised: Sequence[Raised]) -> Raised | None:
+    """The first event that is not from before the onset."""
+    onset = played.onset_s or 0.0
+    return next((r for r in raised if r.at_s >= onset), None)
+
+
+def _found(played: Played, raised: Sequence[Raised]) -> bool:
+    return _first(played, raised) is not None
+
+
+def _quantile(row: Row, measure: str, values: Sequence[float | None], at: float) -> Figure:
+    known = [v for v in values if v is not None]
+    return Figure(row, measure, 0, round(float(np.quantile(known, at)), 4) if known else None)
