@@ -77,13 +77,13 @@ class Thresholds:
 
     def __str__(self) -> str:
         """For people: what raises an alarm."""
-        means = [str(replace(rule, raise_at=rule.raise_at * self.raise_at)) for rule in self.rules]
-        return f"{' or '.join(means or map(str, self.by_rule))}, cleared below {self.clear:.0%} of that"
+        return f"{' or '.join(map(str, self.by_rule))}, cleared below {self.clear:.0%} of that"
 
     @property
     def by_rule(self) -> tuple[Rule, ...]:
-        """The rules, or the one that stands for a plain threshold on the score."""
-        return self.rules or (Rule(Part.SCORE, 0.0, self.raise_at),)
+        """The rules at the levels in force, or the one that stands for a plain threshold on the score."""
+        scaled = tuple(replace(rule, raise_at=rule.raise_at * self.raise_at) for rule in self.rules)
+        return scaled or (Rule(Part.SCORE, 0.0, self.raise_at),)
 
     @property
     def clear(self) -> float:
@@ -97,7 +97,7 @@ class Evidence:
 
     Arguments:
         value: the largest mean in units of its rule's level; 1 raises an alarm.
-        rule: whose mean that is.
+        rule: whose mean that is, at the level in force.
         mean: the mean, in surprise.
         since: stamp of the window with which it began to rise; of this window where it does not.
     """
@@ -111,16 +111,17 @@ class Evidence:
 class _Running:
     """The mean of one rule, and the moment at which it began to rise (the last at which a CUSUM was 0)."""
 
-    __slots__ = ("_column", "_last", "_level", "_rise", "_rising", "mean", "rule", "since")
+    __slots__ = ("_column", "_last", "_most", "_rise", "_rising", "mean", "rule", "since")
 
-    def __init__(self, rule: Rule, hop_s: float, level: float) -> None:
+    def __init__(self, rule: Rule, hop_s: float) -> None:
         self.rule = rule
         self.mean = 0.0
         self.since = 0
         self._column = _COLUMN[rule.part]
         self._last: deque[float] = deque([0.0] * rule.windows(hop_s), maxlen=rule.windows(hop_s))
-        self._level = level
-        self._rising = _RISING_PART * level
+        self._rising = _RISING_PART * rule.raise_at
+        # a calm as long as the rule's span ends every rise, however long it lasted
+        self._most = self._rising * rule.windows(hop_s)
         self._rise = 0.0
 
     def push(self, stamp: int, parts: Sequence[float]) -> float:
@@ -129,8 +130,11 @@ class _Running:
         self.mean = sum(self._last) / len(self._last)
         if self._rise == 0:
             self.since = stamp
-        self._rise = max(0.0, self._rise + value - self._rising)
-        return self.mean / self._level
+        self._rise = min(max(0.0, self._rise + value - self._rising), self._most)
+        return self.mean / self.rule.raise_at
+
+    def settle(self) -> None:
+        self._rise = 0.0
 
 
 class PairEvidence:
@@ -142,8 +146,7 @@ class PairEvidence:
     """
 
     def __init__(self, thresholds: Thresholds, hop_s: float) -> None:
-        scale = thresholds.raise_at if thresholds.rules else 1.0
-        self._running = [_Running(rule, hop_s, rule.raise_at * scale) for rule in thresholds.by_rule]
+        self._running = [_Running(rule, hop_s) for rule in thresholds.by_rule]
 
     def push(self, stamp: int, parts: Sequence[float]) -> Evidence:
         """Takes the surprise of the pair's next window; `parts` are score, relation, unusual.
@@ -153,6 +156,11 @@ class PairEvidence:
         """
         value, leading = max(((r.push(stamp, parts), r) for r in self._running), key=lambda found: found[0])
         return Evidence(value, leading.rule, leading.mean, leading.since)
+
+    def settle(self) -> None:
+        """Tells that an event closed: what rises from here on began after it."""
+        for running in self._running:
+            running.settle()
 
 
 def running_means(values: NDArray[np.floating], windows: int) -> NDArray[np.float64]:

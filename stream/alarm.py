@@ -147,6 +147,7 @@ class AlarmDesk:
         if is_open and not was_open:
             return [self._tell("open", window, alarm, now, EventReason.ENOUGH_EVIDENCE)]
         if was_open and not is_open:
+            alarm.evidence.settle()
             return [self._tell("close", window, alarm, now, EventReason.CALM_AGAIN)]
         if is_open and now - alarm.told >= self._update:
             return [self._tell("update", window, alarm, now, EventReason.STILL_GOING_ON)]

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dyadwatch.core.decision import Thresholds
-from dyadwatch.stream.alarm import _TABLE, AlarmDesk, Level, State
+from dyadwatch.core.decision import PairEvidence, Part, Rule, Thresholds
+from dyadwatch.stream.alarm import _TABLE, AlarmDesk, Level, State, level_of
 from dyadwatch.stream.codes import EventReason, PairEnd
 from dyadwatch.stream.config import AlarmOptions
 from dyadwatch.stream.items import Pair, PairEnded, Window
-from dyadwatch.stream.messages import EventMessage
+from dyadwatch.stream.messages import EventMessage, EventRule
 from dyadwatch.stream.scorer import Score
 
 MS = 1_000_000
@@ -23,6 +23,10 @@ THRESHOLDS = Thresholds(raise_at=3.0, clear_at=2.0)
 JOINTS = ("head", "left_wrist")
 SCORES = {Level.LOW: 1.0, Level.BETWEEN: 2.5, Level.HIGH: 4.0}
 NO_WAIT = AlarmOptions(min_duration_s=0, hold_s=0)
+# Two spans: two windows of unusual, eight of relation.
+BLOW, SILENCE = Rule(Part.UNUSUAL, 0.4, 2.0), Rule(Part.RELATION, 1.6, 1.0)
+RULES = Thresholds(1.0, 0.6, (BLOW, SILENCE))
+QUIET, HIT, MUTE = (0.2, 0.2), (0.2, 3.0), (1.2, 0.2)  # relation and unusual of one window
 
 
 def window(end_ms: int, pair: Pair = PAIR) -> Window:
@@ -38,6 +42,19 @@ def desk(options: AlarmOptions | None = None) -> AlarmDesk:
     return AlarmDesk(options or AlarmOptions(min_duration_s=0.5, hold_s=1.0, update_s=1.0), THRESHOLDS, JOINTS, "m 1")
 
 
+def ruled(thresholds: Thresholds = RULES, **options: float) -> AlarmDesk:
+    return AlarmDesk(AlarmOptions(**({"hold_s": 1.0, "update_s": 60} | options)), thresholds, JOINTS, "m 1")
+
+
+def two_parts(relation: float, unusual: float) -> Score:
+    return replace(score(max(relation, unusual)), relation=relation, unusual=unusual)
+
+
+def watch(told_by: AlarmDesk, parts: Sequence[tuple[float, float]], start_ms: int = 10_000) -> list[EventMessage]:
+    """What is told of windows 200 ms apart of which relation and unusual are given."""
+    return [e for i, p in enumerate(parts) for e in told_by.scored(window(start_ms + 200 * i), two_parts(*p))]
+
+
 def play(told_by: AlarmDesk, scores: Sequence[float], step_ms: int = 200) -> list[tuple[int, EventMessage]]:
     """(number of the score, event) for scores 200 ms apart from 10 s on."""
     return [
@@ -50,15 +67,24 @@ def kinds(told: list[tuple[int, EventMessage]]) -> list[tuple[int, str]]:
 
 
 @pytest.mark.parametrize(
-    ("value", "level"), [(1.999, Level.LOW), (2.0, Level.BETWEEN), (2.999, Level.BETWEEN), (3.0, Level.HIGH)]
+    ("thresholds", "value", "level"),
+    [
+        (THRESHOLDS, 1.999, Level.LOW),
+        (THRESHOLDS, 2.0, Level.BETWEEN),
+        (THRESHOLDS, 2.999, Level.BETWEEN),
+        (THRESHOLDS, 3.0, Level.HIGH),
+        (Thresholds(3.0, 3.0), 2.99, Level.LOW),  # equal thresholds leave nothing between
+        (Thresholds(3.0, 3.0), 3.0, Level.HIGH),
+        (Thresholds(1.0, 0.6, (Rule(Part.SCORE, 0.0, 2.0),)), 1.19, Level.LOW),
+        (Thresholds(1.0, 0.6, (Rule(Part.SCORE, 0.0, 2.0),)), 1.2, Level.BETWEEN),
+        (Thresholds(1.0, 0.6, (Rule(Part.SCORE, 0.0, 2.0),)), 2.0, Level.HIGH),
+        (Thresholds(2.0, 0.6, (Rule(Part.SCORE, 0.0, 2.0),)), 3.99, Level.BETWEEN),  # twice what was calibrated
+        (Thresholds(2.0, 0.6, (Rule(Part.SCORE, 0.0, 2.0),)), 4.0, Level.HIGH),
+        (Thresholds(2.0, 0.6, (Rule(Part.SCORE, 0.0, 2.0),)), 1.19, Level.LOW),
+    ],
 )
-def test_levels(value: float, level: Level) -> None:
-    assert THRESHOLDS.level(value) is level
-
-
-def test_equal_thresholds_leave_nothing_between() -> None:
-    flat = Thresholds(3.0, 3.0)
-    assert [flat.level(v) for v in (2.99, 3.0)] == [Level.LOW, Level.HIGH]
+def test_levels(thresholds: Thresholds, value: float, level: Level) -> None:
+    assert level_of(PairEvidence(thresholds, 0.2).push(1, (value, 0, 0)), thresholds) is level
 
 
 # What brings an alarm into each state, and what it tells by then; 600 ms pass the minimum duration, 1 s the hold.
@@ -104,7 +130,7 @@ def test_transitions(state: State, level: Level) -> None:
     assert told_by.open_events == is_open
 
 
-def test_an_event_opens_after_the_minimum_duration_and_starts_where_the_score_rose() -> None:
+def test_an_event_opens_after_a_minimum_duration_and_starts_where_the_score_rose() -> None:
     told = play(desk(), [1, 4, 4, 5, 4, 4])
     assert kinds(told) == [(4, "open")]
     event = told[0][1]
@@ -199,8 +225,10 @@ def test_what_an_event_says() -> None:
         peak_score=4.0,
         peak_stamp=10_000 * MS,
         threshold=3.0,
+        evidence=1.3333,
+        rule=EventRule(part=Part.SCORE, over_s=0.0, mean=4.0),
         reason=EventReason.ENOUGH_EVIDENCE,
-        text="score above raise_at",
+        text="enough evidence",
         joints=event.joints,
         explanation="anna's head is 0.40 m closer to 7's left wrist; "
         "anna's left wrist is 0.20 m farther from 7's head; rarer than 1 normal window in 10,000",
@@ -240,6 +268,7 @@ def test_events_never_overlap_and_always_end(scores: Sequence[float], step_ms: i
             assert now is not None
             assert (e.id, e.start) == (now.id, now.start)
             assert e.peak_score >= e.threshold
+            assert e.evidence >= 1
             if e.type == "close":
                 assert e.end is not None
                 assert now.start <= e.end <= e.stamp
@@ -260,3 +289,112 @@ def test_an_open_event_lasts_through_a_pause() -> None:
     told_by = desk()
     play(told_by, [4.0] * 4)
     assert [e.type for e in told_by.scored(window(20_000), score(4.0))] == ["update"]
+
+
+def test_nothing_is_waited_for_unless_asked() -> None:
+    assert AlarmOptions().min_duration_s == 0
+    (opened,) = watch(ruled(), [QUIET] * 4 + [HIT] * 2)
+    assert (opened.type, opened.stamp) == ("open", 11_000 * MS)
+    assert (opened.reason, opened.text) == (EventReason.ENOUGH_EVIDENCE, "enough evidence")
+
+
+def test_a_minimum_duration_holds_back_what_is_shorter() -> None:
+    """The mean of two windows of 3, a half and a half, is up for one window, of three for two."""
+    assert watch(ruled(min_duration_s=0.2), [QUIET] * 4 + [HIT] * 2 + [QUIET] * 4) == []
+    (opened,) = watch(ruled(min_duration_s=0.2), [QUIET] * 4 + [HIT] * 3)
+    assert (opened.start, opened.stamp) == (10_800 * MS, 11_200 * MS)
+
+
+def test_a_blow_raises_by_its_short_mean_and_silence_by_its_long_one() -> None:
+    (blow,) = watch(ruled(), [QUIET] * 8 + [HIT] * 2)
+    assert blow.rule == EventRule(part=Part.UNUSUAL, over_s=0.4, mean=3.0)
+    assert (blow.threshold, blow.evidence) == (2.0, 1.5)
+    (silence,) = watch(ruled(), [MUTE] * 7)
+    assert silence.rule == EventRule(part=Part.RELATION, over_s=1.6, mean=1.05)
+    assert (silence.threshold, silence.evidence, silence.stamp) == (1.0, 1.05, 11_200 * MS)
+    assert watch(ruled(), [MUTE] * 6) == []
+
+
+def test_the_rule_of_an_event_is_the_one_that_said_most() -> None:
+    told = watch(ruled(update_s=0.2), [MUTE] * 7 + [HIT] * 2)
+    assert [(e.type, e.rule.part, e.evidence) for e in told] == [
+        ("open", Part.RELATION, 1.05),
+        ("update", Part.RELATION, 1.075),
+        ("update", Part.UNUSUAL, 1.5),
+    ]
+
+
+def test_levels_that_are_scaled_are_told_as_they_are() -> None:
+    (opened,) = watch(ruled(replace(RULES, raise_at=1.2)), [QUIET] * 8 + [HIT] * 2)
+    assert (opened.threshold, opened.evidence) == (2.4, 1.25)
+
+
+def test_an_event_starts_where_the_evidence_began_to_rise() -> None:
+    """Seven windows before the long mean is enough."""
+    (opened,) = watch(ruled(), [QUIET] * 20 + [MUTE] * 8)
+    assert (opened.start, opened.stamp) == (14_000 * MS, 15_200 * MS)
+
+
+def test_the_peak_is_looked_for_from_the_start_on() -> None:
+    parts = [(0.2, 1.9), *[QUIET] * 6, (1.5, 0.2), (1.9, 0.2), *[MUTE] * 5]  # the highest score led to nothing
+    (opened,) = watch(ruled(), parts)
+    assert (opened.start, opened.peak_stamp, opened.peak_score) == (11_400 * MS, 11_600 * MS, 1.9)
+    assert (opened.relation, opened.unusual) == (1.9, 0.2)
+
+
+def test_an_event_fades_with_its_mean_and_ends_where_that_was_last_up() -> None:
+    told = watch(ruled(), [HIT] * 2 + [QUIET] * 8)
+    assert [(e.type, e.stamp) for e in told] == [("open", 10_200 * MS), ("close", 11_600 * MS)]
+    assert told[1].end == 10_400 * MS  # half a blow and half nothing: 1.6 of 2.0
+
+
+def test_a_second_event_starts_after_the_first_and_has_an_id_of_its_own() -> None:
+    """Scores that stay at more than half of what raises between the two."""
+    told = watch(ruled(hold_s=0.2), [HIT, HIT, *[(0.2, 1.1)] * 4, HIT, HIT])
+    assert [e.type for e in told] == ["open", "close", "open"]
+    assert told[2].start > told[1].stamp
+    assert told[2].id != told[0].id
+
+
+@pytest.mark.parametrize(("pause_ms", "opens"), [(1000, True), (1001, False)])
+def test_after_a_pause_the_evidence_begins_afresh(pause_ms: int, opens: bool) -> None:
+    told_by = ruled()
+    assert watch(told_by, [MUTE] * 6) == []
+    told = watch(told_by, [MUTE], 11_000 + pause_ms)
+    assert [e.type for e in told] == (["open"] if opens else [])
+    assert told_by.evidence(PAIR) == pytest.approx(1.05 if opens else 0.15)
+    if not opens:
+        (later,) = watch(told_by, [MUTE] * 6, 12_201)
+        assert (later.start, later.peak_stamp) == (12_001 * MS, 12_001 * MS)
+
+
+def test_how_near_an_alarm_is_can_be_asked_of_every_pair() -> None:
+    told_by = ruled()
+    assert told_by.evidence(PAIR) == 0
+    watch(told_by, [QUIET, HIT])
+    assert told_by.evidence(PAIR) == pytest.approx(0.8)
+    told_by.ended(PairEnded("hall", PAIR, 11_000 * MS, "unix", PairEnd.LOST))
+    assert told_by.evidence(PAIR) == 0
+
+
+LEVELS = st.sampled_from([0.0, 0.6, 1.1, 2.5, 6.0])
+
+
+@given(st.lists(st.tuples(LEVELS, LEVELS), max_size=60), st.sampled_from([0.0, 0.4]), st.sampled_from([0.0, 1.0]))
+def test_events_of_rules_never_overlap(parts: list[tuple[float, float]], min_duration_s: float, hold_s: float) -> None:
+    told_by = ruled(min_duration_s=min_duration_s, hold_s=hold_s)
+    told = watch(told_by, parts)
+    told += told_by.ended(PairEnded("hall", PAIR, (10_000 + len(parts) * 200) * MS, "unix", PairEnd.LOST))
+    kinds = [e.type for e in told if e.type != "update"]
+    assert kinds == ["open", "close"] * (len(kinds) // 2)
+    closes = [e for e in told if e.type == "close"]
+    opens = [e for e in told if e.type == "open"]
+    assert len({e.id for e in opens}) == len(opens)
+    for opened, closed in zip(opens, closes, strict=True):
+        assert closed.end is not None
+        assert opened.start <= closed.peak_stamp <= closed.end <= closed.stamp
+        assert opened.stamp >= opened.start + round(min_duration_s * 1000) * MS
+        assert closed.evidence >= opened.evidence >= 1
+        assert closed.rule.mean >= closed.threshold
+    for closed, opened in zip(closes, opens[1:], strict=False):
+        assert opened.start > closed.stamp

@@ -11,9 +11,10 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from dyadwatch.core.decision import Part
 from dyadwatch.core.moments import moment
 from dyadwatch.stream.codes import Blindness, EventReason, SourceState
-from dyadwatch.stream.messages import Blind, EventMessage, Message, ScoreMessage, StatusMessage
+from dyadwatch.stream.messages import Blind, EventMessage, EventRule, Message, ScoreMessage, StatusMessage
 from dyadwatch.stream.table import Board, EventLinesSink, PictureSink, TableSink, event_line
 from dyadwatch.stream.texts import EVENT as EVENT_TEXT
 from dyadwatch.tools.log_output import StderrHandler
@@ -34,8 +35,10 @@ EVENT = EventMessage(
     peak_score=3.25,
     peak_stamp=6 * S,
     threshold=2.5,
+    evidence=1.25,
+    rule=EventRule(part=Part.UNUSUAL, over_s=0.4, mean=3.125),
     reason=EventReason.ENOUGH_EVIDENCE,
-    text="score above raise_at",
+    text="enough evidence",
     joints=(),
     explanation="1's left wrist is 0.40 m closer to visitor's head",
     model="m 1",
@@ -48,6 +51,7 @@ SCORE = ScoreMessage(
     score=3.2,
     relation=0.1,
     unusual=3.2,
+    evidence=1.25,
     model="m 1",
     latency_ms=4.2,
 )
@@ -115,7 +119,7 @@ def test_event_lines_leave_out_scores_status_and_updates() -> None:
 
 def test_the_table_shows_sources_pairs_and_open_events() -> None:
     console = Console(file=io.StringIO(), width=160, force_terminal=True)
-    sink = TableSink(console, raise_at=2.5)
+    sink = TableSink(console)
     try:
         sink.emit([STATUS, SCORE, EVENT])
         paper = Console(file=io.StringIO(), width=160, record=True)
@@ -133,7 +137,7 @@ def test_the_table_shows_sources_pairs_and_open_events() -> None:
 def test_ids_with_brackets_are_shown_as_they_are() -> None:
     paper = Console(file=io.StringIO(), width=200, record=True)
     EventLinesSink(paper).emit([msgspec.structs.replace(EVENT, pair=("[red]x", 2))])
-    table = TableSink(Console(file=io.StringIO(), force_terminal=True), raise_at=2.5)
+    table = TableSink(Console(file=io.StringIO(), force_terminal=True))
     try:
         table.emit([msgspec.structs.replace(SCORE, pair=("[red]x", 2))])
         paper.print(table.board.render())
@@ -143,7 +147,7 @@ def test_ids_with_brackets_are_shown_as_they_are() -> None:
 
 
 def test_a_picture_is_kept_of_an_event_that_is_going_on(tmp_path: Path) -> None:
-    sink = PictureSink(tmp_path / "board.svg", raise_at=2.5)
+    sink = PictureSink(tmp_path / "board.svg")
     sink.emit([STATUS])
     sink.emit([SCORE, EVENT])
     sink.close()
@@ -153,14 +157,14 @@ def test_a_picture_is_kept_of_an_event_that_is_going_on(tmp_path: Path) -> None:
 
 
 def test_no_picture_is_made_of_nothing(tmp_path: Path) -> None:
-    sink = PictureSink(tmp_path / "board.svg", raise_at=2.5)
+    sink = PictureSink(tmp_path / "board.svg")
     sink.emit([STATUS, SCORE])
     sink.close()
     assert not (tmp_path / "board.svg").exists()
 
 
 def test_a_source_that_is_not_told_of_any_more_leaves_the_table() -> None:
-    board = Board(raise_at=2.5)
+    board = Board()
     board.take([msgspec.structs.replace(STATUS, source="@detector")])
     board.take([STATUS])
     board.take([SCORE])
@@ -173,7 +177,7 @@ def test_a_source_that_is_not_told_of_any_more_leaves_the_table() -> None:
 
 def test_a_warning_of_a_source_is_seen_in_the_table() -> None:
     console = Console(width=150, file=io.StringIO())
-    board = Board(3.0)
+    board = Board()
     board.take([msgspec.structs.replace(STATUS, warnings=("assumed_field_of_view",))])
     console.print(board.render())
     assert isinstance(console.file, io.StringIO)
@@ -199,7 +203,7 @@ def shown(board: Board) -> str:
     ],
 )
 def test_scores_of_pairs_and_sources_that_ended_leave_the_table(told: list[Message], stays: bool) -> None:
-    board = Board(raise_at=2.5)
+    board = Board()
     board.take([SCORE])
     assert "3.20" in shown(board)
     board.take(told)
@@ -208,7 +212,7 @@ def test_scores_of_pairs_and_sources_that_ended_leave_the_table(told: list[Messa
 
 def test_the_table_that_is_left_on_the_screen_shows_no_scores() -> None:
     console = Console(file=io.StringIO(), width=160, force_terminal=True)
-    sink = TableSink(console, raise_at=2.5)
+    sink = TableSink(console)
     sink.emit([STATUS, SCORE])
     sink.close()
     assert "3.20" not in shown(sink.board)
@@ -229,7 +233,7 @@ def test_warnings_stay_above_the_table_or_in_their_file(stderr: io.StringIO, mon
     log, handler = logging.getLogger("dyadwatch.test_table"), StderrHandler()
     log.addHandler(handler)
     try:
-        sink = TableSink(Console(file=drawn, force_terminal=True, width=100), raise_at=2.5)
+        sink = TableSink(Console(file=drawn, force_terminal=True, width=100))
         log.warning("bad_key: header: expected int")
         sink.close()
     finally:
@@ -237,3 +241,14 @@ def test_warnings_stay_above_the_table_or_in_their_file(stderr: io.StringIO, mon
     told, other = (drawn, stderr) if stderr.isatty() else (stderr, drawn)
     assert "bad_key: header: expected int" in told.getvalue()
     assert "bad_key" not in other.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("evidence", "green", "red"), [(0.0, 0, 0), (0.5, 6, 0), (1.0, 12, 0), (1.5, 12, 6), (2.0, 12, 12), (9.0, 12, 12)]
+)
+def test_the_bar_is_the_evidence_red_from_where_an_alarm_is_raised(evidence: float, green: int, red: int) -> None:
+    bar = Board._bar(evidence)
+    assert bar.plain == "━" * (green + red)
+    drawn = {str(span.style): span.end - span.start for span in bar.spans}
+    assert drawn.get("red", 0) == red
+    assert len(bar) - red == green
