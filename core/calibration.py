@@ -28,7 +28,7 @@ class CalibratedRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     part: Part
     over_s: Annotated[float, msgspec.Meta(ge=0, le=60)]
-    raise_at: Annotated[float, msgspec.Meta(gt=0)]
+    raise_at: Annotated[float, msgspec.Meta(gt=0, le=1000)]  # not infinity
 
     @property
     def rule(self) -> Rule:
@@ -61,9 +61,10 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     def __post_init__(self) -> None:
         if len(self.model_sha256) != 64 or not set(self.model_sha256) <= set("0123456789abcdef"):
             raise ValueError(f"model_sha256 is {self.model_sha256!r}; expected 64 hexadecimal digits")
-        if not 0 <= self.clear_at <= self.raise_at < float("inf"):
+        if not (0 <= self.clear_at <= self.raise_at < float("inf") and self.raise_at > 0):
             raise ValueError(
-                f"clear_at is {self.clear_at:g} and raise_at {self.raise_at:g}; expected 0 <= clear_at <= raise_at"
+                f"clear_at is {self.clear_at:g} and raise_at {self.raise_at:g}; expected 0 <= clear_at <= raise_at, "
+                "and raise_at above 0"
             )
 
     @classmethod

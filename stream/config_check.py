@@ -58,12 +58,13 @@ def expectation(kind: inspect.Type) -> str:
             return "a number" + _bounds(kind)
         case inspect.StrType():
             return "text"
-        case inspect.ListType():
-            return f"a list, each {expectation(kind.item_type)}"
+        case inspect.ListType() | inspect.VarTupleType():
+            return f"a list, each {item_expectation(kind.item_type)}"
         case inspect.DictType():
             return f"a mapping of names, each to {expectation(kind.value_type)}"
-        case inspect.LiteralType():
-            return "one of " + ", ".join(map(str, kind.values))
+        case inspect.LiteralType() | inspect.EnumType():
+            values = kind.values if isinstance(kind, inspect.LiteralType) else [member.value for member in kind.cls]
+            return "one of " + ", ".join(map(str, values))
         case inspect.StructType():
             return "a mapping of keys"
         case inspect.UnionType():
@@ -71,6 +72,23 @@ def expectation(kind: inspect.Type) -> str:
             return " or ".join(some + ["null"] * (len(some) < len(kind.types)))
         case _:
             raise TypeError(f"no words for {kind}")
+
+
+def item_expectation(kind: inspect.Type) -> str:
+    """What an item of a list takes; of a mapping, what each of its keys takes."""
+    if not isinstance(kind, inspect.StructType):
+        return expectation(kind)
+    return "a mapping of " + ", ".join(f"{f.encode_name} ({expectation(f.type)})" for f in kind.fields)
+
+
+def inside(kind: inspect.Type, step: int | str) -> inspect.Type:
+    """The type of an item of a list, or of a key of one of its mappings."""
+    if isinstance(kind, inspect.UnionType):
+        kind = next(t for t in kind.types if not isinstance(t, inspect.NoneType))
+    if isinstance(kind, inspect.StructType):
+        return next(field.type for field in kind.fields if field.encode_name == step)
+    assert isinstance(kind, inspect.ListType | inspect.VarTupleType)
+    return kind.item_type
 
 
 def _bounds(kind: inspect.IntType | inspect.FloatType) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -15,9 +16,18 @@ from dyadwatch.core import plain_yaml
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.plain_yaml import PlainYamlError
 from dyadwatch.stream.config import Config
-from dyadwatch.stream.config_check import KEYS, expectation, lookup, problems, suggestion
+from dyadwatch.stream.config_check import (
+    KEYS,
+    expectation,
+    inside,
+    item_expectation,
+    lookup,
+    problems,
+    suggestion,
+)
 
 DEFAULT_NAME = "config.yaml"
+_STEP = re.compile(r"\[(\d+)\]|\.(\w+)")  # of a path into a list, such as [0].over_s
 
 
 class _Origin(NamedTuple):
@@ -143,10 +153,14 @@ def _convert(tree: object, origins: Mapping[str, _Origin], name: str, if_not_giv
     try:
         config = msgspec.convert(tree, Config)
     except msgspec.ValidationError as e:
-        key = str(e).rpartition(" - at `$.")[2].rstrip("`").partition("[")[0]
+        path = str(e).rpartition(" - at `$.")[2].rstrip("`")
+        key = path.partition("[")[0]
         if key not in KEYS:
             raise ConfigError(f"{name}: {e}") from None
         origin = origins[key]
+        steps = [int(i) if i else n for i, n in _STEP.findall(path.removeprefix(key))]
+        if steps and "[...]" not in path:
+            raise ConfigError(f"{origin.where}: {path} is {_inner_problem(tree, key, steps)}") from None
         raise ConfigError(f"{origin.where}: {key} is {origin.written}; expected {_expected(key, origin)}") from None
     for problem in problems(config):
         given = next((origins[key] for key in problem.keys if key in origins), None)
@@ -155,6 +169,17 @@ def _convert(tree: object, origins: Mapping[str, _Origin], name: str, if_not_giv
         written = f"{lookup(config, problem.keys[0])!r}{if_not_given}" if own is None else own.written
         raise ConfigError(f"{where}: {problem.keys[0]} is {written}; expected {problem.expected}")
     return config
+
+
+def _inner_problem(tree: Any, key: str, steps: list[int | str]) -> str:
+    """The value of a list's item, or of a key in it, and what was expected there."""
+    value, kind = tree, KEYS[key]
+    for name in key.split("."):
+        value = value[name]
+    for step in steps:
+        value, kind = value[step], inside(kind, step)
+    written = msgspec.json.encode(value).decode() if isinstance(value, dict | list) else str(value)
+    return f"{written[:80]}; expected {item_expectation(kind)}"
 
 
 def _expected(key: str, origin: _Origin) -> str:

@@ -18,12 +18,14 @@ from dyadwatch.core.artefact import (
     write_atomically,
 )
 from dyadwatch.core.calibration import (
+    CalibratedRule,
     Calibration,
     calibration_path,
     check_belongs,
     read_calibration,
     write_calibration,
 )
+from dyadwatch.core.decision import Part, Rule, Thresholds
 from dyadwatch.core.errors import ArtefactError, CalibrationError
 from dyadwatch.core.layouts import SBU15, UPPER11
 from dyadwatch.core.skeleton import Layout
@@ -186,6 +188,9 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
     assert [p.name for p in path.parent.iterdir()] == ["m.onnx"]
 
 
+RULES = f"model_sha256: {'a' * 64}\nraise_at: 1\nclear_at: 1\nrules: "
+
+
 class TestCalibration:
     SHA = "0123456789abcdef" * 4
 
@@ -193,7 +198,21 @@ class TestCalibration:
         calibration = Calibration(model_sha256=self.SHA, raise_at=3.5, clear_at=2, evidence={"hours": 2.5})
         write_calibration(tmp_path / "c.yaml", calibration)
         assert read_calibration(tmp_path / "c.yaml") == calibration
-        assert (tmp_path / "c.yaml").read_text().startswith("# Thresholds for one model at one site")
+        assert calibration.thresholds == Thresholds(3.5, 2.0)
+
+    def test_rules_are_read_back_as_written(self, tmp_path):
+        found = {
+            "raise_at": 1.0,
+            "clear_at": 0.6,
+            "rules": [{"part": "unusual", "over_s": 0.4, "raise_at": 2.5}],
+            "evidence": {"certified": False},
+        }
+        calibration = Calibration.of(self.SHA, found)
+        write_calibration(tmp_path / "c.yaml", calibration)
+        assert read_calibration(tmp_path / "c.yaml") == calibration
+        assert calibration.thresholds == Thresholds(1.0, 0.6, (Rule(Part.UNUSUAL, 0.4, 2.5),))
+        assert CalibratedRule.of(calibration.rules[0].rule) == calibration.rules[0]
+        assert (tmp_path / "c.yaml").read_text().startswith("# When an alarm is raised, for one model at one site")
 
     def test_lies_beside_the_model(self):
         assert calibration_path("models/a.b.onnx") == Path("models/a.b.calibration.yaml")
@@ -212,8 +231,21 @@ class TestCalibration:
             (f"model_sha256: {'a' * 63}\nraise_at: 3\nclear_at: 2\n", "expected 64 hexadecimal digits"),
             (f"model_sha256: {'a' * 64}\nraise_at: 2\nclear_at: 3\n", "clear_at is 3 and raise_at 2; expected 0 <= "),
             (f"model_sha256: {'a' * 64}\nraise_at: .nan\nclear_at: 2\n", "clear_at is 2 and raise_at nan; expected 0"),
+            (
+                f"model_sha256: {'a' * 64}\nraise_at: 0\nclear_at: 0\n",
+                "and raise_at 0; expected 0 <= clear_at <= raise",
+            ),
             (f"model_sha256: {'a' * 64}\nraise_at: x\nclear_at: 2\n", "Expected `float`, got `str` - at `$.raise_at`"),
             (f"model_sha256: {'a' * 64}\nraise_at: 3\nclear_at: 2\nhold: 1\n", "unknown field `hold`"),
+            (f"{RULES}[{{part: odd, over_s: 1, raise_at: 2}}]\n", "Invalid enum value 'odd' - at `$.rules[0].part`"),
+            (
+                f"{RULES}[{{part: score, over_s: -1, raise_at: 2}}]\n",
+                "Expected `float` >= 0.0 - at `$.rules[0].over",
+            ),
+            (f"{RULES}[{{part: score, over_s: 61, raise_at: 2}}]\n", "Expected `float` <= 60.0 - at `$.rules[0].over_"),
+            (f"{RULES}[{{part: score, over_s: 1, raise_at: 0}}]\n", "Expected `float` > 0.0 - at `$.rules[0].raise_at"),
+            (f"{RULES}[{{part: score, over_s: 1, raise_at: .inf}}]\n", "<= 1000.0 - at `$.rules[0].raise_at`"),
+            (f"{RULES}[{{part: score, raise_at: 2}}]\n", "missing required field `over_s` - at `$.rules[0]`"),
             ("a: [", "line 1: is not valid YAML: expected the node content, but found '<stream end>'"),
             (f"model_sha256: {'a' * 64}\nraise_at: 1:30\nclear_at: 2\n", "line 2: Expected `float`, got `str` - at "),
             (f"model_sha256: {'a' * 64}\nraise_at: 3\nclear_at: 2\nraise_at: 9\n", "line 4: raise_at is given twice"),

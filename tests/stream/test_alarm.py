@@ -42,8 +42,11 @@ def desk(options: AlarmOptions | None = None) -> AlarmDesk:
     return AlarmDesk(options or AlarmOptions(min_duration_s=0.5, hold_s=1.0, update_s=1.0), THRESHOLDS, JOINTS, "m 1")
 
 
-def ruled(thresholds: Thresholds = RULES, **options: float) -> AlarmDesk:
-    return AlarmDesk(AlarmOptions(**({"hold_s": 1.0, "update_s": 60} | options)), thresholds, JOINTS, "m 1")
+def ruled(
+    thresholds: Thresholds = RULES, min_duration_s: float = 0.0, hold_s: float = 1.0, update_s: float = 60.0
+) -> AlarmDesk:
+    options = AlarmOptions(min_duration_s=min_duration_s, hold_s=hold_s, update_s=update_s)
+    return AlarmDesk(options, thresholds, JOINTS, "m 1")
 
 
 def two_parts(relation: float, unusual: float) -> Score:

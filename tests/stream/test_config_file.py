@@ -6,6 +6,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from dyadwatch.core.calibration import CalibratedRule
+from dyadwatch.core.decision import Part
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.config import AlarmOptions, Config, PairOptions, ScorerOptions
 from dyadwatch.stream.config_check import KEYS, expectation
@@ -36,7 +38,7 @@ def test_default_file_mentions_and_explains_every_key() -> None:
             comment.insert(0, lines[at].strip(" #"))
         assert " ".join(comment).endswith("."), key
         if "number" in expectation(KEYS[key]):
-            assert "Lower:" in " ".join(comment), key
+            assert re.search(r"Lower( \w+)?:", " ".join(comment)), key
             assert "higher" in " ".join(comment), key
 
 
@@ -287,3 +289,60 @@ def test_groups_are_checked(tmp_path: Path, section: str, error: str) -> None:
 def test_groups_can_be_set_for_one_run() -> None:
     config = set_option(Config(), "merge.groups={hall: [a, b]}", "merge.offset_s={b: -0.5}")
     assert (config.merge.groups, config.merge.offset_s) == ({"hall": ["a", "b"]}, {"b": -0.5})
+
+
+RULE = "{part: unusual, over_s: 0.4, raise_at: 2.5}"
+OF_A_RULE = (
+    "a mapping of part (one of score, relation, unusual), over_s (a number from 0 to 60), "
+    "raise_at (a number > 0 <= 1000)"
+)
+
+
+def test_rules_can_be_set_for_one_run_and_in_a_file() -> None:
+    rules = (CalibratedRule(part=Part.UNUSUAL, over_s=0.4, raise_at=2.5),)
+    assert Config().alarm.rules is None
+    assert set_option(Config(), f"alarm.rules=[{RULE}]").alarm.rules == rules
+    assert parse_config(f"alarm:\n  rules: [{RULE}]\n", "config.yaml").alarm.rules == rules
+    assert parse_config(f"alarm:\n  rules:\n    - {RULE}\n    - {RULE}\n", "config.yaml").alarm.rules == rules * 2
+    assert set_option(Config(), "alarm.rules=[]").alarm.rules == ()
+    assert set_option(set_option(Config(), f"alarm.rules=[{RULE}]"), "alarm.rules=null").alarm.rules is None
+    assert set_option(set_option(Config(), f"alarm.rules=[{RULE}]"), "alarm.hold_s=3").alarm.rules == rules
+
+
+@pytest.mark.parametrize(
+    ("written", "error"),
+    [
+        ("3", f"alarm.rules is 3; expected a list, each {OF_A_RULE} or null"),
+        ("[3]", f"alarm.rules[0] is 3; expected {OF_A_RULE}"),
+        (
+            "[{part: odd, over_s: 0.4, raise_at: 2.5}]",
+            "alarm.rules[0].part is odd; expected one of score, relation, unusual",
+        ),
+        (
+            f"[{RULE}, {{part: score, over_s: 90, raise_at: 2.5}}]",
+            "alarm.rules[1].over_s is 90; expected a number from 0 to 60",
+        ),
+        (
+            "[{part: score, over_s: 1, raise_at: 0}]",
+            "alarm.rules[0].raise_at is 0; expected a number > 0 <= 1000",
+        ),
+        (
+            "[{part: score, over_s: 1, raise_at: .inf}]",
+            "alarm.rules[0].raise_at is inf; expected a number > 0 <= 1000",
+        ),
+        (
+            "[{part: score, raise_at: 2}]",
+            f'alarm.rules[0] is {{"part":"score","raise_at":2}}; expected {OF_A_RULE}',
+        ),
+        (
+            "[{part: score, over_s: 0, raise_at: 2, hold_s: 1}]",
+            f'alarm.rules[0] is {{"part":"score","over_s":0,"raise_at":2,"hold_s":1}}; expected {OF_A_RULE}',
+        ),
+    ],
+)
+def test_a_wrong_rule_is_named_with_its_value(written: str, error: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        set_option(Config(), f"alarm.rules={written}")
+    assert str(caught.value) == f"option 'alarm.rules={written}': {error}"
+    if written != "3":
+        assert error_of(f"alarm:\n  rules: {written}\n") == f"config.yaml line 2: {error}"

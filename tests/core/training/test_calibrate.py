@@ -1,4 +1,4 @@
-"""Weights, held-out distances and thresholds."""
+"""Weights and held-out distances."""
 
 import numpy as np
 import pytest
@@ -10,18 +10,10 @@ from dyadwatch.core.training.calibrate import (
     held_out_distances,
     neighbour_weight,
     split_units,
-    thresholds,
     trust,
 )
-from dyadwatch.core.training.recordings import Windows
 
 STATISTICS = Statistics.of_layout(UPPER11, 15)
-
-
-def windows(recordings: int, each: int) -> Windows:
-    which = np.repeat(np.arange(recordings), each)
-    joints = np.zeros((len(which), 2, 30, 1, 3), np.float32)
-    return Windows(joints, which, which, np.tile(np.arange(each), recordings))
 
 
 def test_held_back_units_are_whole():
@@ -70,38 +62,3 @@ def test_a_learnt_part_must_earn_its_weight(auroc, weight):
 @pytest.mark.parametrize(("auroc", "weight"), [(0.4, 0.25), (0.9, 0.8), (float("nan"), 1.0)])
 def test_the_nearest_neighbour_always_has_a_say(auroc, weight):
     assert neighbour_weight(auroc) == pytest.approx(weight)
-
-
-def test_a_single_high_window_does_not_raise_the_threshold():
-    score = np.full(200, 0.3)
-    score[50] = 7.0
-    given = thresholds(score, windows(10, 20), hop_s=0.2)
-    assert given["raise_at"] == 2.5
-    assert given["clear_at"] == 1.5
-    assert given["evidence"]["highest_window"] == 7.0
-    assert given["evidence"]["highest_sustained"] == pytest.approx(0.3)
-    assert given["evidence"]["windows_above_raise"] == 1
-
-
-def test_a_high_run_raises_the_threshold_above_itself():
-    score = np.full(200, 0.3)
-    score[50:54] = 4.0
-    given = thresholds(score, windows(10, 20), hop_s=0.2)
-    assert 4.0 < given["raise_at"] < 4.5
-    assert given["evidence"]["recordings_above_raise"] == 0
-    assert given["evidence"]["hours"] == pytest.approx(200 * 0.2 / 3600, abs=1e-4)
-
-
-def test_among_hundreds_of_recordings_one_odd_one_is_passed_over():
-    score = np.full(600 * 5, 0.3)
-    score[:5] = 6.0
-    given = thresholds(score, windows(600, 5), hop_s=0.2)
-    assert given["raise_at"] == 2.5
-    assert given["evidence"]["recordings_above_raise"] == 1
-    assert given["evidence"]["events_per_hour_95"] > 1 / given["evidence"]["hours"]
-
-
-def test_a_run_must_lie_in_one_recording():
-    score = np.full(200, 0.3)
-    score[19:21] = 5.0  # the end of one recording and the beginning of the next
-    assert thresholds(score, windows(10, 20), hop_s=0.2)["raise_at"] == 2.5
