@@ -21,7 +21,9 @@ BUDGET_PER_H = 6.0  # false events an hour that training may vouch for
 # Too few hours to vouch for the budget: one recording in 25 may exceed the level, and never more than five. A level
 # above the oddest of a hundred clips is blind to most of what it is for; that nothing is vouched for is said.
 _UNVOUCHED, _UNVOUCHED_MOST = 0.04, 5
-_RARE = 0.03  # part of the recordings that exceed a rule's unit: rules are made equally rare there, then scaled as one
+# Part of the recordings that exceed a rule's unit, and the fewest of them: rules are made equally rare there, then
+# scaled as one.
+_RARE, _RARE_FEWEST = 0.01, 5
 _LEAST = 1.0  # surprise: no rule raises where one normal window in ten is
 _MARGIN = 1.05  # above the highest, where no recording may exceed
 _STEP = 1.002
@@ -67,9 +69,10 @@ def thresholds(
     """
     peaks = recording_peaks(scores, windows, hop_s)
     count = len(peaks.values)
-    units = np.maximum(np.quantile(peaks.values, 1 - _RARE, axis=0), _LEAST)
+    rare = max(_RARE, min(0.5, _RARE_FEWEST / count))
+    units = np.maximum(np.quantile(peaks.values, 1 - rare, axis=0), _LEAST)
     joint = np.sort((peaks.values / units).max(axis=1))
-    hours = len(windows) * hop_s / 3600
+    hours = watched_h(windows, hop_s)
     allowed = events_within(budget_per_h, hours)
     certified = allowed is not None
     most = min(allowed if allowed is not None else min(int(_UNVOUCHED * count), _UNVOUCHED_MOST), count - 1)
@@ -94,6 +97,19 @@ def thresholds(
         "events_per_hour_95": round(events_bound(events, hours), 2),
     }
     return {"raise_at": 1.0, "clear_at": CLEAR_PART, "rules": rules, "evidence": evidence}
+
+
+def watched_h(windows: Windows, hop_s: float) -> float:
+    """Hours that the recordings of the windows last."""
+    frames = windows.joints.shape[2]
+    step_s = hop_s / max(_step(windows), 1)
+    return (len(windows) * hop_s + len(np.unique(windows.recording)) * (frames * step_s - hop_s)) / 3600
+
+
+def _step(windows: Windows) -> int:
+    """Frames from one window of a recording to the next."""
+    steps = np.diff(windows.start)[np.diff(windows.recording) == 0]
+    return int(steps[0]) if len(steps) else windows.joints.shape[2]
 
 
 def recording_peaks(scores: Mapping[str, NDArray[np.floating]], windows: Windows, hop_s: float) -> Peaks:

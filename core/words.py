@@ -16,7 +16,7 @@ def counted(number: int, thing: str) -> str:
 
 
 def _short(detail: Detail) -> str:
-    text = f"shorter than a window of {detail['window_s']:g} s"
+    text = f"shorter than a window of {detail['window_s']:.3g} s"
     if "fitting_s" not in detail:
         return text
     which = "them" if detail["fitting"] == detail["of"] else f"{detail['fitting']} of them"
@@ -31,7 +31,7 @@ _CLIPS: dict[Unusable, str | Callable[[Detail], str]] = {
     Unusable.JOINT_UNSEEN: "that never show {joint}",
     Unusable.TOO_FAR: "with joints more than {most_m:.0f} m away (not in metres?)",
     Unusable.SHORT: _short,
-    Unusable.INTERRUPTED: "without {window_s:g} s in which all joints are seen",
+    Unusable.INTERRUPTED: "without {window_s:.3g} s in which all joints are seen",
     Unusable.NO_EXTENT: "in which person {person} is {size_m:.2f} m large",
 }
 # Of a single clip, where that is said otherwise.

@@ -98,7 +98,7 @@ class PairTest:
         placed = [on_grid(c, to, c.fps) for c in clips]
         self.clips: list[Clip] = [c for c in placed if c is not None and (len(c) - 1) / c.fps >= span]
         if len(self.clips) < 2:
-            raise ClipError(f"{len(self.clips)} test clips of {settings.window_s:g} s or longer; expected at least 2")
+            raise ClipError(f"{len(self.clips)} test clips of {settings.window_s:.3g} s or longer; expected at least 2")
         self.seconds = np.asarray([(len(c) - 1) / c.fps for c in self.clips])
         step = settings.pair_hop / self.fps
         starts = [np.arange(int((s - span) / step + 1e-6) + 1) * step for s in self.seconds]

@@ -13,7 +13,7 @@ from dyadwatch.core.thresholds import thresholds
 
 __all__ = ["held_out_distances", "neighbour_weight", "split_units", "thresholds", "trust"]
 
-_FOLDS = 5
+_FOLDS, _FOLDS_OF_FEW, _FEW = 5, 20, 3000  # folds, and those of so few windows that they are cheap
 _LEAVE_ONE_OUT = 200  # units up to which each is left out alone, where all windows are the support
 TRUST_FROM = 0.8  # AUROC on held-out broken pairs below which a learnt part is left out
 _LEAST_NEIGHBOURS = 0.25  # the nearest neighbour always has a say: it needs no training to be right
@@ -50,7 +50,7 @@ def held_out_distances(
     names = np.random.default_rng([seed, 3]).permutation(np.unique(units))
     alone = len(names) <= _LEAVE_ONE_OUT and len(values) <= most and not whiten
     plain, whitened = np.zeros(len(values), np.float32), np.zeros(len(values), np.float32)
-    for fold in np.array_split(names, len(names) if alone else min(_FOLDS, len(names))):
+    for fold in np.array_split(names, len(names) if alone else min(_FOLDS_OF_FEW if len(values) <= _FEW else _FOLDS, len(names))):
         mine = np.isin(units, fold)
         bank = NearestNeighbour.fit(statistics, values[~mine], most=most, whiten=whiten, project=whiten, seed=seed)
         found = bank(values[mine])

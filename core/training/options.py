@@ -61,11 +61,11 @@ class TrainOptions:
 
     layout: str | None = None
     fps: float = 15.0
-    window_s: float = 2 / 3
+    window_s: float = 1.0
     hop: int = 2
     recipe: Recipe = "default"
     seed: int = 0
-    steps: int = 2000
+    steps: int = 1200
     batch: int = 64
     epochs: int = 50
     width: int = 64

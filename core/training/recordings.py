@@ -164,7 +164,7 @@ def _reasons(skipped: Sequence[LeftOut]) -> str:
 def _too_few(units: int, skipped: Sequence[LeftOut], options: TrainOptions, layout: Layout) -> str:
     lost = _reasons(skipped)
     return (
-        f"{units} usable clips; expected at least {FEWEST_UNITS} clips of {options.window_s:g} s or longer, or "
+        f"{units} usable clips; expected at least {FEWEST_UNITS} clips of {options.window_s:.3g} s or longer, or "
         f"{FEWEST_UNITS * PIECE_S:.0f} s of one recording"
         + (f" (skipped: {lost})" if lost else "")
         + f"; {', or '.join(_advice(units, skipped, layout))}"

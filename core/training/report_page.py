@@ -59,7 +59,7 @@ def _head(report: Report, name: str) -> Markup:
     windows, judges = report.get("windows", 0), report.get("held_out_windows", 0)
     facts = {
         "windows": f"{windows}, {'all' if judges == windows else judges} of them to calibrate on",
-        "window": f"{options.get('window_s', 0):g} s at {options.get('fps', 0):g} fps{_fitted(report)}",
+        "window": f"{options.get('window_s', 0):.3g} s at {options.get('fps', 0):g} fps{_fitted(report)}",
         "skeleton": f"{report.get('layout', '')}, {len(report.get('joints') or ())} joints",
         "pairs placed by": _placed_by(report.get("placed_by") or {}),
         "recipe": str(options.get("recipe", "")),

@@ -37,7 +37,7 @@ class FittedWindow:
     def __str__(self) -> str:
         return (
             f"{self.window_s:g} s, for which {self.window_clips} of {self.clips} clips are long enough; "
-            f"{self.usual_clips} are for the usual {self.usual_s:g} s"
+            f"{self.usual_clips} are for the usual {self.usual_s:.3g} s"
         )
 
     def told(self) -> dict[str, Any]:
