@@ -24,8 +24,8 @@ ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 help: ## list the goals
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: $(DETECTOR) ## simulated people over real ZeroMQ into the detector, about two minutes
-	@$(BIN)/dyadwatch demo
+demo: $(DETECTOR) ## simulated people over real ZeroMQ into the detector, two minutes; ARGS='--rate 8' is shorter
+	@$(BIN)/dyadwatch demo $(ARGS)
 
 test: lint types layers pytest ## everything that must hold: lint, types, layers, tests
 
