@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.artefact import OUTPUTS
-from dyadwatch.core.errors import ArtefactError, MissingExtraError
-from dyadwatch.exporters.parity import BATCHES, batch_dependence, open_session, random_pairs
+from dyadwatch.core.engine import Session, engine_errors, onnxruntime
+from dyadwatch.core.errors import ArtefactError
+from dyadwatch.exporters.parity import BATCHES, batch_dependence, open_session, random_pairs, window_size
 
 _BATCH = 64
-_ERRORS = ("Fail", "InvalidGraph", "InvalidProtobuf", "NotImplemented", "RuntimeException", "InvalidArgument")
 
 
 def run_model(
@@ -45,8 +44,7 @@ def check_steady(model: bytes, what: str, seed: int = 0) -> dict[str, object]:
         MissingExtraError: when ONNX Runtime is not installed.
     """
     one, two = (_open(model, threads) for threads in (1, 2))
-    _, _, frames, joints, _ = one.get_inputs()[0].shape
-    windows = random_pairs(max(BATCHES), frames, joints, seed)
+    windows = random_pairs(max(BATCHES), *window_size(one), seed)
     outputs = {
         name: np.asarray(v) for name, v in zip(OUTPUTS, one.run(list(OUTPUTS), {"joints": windows}), strict=True)
     }
@@ -62,12 +60,9 @@ def check_steady(model: bytes, what: str, seed: int = 0) -> dict[str, object]:
     return {"windows": len(windows), "batches": BATCHES, "batch_invariant": True}
 
 
-def _open(model: bytes, threads: int):
-    try:
-        state = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
-    except ImportError:
-        raise MissingExtraError("onnxruntime", "cpu") from None
+def _open(model: bytes, threads: int) -> Session:
+    onnxruntime()
     try:
         return open_session(model, threads)
-    except tuple(getattr(state, name) for name in _ERRORS) as error:  # they have no base of their own
+    except engine_errors() as error:
         raise ArtefactError(f"ONNX Runtime cannot run the model: {error}") from None

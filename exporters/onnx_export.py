@@ -1,5 +1,7 @@
 """From a trained network to one ONNX file that takes raw metres and describes itself."""
 
+# pyright: reportUnknownMemberType=false
+# torch's own types are unknown in part.
 from __future__ import annotations
 
 import contextlib
@@ -7,7 +9,7 @@ import importlib
 import logging
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,7 +22,7 @@ from dyadwatch.exporters.parity import ParityReport, parity, random_pairs
 
 if TYPE_CHECKING:
     from onnx import ModelProto
-    from torch import nn
+    from torch import Tensor, nn
     from torch.onnx import ONNXProgram
 
 OPSET = 20  # the first with GELU as one operator
@@ -109,7 +111,7 @@ def _optimise(program: ONNXProgram) -> None:
         raise ArtefactError(f"the optimiser dropped {', '.join(lost)}, which 'dyadwatch enrol' needs")
 
 
-def _check_outputs(module: nn.Module, example) -> None:
+def _check_outputs(module: nn.Module, example: Tensor) -> None:
     count, joints = example.shape[0], example.shape[3]
     outputs = module(example)
     have = [tuple(t.shape) for t in outputs]
@@ -131,7 +133,7 @@ def _without_traces(model: ModelProto) -> bytes:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def _quiet() -> Generator[None]:
     """Silences what torch and its optimiser say of their own insides during an export, and nothing else."""
     logs = [logging.getLogger(name) for name in _CHATTY]
     levels = [log.level for log in logs]

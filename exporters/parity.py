@@ -1,5 +1,7 @@
 """Proof that a graph computes what its network computes, and the same whatever else is in the batch."""
 
+# pyright: reportUnknownMemberType=false
+# torch's own types are unknown in part.
 from __future__ import annotations
 
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.artefact import OUTPUTS
+from dyadwatch.core.engine import Session, onnxruntime
 from dyadwatch.core.errors import ArtefactError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -77,13 +80,12 @@ def parity(module: nn.Module, path: str | Path, seed: int = 0, tolerance: float 
         MissingExtraError: when torch or ONNX Runtime is not installed.
     """
     try:
-        import onnxruntime
         import torch
     except ImportError as error:
         raise MissingExtraError(error.name or "torch", "train") from None
+    engine = onnxruntime("train")
     one, two = (open_session(path, threads) for threads in (1, 2))
-    _, _, frames, joints, _ = one.get_inputs()[0].shape
-    windows = random_pairs(max(BATCHES), frames, joints, seed)
+    windows = random_pairs(max(BATCHES), *window_size(one), seed)
     absolute: dict[str, float] = dict.fromkeys(OUTPUTS, 0.0)
     relative: dict[str, float] = dict.fromkeys(OUTPUTS, 0.0)
     for pairs in (windows, windows[:, ::-1]):
@@ -116,11 +118,11 @@ def parity(module: nn.Module, path: str | Path, seed: int = 0, tolerance: float 
         tolerance=tolerance,
         batch_invariant=True,
         torch=str(torch.__version__),
-        onnxruntime=onnxruntime.__version__,
+        onnxruntime=str(engine.__version__),
     )
 
 
-def batch_dependence(session, windows: NDArray[np.float32], reference: Outputs | None = None) -> set[str]:
+def batch_dependence(session: Session, windows: NDArray[np.float32], reference: Outputs | None = None) -> set[str]:
     """Outputs that give a window other bits when it is scored in a batch of another size or at another place.
 
     Arguments:
@@ -138,18 +140,25 @@ def batch_dependence(session, windows: NDArray[np.float32], reference: Outputs |
     return changed
 
 
-def open_session(model: str | Path | bytes, threads: int):
+def open_session(model: str | Path | bytes, threads: int) -> Session:
     """A session of ONNX Runtime on the CPU, from a file or its bytes."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
+    engine = onnxruntime()
+    options = engine.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
-    return onnxruntime.InferenceSession(
+    return engine.InferenceSession(
         model if isinstance(model, bytes) else str(model), options, providers=["CPUExecutionProvider"]
     )
 
 
-def _run(session, windows: NDArray[np.float32]) -> Outputs:
+def window_size(session: Session) -> tuple[int, int]:
+    """Frames and joints of the windows that an artefact takes, shape (batch, 2, T, J, 3)."""
+    _, _, frames, joints, _ = session.get_inputs()[0].shape
+    if not (isinstance(frames, int) and isinstance(joints, int)):
+        raise ArtefactError(f"the graph takes windows of {frames} frames and {joints} joints; expected two numbers")
+    return frames, joints
+
+
+def _run(session: Session, windows: NDArray[np.float32]) -> Outputs:
     return dict(zip(OUTPUTS, session.run(list(OUTPUTS), {"joints": windows}), strict=True))

@@ -31,7 +31,7 @@ class Abreast:
 
     def heard(self, source: str, stamp: int) -> list[str]:
         """Takes note of a frame as it came; returns the sources with which there is something new to compare."""
-        new = []
+        new: list[str] = []
         for other, stamps in self._since.items():
             if other == source:
                 continue
@@ -39,7 +39,7 @@ class Abreast:
             if theirs is not None:
                 a, b = self._pair(source, other)
                 step = stamp - theirs if a == source else theirs - stamp
-                self._steps.setdefault((a, b), deque(maxlen=_KEPT)).append(step)
+                self._steps.setdefault((a, b), deque[int](maxlen=_KEPT)).append(step)
                 new.append(other)
             stamps[source] = stamp
         return new

@@ -1,5 +1,7 @@
 """Only who has a key gets in: CURVE on bound sockets, with pyzmq's authenticator and an allow-list that may change."""
 
+# pyright: reportUnknownMemberType=false
+# pyzmq's own types are unknown in part.
 from __future__ import annotations
 
 import logging

@@ -1,5 +1,7 @@
 """The keys of a peer that connects to a detector: its own pair and the detector's public key, out of one file."""
 
+# pyright: reportUnknownMemberType=false
+# pyzmq's own types are unknown in part.
 from __future__ import annotations
 
 from dataclasses import dataclass

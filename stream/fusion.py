@@ -149,7 +149,8 @@ class Fusion:
                 for j, p in enumerate(open_to):
                     distance[i, j] = min(_distance(rows[s], where) for where in self._where(p, rows))
             distance[distance > self._gate] = _FAR
-            taken = {i: j for i, j in zip(*linear_sum_assignment(distance), strict=True) if distance[i, j] < _FAR}
+            which, whose = (found.tolist() for found in linear_sum_assignment(distance))
+            taken = {i: j for i, j in zip(which, whose, strict=True) if distance[i, j] < _FAR}
             for i, s in enumerate(free):
                 person = open_to[taken[i]] if i in taken else self._new(at)
                 person.bonds[source] = _Bond(s, at, np.full((self._joints, 3), np.nan))

@@ -9,13 +9,15 @@ keys/                      mode 700
 ```
 """
 
+# pyright: reportUnknownMemberType=false
+# pyzmq's own types are unknown in part.
 from __future__ import annotations
 
 import fcntl
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -217,7 +219,7 @@ class KeyFolder:
         os.replace(new, self._list)
 
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> Generator[None]:
         """One change at a time."""
         folder = os.open(self.path, os.O_RDONLY)
         try:

@@ -143,7 +143,7 @@ class Group:
         for f, restart in member.scene.order.push(frame):
             out += self._take(member, f, restart)
         epoch = member.scene.order.epoch
-        if epoch is not None and member.epoch is not None and epoch < member.epoch:
+        if epoch is not None and epoch < member.epoch:
             self._abreast.forget(frame.source)  # an earlier run was taken up again
             member.epoch = epoch
         return out

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.artefact import read_info
+from dyadwatch.core.engine import onnxruntime
 from dyadwatch.core.errors import ArtefactError, DyadwatchError
 from dyadwatch.stream.config import ScorerOptions
 from dyadwatch.stream.items import WindowShape
@@ -114,7 +115,7 @@ def _limit(options: ScorerOptions) -> None:
 
 def main(path: str, document: str) -> int:
     """The trial as a program: exit status 0, or 3 with the reason as the last line on standard error."""
-    import onnxruntime  # noqa: F401  its own libraries are not the model's memory
+    onnxruntime()  # its own libraries are not the model's memory
 
     options = msgspec.json.decode(document, type=ScorerOptions)
     _limit(options)

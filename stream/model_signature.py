@@ -3,31 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
 
 from dyadwatch.core.artefact import OUTPUTS, ArtefactInfo
+from dyadwatch.core.engine import Tensor
 from dyadwatch.core.errors import ArtefactError
 
 _FLOAT = "tensor(float)"
-
-
-class Tensor(Protocol):
-    """An input or output as ONNX Runtime describes it; a dimension is a number, or a name or None where it is free."""
-
-    @property
-    def name(self) -> str:
-        """As the graph calls it."""
-        ...
-
-    @property
-    def type(self) -> str:
-        """Such as `tensor(float)`."""
-        ...
-
-    @property
-    def shape(self) -> Sequence[int | str | None]:
-        """Its dimensions."""
-        ...
 
 
 def check_signature(what: str, info: ArtefactInfo, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:

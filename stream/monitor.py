@@ -1,8 +1,11 @@
 """What libzmq tells of the connections of a socket: who came and went, and whose handshake failed."""
 
+# pyright: reportUnknownMemberType=false
+# pyzmq's own types are unknown in part.
 from __future__ import annotations
 
 import itertools
+from typing import Any, cast
 
 import zmq
 
@@ -24,7 +27,7 @@ def open_monitor(watched: zmq.Socket[bytes], events: int) -> zmq.Socket[bytes]:
     """
     address = f"inproc://dyadwatch-monitor-{next(_numbers)}"
     watched.monitor(address, events)
-    monitor = watched.context.socket(zmq.PAIR)
+    monitor: zmq.Socket[bytes] = cast("Any", watched.context).socket(zmq.PAIR)
     monitor.setsockopt(zmq.RCVHWM, 0)
     monitor.setsockopt(zmq.LINGER, 0)
     monitor.connect(address)

@@ -130,10 +130,12 @@ class PairWindows:
     def _most_hidden(self, pair: Pair, joints: NDArray[np.float32]) -> Finding[Blindness]:
         """The joint out of sight for longest in a window (2, T, J, 3), of whom, and what it is derived from."""
         unseen = np.isnan(joints[..., 0]).sum(axis=1)
-        person, joint = np.unravel_index(unseen.argmax(), unseen.shape)
-        name, derived_from = self._shape.layout.joints[joint], ()
+        person, joint = divmod(int(unseen.argmax()), unseen.shape[1])
+        name = self._shape.layout.joints[joint]
+        derived_from: tuple[str, ...] = ()
         if self._mapping is not None:
-            sent = tuple(dict.fromkeys(self._mapping.source.joints[i] for i in self._mapping.pairs[joint]))
+            both: list[int] = self._mapping.pairs[joint].tolist()
+            sent = tuple(dict.fromkeys(self._mapping.source.joints[i] for i in both))
             derived_from = () if sent[0] == name else sent
         return Finding(Blindness.JOINTS_HIDDEN, joint=name, person=pair.ids[person], derived_from=derived_from)
 

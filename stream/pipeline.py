@@ -178,9 +178,9 @@ class Judged:
         scored: monotonic ns of the last score by source, and how old its data was by then, ns.
     """
 
-    windows: Mapping[str, int] = field(default_factory=dict)
-    open_events: Mapping[str, int] = field(default_factory=dict)
-    scored: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    windows: Mapping[str, int] = field(default_factory=dict[str, int])
+    open_events: Mapping[str, int] = field(default_factory=dict[str, int])
+    scored: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
 
 
 class Judge:

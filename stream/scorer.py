@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.artefact import OUTPUTS, ArtefactInfo, read_info
-from dyadwatch.core.errors import ArtefactError, MissingExtraError, ProviderError, ScoreError
+from dyadwatch.core.engine import Session, engine_errors, onnxruntime
+from dyadwatch.core.errors import ArtefactError, ProviderError, ScoreError
 from dyadwatch.core.extras import install_command
 from dyadwatch.stream.codes import Fault
 from dyadwatch.stream.config import ScorerOptions
@@ -58,10 +58,7 @@ class Scorer:
         self.path = path
         self.info: ArtefactInfo = read_info(path)
         self._max_batch = options.max_batch
-        try:
-            import onnxruntime as ort
-        except ImportError:
-            raise MissingExtraError("onnxruntime", "cpu") from None
+        ort = onnxruntime()
         wanted = PROVIDERS[options.provider]
         if wanted not in ort.get_available_providers():
             raise ProviderError(
@@ -77,9 +74,9 @@ class Scorer:
         # the operations of one batch cost a fifth of the throughput. Measured: 20 microseconds gain nearly all of that.
         session_options.add_session_config_entry("session.intra_op.spin_duration_us", "20")
         session_options.add_session_config_entry("session.force_spinning_stop", "1")
-        self._engine_errors = _engine_errors()
+        self._engine_errors = engine_errors()
         try:
-            self._session = ort.InferenceSession(
+            self._session: Session = ort.InferenceSession(
                 str(path), session_options, providers=[(wanted, _EXACT.get(options.provider, {}))]
             )
         except self._engine_errors as e:
@@ -148,16 +145,6 @@ class Scorer:
                     f"windows; expected {expected} of float32",
                 )
         return outputs
-
-
-def _engine_errors() -> tuple[type[Exception], ...]:
-    """What ONNX Runtime raises for a graph, library or batch it cannot use; its errors have no base of their own.
-
-    All that it defines, lest a new version's new error end the service; and what C++ exceptions become on their way.
-    """
-    state = importlib.import_module("onnxruntime.capi.onnxruntime_pybind11_state")
-    own = [kind for kind in vars(state).values() if isinstance(kind, type) and issubclass(kind, Exception)]
-    return (*own, MemoryError, RuntimeError)
 
 
 def _round(value: np.float32) -> float:

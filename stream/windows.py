@@ -64,7 +64,7 @@ def fill_hidden(window: NDArray[np.float32], max_hidden: float) -> bool:
     hidden = np.isnan(window[..., 0])
     if not hidden.any():
         return True
-    frames = window.shape[1]
+    frames: int = window.shape[1]
     totals = hidden.sum(axis=1)
     if totals.max() > max_hidden * frames or totals.max() == frames:
         return False

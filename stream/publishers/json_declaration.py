@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, cast, get_args
 
 import msgspec
 from msgspec import Meta, Struct
@@ -111,7 +111,7 @@ def declares(line: bytes) -> bool:
         content = msgspec.json.decode(line)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return b'"persons"' not in line and _SAYS.search(line) is not None
-    return isinstance(content, dict) and _says(content)
+    return isinstance(content, dict) and _says(cast("dict[str, Any]", content))
 
 
 def _says(content: dict[str, Any], deep: int = 2) -> bool:
@@ -119,7 +119,7 @@ def _says(content: dict[str, Any], deep: int = 2) -> bool:
         key.lower() in _MEANT
         or _nearest(key, KEYS) is not None
         or (isinstance(value, str) and value.strip().lower() in _VALUES)
-        or (isinstance(value, dict) and deep > 1 and _says(value, deep - 1))
+        or (isinstance(value, dict) and deep > 1 and _says(cast("dict[str, Any]", value), deep - 1))
         for key, value in list(content.items())[:_MOST_KEYS]
     )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from typing import Annotated, Any, TypedDict
+from typing import Annotated, Any, TypedDict, cast
 
 import msgspec
 import numpy as np
@@ -117,7 +117,7 @@ class JsonSender:
     def _check_said(self, line: _Line) -> None:
         """Refuses a frame that says itself what it means, and otherwise than was declared: frames declare nothing."""
         for key, value in (("units", line.units), ("axes", line.axes)):
-            holds = getattr(self.declared, key) or _USUAL[key]
+            holds = cast("str", getattr(self.declared, key) or _USUAL[key])
             if isinstance(value, str) and value != holds:
                 raise WireError(
                     SenderReason.UNDECLARED,

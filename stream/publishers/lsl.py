@@ -1,5 +1,6 @@
 """LSL: outlets of markers become people; one outlet of all of them, or one a person."""
 
+# pyright: reportMissingTypeStubs=false
 from __future__ import annotations
 
 import logging
@@ -253,7 +254,7 @@ class LslListener:
 def _pylsl() -> ModuleType:
     try:
         import pylsl
-        import pylsl.util
+        import pylsl.util  # pyright: ignore[reportUnusedImport] - not imported by pylsl itself
     except (ImportError, RuntimeError):  # the latter where liblsl itself is missing
         raise MissingExtraError("pylsl", "lsl") from None
     return pylsl

@@ -36,16 +36,18 @@ _BONES: dict[str, tuple[str, str]] = {
 }
 for _side in ("Left", "Right"):
     _own = _side.lower()
-    _BONES |= {
-        f"{_side}Shoulder": ("UpperChest", f"{_own}_collar"),
-        f"{_side}UpperArm": (f"{_side}Shoulder", f"{_own}_shoulder"),
-        f"{_side}LowerArm": (f"{_side}UpperArm", f"{_own}_elbow"),
-        f"{_side}Hand": (f"{_side}LowerArm", f"{_own}_wrist"),
-        f"{_side}UpperLeg": ("Hips", f"{_own}_hip"),
-        f"{_side}LowerLeg": (f"{_side}UpperLeg", f"{_own}_knee"),
-        f"{_side}Foot": (f"{_side}LowerLeg", f"{_own}_ankle"),
-        f"{_side}Toes": (f"{_side}Foot", f"{_own}_foot"),
-    }
+    _BONES.update(
+        {
+            f"{_side}Shoulder": ("UpperChest", f"{_own}_collar"),
+            f"{_side}UpperArm": (f"{_side}Shoulder", f"{_own}_shoulder"),
+            f"{_side}LowerArm": (f"{_side}UpperArm", f"{_own}_elbow"),
+            f"{_side}Hand": (f"{_side}LowerArm", f"{_own}_wrist"),
+            f"{_side}UpperLeg": ("Hips", f"{_own}_hip"),
+            f"{_side}LowerLeg": (f"{_side}UpperLeg", f"{_own}_knee"),
+            f"{_side}Foot": (f"{_side}LowerLeg", f"{_own}_ankle"),
+            f"{_side}Toes": (f"{_side}Foot", f"{_own}_foot"),
+        }
+    )
 BONES = frozenset(_BONES)
 
 

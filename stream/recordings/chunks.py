@@ -1,5 +1,6 @@
 """What is in the chunks of an MCAP file; a chunk is unpacked no further than its size allows."""
 
+# pyright: reportMissingTypeStubs=false
 from __future__ import annotations
 
 import struct
@@ -7,7 +8,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import lz4.frame
 import zstandard
@@ -85,7 +86,8 @@ class ChunkContent:
                 yield RawMessage(channel, sequence, log_time, publish_time, data[at + head : end])
 
     def _sort(self, most: int) -> tuple[list[Channel], list[McapSchema]]:
-        channels, schemas = [], []
+        channels: list[Channel] = []
+        schemas: list[McapSchema] = []
         for count, (opcode, at, end) in enumerate(_records(self._data)):
             if count >= most:
                 raise ValueError(f"holds more than {most} records, of which each takes {_LEAST_MESSAGE} bytes or more")
@@ -132,7 +134,7 @@ def _unpack_zstd(packed: bytes, size: int) -> bytes:
 
 def _unpack_lz4(packed: bytes, size: int) -> bytes:
     out = bytearray()
-    unpacker = lz4.frame.LZ4FrameDecompressor()
+    unpacker: Any = lz4.frame.LZ4FrameDecompressor()
     piece = unpacker.decompress(packed, max_length=min(_PIECE, size + 1))
     while piece and len(out) <= size:
         out += piece

@@ -59,7 +59,7 @@ def delete_expired(
     """
     if keep_days <= 0:
         return []
-    gone = []
+    gone: list[Path] = []
     for path in sorted(p for p in folder.glob(f"*{SUFFIX}") if p != spare and is_ours(p)):
         try:
             if not path.is_symlink() and now_s - path.stat().st_mtime > keep_days * _DAY_S:

@@ -11,6 +11,7 @@ from pathlib import Path
 import zmq
 
 from dyadwatch.core.words import counted
+from dyadwatch.stream.codes import RecordingState
 from dyadwatch.stream.config import RecordOptions, SecurityOptions, WireOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.names import DETECTOR
@@ -19,6 +20,7 @@ from dyadwatch.stream.recordings.about import program
 from dyadwatch.stream.recordings.channels import About
 from dyadwatch.stream.recordings.recorder import Recorder
 from dyadwatch.stream.security import Security
+from dyadwatch.stream.texts import text_of
 from dyadwatch.stream.wire import Header, check_header, decode_pose
 
 _log = logging.getLogger(__name__)
@@ -100,7 +102,8 @@ class Listener:
         own = refused.pop(DETECTOR, {})
         trouble = "; " + ", ".join(f"{k} {v}" for k, v in sorted(own.items())) if own else ""
         others = f"; refused: {refused}" if refused else ""
-        state = "" if self._recorder.state == "on" else f"; {self._recorder.state}"
+        recording = self._recorder.state
+        state = "" if recording.code is RecordingState.ON else f"; {text_of(recording)}"
         came = f"{counted(len(self.frames), 'source')}, {counted(sum(self.frames.values()), 'frame')}"
         return f"{came}{others}{trouble}{state}"
 

@@ -140,7 +140,7 @@ class Playback:
                     yield name
 
     def _folder(self, folder: Path) -> list[Recording]:
-        found = []
+        found: list[Recording] = []
         for path in sorted(folder.glob(f"*{SUFFIX}")):
             try:
                 found.append(Recording(path))

@@ -52,7 +52,7 @@ def load_detector(
         settings = configure(None, [f"{key}={_written(value)}" for key, value in config.items()], None)
     elif isinstance(config, Config):
         settings = config
-    elif config is None or isinstance(config, str | Path):
+    elif config is None or isinstance(config, str | Path):  # pyright: ignore[reportUnnecessaryIsInstance] - of others
         settings = configure(None if config is None else Path(config), [], None)
     else:
         raise ConfigError(

@@ -80,7 +80,7 @@ def evaluate(
     known = {f.name for f in fields(Settings)} - {"baselines", "variants"}
     if unknown := sorted(set(given) - known):
         raise DyadwatchError(f"settings has {unknown[0]!r}; expected some of {', '.join(sorted(known))}")
-    listen = progress or (lambda status: None)
+    listen = progress or _not_shown
     request = Request(
         data if isinstance(data, Dataset) else Path(data),
         protocol,
@@ -105,3 +105,7 @@ def check_base(request: Request) -> None:
     """
     if request.base is not None and request.protocol != "few-shot":
         raise ConfigError(f"--base with --protocol {request.protocol}: expected --protocol few-shot")
+
+
+def _not_shown(status: Status) -> None:
+    """Nobody asked for progress."""

@@ -230,7 +230,7 @@ def _about(part: Part, request: Request) -> list[str]:
     return about
 
 
-def _document(part: Part, done: Sequence[Done], request: Request) -> dict:
+def _document(part: Part, done: Sequence[Done], request: Request) -> dict[str, Any]:
     data, settings = part.data, part.settings
     return as_document(part.plan, done, {
         "data": {"name": data.name, "kind": data.kind, "clips": len(data),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -51,7 +52,9 @@ def intrinsics_from_board(
         board = cv2.aruco.CharucoBoard((columns, rows), square_m, 0.7 * square_m, words)
     grid = np.zeros((rows * columns, 3), np.float32)
     grid[:, :2] = np.mgrid[:columns, :rows].T.reshape(-1, 2) * square_m
-    points, pixels, size, looked = [], [], None, 0
+    points: list[Any] = []
+    pixels: list[Any] = []
+    size, looked = None, 0
     for image in images:
         looked += 1
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)

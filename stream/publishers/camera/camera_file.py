@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import msgspec
 from msgspec import Meta
@@ -160,10 +160,10 @@ def _checked(values: object) -> CameraFile:
 def _numbers(key: str, value: object) -> Iterator[tuple[str, float]]:
     """All numbers of nested plain values, each with its key."""
     if isinstance(value, dict):
-        for name, part in value.items():
+        for name, part in cast("dict[object, object]", value).items():
             yield from _numbers(f"{key}.{name}" if key else str(name), part)
     elif isinstance(value, list | tuple):
-        for part in value:
+        for part in cast("Sequence[object]", value):
             yield from _numbers(key, part)
     elif isinstance(value, float):
         yield key, value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from msgspec import structs
@@ -109,7 +109,11 @@ def _fit_from(
     if not (ok and np.isfinite(turn).all() and np.isfinite(shift).all()):
         return None
     first = np.concatenate([turn.ravel(), shift.ravel(), [np.log(start)] if refine else []])
-    best = least_squares(off, first, x_scale="jac")
+    best: Any = least_squares(off, first, x_scale="jac")
     error = float(np.sqrt((best.fun.reshape(-1, 2) ** 2).sum(1).mean()))
-    spread = max(error, _SEEN_PX) * float(np.sqrt(np.linalg.pinv(best.jac.T @ best.jac)[-1, -1])) if refine else 0.0
+    spread = (
+        max(error, _SEEN_PX) * float(np.sqrt(np.linalg.pinv(np.asarray(best.jac.T @ best.jac, np.float64))[-1, -1]))
+        if refine
+        else 0.0
+    )
     return _Pose(best.x[:3], best.x[3:6], float(np.exp(best.x[6])) if refine else 1.0, spread, error)

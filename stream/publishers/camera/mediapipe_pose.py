@@ -1,5 +1,7 @@
 """MediaPipe as an estimator of several people: it finds them in parts of the image and follows each by themselves."""
 
+# pyright: standard
+# MediaPipe has no types.
 from __future__ import annotations
 
 import os

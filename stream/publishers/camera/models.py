@@ -159,7 +159,7 @@ def build(model: PoseModel, package: bytes, where: str) -> bytes:
     Raises:
         ConfigError: when the package does not hold them as they should be.
     """
-    networks = []
+    networks: list[bytes] = []
     wanted = {_DETECTOR: _DETECTOR_SHA256, f"package/pose_landmark_{model.name}.tflite": model.landmarks}
     try:
         with tarfile.open(fileobj=io.BytesIO(package), mode="r:gz") as tar:

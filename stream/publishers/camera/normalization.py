@@ -1,5 +1,7 @@
 """Tells MediaPipe how the pixels of a TFLite network are normalised: the metadata it insists on."""
 
+# pyright: standard
+# MediaPipe and flatbuffers have no types.
 from __future__ import annotations
 
 from dyadwatch.core.errors import MissingExtraError

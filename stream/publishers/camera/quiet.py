@@ -8,9 +8,9 @@ import re
 import select
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TextIO, cast
 
 _STDERR = 2
 # Informations and warnings in absl's own form, and two lines that come with them; errors (E, F) are not among them.
@@ -24,7 +24,7 @@ _CHUNK = 1 << 16
 
 
 @contextmanager
-def calm_stderr() -> Iterator[None]:
+def calm_stderr() -> Generator[None]:
     """While this lasts, MediaPipe's informations and warnings are held back from what goes to file descriptor 2.
 
     No setting of the library does that. Python's own `sys.stderr`, and log handlers that write to it, go past the
@@ -53,7 +53,7 @@ def calm_stderr() -> Iterator[None]:
 
 
 @contextmanager
-def _sieve(there: int) -> Iterator[None]:
+def _sieve(there: int) -> Generator[None]:
     """Puts a pipe in the place of file descriptor 2, and a thread behind it that writes what is no noise to `there`."""
     out, into = os.pipe()
     done = threading.Event()
@@ -110,5 +110,5 @@ def _redirect(old: TextIO, new: TextIO) -> None:
     """Gives `sys.stderr` and the log handlers on it another stream."""
     sys.stderr = new
     for handler in logging.getLogger().handlers:
-        if isinstance(handler, logging.StreamHandler) and handler.stream is old:
-            handler.setStream(new)
+        if isinstance(handler, logging.StreamHandler) and cast("logging.StreamHandler[TextIO]", handler).stream is old:
+            cast("logging.StreamHandler[TextIO]", handler).setStream(new)

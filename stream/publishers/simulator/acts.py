@@ -74,7 +74,7 @@ def close_up(rng: np.random.Generator, poses: Array, distance: float, aside: flo
     side = np.asarray([u[1], -u[0]]) * aside
     goal_a, goal_b = a + u * excess * share + side, b - u * excess * (1 - share) - side
     yaws = [facing(goal_a - side, goal_b + side), facing(goal_b + side, goal_a - side)]
-    ways = []
+    ways: list[Array] = []
     for start, goal, yaw in zip(poses, (goal_a, goal_b), yaws, strict=True):
         target = np.asarray([*goal, yaw + seconds(rng, -off, off)])
         step = float(np.hypot(*(goal - start[:2])))

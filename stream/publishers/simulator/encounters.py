@@ -67,7 +67,8 @@ def _meet(rng: Rng, figures: Sequence[Figure], poses: Array, half: float, distan
 def _part(rng: Rng, figures: Sequence[Figure], poses: Array, half: float, brisk: float = 1.0) -> Beat:
     """Two people turn and leave in different directions; sometimes one stays."""
     away = facing(poses[1, :2], poses[0, :2])
-    ways, stays = [], int(rng.integers(6))
+    ways: list[Array] = []
+    stays = int(rng.integers(6))
     for k, (fig, pose) in enumerate(zip(figures, poses, strict=True)):
         if k == stays:
             ways.append(walk(pose, pose + np.asarray([0.0, 0.0, seconds(rng, -0.5, 0.5)]), 1.0))

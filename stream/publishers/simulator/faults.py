@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, cast
 
 import msgspec
 import numpy as np
@@ -123,7 +123,7 @@ def _distort(frames: Iterable[PoseFrame], faults: Faults, rng: np.random.Generat
             if rng.random() < faults.vanish * dt:
                 gone[person] = frame.stamp + round(faults.vanish_s * rng.uniform(0.5, 1.5) * _NS)
             if rng.random() < faults.id_new * dt:
-                names[person] = int(rng.integers(10_000, 2**31))
+                names[person] = int(cast("int", rng.integers(10_000, 2**31)))
             until, limb, unseen = hidden.get(person, (0, [], True))
             if frame.stamp < until:
                 joints[p, limb] = np.nan if unseen else joints[p, limb] + rng.normal(0, 0.15 / 3**0.5, (len(limb), 3))

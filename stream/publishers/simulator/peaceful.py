@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 
@@ -126,7 +127,7 @@ def hug(rng: Rng, poses: Array, tall: float) -> Beat:
 
     def play(figures: Sequence[Figure], i: int) -> None:
         i, m = i + lead - early, n + early
-        t = np.arange(m) / RATE
+        t = np.arange(m, dtype=np.float64) / RATE
         hold = envelope(m, 1.0, 0.8)
         for fig in figures:
             fig.bend(i, hold * seconds(rng, 0.06, 0.14), hold * 0.06)
@@ -218,7 +219,8 @@ def stroll(rng: Rng, poses: Array, goal: Array, aside: float, behind: float) -> 
     length = float(np.hypot(*np.diff(way, axis=0).T).sum())
     first = along(way, travel(length, speed, 0.7))
     back = way[0] - (way[1] - way[0]) / np.hypot(*(way[1] - way[0])) * behind
-    longer = np.concatenate([np.linspace(back, way[0], 12)[:-1], way]) if behind > 0 else way
+    run_up = cast("Array", np.linspace(back, way[0], 12))
+    longer = np.concatenate([run_up[:-1], way]) if behind > 0 else way
     second = along(longer, travel(length, speed, 0.7))
     second[:, 0] += aside * np.cos(second[:, 2])
     second[:, 1] -= aside * np.sin(second[:, 2])

@@ -44,7 +44,7 @@ def _label(scene: Scenario, pair: tuple[int, int], start: float, end: float) -> 
 
 def _scene_clips(scene: Scenario, fps: float, rng: np.random.Generator) -> list[Clip]:
     joints = scene.joints(fps)
-    clips = []
+    clips: list[Clip] = []
     for b in range(scene.people):
         for a in range(b):
             for first, end in _near_runs(joints[:, [a, b]]):
@@ -81,7 +81,8 @@ def normal_clips(seed: int, minutes: float, *, fps: float = 30.0, noise_m: float
         people = 2 + scene % 5
         life = make_scenario(number, people, _SCENE_S, noise_m=noise_m * float(rng.uniform(0.3, 1.0)))
         found = _scene_clips(life, fps, rng)
-        for k in rng.permutation(len(found)):
+        order: list[int] = rng.permutation(len(found)).tolist()
+        for k in order:
             apart = found[k].label == "bystanders"
             if wanted[apart] > 0:
                 wanted[apart] -= len(found[k])

@@ -123,7 +123,7 @@ class Scenario:
     def clips(self, fps: float = 30.0, *, lead_s: float = 1.0, tail_s: float = 1.0, noise: bool = True) -> ClipSet:
         """One clip for every interval of two people, with some time before and after; the label is its kind."""
         joints = self.joints(fps, noise=noise)
-        clips = []
+        clips: list[Clip] = []
         for k, what in enumerate(self.truth):
             if len(what.people) != 2:
                 continue
@@ -255,7 +255,7 @@ def _live(stage: Stage, rng: np.random.Generator, n: int, anomalies: Sequence[st
 
 
 def _truth(stage: Stage, n: int) -> tuple[Interval, ...]:
-    out = []
+    out: list[Interval] = []
     for beat, who, i in stage.happened:
         start, end = i + beat.skip, min(i + len(beat), n)
         if end > start:

@@ -86,6 +86,6 @@ class Stage:
             return np.inf
         end = max(start + roots.shape[1], int(self.until.max()))
         near = np.stack([self.figures[k].c.root[start:end:3, :2] for k in others])
-        mine = roots[:, np.minimum(np.arange(0, end - start, 3), roots.shape[1] - 1)]
+        mine = roots[:, np.minimum(np.arange(0, int(end - start), 3), roots.shape[1] - 1)]
         gap = mine[:, None] - near[None]
         return float(np.sqrt((gap * gap).sum(axis=-1).min()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
 
@@ -192,7 +193,8 @@ def chase(rng: Rng, poses: Array, tall: float, room: float = 4.0) -> Beat:
         heading += ds * (bias * (1 - pull) + pull * 1.15 * (1.0 if inward >= 0 else -1.0))
         x, z = x + ds * np.sin(heading), z + ds * np.cos(heading)
         way.append(np.asarray([x, z]))
-    path = np.concatenate([np.linspace(a[:2], b[:2], max(int(gap / ds), 2))[:-1], np.asarray(way[1:])])
+    run_up = cast("Array", np.linspace(a[:2], b[:2], max(int(gap / ds), 2)))
+    path = np.concatenate([run_up[:-1], np.asarray(way[1:])])
     path = smooth(path, 4)
     nearest = seconds(rng, 0.75, 1.1)
     hunt = np.minimum(_sprint(n, speed * 1.06, 0.6), np.maximum(flee + gap - nearest, 0.0))
