@@ -76,6 +76,7 @@ class Circumstance(StrEnum):
     """What a scene brings with it: counted only."""
 
     PERSON_UNSEEN = "person_unseen"
+    ZEROS_UNSEEN = "zeros_unseen"
     JOINTS_HIDDEN = "joints_hidden"
 
 
@@ -168,6 +169,7 @@ class SenderReason(StrEnum):
     TOO_MANY_CLIENTS = "too_many_clients"
     TWO_SENDERS = "two_senders"
     UNDECLARED = "undeclared"
+    ZEROS_UNSEEN = "zeros_unseen"
 
 
 class SourceState(StrEnum):

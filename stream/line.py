@@ -19,7 +19,7 @@ from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.clock import Ordered, SourceClock
 from dyadwatch.stream.codes import Blindness, Circumstance, Fault, MergeState, PairEnd, Reason
 from dyadwatch.stream.config import Config
-from dyadwatch.stream.counters import Count
+from dyadwatch.stream.counters import Count, bulk_count
 from dyadwatch.stream.grid import Resampler, TimeGrid
 from dyadwatch.stream.pairs import Pair, PairGate
 from dyadwatch.stream.tracks import Seen, Track, Tracker
@@ -233,6 +233,8 @@ class SourceLine:
             self._count(Fault.LAYOUT_UNFIT)
             return None
         self.frames += 1
+        if frame.zeros:
+            bulk_count(self._count, Circumstance.ZEROS_UNSEEN, frame.zeros)
         return self.tracker.push(frame, mapping.positions(frame.joints), mapping.confidence(frame.confidence))
 
     def _advance(self, frame: PoseFrame, arrived: int) -> list[Item]:

@@ -70,6 +70,7 @@ REASONS: dict[Fault | Circumstance | PeerRefusal | RecordingLoss | OwnFault, str
     Fault.GROUP_NAME: "a source has the name of a group of merge.groups; its frames are refused",
     Fault.TOO_MANY_SOURCES: "more sources than wire.max_sources; the newest are not taken in",
     Circumstance.PERSON_UNSEEN: "a person of a frame had no joint above tracks.min_confidence",
+    Circumstance.ZEROS_UNSEEN: "a joint came at exactly 0 0 0, which is taken as unseen; send NaN for it",
     Circumstance.JOINTS_HIDDEN: (
         "a joint was out of sight for more than windows.max_hidden of a window, which is not scored"
     ),

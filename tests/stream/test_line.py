@@ -134,6 +134,15 @@ def test_a_pair_that_meets_after_an_hour_costs_no_more_than_any_other(
     assert source._next_end[0, 1] > ring.last - 15
 
 
+def test_joints_that_came_as_zeros_are_counted(
+    line: Callable[..., SourceLine], frame: Frame, person: Person, Drops: Any
+) -> None:
+    source = line(drops := Drops())
+    for seq in range(4):
+        source.push(replace(frame(seq, [person(0), person(1)], ids=["a", "b"]), zeros=seq), 0)
+    assert drops["zeros_unseen"] == 6
+
+
 def test_ends_of_pairs_say_why(line: Callable[..., SourceLine], frame: Frame, person: Person) -> None:
     source = line()
 
