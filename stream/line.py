@@ -22,6 +22,7 @@ from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Count, bulk_count
 from dyadwatch.stream.grid import Resampler, TimeGrid
 from dyadwatch.stream.pairs import Pair, PairGate
+from dyadwatch.stream.sightings import Sightings, Unseen
 from dyadwatch.stream.tracks import Seen, Track, Tracker
 from dyadwatch.stream.windows import TrackRing, fill_hidden
 
@@ -79,6 +80,15 @@ class _Person:
         self.resampler = Resampler(grid, max_gap)
         slack = int(max_gap / _NS * shape.fps) + 2
         self.ring = TrackRing(len(shape.layout), shape.frames, slack)
+        self.sightings = Sightings(round((shape.frames + slack) / shape.fps * _NS) + max_gap)
+
+    def push(self, seen: Seen) -> None:
+        """Takes the person as seen in the present frame."""
+        stamp, sampler = seen.track.stamp, self.resampler
+        self.ring.extend(*sampler.push(stamp, seen.joints, whole=seen.whole))
+        for mended in sampler.mended:
+            self.ring.mend(*mended)
+        self.sightings.push(stamp, sampler.unseen)
 
 
 class SourceLine:
@@ -253,15 +263,16 @@ class SourceLine:
         return out
 
     def _sample(self, seen: list[Seen]) -> None:
-        for track, joints in ((s.track, s.joints) for s in seen):
-            person = self._people.get(track.key)
+        for one in seen:
+            person = self._people.get(one.track.key)
             if person is None:
-                person = self._people[track.key] = _Person(self._grid, self._max_gap, self._shape)
-            person.ring.extend(*person.resampler.push(track.stamp, joints))
+                person = self._people[one.track.key] = _Person(self._grid, self._max_gap, self._shape)
+            person.push(one)
 
     def _cut(self, pair: Pair, arrived: int) -> list[Item]:
         """The windows of a pair that are complete by now: their ends lie on multiples of the hop."""
-        a, b = (self._people[k].ring for k in pair.keys)
+        people = [self._people[k] for k in pair.keys]
+        a, b = (p.ring for p in people)
         hop, frames = self._config.windows.hop, self._shape.frames
         earliest = max(a.first_end, b.first_end)
         end = max(self._next_end.get(pair.keys, 0), -(-earliest // hop) * hop)
@@ -271,25 +282,31 @@ class SourceLine:
             if self._begins_far(joints):
                 end += hop
                 continue
-            if fill_hidden(joints, self._config.windows.max_hidden):
-                start = self._grid.stamp(end - frames + 1)
-                out.append(Window(self.source, pair, start, self._grid.stamp(end), joints, self.clock, arrived))
+            start, stop = self._grid.stamp(end - frames + 1), self._grid.stamp(end)
+            unseen = [p.sightings.within(start, stop) for p in people]
+            if not any(u and u.too_much(self._config.windows.max_hidden) for u in unseen) and fill_hidden(joints):
+                out.append(Window(self.source, pair, start, stop, joints, self.clock, arrived))
                 self._windowed[pair.keys] = end
                 self._cut_of.add(pair.keys)
                 self._hidden.pop(pair.keys, None)
             else:
                 self._count(Circumstance.JOINTS_HIDDEN)
-                self._hidden[pair.keys] = self._most_hidden(pair, joints)
+                self._hidden[pair.keys] = self._most_hidden(pair, unseen)
                 self._windowed.pop(pair.keys, None)
             end += hop
         self._next_end[pair.keys] = end
         return out
 
-    def _most_hidden(self, pair: Pair, joints: NDArray[np.float32]) -> Finding[Blindness]:
-        """The joint out of sight for longest in a window (2, T, J, 3), of whom, and what it is derived from."""
-        unseen = np.isnan(joints[..., 0]).sum(axis=1)
-        person, joint = np.unravel_index(unseen.argmax(), unseen.shape)
-        name, derived_from = self._shape.layout.joints[joint], ()
+    def _most_hidden(self, pair: Pair, unseen: list[Unseen | None]) -> Finding[Blindness]:
+        """The joint unseen in most frames of a window, of whom, and what it is derived from."""
+        names, part = self._shape.layout.joints, np.zeros((2, len(self._shape.layout)))
+        for person, of in enumerate(unseen):
+            if of is not None:
+                part[person] = of.frames / of.of
+        derived = np.zeros(len(names), np.bool_) if self._map is None else np.diff(self._map.pairs)[:, 0] != 0
+        # Of several that are unseen alike, as a shoulder and the neck that is derived from it, the one that is sent.
+        person, joint = np.unravel_index((part - 1e-9 * derived).argmax(), part.shape)
+        name, derived_from = names[joint], ()
         if self._map is not None:
             sent = tuple(dict.fromkeys(self._map.source.joints[i] for i in self._map.pairs[joint]))
             derived_from = () if sent[0] == name else sent

@@ -43,11 +43,15 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A track seen in the present frame: its joints (J, 3) in metres, NaN where unseen, and their confidence (J,)."""
+    """A track seen in the present frame: its joints (J, 3) in metres, NaN where unseen, and their confidence (J,).
+
+    `whole` says that every joint is known to be seen; False says nothing.
+    """
 
     track: Track
     joints: NDArray[np.float32]
     confidence: NDArray[np.float32]
+    whole: bool = False
 
 
 class Tracker:
@@ -68,6 +72,7 @@ class Tracker:
         self._next_id = 1
         self._last_ids: tuple[TrackId, ...] = ()
         self._churn = 0  # frames in a row whose ids were all new
+        self._whole = False  # whether every joint of the present frame is seen
 
     @property
     def alive(self) -> dict[int, Track]:
@@ -112,7 +117,7 @@ class Tracker:
                 track = self._new(None if ids is None else ids[i], frame.stamp, roots[i])
             else:
                 self._move(track, frame.stamp, roots[i])
-            seen.append(Seen(track, joints[i], confidence[i]))
+            seen.append(Seen(track, joints[i], confidence[i], self._whole))
         if len(self._tracks) > self._options.max_tracks:
             ended += self._cap(frame.stamp, len(seen))
         return seen, ended
@@ -155,8 +160,10 @@ class Tracker:
         # Most frames show everything, which costs a third. A sum is NaN as soon as a joint is, which is one as a whole.
         if confidence.min() >= self._options.min_confidence:
             whole = (joints.sum(axis=1, dtype=np.float64) / joints.shape[1]).tolist()
-            if all(x == x for x, _, _ in whole):
+            self._whole = all(x == x for x, _, _ in whole)
+            if self._whole:
                 return joints, list(range(len(whole))), whole
+        self._whole = False
         weak = confidence < self._options.min_confidence
         if weak.any():
             joints = np.where(weak[..., None], np.float32(np.nan), joints)

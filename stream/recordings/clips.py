@@ -37,10 +37,15 @@ class _Track:
         self._resampler = Resampler(grid, max_gap)
         self.rows: dict[int, NDArray[np.float32]] = {}
 
-    def push(self, stamp: int, joints: NDArray[np.float32]) -> None:
-        k, rows = self._resampler.push(stamp, joints)
+    def push(self, stamp: int, joints: NDArray[np.float32], *, whole: bool) -> None:
+        k, rows = self._resampler.push(stamp, joints, whole=whole)
         for i, row in enumerate(rows):
             self.rows[k + i] = row
+        for joint, first, values in self._resampler.mended:
+            for n, value in enumerate(values, first):
+                if n in self.rows:
+                    row = self.rows[n] = self.rows[n].copy()  # it may be a frame's own
+                    row[joint] = value
 
 
 class PairClips:
@@ -89,7 +94,7 @@ class PairClips:
             track = self._tracks.get(s.track.key)
             if track is None:
                 track = self._tracks[s.track.key] = _Track(self._grid, self._max_gap)
-            track.push(s.track.stamp, s.joints)
+            track.push(s.track.stamp, s.joints, whole=s.whole)
         now = self._grid.at_or_after(frame.stamp)
         for pair in self._gate.open:
             if now - self._since.setdefault(pair.keys, now) >= self._longest - 1:

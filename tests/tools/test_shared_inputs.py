@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from dyadwatch.stream.config import Config, WireOptions
 from dyadwatch.stream.messages import EventMessage, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline, events_of
 from dyadwatch.stream.wire import decode_pose
+from dyadwatch.tools.main import app
 
 _START = 1_700_000_000_000_000_000
 _FPS = 30
@@ -98,6 +100,23 @@ def test_a_neck_between_the_shoulders_is_the_neck_of_every_sensor(sent: Callable
     found = Judged(sent("wire-neck-between-shoulders"))
     assert (len(found.scores), found.events) == (50, [])
     assert found.median < 0.3
+
+
+@pytest.mark.parametrize(("file", "scored"), [("1_of_4_even", 10), ("1_of_4_odd", 10), ("1_of_2_odd", 0)])
+def test_the_share_of_hidden_frames_decides(
+    cases: Path, capsys: pytest.CaptureFixture[str], file: str, scored: int
+) -> None:
+    path = cases / "joint-hidden-by-phase" / f"head_{file}.csv"
+    app(["detect", str(path), "--json", "--scores"], result_action="return_value")
+    out, err = capsys.readouterr()
+    scores = [m["score"] for m in map(json.loads, out.splitlines()) if m["kind"] == "score"]
+    assert len(scores) == scored
+    if scored:
+        assert np.median(scores) < 0.5
+    else:
+        last = " ".join(err.split()).rpartition(" was not judged")[2]
+        assert "10 windows left out, in which a joint is out of sight for more than 34% of the time" in last
+        assert "most head of person 0" in last
 
 
 def test_joints_at_zero_are_unseen(sent: Callable[[str], list[PoseFrame]]) -> None:
