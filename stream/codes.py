@@ -50,6 +50,7 @@ class Fault(StrEnum):
     STAMP_JUMP_AHEAD = "stamp_jump_ahead"
     STAMP_JUMP_BACK = "stamp_jump_back"
     ID_JUMP = "id_jump"
+    IDS_EXCHANGED = "ids_exchanged"
     ID_CHURN = "id_churn"
     TRACKS_CAPPED = "tracks_capped"
     LAYOUT_UNFIT = "layout_unfit"

@@ -44,6 +44,7 @@ REASONS: dict[Fault | Circumstance | PeerRefusal | RecordingLoss | OwnFault, str
     Fault.STAMP_JUMP_AHEAD: "a stamp lies too far ahead of the one before (see clock.max_jump_s)",
     Fault.STAMP_JUMP_BACK: "a stamp lies too far back behind the one before (see clock.max_gap_s)",
     Fault.ID_JUMP: "an id moved faster than people do; its track starts afresh (see tracks.max_speed_m_s)",
+    Fault.IDS_EXCHANGED: "ids exchanged their places from one frame to the next; their people are followed by place",
     Fault.ID_CHURN: "the source gives new ids in every frame; its people are followed by place, as if it sent none",
     Fault.TRACKS_CAPPED: (
         "more people are remembered than tracks.max_tracks; those unseen for longest are forgotten: ids change from "

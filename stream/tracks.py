@@ -13,6 +13,7 @@ from dyadwatch.core.pose import PoseFrame, TrackId
 from dyadwatch.stream.codes import Circumstance, Fault
 from dyadwatch.stream.config import TrackOptions
 from dyadwatch.stream.counters import Count, bulk_count
+from dyadwatch.stream.exchanges import by_place, strays
 
 _NS = 1_000_000_000
 _JITTER_M = 0.5  # how far a root may seem to move between two frames by noise alone
@@ -32,6 +33,8 @@ class Track:
         stamp: ns, when last seen.
         root: metres, where last seen.
         velocity: metres a second, smoothed.
+        given: what the source calls them now, which is another id after an exchange; None where somebody else is
+            called so.
     """
 
     id: TrackId
@@ -39,6 +42,7 @@ class Track:
     stamp: int
     root: Place
     velocity: Place = (0.0, 0.0, 0.0)
+    given: TrackId | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ class Tracker:
         self._max_gap = round(options.max_gap_s * _NS)
         self._count = count
         self._tracks: dict[int, Track] = {}
+        self._given: dict[TrackId, Track] = {}  # by what the source calls them
+        self._exchanged = False  # whether ids ever were, and tracks may be known by other ids than the source's
         self._next_key = 0
         self._next_id = 1
         self._last_ids: tuple[TrackId, ...] = ()
@@ -81,7 +87,7 @@ class Tracker:
 
     def clear(self) -> None:
         """Forgets everybody, because time began afresh."""
-        self._tracks.clear()
+        self._drop(list(self._tracks.values()))
         self._last_ids, self._churn = (), 0
 
     def push(
@@ -97,9 +103,7 @@ class Tracker:
         Returns:
             (seen, ended): the tracks in this frame, and those that are lost by now.
         """
-        ended = [t for t in self._tracks.values() if frame.stamp - t.stamp > self._max_gap]
-        for t in ended:
-            del self._tracks[t.key]
+        ended = self._drop([t for t in self._tracks.values() if frame.stamp - t.stamp > self._max_gap])
         ids = self._ids(frame, ended)
         if not frame.people:
             return [], ended
@@ -109,12 +113,11 @@ class Tracker:
         if ids is None:
             found = self._associate(frame.stamp, [roots[i] for i in rows])
         else:
-            by_id = {t.id: t for t in self._tracks.values()}
-            found = [self._same(by_id.get(ids[i]), frame.stamp, roots[i], ended) for i in rows]
+            found = self._by_ids(ids, frame.stamp, roots, rows, ended)
         seen: list[Seen] = []
         for i, track in zip(rows, found, strict=True):
             if track is None:
-                track = self._new(None if ids is None else ids[i], frame.stamp, roots[i])
+                track = self._new(None if ids is None else ids[i], frame.stamp, roots[i], ended)
             else:
                 self._move(track, frame.stamp, roots[i])
             seen.append(Seen(track, joints[i], confidence[i], self._whole))
@@ -151,7 +154,19 @@ class Tracker:
     def _drop(self, tracks: list[Track]) -> list[Track]:
         for t in tracks:
             del self._tracks[t.key]
+            self._call(t, None)
         return tracks
+
+    def _call(self, track: Track, given: TrackId | None) -> None:
+        """Takes note of what the source calls a track now; whoever it called so before has no id any more."""
+        if track.given is not None:
+            del self._given[track.given]
+        track.given = given
+        if given is not None:
+            before = self._given.get(given)
+            if before is not None:
+                before.given = None
+            self._given[given] = track
 
     def _roots(
         self, joints: NDArray[np.float32], confidence: NDArray[np.float32]
@@ -172,13 +187,24 @@ class Tracker:
         roots = np.where(weights, joints, 0).sum(axis=1, dtype=np.float64) / np.maximum(weights.sum(axis=1), 1)
         return joints, np.flatnonzero(visible.any(axis=1)).tolist(), roots.tolist()
 
-    def _new(self, given: TrackId | None, stamp: int, root: Place) -> Track:
-        if given is None:
-            given, self._next_id = self._next_id, self._next_id + 1
+    def _new(self, given: TrackId | None, stamp: int, root: Place, ended: list[Track]) -> Track:
+        while given is None:
+            given, self._next_id = self._next_id if self._next_id not in self._given else None, self._next_id + 1
+        if self._exchanged and any(t.id == given for t in self._tracks.values()):
+            self._rename(given, ended)
         track = Track(given, self._next_key, stamp, root)
         self._tracks[track.key] = track
+        self._call(track, given)
         self._next_key += 1
         return track
+
+    def _rename(self, taken: TrackId, ended: list[Track]) -> None:
+        """After an exchange somebody new has the id that another is known by: all are known by their own from now on."""
+        for t in list(self._tracks.values()):
+            if t.given is not None and t.given != taken:
+                t.id = t.given
+        known = {t.id for t in self._given.values()} | {taken}
+        ended += self._drop([t for t in self._tracks.values() if t.given in (None, taken) and t.id in known])
 
     def _move(self, track: Track, stamp: int, root: Place) -> None:
         dt = (stamp - track.stamp) / _NS
@@ -188,6 +214,43 @@ class Tracker:
             track.velocity = step
         track.stamp, track.root = stamp, root
 
+    def _by_ids(
+        self, ids: tuple[TrackId, ...], stamp: int, roots: list[Place], rows: list[int], ended: list[Track]
+    ) -> list[Track | None]:
+        """The tracks of the ids of the people in `rows`; of ids that exchanged their places, those of the places."""
+        found = [self._given.get(ids[i]) for i in rows]
+        nameless = len(self._tracks) > len(self._given)
+        astray = [
+            n
+            for n, track in enumerate(found)
+            if (nameless if track is None else strays(track, stamp, roots[rows[n]]))
+        ]
+        if astray:
+            self._follow_places(astray, found, ids, stamp, roots, rows)
+        return [self._same(t, stamp, roots[i], ended) for i, t in zip(rows, found, strict=True)]
+
+    def _follow_places(
+        self,
+        astray: list[int],
+        found: list[Track | None],
+        ids: tuple[TrackId, ...],
+        stamp: int,
+        roots: list[Place],
+        rows: list[int],
+    ) -> None:
+        """Puts right in `found`, of those `astray` in it, whose ids exchanged their places."""
+        here = {t.key for t in found if t is not None}
+        others = [t for t in self._tracks.values() if t.key not in here]
+        followed = by_place([roots[rows[n]] for n in astray], [found[n] for n in astray], others, stamp)
+        if followed is None:
+            return
+        self._exchanged = True
+        self._count(Fault.IDS_EXCHANGED)
+        for n, track in zip(astray, followed, strict=True):
+            if track is not None and track is not found[n]:
+                self._call(track, ids[rows[n]])
+            found[n] = track
+
     def _same(self, track: Track | None, stamp: int, root: Place, ended: list[Track]) -> Track | None:
         """The track of a known id, unless the person would have had to fly: then ids were switched."""
         if track is None:
@@ -196,8 +259,7 @@ class Tracker:
         if math.dist(root, track.root) <= reach:
             return track
         self._count(Fault.ID_JUMP)
-        del self._tracks[track.key]
-        ended.append(track)
+        ended += self._drop([track])
         return None
 
     def _associate(self, stamp: int, roots: list[Place]) -> list[Track | None]:

@@ -124,3 +124,10 @@ def test_joints_at_zero_are_unseen(sent: Callable[[str], list[PoseFrame]]) -> No
     assert found.events == []
     assert found.median < 0.5
     assert found.counts["zeros_unseen"] == 3 * 120
+
+
+def test_ids_that_exchange_their_places_are_followed_by_place(sent: Callable[[str], list[PoseFrame]]) -> None:
+    found = Judged(sent("wire-swapped-ids"))
+    assert (len(found.scores), found.events) == (50, [])
+    assert found.median < 0.3
+    assert list(found.counts) == ["ids_exchanged"]
