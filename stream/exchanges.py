@@ -36,9 +36,7 @@ def strays(track: Moving, stamp: int, root: Place) -> bool:
     return abs(x - a - u * age) + abs(y - b - v * age) + abs(z - c - w * age) > _STRAY_M + _STRAY_M_S * age
 
 
-def by_place(
-    roots: Sequence[Place], own: Sequence[M | None], others: Sequence[M], stamp: int
-) -> list[M | None] | None:
+def by_place(roots: Sequence[Place], own: Sequence[M | None], others: Sequence[M], stamp: int) -> list[M | None] | None:
     """Whose places people took who are not where their ids had been.
 
     Arguments:

@@ -68,7 +68,7 @@ class Resampler:
         self.mended: list[Mended] = []
         self.unseen: NDArray[np.bool_] | None = None
 
-    def push(self, stamp: int, joints: NDArray[np.float32], *, whole: bool = False) -> tuple[int, NDArray[np.float32]]:
+    def push(self, stamp: int, joints: NDArray[np.float32], whole: bool = False) -> tuple[int, NDArray[np.float32]]:
         """Takes a sample.
 
         Arguments:
@@ -82,7 +82,8 @@ class Resampler:
         before, last, unseen_before = self._joints, self._stamp, self.unseen
         self._joints, self._stamp = joints, stamp
         self.unseen = None if whole or not self._bridges else _unseen(joints)
-        self.mended = []
+        if self.mended:
+            self.mended = []
         if last is None or before is None or stamp - last > self._max_gap:
             self._last_seen.clear()
             self._next = self._grid.at_or_after(stamp)

@@ -80,15 +80,20 @@ class _Person:
         self.resampler = Resampler(grid, max_gap)
         slack = int(max_gap / _NS * shape.fps) + 2
         self.ring = TrackRing(len(shape.layout), shape.frames, slack)
-        self.sightings = Sightings(round((shape.frames + slack) / shape.fps * _NS) + max_gap)
+        self.sightings = Sightings((shape.frames + slack) / shape.fps + max_gap / _NS)
 
     def push(self, seen: Seen) -> None:
         """Takes the person as seen in the present frame."""
-        stamp, sampler = seen.track.stamp, self.resampler
-        self.ring.extend(*sampler.push(stamp, seen.joints, whole=seen.whole))
-        for mended in sampler.mended:
-            self.ring.mend(*mended)
-        self.sightings.push(stamp, sampler.unseen)
+        track, joints, _, whole = seen
+        sampler = self.resampler
+        k, rows = sampler.push(track.stamp, joints, whole)
+        self.ring.extend(k, rows)
+        self.sightings.stamps.append(track.stamp)
+        if sampler.unseen is not None:
+            self.sightings.hidden(sampler.unseen)
+        if sampler.mended:
+            for mended in sampler.mended:
+                self.ring.mend(*mended)
 
 
 class SourceLine:

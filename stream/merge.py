@@ -124,7 +124,7 @@ class MemberLine(SourceLine):
             # What one source does not see another may, and rows once taken up cannot be mended: no joint is bridged.
             sampler = self._samplers[seen.track.key] = Resampler(self._grid, self._max_gap, bridges=False)
         sample = np.concatenate((seen.joints, seen.confidence[:, None]), axis=1)
-        first, rows = sampler.push(stamp, sample, whole=seen.whole)
+        first, rows = sampler.push(stamp, sample, seen.whole)
         for k, row in enumerate(rows, first):
             self.group.put(k, Sighting(self.source, seen.track.key), row)
 

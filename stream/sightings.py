@@ -10,6 +10,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+_NS = 1_000_000_000
+_FASTEST = 250  # frames a second
+
 
 class Unseen(NamedTuple):
     """Of the frames that a window was made of: in how many each joint was unseen (J,), and how many they are."""
@@ -29,30 +32,31 @@ class Sightings:
     is unseen in every fourth frame would be unseen at half of the points, or at none.
 
     Arguments:
-        kept: ns from the newest frame back.
+        kept: seconds from the newest frame back.
+
+    Attributes:
+        stamps: of the frames, ns, rising; whoever has one appends it.
     """
 
-    def __init__(self, kept: int) -> None:
-        self._kept = kept
-        self._stamps: deque[int] = deque()
+    def __init__(self, kept: float) -> None:
+        self._kept = round(kept * _NS)
+        self.stamps: deque[int] = deque(maxlen=math.ceil(kept * _FASTEST))  # of a faster source the last ones count
         self._unseen: deque[tuple[int, NDArray[np.bool_]]] = deque()  # of the frames in which a joint was
 
-    def push(self, stamp: int, unseen: NDArray[np.bool_] | None) -> None:
-        """Takes a frame, later than the one before: which joints (J,) were unseen in it; None for none."""
-        stamps, since = self._stamps, stamp - self._kept
-        stamps.append(stamp)
-        while stamps[0] < since:
-            stamps.popleft()
-        if unseen is not None:
-            self._unseen.append((stamp, unseen))
-        while self._unseen and self._unseen[0][0] < since:
+    def hidden(self, unseen: NDArray[np.bool_]) -> None:
+        """Takes note of the joints (J,) that were unseen in the newest frame."""
+        now = self.stamps[-1]
+        self._unseen.append((now, unseen))
+        while self._unseen[0][0] < now - self._kept:
             self._unseen.popleft()
 
     def within(self, start: int, end: int) -> Unseen | None:
         """Of the frames between two stamps, and those that enclose them; None where every joint was seen in all."""
+        while self._unseen and self._unseen[0][0] < self.stamps[-1] - self._kept:
+            self._unseen.popleft()
         if not self._unseen:
             return None
-        stamps = list(self._stamps)
+        stamps = list(self.stamps)
         first = max(bisect_right(stamps, start) - 1, 0)
         last = min(bisect_left(stamps, end), len(stamps) - 1)
         masks = [mask for stamp, mask in self._unseen if stamps[first] <= stamp <= stamps[last]]

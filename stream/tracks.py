@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from dyadwatch.stream.exchanges import by_place, strays
 
 _NS = 1_000_000_000
 _JITTER_M = 0.5  # how far a root may seem to move between two frames by noise alone
+_STEP_M = 0.05  # who moved less along each axis is where they were, whatever the time between
 _BLEND = 0.3  # weight of the newest step in a track's velocity
 _CHURN = 10  # frames in a row without any id of the frame before, after which ids are taken for no ids
 
@@ -45,8 +47,7 @@ class Track:
     given: TrackId | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """A track seen in the present frame: its joints (J, 3) in metres, NaN where unseen, and their confidence (J,).
 
     `whole` says that every joint is known to be seen; False says nothing.
@@ -199,7 +200,7 @@ class Tracker:
         return track
 
     def _rename(self, taken: TrackId, ended: list[Track]) -> None:
-        """After an exchange somebody new has the id that another is known by: all are known by their own from now on."""
+        """After an exchange somebody new has the id that another is known by: all are known by their own then."""
         for t in list(self._tracks.values()):
             if t.given is not None and t.given != taken:
                 t.id = t.given
@@ -218,16 +219,24 @@ class Tracker:
         self, ids: tuple[TrackId, ...], stamp: int, roots: list[Place], rows: list[int], ended: list[Track]
     ) -> list[Track | None]:
         """The tracks of the ids of the people in `rows`; of ids that exchanged their places, those of the places."""
-        found = [self._given.get(ids[i]) for i in rows]
-        nameless = len(self._tracks) > len(self._given)
-        astray = [
-            n
-            for n, track in enumerate(found)
-            if (nameless if track is None else strays(track, stamp, roots[rows[n]]))
-        ]
-        if astray:
-            self._follow_places(astray, found, ids, stamp, roots, rows)
-        return [self._same(t, stamp, roots[i], ended) for i, t in zip(rows, found, strict=True)]
+        found: list[Track | None] = []
+        moved: list[int] = []  # places in `found` of those who did more than a small step, and of who is new
+        for i in rows:
+            track = self._given.get(ids[i])
+            if track is not None:
+                (x, y, z), (a, b, c) = roots[i], track.root
+                if not (-_STEP_M < x - a < _STEP_M and -_STEP_M < y - b < _STEP_M and -_STEP_M < z - c < _STEP_M):
+                    moved.append(len(found))
+            elif len(self._tracks) > len(self._given):
+                moved.append(len(found))
+            found.append(track)
+        if moved:
+            astray = [n for n in moved if (t := found[n]) is None or strays(t, stamp, roots[rows[n]])]
+            if astray:
+                self._follow_places(astray, found, ids, stamp, roots, rows)
+            for n in moved:
+                found[n] = self._same(found[n], stamp, roots[rows[n]], ended)
+        return found
 
     def _follow_places(
         self,

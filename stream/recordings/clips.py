@@ -38,7 +38,7 @@ class _Track:
         self.rows: dict[int, NDArray[np.float32]] = {}
 
     def push(self, stamp: int, joints: NDArray[np.float32], *, whole: bool) -> None:
-        k, rows = self._resampler.push(stamp, joints, whole=whole)
+        k, rows = self._resampler.push(stamp, joints, whole)
         for i, row in enumerate(rows):
             self.rows[k + i] = row
         for joint, first, values in self._resampler.mended:

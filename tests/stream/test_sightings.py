@@ -16,15 +16,21 @@ def mask(*joints: int) -> np.ndarray:
     return out
 
 
+def push(sightings: Sightings, stamp: int, gone: set[int]) -> None:
+    sightings.stamps.append(stamp)
+    if gone:
+        sightings.hidden(mask(*gone))
+
+
 @given(
     st.lists(st.tuples(st.integers(S // 100, S // 4), st.sets(st.integers(0, 2))), min_size=2, max_size=60),
     st.integers(0, 3 * S),
 )
 def test_frames_are_counted_against_a_plain_list(frames: list[tuple[int, set[int]]], window: int) -> None:
-    sightings, kept, stamp = Sightings(4 * S), [], S
+    sightings, kept, stamp = Sightings(4.0), [], S
     for step, gone in frames:
         stamp += step
-        sightings.push(stamp, mask(*gone) if gone else None)
+        push(sightings, stamp, gone)
         kept.append((stamp, gone))
     start, end = stamp - window, stamp
     inside = [f for f in kept if start <= f[0] <= end]
@@ -49,8 +55,12 @@ def test_the_share_of_the_frames_decides(unseen: int, most: float, too_much: boo
 
 
 def test_what_no_window_reaches_is_forgotten() -> None:
-    sightings = Sightings(S)
+    sightings = Sightings(1.0)
     for k in range(10_000):
-        sightings.push(k * S // 100, mask(1) if k % 3 == 0 else None)
-    assert len(sightings._stamps) <= 101
-    assert len(sightings._unseen) <= 34
+        push(sightings, k * S // 100, {1} if k % 3 == 0 else set())
+    assert len(sightings.stamps) <= 250
+    assert len(sightings._unseen) <= 35
+    for k in range(10_000, 10_200):
+        push(sightings, k * S // 100, set())
+    assert sightings.within(99 * S, 101 * S) is None
+    assert not sightings._unseen
