@@ -144,3 +144,12 @@ def _unseen(joints: NDArray[np.float32]) -> NDArray[np.bool_] | None:
     """Which joints (J, C) have no place; None where all have one."""
     unseen = np.isnan(joints[:, 0])
     return unseen if unseen.any() else None
+
+
+def mend_rows(rows: dict[int, NDArray[np.float32]], mended: Mended) -> None:
+    """Puts what is now known of a joint into rows (J, C) by point of the grid, those of them that are there."""
+    joint, k, values = mended
+    for n, value in enumerate(values, k):
+        if n in rows:
+            row = rows[n] = rows[n].copy()  # it may be a frame's own
+            row[joint] = value

@@ -54,6 +54,7 @@ def followed(frame: Frame, Drops: Any) -> Followed:
     seed=st.integers(0, 9),
 )
 def test_people_are_followed_whoever_is_given_their_id(
+    *,
     frame: Frame,
     person: Person,
     Drops: Any,
