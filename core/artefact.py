@@ -22,7 +22,7 @@ from dyadwatch.core.layouts import LAYOUTS
 from dyadwatch.core.protobuf import field, fields
 from dyadwatch.core.skeleton import Layout
 
-FORMAT = 1
+FORMAT = 2  # since 2 neck, pelvis and head lie where `core.mapping` derives them, whatever the sensor calls so
 OUTPUTS = ("score", "relation", "unusual", "joint_pairs", "shift")
 
 _INFO_KEY, _SUM_KEY = b"dyadwatch", b"dyadwatch.sha256"
@@ -37,7 +37,7 @@ class ArtefactInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """What a model file says of itself.
 
     Arguments:
-        format: version of this description; 1.
+        format: version of this description and of what derived joints mean; 2.
         name, version: of the model, for people.
         layout: name of the layout it takes, `custom` where it has none.
         joints: J joint names, in the order of the J axis.
@@ -144,7 +144,8 @@ def read_sealed(data: bytes, what: str) -> ArtefactInfo:
     try:
         version = msgspec.json.decode(document, type=_Version).format
         if version != FORMAT:
-            raise ArtefactError(f"{what} has format {version}; this dyadwatch reads format {FORMAT}")
+            older = " (neck, pelvis and head lay elsewhere in older ones: train it again)" if version < FORMAT else ""
+            raise ArtefactError(f"{what} has format {version}; this dyadwatch reads format {FORMAT}{older}")
         info = msgspec.json.decode(document, type=ArtefactInfo)
         _ = info.skeleton
     except (msgspec.MsgspecError, LayoutError, RecursionError) as error:

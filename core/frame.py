@@ -71,6 +71,9 @@ def anchors(layout: Layout) -> Anchors:
 
 
 def _joint(layout: Layout, joint: str) -> tuple[int, int] | None:
+    """The joint itself, which in a model's layout lies where `core.mapping` derives it; else what stands in for it."""
+    if joint in layout.index:
+        return layout.index[joint], layout.index[joint]
     try:
         first, second = JointMap.between(layout, Layout("anchors", (joint,))).pairs[0]
     except LayoutError:

@@ -1,8 +1,9 @@
-"""From one skeleton layout to another, by joint name."""
+"""From one skeleton layout to another, by joint name; derived joints mean one place, whatever sensor they come from."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,15 +11,24 @@ from numpy.typing import NDArray
 from dyadwatch.core.errors import LayoutError
 from dyadwatch.core.skeleton import Layout
 
+# Joints that sensors place differently: a Kinect's neck lies 0.1 m above the shoulders, OpenPose's between them, ZED's
+# head 0.07 m below the ears. Wherever both halves are there the joint is the middle of them, also where the source has
+# one of the name. What a model was trained with is part of its format, see `core.artefact.FORMAT`.
+_MIDDLE: dict[str, tuple[str, str]] = {
+    "neck": ("left_shoulder", "right_shoulder"),
+    "pelvis": ("left_hip", "right_hip"),
+    "head": ("left_ear", "right_ear"),
+}
+
 # What may stand in for a joint, best first. Two names mean the middle between them. The hand stands in for the
 # wrist (and the foot for the ankle) because Kinect v1 data, SBU among them, have no wrist: some 8 cm off.
 _STAND_INS: dict[str, tuple[tuple[str, ...], ...]] = {
-    "head": (("left_ear", "right_ear"), ("nose",), ("left_eye", "right_eye")),
+    "head": (("nose",), ("left_eye", "right_eye")),
     "nose": (("head",),),
-    "neck": (("spine_shoulder",), ("left_shoulder", "right_shoulder"), ("left_clavicle", "right_clavicle")),
-    "pelvis": (("mid_hip",), ("hips",), ("spine_base",), ("hip",), ("root",), ("left_hip", "right_hip")),
+    "neck": (("spine_shoulder",), ("left_clavicle", "right_clavicle")),
+    "pelvis": (("mid_hip",), ("hips",), ("spine_base",), ("hip",), ("root",)),
     "torso": (("spine_mid",), ("spine2",), ("chest_spine",), ("spine",), ("neck", "pelvis")),
-    "spine_shoulder": (("neck",), ("left_shoulder", "right_shoulder")),
+    "spine_shoulder": (("left_shoulder", "right_shoulder"), ("neck",)),
     "spine_mid": (("torso",), ("naval_spine",), ("spine1",), ("neck", "pelvis")),
 }
 _SIDED: dict[str, tuple[str, ...]] = {
@@ -38,6 +48,9 @@ for _joint, _others in _SIDED.items():
 
 def _sources(joint: str, have: dict[str, int]) -> tuple[int, int] | None:
     """The two source joints (twice the same one where one is enough) whose middle is `joint`; None if absent."""
+    middle = _MIDDLE.get(joint, ())
+    if middle and all(half in have for half in middle):
+        return have[middle[0]], have[middle[1]]
     if joint in have:
         return have[joint], have[joint]
     for names in _STAND_INS.get(joint, ()):
@@ -81,10 +94,11 @@ class JointMap:
             )
         return cls(source, target, np.asarray([f for f in found if f is not None], dtype=np.intp))
 
-    @property
+    @cached_property
     def is_identity(self) -> bool:
-        """Whether source and target have the same joints in the same order."""
-        return self.source.joints == self.target.joints
+        """Whether every joint of the target is the one at its place in the source."""
+        same = np.arange(len(self.source))[:, None]
+        return self.pairs.shape[0] == len(same) and bool((self.pairs == same).all())
 
     def positions(self, joints: NDArray[np.float32]) -> NDArray[np.float32]:
         """Joints of the target layout.

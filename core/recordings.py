@@ -13,6 +13,7 @@ from dyadwatch.core.clips import Clip
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.resample import close_gaps, resample
+from dyadwatch.core.unseen import zero_joints
 from dyadwatch.core.unusable import Unusable, WhyUnusable
 
 LONGEST_GAP_S = 0.5
@@ -82,7 +83,8 @@ def usable_runs(clip: Clip, joint_map: JointMap, fps: float, frames: int) -> tup
     """
     if not len(clip):
         return [], Finding(Unusable.EMPTY)
-    joints = joint_map.positions(np.where(np.isfinite(clip.joints), clip.joints, np.float32("nan")))
+    unseen = ~np.isfinite(clip.joints) | zero_joints(clip.joints)[..., None]
+    joints = joint_map.positions(np.where(unseen, np.float32("nan"), clip.joints))
     seen = np.asarray(~np.isnan(joints).any(axis=-1))  # (T, 2, J)
     for person in (0, 1):
         if not seen[:, person].any():

@@ -50,6 +50,7 @@ class Fault(StrEnum):
     STAMP_JUMP_AHEAD = "stamp_jump_ahead"
     STAMP_JUMP_BACK = "stamp_jump_back"
     ID_JUMP = "id_jump"
+    IDS_EXCHANGED = "ids_exchanged"
     ID_CHURN = "id_churn"
     TRACKS_CAPPED = "tracks_capped"
     LAYOUT_UNFIT = "layout_unfit"
@@ -76,6 +77,7 @@ class Circumstance(StrEnum):
     """What a scene brings with it: counted only."""
 
     PERSON_UNSEEN = "person_unseen"
+    ZEROS_UNSEEN = "zeros_unseen"
     JOINTS_HIDDEN = "joints_hidden"
 
 
@@ -168,6 +170,7 @@ class SenderReason(StrEnum):
     TOO_MANY_CLIENTS = "too_many_clients"
     TWO_SENDERS = "two_senders"
     UNDECLARED = "undeclared"
+    ZEROS_UNSEEN = "zeros_unseen"
 
 
 class SourceState(StrEnum):

@@ -47,7 +47,8 @@ class Member:
 
     def __init__(self, scene: SceneTracker, count: Count, offset_s: float | None) -> None:
         self.scene = scene
-        self.samplers = Samplers(scene.grid, scene.max_gap)
+        # What one source does not see another may, and points once taken up cannot be mended: no joint is bridged.
+        self.samplers = Samplers(scene.grid, scene.max_gap, bridges=False)
         self.count = count
         self.apart: Finding[MergeState] | None = None
         self.offset = round((offset_s or 0.0) * _NS)
@@ -204,7 +205,7 @@ class Group:
                 pass
         for one in seen:
             sample = np.concatenate((one.joints, one.confidence[:, None]), axis=1)
-            first, rows = member.samplers.push(one.track, stamp, sample)
+            first, rows = member.samplers.push(one.track, stamp, sample, one.whole)
             for k, row in enumerate(rows, first):
                 self._common.put(k, Sighting(member.source, one.track.key), row)
         merged = (m.source for m in self.members.values() if m.apart is None)

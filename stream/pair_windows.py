@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +16,17 @@ from dyadwatch.stream.counters import Count
 from dyadwatch.stream.grid import TimeGrid
 from dyadwatch.stream.items import Item, Keys, Pair, PairEnded, Window, WindowShape
 from dyadwatch.stream.scene import Step
+from dyadwatch.stream.sightings import Sightings, Unseen
 from dyadwatch.stream.windows import TrackRing, fill_hidden
 
 _NS = 1_000_000_000
+
+
+class _Person(NamedTuple):
+    """One track: its rows on the grid, and in which frames its joints were unseen."""
+
+    ring: TrackRing
+    sightings: Sightings
 
 
 class PairWindows:
@@ -42,7 +51,7 @@ class PairWindows:
         self._slack = int(max_gap / _NS * shape.fps) + 2
         self._count = count
         self._grid = TimeGrid(shape.fps)
-        self._rings: dict[int, TrackRing] = {}
+        self._people: dict[int, _Person] = {}
         self._next_end: dict[Keys, int] = {}
         self._windowed: set[Keys] = set()  # pairs whose newest window was of use
         self._cut_of: set[Keys] = set()  # pairs that windows were cut of
@@ -76,20 +85,30 @@ class PairWindows:
         """
         out = self._ends(step.ended) if step.ended else []
         if step.fresh:
-            self._rings.clear()
+            self._people.clear()
         for track in step.lost:
-            self._rings.pop(track.key, None)
+            self._people.pop(track.key, None)
         if step.frame is None:
             return out
         self._stamp, self._clock, self._mapping = step.frame.stamp, step.frame.clock, step.mapping
         for track, k, rows in step.rows:
-            ring = self._rings.get(track.key)
-            if ring is None:
-                ring = self._rings[track.key] = TrackRing(len(self._shape.layout), self._shape.frames, self._slack)
-            ring.extend(k, rows)
+            person = self._people.get(track.key)
+            if person is None:
+                person = self._people[track.key] = self._person()
+            person.ring.extend(k, rows)
+            person.sightings.stamps.append(track.stamp)
+        for key, joints in step.unseen.items():
+            self._people[key].sightings.hidden(joints)
+        for track, mended in step.mended:
+            self._people[track.key].ring.mend(*mended)
         for pair in step.pairs:
             out += self._cut(pair, arrived)
         return out
+
+    def _person(self) -> _Person:
+        shape = self._shape
+        ring = TrackRing(len(shape.layout), shape.frames, self._slack)
+        return _Person(ring, Sightings((shape.frames + 2 * self._slack) / shape.fps))
 
     def _ends(self, pairs: Sequence[tuple[Pair, PairEnd]]) -> list[Item]:
         for pair, _ in pairs:
@@ -103,7 +122,8 @@ class PairWindows:
 
     def _cut(self, pair: Pair, arrived: int) -> list[Item]:
         """The windows of a pair that are complete by now: their ends lie on multiples of the hop."""
-        a, b = (self._rings[k] for k in pair.keys)
+        people = [self._people[k] for k in pair.keys]
+        a, b = (p.ring for p in people)
         hop, frames = self._options.hop, self._shape.frames
         earliest = max(a.first_end, b.first_end)
         end = max(self._next_end.get(pair.keys, 0), -(-earliest // hop) * hop)
@@ -113,25 +133,32 @@ class PairWindows:
             if self._begins_far(joints):
                 end += hop
                 continue
-            if fill_hidden(joints, self._options.max_hidden):
-                start = self._grid.stamp(end - frames + 1)
-                out.append(Window(self._source, pair, start, self._grid.stamp(end), joints, self._clock, arrived))
+            start, stop = self._grid.stamp(end - frames + 1), self._grid.stamp(end)
+            unseen = [p.sightings.within(start, stop) for p in people]
+            if not any(u and u.too_much(self._options.max_hidden) for u in unseen) and fill_hidden(joints):
+                out.append(Window(self._source, pair, start, stop, joints, self._clock, arrived))
                 self._windowed.add(pair.keys)
                 self._cut_of.add(pair.keys)
                 self._hidden.pop(pair.keys, None)
             else:
                 self._count(Circumstance.JOINTS_HIDDEN)
-                self._hidden[pair.keys] = self._most_hidden(pair, joints)
+                self._hidden[pair.keys] = self._most_hidden(pair, unseen)
                 self._windowed.discard(pair.keys)
             end += hop
         self._next_end[pair.keys] = end
         return out
 
-    def _most_hidden(self, pair: Pair, joints: NDArray[np.float32]) -> Finding[Blindness]:
-        """The joint out of sight for longest in a window (2, T, J, 3), of whom, and what it is derived from."""
-        unseen = np.isnan(joints[..., 0]).sum(axis=1)
-        person, joint = divmod(int(unseen.argmax()), unseen.shape[1])
-        name = self._shape.layout.joints[joint]
+    def _most_hidden(self, pair: Pair, unseen: list[Unseen | None]) -> Finding[Blindness]:
+        """The joint unseen in most frames of a window, of whom, and what it is derived from."""
+        names, part = self._shape.layout.joints, np.zeros((2, len(self._shape.layout)))
+        for person, of in enumerate(unseen):
+            if of is not None:
+                part[person] = of.frames / of.of
+        # Of several that are unseen alike, as a shoulder and the neck that is derived from it, the one that is sent.
+        if self._mapping is not None:
+            part -= 1e-9 * (np.diff(self._mapping.pairs)[:, 0] != 0)
+        person, joint = divmod(int(part.argmax()), part.shape[1])
+        name = names[joint]
         derived_from: tuple[str, ...] = ()
         if self._mapping is not None:
             both: list[int] = self._mapping.pairs[joint].tolist()

@@ -10,7 +10,8 @@ is who in both.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -22,15 +23,16 @@ from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.clock import SourceClock
-from dyadwatch.stream.codes import Blindness, Fault, PairEnd
+from dyadwatch.stream.codes import Blindness, Circumstance, Fault, PairEnd
 from dyadwatch.stream.config import Config
-from dyadwatch.stream.counters import Count
-from dyadwatch.stream.grid import Resampler, TimeGrid
+from dyadwatch.stream.counters import Count, bulk_count
+from dyadwatch.stream.grid import Mended, Resampler, TimeGrid
 from dyadwatch.stream.items import Pair
 from dyadwatch.stream.pairs import PairGate
 from dyadwatch.stream.tracks import Seen, Track, Tracker
 
 _NS = 1_000_000_000
+_NOTHING: Mapping[int, NDArray[np.bool_]] = MappingProxyType({})
 
 
 class Rows(NamedTuple):
@@ -51,6 +53,8 @@ class Step(NamedTuple):
         lost: tracks that will not come again.
         frame: the frame in its turn; None at an end, and where its joints do not fit.
         rows: of everybody in the frame, the points of the grid between their last sighting and this one.
+        unseen: by key of the tracks of which a joint is unseen in this frame, which joints (J,).
+        mended: by track, what this frame tells of joints that were unseen in rows given out before.
         pairs: who is near whom by now.
         mapping: from the frame's joints to those of the rows; None where they are the same.
     """
@@ -61,6 +65,8 @@ class Step(NamedTuple):
     lost: Sequence[Track] = ()
     frame: PoseFrame | None = None
     rows: Sequence[Rows] = ()
+    unseen: Mapping[int, NDArray[np.bool_]] = _NOTHING
+    mended: Sequence[tuple[Track, Mended]] = ()
     pairs: Sequence[Pair] = ()
     mapping: JointMap | None = None
 
@@ -71,19 +77,38 @@ class Samplers:
     Arguments:
         grid: the points.
         max_gap: ns; across a longer silence of a track nothing is interpolated.
+        bridges: whether joints move between their own sightings, see `Resampler`.
+
+    Attributes:
+        unseen, mended: of the samples since `begin`, see `Step`.
     """
 
-    def __init__(self, grid: TimeGrid, max_gap: int) -> None:
+    def __init__(self, grid: TimeGrid, max_gap: int, *, bridges: bool = True) -> None:
         self._grid = grid
         self._max_gap = max_gap
+        self._bridges = bridges
         self._of: dict[int, Resampler] = {}
+        self.begin()
 
-    def push(self, track: Track, stamp: int, sample: NDArray[np.float32]) -> tuple[int, NDArray[np.float32]]:
+    def begin(self) -> None:
+        """The samples of the next frame follow."""
+        # Steps keep these: they are replaced, never changed.
+        self.unseen: Mapping[int, NDArray[np.bool_]] = _NOTHING
+        self.mended: tuple[tuple[Track, Mended], ...] = ()
+
+    def push(
+        self, track: Track, stamp: int, sample: NDArray[np.float32], whole: bool = False
+    ) -> tuple[int, NDArray[np.float32]]:
         """Takes a sample (J, C) of a track; returns (k, rows) as `Resampler.push` does."""
         sampler = self._of.get(track.key)
         if sampler is None:
-            sampler = self._of[track.key] = Resampler(self._grid, self._max_gap)
-        return sampler.push(stamp, sample)
+            sampler = self._of[track.key] = Resampler(self._grid, self._max_gap, bridges=self._bridges)
+        rows = sampler.push(stamp, sample, whole)
+        if sampler.unseen is not None:
+            self.unseen = {**self.unseen, track.key: sampler.unseen}
+        if sampler.mended:
+            self.mended += tuple((track, mended) for mended in sampler.mended)
+        return rows
 
     def drop(self, lost: Sequence[Track]) -> None:
         """Forgets tracks."""
@@ -183,8 +208,11 @@ class SceneTracker:
         fresh, self._begins = self._begins, False
         ended += self.gate.update(self.tracker.alive)
         self._samplers.drop(lost)
-        rows = [Rows(s.track, *self._samplers.push(s.track, s.track.stamp, s.joints)) for s in seen]
-        return Step(self.source, ended, fresh, lost, frame, rows, self.gate.open, self._map)
+        samplers = self._samplers
+        samplers.begin()
+        rows = [Rows(track, *samplers.push(track, track.stamp, joints, whole)) for track, joints, _, whole in seen]
+        opened = self.gate.open
+        return Step(self.source, ended, fresh, lost, frame, rows, samplers.unseen, samplers.mended, opened, self._map)
 
     def observe(self, frame: PoseFrame) -> tuple[list[Seen], list[Track]] | None:
         """Who is in a frame, and who was lost before it; None when its joints do not fit. A part of `take`."""
@@ -197,6 +225,8 @@ class SceneTracker:
                 return None
             joints, confidence = mapping.positions(joints), mapping.confidence(confidence)
         self.frames += 1
+        if frame.zeros:
+            bulk_count(self._count, Circumstance.ZEROS_UNSEEN, frame.zeros)
         seen, lost = self.tracker.push(frame, joints, confidence)
         self.stamp, self.clock, self.people = frame.stamp, frame.clock, len(seen)
         return seen, lost

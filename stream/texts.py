@@ -44,6 +44,7 @@ REASONS: dict[Fault | Circumstance | PeerRefusal | RecordingLoss | OwnFault, str
     Fault.STAMP_JUMP_AHEAD: "a stamp lies too far ahead of the one before (see clock.max_jump_s)",
     Fault.STAMP_JUMP_BACK: "a stamp lies too far back behind the one before (see clock.max_gap_s)",
     Fault.ID_JUMP: "an id moved faster than people do; its track starts afresh (see tracks.max_speed_m_s)",
+    Fault.IDS_EXCHANGED: "ids exchanged their places from one frame to the next; their people are followed by place",
     Fault.ID_CHURN: "the source gives new ids in every frame; its people are followed by place, as if it sent none",
     Fault.TRACKS_CAPPED: (
         "more people are remembered than tracks.max_tracks; those unseen for longest are forgotten: ids change from "
@@ -70,6 +71,7 @@ REASONS: dict[Fault | Circumstance | PeerRefusal | RecordingLoss | OwnFault, str
     Fault.GROUP_NAME: "a source has the name of a group of merge.groups; its frames are refused",
     Fault.TOO_MANY_SOURCES: "more sources than wire.max_sources; the newest are not taken in",
     Circumstance.PERSON_UNSEEN: "a person of a frame had no joint above tracks.min_confidence",
+    Circumstance.ZEROS_UNSEEN: "a joint came at exactly 0 0 0, which is taken as unseen; send NaN for it",
     Circumstance.JOINTS_HIDDEN: (
         "a joint was out of sight for more than windows.max_hidden of a window, which is not scored"
     ),

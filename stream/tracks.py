@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,11 @@ from dyadwatch.core.pose import PoseFrame, TrackId
 from dyadwatch.stream.codes import Circumstance, Fault
 from dyadwatch.stream.config import TrackOptions
 from dyadwatch.stream.counters import Count, bulk_count
+from dyadwatch.stream.exchanges import by_place, strays
 
 _NS = 1_000_000_000
 _JITTER_M = 0.5  # how far a root may seem to move between two frames by noise alone
+_STEP_M = 0.05  # who moved less along each axis is where they were, whatever the time between
 _BLEND = 0.3  # weight of the newest step in a track's velocity
 _CHURN = 10  # frames in a row without any id of the frame before, after which ids are taken for no ids
 
@@ -32,6 +35,8 @@ class Track:
         stamp: ns, when last seen.
         root: metres, where last seen.
         velocity: metres a second, smoothed.
+        given: what the source calls them now, which is another id after an exchange; None where somebody else is
+            called so.
     """
 
     id: TrackId
@@ -39,15 +44,19 @@ class Track:
     stamp: int
     root: Place
     velocity: Place = (0.0, 0.0, 0.0)
+    given: TrackId | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """A track seen in the present frame: its joints (J, 3) in metres, NaN where unseen, and their confidence (J,)."""
+class Seen(NamedTuple):
+    """A track seen in the present frame: its joints (J, 3) in metres, NaN where unseen, and their confidence (J,).
+
+    `whole` says that every joint is known to be seen; False says nothing.
+    """
 
     track: Track
     joints: NDArray[np.float32]
     confidence: NDArray[np.float32]
+    whole: bool = False
 
 
 class Tracker:
@@ -64,10 +73,13 @@ class Tracker:
         self._max_gap = round(options.max_gap_s * _NS)
         self._count = count
         self._tracks: dict[int, Track] = {}
+        self._given: dict[TrackId, Track] = {}  # by what the source calls them
+        self._exchanged = False  # whether ids ever were, and tracks may be known by other ids than the source's
         self._next_key = 0
         self._next_id = 1
         self._last_ids: tuple[TrackId, ...] = ()
         self._churn = 0  # frames in a row whose ids were all new
+        self._whole = False  # whether every joint of the present frame is seen
 
     @property
     def alive(self) -> dict[int, Track]:
@@ -76,7 +88,7 @@ class Tracker:
 
     def clear(self) -> None:
         """Forgets everybody, because time began afresh."""
-        self._tracks.clear()
+        self._drop(list(self._tracks.values()))
         self._last_ids, self._churn = (), 0
 
     def push(
@@ -92,9 +104,7 @@ class Tracker:
         Returns:
             (seen, ended): the tracks in this frame, and those that are lost by now.
         """
-        ended = [t for t in self._tracks.values() if frame.stamp - t.stamp > self._max_gap]
-        for t in ended:
-            del self._tracks[t.key]
+        ended = self._drop([t for t in self._tracks.values() if frame.stamp - t.stamp > self._max_gap])
         ids = self._ids(frame, ended)
         if not frame.people:
             return [], ended
@@ -104,15 +114,14 @@ class Tracker:
         if ids is None:
             found = self._associate(frame.stamp, [roots[i] for i in rows])
         else:
-            by_id = {t.id: t for t in self._tracks.values()}
-            found = [self._same(by_id.get(ids[i]), frame.stamp, roots[i], ended) for i in rows]
+            found = self._by_ids(ids, frame.stamp, roots, rows, ended)
         seen: list[Seen] = []
         for i, track in zip(rows, found, strict=True):
             if track is None:
-                track = self._new(None if ids is None else ids[i], frame.stamp, roots[i])
+                track = self._new(None if ids is None else ids[i], frame.stamp, roots[i], ended)
             else:
                 self._move(track, frame.stamp, roots[i])
-            seen.append(Seen(track, joints[i], confidence[i]))
+            seen.append(Seen(track, joints[i], confidence[i], self._whole))
         if len(self._tracks) > self._options.max_tracks:
             ended += self._cap(frame.stamp, len(seen))
         return seen, ended
@@ -146,7 +155,19 @@ class Tracker:
     def _drop(self, tracks: list[Track]) -> list[Track]:
         for t in tracks:
             del self._tracks[t.key]
+            self._call(t, None)
         return tracks
+
+    def _call(self, track: Track, given: TrackId | None) -> None:
+        """Takes note of what the source calls a track now; whoever it called so before has no id any more."""
+        if track.given is not None:
+            del self._given[track.given]
+        track.given = given
+        if given is not None:
+            before = self._given.get(given)
+            if before is not None:
+                before.given = None
+            self._given[given] = track
 
     def _roots(
         self, joints: NDArray[np.float32], confidence: NDArray[np.float32]
@@ -155,8 +176,10 @@ class Tracker:
         # Most frames show everything, which costs a third. A sum is NaN as soon as a joint is, which is one as a whole.
         if confidence.min() >= self._options.min_confidence:
             whole = (joints.sum(axis=1, dtype=np.float64) / joints.shape[1]).tolist()
-            if all(x == x for x, _, _ in whole):
+            self._whole = all(x == x for x, _, _ in whole)
+            if self._whole:
                 return joints, list(range(len(whole))), whole
+        self._whole = False
         weak = confidence < self._options.min_confidence
         if weak.any():
             joints = np.where(weak[..., None], np.float32(np.nan), joints)
@@ -165,13 +188,24 @@ class Tracker:
         roots = np.where(weights, joints, 0).sum(axis=1, dtype=np.float64) / np.maximum(weights.sum(axis=1), 1)
         return joints, np.flatnonzero(visible.any(axis=1)).tolist(), roots.tolist()
 
-    def _new(self, given: TrackId | None, stamp: int, root: Place) -> Track:
-        if given is None:
-            given, self._next_id = self._next_id, self._next_id + 1
+    def _new(self, given: TrackId | None, stamp: int, root: Place, ended: list[Track]) -> Track:
+        while given is None:
+            given, self._next_id = self._next_id if self._next_id not in self._given else None, self._next_id + 1
+        if self._exchanged and any(t.id == given for t in self._tracks.values()):
+            self._rename(given, ended)
         track = Track(given, self._next_key, stamp, root)
         self._tracks[track.key] = track
+        self._call(track, given)
         self._next_key += 1
         return track
+
+    def _rename(self, taken: TrackId, ended: list[Track]) -> None:
+        """After an exchange somebody new has the id that another is known by: all are known by their own then."""
+        for t in list(self._tracks.values()):
+            if t.given is not None and t.given != taken:
+                t.id = t.given
+        known = {t.id for t in self._given.values()} | {taken}
+        ended += self._drop([t for t in self._tracks.values() if t.given in (None, taken) and t.id in known])
 
     def _move(self, track: Track, stamp: int, root: Place) -> None:
         dt = (stamp - track.stamp) / _NS
@@ -181,6 +215,51 @@ class Tracker:
             track.velocity = step
         track.stamp, track.root = stamp, root
 
+    def _by_ids(
+        self, ids: tuple[TrackId, ...], stamp: int, roots: list[Place], rows: list[int], ended: list[Track]
+    ) -> list[Track | None]:
+        """The tracks of the ids of the people in `rows`; of ids that exchanged their places, those of the places."""
+        found: list[Track | None] = []
+        moved: list[int] = []  # places in `found` of those who did more than a small step, and of who is new
+        for i in rows:
+            track = self._given.get(ids[i])
+            if track is not None:
+                (x, y, z), (a, b, c) = roots[i], track.root
+                if not (-_STEP_M < x - a < _STEP_M and -_STEP_M < y - b < _STEP_M and -_STEP_M < z - c < _STEP_M):
+                    moved.append(len(found))
+            elif len(self._tracks) > len(self._given):
+                moved.append(len(found))
+            found.append(track)
+        if moved:
+            astray = [n for n in moved if (t := found[n]) is None or strays(t, stamp, roots[rows[n]])]
+            if astray:
+                self._follow_places(astray, found, ids, stamp, roots, rows)
+            for n in moved:
+                found[n] = self._same(found[n], stamp, roots[rows[n]], ended)
+        return found
+
+    def _follow_places(
+        self,
+        astray: list[int],
+        found: list[Track | None],
+        ids: tuple[TrackId, ...],
+        stamp: int,
+        roots: list[Place],
+        rows: list[int],
+    ) -> None:
+        """Puts right in `found`, of those `astray` in it, whose ids exchanged their places."""
+        here = {t.key for t in found if t is not None}
+        others = [t for t in self._tracks.values() if t.key not in here]
+        followed = by_place([roots[rows[n]] for n in astray], [found[n] for n in astray], others, stamp)
+        if followed is None:
+            return
+        self._exchanged = True
+        self._count(Fault.IDS_EXCHANGED)
+        for n, track in zip(astray, followed, strict=True):
+            if track is not None and track is not found[n]:
+                self._call(track, ids[rows[n]])
+            found[n] = track
+
     def _same(self, track: Track | None, stamp: int, root: Place, ended: list[Track]) -> Track | None:
         """The track of a known id, unless the person would have had to fly: then ids were switched."""
         if track is None:
@@ -189,8 +268,7 @@ class Tracker:
         if math.dist(root, track.root) <= reach:
             return track
         self._count(Fault.ID_JUMP)
-        del self._tracks[track.key]
-        ended.append(track)
+        ended += self._drop([track])
         return None
 
     def _associate(self, stamp: int, roots: list[Place]) -> list[Track | None]:

@@ -38,6 +38,16 @@ class TrackRing:
             k += 1
         self.last = k - 1
 
+    def mend(self, joint: int, k: int, values: NDArray[np.float32]) -> None:
+        """Puts what is now known of a joint into the rows k .. k+n-1, as far as they are still there; values (n, 3)."""
+        oldest = max(self.first, self.last - self._capacity + 1)
+        for value in values:
+            if oldest <= k <= self.last:
+                slot = k % self._capacity
+                self._rows[slot, joint] = value
+                self._rows[slot + self._capacity, joint] = value
+            k += 1
+
     @property
     def first_end(self) -> int:
         """The earliest point up to which T unbroken rows are still there; beyond `last` when there are too few."""
@@ -49,24 +59,24 @@ class TrackRing:
         return self._rows[start : start + self._frames]
 
 
-def fill_hidden(window: NDArray[np.float32], max_hidden: float) -> bool:
+def fill_hidden(window: NDArray[np.float32]) -> bool:
     """Fills joints that were out of sight for part of a window, in place.
 
-    Between two sightings a joint moves linearly; before the first and after the last it stays where it was seen.
+    Between two sightings a joint moves linearly; before the first and after the last it stays where it was seen. Short
+    gaps that have ended are no longer there: `stream.grid` bridges them.
 
     Arguments:
         window: metres, shape (2, T, J, 3), NaN where unseen.
-        max_hidden: largest part of T that a joint may be out of sight.
 
     Returns:
-        False when a joint was hidden for longer: the window must not be scored.
+        False when a joint was never seen: the window must not be scored.
     """
     hidden = np.isnan(window[..., 0])
     if not hidden.any():
         return True
     frames: int = window.shape[1]
     totals = hidden.sum(axis=1)
-    if totals.max() > max_hidden * frames or totals.max() == frames:
+    if totals.max() == frames:
         return False
     t = np.arange(frames)
     for person, joint in np.argwhere(totals):

@@ -25,6 +25,7 @@ from dyadwatch.core.errors import LayoutError, WireError
 from dyadwatch.core.layouts import LAYOUTS, find_layout, get_layout
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.unseen import zero_joints
 from dyadwatch.stream.codes import Refusal
 from dyadwatch.stream.config import WireOptions
 
@@ -146,10 +147,12 @@ def decode_pose(parts: Sequence[bytes], limits: WireOptions) -> PoseFrame:
     # Any 32 bits may come in: signalling NaNs and sums past the largest float are judged, not warned about.
     with np.errstate(all="ignore"):
         values = _values(header, payload)
-        joints, confidence = _ordinary(values, header) or _others(values, header)
+        ordinary = _ordinary(values, header)
+        joints, confidence = ordinary or _others(values, header)
+        zeros = 0 if ordinary is not None else int(zero_joints(values[..., :3]).sum())
     ids = None if header.ids is None else tuple(header.ids)
     h = header
-    return PoseFrame(h.source, h.epoch, h.seq, h.stamp, h.clock, layout, joints, confidence, ids, h.warnings)
+    return PoseFrame(h.source, h.epoch, h.seq, h.stamp, h.clock, layout, joints, confidence, ids, h.warnings, zeros)
 
 
 def _checked_header(parts: Sequence[bytes], limits: WireOptions) -> tuple[Header, Layout]:
@@ -294,6 +297,9 @@ def _ordinary(values: NDArray[np.float32], header: Header) -> tuple[NDArray[np.f
         dx, dy, dz = x - u, y - v, z - w
         if not (dx < large and dy < large and dz < large and (dx > small or dy > small or dz > small)):
             return None
+        # Only of who has the origin within reach may a joint be zero, and hardly anybody has.
+        if u <= 0 <= x and v <= 0 <= y and w <= 0 <= z and zero_joints(values[..., :3]).any():
+            return None
         if len(high) == 4 and not (low[3] >= 0 and high[3] <= 1):
             return None
     joints = np.array(values[..., :3])
@@ -324,7 +330,7 @@ def _others(values: NDArray[np.float32], header: Header) -> tuple[NDArray[np.flo
 def _joints_and_confidence(
     values: NDArray[np.float32], header: Header
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Metres, Y up; a joint with any NaN coordinate is unseen as a whole and has confidence 0."""
+    """Metres, Y up; a joint with any NaN coordinate, or at 0 0 0, is unseen as a whole and has confidence 0."""
     raw = values[..., :3]
     if np.isinf(raw).any():
         raise WireError(
@@ -339,7 +345,7 @@ def _joints_and_confidence(
         joints[..., 0], joints[..., 1], joints[..., 2] = raw[..., 0], -raw[..., 1], -raw[..., 2]
     if header.units != "m":
         joints *= np.float32(METRES[header.units])
-    seen = ~np.isnan(joints).any(axis=-1)
+    seen = ~(np.isnan(joints).any(axis=-1) | zero_joints(raw))
     if not seen.all():
         joints[~seen] = np.nan
     if values.shape[2] == 3:

@@ -249,9 +249,14 @@ def read_bvh(path: Path, declared: Declared) -> list[Person]:
     root = np.zeros(len(motion.nodes), np.intp)
     for i, node in enumerate(motion.nodes):
         root[i] = i if node.parent < 0 else root[node.parent]
+    column_of = np.repeat(root, [len(n.channels) for n in motion.nodes])
     people: list[Person] = []
     for r in np.unique(root):
         mine = np.flatnonzero(root == r)
+        # Every channel zero is the rest pose at the origin, which recorders write for want of a person.
+        lost = np.flatnonzero(~motion.values[:, column_of == r].any(axis=1))
+        if len(lost) < len(places):
+            places[lost[:, None], mine] = np.nan
         names = [motion.nodes[i].name for i in mine]
         people += people_of_markers(path, names, places[:, mine], fps, units, declared)
     return people

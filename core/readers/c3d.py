@@ -18,6 +18,7 @@ from dyadwatch.core.errors import ClipError
 from dyadwatch.core.readers.declared import Declared
 from dyadwatch.core.readers.people import Person, people_of_markers
 from dyadwatch.core.readers.text import read_bytes
+from dyadwatch.core.unseen import zero_joints
 
 _BLOCK = 512
 _MAGIC = 0x50
@@ -209,7 +210,7 @@ def _seen(values: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
     with np.errstate(invalid="ignore", over="ignore"):
         positions = values[..., :3] * (scale if scale > 0 else 1.0)
         # a negative residual says unseen, and so do three zeros in files whose writer knows no residuals
-        unseen = ~(values[..., 3] >= 0) | ~(np.abs(positions) < 1e9).all(axis=-1) | (positions == 0).all(axis=-1)
+        unseen = ~(values[..., 3] >= 0) | ~(np.abs(positions) < 1e9).all(axis=-1) | zero_joints(positions)
     positions[unseen] = np.nan
     return positions
 

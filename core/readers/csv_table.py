@@ -34,6 +34,7 @@ from dyadwatch.core.readers.people import Person, people_of_markers, plain_peopl
 from dyadwatch.core.readers.text import cells, number, read_lines
 from dyadwatch.core.readers.times import LARGEST_TIME, Frames, check_room, checked_steps, place
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.unseen import blank_zeros
 
 _HEADER = "a header 'frame,person,head_x,head_y,head_z,...' (or time in seconds for frame)"
 _MOST_PEOPLE = 100
@@ -153,11 +154,13 @@ def _long(table: _Table, lines: _Lines, declared: Declared) -> list[Person]:
     check_room(path, held, len(rows.when), len(rows.people), columns)
     joints = np.full((len(rows.people), held, columns), np.nan, np.float32)
     _lay(path, joints, frames, rows)
-    metres, units = declared.metres(path, joints.reshape(*joints.shape[:2], -1, 3), table.units, table.axes)
+    places = joints.reshape(*joints.shape[:2], -1, 3)
+    zeros = blank_zeros(places)
+    metres, units = declared.metres(path, places, table.units, table.axes)
     named, joined = join_sightings(dict(zip(rows.people, metres, strict=True)), frames.fps)
     exchanged = _exchanged(list(named.values()), frames.fps)
     people = plain_people(path, named, layout, frames.fps, units, declared)
-    return [p.timed(frames.begins_s, (*frames.notes, *joined, *exchanged)) for p in people]
+    return [p.timed(frames.begins_s, (*frames.notes, *zeros, *joined, *exchanged)) for p in people]
 
 
 def _exchanged(people: list[NDArray[np.float32]], fps: float) -> tuple[str, ...]:
@@ -220,8 +223,11 @@ def _wide(table: _Table, lines: _Lines, declared: Declared) -> list[Person]:
     if len(names) > _MOST_JOINTS:
         raise ClipError(f"{path}: {len(names)} joints; expected at most {_MOST_JOINTS}")
     rows = [_places(line.split(table.divider), names, f"{path}, line {i}") for i, line in lines]
-    metres, units = declared.metres(path, np.stack(rows), table.units, table.axes)
-    return people_of_markers(path, names, metres, declared.rate(path, table.rate), units, declared)
+    places = np.stack(rows)
+    zeros = blank_zeros(places)
+    metres, units = declared.metres(path, places, table.units, table.axes)
+    people = people_of_markers(path, names, metres, declared.rate(path, table.rate), units, declared)
+    return [p.timed(p.begins_s, zeros) for p in people]
 
 
 def _places(row: list[str], names: list[str], where: str) -> NDArray[np.float32]:

@@ -13,6 +13,7 @@ from dyadwatch.core.errors import ClipError
 from dyadwatch.core.readers.declared import FASTEST_FOUND, SLOWEST_FOUND, likely_time
 from dyadwatch.core.readers.follow import one_person, sighting
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.unseen import blank_zeros
 
 _ABSURD_M = 100.0
 _FEWEST_FRAMES = 2
@@ -103,12 +104,14 @@ def gather(
     """
     clips: list[Clip] = []
     skipped: list[Skipped] = []
+    notes: list[Skipped] = []
     for name, read in names:
         try:
             clip = read()
         except ClipError as e:
             skipped.append(Skipped(name, str(e)))
             continue
+        notes += [Skipped(name, note, clip, whole=False) for note in blank_zeros(clip.joints)]
         reason = fault(clip)
         if reason:
             skipped.append(Skipped(name, reason, clip))
@@ -119,4 +122,5 @@ def gather(
             f"{len(skipped)} clips, none usable, such as {skipped[0].name}: {skipped[0].reason}" if skipped else "none"
         )
         raise ClipError(f"{root}: no usable clip; found {found}; expected {expected}")
-    return Dataset(tuple(clips), layout, root.name, kind, tuple(skipped))
+    kept = set(map(id, clips))
+    return Dataset(tuple(clips), layout, root.name, kind, tuple(skipped), tuple(n for n in notes if id(n.clip) in kept))

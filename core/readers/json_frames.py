@@ -18,6 +18,7 @@ from dyadwatch.core.readers.mediapipe import MEDIAPIPE, parse_mediapipe
 from dyadwatch.core.readers.openpose import openpose_layout, parse_openpose
 from dyadwatch.core.readers.people import Person, plain_people
 from dyadwatch.core.readers.text import read_utf8
+from dyadwatch.core.unseen import blank_zeros
 
 _MOST_FILES = 500_000
 _MOST_BYTES = 4_000_000
@@ -63,12 +64,14 @@ def read_json_frames(folder: Path, declared: Declared) -> list[Person]:
     fps = declared.rate(folder, None)
     first = files[0][0]
     frames: list[NDArray[np.float64]] = []
+    zeros: dict[str, None] = {}
     parse: Callable[[Path, bytes], NDArray[np.float64]] | None = None
     for number, path in files:
         data = read_utf8(path, "one frame as JSON", _MOST_BYTES)
         if parse is None:
             parse = parse_mediapipe if MEDIAPIPE.search(data) else parse_openpose
         found = parse(path, data)
+        zeros |= dict.fromkeys(blank_zeros(found))
         frames += [found[:0]] * (number - first - len(frames))
         frames.append(found)
     joints = max((f.shape[1] for f in frames if len(f)), default=0)
@@ -84,4 +87,5 @@ def read_json_frames(folder: Path, declared: Declared) -> list[Person]:
     metres = [declared.metres(folder, f, "m" if media else None, "y-down") for f in frames]
     tracks = follow([m for m, _ in metres], joints, fps)
     named = {str(i + 1): track for i, track in enumerate(tracks)}
-    return plain_people(folder, named, layout, fps, metres[0][1], declared)
+    people = plain_people(folder, named, layout, fps, metres[0][1], declared)
+    return [p.timed(p.begins_s, tuple(zeros)) for p in people]

@@ -15,6 +15,7 @@ from dyadwatch.core.readers.declared import Declared
 from dyadwatch.core.readers.interx import FPS, INTERX64, read_person
 from dyadwatch.core.readers.people import Person
 from dyadwatch.core.readers.trc import read_trc
+from dyadwatch.core.unseen import blank_zeros
 
 KNOWN = (
     "clips.npz with meta.json (the shared format), .bvh, .c3d, .trc, .csv, a folder of OpenPose's or MediaPipe's .json "
@@ -29,7 +30,9 @@ def _is_table(head: bytes) -> bool:
 
 
 def _read_npy(path: Path, declared: Declared) -> list[Person]:
-    return [Person(path.stem, read_person(path), INTERX64, FPS)]
+    joints = read_person(path)
+    zeros = blank_zeros(joints)
+    return [Person(path.stem, joints, INTERX64, FPS, notes=zeros)]
 
 
 class PoseFormat(NamedTuple):
@@ -106,6 +109,8 @@ def read_people(path: Path, declared: Declared, formats: Sequence[PoseFormat] = 
             raise ClipError(f"{path}: one frame of JSON at most; expected the folder that holds a file for every frame")
         raise UnknownFormatError(f"{path}: not a pose file; expected one of: {KNOWN}")
     people = kind.read(path, declared)
+    if kind in formats:
+        people = [p.timed(p.begins_s, blank_zeros(p.joints)) for p in people]
     if not people:
         raise ClipError(f"{path}: holds no person; expected one or two")
     return kind.name, people

@@ -33,7 +33,7 @@ def read_shared(path: Path) -> Dataset:
     clips = read_clips(path)
     jobs = [(c.clip_id or f"clip {i}", lambda c=c: c) for i, c in enumerate(clips)]
     found = gather(path, "shared", clips.layout, jobs, "clips of two persons")
-    return Dataset(found.clips, clips.layout, clips.name, "shared", found.skipped)
+    return Dataset(found.clips, clips.layout, clips.name, "shared", found.skipped, found.doubts)
 
 
 def read_poses(

@@ -14,6 +14,7 @@ from dyadwatch.core.readers.declared import Declared
 from dyadwatch.core.readers.people import Person, people_of_markers
 from dyadwatch.core.readers.text import cells, number, read_lines
 from dyadwatch.core.readers.times import LARGEST_TIME, Frames, check_room, checked_steps, place
+from dyadwatch.core.unseen import blank_zeros
 
 _MOST_MARKERS = 5000
 _SPARE = 1000  # cells beyond the last marker that are looked at: editors leave empty ones
@@ -58,9 +59,11 @@ def read_trc(path: Path, declared: Declared) -> list[Person]:
     check_room(path, held, len(values), 1, 3 * int(markers))
     positions = np.full((held, 3 * int(markers)), np.nan, np.float32)
     positions[where.steps] = np.stack(values)
-    metres, units = declared.metres(path, positions.reshape(held, -1, 3), facts["Units"], "y-up")
+    markers_at = positions.reshape(held, -1, 3)
+    zeros = blank_zeros(markers_at)
+    metres, units = declared.metres(path, markers_at, facts["Units"], "y-up")
     people = people_of_markers(path, labels, metres, where.fps, units, declared)
-    return [p.timed(where.begins_s, where.notes) for p in people]
+    return [p.timed(where.begins_s, (*where.notes, *zeros)) for p in people]
 
 
 def _frames(path: Path, places: Sequence[tuple[str, str]], rate: float, declared: Declared) -> Frames:

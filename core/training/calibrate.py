@@ -50,7 +50,9 @@ def held_out_distances(
     names = np.random.default_rng([seed, 3]).permutation(np.unique(units))
     alone = len(names) <= _LEAVE_ONE_OUT and len(values) <= most and not whiten
     plain, whitened = np.zeros(len(values), np.float32), np.zeros(len(values), np.float32)
-    for fold in np.array_split(names, len(names) if alone else min(_FOLDS_OF_FEW if len(values) <= _FEW else _FOLDS, len(names))):
+    for fold in np.array_split(
+        names, len(names) if alone else min(_FOLDS_OF_FEW if len(values) <= _FEW else _FOLDS, len(names))
+    ):
         mine = np.isin(units, fold)
         bank = NearestNeighbour.fit(statistics, values[~mine], most=most, whiten=whiten, project=whiten, seed=seed)
         found = bank(values[mine])

@@ -23,7 +23,7 @@ from dyadwatch.core.statistics import Scaling, Statistics
 from dyadwatch.core.surprise import Surprise
 from dyadwatch.core.training.material import Trained
 
-_FORMAT = 2
+_FORMAT = 3  # since 3 derived joints lie elsewhere, see `core.artefact.FORMAT`
 _MAPS = ("neighbours", "whitened", "flow", "unusual", "relation", "score")
 
 _Arrays = dict[str, NDArray[Any]]
@@ -132,7 +132,8 @@ def load_state(path: str | Path) -> State:
         arrays: _Arrays = read_npz(Path(path))
         document = msgspec.json.decode(arrays.pop("document").tobytes(), type=_Document)
         if document.format != _FORMAT:
-            raise TrainingError(f"{path} has format {document.format}; this dyadwatch reads format {_FORMAT}")
+            older = ": train it again" if document.format < _FORMAT else ""
+            raise TrainingError(f"{path} has format {document.format}; this dyadwatch reads format {_FORMAT}{older}")
         scorer = _build(document, {name.removeprefix("scorer."): a for name, a in arrays.items()})
     except (ValueError, KeyError, RuntimeError) as error:
         raise TrainingError(f"{path} is not a training state of dyadwatch, or is damaged: {error}") from None

@@ -254,6 +254,9 @@ class JsonBridge:
                 SenderReason.NO_STAMP,
                 f"{peer.name} sends frames without 'stamp': they get their time of arrival",
             )
+        if frame.zeros:
+            text = f"{peer.name} sends joints at exactly 0 0 0: taken as unseen; send null for them"
+            self._refusals.add(source, SenderReason.ZEROS_UNSEEN, text)
         self._seq[source] = seq + 1
         return LiveFrame(frame, peer.sender.declared.fps)
 

@@ -14,6 +14,7 @@ from dyadwatch.core.errors import LayoutError
 from dyadwatch.core.marker_map import MarkerMap, MarkerPlan, plan_markers
 from dyadwatch.core.marker_sets import choose_markers
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.unseen import blank_zeros
 from dyadwatch.stream.publishers.checked import Units
 
 _TYPES = {"positionx": 0, "positiony": 1, "positionz": 2, "confidence": 3}
@@ -58,7 +59,7 @@ class LslPlan:
         with np.errstate(over="ignore", invalid="ignore"):
             markers = sample[self.channels[:, :3]].astype(np.float32)
             sure = np.where(self.channels[:, 3] < 0, 1.0, sample[self.channels[:, 3]]).astype(np.float32)
-        markers[(markers == 0).all(axis=1)] = np.nan
+        blank_zeros(markers)
         with np.errstate(over="ignore", invalid="ignore"):
             joints = self.markers.positions(markers)
         return np.concatenate([joints, sure[self.markers.picks].min(axis=2)[..., None]], axis=2)

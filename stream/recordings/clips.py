@@ -13,7 +13,7 @@ from dyadwatch.core.errors import RecordingError
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.core.words import counted
 from dyadwatch.stream.config import Config
-from dyadwatch.stream.grid import TimeGrid
+from dyadwatch.stream.grid import TimeGrid, mend_rows
 from dyadwatch.stream.items import Keys, Pair
 from dyadwatch.stream.recordings.about import config_of
 from dyadwatch.stream.recordings.playback import Playback
@@ -67,6 +67,8 @@ class PairClips:
         self._layout = step.frame.layout
         for track, k, rows in step.rows:
             self._tracks.setdefault(track.key, {}).update(enumerate(rows, k))
+        for track, mended in step.mended:
+            mend_rows(self._tracks[track.key], mended)
         now = self._grid.at_or_after(step.frame.stamp)
         for pair in step.pairs:
             if now - self._since.setdefault(pair.keys, now) >= self._longest - 1:

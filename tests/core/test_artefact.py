@@ -98,7 +98,12 @@ class TestRefusals:
             (SEALED + b"\x10\x01", "is damaged: it does not end with its checksum"),
             (PLAIN, "is an ONNX file, but not a dyadwatch model: it has no metadata 'dyadwatch'"),
             (SEALED.replace(b"tiny", b"tidy"), "is damaged: its checksum says "),
-            (resealed(format=2), "has format 2; this dyadwatch reads format 1"),
+            (resealed(format=3), "has format 3; this dyadwatch reads format 2"),
+            (
+                resealed(format=1),
+                "has format 1; this dyadwatch reads format 2 (neck, pelvis and head lay elsewhere in older ones: "
+                "train it again)",
+            ),
             (resealed(layout="sbu15"), "unusable metadata: joints are not those of layout 'sbu15', which are head, "),
             (resealed(layout="mine", joints=["a", "a"]), "layout 'mine' names joints more than once: a"),
             (resealed(frames=1), "unusable metadata: frames is 1; expected at least 2"),
@@ -113,7 +118,7 @@ class TestRefusals:
             ),
             (resealed(version="1" * 201), f"version is '{'1' * 40}'; expected at most 200 characters"),
             (
-                seal_document(PLAIN, b'{"format":1,"training":{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}}"),
+                seal_document(PLAIN, b'{"format":2,"training":{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}}"),
                 "model m.onnx has unusable metadata: ",
             ),
             (resealed(fps=0), "unusable metadata: fps is 0; expected 1 to 1000"),

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 from dyadwatch.core.errors import LayoutError
-from dyadwatch.core.layouts import COCO17, KINECT25, LAYOUTS, MEDIAPIPE33, SBU15, SMPL22, UPPER11, ZED26
+from dyadwatch.core.layouts import COCO17, KINECT25, LAYOUTS, MEDIAPIPE33, OPENPOSE25, SBU15, SMPL22, UPPER11, ZED26
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.skeleton import Layout
+
+ONE_SHOULDER = tuple("left_upper_arm" if j == "left_shoulder" else j for j in UPPER11.joints)
 
 
 @pytest.mark.parametrize("source", LAYOUTS.values(), ids=lambda layout: layout.name)
@@ -33,8 +35,13 @@ def test_every_known_layout_feeds_the_shipped_model(source: Layout) -> None:
         (MEDIAPIPE33, "left_wrist", ("left_wrist", "left_wrist")),
         (SBU15, "right_wrist", ("right_hand", "right_hand")),
         (SBU15, "pelvis", ("left_hip", "right_hip")),
-        (KINECT25, "neck", ("neck", "neck")),
-        (ZED26, "pelvis", ("pelvis", "pelvis")),
+        (KINECT25, "neck", ("left_shoulder", "right_shoulder")),
+        (KINECT25, "head", ("head", "head")),
+        (OPENPOSE25, "neck", ("left_shoulder", "right_shoulder")),
+        (UPPER11, "neck", ("left_shoulder", "right_shoulder")),
+        (ZED26, "pelvis", ("left_hip", "right_hip")),
+        (ZED26, "head", ("left_ear", "right_ear")),
+        (Layout("one_shoulder", ONE_SHOULDER), "neck", ("neck", "neck")),
         (SMPL22, "left_shoulder", ("left_shoulder", "left_shoulder")),
     ],
 )
@@ -70,12 +77,30 @@ def test_confidence_is_that_of_the_weaker_part() -> None:
 
 
 def test_the_same_joints_are_passed_on_as_they_are() -> None:
-    mapping = JointMap.between(Layout("mine", UPPER11.joints), UPPER11)
-    joints, confidence = np.zeros((1, 11, 3), np.float32), np.zeros((1, 11), np.float32)
+    arms = Layout("arms", ("left_shoulder", "right_shoulder", "left_wrist", "right_wrist"))
+    mapping = JointMap.between(Layout("mine", arms.joints), arms)
+    joints, confidence = np.zeros((1, 4, 3), np.float32), np.zeros((1, 4), np.float32)
     assert mapping.is_identity
     assert mapping.positions(joints) is joints
     assert mapping.confidence(confidence) is confidence
-    assert not JointMap.between(Layout("mine", UPPER11.joints[::-1]), UPPER11).is_identity
+    assert not JointMap.between(Layout("mine", arms.joints[::-1]), arms).is_identity
+    assert not JointMap.between(Layout("more", (*arms.joints, "left_elbow")), arms).is_identity
+
+
+def test_derived_joints_lie_in_one_place_whatever_the_source_calls_so() -> None:
+    """A neck above the shoulders, a pelvis above the hips and a head below the ears change nothing."""
+    rng = np.random.default_rng(2)
+    body = {j: rng.normal(size=3).astype(np.float32) for layout in LAYOUTS.values() for j in layout.joints}
+    mapped: dict[str, list[np.ndarray]] = {"neck": [], "pelvis": [], "head": []}
+    for k, layout in enumerate(LAYOUTS.values()):
+        sent = body | {j: body[j] + np.float32(0.1 * k) for j in mapped if j in body}
+        upper = JointMap.between(layout, UPPER11).positions(np.stack([sent[j] for j in layout.joints]))
+        for j, found in mapped.items():
+            if j != "head" or "left_ear" in layout.index:
+                found.append(upper[UPPER11.index[j]])
+    assert {j: len(found) for j, found in mapped.items()} == {"neck": 9, "pelvis": 9, "head": 5}
+    for found in mapped.values():
+        np.testing.assert_array_equal(found, np.broadcast_to(found[0], (len(found), 3)))
 
 
 def test_the_order_of_the_source_does_not_matter() -> None:

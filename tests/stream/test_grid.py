@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dyadwatch.stream.grid import Resampler, TimeGrid
@@ -94,6 +94,48 @@ def test_a_sample_on_a_point_is_taken_as_it_is() -> None:
     k, rows = resampler.push(grid.stamp(51), first)
     assert k == 51
     np.testing.assert_array_equal(rows, first[None])
+
+
+@settings(max_examples=60)
+@given(
+    fps=st.floats(10, 120),
+    phase=st.integers(0, S),
+    unseen=st.lists(st.booleans(), min_size=2, max_size=60),
+    seed=st.integers(0, 9),
+)
+def test_a_joint_moves_between_its_own_sightings(fps: float, phase: int, unseen: list[bool], seed: int) -> None:
+    """Whenever the source does not see it, and whatever the phase of that to the grid: as `np.interp` has it."""
+    grid, resampler = TimeGrid(15), Resampler(TimeGrid(15), MAX_GAP)
+    rng, rows = np.random.default_rng(seed), dict[int, np.ndarray]()
+    stamps = [START + phase + round(i * S / fps) for i in range(len(unseen))]
+    places = rng.normal(size=(len(unseen), 2, 3)).astype(np.float32)
+    places[np.array(unseen), 1] = np.nan
+    for stamp, joints in zip(stamps, places, strict=True):
+        kept = joints.copy()
+        k, new = resampler.push(stamp, joints)
+        rows.update({k + i: row.copy() for i, row in enumerate(new)})
+        for joint, first, values in resampler.mended:
+            for n, value in enumerate(values, first):
+                assert np.isnan(rows[n][joint]).all(), "nothing that was seen is changed"
+                rows[n][joint] = value
+        np.testing.assert_array_equal(joints, kept)
+        assert (resampler.unseen is None) == np.isfinite(joints).all()
+    seen = [i for i, gone in enumerate(unseen) if not gone]
+    for k, row in rows.items():
+        at = grid.stamp(k)
+        before, after = (
+            max((stamps[i] for i in seen if stamps[i] <= at), default=None),
+            min((stamps[i] for i in seen if stamps[i] >= at), default=None),
+        )
+        if before is None or after is None or (after - before > MAX_GAP):
+            assert np.isnan(row[1]).all()
+        else:
+            x = [(stamps[i] - START) / S for i in seen]
+            expected = [np.interp((at - START) / S, x, places[seen, 1, axis]) for axis in range(3)]
+            np.testing.assert_allclose(row[1], expected, atol=1e-5)
+        x = [(stamp - START) / S for stamp in stamps]
+        expected = [np.interp((at - START) / S, x, places[:, 0, axis]) for axis in range(3)]
+        np.testing.assert_allclose(row[0], expected, atol=1e-5)
 
 
 def test_between_a_seen_and_an_unseen_joint_it_is_unseen() -> None:

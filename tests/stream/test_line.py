@@ -121,9 +121,9 @@ def test_a_pair_that_meets_after_an_hour_costs_no_more_than_any_other(
     source = line(tracks=TrackOptions(max_speed_m_s=1000.0))
     for seq in range(40):
         source.push(frame(seq, [person(0), person(20)], ids=["a", "b"]), 0)
-    ring = source.windows._rings[0]
-    for each in source.windows._rings.values():  # as after an unbroken hour: the run began long ago
-        each.first -= 3_000_000
+    ring = source.windows._people[0].ring
+    for each in source.windows._people.values():  # as after an unbroken hour: the run began long ago
+        each.ring.first -= 3_000_000
     items = source.push(frame(40, [person(0), person(17.9)], ids=["a", "b"]), 0)
     items += source.push(frame(41, [person(0), person(3.0)], ids=["a", "b"]), 0)
     items += source.push(frame(42, [person(0), person(3.0)], ids=["a", "b"]), 0)
@@ -133,6 +133,15 @@ def test_a_pair_that_meets_after_an_hour_costs_no_more_than_any_other(
     assert windows(items)
     assert all(point(w.start) >= point(frame(40).stamp) for w in windows(items))
     assert source.windows._next_end[0, 1] > ring.last - 15
+
+
+def test_joints_that_came_as_zeros_are_counted(
+    line: Callable[..., SourceLine], frame: Frame, person: Person, Drops: Any
+) -> None:
+    source = line(drops := Drops())
+    for seq in range(4):
+        source.push(replace(frame(seq, [person(0), person(1)], ids=["a", "b"]), zeros=seq), 0)
+    assert drops["zeros_unseen"] == 6
 
 
 def test_ends_of_pairs_say_why(line: Callable[..., SourceLine], frame: Frame, person: Person) -> None:
@@ -212,6 +221,48 @@ def test_blind_says_what_is_in_the_way(
     for seq in range(61, 80):
         source.push(frame(seq, [person(0), person(9)], ids=["a", "c"]), 0)
     assert source.blind is None  # nobody is near anybody, and that can be seen
+
+
+@pytest.mark.parametrize("fps", [24, 30, 60])
+@pytest.mark.parametrize(("every", "scored"), [(5, True), (4, True), (3, True), (2, False)])
+def test_the_share_of_frames_decides_whatever_their_phase_to_the_grid(
+    line: Callable[..., SourceLine], frame: Frame, person: Person, fps: int, every: int, scored: bool
+) -> None:
+    """A head that is unseen in every n-th frame is where it would be, for it moves in a straight line."""
+
+    def play(hidden: Callable[[int], bool]) -> tuple[list[Window], SourceLine]:
+        source, items = line(windows=WindowOptions(hop=1)), []
+        for seq in range(3 * fps):
+            ann = person(seq / fps)
+            if hidden(seq):
+                ann[0] = np.nan
+            items += source.push(frame(seq, [ann, person(2)], ids=["ann", "bob"], fps=fps), seq)
+        return windows(items), source
+
+    whole, _ = play(lambda seq: False)
+    for phase in range(every):
+        found, source = play(lambda seq, phase=phase: seq >= every and seq % every == phase)
+        if not scored:
+            assert found == []
+            assert source.blind == Finding(Blindness.JOINTS_HIDDEN, joint="head", person="ann", derived_from=())
+            continue
+        assert [(w.end, w.arrived) for w in found] == [(w.end, w.arrived) for w in whole], "and no later than otherwise"
+        for mine, theirs in zip(found, whole, strict=True):
+            np.testing.assert_allclose(mine.joints[:, :-1], theirs.joints[:, :-1], atol=1e-5)
+            # Where it was seen last, if it is unseen in the newest frame.
+            np.testing.assert_allclose(mine.joints[:, -1], theirs.joints[:, -1], atol=1 / 15 + 1e-5)
+
+
+def test_of_joints_unseen_alike_the_one_that_is_sent_is_named(
+    line: Callable[..., SourceLine], frame: Frame, person: Person
+) -> None:
+    source, hidden = line(), person(1)
+    hidden[UPPER11.index["left_hip"]] = np.nan
+    for seq in range(40):
+        source.push(frame(seq, [person(0), hidden], ids=["a", "b"]), 0)
+    assert source.hidden_joint == Finding(Blindness.JOINTS_HIDDEN, joint="left_hip", person="b", derived_from=()), (
+        "the pelvis is unseen as long, for want of it"
+    )
 
 
 def test_joints_are_mapped_onto_the_layout_of_the_model(

@@ -352,6 +352,31 @@ def test_one_unseen_coordinate_hides_the_joint() -> None:
     assert frame.confidence.sum() == 16
 
 
+@pytest.mark.parametrize("channels", [3, 4])
+@pytest.mark.parametrize("axes", ["y-up", "z-up", "y-down"])
+@pytest.mark.parametrize("units", ["m", "cm"])
+def test_exact_zeros_hide_the_joint_and_are_counted(channels: int, axes: str, units: str) -> None:
+    values = body(2, channels=channels)
+    values[..., :3] *= 100 if units == "cm" else 1
+    values[0, [3, 5], :3] = [[0, 0, 0], [0.0, -0.0, 0.0]]
+    values[1, 4, :3] = [0, 1e-6, 0]  # noise about the origin is a place
+    frame = decode_pose(pack(header(shape=[2, 17, channels], axes=axes, units=units), values), LIMITS)
+    assert np.argwhere(np.isnan(frame.joints[..., 0])).tolist() == [[0, 3], [0, 5]]
+    assert frame.zeros == 2
+    assert np.argwhere(frame.confidence == 0).tolist() == [[0, 3], [0, 5]]
+
+
+def test_who_is_all_zeros_is_not_there() -> None:
+    values = body(2)
+    values[1] = 0
+    frame = decode_pose(pack(header(shape=[2, 17, 3]), values), LIMITS)
+    assert (frame.people, frame.zeros) == (2, 17)
+    assert np.isnan(frame.joints[1]).all()
+    again = decode_pose(encode_pose(frame), LIMITS)
+    assert again.zeros == 0, "what is sent on says unseen"
+    np.testing.assert_array_equal(again.joints, frame.joints)
+
+
 def test_unseen_confidence_means_none() -> None:
     frame = decode_pose(pack(header(shape=[1, 17, 4]), with_value(np.nan, (0, 3, 3), 4)), LIMITS)
     assert frame.confidence[0, 3] == 0
@@ -578,6 +603,8 @@ def test_the_short_way_of_ordinary_frames_leads_where_the_long_one_does(
     values = rng.uniform(0, 1, (people, 11, channels)).astype(np.float32)
     for value in odd:
         values.flat[rng.integers(values.size)] = value
+    if odd and odd[0] == 0:
+        values[rng.integers(people), rng.integers(11), :3] = 0
     header = Header(v=1, source="a", epoch=1, seq=0, stamp=0, shape=(people, 11, channels), layout="upper11")
     short = wire._ordinary(values, header)
     assert short is not None or odd

@@ -117,7 +117,11 @@ def test_every_state_is_documented(page: str) -> None:
 
 def test_what_stands_in_for_the_joints_of_the_shipped_model_is_that_of_the_code(page: str) -> None:
     rows = re.findall(r"^\|(.*)\|$", section(page, "## In: a pose message").split("`upper11` needs")[1], re.MULTILINE)
-    columns = [("sbu15",), ("mediapipe33", "coco17"), ("openpose25",)]
+    columns = [
+        ("sbu15",),
+        ("mediapipe33", "coco17", "openpose25", "zed34", "zed26"),
+        ("kinect25", "smpl22", "upper11"),
+    ]
     told = {
         (name, joint): cell
         for joint, *cells in ([c.strip() for c in row.split("|")] for row in rows[1:])

@@ -18,6 +18,7 @@ from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.recordings import Recording, cut, usable_runs
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.unseen import without_zeros
 from dyadwatch.core.words import of_clips
 from dyadwatch.loading import configure, load_scorer, with_model
 from dyadwatch.stream.config import Config
@@ -124,8 +125,7 @@ class Detector:
             ConfigError: the name of its source is none that detectors take.
             ScoreError: the engine failed on the windows.
         """
-        self._check(frame)
-        return self._pipeline.push(frame)
+        return self._pipeline.push(self._checked_frame(frame))
 
     def finish(self) -> list[Message]:
         """Ends the stream of what was pushed: scores what is held back and closes open events; then begins afresh."""
@@ -213,11 +213,10 @@ class Detector:
 
     def _checked_all(self, frames: Iterable[PoseFrame]) -> Iterable[PoseFrame]:
         for frame in frames:
-            self._check(frame)
-            yield frame
+            yield self._checked_frame(frame)
 
-    def _check(self, frame: PoseFrame) -> None:
-        """What the wire refuses, too: stations trust frames."""
+    def _checked_frame(self, frame: PoseFrame) -> PoseFrame:
+        """The frame with joints at 0 0 0 unseen, if it is none that the wire refuses, too: stations trust frames."""
         if not isinstance(frame, PoseFrame):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise DyadwatchError(f"frame is {frame!r:.80}; expected a PoseFrame")
         where = f"frame {frame.seq} of {frame.source!r:.80}"
@@ -236,6 +235,7 @@ class Detector:
             )
         if frame.ids is not None and len(set(frame.ids)) != len(joints):
             raise LayoutError(f"{where}: ids are {frame.ids!r:.80} for {len(joints)} people; expected each one's own")
+        return without_zeros(frame)
 
 
 def _listed(shape: Sequence[int]) -> str:

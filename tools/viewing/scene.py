@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.skeleton import Layout
-from dyadwatch.stream.grid import TimeGrid
+from dyadwatch.stream.grid import TimeGrid, mend_rows
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.scene import Step
 
@@ -149,6 +149,8 @@ class People:
         now.last = self._grid.at_or_after(frame.stamp + 1) - 1
         for track, k, rows in step.rows:
             now.rows.setdefault(str(track.id), {}).update(enumerate(rows, k))
+        for track, mended in step.mended:
+            mend_rows(now.rows[str(track.id)], mended)
 
     def scene(
         self,

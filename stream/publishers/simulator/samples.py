@@ -17,6 +17,7 @@ _SCENE_S = 60.0
 _LONGEST_S = 10.0
 _SHORTEST_S = 2.5
 _FAR_M = 4.5  # pairs farther apart are not looked at
+_HEAD_M = 0.04  # standard deviation of where along its axis a sensor puts the head: crown, ears, base of the skull
 _BYSTANDERS = 0.4  # part of the time that goes to pairs who have nothing to do with each other
 
 
@@ -42,8 +43,16 @@ def _label(scene: Scenario, pair: tuple[int, int], start: float, end: float) -> 
     return best if main[best] >= 0.5 else max(shares, key=shares.__getitem__)
 
 
+def _head_moved(joints: NDArray[np.float32], metres: float) -> NDArray[np.float32]:
+    """The joints (..., 25, 3) with everybody's head so much farther from the neck."""
+    head, neck = (joints[..., KINECT25.index[j], :] for j in ("head", "neck"))
+    axis = head - neck
+    joints[..., KINECT25.index["head"], :] = head + metres * axis / np.linalg.norm(axis, axis=-1, keepdims=True)
+    return joints
+
+
 def _scene_clips(scene: Scenario, fps: float, rng: np.random.Generator) -> list[Clip]:
-    joints = scene.joints(fps)
+    joints = _head_moved(scene.joints(fps), float(rng.normal(scale=_HEAD_M)))
     clips: list[Clip] = []
     for b in range(scene.people):
         for a in range(b):

@@ -71,7 +71,9 @@ def test_markers_become_two_people_in_metres(file: Path, walkers: NDArray[np.flo
     for p, person in enumerate((ann, bob)):
         upper = JointMap.between(person.layout, UPPER11).positions(person.joints)
         expected = walkers[:, p].copy()
-        expected[:, UPPER11.index["pelvis"]] = expected[:, [9, 10]].mean(axis=1)
+        for joint, half in (("neck", "shoulder"), ("pelvis", "hip")):
+            sides = [UPPER11.index[f"{side}_{half}"] for side in ("left", "right")]
+            expected[:, UPPER11.index[joint]] = expected[:, sides].mean(axis=1)
         np.testing.assert_allclose(upper, expected, atol=1e-4)
 
 
