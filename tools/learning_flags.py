@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from dyadwatch.core.event_budget import per_hour
+
 if TYPE_CHECKING:
     from dyadwatch.core.training.options import TrainOptions
 
@@ -28,16 +30,16 @@ class LearningFlags:
     ] = 15.0
     window_s: Annotated[
         float | None,
-        _help("Length of a window in seconds; 2 if not given, or less where most clips are shorter than that."),
+        _help("Length of a window in seconds; 1 if not given, or less where most clips are shorter than that."),
     ] = None
-    hop: Annotated[int, _help("Frames from one training window to the next.")] = 3
+    hop: Annotated[int, _help("Frames from one training window to the next.")] = 2
     recipe: Annotated[
         Literal["default", "paper"],
         _help(
             "default, or paper: end to end by likelihood as published, which stops when it collapses; see --keep-going."
         ),
     ] = "default"  # fmt: skip
-    steps: Annotated[int, _help("Optimiser steps of the encoder; the recipe paper has epochs instead.")] = 2000
+    steps: Annotated[int, _help("Optimiser steps of the encoder; the recipe paper has epochs instead.")] = 1200
     epochs: Annotated[
         int | None, _help("Passes over the clips of the recipe paper, 50 if not given; no other has any.")
     ] = None
@@ -61,6 +63,14 @@ class LearningFlags:
     support: Annotated[
         int, _help("Most normal windows that the model keeps to compare with; fewer make a smaller file.")
     ] = 1024
+    budget: Annotated[
+        str, _help("False alarms that the thresholds are to vouch for, such as 6/hour or 1/day, if the clips last so long.")
+    ] = "6/hour"  # fmt: skip
+    folds: Annotated[
+        int,
+        _help("The thresholds rest on all clips, each judged by a model of the other folds, which is trained besides; "
+              "0 trains one model only, and they rest on a fifth of the clips."),
+    ] = 2  # fmt: skip
     least_trust: Annotated[
         float,
         _help("Smallest weight of the learnt parts, even where they learnt nothing; for models that only demonstrate."),
@@ -75,6 +85,7 @@ class LearningFlags:
         from dyadwatch.core.training.options import TrainOptions
 
         told = asdict(self)
+        told["budget_per_h"] = per_hour(told.pop("budget"))
         for key in ("epochs", "window_s"):
             if told[key] is None:
                 del told[key]
