@@ -64,7 +64,7 @@ class LearningFlags:
         int, _help("Most normal windows that the model keeps to compare with; fewer make a smaller file.")
     ] = 1024
     budget: Annotated[
-        str, _help("False alarms that the thresholds are to vouch for, such as 6/hour or 1/day, if the clips last so long.")
+        str, _help("False alarms that the thresholds are to vouch for, such as 6/hour or 1/day, if clips last so long.")
     ] = "6/hour"  # fmt: skip
     folds: Annotated[
         int,
