@@ -24,13 +24,13 @@ _RELOAD_S = 1.0
 _HANDSHAKE_MS = 5000  # who connects and says nothing is hung up on
 _AT_ONCE = 1000  # refused handshakes counted between two looks at the allow-list
 
-Report = Callable[[str], None]  # told of each refused handshake why
+Report = Callable[[str], None]  # called with the reason of each refused handshake
 
 
 class LiveAllowList:
     """The allow-list of a folder, read again when it changes; `now` is the latest, for any thread.
 
-    A list that cannot be read or is damaged leaves the one before in force, and is told of once: a disk that fails or
+    A list that cannot be read or is damaged leaves the one before in force, and is reported once: a disk that fails or
     a slip in an editor must not silence every source. A folder that is gone allows nobody.
 
     Arguments:
@@ -58,7 +58,7 @@ class LiveAllowList:
                     self._take(self._folder.allowed(), stamp)
             except FileNotFoundError:
                 self._take(Allowed(), None)
-                self._tell("the allow-list is gone; nobody is let in")
+                self._tell("the allow-list is gone; every connection is refused")
             except (OSError, ConfigError) as e:
                 self._tell(f"the allow-list cannot be used, the one before stays in force: {e}")
             return self.now
@@ -87,7 +87,7 @@ class Authentication:
     Arguments:
         context: of the sockets.
         folder: of the keys.
-        report: told of each refused handshake, from the second thread.
+        report: called with each refused handshake, from the second thread.
 
     Raises:
         ConfigError: the folder cannot be used.

@@ -73,7 +73,7 @@ class InsecureReminder:
 
     def __init__(self, exposed: Sequence[Named], every_s: float = REMIND_S) -> None:
         told = ", ".join(f"{key} {address}" for key, address in exposed)
-        self._text = f"open to everybody who reaches it, without keys: {told} (see `dyadwatch docs security`)"
+        self._text = f"open to anyone who can reach it, without keys: {told} (see `dyadwatch docs security`)"
         self._every_s = every_s
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="insecure-reminder", daemon=True) if exposed else None

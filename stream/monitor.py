@@ -23,7 +23,7 @@ def open_monitor(watched: zmq.Socket[bytes], events: int) -> zmq.Socket[bytes]:
 
     Arguments:
         watched: not yet bound.
-        events: to be told of.
+        events: to report.
     """
     address = f"inproc://dyadwatch-monitor-{next(_numbers)}"
     watched.monitor(address, events)

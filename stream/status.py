@@ -22,7 +22,7 @@ _NS = 1_000_000_000
 _OVERLOAD_S = 5.0  # a source that lost windows this recently counts as blind for overload
 _USELESS_S = 2.0  # frames that come for so long without being of use make a source blind
 _REFUSED_S = 5.0  # a refusal this recent says that somebody sends what is of no use
-_NAMES = 3  # names told of those who are refused
+_NAMES = 3  # names reported of those who are refused
 
 
 class StatusBoard:

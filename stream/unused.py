@@ -7,7 +7,7 @@ from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.codes import Blindness, Fault
 
 _NS = 1_000_000_000
-_ENOUGH = 5  # frames in a row that are not used before that is what is told of a source
+_ENOUGH = 5  # frames in a row that are not used before that is the reported state of a source
 _RETURN_FRAMES = 30  # frames of one earlier run in a row, with no other between, before it is taken up again
 _RETURN_NS = _NS  # and how long they last by their stamps
 

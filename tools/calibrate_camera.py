@@ -97,7 +97,7 @@ def calibrate_camera(
     """
     points = _floor_points(floor) if floor else None
     if refine_lens and points is None:
-        raise ConfigError("--refine-lens goes with --floor: it is the floor points that tell the focal length")
+        raise ConfigError("--refine-lens goes with --floor: the focal length is found from the floor points")
     if height is not None and people_video is None:
         raise ConfigError("--height goes with --people-video: a video of the person of that height")
     check_output("OUT", out)

@@ -78,7 +78,7 @@ def detect(
     Reads what `publish file` reads, see `dyadwatch docs sources`, and recordings (.mcap), which give the events of the
     live run: its configuration and thresholds are taken from the recording unless --config names others.
 
-    Events are told with the id and label of their clip and the seconds within it. Clips of which nothing could be
+    Events are reported with the id and label of their clip and the seconds within it. Clips of which nothing could be
     scored are counted at the end: they are not quiet, they were not judged.
 
     Parameters
@@ -150,7 +150,7 @@ def run_clips(
     Arguments:
         pipeline: fresh.
         frames: of the clips of `timeline`, in order.
-        accounts: told how each clip goes, by its number.
+        accounts: of each clip, by its number.
     """
     messages: list[Message] = []
     n = 0

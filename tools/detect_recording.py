@@ -137,7 +137,7 @@ def _compare(rerun: Rerun, told: Sequence[EventMessage], console: Console) -> No
     lost, new = sum(n for n in missing.values() if n > 0), -sum(n for n in missing.values() if n < 0)
     if lost or new:
         console.print(
-            f"of {counted(len(rerun.told), 'recorded event message')} {lost} did not come again, and {new} are new"
+            f"of {counted(len(rerun.told), 'recorded event message')}, {lost} were not reproduced; {new} are new"
         )
     else:
         console.print(f"all {len(told)} event messages are those of the live run")

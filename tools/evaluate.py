@@ -1,4 +1,4 @@
-"""`dyadwatch evaluate`: how well the model tells interactions apart, with baselines in the same table."""
+"""`dyadwatch evaluate`: how well the model distinguishes interactions, with baselines in the same table."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def evaluate(
     threads: int = 2,
     files: FileFlags = NO_FLAGS,
 ) -> None:
-    """Measure how well interactions are told apart, on data nothing was tuned on, with baselines in the same table.
+    """Measure how well interactions are distinguished, on data nothing was tuned on, with baselines in the same table.
 
     Reads what `publish file` reads: clips in the shared format, SBU's text files, NTU RGB+D 120's .skeleton files,
     Inter-X's folders, and folders of BVH, C3D, TRC, CSV or JSON frames with a folder a label inside. A result is kept

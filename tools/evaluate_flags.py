@@ -1,4 +1,4 @@
-"""What an evaluation is told on the command line, beside its data and protocol."""
+"""Evaluation settings from the command line, beside data and protocol."""
 
 from __future__ import annotations
 

@@ -16,16 +16,20 @@ from dyadwatch.tools.progress import span
 if TYPE_CHECKING:
     from dyadwatch.core.evaluation.jobs import Status
 
-_EVERY_S = 10.0
-_LOOK_S = 1.0  # how often it is looked whether a line is due
+EVERY_S = 10.0
 
 
 @contextmanager
-def progress(console: Console) -> Iterator[Callable[[Status], None]]:
-    """A listener that shows an evaluation on `console` until the context ends."""
+def progress(console: Console, every_s: float = EVERY_S) -> Iterator[Callable[[Status], None]]:
+    """A listener that shows an evaluation on `console` until the context ends.
+
+    Arguments:
+        console: where it is shown.
+        every_s: seconds between two lines, where that is no terminal.
+    """
     if not console.is_terminal:
-        lines = StatusLines(lambda text: console.print(text, soft_wrap=True, markup=False, highlight=False))
-        with _caught_up(lines):
+        lines = StatusLines(lambda text: console.print(text, soft_wrap=True, markup=False, highlight=False), every_s)
+        with _caught_up(lines, every_s / 10):
             yield lines
     else:
         columns = (TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(" of "),
@@ -69,12 +73,12 @@ def said(status: Status) -> str:
 
 
 @contextmanager
-def _caught_up(lines: StatusLines) -> Iterator[None]:
-    """Lines for jobs that say nothing of themselves, until the context ends."""
+def _caught_up(lines: StatusLines, look_s: float) -> Iterator[None]:
+    """Lines for jobs that say nothing of themselves, looked for every `look_s` until the context ends."""
     ended = threading.Event()
 
     def watch() -> None:
-        while not ended.wait(_LOOK_S):
+        while not ended.wait(look_s):
             lines.catch_up()
 
     watcher = threading.Thread(target=watch, name="evaluate-progress", daemon=True)
@@ -93,11 +97,15 @@ class StatusLines:
 
     Arguments:
         tell: called with each line.
+        every_s: seconds between two of them.
         now: seconds that pass.
     """
 
-    def __init__(self, tell: Callable[[str], None], now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, tell: Callable[[str], None], every_s: float = EVERY_S, now: Callable[[], float] = time.monotonic
+    ) -> None:
         self._tell = tell
+        self._every_s = every_s
         self._now = now
         self._left = TimeLeft(now)
         self._said: float | None = None
@@ -118,7 +126,7 @@ class StatusLines:
     def _hear(self, status: Status) -> None:
         left, now = self._left(status), self._now()
         self._untold = status if status.job else None
-        if not status.job or (self._said is not None and now - self._said < _EVERY_S):
+        if not status.job or (self._said is not None and now - self._said < self._every_s):
             return
         self._said, self._untold = now, None
         values = status.step.values if status.step else {}

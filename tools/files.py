@@ -29,7 +29,7 @@ class FileFlags:
     """What files do not say themselves, for verbs with an --fps of their own."""
 
     units: Annotated[
-        str | None, Parameter(help="Units of files that do not tell: m, cm, mm, in, or metres in one unit.")
+        str | None, Parameter(help="Units of files that do not name them: m, cm, mm, in, or metres in one unit.")
     ] = None
     axes: Annotated[Axes | None, Parameter(help="Which axis of the files points up.")] = None
     file_fps: Annotated[float | None, Parameter(name="--file-fps", help=_FPS_HELP)] = None

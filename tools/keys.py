@@ -62,7 +62,7 @@ def list_(*, folder: Folder = DEFAULT) -> None:
     for peer in peers:
         Console().print(f"{peer.name}: {peer.key[:8]}... {rights(peer)}", soft_wrap=True, markup=False, highlight=False)
     if not peers:
-        Console(stderr=True).print("nobody has a key; make one with: dyadwatch keys new NAME --sources ...")
+        Console(stderr=True).print("no keys yet; make one with: dyadwatch keys new NAME --sources ...")
 
 
 @app.command

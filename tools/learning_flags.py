@@ -20,7 +20,7 @@ def _help(text: str) -> Parameter:
 @Parameter(name="*")
 @dataclass(frozen=True, kw_only=True)
 class LearningFlags:
-    """What `core.training.options.TrainOptions` is told by hand."""
+    """The fields of `core.training.options.TrainOptions` that are given by hand."""
 
     layout: Annotated[
         str | None, _help("Skeleton layout of the model, such as upper11; the layout of the first clips if not given.")

@@ -71,7 +71,7 @@ class BackgroundHandler(logging.Handler):
                 self._busy = True
             self._target.handle(record)
             if left_out:
-                text = f"{left_out} log lines were left out: nobody read them"
+                text = f"{left_out} log lines were dropped: the terminal or pipe was not read"
                 self._target.handle(logging.LogRecord(record.name, logging.WARNING, "", 0, text, (), None))
 
 

@@ -29,13 +29,13 @@ _VERBS = {
     "train": "Learn what is normal from clips and write a model.",
     "enrol": "Make a model of a new normal from 1 to 20 clips, without training.",
     "export": "Write a model file again from a training state, with a fresh parity check.",
-    "evaluate": "Measure how well interactions are told apart, with baselines in the same table.",
+    "evaluate": "Measure how well interactions are distinguished, with baselines in the same table.",
     "models": "Fetch the pose model that cameras need.",
     "calibrate-camera": "Make a camera file: lens, place above the floor, scale.",
     "bench": "Measure what each station costs, throughput and latency.",
     "doctor": "Check what is installed and whether it truly runs.",
     "docs": "Print the documentation that comes with the program.",
-    "schema": "Print the JSON Schema of what the detector says.",
+    "schema": "Print the JSON Schema of the messages of the detector.",
     "completion": "Print a script that completes commands in bash, zsh or fish.",
 }
 for _verb, _help in _VERBS.items():

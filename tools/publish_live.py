@@ -117,7 +117,7 @@ def lsl(
     layout
         Known skeleton that the channels are in order, whatever their labels.
     units
-        What coordinates are measured in; by default what the outlet says, else metres.
+        What coordinates are measured in; by default what the outlet declares, else metres.
     axes
         Which way is up; right-handed.
     fps
@@ -172,7 +172,7 @@ def vmc(
     name
         Id of each performer; by default the port.
     scale
-        Height of each person divided by that of the avatar; instead of what a sender of VMC 2.1 tells.
+        Height of each person divided by that of the avatar; instead of what a sender of VMC 2.1 gives.
     place
         Where each performer's origin lies in the common room: x,z,degrees; metres, degrees to the left.
     bind
@@ -211,7 +211,7 @@ def _exposed(addresses: Iterable[Named], insecure: bool) -> list[Named]:
 
 
 def _with_clocks(frames: Iterable[LiveFrame], clocks: Callable[[], Mapping[str, ClockOffset]]) -> Iterator[LiveFrame]:
-    """The frames, while the log is told of the clocks that they were stamped by."""
+    """The frames, while the clocks that they were stamped by are logged."""
     report = ClockReport(_log)
     for live in frames:
         yield live

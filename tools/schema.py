@@ -1,4 +1,4 @@
-"""`dyadwatch schema`: the JSON Schema of what the detector says."""
+"""`dyadwatch schema`: the JSON Schema of the messages of the detector."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from dyadwatch.stream.message_schema import Kind, message_schema
 
 
 def schema(kind: Kind | None = None, /) -> None:
-    """Print the JSON Schema (draft 2020-12) of what the detector says, on its socket and with `run --json`.
+    """Print the JSON Schema (draft 2020-12) of the messages of the detector, on its socket and with `run --json`.
 
     Parameters
     ----------
     kind
-        score, event or status; without one the schema of all three, told apart by their key "kind".
+        score, event or status; without one the schema of all three, distinguished by their key "kind".
     """
     text = msgspec.json.format(msgspec.json.encode(message_schema(kind)), indent=2)
     sys.stdout.write(text.decode() + "\n")

@@ -15,7 +15,7 @@ _GRACE_NS = 5 * _NS // 2
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """One staged anomaly and the first event that told of it; `delay_s` from its start to the opening."""
+    """One staged anomaly and the first event that reported it; `delay_s` from its start to the opening."""
 
     staged: Interval
     event: EventMessage | None

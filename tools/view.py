@@ -188,7 +188,7 @@ def _writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as e:
-        raise ConfigError(f"{path} cannot be written; the system says: {e.strerror or e}") from None
+        raise ConfigError(f"{path} cannot be written; the system reports: {e.strerror or e}") from None
 
 
 def _drawing_module() -> ModuleType:

@@ -1,4 +1,4 @@
-"""What an evaluation is told."""
+"""Evaluation settings."""
 
 from __future__ import annotations
 

@@ -104,7 +104,7 @@ class Weights:
         neighbours, whitened: towards *unusual*, in which both are summed.
         encoder, critic: of the logits, towards *relation*.
         unusual, relation, flow: towards the joined score. The features that the flow knows were learnt to tell who
-            belongs together, so it is no judge of an odd walk.
+            belongs together, so an odd walk has to be found by the other parts.
     """
 
     neighbours: float = 1.0

@@ -96,7 +96,7 @@ class Declared:
         if self.fps is not None:
             return self.fps
         if found is None:
-            raise ClipError(f"{path}: the format tells no frame rate; say it with --file-fps")
+            raise ClipError(f"{path}: the format holds no frame rate; give it with --file-fps")
         if not SLOWEST_FOUND <= found <= FASTEST_FOUND:
             raise ClipError(
                 f"{path}: says {found:.4g} frames per second; expected {SLOWEST_FOUND:g} to {FASTEST_FOUND:g}"
@@ -119,7 +119,7 @@ class Declared:
         """
         units, axes = self.units or units, self.axes or axes
         if units is None:
-            raise ClipError(f"{path}: the format tells no units; say them with --units ({', '.join(UNITS)})")
+            raise ClipError(f"{path}: the format holds no units; give them with --units ({', '.join(UNITS)})")
         if axes is None:
             raise ClipError(f"{path}: the format does not tell which way is up; say it with --axes ({', '.join(AXES)})")
         scale = metres_per_unit(units)

@@ -62,7 +62,7 @@ def parse_mediapipe(path: Path, data: bytes) -> NDArray[np.float64]:
         if frame.pose_landmarks or frame.pose_camel or frame.landmarks:
             raise ClipError(
                 f"{path}: landmarks in parts of the image only: dyadwatch needs metres in 3D, for how far two people "
-                "are from each other cannot be told from one image alone"
+                "are from each other cannot be measured from one image alone"
             )
         return np.empty((0, len(MEDIAPIPE33), 3))
     people = [p for p in found if isinstance(p, list)]

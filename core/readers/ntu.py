@@ -127,7 +127,7 @@ def read_ntu_clip(path: Path) -> Clip:
     """
     found = _NAME.search(path.name)
     if not found:
-        raise ClipError(f"{path}: the name is not SsssCcccPpppRrrrAaaa.skeleton; it tells subject and action")
+        raise ClipError(f"{path}: the name is not SsssCcccPpppRrrrAaaa.skeleton, which gives subject and action")
     subject, action = int(found[3]), int(found[5])
     frames, bodies = read_bodies(path)
     # the sensor gives people new ids as it likes

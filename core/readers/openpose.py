@@ -57,7 +57,7 @@ def parse_openpose(path: Path, data: bytes) -> NDArray[np.float64]:
     if any((p.pose_keypoints_2d or p.pose_keypoints) and not p.pose_keypoints_3d for p in people):
         raise ClipError(
             f"{path}: x, y and confidence only: dyadwatch needs metres in 3D, for how far two people are from each "
-            "other cannot be told from one image alone; run OpenPose with --3d and calibrated cameras"
+            "other cannot be measured from one image alone; run OpenPose with --3d and calibrated cameras"
         )
     out: list[NDArray[np.float64]] = []
     for p in people:

@@ -1,4 +1,4 @@
-"""What a training run is told, and what it tells while it runs."""
+"""Training options, and the progress events of a run."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class JsonBridge:
     Arguments:
         listen: `tcp://host:port`, `udp://host:port`, or `-` for standard input; any number of them.
         declared: what frames mean unless their sender declares otherwise.
-        refusals: told of every line that cannot be used.
+        refusals: counts every line that cannot be used.
         limits: the largest counts, and `max_bytes` of a line.
         max_clients: senders at a time. Too low, and some find no place; too high, and a port scan costs memory.
         stdin: the descriptor that `-` means.
@@ -300,7 +300,7 @@ class JsonBridge:
         if time.monotonic() - heard > _IDLE_S:
             self._forget(key)
             return True
-        text = f"{host} finds no place among {self._max_clients} senders; it is turned away"
+        text = f"connection from {host} refused: {self._max_clients} clients are connected already"
         self._refusals.add(self._default, SenderReason.TOO_MANY_CLIENTS, text)
         return False
 

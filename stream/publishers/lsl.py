@@ -31,7 +31,6 @@ _NS = 1_000_000_000
 _LOOK_S = 0.1
 _PULL_S = 0.2
 _AGAIN_S = 5.0  # until the next try where an outlet is there but of no use
-_TELL_S = 10.0  # without a stream for so long, those there are get listed
 _WAITING = 8192  # samples between the threads
 _STRINGS = 3  # liblsl's cf_string
 
@@ -47,6 +46,7 @@ class LslOptions:
         units: None takes what the stream says, metres where it says nothing.
         axes: which way is up.
         fps, delay_s: of the merged frames, where each person has an outlet; see `Performers`.
+        tell_s: seconds without a stream after which those that there are get listed.
     """
 
     source: str = "lsl"
@@ -56,6 +56,7 @@ class LslOptions:
     axes: Axes = "y-up"
     fps: float = 30.0
     delay_s: float = 0.1
+    tell_s: float = 10.0
 
 
 class _Sample(NamedTuple):
@@ -77,7 +78,7 @@ class LslListener:
     Arguments:
         streams: names of the outlets.
         options: what they hold.
-        refusals: told of every sample that cannot be used.
+        refusals: counts every sample that cannot be used.
 
     Raises:
         ConfigError: for doubled names, a bad source, or numbers out of range.
@@ -214,9 +215,9 @@ class LslListener:
             found = resolver.results()
             if found:
                 return found
-            if time.monotonic() - told > _TELL_S / 2 and everything is None:
+            if time.monotonic() - told > self._options.tell_s / 2 and everything is None:
                 everything = lsl.ContinuousResolver()
-            if everything is not None and time.monotonic() - told > _TELL_S:
+            if everything is not None and time.monotonic() - told > self._options.tell_s:
                 there = ", ".join(sorted({f"{s.name()!r}" for s in everything.results()}))
                 text = f"no stream {name!r} is to be found; there are {there[:300] or 'none at all'}"
                 self._refusals.add(self._source, SenderReason.NO_STREAM, text)

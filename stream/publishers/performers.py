@@ -75,7 +75,7 @@ class Performers:
         fps: frames a second, on whole multiples of 1/fps since 1970.
         delay_s: how long after a moment its frame is made. Too low, and the later sighting has not come yet: people
             flicker; too high, and alarms come later. Two frames of the slowest sender and its jitter do well.
-        refusals: told of clock steps and of stamps that are not believed.
+        refusals: counts clock steps and of stamps that are not believed.
 
     Raises:
         ConfigError: for a bad name, doubled ids, or numbers out of range.

@@ -29,7 +29,7 @@ _REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCO
 class PosePublisher:
     """One PUB end of the wire, as a context manager: connected and heard inside, flushed and closed after.
 
-    The socket is an XPUB, which is a PUB that is told of subscriptions: nothing is sent into the void before a
+    The socket is an XPUB, which is a PUB that sees subscriptions: nothing is sent into the void before a
     detector listens. A full queue makes `send` wait, so nothing is lost unnoticed on this side.
 
     Arguments:

@@ -82,7 +82,7 @@ class VmcListener:
         source: name of the source.
         fps, delay_s: of the merged frames, see `Performers`.
         host: address of this machine on which the ports are.
-        refusals: told of every message that cannot be used.
+        refusals: counts every message that cannot be used.
     """
 
     def __init__(

@@ -77,7 +77,7 @@ def read_bind_pose(path: str | Path) -> dict[str, Vector]:
 
 
 class Avatar:
-    """The transforms told so far; bones keep theirs until they are told of again, as VMC means it.
+    """The transforms received so far; bones keep theirs until they are sent again, as VMC means it.
 
     Arguments:
         bind: where bones begin, for senders that tell rotations only; see `read_bind_pose`.
@@ -105,7 +105,7 @@ class Avatar:
         self._local[bone] = position, rotation
 
     def joints(self) -> NDArray[np.float64]:
-        """Forward kinematics: joints of `LAYOUT`, shape (22, 3), NaN where no bone was told of.
+        """Forward kinematics: joints of `LAYOUT`, shape (22, 3), NaN where no bone was received.
 
         Unity is left-handed with z forward; turning x round makes it ours. A bone that the avatar lacks is passed
         over: its child hangs on the next bone above. Without a neck, the middle of the shoulders stands for it.
@@ -121,7 +121,7 @@ class Avatar:
         if len(local) > 2 and not any(any(local[b][0]) for b in local if b not in (ROOT, "Hips")):
             raise WireError(
                 SenderReason.NO_BONE_LENGTHS,
-                "all bones begin where their parent does: the sender tells rotations only; give --bind, a file with "
+                "all bones begin where their parent does: the sender sends rotations only; give --bind, a file with "
                 "the avatar's bind pose",
             )
         world = {ROOT: local[ROOT]}

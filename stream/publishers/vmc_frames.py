@@ -94,7 +94,7 @@ class VmcFrames:
                 SenderReason.NOT_READY, "the sender says that its avatar is not loaded or not tracked; poses wait"
             )
         elif stamp is None and self._timed:
-            self._refuse(SenderReason.TIME_MISSING, "a pose came without /VMC/Ext/T, which the sender tells otherwise")
+            self._refuse(SenderReason.TIME_MISSING, "a pose came without /VMC/Ext/T, which the sender sends otherwise")
         elif stamp is None and self._untimed < _UNTIMED:
             self._untimed += 1
         else:

@@ -37,7 +37,7 @@ _POLL_S = 0.1
 _LOOK_S = 10.0  # between two looks at the disk's room, the files' age, and tries to begin again
 _CLOSE_S = 2.0
 _SUMMARY_S = 5.0  # between two summaries of refused messages that are only counted
-_STUCK_S = 5.0  # after which a disk that does not answer is told of
+_STUCK_S = 5.0  # after which a disk that does not answer is reported
 _KEPT_S = 3600.0  # between two lines about files that cannot be deleted
 
 

@@ -80,7 +80,7 @@ def test_open_addresses_are_told_at_once_and_again_until_the_end(caplog: pytest.
     told = len(caplog.messages)
     assert told >= 3
     assert set(caplog.messages) == {
-        "open to everybody who reaches it, without keys: wire.bind tcp://*:1, sinks.bind tcp://*:2 "
+        "open to anyone who can reach it, without keys: wire.bind tcp://*:1, sinks.bind tcp://*:2 "
         "(see `dyadwatch docs security`)"
     }
     time.sleep(0.1)

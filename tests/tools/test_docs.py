@@ -96,3 +96,15 @@ def test_a_missing_extra_names_commands_for_wheel_and_checkout(extra: str) -> No
 
 def test_an_unknown_extra_has_the_checkout_at_least() -> None:
     assert install_command("none") == "pip install -c constraints.txt '.[none]' in the checkout of dyadwatch"
+
+
+def test_names_in_the_glossary_are_there(repo_root: Path) -> None:
+    text = (repo_root / "docs" / "glossary.md").read_text("utf8")
+    names = re.findall(r"`((?:core|stream)\.[\w.]+)`", text)
+    assert len(names) > 20
+    for name in names:
+        module, _, member = name.rpartition(".") if name.rpartition(".")[2][0].isupper() else (name, "", "")
+        path = repo_root / module.replace(".", "/")
+        assert path.with_suffix(".py").is_file() or path.is_dir(), name
+        if member:
+            assert re.search(rf"^(class )?{member}\b", path.with_suffix(".py").read_text("utf8"), re.MULTILINE), name

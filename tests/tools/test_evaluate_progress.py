@@ -6,12 +6,10 @@ import io
 import threading
 import time
 
-import pytest
 from rich.console import Console
 
 from dyadwatch.core.evaluation.jobs import Status
 from dyadwatch.core.training.options import Progress
-from dyadwatch.tools import evaluate_progress
 from dyadwatch.tools.evaluate_progress import StatusLines, progress
 
 
@@ -25,7 +23,7 @@ class Clock:
 
 def lines_of(*steps: tuple[float, Status]) -> list[str]:
     clock, told = Clock(), []
-    lines = StatusLines(told.append, clock)
+    lines = StatusLines(told.append, now=clock)
     for at, status in steps:
         clock.now = at
         lines(status)
@@ -75,7 +73,7 @@ def test_while_nothing_else_is_known_the_stage_says_what_is_left_of_it() -> None
 
 def test_a_long_job_that_tells_no_steps_gets_its_line() -> None:
     clock, told = Clock(), []
-    lines = StatusLines(told.append, clock)
+    lines = StatusLines(told.append, now=clock)
     lines(Status(0, 3, "quick", None))
     clock.now = 3
     lines(Status(1, 3, "trees", None))
@@ -87,11 +85,9 @@ def test_a_long_job_that_tells_no_steps_gets_its_line() -> None:
     assert told == ["0 of 3 done; quick", "1 of 3 done; trees"]
 
 
-def test_lines_are_caught_up_without_being_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluate_progress, "_EVERY_S", 0.05)
-    monkeypatch.setattr(evaluate_progress, "_LOOK_S", 0.01)
+def test_lines_are_caught_up_without_being_asked() -> None:
     out = io.StringIO()
-    with progress(Console(file=out, force_terminal=False)) as tell:
+    with progress(Console(file=out, force_terminal=False), every_s=0.1) as tell:
         tell(Status(0, 3, "quick", None))
         tell(Status(1, 3, "trees", None))
         until = time.monotonic() + 5

@@ -107,7 +107,7 @@ def test_what_is_open_on_purpose_runs_and_is_told_of(tmp_path: Path) -> None:
         process.terminate()
         process.communicate(timeout=WAIT_S)
     assert first == (
-        f"WARNING open to everybody who reaches it, without keys: wire.bind {address} (see `dyadwatch docs security`)\n"
+        f"WARNING open to anyone who can reach it, without keys: wire.bind {address} (see `dyadwatch docs security`)\n"
     )
 
 

@@ -143,7 +143,7 @@ def test_what_a_folder_leaves_out_is_told(pair: list[Path], capsys: pytest.Captu
 @pytest.mark.parametrize(
     ("words", "text"),
     [
-        (["detect", "ann.csv"], "ann.csv: the format tells no frame rate; say it with --file-fps"),
+        (["detect", "ann.csv"], "ann.csv: the format holds no frame rate; give it with --file-fps"),
         (["detect", "ann.csv", "--fps", "25"], "spans 75 m with units 'm'; expected at most 3.5 m (cm sent as 'm'?"),
         (["detect", "ann.csv", *FLAGS, "--fps", "25"], "one person only; expected two: give the other person's file"),
         (["detect", "clip.mp4"], "clip.mp4: not a pose file; expected one of: clips.npz with meta.json"),

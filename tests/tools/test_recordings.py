@@ -102,7 +102,7 @@ def test_replayed_live_and_detected_events_are_the_same(
     # ... and set up otherwise.
     other = dyadwatch("detect", tmp_path / "a", "--json", "--set", "alarm.raise_at=5", "--set", "alarm.clear_at=5")
     assert events_in(other.stdout) != told
-    assert f"of {len(told)} recorded event messages {len(told)} did not come again, and 0 are new" in other.stderr
+    assert f"of {len(told)} recorded event messages, {len(told)} were not reproduced; 0 are new" in other.stderr
     again = told_live(tmp_path / "b", lambda to: ("replay", tmp_path / "a", "--to", to, "--speed", "max"))
     assert again == told
     info = json.loads(dyadwatch("recordings", "info", tmp_path / "a", "--json").stdout)

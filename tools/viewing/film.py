@@ -70,7 +70,7 @@ def write_film(path: Path, pictures: Iterable[Image.Image], fps: float, size: tu
     except _FilmError as e:
         raise ConfigError(f"{path} cannot be written; ffmpeg says: {e}") from None
     except OSError as e:
-        raise ConfigError(f"{path} cannot be written; the system says: {e.strerror or e}") from None
+        raise ConfigError(f"{path} cannot be written; the system reports: {e.strerror or e}") from None
 
 
 class _FilmError(Exception):

@@ -252,7 +252,7 @@ def _curves(scores: Sequence[ScoreMessage], begin: int) -> list[Curve]:
 
 
 def _spans(events: Sequence[EventMessage], begin: int, end: int) -> Iterable[Span]:
-    """One a happening, from the last that was told of each."""
+    """One a happening, from the latest message of each."""
     latest = {e.id: e for e in events}
     for e in latest.values():
         stop = e.end if e.end is not None else max(e.stamp, e.start)

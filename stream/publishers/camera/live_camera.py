@@ -27,7 +27,7 @@ class LiveCamera:
     Arguments:
         device: number of a local camera, or the URL of a stream.
         source: under whose name things are counted.
-        refusals: told of images skipped, of a lost camera, and of its return.
+        refusals: counts images skipped, of a lost camera, and of its return.
         size: width and height to ask a local camera for.
     """
 

@@ -33,7 +33,7 @@ class Watcher:
         clock: name of the clock of the stamps.
         file: the camera, or None where it is not known.
         fov_deg: horizontal field of view to assume then.
-        refusals: told of what is only assumed, of people who cannot be placed and of perhaps mistaken ids.
+        refusals: counts what is only assumed, of people who cannot be placed and of perhaps mistaken ids.
         options: what makes a person.
     """
 

@@ -140,7 +140,7 @@ def test_a_kinect_recorders_table_is_read(shared_data: Path) -> None:
     upper = JointMap.between(person.layout, UPPER11).positions(person.joints)
     head, pelvis = (upper[:, UPPER11.index[j]] for j in ("head", "pelvis"))
     assert np.median(head[:, 1] - pelvis[:, 1]) == pytest.approx(0.68, abs=0.05)
-    with pytest.raises(ClipError, match="the format tells no frame rate; say it with --file-fps"):
+    with pytest.raises(ClipError, match="the format holds no frame rate; give it with --file-fps"):
         read_csv(file, Declared())
 
 
@@ -155,7 +155,7 @@ def test_a_kinect_recorders_table_is_read(shared_data: Path) -> None:
         ),
         ("head_z", "head_w", "33 coordinates, such as 'head_w'; expected name_x, name_y, name_z of each joint in turn"),
         ("neck_x,neck_y,neck_z", "head_x,head_y,head_z", "names joints more than once: head"),
-        ("# fps: 25\n", "", "the format tells no frame rate; say it with --file-fps"),
+        ("# fps: 25\n", "", "the format holds no frame rate; give it with --file-fps"),
         ("# fps: 25", "# fps: x", "fps: 'x' found; expected a plain number"),
         ("units: m", "units: feet", "units are 'feet'; expected m, cm, mm, in (or say them with --units)"),
         ("units: m", "units: mm", "expected at least 0.35 m (larger units?"),

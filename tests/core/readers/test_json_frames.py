@@ -103,7 +103,7 @@ POINT = {"x": 0.5, "y": 0.5, "z": 0.1}
     ("frame", "message"),
     [
         (FLAT, "x, y and confidence only: dyadwatch needs metres in 3D, for how far two people are from each other "
-               "cannot be told from one image alone; run OpenPose with --3d and calibrated cameras"),
+               "cannot be measured from one image alone; run OpenPose with --3d and calibrated cameras"),
         ({"people": [{"pose_keypoints": [1.0] * 54}]}, "x, y and confidence only: dyadwatch needs metres in 3D"),
         ({"pose_landmarks": [[POINT] * 33]}, "landmarks in parts of the image only: dyadwatch needs metres in 3D"),
         ({"poseLandmarks": [POINT] * 33}, "landmarks in parts of the image only: dyadwatch needs metres in 3D"),
@@ -128,9 +128,9 @@ def test_what_cannot_be_used_is_refused_with_the_reason(folder: Path, frame: dic
 
 def test_what_openpose_does_not_tell_is_asked_for(folder: Path, walkers: NDArray[np.float32]) -> None:
     write(folder, [openpose(j) for j in spread(walkers, OPENPOSE25)])
-    with pytest.raises(ClipError, match="the format tells no frame rate; say it with --file-fps"):
+    with pytest.raises(ClipError, match="the format holds no frame rate; give it with --file-fps"):
         read_json_frames(folder, Declared(units="m"))
-    with pytest.raises(ClipError, match=r"the format tells no units; say them with --units \(m, cm, mm, in\)"):
+    with pytest.raises(ClipError, match=r"the format holds no units; give them with --units \(m, cm, mm, in\)"):
         read_json_frames(folder, Declared(fps=30))
 
 

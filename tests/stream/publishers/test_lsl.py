@@ -21,7 +21,6 @@ from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.messages import ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
-from dyadwatch.stream.publishers import lsl
 from dyadwatch.stream.publishers.live import Refusals
 from dyadwatch.stream.publishers.lsl import LslListener, LslOptions
 from dyadwatch.stream.scorer import Scorer
@@ -190,11 +189,10 @@ def test_numbers_without_labels_by_a_layout_and_bad_samples_are_counted(
 
 
 def test_what_an_outlet_lacks_and_an_absent_one_are_told(
-    listen: Any, name: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    listen: Any, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(lsl, "_TELL_S", 0.6)
     out = outlet(name, [""], labelled=False)
-    _, refusals = listen(name, f"{name}-absent")
+    _, refusals = listen(name, f"{name}-absent", tell_s=0.6)
     deadline = time.monotonic() + 8
     while len(refusals.counts().get("lsl", {})) < 2 and time.monotonic() < deadline:
         time.sleep(0.02)

@@ -72,7 +72,7 @@ def test_a_bind_pose_stands_in_where_only_rotations_are_told(tmp_path: Path) -> 
     avatar.move("Hips", (0.3, 0.9, 0.0), STILL)
     avatar.move("Spine", HERE, PITCH_BACK_90)
     with pytest.raises(
-        WireError, match="all bones begin where their parent does: the sender tells rotations only"
+        WireError, match="all bones begin where their parent does: the sender sends rotations only"
     ) as e:
         avatar.joints()
     assert e.value.reason == "no_bone_lengths"
