@@ -165,7 +165,7 @@ def show(report: Mapping[str, Any], out: Path, page: Path, console: Console) -> 
         rows.append(("  skipped", f"for {len(lost) - _MOST_REASONS} more reasons, see the report"))
     if report.get("window"):
         chosen = report["window"]
-        text = f"{chosen['window_s']:g} s; {chosen['usual_clips']} clips are long enough for {chosen['usual_s']:g} s"
+        text = f"{chosen['window_s']:g} s; {chosen['usual_clips']} clips are long enough for {chosen['usual_s']:.3g} s"
         rows.append(("window", text))
     rows.append(("pair time, windows", f"{report['hours'] * 60:.1f} min, {report['windows']}"))
     for part, value in report["broken_pairs_mean"].items():

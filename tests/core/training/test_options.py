@@ -17,6 +17,9 @@ from dyadwatch.core.training.options import TrainOptions
         ),
         ({"least_trust": 1.5}, "training option least_trust = 1.5: expected 0 to 1"),
         ({"tempo": -0.1}, "training option tempo = -0.1: expected 0 to 0.5"),
+        ({"folds": -1}, "training option folds = -1: expected 0 to 10"),
+        ({"folds": 11}, "training option folds = 11: expected 0 to 10"),
+        ({"budget_per_h": 0.0}, "training option budget_per_h = 0.0: expected more than 0"),
         ({"max_minutes": -1.0}, "training option max_minutes = -1.0: expected more than 0"),
         *(
             ({key: 0}, f"training option {key} = 0: expected at least 1")
@@ -31,5 +34,6 @@ def test_options_name_key_value_and_expectation(change, text):
 
 
 def test_nothing_needs_to_be_set():
-    assert TrainOptions().frames == 30
+    usual = TrainOptions()
+    assert (usual.frames, usual.folds, usual.budget_per_h) == (15, 2, 6.0)
     assert TrainOptions(window_s=1.5, fps=30).frames == 45

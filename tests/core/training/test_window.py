@@ -18,7 +18,7 @@ from dyadwatch.core.training.window import FittedWindow, fit_window
 
 from .conftest import made_clip
 
-OPTIONS = TrainOptions()
+OPTIONS = TrainOptions(window_s=2.0)
 
 
 def of_lengths(*frames: int, fps: float = 15.0) -> ClipSet:
@@ -67,7 +67,7 @@ def test_what_breaks_a_clip_makes_it_shorter() -> None:
 
 def test_a_training_that_fails_says_what_was_skipped() -> None:
     with pytest.raises(TrainingError) as caught:
-        train([of_lengths(*[30] * 6, *[12] * 30)], TrainOptions(recipe="paper", width=8, units=1, epochs=1))
+        train([of_lengths(*[30] * 6, *[12] * 30)], replace(OPTIONS, recipe="paper", width=8, units=1, epochs=1))
     assert "(30 of 36 clips were skipped: 30 shorter than a window of 2 s (--window-s 0.8 would use them), such as" in (
         str(caught.value)
     )
@@ -91,7 +91,20 @@ def test_a_clip_without_frames_is_no_reason() -> None:
 
 
 def test_most_clips_of_sbu_serve_unasked(shared_data: Path) -> None:
-    _, fitted = fit_window([read_clips(shared_data / "sbu")], OPTIONS)
+    clips = [read_clips(shared_data / "sbu")]
+    _, fitted = fit_window(clips, OPTIONS)
     assert fitted is not None
     assert (fitted.window_s, fitted.clips, fitted.usual_clips) == (1.0, 282, 53)
     assert fitted.window_clips >= 0.9 * 282
+    assert fit_window(clips, TrainOptions()) == (TrainOptions(), None)
+
+
+def test_a_second_gives_way_to_as_little_as_six_tenths() -> None:
+    assert fit_window([of_lengths(*[17] * 20)], TrainOptions()) == (TrainOptions(), None)
+    options, fitted = fit_window([of_lengths(*[9] * 20)], TrainOptions())
+    assert options.frames == 9
+    assert str(fitted) == "0.6 s, for which 20 of 20 clips are long enough; 0 are for the usual 1 s"
+
+
+def test_a_length_without_end_is_cut_for_people() -> None:
+    assert str(FittedWindow(2 / 3, 0.6, 9, 2, 8)).endswith("; 2 are for the usual 0.667 s")
