@@ -1,7 +1,8 @@
 """Which limb of whom is odd: the one without which all the rest of the two people is normal.
 
-The places of the joints of both people in the four quarters of a window have, over normal windows, a density: a mixture
-of a few normal distributions. For each limb of each person the question is how likely the window is if that limb alone
+The places of the joints of both people in the four quarters of a window, their speeds, and how far the joints of a limb
+are from each other and from the trunk, have, over normal windows, a density: a mixture of a few normal distributions.
+For each limb of each person the question is how likely the window is if that limb alone
 does what it likes: the density of everything but the limb, in closed form, times a wide density of how such a limb
 hangs on its body. The largest names person and limb. A limb is so never compared with neighbours that it chose itself,
 and one that moves freely in normal life is not blamed for doing so.
@@ -28,6 +29,7 @@ _WINDOWS_A_PART = 100
 _COMMON = 0.1  # of the covariance of every part is that of all windows
 _NOISE = 4.0e-5  # variance, m^2 of a body with a trunk of 0.5 m: 6 mm, what sensors and the directions leave open
 _TAIL = 10.0  # degrees of freedom of what a limb does when it does what it likes
+_SPEED = 0.05  # of a unit of the logarithm of a joint's speed counts like a metre of its place
 _LED_BY = 10  # directions in which windows are grouped
 _ROUNDS = 30
 
@@ -74,16 +76,14 @@ class LimbReference:
         self._statistics = statistics
         self.joints = tuple(joints[j] for j in statistics.joints)
         self.limbs: tuple[Member, ...] = members(self.joints)
-        places = self._places(np.concatenate([values, values[:, statistics.swap]]))
-        self._mean = places.mean(axis=0)
-        size = places.shape[1]
-        common = _covariance(places) + _NOISE * np.eye(size)
-        index = np.arange(size).reshape(2, SEGMENTS, len(self.joints), 3)
-        self._at = [index[p][:, list(m.joints)].ravel() for p in (0, 1) for m in self.limbs]
-        self._hangs = [None if m.root is None else self._root(index[p], m) for p in (0, 1) for m in self.limbs]
-        self._ends = [index[p][:, m.end].ravel() for p in (0, 1) for m in self.limbs]
+        layout = _Columns(statistics, self.limbs)
+        self._columns, self._factors = layout.columns, layout.factors
+        self._at, self._hangs, self._ends = layout.limbs, layout.roots, layout.ends
+        seen = self._take(np.concatenate([values, values[:, statistics.swap]]))
+        self._mean = seen.mean(axis=0)
+        common = _covariance(seen) + _NOISE * np.eye(seen.shape[1])
         self._free = [self._freely(common, i) for i in range(len(self._at))]
-        self._parts = [self._part(*part) for part in _mixture(places, common)]
+        self._parts = [self._part(*part) for part in _mixture(seen, common)]
 
     @classmethod
     def of_support(
@@ -107,9 +107,9 @@ class LimbReference:
         Returns:
             Shape (N, limbs of person 0 and those of person 1).
         """
-        places = self._places(values)
-        out = np.stack([self._rest(part, places) for part in self._parts])
-        return np.logaddexp.reduce(out, axis=0) + self._alone(places)
+        seen = self._take(values)
+        out = np.stack([self._rest(part, seen) for part in self._parts])
+        return np.logaddexp.reduce(out, axis=0) + self._alone(seen)
 
     def oddest(self, values: NDArray[np.floating]) -> OddLimb:
         """The limb that explains a window best; `values` are its unscaled statistics, shape (F,)."""
@@ -121,30 +121,22 @@ class LimbReference:
 
     def _off(self, values: NDArray[np.floating], limb: int) -> float:
         """Metres between the end of a limb and where the rest would have it."""
-        places = self._places(values[None])
-        weights = [float(self._rest(part, places)[0, limb]) for part in self._parts]
-        part = self._parts[int(np.argmax(weights))]
+        seen = self._take(values[None])
+        part = max(self._parts, key=lambda part: float(self._rest(part, seen)[0, limb]))
         at = self._at[limb]
-        surplus = part.blocks[limb] @ (part.precision @ (places[0] - part.mean))[at]
-        end = np.isin(at, self._ends[limb])
-        return float(np.linalg.norm(surplus[end].reshape(SEGMENTS, 3), axis=1).mean())
+        surplus = part.blocks[limb] @ (part.precision @ (seen[0] - part.mean))[at]
+        return float(np.linalg.norm(surplus[self._ends[limb]].reshape(SEGMENTS, 3), axis=1).mean())
 
-    def _places(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
-        """Where the joints of both were in each quarter, out of the statistics; (N, F) to (N, 2 x quarters x 3 R)."""
-        pairs, person = self._statistics.sizes
-        size = 3 * SEGMENTS * len(self.joints)
-        ends = pairs + person, pairs + 2 * person
-        return np.concatenate([values[:, end - size : end] for end in ends], axis=1).astype(np.float64)
+    def _take(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """What the density is of, out of the statistics, (N, F) to (N, C)."""
+        return values[:, self._columns].astype(np.float64) * self._factors
 
-    @staticmethod
-    def _root(index: NDArray[np.intp], member: Member) -> NDArray[np.intp]:
-        return np.repeat(index[:, [member.root]], len(member.joints), axis=1).ravel()
-
-    def _hanging(self, places: NDArray[np.float64], limb: int) -> NDArray[np.float64]:
-        """Coordinates of a limb from where it hangs; the last axis."""
-        root = self._hangs[limb]
-        own = places[..., self._at[limb]]
-        return own if root is None else own - places[..., root]
+    def _hanging(self, seen: NDArray[np.float64], limb: int) -> NDArray[np.float64]:
+        """What is of a limb, its places from where it hangs; the last axis."""
+        own, root = seen[..., self._at[limb]], self._hangs[limb]
+        if root is not None:
+            own[..., : len(root)] -= seen[..., root]
+        return own
 
     def _freely(self, common: NDArray[np.float64], limb: int) -> tuple[NDArray[np.float64], float]:
         """Precision of a limb as it hangs on its body whatever the rest does, and the log of the norm."""
@@ -152,12 +144,12 @@ class LimbReference:
         covariance = covariance + _NOISE * np.eye(len(covariance))
         d = len(covariance)
         norm = gammaln((_TAIL + d) / 2) - gammaln(_TAIL / 2) - 0.5 * d * np.log(_TAIL * np.pi)
-        return np.linalg.inv(covariance), float(norm) - 0.5 * float(np.linalg.slogdet(covariance)[1])
+        return _inverse(covariance), float(norm) - 0.5 * float(np.linalg.slogdet(covariance)[1])
 
     def _part(self, weight: float, mean: NDArray[np.float64], covariance: NDArray[np.float64]) -> _Part:
-        precision = np.linalg.inv(covariance)
+        precision = _inverse(covariance)
         size, whole = len(covariance), float(np.linalg.slogdet(covariance)[1])
-        blocks = tuple(np.linalg.inv(precision[np.ix_(at, at)]) for at in self._at)
+        blocks = tuple(_inverse(precision[np.ix_(at, at)]) for at in self._at)
         rest = [
             np.log(weight)
             - 0.5 * (whole - float(np.linalg.slogdet(block)[1]) + (size - len(block)) * np.log(2 * np.pi))
@@ -165,9 +157,9 @@ class LimbReference:
         ]
         return _Part(mean, precision, blocks, np.asarray(rest))
 
-    def _rest(self, part: _Part, places: NDArray[np.float64]) -> Limbs:
+    def _rest(self, part: _Part, seen: NDArray[np.float64]) -> Limbs:
         """Log density of all but each limb, shape (N, limbs): the whole exponent less what the limb adds to it."""
-        gap = places - part.mean
+        gap = seen - part.mean
         pull = gap @ part.precision
         whole = (gap * pull).sum(axis=1)
         own = [
@@ -175,14 +167,61 @@ class LimbReference:
         ]
         return part.without - 0.5 * (whole[:, None] - np.stack(own, axis=1))
 
-    def _alone(self, places: NDArray[np.float64]) -> Limbs:
+    def _alone(self, seen: NDArray[np.float64]) -> Limbs:
         """Log density of each limb as it hangs on its body, heavy-tailed; shape (N, limbs)."""
         out: list[NDArray[np.float64]] = []
         for i, (precision, norm) in enumerate(self._free):
-            gap = self._hanging(places, i) - self._hanging(self._mean, i)
+            gap = self._hanging(seen, i) - self._hanging(self._mean, i)
             square = ((gap @ precision) * gap).sum(axis=1)
             out.append(norm - 0.5 * (_TAIL + gap.shape[1]) * np.log1p(square / _TAIL))
         return np.stack(out, axis=1)
+
+
+class _Columns:
+    """Which of the statistics enter, by how much, and which of those are of each limb; persons 0, then 1.
+
+    Attributes:
+        columns, factors: of the statistics, shape (C,).
+        limbs: what is of each limb, as indices of C, its places first.
+        roots: of each limb, the places of the joint it hangs on, once for each of its own; None where there is none.
+        ends: where in `limbs` the places of its end are.
+    """
+
+    def __init__(self, statistics: Statistics, limbs: Sequence[Member]) -> None:
+        r = len(statistics.joints)
+        pairs, person = statistics.sizes
+        first, second = np.triu_indices(r, 1)
+        of = np.zeros(r, np.intp)
+        trunk = next((i for i, m in enumerate(limbs) if m.limb is Limb.TRUNK), -1)
+        for i, member in enumerate(limbs):
+            of[list(member.joints)] = i
+        # a distance to the trunk is of the limb, one within the trunk of it; one between two limbs would be of both
+        a, b = of[first], of[second]
+        owner = np.where(a == b, a, np.where(a == trunk, b, np.where(b == trunk, a, -1)))
+        kept = np.flatnonzero((owner >= 0) & (owner != trunk))
+        places = np.arange(SEGMENTS * 3 * r).reshape(SEGMENTS, r, 3)
+        speeds = places.size + np.arange(2 * r).reshape(2, r)
+        own = places.size + 2 * r + np.arange(len(kept))
+        size = places.size + 2 * r + len(kept)
+        inside = np.concatenate([person - places.size + places.ravel(), np.arange(2 * r), 2 * r + kept])
+        factors = np.concatenate([np.ones(places.size), np.full(2 * r, _SPEED), np.ones(len(kept))])
+        self.columns = np.concatenate([pairs + inside, pairs + person + inside])
+        self.factors = np.tile(factors, 2)
+        self.limbs: list[NDArray[np.intp]] = []
+        self.roots: list[NDArray[np.intp] | None] = []
+        self.ends: list[NDArray[np.intp]] = []
+        for shift in (0, size):
+            for i, m in enumerate(limbs):
+                joints = list(m.joints)
+                at = [places[:, joints].ravel(), speeds[:, joints].ravel(), own[owner[kept] == i]]
+                self.limbs.append(shift + np.concatenate(at))
+                root = None if m.root is None else np.repeat(places[:, [m.root]], len(joints), axis=1).ravel()
+                self.roots.append(None if root is None else shift + root)
+                self.ends.append(np.flatnonzero(np.isin(self.limbs[-1], shift + places[:, m.end])))
+
+
+def _inverse(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(np.linalg.inv(matrix), np.float64)
 
 
 def _covariance(places: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -20,12 +20,15 @@ from dyadwatch.core.evaluation.windows import Judged
 from dyadwatch.core.limbs import Member, members
 from dyadwatch.core.neighbours import NearestNeighbour
 from dyadwatch.core.odd_limb import LimbReference
+from dyadwatch.core.recordings import Windows
 from dyadwatch.core.statistics import PER_PAIR, mean_distances
+from dyadwatch.core.surprise import Surprise
+from dyadwatch.core.thresholds import thresholds
+from dyadwatch.core.training.calibrate import held_out_distances
 from dyadwatch.core.training.options import Listener, TrainOptions
 
 PAIR, Z_SCORE, CHANCE = "leading joint pair", "z-score of the distance map", "chance"
 OVER, INTACT, OVER_INTACT = "over the threshold, both", "the same windows intact", "intact windows over the threshold"
-_OVER = 0.999  # of normal windows lie below the threshold
 
 # windows (N, 2, T, J, 3) to how odd each limb is, person 0's and then person 1's: (N, limbs of both)
 Blame = Callable[[NDArray[np.float32]], NDArray[np.floating]]
@@ -55,15 +58,21 @@ class LimbTest:
         return members([names[j] for j in self.material.statistics.joints])
 
     @cached_property
-    def threshold(self) -> float:
-        """Distance that one in a thousand training windows exceeds, each compared with those of other clips."""
-        bank, clip = self.bank, self._judged.clip
-        allowed = clip[:, None] != clip[bank.chosen][None]
-        return float(np.quantile(bank(self._judged.values, allowed).distance, _OVER))
+    def threshold(self) -> tuple[Surprise, float]:
+        """How surprising a distance is, and the lowest level that raises an alarm; each clip judged by others."""
+        judged, statistics, hop_s = self._judged, self.material.statistics, self.settings.fit_hop / self.settings.fps
+        clip, most = judged.clip, TrainOptions().support
+        raw = held_out_distances(statistics, judged.values, clip, most=most, whiten=False, seed=0).plain
+        surprise = Surprise.fit(raw)
+        start = np.concatenate([np.arange(n) * self.settings.fit_hop for n in np.bincount(clip)])
+        windows = Windows(judged.windows, clip, clip, start)
+        made = thresholds({"score": surprise(raw)}, windows, hop_s)
+        return surprise, made["raise_at"] * min(rule["raise_at"] for rule in made["rules"])
 
     def over(self, windows: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Which windows exceed the threshold."""
-        return self.bank(self.material.statistics(windows)).distance > self.threshold
+        """Which windows would raise an alarm if what they show lasted."""
+        surprise, level = self.threshold
+        return surprise(self.bank(self.material.statistics(windows)).distance) >= level
 
     def normal_distances(self) -> NDArray[np.float32]:
         """Mean distance of each pair of joints in the training windows, metres, shape (N, R, R)."""
@@ -93,8 +102,8 @@ def plan_explanation(clips: ClipSet, settings: Settings) -> Plan:
     notes = (
         "A figure is the share of windows in which the altered limb of the altered person is named first.",
         f"{PAIR}: what was told before, a joint of each; half a hit where one of the two is of the altered limb.",
-        f"{OVER}: those that are farther from normal than all but 1 in 1000 training windows. {INTACT}: control, how "
-        "often the same limb is named where nothing was altered.",
+        f"{OVER}: the altered windows that would raise an alarm if what they show lasted, by the nearest neighbour. "
+        f"{INTACT}: control, how often the same limb is named where nothing was altered.",
         f"Windows of {settings.window_s:.2f} s.",
     )
     return Plan("explanation", data_digest(clips), jobs, facts, notes)
@@ -104,7 +113,7 @@ def _run(test: LimbTest, name: str, blame: Callable[[LimbTest], Blame], listen: 
     row, pairs, settings = Row(name), test.material.test, test.settings
     odd = blame(test)
     samples = resamplings([""] * len(pairs.clips), settings.bootstrap)
-    intact = odd(pairs.intact)
+    intact, sum_over = odd(pairs.intact), 0
     figures: list[Figure] = []
     for draw in range(settings.draws):
         hits: list[NDArray[np.float64]] = []
@@ -117,11 +126,12 @@ def _run(test: LimbTest, name: str, blame: Callable[[LimbTest], Blame], listen: 
             control.append(_hits(intact, found, test.limbs))
             figures.append(_share(row, what, draw, hits[-1], pairs.clip, samples))
         clip, above = np.tile(pairs.clip, len(hits)), np.concatenate(over)
+        sum_over += int(above.sum())
         figures.append(_share(row, OVER, draw, np.concatenate(hits)[above], clip[above], samples))
         figures.append(_share(row, INTACT, draw, np.concatenate(control), clip, samples))
     normal = test.over(pairs.intact)
     figures.append(_share(row, OVER_INTACT, 0, normal.astype(np.float64), pairs.clip, samples))
-    return Result(figures, {"threshold": round(test.threshold, 4)})
+    return Result(figures, {"over": sum_over, "level": round(test.threshold[1], 4)})
 
 
 def _hits(odd: NDArray[np.floating], found: Altered, limbs: tuple[Member, ...]) -> NDArray[np.float64]:

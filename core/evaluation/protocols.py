@@ -28,8 +28,9 @@ PROTOCOLS: dict[str, Callable[[ClipSet, Settings], Plan]] = {
 def able(clips: ClipSet) -> list[str]:
     """Names of the protocols that have what they need in these clips, in the order of `PROTOCOLS`.
 
-    A split into train and test allows broken-pairs and explanation; two or more categories with training clips in every fold allow
-    one-class and few-shot; SBU's categories allow peaceful-violent; SBU or a split into train and test allow events.
+    A split into train and test allows broken-pairs and explanation; two or more categories with training clips in
+    every fold allow one-class and few-shot; SBU's categories allow peaceful-violent; SBU or a split into train and test
+    allow events.
     """
     try:
         folds = folds_of(clips)
