@@ -62,6 +62,16 @@ def sentence(pair: tuple[TrackId, TrackId], parts: Sequence[JointPair], score: f
 
 def limb_sentence(pair: tuple[TrackId, TrackId], found: LimbFinding, score: float | None) -> str:
     """The same of a limb: whose, what it does toward what of the other, and what normal pairs do."""
+    return _with_rarity(pair, _limb_words(pair, found), score)
+
+
+def relation_sentence(pair: tuple[TrackId, TrackId], found: LimbFinding | None, score: float | None) -> str:
+    """The same where it is that the two do not belong together; with the limb that is odd besides, if any."""
+    words = f"{pair[0]} and {pair[1]} did not answer each other's movements as normal pairs do"
+    return _with_rarity(pair, words if found is None else f"{words}; {_limb_words(pair, found)}", score)
+
+
+def _limb_words(pair: tuple[TrackId, TrackId], found: LimbFinding) -> str:
     me, other = pair[found.person], pair[1 - found.person]
     it, toward = f"{_words(found.joint)} of {me}", f"the {_words(found.toward)} of {other}"
     usual = found.usual or 0.0
@@ -79,14 +89,7 @@ def limb_sentence(pair: tuple[TrackId, TrackId], found: LimbFinding, score: floa
             f"{_words(found.limb)} of {me} was not where normal pairs have it: the {_words(found.joint)} was off by "
             f"{found.off_m:.2f} m"
         )
-    return _with_rarity(pair, words, score)
-
-
-def relation_sentence(pair: tuple[TrackId, TrackId], score: float | None) -> str:
-    """The same where it is no limb of anybody, but that the two do not belong together."""
-    return _with_rarity(
-        pair, f"{pair[0]} and {pair[1]} did not answer each other's movements as normal pairs do", score
-    )
+    return words
 
 
 def _with_rarity(pair: tuple[TrackId, TrackId], words: str, score: float | None) -> str:

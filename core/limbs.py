@@ -20,7 +20,7 @@ class Limb(StrEnum):
 
 _HEAD = ("head", "nose", "eye", "ear", "face", "jaw")
 _ARM = ("elbow", "wrist", "hand", "thumb", "finger", "index", "middle", "ring", "pinky")
-_LEG = ("knee", "ankle", "foot", "toe", "heel")
+_LEG = ("knee", "ankle", "foot", "toe", "big_toe", "small_toe", "heel")
 # Where a limb hangs, the best first.
 _ROOTS = {
     Limb.HEAD: ("neck",),

@@ -18,7 +18,7 @@ from dyadwatch.core.explain import leading_joint_pairs
 from dyadwatch.core.explainer import LimbFinding
 from dyadwatch.stream.codes import EventReason
 from dyadwatch.stream.config import AlarmOptions
-from dyadwatch.stream.explained import explained, limb_of, raised_by_relation
+from dyadwatch.stream.explained import explained, limb_of, names_limb
 from dyadwatch.stream.items import Item, Pair, PairEnded, Window
 from dyadwatch.stream.messages import EventMessage, EventRule, JointPairPart
 from dyadwatch.stream.scorer import Score
@@ -221,7 +221,7 @@ class AlarmDesk:
         score, ids = peak.score, item.pair.ids
         parts = leading_joint_pairs(score.joint_pairs, score.shift, self._joints)
         limb = None
-        if self._explain is not None and not raised_by_relation(leading.rule.part, score.relation, score.unusual):
+        if self._explain is not None and names_limb(leading.rule.part, score.relation, score.unusual):
             if alarm.found is None or alarm.found[0] != peak.stamp:
                 alarm.found = peak.stamp, self._explain(peak.joints)
             limb = limb_of(alarm.found[1], ids)

@@ -9,6 +9,14 @@ from dyadwatch.core.pose import TrackId
 from dyadwatch.stream.messages import EventMessage, OddLimb
 
 
+_ODD = 2.0  # surprise: of a pair that is so unusual a limb is named beside its relation
+
+
+def names_limb(part: Part, relation: float, unusual: float) -> bool:
+    """Whether a limb has anything to do with an alarm; arguments as those of `raised_by_relation`."""
+    return unusual >= _ODD or not raised_by_relation(part, relation, unusual)
+
+
 def raised_by_relation(part: Part, relation: float, unusual: float) -> bool:
     """Whether it is how the two go together that raised an alarm, and neither of them by himself.
 
@@ -26,10 +34,11 @@ def explained(event: EventMessage, names: tuple[TrackId, TrackId] | None = None)
         names: what the two are called, in the order of the pair; None: by their ids.
     """
     pair = names or event.pair
+    limb = None if event.limb is None else finding_of(event.limb, event.pair)
     if raised_by_relation(event.rule.part, event.relation, event.unusual):
-        return relation_sentence(pair, event.peak_score)
-    if event.limb is not None:
-        return limb_sentence(pair, finding_of(event.limb, event.pair), event.peak_score)
+        return relation_sentence(pair, limb, event.peak_score)
+    if limb is not None:
+        return limb_sentence(pair, limb, event.peak_score)
     parts = [JointPair(p.first, p.second, p.share, p.shift_m) for p in event.joints]
     return sentence(pair, parts, event.peak_score)
 

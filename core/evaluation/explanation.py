@@ -28,7 +28,9 @@ from dyadwatch.core.training.calibrate import held_out_distances
 from dyadwatch.core.training.options import Listener, TrainOptions
 
 PAIR, Z_SCORE, CHANCE = "leading joint pair", "z-score of the distance map", "chance"
-OVER, INTACT, OVER_INTACT = "over the threshold, both", "the same windows intact", "intact windows over the threshold"
+OVER, RARE = "both, over the threshold", "both, rarer than 1 normal window in 100"
+INTACT, COUNT = "the same windows intact", "altered windows over the threshold"
+_RARE = 2.0  # surprise
 
 # windows (N, 2, T, J, 3) to how odd each limb is, person 0's and then person 1's: (N, limbs of both)
 Blame = Callable[[NDArray[np.float32]], NDArray[np.floating]]
@@ -69,10 +71,9 @@ class LimbTest:
         made = thresholds({"score": surprise(raw)}, windows, hop_s)
         return surprise, made["raise_at"] * min(rule["raise_at"] for rule in made["rules"])
 
-    def over(self, windows: NDArray[np.float32]) -> NDArray[np.bool_]:
-        """Which windows would raise an alarm if what they show lasted."""
-        surprise, level = self.threshold
-        return surprise(self.bank(self.material.statistics(windows)).distance) >= level
+    def surprise(self, windows: NDArray[np.float32]) -> NDArray[np.float64]:
+        """How unusual windows are, by the nearest neighbour."""
+        return self.threshold[0](self.bank(self.material.statistics(windows)).distance)
 
     def normal_distances(self) -> NDArray[np.float32]:
         """Mean distance of each pair of joints in the training windows, metres, shape (N, R, R)."""
@@ -102,7 +103,7 @@ def plan_explanation(clips: ClipSet, settings: Settings) -> Plan:
     notes = (
         "A figure is the share of windows in which the altered limb of the altered person is named first.",
         f"{PAIR}: what was told before, a joint of each; half a hit where one of the two is of the altered limb.",
-        f"{OVER}: the altered windows that would raise an alarm if what they show lasted, by the nearest neighbour. "
+        "Over the threshold: would raise an alarm if what the window shows lasted, by the nearest neighbour alone. "
         f"{INTACT}: control, how often the same limb is named where nothing was altered.",
         f"Windows of {settings.window_s:.2f} s.",
     )
@@ -113,25 +114,24 @@ def _run(test: LimbTest, name: str, blame: Callable[[LimbTest], Blame], listen: 
     row, pairs, settings = Row(name), test.material.test, test.settings
     odd = blame(test)
     samples = resamplings([""] * len(pairs.clips), settings.bootstrap)
-    intact, sum_over = odd(pairs.intact), 0
+    intact, level = odd(pairs.intact), test.threshold[1]
     figures: list[Figure] = []
     for draw in range(settings.draws):
         hits: list[NDArray[np.float64]] = []
-        over: list[NDArray[np.bool_]] = []
+        surprise: list[NDArray[np.float64]] = []
         control: list[NDArray[np.float64]] = []
         for what in Alteration:
             found = altered(pairs, what, draw)
             hits.append(_hits(odd(found.windows), found, test.limbs))
-            over.append(test.over(found.windows))
+            surprise.append(test.surprise(found.windows))
             control.append(_hits(intact, found, test.limbs))
             figures.append(_share(row, what, draw, hits[-1], pairs.clip, samples))
-        clip, above = np.tile(pairs.clip, len(hits)), np.concatenate(over)
-        sum_over += int(above.sum())
-        figures.append(_share(row, OVER, draw, np.concatenate(hits)[above], clip[above], samples))
+        clip, all_hits, how = np.tile(pairs.clip, len(hits)), np.concatenate(hits), np.concatenate(surprise)
+        for measure, least in ((OVER, level), (RARE, _RARE)):
+            figures.append(_share(row, measure, draw, all_hits[how >= least], clip[how >= least], samples))
         figures.append(_share(row, INTACT, draw, np.concatenate(control), clip, samples))
-    normal = test.over(pairs.intact)
-    figures.append(_share(row, OVER_INTACT, 0, normal.astype(np.float64), pairs.clip, samples))
-    return Result(figures, {"over": sum_over, "level": round(test.threshold[1], 4)})
+        figures.append(Figure(row, COUNT, draw, float((how >= level).sum())))
+    return Result(figures, {"level": round(level, 4)})
 
 
 def _hits(odd: NDArray[np.floating], found: Altered, limbs: tuple[Member, ...]) -> NDArray[np.float64]:
