@@ -167,13 +167,13 @@ def test_a_restart_joins_nothing_to_what_was_before(
 ) -> None:
     source = line()
     people = [person(0), person(1)]
-    for seq in range(19):
+    for seq in range(23):
         source.push(frame(seq, people, ids=[1, 2]), 0)
     items: list[Item] = []
     for seq in range(40):
-        items += source.push(frame(seq, people, ids=[1, 2], epoch=2, stamp=frame(seq + 19).stamp), 0)
+        items += source.push(frame(seq, people, ids=[1, 2], epoch=2, stamp=frame(seq + 23).stamp), 0)
     assert ends(items) == ["source_restart"]
-    assert windows(items)[0].start >= frame(19).stamp
+    assert windows(items)[0].start >= frame(23).stamp
 
 
 def test_finish_parts_what_a_held_back_clock_step_parts(

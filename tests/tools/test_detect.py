@@ -14,11 +14,13 @@ import pytest
 from numpy.typing import NDArray
 
 from dyadwatch.core.artefact import file_sha256
+from dyadwatch.core.calibration import CalibratedRule
 from dyadwatch.core.clips import Clip, ClipSet, read_clips, write_clips
+from dyadwatch.core.decision import Part, Thresholds
 from dyadwatch.core.errors import ClipError, LayoutError
 from dyadwatch.core.layouts import KINECT25, UPPER11
 from dyadwatch.core.skeleton import Layout
-from dyadwatch.loading import load_scorer, model_path
+from dyadwatch.loading import load_scorer, load_thresholds, model_path
 from dyadwatch.model_files import shipped_model
 from dyadwatch.stream.config import Config, PairOptions
 from dyadwatch.stream.messages import ScoreMessage, StatusMessage, decode_json, encode_json
@@ -80,8 +82,19 @@ def test_options_prevail_over_what_was_recorded_and_that_over_the_rest(tmp_path:
     assert as_recorded(Config(), About(run="5"), ("pairs.enter_m=1",), model_path).pairs.enter_m == 1.0
 
 
+def test_rules_that_were_recorded_prevail_over_those_of_the_calibration_file_even_where_there_were_none() -> None:
+    rule = CalibratedRule(part=Part.UNUSUAL, over_s=0.4, raise_at=2.5)
+    known = {"run": "5", "model": "m 1", "model_sha256": file_sha256(shipped_model()), "clear_at": "0.6"}
+    ruled = About(raise_at="1.0", rules=msgspec.json.encode([rule]).decode(), **known)
+    assert as_recorded(Config(), ruled, (), model_path).alarm.rules == (rule,)
+    assert as_recorded(Config(), ruled, ("alarm.rules=[]",), model_path).alarm.rules == ()
+    plain = as_recorded(Config(), About(raise_at="3.0", **known), (), model_path)
+    assert plain.alarm.rules == ()
+    assert load_thresholds(plain, shipped_model()) == Thresholds(3.0, 0.6)
+
+
 # Low enough that the few seconds of a test hold several events.
-SENSITIVE = ("alarm.raise_at=1.5", "alarm.clear_at=1", "alarm.hold_s=0.5")
+SENSITIVE = ("alarm.rules=[]", "alarm.raise_at=1.5", "alarm.clear_at=1", "alarm.hold_s=0.5")
 
 
 @pytest.fixture(scope="module")
