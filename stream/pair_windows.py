@@ -134,7 +134,7 @@ class PairWindows:
                 end += hop
                 continue
             start, stop = self._grid.stamp(end - frames + 1), self._grid.stamp(end)
-            unseen = [p.sightings.within(start, stop) for p in people]
+            unseen = [self._unseen(p, start, stop) for p in people]
             if not any(u and u.too_much(self._options.max_hidden) for u in unseen) and fill_hidden(joints):
                 out.append(Window(self._source, pair, start, stop, joints, self._clock, arrived))
                 self._windowed.add(pair.keys)
@@ -148,15 +148,16 @@ class PairWindows:
         self._next_end[pair.keys] = end
         return out
 
+    def _unseen(self, person: _Person, start: int, stop: int) -> Unseen | None:
+        unseen = person.sightings.within(start, stop)
+        return unseen if unseen is None or self._mapping is None else unseen.without(self._mapping.implied)
+
     def _most_hidden(self, pair: Pair, unseen: list[Unseen | None]) -> Finding[Blindness]:
         """The joint unseen in most frames of a window, of whom, and what it is derived from."""
         names, part = self._shape.layout.joints, np.zeros((2, len(self._shape.layout)))
         for person, of in enumerate(unseen):
             if of is not None:
                 part[person] = of.frames / of.of
-        # Of several that are unseen alike, as a shoulder and the neck that is derived from it, the one that is sent.
-        if self._mapping is not None:
-            part -= 1e-9 * (np.diff(self._mapping.pairs)[:, 0] != 0)
         person, joint = divmod(int(part.argmax()), part.shape[1])
         name = names[joint]
         derived_from: tuple[str, ...] = ()

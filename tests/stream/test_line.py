@@ -253,6 +253,19 @@ def test_the_share_of_frames_decides_whatever_their_phase_to_the_grid(
             np.testing.assert_allclose(mine.joints[:, -1], theirs.joints[:, -1], atol=1 / 15 + 1e-5)
 
 
+def test_joints_hidden_in_turn_do_not_hide_what_is_derived_from_them(
+    line: Callable[..., SourceLine], frame: Frame, person: Person
+) -> None:
+    """Each hip is unseen in a quarter of the frames, the pelvis between them in half of them."""
+    source, items = line(), []
+    for seq in range(60):
+        ann = person(seq / 30)
+        ann[[UPPER11.index["left_hip"], UPPER11.index["right_hip"]][seq % 2]] = np.nan if seq % 4 < 2 else 0.9
+        items += source.push(frame(seq, [ann, person(2)], ids=["ann", "bob"]), seq)
+    assert len(windows(items)) == 7
+    assert source.hidden_joint is None
+
+
 def test_of_joints_unseen_alike_the_one_that_is_sent_is_named(
     line: Callable[..., SourceLine], frame: Frame, person: Person
 ) -> None:

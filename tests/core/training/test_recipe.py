@@ -13,6 +13,7 @@ from dyadwatch.core.clips import ClipSet
 from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.iadnet.scorer import Weights
 from dyadwatch.core.layouts import UPPER11
+from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.training import density, material, paper
 from dyadwatch.core.training.budget import Budget
 from dyadwatch.core.training.material import Trained, arrange
@@ -25,7 +26,8 @@ SMALL = TrainOptions(window_s=0.8, hop=2, steps=40, batch=16, width=16, units=1,
 
 
 def windows_of(clips: ClipSet) -> torch.Tensor:
-    stack = [c.joints[s : s + 12].swapaxes(0, 1) for c in clips for s in range(0, len(c) - 12, 4)]
+    placed = JointMap.between(clips.layout, UPPER11).positions
+    stack = [placed(c.joints[s : s + 12]).swapaxes(0, 1) for c in clips for s in range(0, len(c) - 12, 4)]
     return torch.from_numpy(np.stack(stack))
 
 
@@ -185,6 +187,18 @@ def test_a_damaged_state_is_named(tmp_path, plain):
         load_state(path)
     np.savez(path, pose=np.zeros(3))
     with pytest.raises(TrainingError, match=r"is not a training state of dyadwatch, or is damaged: .*document"):
+        load_state(path)
+
+
+def test_a_state_of_an_older_meaning_of_joints_is_refused(tmp_path, plain):
+    path = tmp_path / "m.state.npz"
+    save_state(path, state_of(plain))
+    with np.load(path) as z:
+        arrays = dict(z)
+    document = json.loads(arrays["document"].tobytes())
+    arrays["document"] = np.frombuffer(json.dumps(document | {"format": 2}).encode(), np.uint8)
+    np.savez(path, **arrays)
+    with pytest.raises(TrainingError, match=r"has format 2; this dyadwatch reads format 3: train it again$"):
         load_state(path)
 
 
