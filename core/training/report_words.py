@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dyadwatch.core.words import counted
+from dyadwatch.core.words import counted, rarity
 
 _RARE_MINUTES = 30.0  # of normal time held back; below, next to nothing is known of false alarms
 
@@ -148,15 +147,6 @@ def _alarms(report: Report) -> list[Verdict]:
         else:
             out.append(Verdict("good", f"Fewer than {_count(bound)} false alarms an hour (95 % sure), {rest}."))
     return out
-
-
-def rarity(score: float) -> str:
-    """10 ** score, as one would say it."""
-    if score >= 5:
-        return "100,000 or more"
-    n = 10 ** max(score, 0.0)
-    digit = 10 ** max(0, math.floor(math.log10(n)) - 1)
-    return f"{round(n / digit) * digit:,.0f}"
 
 
 def span(minutes: float) -> str:
