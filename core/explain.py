@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.pose import TrackId
+from dyadwatch.core.words import rarity
 
 _SHIFT_WORTH_SAYING_M = 0.05
 
@@ -54,7 +55,7 @@ def sentence(pair: tuple[TrackId, TrackId], parts: Sequence[JointPair], score: f
     """One sentence for a person: who, which joints, how they differ from normal, and for a score how rare that is."""
     words = [f"{pair[0]}'s {_words(p.first)} {_change(p.shift_m)} {pair[1]}'s {_words(p.second)}" for p in parts[:2]]
     if score is not None:
-        rare = f"rarer than 1 normal window in {_round_count(score)}"
+        rare = f"rarer than 1 normal window in {rarity(score)}"
         words.append(rare if words else f"{pair[0]} and {pair[1]}: {rare}")
     return "; ".join(words)
 
@@ -67,12 +68,3 @@ def _change(shift_m: float) -> str:
     if abs(shift_m) < _SHIFT_WORTH_SAYING_M:
         return "moves unusually to"
     return f"is {abs(shift_m):.2f} m {'closer to' if shift_m < 0 else 'farther from'}"
-
-
-def _round_count(score: float) -> str:
-    """10 ** score with one significant digit; past ten thousand the tail is extrapolated, not counted."""
-    if score >= 4:
-        return "10,000"
-    n = 10.0 ** max(score, 0.0)
-    digit = 10 ** int(np.floor(np.log10(n)))
-    return f"{round(n / digit) * digit:,}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -161,15 +160,6 @@ def vouched(evidence: Mapping[str, Any]) -> str:
 def listed_or(rules: Sequence[Rule]) -> str:
     """Rules for people."""
     return " or ".join(map(str, rules))
-
-
-def rarity(score: float) -> str:
-    """10 ** score, as one would say it."""
-    if score >= 5:
-        return "100,000 or more"
-    n = 10 ** max(score, 0.0)
-    digit = 10 ** max(0, math.floor(math.log10(n)) - 1)
-    return f"{round(n / digit) * digit:,.0f}"
 
 
 def span(minutes: float) -> str:

@@ -121,7 +121,7 @@ def test_a_long_name_is_cut_and_whole_on_hover():
         ({}, "3 of 15 clips were left out."),
         (
             {},
-            "raised at a score of 2.75 (about one normal window in 560 is that unusual) and cleared at 1.65.",
+            "raised at a score of 2.75 (about one normal window in 600 is that unusual) and cleared at 1.65.",
         ),
         ({}, "Fewer than 5.0 false alarms an hour (95 % sure), from 36 minutes of normal behaviour held back."),
         ({}, "A's head is 0.30 m closer to B's neck; rarer than 1 normal window in 200."),
