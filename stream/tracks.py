@@ -43,11 +43,14 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A track seen in the present frame: its joints (J, 3) in metres, NaN where unseen, and their confidence (J,)."""
+    """A track seen in the present frame: its joints (J, 3) in metres, NaN where unseen, their confidence (J,), and its
+    row in the frame.
+    """
 
     track: Track
     joints: NDArray[np.float32]
     confidence: NDArray[np.float32]
+    row: int = 0
 
 
 class Tracker:
@@ -112,7 +115,7 @@ class Tracker:
                 track = self._new(None if ids is None else ids[i], frame.stamp, roots[i])
             else:
                 self._move(track, frame.stamp, roots[i])
-            seen.append(Seen(track, joints[i], confidence[i]))
+            seen.append(Seen(track, joints[i], confidence[i], i))
         if len(self._tracks) > self._options.max_tracks:
             ended += self._cap(frame.stamp, len(seen))
         return seen, ended

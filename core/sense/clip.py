@@ -1,0 +1,51 @@
+"""What is odd about the two people of a clip, looked at as the running detector would."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyadwatch.core.clips import Clip
+from dyadwatch.core.finding import Finding
+from dyadwatch.core.sense.bodies import BodySense
+from dyadwatch.core.sense.codes import Odd, Oddity, is_blinding
+from dyadwatch.core.sense.person import FROZEN_NS
+
+_NS = 1_000_000_000
+_LOOKS_S = 0.1
+_IDS = ("person 0", "person 1")
+
+
+def odd_in_clip(clip: Clip) -> tuple[Odd, ...]:
+    """What is odd in a clip, the first of each code, blinding ones before others. Nothing for a clip without frames.
+
+    Arguments:
+        clip: joints in metres, Y up.
+    """
+    if not len(clip):
+        return ()
+    sense = BodySense()
+    found: dict[Oddity, Odd] = {}
+    step = max(clip.fps * _LOOKS_S, 1.0)
+    for look, at in enumerate(np.arange(0, len(clip), step)):
+        joints = clip.joints[int(at)]
+        here = [p for p in (0, 1) if np.isfinite(joints[p]).all(axis=-1).any()]
+        stamp = round(look * step / clip.fps * _NS) + 1  # one, so that rounding never puts two looks into one tenth
+        sense.push(stamp, here, [_IDS[p] for p in here], joints[here], clip.layout)
+        for odd in sense.findings(here):
+            found.setdefault(odd.code, odd)
+    found.pop(Oddity.FROZEN, None)  # looked at every so often, poses that come again may seem to stand still
+    for p in (0, 1):
+        seconds = _longest_still(clip.joints[:, p], clip.fps)
+        if seconds * _NS >= FROZEN_NS:
+            found.setdefault(Oddity.FROZEN, Finding(Oddity.FROZEN, person=_IDS[p], seconds=round(seconds, 1)))
+    return tuple(sorted(found.values(), key=lambda odd: not is_blinding(odd)))
+
+
+def _longest_still(joints: NDArray[np.float32], fps: float) -> float:
+    """Seconds of the longest time over which nothing of (T, J, 3) changes."""
+    bits = np.ascontiguousarray(joints, np.float32).reshape(len(joints), -1).view(np.uint32)
+    seen = np.asarray(np.isfinite(joints).all(axis=-1).any(axis=-1))
+    same = (bits[1:] == bits[:-1]).all(axis=1) & seen[1:]
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], same.astype(np.int8), [0]])))
+    return float((edges[1::2] - edges[::2]).max(initial=0)) / fps

@@ -1,0 +1,90 @@
+"""Sentences on odd bodies: what is wrong, and what to change. The one place where they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dyadwatch.core.sense.codes import Odd, Oddity
+
+Detail = Mapping[str, Any]
+
+_DECLARE = '"axes": "{axes}" in the header, or --axes {axes} for files'
+_UNITS = '"units" in the header, or --units for files: m, cm, mm, in, or metres in one unit'
+
+
+def _limbs(detail: Detail) -> str:
+    return (
+        f"{detail['joint']} of {detail['person']} lies {detail['length_m']:.2f} m from {detail['other']}, where a body "
+        f"has {detail['usual_m']:.2f} m"
+    )
+
+
+def _misnamed(detail: Detail) -> str:
+    return (
+        f"no body has these limbs: {_limbs(detail)}: are the joints, in this order, those of {detail['layout']}? (see "
+        "dyadwatch docs wire-protocol for the layouts, or send joint names)"
+    )
+
+
+def _size(detail: Detail) -> str:
+    likely = f"{detail['likely']}?" if detail["likely"] else "wrong units, or a wrong scale?"
+    return f"{detail['person']} measures {detail['height_m']:.2f} m by the bones: {likely} Say {_UNITS}"
+
+
+def _odd_size(detail: Detail) -> str:
+    likely = f"{detail['likely']}, " if detail["likely"] else "wrong units or scale, "
+    who = "a small child" if detail["height_m"] < 1 else "somebody on stilts"
+    return f"{detail['person']} measures about {detail['height_m']:.2f} m by the bones: {likely}or {who}? Say {_UNITS}"
+
+
+def _axes(axis: str) -> str:
+    if axis == "+z":
+        return f"z-up sent as y-up? Declare it: {_DECLARE.format(axes='z-up')}"
+    if axis == "-y":
+        return f"y-down sent as y-up? Declare it: {_DECLARE.format(axes='y-down')}"
+    if axis:
+        return f"the axis {axis} points up? Turn the coordinates so that +y does"
+    return f"other axes than y-up? Declare them: {_DECLARE.format(axes='z-up')}"
+
+
+SENTENCES: dict[Oddity, Callable[[Detail], str]] = {
+    Oddity.JOINTS_MISNAMED: _misnamed,
+    Oddity.ODD_LIMBS: lambda d: f"the limbs are odd: {_limbs(d)}: are some joints exchanged?",
+    Oddity.ABSURD_SIZE: _size,
+    Oddity.ODD_SIZE: _odd_size,
+    Oddity.UPSIDE_DOWN: lambda d: f"the feet of {d['person']} are above the head: {_axes('-y')}",
+    Oddity.TURNED: lambda d: f"nobody stands, and yet they walk ({d['moved_m']:.1f} m): {_axes(d['axis'])}",
+    Oddity.NOBODY_UPRIGHT: lambda d: f"nobody stands, or was seen to stand: {_axes(d['axis'])}",
+    Oddity.WALKS_LYING: lambda d: (
+        f"{d['person']} lies, and yet walks ({d['moved_m']:.1f} m), while others stand: {_axes(d['axis'])}"
+    ),
+    Oddity.FROZEN: lambda d: (
+        f"the poses of {d['person']} stand still, bit for bit, for {d['seconds']:.1f} s: does the source repeat its "
+        "last one? Send NaN, or nobody, for whom it has lost"
+    ),
+    Oddity.STIFF: lambda d: f"the poses of {d['person']} stand still, bit for bit, for {d['seconds']:.1f} s",
+    Oddity.ONE_BODY_TWICE: lambda d: (
+        f"{d['first']} and {d['second']} are one body, {d['apart_m']:.2f} m apart: one person as two skeletons? Send "
+        "each once"
+    ),
+    Oddity.ONE_PLACE: lambda d: (
+        f"the {d['part']} of {d['first']} and {d['second']} are in one place ({d['apart_m']:.2f} m apart): coordinates "
+        "with an origin of each person's own? Send places in the room"
+    ),
+}
+# Each completes "3 clips ...".
+OF_CLIPS: dict[Oddity, str] = {
+    Oddity.JOINTS_MISNAMED: "with limbs that no body has (are the joints, in this order, those of the layout?)",
+    Oddity.ABSURD_SIZE: "with people of a size that nobody has (wrong units? say --units)",
+    Oddity.UPSIDE_DOWN: "with people whose feet are above the head (y-down? say --axes y-down)",
+    Oddity.TURNED: "in which nobody stands, and yet they walk (z-up? say --axes z-up)",
+    Oddity.FROZEN: "in which somebody stands still, bit for bit",
+    Oddity.ONE_BODY_TWICE: "in which both are one body",
+    Oddity.ONE_PLACE: "in which both are in one place (coordinates with an origin of each person's own?)",
+}
+
+
+def odd_text(odd: Odd) -> str:
+    """The sentence on something odd."""
+    return SENTENCES[odd.code](odd.detail)
