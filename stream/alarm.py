@@ -119,6 +119,8 @@ class AlarmDesk:
         """Takes the score of a pair's next window; returns what there is to tell."""
         alarm = self._alarms.setdefault(window.pair, _PairAlarm())
         level = self._thresholds.level(score.score)
+        if window.doubtful and level is Level.HIGH and alarm.state in (State.CALM, State.RISING):
+            level = Level.BETWEEN  # what is doubtful opens no event by itself
         if alarm.state is State.RISING and window.end - alarm.scored > self._pause:
             alarm.state = State.CALM  # nobody saw whether the score stayed up in between
         before, now = alarm.state, window.end

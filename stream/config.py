@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
+from dyadwatch.core.sense.codes import Oddity
+
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
 Fraction = Annotated[float, Meta(ge=0, le=1)]
@@ -58,6 +60,12 @@ class WindowOptions(Section, frozen=True):
 
     hop: Count = 3  # grid steps from one window to the next
     max_hidden: Fraction = 0.34  # a joint unseen for a larger part of a window makes it unusable
+
+
+class SenseOptions(Section, frozen=True):
+    """What the bodies of a source are judged by. See docs/check.md."""
+
+    ignore: list[Oddity] = []  # findings that are not looked for
 
 
 class ScorerOptions(Section, frozen=True):
@@ -136,6 +144,7 @@ class Config(Section, frozen=True):
     tracks: TrackOptions = TrackOptions()
     pairs: PairOptions = PairOptions()
     windows: WindowOptions = WindowOptions()
+    sense: SenseOptions = SenseOptions()
     scorer: ScorerOptions = ScorerOptions()
     alarm: AlarmOptions = AlarmOptions()
     sinks: SinkOptions = SinkOptions()

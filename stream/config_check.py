@@ -64,6 +64,8 @@ def expectation(kind: inspect.Type) -> str:
             return f"a mapping of names, each to {expectation(kind.value_type)}"
         case inspect.LiteralType():
             return "one of " + ", ".join(map(str, kind.values))
+        case inspect.EnumType():
+            return "one of " + ", ".join(map(str, kind.cls))
         case inspect.StructType():
             return "a mapping of keys"
         case inspect.UnionType():

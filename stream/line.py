@@ -15,6 +15,8 @@ from dyadwatch.core.errors import LayoutError
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.sense.bodies import BodySense
+from dyadwatch.core.sense.codes import BLINDING, Odd
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.clock import Ordered, SourceClock
 from dyadwatch.stream.codes import Blindness, Circumstance, Fault, MergeState, PairEnd, Reason
@@ -38,6 +40,7 @@ class Window:
         joints: metres in the model's layout, shape (2, T, J, 3), no NaN.
         clock: name of the clock domain of its stamps.
         arrived: monotonic ns at which the frame that completed it was received.
+        findings: why its score is doubtful, by what its people look like.
     """
 
     source: str
@@ -47,6 +50,12 @@ class Window:
     joints: NDArray[np.float32]
     clock: str
     arrived: int
+    findings: tuple[Odd, ...] = ()
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether nothing should be concluded from its score alone."""
+        return bool(self.findings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +99,7 @@ class SourceLine:
         config: the whole configuration.
         count: called with a reason for everything that is dropped.
 
-    The stations `order`, `tracker` and `gate` are open to view, for status and measurement.
+    The stations `order`, `tracker`, `sense` and `gate` are open to view, for status and measurement.
     """
 
     def __init__(self, source: str, shape: WindowShape, config: Config, count: Count) -> None:
@@ -101,6 +110,7 @@ class SourceLine:
         self.order = SourceClock(config.clock, count)
         self.tracker = Tracker(config.tracks, count)
         self.gate = PairGate(config.pairs, count)
+        self.sense = BodySense(config.sense.ignore)
         self._grid = TimeGrid(shape.fps)
         self._max_gap = round(min(config.clock.max_gap_s, config.tracks.max_gap_s) * _NS)
         self._people: dict[int, _Person] = {}
@@ -108,6 +118,9 @@ class SourceLine:
         self._map: JointMap | None = None
         self._hidden: dict[tuple[int, int], Finding[Blindness]] = {}
         self._unfit: Finding[Blindness] | None = None
+        self._odd: dict[tuple[int, int], Odd] = {}  # why the newest window of a pair is not scored
+        self._last_odd: Odd | None = None
+        self._seen: tuple[int, ...] = ()  # keys of who is in view
         self._windowed: dict[tuple[int, int], int] = {}
         self._cut_of: set[tuple[int, int]] = set()  # pairs that windows were cut of
         self.frames = 0
@@ -149,6 +162,9 @@ class SourceLine:
             return self.order.trouble
         if self.people == 0:
             return Finding(Blindness.NOBODY)
+        odd = self._blinding
+        if odd is not None:
+            return Finding(Blindness(odd.code), **odd.detail)
         if self.people == 1:
             return Finding(Blindness.ONE_PERSON)
         pairs = self.gate.open
@@ -158,6 +174,25 @@ class SourceLine:
         if hidden:
             return hidden[0]
         return self.order.wrong_unit or self._too_slow or Finding(Blindness.FILLING)
+
+    @property
+    def odd(self) -> tuple[Odd, ...]:
+        """What is odd about the bodies in view, whether it blinds or is merely doubtful."""
+        return self.sense.findings(self._seen) if self._unfit is None else ()
+
+    @property
+    def left_out_for(self) -> Odd | None:
+        """Why a window was left out last for what its people look like; None where none ever was."""
+        return self._last_odd
+
+    @property
+    def _blinding(self) -> Odd | None:
+        """What is odd about everybody in view, or about every pair."""
+        odd = self.sense.blinding(self._seen)
+        pairs = self.gate.open
+        if odd is None and pairs and all(p.keys in self._odd for p in pairs):
+            odd = self._odd[pairs[0].keys]
+        return odd
 
     @property
     def _too_slow(self) -> Finding[Blindness] | None:
@@ -177,6 +212,8 @@ class SourceLine:
                 return self.order.wrong_unit
             case Fault.OLD_EPOCH:
                 return self.order.trouble
+            case _ if reason in BLINDING and self._last_odd is not None:
+                return Finding(Blindness(self._last_odd.code), **self._last_odd.detail)
             case _:
                 return None
 
@@ -203,6 +240,7 @@ class SourceLine:
     def _restart(self, reason: PairEnd) -> list[Item]:
         ended = self._end(self.gate.clear(reason))
         self.tracker.clear()
+        self.sense.clear()
         self._people.clear()
         return ended
 
@@ -211,6 +249,7 @@ class SourceLine:
             self._next_end.pop(pair.keys, None)
             self._windowed.pop(pair.keys, None)
             self._hidden.pop(pair.keys, None)
+            self._odd.pop(pair.keys, None)
         # Of a pair without windows nobody knows: its end would only wait behind those of others, and without a bound.
         known = [(pair, reason) for pair, reason in pairs if pair.keys in self._cut_of]
         self._cut_of -= {pair.keys for pair, _ in known}
@@ -233,7 +272,24 @@ class SourceLine:
             self._count(Fault.LAYOUT_UNFIT)
             return None
         self.frames += 1
-        return self.tracker.push(frame, mapping.positions(frame.joints), mapping.confidence(frame.confidence))
+        seen, lost = self.tracker.push(frame, mapping.positions(frame.joints), mapping.confidence(frame.confidence))
+        self._look(frame, seen, lost)
+        return seen, lost
+
+    def _look(self, frame: PoseFrame, seen: list[Seen], lost: list[Track]) -> None:
+        """Has the bodies judged, by all joints that the source sends; those that are hardly seen count as unseen."""
+        if lost:
+            self.sense.lost([track.key for track in lost])
+        self._seen = tuple(s.track.key for s in seen)
+        if not seen:
+            return
+        joints, rows = frame.joints, [s.row for s in seen]
+        if frame.confidence.min() < self._config.tracks.min_confidence:
+            weak = frame.confidence < self._config.tracks.min_confidence
+            joints = np.where(weak[..., None], np.float32(np.nan), joints)
+        if rows != list(range(len(joints))):
+            joints = joints[rows]
+        self.sense.push(frame.stamp, self._seen, [s.track.id for s in seen], joints, frame.layout)
 
     def _advance(self, frame: PoseFrame, arrived: int) -> list[Item]:
         observed = self._observe(frame)
@@ -269,9 +325,18 @@ class SourceLine:
             if self._begins_far(joints):
                 end += hop
                 continue
+            start = self._grid.stamp(end - frames + 1)
+            odd, doubts = self.sense.of_pair(pair.keys, start)
+            if odd is not None:
+                self._odd[pair.keys] = self._last_odd = odd
+                self._windowed.pop(pair.keys, None)
+                self._count(Fault(odd.code))
+                end += hop
+                continue
+            self._odd.pop(pair.keys, None)
             if fill_hidden(joints, self._config.windows.max_hidden):
-                start = self._grid.stamp(end - frames + 1)
-                out.append(Window(self.source, pair, start, self._grid.stamp(end), joints, self.clock, arrived))
+                stamp = self._grid.stamp(end)
+                out.append(Window(self.source, pair, start, stamp, joints, self.clock, arrived, doubts))
                 self._windowed[pair.keys] = end
                 self._cut_of.add(pair.keys)
                 self._hidden.pop(pair.keys, None)

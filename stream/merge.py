@@ -67,7 +67,8 @@ class MemberLine(SourceLine):
         if self.order.trouble is not None:
             return self.order.trouble
         reason = super().blind
-        return reason if self.apart is not None or self._unfit is not None or self.people == 0 else None
+        decides = self.apart is not None or self._unfit is not None or self.people == 0 or self._blinding is not None
+        return reason if decides else None
 
     def push(self, frame: PoseFrame, arrived: int) -> list[Item]:
         """Takes a frame as received; returns what it leads to here and in the group, in order."""
@@ -115,7 +116,12 @@ class MemberLine(SourceLine):
         if not self.group.take(self.source, stamp):
             self._count(Fault.MERGE_LATE)
         for one in seen:
-            self._resample(one, stamp)
+            odd = self.sense.of_person(one.track.key)
+            if odd is None:
+                self._resample(one, stamp)
+            else:
+                self._last_odd = odd
+                self._count(Fault(odd.code))
         return self.group.advance(arrived)
 
     def _resample(self, seen: Seen, stamp: int) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from dyadwatch.core.finding import Finding, Value
+from dyadwatch.core.sense.codes import BLINDING, Odd, Oddity
 from dyadwatch.stream.codes import FAULTS, FRAMES_LEFT_OUT, Blindness, Circumstance, Fault, Unscored
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
@@ -28,6 +29,8 @@ class Account:
         near: whether any two were near each other.
         longest_ns: for so long without a break.
         unfit, hidden: what the line said last of joints that do not fit, and of the one out of sight for longest.
+        left_out_for: what was odd about the people of whom a window was left out last.
+        odd: what was odd about bodies, by code, as first seen.
         counts: what was left out, by reason.
     """
 
@@ -39,6 +42,8 @@ class Account:
     longest_ns: int = 0
     unfit: Finding[Blindness] | None = None
     hidden: Finding[Blindness] | None = None
+    left_out_for: Odd | None = None
+    odd: dict[Oddity, Odd] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     _since: dict[tuple[int, int], int] = field(default_factory=dict)
     _first: int = 0
@@ -49,6 +54,9 @@ class Account:
         self.frames += 1
         self.unfit = line.unfit or self.unfit
         self.hidden = line.hidden_joint or self.hidden
+        self.left_out_for = line.left_out_for or self.left_out_for
+        for odd in line.odd:
+            self.odd.setdefault(odd.code, odd)
         if not used:
             return
         if not self.used:
@@ -76,7 +84,7 @@ class Account:
     def cause(self, shape: WindowShape, config: Config) -> Finding[Unscored]:
         """Why there was no window to score."""
         gap = min(config.clock.max_gap_s, config.tracks.max_gap_s)
-        hidden, failed = (sum(self.counts.get(r, 0) for r in reasons) for reasons in (_HIDDEN, _FAILED))
+        hidden, failed, odd = (sum(self.counts.get(r, 0) for r in reasons) for reasons in (_HIDDEN, _FAILED, BLINDING))
         if self.unfit and not self.most:
             return Finding(Unscored.LAYOUT_UNFIT, **self.unfit.detail)
         if not self.frames:
@@ -85,6 +93,9 @@ class Account:
             return Finding(Unscored.REFUSED, frames=self.frames, reasons=_left_out(self.counts))
         if self.most < 2:
             return Finding(Unscored.ONE_PERSON if self.most else Unscored.NOBODY)
+        if odd and self.left_out_for is not None:
+            why = self.left_out_for
+            return Finding(Unscored.ODD_BODIES, windows=odd, odd=str(why.code), **why.detail)
         if hidden:
             which: Mapping[str, Value] = self.hidden.detail if self.hidden else {}
             most = config.windows.max_hidden

@@ -144,6 +144,8 @@ class BodySense:
         axes = [p.posture.axis for p in known]
         axis = ""
         if all(p.posture.down for p in known):
+            if all(p.sure for p in known):
+                return  # each of them is said to be upside down
             axis = "-y"
         elif (level := [a for a in axes if a is not None]) and len(level) == len(axes):
             mean = np.mean(level, axis=0)
@@ -176,6 +178,11 @@ class BodySense:
         if person is None:
             return None
         found = self._of_person(person) + self._of_all()
+        for pair, together in self._pairs.items():
+            odd = together.odd
+            # Of one body as two the first is kept; of two in one place neither is where it is said to be.
+            if odd is not None and key in pair and (odd.code is Oddity.ONE_PLACE or key == pair[1]):
+                found += [odd] if odd.code not in self._ignored else []
         return next((odd for odd in found if is_blinding(odd)), None)
 
     def of_pair(self, keys: tuple[int, int], start: int) -> Verdict:
