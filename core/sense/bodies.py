@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.sense.anatomy import Anatomy, anatomy_of
-from dyadwatch.core.sense.codes import BLINDING, Odd, Oddity, is_blinding
+from dyadwatch.core.sense.codes import BLINDING, Odd, Oddity, is_blinding, settled
 from dyadwatch.core.sense.measures import measure
 from dyadwatch.core.sense.person import PersonSense
 from dyadwatch.core.sense.together import Together
@@ -213,11 +213,7 @@ class BodySense:
         here = [self._people[key] for key in keys if key in self._people]
         found = self._of_all() + [odd for person in here for odd in self._of_person(person)]
         found += [t.odd for t in self._pairs.values() if t.odd is not None and t.odd.code not in self._ignored]
-        by_code: dict[Oddity, Odd] = {}
-        for odd in found:
-            if odd.code is not Oddity.STIFF:
-                by_code.setdefault(odd.code, odd)
-        return tuple(sorted(by_code.values(), key=lambda odd: odd.code not in BLINDING))
+        return settled(odd for odd in found if odd.code is not Oddity.STIFF) if found else ()
 
     def blinding(self, keys: Collection[int]) -> Odd | None:
         """Why nobody in view can be scored with anybody; None where somebody can, or nobody is there."""

@@ -8,8 +8,9 @@ from numpy.typing import NDArray
 from dyadwatch.core.clips import Clip
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.sense.bodies import BodySense
-from dyadwatch.core.sense.codes import Odd, Oddity, is_blinding
+from dyadwatch.core.sense.codes import Odd, Oddity, is_blinding, settled
 from dyadwatch.core.sense.person import FROZEN_NS
+from dyadwatch.core.unusable import Unusable
 
 _NS = 1_000_000_000
 _LOOKS_S = 0.1
@@ -39,7 +40,13 @@ def odd_in_clip(clip: Clip) -> tuple[Odd, ...]:
         seconds = _longest_still(clip.joints[:, p], clip.fps)
         if seconds * _NS >= FROZEN_NS:
             found.setdefault(Oddity.FROZEN, Finding(Oddity.FROZEN, person=_IDS[p], seconds=round(seconds, 1)))
-    return tuple(sorted(found.values(), key=lambda odd: not is_blinding(odd)))
+    return settled(found.values())
+
+
+def why_odd(clip: Clip) -> Finding[Unusable] | None:
+    """Why nothing is to be learnt from a clip: what is odd about its people, where that blinds; else None."""
+    odd = next(iter(odd_in_clip(clip)), None)
+    return Finding(Unusable.ODD_BODIES, odd=str(odd.code)) if odd is not None and is_blinding(odd) else None
 
 
 def _longest_still(joints: NDArray[np.float32], fps: float) -> float:

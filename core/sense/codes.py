@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from enum import StrEnum
 
 from dyadwatch.core.finding import Finding
@@ -37,6 +38,24 @@ BLINDING = frozenset(
     }
 )
 Odd = Finding[Oddity]
+
+
+# What is said first, and of what it becomes once it is sure.
+_BECOMES = {
+    Oddity.ODD_LIMBS: {Oddity.JOINTS_MISNAMED},
+    Oddity.ODD_SIZE: {Oddity.ABSURD_SIZE},
+    Oddity.NOBODY_UPRIGHT: {Oddity.TURNED, Oddity.UPSIDE_DOWN, Oddity.JOINTS_MISNAMED},
+    Oddity.STIFF: {Oddity.FROZEN},
+}
+
+
+def settled(found: Iterable[Odd]) -> tuple[Odd, ...]:
+    """Findings of some time, the first of each code, without those that became another; blinding ones first."""
+    by_code: dict[Oddity, Odd] = {}
+    for odd in found:
+        by_code.setdefault(odd.code, odd)
+    kept = [odd for code, odd in by_code.items() if by_code.keys().isdisjoint(_BECOMES.get(code, ()))]
+    return tuple(sorted(kept, key=lambda odd: odd.code not in BLINDING))
 
 
 def is_blinding(odd: Odd) -> bool:

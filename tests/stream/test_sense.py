@@ -80,7 +80,7 @@ def turned(a: Frames) -> Frames:
 
 
 def without_place(a: Frames) -> Frames:
-    return a - (a[:, [KINECT25.index["left_hip"]]] + a[:, [KINECT25.index["right_hip"]]]) / 2.astype(np.float32)
+    return (a - (a[:, [KINECT25.index["left_hip"]]] + a[:, [KINECT25.index["right_hip"]]]) / 2).astype(np.float32)
 
 
 def still(a: Frames) -> Frames:
