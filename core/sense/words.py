@@ -13,9 +13,19 @@ _DECLARE = '"axes": "{axes}" in the header, or --axes {axes} for files'
 _UNITS = '"units" in the header, or --units for files: m, cm, mm, in, or metres in one unit'
 
 
+def _who(detail: Detail, key: str = "person") -> str:
+    """Somebody by name; a mere number is said to be one."""
+    who = str(detail[key])
+    return f"person {who}" if who.isdigit() else who
+
+
+def _both(detail: Detail) -> str:
+    return f"{_who(detail, 'first')} and {_who(detail, 'second')}"
+
+
 def _limbs(detail: Detail) -> str:
     return (
-        f"{detail['joint']} of {detail['person']} lies {detail['length_m']:.2f} m from {detail['other']}, where a body "
+        f"{detail['joint']} of {_who(detail)} lies {detail['length_m']:.2f} m from {detail['other']}, where a body "
         f"has {detail['usual_m']:.2f} m"
     )
 
@@ -29,13 +39,13 @@ def _misnamed(detail: Detail) -> str:
 
 def _size(detail: Detail) -> str:
     likely = f"{detail['likely']}?" if detail["likely"] else "wrong units, or a wrong scale?"
-    return f"{detail['person']} measures {detail['height_m']:.2f} m by the bones: {likely} Say {_UNITS}"
+    return f"{_who(detail)} measures {detail['height_m']:.2f} m by the bones: {likely} Say {_UNITS}"
 
 
 def _odd_size(detail: Detail) -> str:
     likely = f"{detail['likely']}, " if detail["likely"] else "wrong units or scale, "
     who = "a small child" if detail["height_m"] < 1 else "somebody on stilts"
-    return f"{detail['person']} measures about {detail['height_m']:.2f} m by the bones: {likely}or {who}? Say {_UNITS}"
+    return f"{_who(detail)} measures about {detail['height_m']:.2f} m by the bones: {likely}or {who}? Say {_UNITS}"
 
 
 def _axes(axis: str) -> str:
@@ -53,24 +63,23 @@ SENTENCES: dict[Oddity, Callable[[Detail], str]] = {
     Oddity.ODD_LIMBS: lambda d: f"the limbs are odd: {_limbs(d)}: are some joints exchanged?",
     Oddity.ABSURD_SIZE: _size,
     Oddity.ODD_SIZE: _odd_size,
-    Oddity.UPSIDE_DOWN: lambda d: f"the feet of {d['person']} are above the head: {_axes('-y')}",
+    Oddity.UPSIDE_DOWN: lambda d: f"the feet of {_who(d)} are above the head: {_axes('-y')}",
     Oddity.TURNED: lambda d: f"nobody stands, and yet they walk ({d['moved_m']:.1f} m): {_axes(d['axis'])}",
     Oddity.NOBODY_UPRIGHT: lambda d: f"nobody stands, or was seen to stand: {_axes(d['axis'])}",
     Oddity.WALKS_LYING: lambda d: (
-        f"{d['person']} lies, and yet walks ({d['moved_m']:.1f} m), while others stand: {_axes(d['axis'])}"
+        f"{_who(d)} lies, and yet walks ({d['moved_m']:.1f} m), while others stand: {_axes(d['axis'])}"
     ),
     Oddity.FROZEN: lambda d: (
-        f"the poses of {d['person']} stand still, bit for bit, for {d['seconds']:.1f} s: does the source repeat its "
+        f"the poses of {_who(d)} stand still, bit for bit, for {d['seconds']:.1f} s: does the source repeat its "
         "last one? Send NaN, or nobody, for whom it has lost"
     ),
-    Oddity.STIFF: lambda d: f"the poses of {d['person']} stand still, bit for bit, for {d['seconds']:.1f} s",
+    Oddity.STIFF: lambda d: f"the poses of {_who(d)} stand still, bit for bit, for {d['seconds']:.1f} s",
     Oddity.ONE_BODY_TWICE: lambda d: (
-        f"{d['first']} and {d['second']} are one body, {d['apart_m']:.2f} m apart: one person as two skeletons? Send "
-        "each once"
+        f"{_both(d)} are one body, {d['apart_m']:.2f} m apart: one person as two skeletons? Send each once"
     ),
     Oddity.ONE_PLACE: lambda d: (
-        f"the {d['part']} of {d['first']} and {d['second']} are in one place ({d['apart_m']:.2f} m apart): coordinates "
-        "with an origin of each person's own? Send places in the room"
+        f"the {d['part']} of {_both(d)} are in one place ({d['apart_m']:.2f} m apart): coordinates with an origin of "
+        "each person's own? Send places in the room"
     ),
 }
 # Each completes "3 clips ...".

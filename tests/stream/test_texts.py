@@ -58,10 +58,10 @@ ODD_WITH_DATA: list[tuple[Oddity, dict[str, Any], str]] = [
      "for whom it has lost"),
     (Oddity.STIFF, {"person": "ann", "seconds": 0.5}, "the poses of ann stand still, bit for bit, for 0.5 s"),
     (Oddity.ONE_BODY_TWICE, {"first": 1, "second": 2, "apart_m": 0.02},
-     "1 and 2 are one body, 0.02 m apart: one person as two skeletons? Send each once"),
+     "person 1 and person 2 are one body, 0.02 m apart: one person as two skeletons? Send each once"),
     (Oddity.ONE_PLACE, {"first": 1, "second": 2, "apart_m": 0.0, "part": "hips"},
-     "the hips of 1 and 2 are in one place (0.00 m apart): coordinates with an origin of each person's own? Send "
-     "places in the room"),
+     "the hips of person 1 and person 2 are in one place (0.00 m apart): coordinates with an origin of each person's "
+     "own? Send places in the room"),
 ]  # fmt: skip
 ALL_WITH_DATA: list[tuple[StrEnum, dict[str, Any], str]] = [
     (Blindness.NOTHING_SENT, {}, "no source has sent anything yet"),

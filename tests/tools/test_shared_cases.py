@@ -297,9 +297,9 @@ ODD_CASES = {
     "wire-h36m-as-coco17": ("joints_misnamed", "are the joints, in this order, those of coco17?"),
     "wire-hips-at-origin": (
         "one_place",
-        "the hips of 1 and 2 are in one place (0.00 m apart): coordinates with an ",
+        "the hips of person 1 and person 2 are in one place (0.00 m apart): ",
     ),
-    "wire-same-person-twice": ("one_body_twice", "1 and 2 are one body, 0.0"),
+    "wire-same-person-twice": ("one_body_twice", "person 1 and person 2 are one body, 0.0"),
     "wire-frozen": ("frozen", "stand still, bit for bit, for 9.0 s: does the source repeat its last one?"),
     "wire-scale-small": ("odd_size", "measures about 0.7"),
 }
