@@ -14,7 +14,6 @@ from dyadwatch.core.errors import ClipError
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.recordings import Recording, Run, from_second, pieces, usable_runs
-from dyadwatch.core.sense.clip import why_odd
 from dyadwatch.core.unusable import Unusable, WhyUnusable
 from dyadwatch.core.words import of_clip
 
@@ -72,7 +71,7 @@ def take_clips(named: Sequence[tuple[str, Clip]], info: ArtefactInfo, take: int 
     skipped: list[tuple[str, WhyUnusable]] = []
     for name, clip in named:
         runs, why = usable_runs(clip, JointMap.between(clip.layout, info.skeleton), fps, frames)
-        why = why or _without_extent([joints for _, joints in runs]) or why_odd(clip)
+        why = why or _without_extent([joints for _, joints in runs])
         if why is not None:
             skipped.append((name, why))
         else:

@@ -18,7 +18,6 @@ class Unusable(StrEnum):
     SHORT = "short"  # window_s; fitting_s and fitting: a window that so many of them are long enough for; of: them all
     INTERRUPTED = "interrupted"  # window_s
     NO_EXTENT = "no_extent"  # person, size_m, least_m
-    ODD_BODIES = "odd_bodies"  # odd: a code of `core.sense.codes.Oddity` that blinds
 
 
 WhyUnusable = Finding[Unusable]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dyadwatch.core.sense.codes import Oddity
-from dyadwatch.core.sense.words import OF_CLIPS
 from dyadwatch.core.unusable import Unusable, WhyUnusable
 
 Detail = Mapping[str, Any]
@@ -35,7 +33,6 @@ _CLIPS: dict[Unusable, str | Callable[[Detail], str]] = {
     Unusable.SHORT: _short,
     Unusable.INTERRUPTED: "without {window_s:g} s in which all joints are seen",
     Unusable.NO_EXTENT: "in which person {person} is {size_m:.2f} m large",
-    Unusable.ODD_BODIES: lambda detail: OF_CLIPS[Oddity(detail["odd"])],
 }
 # Of a single clip, where that is said otherwise.
 _CLIP: dict[Unusable, str] = {

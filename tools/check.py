@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ import numpy as np
 from cyclopts import Parameter
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from dyadwatch.core.errors import ConfigError, UnknownFormatError, WireError
 from dyadwatch.core.pose import PoseFrame
@@ -123,7 +124,8 @@ def _read(paths: Sequence[Path], flags: FpsFileFlags, settings: Config) -> Itera
             return
     for data in select_sets(rest, flags=flags, doubtful=True) if rest else ():
         for i, clip in enumerate(data):
-            yield _judged(clip.clip_id or f"{data.name} {i}", clip_frames([clip]), settings)
+            frames = (replace(frame, ids=("person 0", "person 1")) for frame in clip_frames([clip]))
+            yield _judged(clip.clip_id or f"{data.name} {i}", frames, settings)
 
 
 def _judged(name: str, frames: Iterator[PoseFrame], settings: Config) -> SourceVerdict:
@@ -157,7 +159,7 @@ def _show(verdicts: Sequence[SourceVerdict], kind: str) -> None:
     fine = [v for v in verdicts if not v.remarks]
     shown = [v for v in verdicts if v.remarks] + (fine if len(fine) <= _MOST_ROWS else [])
     if shown:
-        table = Table(kind, "people", "fps", "height m", "upright", "bones", "moves", "verdict")
+        table = Table(Column(kind, overflow="fold"), "people", "fps", "height m", "upright", "bones", "moves", "verdict")
         for verdict in shown:
             table.add_row(*map(escape, _row(verdict)))
         console.print(table)

@@ -15,6 +15,7 @@ from dyadwatch.core.errors import ClipError, UnknownFormatError
 from dyadwatch.core.readers.dataset import Dataset, Skipped
 from dyadwatch.core.readers.declared import Axes, Declared
 from dyadwatch.core.readers.read import read_poses
+from dyadwatch.core.sense.clip import without_odd
 from dyadwatch.stream.messages import EventMessage
 from dyadwatch.stream.recordings.clips import clip_sets
 from dyadwatch.stream.recordings.playback import Playback, is_recording
@@ -76,6 +77,7 @@ def select_sets(
 
     Of recordings, every pair of people while they are near each other is a clip. Clips in doubt, such as two files that
     are hardly one recording, are told and, unless `doubtful`, skipped: nothing should be learnt from them unasked.
+    Neither should it from what can be no bodies; who takes doubtful clips finds those out while they play.
 
     Raises:
         ClipError: a file is unusable, nothing is left, or nothing has one of the labels or splits; the message lists
@@ -88,10 +90,14 @@ def select_sets(
         datasets = read_poses([path for path in paths if path not in recordings], flags.declared)
     except UnknownFormatError as e:
         raise UnknownFormatError(f"{e}, recordings (.mcap)") from None
-    datasets = datasets if doubtful else [data.certain() for data in datasets]
+    recorded = _recorded(recordings) if recordings else []
+    if not doubtful:
+        datasets = [without_odd(data.certain()) for data in datasets]
+        datasets += [without_odd(Dataset(d.clips, d.layout, d.name, "recording")) for d in recorded]
+        recorded = []
     for data in datasets:
         tell_skipped(data)
-    sets: list[ClipSet] = [*datasets, *(_recorded(recordings) if recordings else ())]
+    sets: list[ClipSet] = [*datasets, *recorded]
     for key, wanted in (("label", label), ("split", split)):
         unknown = [name for name in wanted if all(getattr(c, key) != name for d in sets for c in d)]
         if unknown:

@@ -124,6 +124,8 @@ class BodySense:
                     continue
                 pair = (key, other) if key < other else (other, key)
                 together = self._pairs.get(pair)
+                if together is not None and not together.is_fresh(key, one.stamp, seen.stamp):
+                    continue
                 if not math.dist(one.place, seen.place) < _NEAR_M:
                     if together is not None:
                         together.apart()
@@ -131,7 +133,8 @@ class BodySense:
                 if together is None:
                     if len(self._pairs) >= _MOST_PAIRS:
                         continue
-                    together = self._pairs[pair] = Together(*(self._people[k].id for k in pair))
+                    together = self._pairs[pair] = Together(pair, *(self._people[k].id for k in pair))
+                    together.is_fresh(key, one.stamp, seen.stamp)
                 together.compare(stamp, one, seen)
 
     def _judge_posture(self) -> None:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.clips import Clip
 from dyadwatch.core.finding import Finding
+from dyadwatch.core.readers.dataset import Dataset, Skipped
 from dyadwatch.core.sense.bodies import BodySense
 from dyadwatch.core.sense.codes import Odd, Oddity, is_blinding, settled
 from dyadwatch.core.sense.person import FROZEN_NS
-from dyadwatch.core.unusable import Unusable
+from dyadwatch.core.sense.words import odd_text
 
 _NS = 1_000_000_000
 _LOOKS_S = 0.1
@@ -43,10 +46,19 @@ def odd_in_clip(clip: Clip) -> tuple[Odd, ...]:
     return settled(found.values())
 
 
-def why_odd(clip: Clip) -> Finding[Unusable] | None:
-    """Why nothing is to be learnt from a clip: what is odd about its people, where that blinds; else None."""
-    odd = next(iter(odd_in_clip(clip)), None)
-    return Finding(Unusable.ODD_BODIES, odd=str(odd.code)) if odd is not None and is_blinding(odd) else None
+def without_odd(data: Dataset) -> Dataset:
+    """The clips whose people can be bodies; the others are skipped, and what is merely doubtful is noted."""
+    kept: list[Clip] = []
+    skipped, notes = list(data.skipped), list(data.doubts)
+    for i, clip in enumerate(data):
+        name = clip.clip_id or f"clip {i}"
+        odd = odd_in_clip(clip)
+        if odd and is_blinding(odd[0]):
+            skipped.append(Skipped(name, odd_text(odd[0]), clip))
+            continue
+        kept.append(clip)
+        notes += [Skipped(name, odd_text(doubt), clip, whole=False) for doubt in odd]
+    return replace(data, clips=tuple(kept), skipped=tuple(skipped), doubts=tuple(notes))
 
 
 def _longest_still(joints: NDArray[np.float32], fps: float) -> float:

@@ -52,16 +52,29 @@ class Together:
     """Two people who came near each other.
 
     Arguments:
+        keys: of the two.
         first, second: as people see them.
     """
 
-    def __init__(self, first: int | str, second: int | str) -> None:
+    def __init__(self, keys: tuple[int, int], first: int | str, second: int | str) -> None:
         self.ids = first, second
+        self._first = keys[0]
+        self._stamps = -1, -1
         self.odd: Odd | None = None  # just now
         self.last: Odd | None = None  # what it was last
         self.until = 0  # stamp up to which it was
         self._count = 0
         self._body = self._hips = self._shoulders = self._pinned = 0
+
+    def is_fresh(self, key: int, stamp: int, other: int) -> bool:
+        """Whether both were seen since they were compared last, `key` at `stamp`: who has only just left, or has a new
+        id, is not compared with himself again and again.
+        """
+        stamps = (stamp, other) if key == self._first else (other, stamp)
+        if not all(new > old for new, old in zip(stamps, self._stamps, strict=True)):
+            return False
+        self._stamps = stamps
+        return True
 
     def compare(self, stamp: int, one: Sighting, other: Sighting) -> None:
         """Compares where both were seen last."""

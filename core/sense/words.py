@@ -82,16 +82,6 @@ SENTENCES: dict[Oddity, Callable[[Detail], str]] = {
         "each person's own? Send places in the room"
     ),
 }
-# Each completes "3 clips ...".
-OF_CLIPS: dict[Oddity, str] = {
-    Oddity.JOINTS_MISNAMED: "with limbs that no body has (are the joints, in this order, those of the layout?)",
-    Oddity.ABSURD_SIZE: "with people of a size that nobody has (wrong units? say --units)",
-    Oddity.UPSIDE_DOWN: "with people whose feet are above the head (y-down? say --axes y-down)",
-    Oddity.TURNED: "in which nobody stands, and yet they walk (z-up? say --axes z-up)",
-    Oddity.FROZEN: "in which somebody stands still, bit for bit",
-    Oddity.ONE_BODY_TWICE: "in which both are one body",
-    Oddity.ONE_PLACE: "in which both are in one place (coordinates with an origin of each person's own?)",
-}
 
 
 def odd_text(odd: Odd) -> str:

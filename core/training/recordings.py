@@ -15,7 +15,6 @@ from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.readers.dataset import Dataset
 from dyadwatch.core.recordings import PIECE_S, Recording, Windows, cut, from_second, pieces, usable_runs
 from dyadwatch.core.resample import resample
-from dyadwatch.core.sense.clip import why_odd
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.core.training.options import FEWEST_FRAMES, TrainOptions
 from dyadwatch.core.unusable import Unusable, WhyUnusable
@@ -92,7 +91,6 @@ def prepare(clip_sets: Sequence[ClipSet], options: TrainOptions) -> Prepared:
         for i, clip in enumerate(clips):
             name = clip.clip_id or f"{clips.name or 'clips'}[{i}]"
             runs, why = usable_runs(clip, joint_map, options.fps, options.frames)
-            why = why or why_odd(clip)
             if why is not None:
                 lost.append((name, why))
                 if why.code is Unusable.SHORT:

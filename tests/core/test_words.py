@@ -22,8 +22,6 @@ SENTENCES: list[tuple[Unusable, dict[str, Any], str, str | None]] = [
     (Unusable.INTERRUPTED, {"window_s": 2.0}, "without 2 s in which all joints are seen", None),
     (Unusable.NO_EXTENT, {"person": 0, "size_m": 0.04, "least_m": 0.2}, "in which person 0 is 0.04 m large",
      "person 0 is 0.04 m large; expected joints 0.2 m apart or more"),
-    (Unusable.ODD_BODIES, {"odd": "upside_down"},
-     "with people whose feet are above the head (y-down? say --axes y-down)", None),
 ]  # fmt: skip
 
 

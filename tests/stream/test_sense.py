@@ -17,6 +17,7 @@ from dyadwatch.stream.config import Config, MergeOptions, SenseOptions
 from dyadwatch.stream.line import SourceLine
 from dyadwatch.stream.messages import ScoreMessage, StatusMessage
 from dyadwatch.stream.pipeline import Pipeline, events_of
+from dyadwatch.stream.publishers.simulator.faults import apply_faults, parse_faults
 from dyadwatch.stream.publishers.simulator.scenario import Act, make_scenario
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.source_watch import SourceWatch
@@ -138,6 +139,22 @@ def test_what_is_doubtful_is_scored_and_opens_nothing(
     ignored = Ran(scorer, sent(change(standing)), Config(sense=SenseOptions(ignore=[code])))
     assert ignored.opened > 0
     assert ignored.status["hall"].warnings == ()
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        "drop=0.05,double=0.02,late=0.02,reorder=0.02,jitter_ms=4,occlude=0.3,vanish=0.1,id_switch=0.1",
+        "no_ids=true,occlude=0.5,vanish=0.2",
+        "id_new=0.3,occlude=0.6,occlude_s=1.0",
+    ],
+)
+def test_a_faulty_sensor_is_no_odd_body(faults: str, scorer: Scorer) -> None:
+    people = make_scenario(3, 4, 30.0, 2).frames(source="hall", start_ns=START)
+    ran = Ran(scorer, apply_faults(people, parse_faults(faults), 3))
+    assert len(ran.scores) > 50
+    assert {code for code in ran.dropped if code in set(Oddity)} == set()
+    assert ran.status["hall"].odd == ()
 
 
 def test_one_wrong_source_leaves_others_alone(meeting: Frames, scorer: Scorer) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.sense.codes import BLINDING, Oddity
-from dyadwatch.core.sense.words import OF_CLIPS, SENTENCES
+from dyadwatch.core.sense.words import SENTENCES
 from dyadwatch.stream.codes import (
     NAMED,
     REASONS,
@@ -154,9 +154,8 @@ def test_every_code_has_a_sentence_and_is_tried_above() -> None:
     assert list(REASON_TEXT) == counted
 
 
-def test_what_blinds_is_counted_and_said_of_clips() -> None:
+def test_what_blinds_is_counted() -> None:
     assert {str(Fault(odd)) for odd in BLINDING} == {str(Blindness(odd)) for odd in BLINDING} == set(map(str, BLINDING))
-    assert set(OF_CLIPS) == BLINDING
 
 
 def test_a_pair_ends_for_what_an_event_may_close_for() -> None:

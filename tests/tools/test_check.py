@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dyadwatch.core.clips import Clip, write_clips
-from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.errors import ConfigError, DyadwatchError
 from dyadwatch.core.layouts import KINECT25
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.checking import CheckListener
@@ -80,6 +80,20 @@ def test_a_table_says_what_to_change(people: Frames, tmp_path: Path, capsys: pyt
     said = capsys.readouterr().out
     assert "0 of 2" in said
     assert "c0 and 1 more: BLIND nobody stands, and yet they walk (" in said
+
+
+def test_nothing_is_learnt_from_what_can_be_no_bodies(
+    people: Frames, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_clips(tmp_path / "c", [Clip(z_up(people), KINECT25, 30.0, clip_id=f"c{k}") for k in range(2)])
+    says = r"no clip can be used; 2 skipped that cannot be used, such as c0 of c: nobody stands, and yet they walk"
+    for verb in (["train", str(tmp_path / "c")], ["enrol", "shipped", str(tmp_path / "c")]):
+        with pytest.raises(DyadwatchError, match=says):
+            app([*verb, "--out", str(tmp_path / "m.onnx")], result_action="return_value")
+    write_clips(tmp_path / "small", [Clip(people * np.float32(0.45), KINECT25, 30.0, clip_id="child")])
+    with pytest.raises(DyadwatchError, match="usable clips; expected at least 5"):
+        app(["train", str(tmp_path / "small"), "--out", str(tmp_path / "m.onnx")], result_action="return_value")
+    assert "small: child: person 1 measures about 0." in capsys.readouterr().err.replace("person 0", "person 1")
 
 
 def test_one_person_alone_can_be_judged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
