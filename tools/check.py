@@ -159,7 +159,9 @@ def _show(verdicts: Sequence[SourceVerdict], kind: str) -> None:
     fine = [v for v in verdicts if not v.remarks]
     shown = [v for v in verdicts if v.remarks] + (fine if len(fine) <= _MOST_ROWS else [])
     if shown:
-        table = Table(Column(kind, overflow="fold"), "people", "fps", "height m", "upright", "bones", "moves", "verdict")
+        table = Table(
+            Column(kind, overflow="fold"), "people", "fps", "height m", "upright", "bones", "moves", "verdict"
+        )
         for verdict in shown:
             table.add_row(*map(escape, _row(verdict)))
         console.print(table)

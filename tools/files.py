@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -91,10 +91,7 @@ def select_sets(
     except UnknownFormatError as e:
         raise UnknownFormatError(f"{e}, recordings (.mcap)") from None
     recorded = _recorded(recordings) if recordings else []
-    if not doubtful:
-        datasets = [without_odd(data.certain()) for data in datasets]
-        datasets += [without_odd(Dataset(d.clips, d.layout, d.name, "recording")) for d in recorded]
-        recorded = []
+    datasets = datasets if doubtful else [data.certain() for data in datasets]
     for data in datasets:
         tell_skipped(data)
     sets: list[ClipSet] = [*datasets, *recorded]
@@ -106,7 +103,28 @@ def select_sets(
     kept = [k for k in kept if len(k)]
     if paths and not kept:
         raise ClipError(_nothing_left(sets, {"label": label, "split": split}, _skipped_of(datasets)))
-    return kept
+    return kept if doubtful else _bodies(kept)
+
+
+def _bodies(sets: Sequence[ClipSet]) -> list[ClipSet]:
+    """Without the clips of what can be no bodies, which are told.
+
+    Raises:
+        ClipError: nothing is left.
+    """
+    judged = [without_odd(Dataset(d.clips, d.layout, d.name)) for d in sets]
+    for data in judged:
+        tell_skipped(data)
+    if sets and not any(map(len, judged)):
+        raise ClipError(_nothing_left(judged, {}, _skipped_of(judged)))
+    return [_with(before, after) for before, after in zip(sets, judged, strict=True) if len(after)]
+
+
+def _with(before: ClipSet, judged: Dataset) -> ClipSet:
+    """The set as it was, with the clips that are left, and with those that are not among what it skipped."""
+    if isinstance(before, Dataset):
+        return replace(before, clips=judged.clips, skipped=(*before.skipped, *judged.skipped))
+    return replace(before, clips=judged.clips)
 
 
 def _skipped_of(datasets: Sequence[Dataset]) -> list[tuple[str, Skipped]]:

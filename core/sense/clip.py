@@ -28,12 +28,13 @@ def odd_in_clip(clip: Clip) -> tuple[Odd, ...]:
     """
     if not len(clip):
         return ()
+    poses = np.where(np.isfinite(clip.joints).all(axis=-1, keepdims=True), clip.joints, np.float32(np.nan))
     sense = BodySense()
     found: dict[Oddity, Odd] = {}
     step = max(clip.fps * _LOOKS_S, 1.0)
     for look, at in enumerate(np.arange(0, len(clip), step)):
-        joints = clip.joints[int(at)]
-        here = [p for p in (0, 1) if np.isfinite(joints[p]).all(axis=-1).any()]
+        joints = poses[int(at)]
+        here = [p for p in (0, 1) if not np.isnan(joints[p]).all()]
         stamp = round(look * step / clip.fps * _NS) + 1  # one, so that rounding never puts two looks into one tenth
         sense.push(stamp, here, [_IDS[p] for p in here], joints[here], clip.layout)
         for odd in sense.findings(here):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dyadwatch.core.body import SMALLEST_BODY_M
 from dyadwatch.core.sense.anatomy import Anatomy
 
 _FEWEST_LIMBS = 5  # of fewer nobody can tell which of them is wrong
@@ -85,8 +86,8 @@ def build_of(lengths: NDArray[np.float32], anatomy: Anatomy) -> Build:
     if seen.sum() < _FEWEST_LIMBS or len(weighed) < _LEAST_WEIGHT:
         return _UNKNOWN
     height = float(np.sort(weighed)[len(weighed) // 2])
-    if height <= 0:
-        return Build(0.0, 0.0, 0, 0.0)
+    if height < SMALLEST_BODY_M:  # refused for that elsewhere
+        return _UNKNOWN
     spread, most, near = anatomy.off
     off = np.log(np.maximum(heights[seen] / height, 1e-3))
     off[(near[seen] > 0) & (off < 0)] = 0
