@@ -10,7 +10,7 @@ import zmq
 from dyadwatch.stream.codes import Fault
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
-from dyadwatch.stream.pipeline import DETECTOR
+from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.receive import Receiver
 from dyadwatch.stream.security import Security
 from dyadwatch.stream.verdict import SourceCheck, SourceVerdict

@@ -19,9 +19,10 @@ from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.codes import Fault, OwnFault, PairEnd, Station
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
-from dyadwatch.stream.line import Item
+from dyadwatch.stream.items import Item
 from dyadwatch.stream.log_limit import LimitedLog
-from dyadwatch.stream.pipeline import DETECTOR, Intake, Judge, Losses
+from dyadwatch.stream.names import DETECTOR
+from dyadwatch.stream.pipeline import Intake, Judge, Losses
 from dyadwatch.stream.queue import ItemQueue
 from dyadwatch.stream.receive import Receiver
 from dyadwatch.stream.recordings.about import about_detector
@@ -148,8 +149,9 @@ class Service:
         self._sinks = Sinks(all_sinks, self.counters, DETECTOR)
 
     def stop(self) -> None:
-        """Asks the service to stop; `run` returns once open events are closed and ports are free. Asked twice, it does
-        not wait for what is still to be scored.
+        """Asks the service to stop; `run` returns once open events are closed and ports are free.
+
+        Asked twice, it does not wait for what is still to be scored.
         """
         self._stopped_at = -1.0 if self._stop.is_set() else time.monotonic()
         self._stop.set()
@@ -328,8 +330,10 @@ class Service:
         self._scored_at = time.monotonic()
 
     def _warm_up(self) -> None:
-        """The engine's first run is slow; it should not be a person's first window. The largest batch comes at once,
-        too: the engine keeps the memory of the largest that it ever had, and that is to be seen now, not in a month.
+        """The engine's first run is slow; it should not be a person's first window.
+
+        The largest batch comes at once, too: the engine keeps the memory of the largest that it ever had, and that is
+        to be seen now, not in a month.
         """
         shape = self._scorer.shape
         still = np.zeros((2, shape.frames, len(shape.layout), 3), np.float32)

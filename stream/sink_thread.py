@@ -26,8 +26,9 @@ class Sink(Protocol):
 
 
 class SinkThread:
-    """Hands messages to a sink in order, as fast as it takes them. What does not fit is dropped: scores and status
-    first, then events, the oldest first.
+    """Hands messages to a sink in order, as fast as it takes them.
+
+    What does not fit is dropped: scores and status first, then events, the oldest first.
 
     Arguments:
         name: of the sink.

@@ -13,7 +13,8 @@ from dyadwatch.stream.config import LivenessOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.messages import Blind, Data, Merge, OddNow, RecordingNow, StatusMessage
-from dyadwatch.stream.pipeline import DETECTOR, Judged
+from dyadwatch.stream.names import DETECTOR
+from dyadwatch.stream.pipeline import Judged
 from dyadwatch.stream.source_watch import SourceView
 from dyadwatch.stream.texts import text_of
 

@@ -43,9 +43,7 @@ class Track:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """A track seen in the present frame: its joints (J, 3) in metres, NaN where unseen, their confidence (J,), and its
-    row in the frame.
-    """
+    """A track in the present frame, its row there, joints (J, 3) in metres, NaN where unseen, and confidence (J,)."""
 
     track: Track
     joints: NDArray[np.float32]

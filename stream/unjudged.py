@@ -12,7 +12,8 @@ from dyadwatch.core.sense.codes import BLINDING, Odd, Oddity
 from dyadwatch.stream.codes import FAULTS, FRAMES_LEFT_OUT, Blindness, Circumstance, Fault, Unscored
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
-from dyadwatch.stream.line import SourceLine, WindowShape
+from dyadwatch.stream.items import WindowShape
+from dyadwatch.stream.line import SourceLine
 
 _NS = 1_000_000_000
 _FEW = 16  # people among whom the nearest two are looked for
@@ -52,7 +53,8 @@ class Account:
     def look(self, line: SourceLine, *, used: bool) -> None:
         """Takes note of how a line stands after one of its frames, which may be one that was not used."""
         self.frames += 1
-        self.unfit = line.unfit or self.unfit
+        scene = line.scene
+        self.unfit = scene.unfit or self.unfit
         self.hidden = line.hidden_joint or self.hidden
         self.left_out_for = line.left_out_for or self.left_out_for
         for odd in line.odd:
@@ -60,16 +62,16 @@ class Account:
         if not used:
             return
         if not self.used:
-            self._first = line.stamp
-        self._last = line.stamp
+            self._first = scene.stamp
+        self._last = scene.stamp
         self.used += 1
-        self.most = max(self.most, line.people)
-        pairs = {pair.keys for pair in line.gate.open}
-        self._since = {keys: self._since.get(keys, line.stamp) for keys in pairs}
-        alive = line.tracker.alive
+        self.most = max(self.most, scene.people)
+        pairs = {pair.keys for pair in scene.gate.open}
+        self._since = {keys: self._since.get(keys, scene.stamp) for keys in pairs}
+        alive = scene.tracker.alive
         for (a, b), since in self._since.items():
-            if alive[a].stamp == alive[b].stamp == line.stamp:  # both are seen; who is not is remembered for a while
-                self.longest_ns = max(self.longest_ns, line.stamp - since)
+            if alive[a].stamp == alive[b].stamp == scene.stamp:  # both are seen; who is not is remembered for a while
+                self.longest_ns = max(self.longest_ns, scene.stamp - since)
         self.near = self.near or bool(pairs)
         if not pairs:
             roots = [track.root for track in list(alive.values())[:_FEW]]
@@ -84,7 +86,6 @@ class Account:
     def cause(self, shape: WindowShape, config: Config) -> Finding[Unscored]:
         """Why there was no window to score."""
         gap = min(config.clock.max_gap_s, config.tracks.max_gap_s)
-        hidden, failed, odd = (sum(self.counts.get(r, 0) for r in reasons) for reasons in (_HIDDEN, _FAILED, BLINDING))
         if self.unfit and not self.most:
             return Finding(Unscored.LAYOUT_UNFIT, **self.unfit.detail)
         if not self.frames:
@@ -93,15 +94,9 @@ class Account:
             return Finding(Unscored.REFUSED, frames=self.frames, reasons=_left_out(self.counts))
         if self.most < 2:
             return Finding(Unscored.ONE_PERSON if self.most else Unscored.NOBODY)
-        if odd and self.left_out_for is not None:
-            why = self.left_out_for
-            return Finding(Unscored.ODD_BODIES, windows=odd, odd=str(why.code), **why.detail)
-        if hidden:
-            which: Mapping[str, Value] = self.hidden.detail if self.hidden else {}
-            most = config.windows.max_hidden
-            return Finding(Unscored.JOINTS_HIDDEN, windows=hidden, max_hidden=most, **which)
-        if failed:
-            return Finding(Unscored.NOT_SCORED, windows=failed)
+        left_out = self._windows_left_out(config)
+        if left_out is not None:
+            return left_out
         if self.period_s > gap:
             return Finding(Unscored.SLOW, step_s=self.period_s, most_s=gap)
         if not self.near and self.nearest_m < math.inf:
@@ -109,6 +104,18 @@ class Account:
         every, need = config.windows.hop / shape.fps, shape.frames / shape.fps
         longest = self.longest_ns / _NS
         return Finding(Unscored.INTERRUPTED, longest_s=longest, need_s=need, every_s=every, max_gap_s=gap)
+
+    def _windows_left_out(self, config: Config) -> Finding[Unscored] | None:
+        """Why windows that there were have no score; None where there were none."""
+        hidden, failed, odd = (sum(self.counts.get(r, 0) for r in reasons) for reasons in (_HIDDEN, _FAILED, BLINDING))
+        if odd and self.left_out_for is not None:
+            why = self.left_out_for
+            return Finding(Unscored.ODD_BODIES, windows=odd, odd=str(why.code), **why.detail)
+        if hidden:
+            which: Mapping[str, Value] = self.hidden.detail if self.hidden else {}
+            most = config.windows.max_hidden
+            return Finding(Unscored.JOINTS_HIDDEN, windows=hidden, max_hidden=most, **which)
+        return Finding(Unscored.NOT_SCORED, windows=failed) if failed else None
 
 
 class Accounts:
@@ -135,8 +142,8 @@ class Accounts:
             self._before[key] = self._latest.get(source, {})
             self._newest[source] = key
         before = self._frames.get(source)
-        used = line.frames > (before[1] if before is not None and before[0] is line else 0)
-        self._frames[source] = line, line.frames
+        used = line.scene.frames > (before[1] if before is not None and before[0] is line else 0)
+        self._frames[source] = line, line.scene.frames
         account.look(line, used=used)
         self._take_counts(source, key)
 

@@ -11,7 +11,8 @@ from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.sense.codes import Odd, Oddity, is_blinding, settled
 from dyadwatch.stream.codes import Blindness
 from dyadwatch.stream.config import Config
-from dyadwatch.stream.line import SourceLine, WindowShape
+from dyadwatch.stream.items import WindowShape
+from dyadwatch.stream.line import SourceLine
 from dyadwatch.stream.texts import text_of
 
 _NS = 1_000_000_000
@@ -80,7 +81,7 @@ class SourceCheck:
         self._first = self._first if self._frames else frame.stamp
         self._last = max(self._last, frame.stamp)
         self._frames += 1
-        self._people = max(self._people, line.people)
+        self._people = max(self._people, line.scene.people)
         for odd in line.odd:
             self._odd.setdefault(odd.code, odd)
         if self._frames % _EVERY == 0:
@@ -90,8 +91,8 @@ class SourceCheck:
         self._counts[reason] += 1
 
     def _look(self, line: SourceLine) -> None:
-        self._heights |= line.sense.heights
-        for who, upright in line.sense.upright.items():
+        self._heights |= line.scene.sense.heights
+        for who, upright in line.scene.sense.upright.items():
             self._upright[who] = upright or self._upright.get(who, False)
         blind = line.blind
         if blind is not None and blind.code not in _PASSING and str(blind.code) not in set(Oddity):

@@ -7,7 +7,7 @@ looks a frame costs a comparison of bytes.
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -30,18 +30,24 @@ _WALKED_M = 0.7
 
 
 class Verdict(NamedTuple):
-    """On two people in one window.
+    """On two people, at the moment of a frame.
 
     Arguments:
         blinding: why a score would mean nothing; None where it would not.
-        doubts: why it is doubtful.
+        doubts: why it would be doubtful.
+        past: what was so up to a stamp, ns, and spoils the windows that reach back to it.
     """
 
-    blinding: Odd | None
-    doubts: tuple[Odd, ...]
+    blinding: Odd | None = None
+    doubts: tuple[Odd, ...] = ()
+    past: tuple[tuple[Odd, int], ...] = ()
+
+    def at(self, start: int) -> Odd | None:
+        """Why a window that begins at `start`, ns, and ends now is not to be scored; None where it may be."""
+        return self.blinding or next((odd for odd, until in self.past if until >= start), None)
 
 
-_FINE = Verdict(None, ())
+FINE = Verdict()
 
 
 class BodySense:
@@ -188,25 +194,33 @@ class BodySense:
                 found += [odd] if odd.code not in self._ignored else []
         return next((odd for odd in found if is_blinding(odd)), None)
 
-    def of_pair(self, keys: tuple[int, int], start: int) -> Verdict:
-        """On two people in a window that begins at `start`, ns."""
+    def verdicts(self, pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Verdict]:
+        """On those pairs of which there is anything to say."""
+        if self._posture is None and not self._pairs and all(p.is_plain for p in self._people.values()):
+            return {}  # as nearly always
+        return {keys: verdict for keys in pairs if (verdict := self.of_pair(keys)) is not FINE}
+
+    def of_pair(self, keys: tuple[int, int]) -> Verdict:
+        """On two people as they are now."""
         found: list[Odd] = []
+        past: list[tuple[Odd, int]] = []
         for key in keys:
             person = self._people.get(key)
             if person is None:
                 continue
             found += self._of_person(person)
-            if person.frozen_until is not None and person.frozen_until >= start:
-                found.append(Finding(Oddity.FROZEN, person=person.id, seconds=person.frozen_s))
+            if person.frozen_until is not None and Oddity.FROZEN not in self._ignored:
+                odd = Finding(Oddity.FROZEN, person=person.id, seconds=person.frozen_s)
+                past.append((odd, person.frozen_until))
         together = self._pairs.get((min(keys), max(keys)))
-        if together is not None and together.last is not None and together.until >= start:
-            found.append(together.last)
+        if together is not None and together.last is not None and together.last.code not in self._ignored:
+            past.append((together.last, together.until))
+            found += [together.odd] if together.odd is not None else []
         found += self._of_all()
-        if not found:
-            return _FINE
-        found = [odd for odd in found if odd.code not in self._ignored]
+        if not found and not past:
+            return FINE
         doubts = tuple(odd for odd in found if odd.code not in BLINDING)
-        return Verdict(next((odd for odd in found if is_blinding(odd)), None), doubts)
+        return Verdict(next((odd for odd in found if is_blinding(odd)), None), doubts, tuple(past))
 
     def _of_all(self) -> list[Odd]:
         return [self._posture] if self._posture is not None and self._posture.code not in self._ignored else []

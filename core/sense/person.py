@@ -93,6 +93,13 @@ class PersonSense:
     def _is_frozen(self, stamp: int) -> bool:
         return stamp - self._since >= FROZEN_NS and self._same >= _FROZEN_FRAMES
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether there is nothing to say of it by itself; may be False where there is nothing either."""
+        posture = self.posture
+        lies = posture.down or (posture.axis is not None and not posture.upright)
+        return not (self.shape or self._same or lies or self.frozen_until is not None)
+
     def still(self) -> Odd | None:
         """Whether every bit of its coordinates has been the same of late."""
         if not self._same:
@@ -105,9 +112,7 @@ class PersonSense:
         return None
 
     def add(self, stamp: int, joints: NDArray[np.float32], row: NDArray[np.float32]) -> bool:
-        """Takes a sample: joints in metres, shape (J, 3), and their row of `measure`. Returns whether it led to a new
-        verdict.
-        """
+        """Takes a sample, joints (J, 3) in metres and their row of `measure`; returns whether it led to a verdict."""
         self._rows[self.samples % _KEPT] = row
         self.samples += 1
         self.sighting = sighting(stamp, joints, row[-6:].reshape(2, 3), alone=self.alone)

@@ -67,8 +67,9 @@ class Together:
         self._body = self._hips = self._shoulders = self._pinned = 0
 
     def is_fresh(self, key: int, stamp: int, other: int) -> bool:
-        """Whether both were seen since they were compared last, `key` at `stamp`: who has only just left, or has a new
-        id, is not compared with himself again and again.
+        """Whether both were seen since they were compared last, `key` at `stamp`, the other at `other`.
+
+        Who has just left, or has a new id, must not be compared with himself again and again.
         """
         stamps = (stamp, other) if key == self._first else (other, stamp)
         if not all(new > old for new, old in zip(stamps, self._stamps, strict=True)):

@@ -179,7 +179,7 @@ def test_a_wrong_source_of_a_group_adds_nobody(meeting: Frames, scorer: Scorer) 
     ran = Ran(scorer, [f for two in zip(sent(meeting, "a"), wrong, strict=True) for f in two], config)
     later = [m for m in ran.scores if m.end > START + 3 * NS]
     assert {m.source for m in later} == {"room"}
-    assert ran.line("room").people == 2
+    assert ran.line("room").scene.people == 2
     blind = ran.line("b").blind
     assert blind is not None
     assert blind.code is Blindness.UPSIDE_DOWN

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from dyadwatch.core.layouts import COCO17, KINECT25, LAYOUTS, MEDIAPIPE33, OPENPOSE25, SMPL22, UPPER11, ZED34
-from dyadwatch.core.sense.bodies import BodySense
+from dyadwatch.core.sense.bodies import BodySense, Verdict
 from dyadwatch.core.sense.codes import Oddity
 from dyadwatch.core.sense.words import odd_text
 from dyadwatch.core.skeleton import Layout
@@ -162,8 +162,8 @@ def test_sightings_that_are_never_in_one_frame_are_one_body(every: int, meeting:
 def test_others_stay_a_pair_beside_somebody_sent_twice(meeting: Frames, look: Look) -> None:
     three = np.concatenate([meeting[:60], meeting[:60, :1] + np.float32(0.02)], axis=1)
     sense = look(three).sense
-    assert sense.of_pair((0, 2), START).blinding is not None
-    assert sense.of_pair((0, 1), START) == (None, ())
+    assert sense.of_pair((0, 2)).at(START) is not None
+    assert sense.of_pair((0, 1)) == Verdict()
     assert sense.blinding([0, 1, 2]) is None
 
 
@@ -178,7 +178,7 @@ def test_one_of_two_is_wrong(meeting: Frames, look: Look) -> None:
         found = look(np.stack([people[:, 0], change], axis=1).astype(np.float32))
         assert {c for c in found.codes if c not in (Oddity.ODD_LIMBS, Oddity.ODD_SIZE)} == {code}
         assert "p1" in odd_text(found.last[code])
-        verdict = found.sense.of_pair((0, 1), 0).blinding
+        verdict = found.sense.of_pair((0, 1)).at(0)
         assert verdict is not None
         assert verdict.code is code
         assert found.sense.of_person(0) is None
@@ -198,10 +198,10 @@ def test_a_window_that_reaches_into_a_freeze_is_not_scored(meeting: Frames, look
     frames = np.concatenate([meeting[:30], np.repeat(meeting[29:30], 45, axis=0), meeting[30:60]])
     sense: BodySense = look(frames).sense
     thawed = START + 2_470_000_000
-    before = sense.of_pair((0, 1), thawed - 1_000_000_000).blinding
+    before = sense.of_pair((0, 1)).at(thawed - 1_000_000_000)
     assert before is not None
     assert before.code is Oddity.FROZEN
-    assert sense.of_pair((0, 1), thawed).blinding is None
+    assert sense.of_pair((0, 1)).at(thawed) is None
     assert sense.findings([0, 1]) == ()
 
 
@@ -210,7 +210,7 @@ def test_what_is_ignored_is_not_found(meeting: Frames) -> None:
     for k in range(45):
         sense.push(k * 33_333_333, [0, 1], [0, 1], meeting[0] * np.float32(0.4), KINECT25)
     assert sense.findings([0, 1]) == ()
-    assert sense.of_pair((0, 1), 0) == (None, ())
+    assert sense.of_pair((0, 1)) == Verdict()
 
 
 def test_once_nobody_is_left_it_is_to_be_seen_anew_where_up_is(meeting: Frames, look: Look) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.clips import read_clips
 from dyadwatch.core.layouts import KINECT25
+from dyadwatch.core.sense.bodies import Verdict
 from dyadwatch.core.sense.clip import odd_in_clip
 from dyadwatch.core.sense.codes import BLINDING, Oddity
 from dyadwatch.core.skeleton import Layout
@@ -84,7 +85,7 @@ def test_who_sits_or_kneels_is_fine(posture: Frames, size: float, look: Look) ->
     both = pair(moving(posture * size, 4, 1), moving(posture * size, 4, 2, (0.9, 0.2), 2.0))
     found = look(both, BODY, 10.0)
     assert found.codes == set()
-    assert found.sense.of_pair((0, 1), 0) == (None, ())
+    assert found.sense.of_pair((0, 1)) == Verdict()
 
 
 @pytest.mark.parametrize("posture", LYING.values(), ids=list(LYING))
@@ -92,7 +93,7 @@ def test_who_sits_or_kneels_is_fine(posture: Frames, size: float, look: Look) ->
 def test_two_who_lie_for_long_are_doubted_never_blinded(posture: Frames, yaw: float, look: Look) -> None:
     found = look(pair(moving(posture, 90, 1), moving(posture, 90, 2, (1.0, 0), yaw)), BODY, 10.0)
     assert found.codes <= {Oddity.NOBODY_UPRIGHT}
-    assert found.sense.of_pair((0, 1), 0).blinding is None
+    assert found.sense.of_pair((0, 1)).at(0) is None
 
 
 def test_one_who_lies_beside_one_who_stands_is_fine(look: Look) -> None:
