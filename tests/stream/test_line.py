@@ -111,7 +111,7 @@ def test_a_partner_out_of_sight_for_less_than_half_a_second_delays_windows_only(
     whole, parted = play(range(0)), play(range(30, 43))
     assert [(w.start, w.end) for w in windows(parted)] == [(w.start, w.end) for w in windows(whole)]
     for w, p in zip(windows(whole), windows(parted), strict=True):
-        np.testing.assert_allclose(w.joints, p.joints, atol=1e-6)
+        np.testing.assert_allclose(w.joints, p.joints, atol=1e-5)
 
 
 def test_a_pair_that_meets_after_an_hour_costs_no_more_than_any_other(
@@ -312,8 +312,10 @@ def test_no_window_begins_before_the_two_were_near(
 def test_the_joint_that_blinds_a_pair_is_named_with_what_it_is_derived_from(
     line: Callable[..., SourceLine], frame: Frame
 ) -> None:
-    rng = np.random.default_rng(0)
-    people = [(rng.normal(size=(17, 3)) * 0.3 + [x, 1, 0]).astype(np.float32) for x in (0, 1)]
+    heights = {"nose": 1.6, "eye": 1.64, "ear": 1.62, "shoulder": 1.4, "elbow": 1.1, "wrist": 0.85, "hip": 0.95,
+               "knee": 0.52, "ankle": 0.1}  # fmt: skip
+    body = [[{"l": 0.1, "r": -0.1}.get(j[0], 0.0), heights[j.rpartition("_")[2]], 0.0] for j in COCO17.joints]
+    people = [np.array(body, np.float32) + np.array([x, 0, 0], np.float32) for x in (0, 1)]
     people[1][[COCO17.index["left_ear"], COCO17.index["right_ear"]]] = np.nan
     source = line()
     for seq in range(40):

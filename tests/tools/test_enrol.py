@@ -306,7 +306,8 @@ class TestRefusals:
 
     def test_layouts(self, base: Path, tmp_path: Path) -> None:
         arms = Layout("custom", ("left_wrist", "right_wrist"))
-        apart = np.zeros((60, 2, 2, 3), np.float32) + np.arange(2, dtype=np.float32)[:, None, None]
+        apart = np.linspace(0, 1, 720, dtype=np.float32).reshape(60, 2, 2, 3)
+        apart[:, 1] += 1
         odd = write_clips(tmp_path / "odd", [Clip(apart, arms, 30.0)])
         found = self.refusal(tmp_path, base, [odd])
         assert found.startswith("odd: layout 'custom' cannot feed a model of layout 'upper11': no joint for head, ")

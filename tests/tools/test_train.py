@@ -42,7 +42,9 @@ TIME = {
 @pytest.fixture(scope="module")
 def clip_folder(tmp_path_factory) -> Path:
     rng = np.random.default_rng(0)
-    body = rng.uniform([-0.3, 0, -0.2], [0.3, 1.6, 0.2], (1, 2, 11, 3))
+    upright = [[0, 1.65], [0, 1.45], [0, 0.95], [0.18, 1.4], [-0.18, 1.4], [0.22, 1.12], [-0.22, 1.12], [0.24, 0.88],
+               [-0.24, 0.88], [0.1, 0.93], [-0.1, 0.93]]  # fmt: skip
+    body = np.zeros((1, 2, 11, 3)) + np.pad(np.array(upright), ((0, 0), (0, 1)))
     body[:, 1] += [1.0, 0, 0.3]
     clips = [
         Clip(
