@@ -28,16 +28,16 @@ class LearningFlags:
     ] = 15.0
     window_s: Annotated[
         float | None,
-        _help("Length of a window in seconds; 2 if not given, or less where most clips are shorter than that."),
+        _help("Length of a window in seconds; 1 if not given, or less where most clips are shorter than that."),
     ] = None
-    hop: Annotated[int, _help("Frames from one training window to the next.")] = 3
+    hop: Annotated[int, _help("Frames from one training window to the next.")] = 2
     recipe: Annotated[
         Literal["default", "paper"],
         _help(
             "default, or paper: end to end by likelihood as published, which stops when it collapses; see --keep-going."
         ),
     ] = "default"  # fmt: skip
-    steps: Annotated[int, _help("Optimiser steps of the encoder; the recipe paper has epochs instead.")] = 2000
+    steps: Annotated[int, _help("Optimiser steps of the encoder; the recipe paper has epochs instead.")] = 1200
     epochs: Annotated[
         int | None, _help("Passes over the clips of the recipe paper, 50 if not given; no other has any.")
     ] = None

@@ -22,12 +22,13 @@ from msgspec import structs
 from PIL import Image
 
 from dyadwatch.core.clips import Clip, write_clips
+from dyadwatch.core.decision import Part
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.layouts import KINECT25
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.codes import EventReason
 from dyadwatch.stream.config import Config, MergeOptions
-from dyadwatch.stream.messages import EventMessage, JointPairPart, ScoreMessage, encode_json
+from dyadwatch.stream.messages import EventMessage, EventRule, JointPairPart, ScoreMessage, encode_json
 from dyadwatch.stream.publishers.simulator.scenario import Scenario, make_scenario
 from dyadwatch.stream.recordings.channels import About
 from dyadwatch.stream.recordings.file import RecordingFile
@@ -52,12 +53,13 @@ def said(source: str, pair: tuple[int, int]) -> Iterator[ScoreMessage | EventMes
         score = 4.0 - abs(k - 12) / 2
         yield ScoreMessage(
             source=source, pair=pair, start=end - S, end=end, score=score, relation=score, unusual=0.0, model="tiny 1",
-            latency_ms=1.0,
+            evidence=score / 2, latency_ms=1.0,
         )  # fmt: skip
     yield EventMessage(
         type="close", id="one", source=source, pair=pair, clock="unix", start=BEGIN + 2 * S, end=BEGIN + 3 * S,
         stamp=BEGIN + 3 * S, score=1.0, relation=0.0, unusual=0.0, peak_score=4.0, peak_stamp=BEGIN + 12 * S // 5,
-        threshold=2.0, reason=EventReason.CALM_AGAIN, text="calm again", explanation="", model="tiny 1",
+        threshold=2.0, evidence=2.0, rule=EventRule(part=Part.SCORE, over_s=0.0, mean=4.0),
+        reason=EventReason.CALM_AGAIN, text="calm again", explanation="", model="tiny 1",
         joints=(JointPairPart(first="left_hand", second="head", share=0.5, shift_m=-0.2),),
     )  # fmt: skip
 
