@@ -108,7 +108,7 @@ def near(picture: Image.Image, colour: tuple[int, int, int]) -> np.ndarray[Any, 
 def test_a_recording_is_looked_at_with_its_scores(scene: Scene) -> None:
     assert scene.names[:2] == ("1", "2")
     assert scene.joints.shape == (round(SECONDS * 25), 3, 25, 3)
-    assert scene.levels == (2.0, 1.0)
+    assert scene.levels == (1.0, 0.5)  # of the evidence
     assert scene.missing is None
     assert scene.peak == pytest.approx(2.4)
     assert [(s.start, s.end, s.joints) for s in scene.spans] == [(2.0, 3.0, ("left_hand", "head"))]
@@ -185,7 +185,7 @@ def test_a_page_holds_the_scene_and_loads_nothing(scene: Scene) -> None:
     assert data["names"][0] == "</script><b>"
     assert data["at"] == 1.5
     assert len(base64.b64decode(data["joints"])) == scene.joints.size * 4
-    assert (data["levels"], data["spans"][0]["start"], data["shape"]) == ([2.0, 1.0], 2.0, [100, 3, 25])
+    assert (data["levels"], data["spans"][0]["start"], data["shape"]) == ([1.0, 0.5], 2.0, [100, 3, 25])
 
 
 def test_a_page_tells_how_much_of_its_window_the_two_need(scene: Scene) -> None:
