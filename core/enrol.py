@@ -165,7 +165,7 @@ def enrol(
 
     Arguments:
         run: an inference engine.
-        least: rules below whose levels none may fall: those of the base where its normal is kept.
+        least: rules that stay, at their levels or above: those of the base where its normal is kept.
         seed: of the variations of a single clip.
 
     Raises:
@@ -229,9 +229,14 @@ def enrol(
 
 
 def _not_below(rules: list[dict[str, Any]], least: Sequence[Rule]) -> list[dict[str, Any]]:
-    """The rules, each at least at the level of the one of the same part and span."""
-    lowest = {(str(rule.part), rule.over_s): rule.raise_at for rule in least}
-    return [r | {"raise_at": max(r["raise_at"], lowest.get((r["part"], r["over_s"]), 0.0))} for r in rules]
+    """The rules of `least`, raised where the clips ask for it: those may be calm in a part that the base watches."""
+    if not least:
+        return rules
+    asked = {(r["part"], r["over_s"]): r["raise_at"] for r in rules}
+    return [
+        {"part": str(r.part), "over_s": r.over_s, "raise_at": max(r.raise_at, asked.get((str(r.part), r.over_s), 0.0))}
+        for r in least
+    ]
 
 
 def _method(normal: Normal, guessed: bool) -> str:

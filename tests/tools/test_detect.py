@@ -84,7 +84,13 @@ def test_options_prevail_over_what_was_recorded_and_that_over_the_rest(tmp_path:
 
 def test_rules_that_were_recorded_prevail_over_those_of_the_calibration_file_even_where_there_were_none() -> None:
     rule = CalibratedRule(part=Part.UNUSUAL, over_s=0.4, raise_at=2.5)
-    known = {"run": "5", "model": "m 1", "model_sha256": file_sha256(shipped_model()), "clear_at": "0.6"}
+    known = {
+        "run": "5",
+        "config": msgspec.json.encode(Config()).decode(),
+        "model": "m 1",
+        "model_sha256": file_sha256(shipped_model()),
+        "clear_at": "0.6",
+    }
     ruled = About(raise_at="1.0", rules=msgspec.json.encode([rule]).decode(), **known)
     assert as_recorded(Config(), ruled, (), model_path).alarm.rules == (rule,)
     assert as_recorded(Config(), ruled, ("alarm.rules=[]",), model_path).alarm.rules == ()
