@@ -69,7 +69,7 @@ class Detected:
 @pytest.fixture
 def detected(capsys: pytest.CaptureFixture[str]) -> Callable[..., Detected]:
     def run(*words: str | Path) -> Detected:
-        app(["detect", *map(str, words), "--json", "--scores"], result_action="return_value")
+        app(["detect", *map(str, words), "--json", "--scores", "--set", "windows.hop=3"], result_action="return_value")
         out, err = capsys.readouterr()
         return Detected(out, err)
 

@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from cyclopts import App
@@ -78,12 +79,12 @@ def test_train_writes_a_model_and_export_writes_it_again(clip_folder, tmp_path, 
     assert json.loads(out.with_suffix(".report.json").read_text("utf8")) == report
     calibration = read_calibration(calibration_path(out))
     assert calibration.model_sha256 == file_sha256(out)
-    assert calibration.raise_at == report["calibration"]["raise_at"]
+    assert [msgspec.to_builtins(r) for r in calibration.rules] == report["calibration"]["rules"]
 
     again = tmp_path / "again.onnx"
     export(out.with_suffix(".state.npz"), out=again, name="talk")
     assert read_info(again) == info
-    assert read_calibration(calibration_path(again)).raise_at == calibration.raise_at
+    assert read_calibration(calibration_path(again)).rules == calibration.rules
 
 
 @pytest.mark.parametrize(
@@ -130,7 +131,7 @@ def test_a_name_that_is_not_there_is_told_beside_one_that_is(clip_folder, tmp_pa
 
 @pytest.mark.slow
 def test_the_window_fits_the_clips_and_the_model_carries_it(clip_folder, tmp_path, capsys):
-    """1.6 s of every clip: the usual 2 s would use none."""
+    """1.6 s of every clip: 2 s would use none."""
     out = tmp_path / "talk.onnx"
     train([clip_folder], out=out, learning=LearningFlags(hop=2, support=40), threads=1)
     said = capsys.readouterr()
@@ -206,7 +207,11 @@ def test_a_clip_may_be_called_anything(name, tmp_path):
     report = {
         "clips": 5, "skipped_clips": 1, "skipped": {"without person 1": [name]}, "hours": 0.1, "windows": 9,
         "broken_pairs_mean": {"neighbours": 0.7, "flow": None}, "weights": {"neighbours": 1.0}, "minutes": 0.1,
-        "calibration": {"raise_at": 2.5, "clear_at": 1.5, "evidence": {"windows": 9, "events_per_hour_95": 30.0}},
+        "calibration": {
+            "raise_at": 1.0, "clear_at": 0.6, "rules": [{"part": "unusual", "over_s": 0.4, "raise_at": 2.5}],
+            "evidence": {"method": "clips", "windows": 9, "hours": 0.1, "events": 1, "events_per_hour_95": 47.0,
+                         "budget_per_hour": 6.0, "certified": False, "hours_needed": 0.5},
+        },
         "time": TIME,
     }  # fmt: skip
     out = tmp_path / "m.onnx"
@@ -216,6 +221,9 @@ def test_a_clip_may_be_called_anything(name, tmp_path):
     told = io.StringIO()
     show(report, out, page, Console(file=told, width=200))
     assert f"such as {name}" in told.getvalue()
+    assert "unusual of 2.50 over 0.4 s" in told.getvalue()
+    assert "1 events in 6.0 minutes of clips" in told.getvalue()
+    assert "nothing: 6.0 minutes are too few for 6 false alarms an hour, which takes 30 minutes" in told.getvalue()
 
 
 def test_export_wants_a_state(clip_folder, tmp_path):
