@@ -188,7 +188,7 @@ def test_a_budget_is_for_the_whole_run_and_schedules_end_annealed(few_clips, mon
     monkeypatch.setattr(material, "ENOUGH_S", 10.0)
     monkeypatch.setattr(density, "_FLOW_FROM", 10)
     looks = count()
-    budget = Budget(2.0, clock=lambda: 0.5 * next(looks))  # half a second passes between two looks at the clock
+    budget = Budget(2.0, clock=lambda: 1.0 * next(looks))  # a second passes between two looks at the clock
     report = train([few_clips], replace(SMALL, steps=50_000), budget=budget).report
     told = report["time"]
     assert budget.used <= 120 * 1.2
@@ -212,7 +212,7 @@ def test_a_budget_holds_by_the_clock_on_the_wall(few_clips, monkeypatch):
 
 def test_a_budget_of_the_published_recipe(few_clips):
     looks = count()
-    budget = Budget(2.0, clock=lambda: 1.0 * next(looks))
+    budget = Budget(2.0, clock=lambda: 1.5 * next(looks))
     options = replace(SMALL, recipe="paper", epochs=5000, stop_on_collapse=False)
     report = train([few_clips], options, budget=budget).report
     schedule = budget.schedules["paper"]
