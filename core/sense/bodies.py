@@ -62,6 +62,7 @@ class BodySense:
         self._people: dict[int, PersonSense] = {}
         self._pairs: dict[tuple[int, int], Together] = {}
         self._anatomy: Anatomy | None = None
+        self._layout: Layout | None = None
         self._upright = False  # whether anybody was seen upright since there was nobody
         self._posture: Odd | None = None  # of all people together
 
@@ -92,9 +93,11 @@ class BodySense:
             joints: metres, Y up, shape (P, J, 3), NaN where unseen.
             layout: what the J axis means.
         """
-        if self._anatomy is None or self._anatomy.layout is not layout:
-            self.clear()
-            self._anatomy = anatomy_of(layout)
+        if self._anatomy is None or self._layout is not layout:
+            if self._layout is None or self._layout.joints != layout.joints:
+                self.clear()
+                self._anatomy = anatomy_of(layout)
+            self._layout = layout
         tick, due = stamp // _TICK_NS, []
         alone = len(keys) == 1
         for i, (key, who) in enumerate(zip(keys, ids, strict=True)):
