@@ -93,23 +93,23 @@ class BodySense:
             joints: metres, Y up, shape (P, J, 3), NaN where unseen.
             layout: what the J axis means.
         """
-        if self._anatomy is None or self._layout is not layout:
-            if self._layout is None or self._layout.joints != layout.joints:
-                self.clear()
-                self._anatomy = anatomy_of(layout)
-            self._layout = layout
+        anatomy = self._anatomy
+        if anatomy is None or (layout is not self._layout and layout.joints != anatomy.layout.joints):
+            self.clear()
+            anatomy = self._anatomy = anatomy_of(layout)
+        self._layout = layout
         tick, due = stamp // _TICK_NS, []
         alone = len(keys) == 1
         for i, (key, who) in enumerate(zip(keys, ids, strict=True)):
             person = self._people.get(key)
             if person is None:
-                person = self._people[key] = PersonSense(who, self._anatomy)
+                person = self._people[key] = PersonSense(who, anatomy)
             person.see(stamp, joints[i], alone=alone)
             if person.tick != tick:
                 person.tick = tick
                 due.append(i)
         if due:
-            self._look(stamp, [keys[i] for i in due], joints[due], self._anatomy)
+            self._look(stamp, [keys[i] for i in due], joints[due], anatomy)
 
     def _look(self, stamp: int, keys: Sequence[int], joints: NDArray[np.float32], anatomy: Anatomy) -> None:
         fresh = False

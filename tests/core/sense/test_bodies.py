@@ -224,12 +224,11 @@ def test_once_nobody_is_left_it_is_to_be_seen_anew_where_up_is(meeting: Frames, 
 
 def test_a_layout_is_known_again_by_its_joints(meeting: Frames) -> None:
     """Every file, and every message with joint names, may bring a layout of its own."""
-    for _ in range(2):
-        sense = BodySense()
-        for k in range(30):
-            layout = Layout("custom", KINECT25.joints)
-            sense.push(k * 33_333_333, [0, 1], [0, 1], meeting[k] * np.float32(0.4), layout)
-        assert [odd.code for odd in sense.findings([0, 1])] == [Oddity.ODD_SIZE]
+    sense = BodySense()
+    for k in range(30):
+        layout = Layout("custom", KINECT25.joints)
+        sense.push(k * 33_333_333, [0, 1], [0, 1], meeting[k] * np.float32(0.4), layout)
+    assert [odd.code for odd in sense.findings([0, 1])] == [Oddity.ODD_SIZE]
     other = Layout("custom", KINECT25.joints[::-1])
     sense.push(NS, [0, 1], [0, 1], meeting[30, :, ::-1], other)
     assert sense.findings([0, 1]) == ()
