@@ -27,6 +27,7 @@ _LONGEST_NS = 400_000_000  # between two sightings that are compared
 _MOST_PAIRS = 256
 _ALIKE = 0.93  # how much alike the axes of several people are
 _WALKED_M = 0.7
+_LYING_M = (-0.3, 1.4)  # how high above the ankles of others the hips of somebody who lies may be
 
 
 class Verdict(NamedTuple):
@@ -65,12 +66,13 @@ class BodySense:
         self._layout: Layout | None = None
         self._upright = False  # whether anybody was seen upright since there was nobody
         self._posture: Odd | None = None  # of all people together
+        self._floor = float("nan")  # height of the ankles of those who stand, metres
 
     def clear(self) -> None:
         """Forgets everybody."""
         self._people.clear()
         self._pairs.clear()
-        self._upright, self._posture = False, None
+        self._upright, self._posture, self._floor = False, None, float("nan")
 
     def lost(self, keys: Collection[int]) -> None:
         """Forgets some. Once nobody is left, it is to be seen anew where up is: clips follow one another like that."""
@@ -80,7 +82,7 @@ class BodySense:
             gone = set(keys)
             self._pairs = {pair: t for pair, t in self._pairs.items() if gone.isdisjoint(pair)}
         if not self._people:
-            self._upright, self._posture = False, None
+            self.clear()
 
     def push(
         self, stamp: int, keys: Sequence[int], ids: Sequence[int | str], joints: NDArray[np.float32], layout: Layout
@@ -150,6 +152,8 @@ class BodySense:
         """Whether anybody stands; what all people say together."""
         known = [p for p in self._people.values() if p.known and not p.misshapen]
         self._upright = self._upright or any(p.posture.upright for p in known)
+        floors = [p.posture.floor for p in known if p.posture.floor == p.posture.floor]
+        self._floor = min(floors) if floors else self._floor
         self._posture = None
         if self._upright or not known:
             return
@@ -175,10 +179,13 @@ class BodySense:
         if posture.down and not posture.upright and person.sure:
             found.append(Finding(Oddity.UPSIDE_DOWN, person=person.id))
         elif self._upright and not posture.upright and person.sure and posture.axis is not None:
-            moved = posture.moved_across()
-            if moved >= _WALKED_M:
+            moved, above = posture.moved_across(), posture.hips - self._floor
+            if moved >= _WALKED_M or above < _LYING_M[0] or above > _LYING_M[1]:
+                detail = {} if math.isnan(above) else {"above_m": round(above, 1)}
                 axis = _axis_name(posture.axis)
-                found.append(Finding(Oddity.WALKS_LYING, person=person.id, axis=axis, moved_m=round(moved, 1)))
+                found.append(
+                    Finding(Oddity.WALKS_LYING, person=person.id, axis=axis, moved_m=round(moved, 1), **detail)
+                )
         still = person.still()
         if still is not None:
             found.append(still)

@@ -102,6 +102,15 @@ def test_one_who_lies_beside_one_who_stands_is_fine(look: Look) -> None:
         assert look(both, BODY, 10.0).codes == set()
 
 
+def test_one_who_lies_below_the_floor_is_doubted(look: Look) -> None:
+    standing = moving(POSTURES["standing"], 3, 2, (0.8, 0))
+    for height in (-0.6, 1.7):
+        lying = moving(LYING["on the back"], 3, 1) + np.array([0, height - 0.5, 0], np.float32)
+        found = look(pair(lying, standing), BODY, 10.0)
+        assert found.codes == {Oddity.WALKS_LYING}
+        assert found.sense.of_pair((0, 1)).at(0) is None
+
+
 def test_once_somebody_stood_lying_is_no_doubt(look: Look) -> None:
     lying = moving(LYING["on the back"], 30, 1)
     gets_up = np.concatenate([lying[:100], moving(POSTURES["standing"], 1, 2, (1, 0)), lying[110:]])
