@@ -96,6 +96,22 @@ def test_two_who_lie_for_long_are_doubted_never_blinded(posture: Frames, yaw: fl
     assert found.sense.of_pair((0, 1)).at(0) is None
 
 
+def test_who_falls_out_of_bed_is_doubted_never_blinded(look: Look) -> None:
+    """In a room of two beds side by side, in which nobody was ever seen upright."""
+    lying = moving(LYING["on the back"], 30, 1)
+    falls = moving(LYING["on the back"], 30, 2, (1.2, 0))
+    falls[100:] += np.array([0.8, -0.45, 0], np.float32)
+    found = look(pair(lying, falls), BODY, 10.0)
+    assert found.codes == {Oddity.NOBODY_UPRIGHT}
+    assert found.sense.of_pair((0, 1)).at(0) is None
+
+
+def test_one_alone_who_rolls_about_is_doubted_never_blinded(look: Look) -> None:
+    rolls = moving(LYING["on the back"], 10, 1) + np.linspace(0, 3, 100)[:, None, None] * np.array([1, 0, 0])
+    found = look(rolls[:, None].astype(np.float32), BODY, 10.0)
+    assert found.codes == {Oddity.NOBODY_UPRIGHT}
+
+
 def test_one_who_lies_beside_one_who_stands_is_fine(look: Look) -> None:
     for posture in LYING.values():
         both = pair(moving(posture, 60, 1), moving(POSTURES["standing"], 60, 2, (0.8, 0)))
