@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.sense.anatomy import Anatomy, anatomy_of
 from dyadwatch.core.sense.codes import BLINDING, Odd, Oddity, is_blinding, settled
+from dyadwatch.core.sense.gravity import Gravity
 from dyadwatch.core.sense.measures import measure
 from dyadwatch.core.sense.person import PersonSense
 from dyadwatch.core.sense.together import Together
@@ -25,8 +26,6 @@ _TICK_NS = 100_000_000
 _NEAR_M = 0.6
 _LONGEST_NS = 400_000_000  # between two sightings that are compared
 _MOST_PAIRS = 256
-_ALIKE = 0.93  # how much alike the axes of several people are
-_WALKED_M = 0.7
 
 
 class Verdict(NamedTuple):
@@ -62,14 +61,14 @@ class BodySense:
         self._people: dict[int, PersonSense] = {}
         self._pairs: dict[tuple[int, int], Together] = {}
         self._anatomy: Anatomy | None = None
-        self._upright = False  # whether anybody was seen upright since there was nobody
-        self._posture: Odd | None = None  # of all people together
+        self._layout: Layout | None = None
+        self._gravity = Gravity()
 
     def clear(self) -> None:
         """Forgets everybody."""
         self._people.clear()
         self._pairs.clear()
-        self._upright, self._posture = False, None
+        self._gravity = Gravity()
 
     def lost(self, keys: Collection[int]) -> None:
         """Forgets some. Once nobody is left, it is to be seen anew where up is: clips follow one another like that."""
@@ -79,7 +78,7 @@ class BodySense:
             gone = set(keys)
             self._pairs = {pair: t for pair, t in self._pairs.items() if gone.isdisjoint(pair)}
         if not self._people:
-            self._upright, self._posture = False, None
+            self.clear()
 
     def push(
         self, stamp: int, keys: Sequence[int], ids: Sequence[int | str], joints: NDArray[np.float32], layout: Layout
@@ -92,21 +91,23 @@ class BodySense:
             joints: metres, Y up, shape (P, J, 3), NaN where unseen.
             layout: what the J axis means.
         """
-        if self._anatomy is None or self._anatomy.layout is not layout:
+        anatomy = self._anatomy
+        if anatomy is None or (layout is not self._layout and layout.joints != anatomy.layout.joints):
             self.clear()
-            self._anatomy = anatomy_of(layout)
+            anatomy = self._anatomy = anatomy_of(layout)
+        self._layout = layout
         tick, due = stamp // _TICK_NS, []
         alone = len(keys) == 1
         for i, (key, who) in enumerate(zip(keys, ids, strict=True)):
             person = self._people.get(key)
             if person is None:
-                person = self._people[key] = PersonSense(who, self._anatomy)
+                person = self._people[key] = PersonSense(who, anatomy)
             person.see(stamp, joints[i], alone=alone)
             if person.tick != tick:
                 person.tick = tick
                 due.append(i)
         if due:
-            self._look(stamp, [keys[i] for i in due], joints[due], self._anatomy)
+            self._look(stamp, [keys[i] for i in due], joints[due], anatomy)
 
     def _look(self, stamp: int, keys: Sequence[int], joints: NDArray[np.float32], anatomy: Anatomy) -> None:
         fresh = False
@@ -115,7 +116,7 @@ class BodySense:
         if len(self._people) > 1:
             self._compare(stamp, keys)
         if fresh:
-            self._judge_posture()
+            self._gravity.judge(self._people.values())
 
     def _compare(self, stamp: int, keys: Sequence[int]) -> None:
         """Everybody who was just looked at with everybody seen of late; those who are near are remembered."""
@@ -143,39 +144,8 @@ class BodySense:
                     together.is_fresh(key, one.stamp, seen.stamp)
                 together.compare(stamp, one, seen)
 
-    def _judge_posture(self) -> None:
-        """Whether anybody stands; what all people say together."""
-        known = [p for p in self._people.values() if p.known and not p.misshapen]
-        self._upright = self._upright or any(p.posture.upright for p in known)
-        self._posture = None
-        if self._upright or not known:
-            return
-        axes = [p.posture.axis for p in known]
-        axis = ""
-        if all(p.posture.down for p in known):
-            if all(p.sure for p in known):
-                return  # each of them is said to be upside down
-            axis = "-y"
-        elif (level := [a for a in axes if a is not None]) and len(level) == len(axes):
-            mean = np.mean(level, axis=0)
-            moved = max(p.posture.moved_across() for p in known)
-            if float(np.linalg.norm(mean)) > _ALIKE:
-                axis = _axis_name(mean)
-                if moved >= _WALKED_M and all(p.sure for p in known):
-                    self._posture = Finding(Oddity.TURNED, axis=axis, moved_m=round(moved, 1))
-                    return
-        self._posture = Finding(Oddity.NOBODY_UPRIGHT, axis=axis)
-
     def _of_person(self, person: PersonSense) -> list[Odd]:
-        found = list(person.shape)
-        posture = person.posture
-        if posture.down and not posture.upright and person.sure:
-            found.append(Finding(Oddity.UPSIDE_DOWN, person=person.id))
-        elif self._upright and not posture.upright and person.sure and posture.axis is not None:
-            moved = posture.moved_across()
-            if moved >= _WALKED_M:
-                axis = _axis_name(posture.axis)
-                found.append(Finding(Oddity.WALKS_LYING, person=person.id, axis=axis, moved_m=round(moved, 1)))
+        found = [*person.shape, *self._gravity.of_person(person)]
         still = person.still()
         if still is not None:
             found.append(still)
@@ -196,7 +166,7 @@ class BodySense:
 
     def verdicts(self, pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Verdict]:
         """On those pairs of which there is anything to say."""
-        if self._posture is None and not self._pairs and all(p.is_plain for p in self._people.values()):
+        if self._gravity.odd is None and not self._pairs and all(p.is_plain for p in self._people.values()):
             return {}  # as nearly always
         return {keys: verdict for keys in pairs if (verdict := self.of_pair(keys)) is not FINE}
 
@@ -223,7 +193,8 @@ class BodySense:
         return Verdict(next((odd for odd in found if is_blinding(odd)), None), doubts, tuple(past))
 
     def _of_all(self) -> list[Odd]:
-        return [self._posture] if self._posture is not None and self._posture.code not in self._ignored else []
+        odd = self._gravity.odd
+        return [odd] if odd is not None and odd.code not in self._ignored else []
 
     def findings(self, keys: Collection[int]) -> tuple[Odd, ...]:
         """What is odd about those of `keys`, who are in view: the first of each code, blinding ones before others."""
@@ -246,9 +217,3 @@ class BodySense:
     def upright(self) -> dict[int | str, bool]:
         """Who was seen upright, by id, of those of whom it can be told."""
         return {p.id: p.posture.upright for p in self._people.values() if p.known}
-
-
-def _axis_name(axis: NDArray[np.floating]) -> str:
-    """The axis of the world that a direction lies nearest to, such as `+z`."""
-    i = int(np.abs(axis).argmax())
-    return f"{'+' if axis[i] > 0 else '-'}{'xyz'[i]}"

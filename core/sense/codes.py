@@ -18,7 +18,7 @@ class Oddity(StrEnum):
     UPSIDE_DOWN = "upside_down"  # person
     TURNED = "turned"  # axis, such as +z: it points from everybody's feet to the head; moved_m: while somebody walks
     NOBODY_UPRIGHT = "nobody_upright"  # axis, empty where it is no single one
-    WALKS_LYING = "walks_lying"  # person, axis, moved_m
+    WALKS_LYING = "walks_lying"  # person, axis, moved_m; above_m: the ankles of others, where known
     FROZEN = "frozen"  # person, seconds
     STIFF = "stiff"  # the same, not yet for long enough to be called frozen
     ONE_BODY_TWICE = "one_body_twice"  # first, second: persons; apart_m

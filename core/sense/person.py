@@ -24,6 +24,7 @@ _FROZEN_FRAMES = 5
 # Of how far the limbs are off; see `Build.misfit`.
 _IMPOSSIBLE, _ODD = 1.3, 1.12
 _UP, _DOWN, _LEGS_UP = 0.7, -0.6, 0.3  # how much of the length of the trunk, or the legs, is height
+_STANDING_M = 0.5  # from ankles to hips of who stands and is no small child
 _FLAT, _STEADY = 0.4, 0.93  # of an axis that is not up: its height, and how much alike its directions are
 
 
@@ -36,6 +37,8 @@ class Posture:
         down: feet above the head.
         axis: from feet to head in the middle, unit length; None where it does not hold still or is not level.
         low, high: the box of all places of the hips, each the middle of half a second, metres.
+        hips: height of the hips in the middle of the last half second, metres; NaN where unseen.
+        floor: height of the ankles below somebody upright, likewise.
     """
 
     upright: bool = False
@@ -43,6 +46,8 @@ class Posture:
     axis: NDArray[np.float32] | None = None
     low: NDArray[np.float32] = field(default_factory=lambda: np.full(3, np.inf, np.float32))
     high: NDArray[np.float32] = field(default_factory=lambda: np.full(3, -np.inf, np.float32))
+    hips: float = float("nan")
+    floor: float = float("nan")
 
     def moved_across(self) -> float:
         """Metres that the body came across its axis, as who walks does and who lies or is pushed in a bed does not."""
@@ -171,6 +176,7 @@ class PersonSense:
         self.known = bool(seen.sum() >= _FEWEST)
         if not self.known:
             return
+        standing = float(medians(legs)[1])
         trunk, legs = trunk[seen], legs[seen]
         trunk = trunk / np.maximum(np.linalg.norm(trunk, axis=1, keepdims=True), 1e-6)
         legs = legs / np.maximum(np.linalg.norm(legs, axis=1, keepdims=True), 1e-6)
@@ -183,6 +189,8 @@ class PersonSense:
         length = float(np.linalg.norm(axis))
         posture.axis = axis / length if length > _STEADY and abs(axis[1]) < _FLAT * length else None
         place = medians(hips[max(len(hips) - _EVERY, 0) :] if self.samples <= _KEPT else self._newest(hips))
+        posture.hips = float(place[1])
+        posture.floor = posture.hips - standing if posture.upright and standing > _STANDING_M else float("nan")
         if not np.isnan(place).any():
             posture.low, posture.high = np.minimum(posture.low, place), np.maximum(posture.high, place)
 

@@ -10,10 +10,13 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.sense.codes import Odd, Oddity
+from dyadwatch.core.sense.measures import medians
 
 # In Kinect recordings of people who hug, the joints of the two are 0.3 m apart in the middle, their hips 0.23 m and the
 # middles of their shoulders 0.15 m.
 _BODY_M, _HIPS_M, _SHOULDERS_M = 0.17, 0.12, 0.07
+# One body beside itself, as of two sensors that are not calibrated: in the same pose, nearer than a body is deep.
+_BESIDE_M, _POSE_M = 0.24, 0.035
 _WALK_M_S = 1.5
 _MEMORY = (1 << 16) - 1  # the last sixteen comparisons
 _FEWEST = 5
@@ -46,6 +49,13 @@ def sighting(stamp: int, joints: NDArray[np.float32], parts: NDArray[np.float32]
     total = joints.sum(axis=0) if count == len(joints) else joints[seen].sum(axis=0)
     x, y, z = (total / count).tolist() if count else (math.inf,) * 3
     return Sighting(stamp, joints, parts, (x, y, z), alone)
+
+
+def _middle(steps: NDArray[np.float32]) -> float:
+    """Metres of the middle one of (J, 3) by length; infinite where there is none."""
+    lengths = np.sort(np.sqrt(np.square(steps).sum(axis=1)))
+    seen = int(np.isfinite(lengths).sum())
+    return float(lengths[(seen - 1) // 2]) if seen else math.inf
 
 
 class Together:
@@ -82,9 +92,10 @@ class Together:
         slack = 0.0
         if one.alone and other.alone:  # one person under two names may have walked in between
             slack = _WALK_M_S * abs(one.stamp - other.stamp) / 1e9
-        steps = np.sort(np.sqrt(np.square(one.joints - other.joints).sum(axis=1)))
-        seen = int(np.isfinite(steps).sum())
-        body = float(steps[(seen - 1) // 2]) if seen else math.inf
+        steps = one.joints - other.joints
+        body = _middle(steps)
+        if _BODY_M + slack <= body < _BESIDE_M and _middle(steps - medians(steps)) < _POSE_M:
+            slack = _BESIDE_M - _BODY_M
         hips, shoulders = np.sqrt(np.square(one.parts - other.parts).sum(axis=1)).tolist()
         self._count = min(self._count + 1, 16)
         self._body = (self._body << 1 | (body < _BODY_M + slack)) & _MEMORY

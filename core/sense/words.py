@@ -58,6 +58,12 @@ def _axes(axis: str) -> str:
     return f"other axes than y-up? Declare them: {_DECLARE.format(axes='z-up')}"
 
 
+def _walks_lying(detail: Detail) -> str:
+    above = f" {detail['above_m']:.1f} m above their feet" if "above_m" in detail else ""
+    moved = f"others stand, and {_who(detail)} lies{above} and has moved {detail['moved_m']:.1f} m"
+    return f"{moved}: {_axes(detail['axis'])}"
+
+
 SENTENCES: dict[Oddity, Callable[[Detail], str]] = {
     Oddity.JOINTS_MISNAMED: _misnamed,
     Oddity.ODD_LIMBS: lambda d: f"the limbs are odd: {_limbs(d)}: are some joints exchanged?",
@@ -66,9 +72,7 @@ SENTENCES: dict[Oddity, Callable[[Detail], str]] = {
     Oddity.UPSIDE_DOWN: lambda d: f"the feet of {_who(d)} are above the head: {_axes('-y')}",
     Oddity.TURNED: lambda d: f"nobody stands, and yet they walk ({d['moved_m']:.1f} m): {_axes(d['axis'])}",
     Oddity.NOBODY_UPRIGHT: lambda d: f"nobody stands, or was seen to stand: {_axes(d['axis'])}",
-    Oddity.WALKS_LYING: lambda d: (
-        f"{_who(d)} lies, and yet walks ({d['moved_m']:.1f} m), while others stand: {_axes(d['axis'])}"
-    ),
+    Oddity.WALKS_LYING: _walks_lying,
     Oddity.FROZEN: lambda d: (
         f"the poses of {_who(d)} stand still, bit for bit, for {d['seconds']:.1f} s: does the source repeat its "
         "last one? Send NaN, or nobody, for whom it has lost"

@@ -51,8 +51,9 @@ ODD_WITH_DATA: list[tuple[Oddity, dict[str, Any], str]] = [
      f"nobody stands, and yet they walk (1.2 m): z-up sent as y-up? {DECLARE.format(axes='z-up')}"),
     (Oddity.NOBODY_UPRIGHT, {"axis": "+x"},
      "nobody stands, or was seen to stand: the axis +x points up? Turn the coordinates so that +y does"),
-    (Oddity.WALKS_LYING, {"person": "ann", "axis": "+z", "moved_m": 1.2},
-     f"ann lies, and yet walks (1.2 m), while others stand: z-up sent as y-up? {DECLARE.format(axes='z-up')}"),
+    (Oddity.WALKS_LYING, {"person": "ann", "axis": "+z", "moved_m": 1.2, "above_m": 1.5},
+     "others stand, and ann lies 1.5 m above their feet and has moved 1.2 m: z-up sent as y-up? "
+     f"{DECLARE.format(axes='z-up')}"),
     (Oddity.FROZEN, {"person": "ann", "seconds": 1.5},
      "the poses of ann stand still, bit for bit, for 1.5 s: does the source repeat its last one? Send NaN, or nobody, "
      "for whom it has lost"),

@@ -328,7 +328,7 @@ def test_odd_bodies_are_told_of_and_raise_nothing(case: Case, name: str) -> None
 def test_files_of_odd_bodies_are_asked_about(case: Case, detected: Callable[..., Detected], name: str) -> None:
     folder = case(name)
     right, says = {
-        "trc-zup": (("--axes", "z-up"), "ann+bob: nobody stands, and yet they walk (1.0 m): z-up sent as y-up?"),
+        "trc-zup": (("--axes", "z-up"), "ann+bob: nobody stands, and yet they walk (2.1 m): z-up sent as y-up?"),
         "bvh-inches": (("--units", "in"), "person 0 measures about 0.65 m by the bones: inches taken for centimetres"),
     }[name]
     found = detected(folder)

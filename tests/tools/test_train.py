@@ -49,7 +49,7 @@ def clip_folder(tmp_path_factory) -> Path:
     body[:, 1] += [1.0, 0, 0.3]
     clips = [
         Clip(
-            (body + 0.02 * rng.normal(size=(24, 2, 11, 3)).cumsum(axis=0)).astype(np.float32),
+            (body + 0.006 * rng.normal(size=(24, 2, 11, 3)).cumsum(axis=0)).astype(np.float32),
             UPPER11, 15.0, label="talk", clip_id=f"clip{i}", split="a",
         )
         for i in range(8)

@@ -20,7 +20,8 @@ Look = Callable[..., Any]  # see conftest
 Fit = Callable[[Frames, Layout], Frames]
 Turn = Callable[[Frames], Frames]
 BEFORE_A_WINDOW_S = 2.0
-START = 1_700_000_000 * 1_000_000_000
+NS = 1_000_000_000
+START = 1_700_000_000 * NS
 
 
 def z_up(a: Frames) -> Frames:
@@ -219,6 +220,18 @@ def test_once_nobody_is_left_it_is_to_be_seen_anew_where_up_is(meeting: Frames, 
     for k in range(30):
         sense.push(START + 100_000_000_000 + k * 33_333_333, [2, 3], [2, 3], z_up(meeting[k]), KINECT25)
     assert [odd.code for odd in sense.findings([2, 3])] == [Oddity.NOBODY_UPRIGHT]
+
+
+def test_a_layout_is_known_again_by_its_joints(meeting: Frames) -> None:
+    """Every file, and every message with joint names, may bring a layout of its own."""
+    sense = BodySense()
+    for k in range(30):
+        layout = Layout("custom", KINECT25.joints)
+        sense.push(k * 33_333_333, [0, 1], [0, 1], meeting[k] * np.float32(0.4), layout)
+    assert [odd.code for odd in sense.findings([0, 1])] == [Oddity.ODD_SIZE]
+    other = Layout("custom", KINECT25.joints[::-1])
+    sense.push(NS, [0, 1], [0, 1], meeting[30, :, ::-1], other)
+    assert sense.findings([0, 1]) == ()
 
 
 def test_a_layout_that_is_none_of_a_body_is_not_judged(look: Look) -> None:

@@ -96,10 +96,35 @@ def test_two_who_lie_for_long_are_doubted_never_blinded(posture: Frames, yaw: fl
     assert found.sense.of_pair((0, 1)).at(0) is None
 
 
+def test_who_falls_out_of_bed_is_doubted_never_blinded(look: Look) -> None:
+    """In a room of two beds side by side, in which nobody was ever seen upright."""
+    lying = moving(LYING["on the back"], 30, 1)
+    falls = moving(LYING["on the back"], 30, 2, (1.2, 0))
+    falls[100:] += np.array([0.8, -0.45, 0], np.float32)
+    found = look(pair(lying, falls), BODY, 10.0)
+    assert found.codes == {Oddity.NOBODY_UPRIGHT}
+    assert found.sense.of_pair((0, 1)).at(0) is None
+
+
+def test_one_alone_who_rolls_about_is_doubted_never_blinded(look: Look) -> None:
+    rolls = moving(LYING["on the back"], 10, 1) + np.linspace(0, 3, 100)[:, None, None] * np.array([1, 0, 0])
+    found = look(rolls[:, None].astype(np.float32), BODY, 10.0)
+    assert found.codes == {Oddity.NOBODY_UPRIGHT}
+
+
 def test_one_who_lies_beside_one_who_stands_is_fine(look: Look) -> None:
     for posture in LYING.values():
         both = pair(moving(posture, 60, 1), moving(POSTURES["standing"], 60, 2, (0.8, 0)))
         assert look(both, BODY, 10.0).codes == set()
+
+
+def test_one_who_lies_below_the_floor_is_doubted(look: Look) -> None:
+    standing = moving(POSTURES["standing"], 3, 2, (0.8, 0))
+    for height in (-0.6, 1.7):
+        lying = moving(LYING["on the back"], 3, 1) + np.array([0, height - 0.5, 0], np.float32)
+        found = look(pair(lying, standing), BODY, 10.0)
+        assert found.codes == {Oddity.WALKS_LYING}
+        assert found.sense.of_pair((0, 1)).at(0) is None
 
 
 def test_once_somebody_stood_lying_is_no_doubt(look: Look) -> None:
