@@ -172,7 +172,6 @@ def show(report: Mapping[str, Any], out: Path, page: Path, console: Console) -> 
     for part, value in report["broken_pairs_mean"].items():
         said = "not trained" if value is None else f"AUROC {value:.3f} on broken pairs held back"
         rows.append((f"  {part}", said))
-    events = counted(evidence["events"], "event")
     rows += [
         ("weights", ", ".join(f"{k} {v:.2f}" for k, v in report["weights"].items())),
         ("alarm raised by", " or ".join(map(str, rules_of(calibration["rules"])))),
