@@ -222,7 +222,7 @@ def test_a_clip_may_be_called_anything(name, tmp_path):
     show(report, out, page, Console(file=told, width=200))
     assert f"such as {name}" in told.getvalue()
     assert "unusual of 2.50 over 0.4 s" in told.getvalue()
-    assert "1 events in 6.0 minutes of clips" in told.getvalue()
+    assert "1 event in 6 min of clips" in told.getvalue()
     assert "nothing: 6.0 minutes are too few for 6 false alarms an hour, which takes 30 minutes" in told.getvalue()
 
 
