@@ -306,7 +306,7 @@ class TestRefusals:
 
     def test_layouts(self, base: Path, tmp_path: Path) -> None:
         arms = Layout("custom", ("left_wrist", "right_wrist"))
-        apart = np.zeros((60, 2, 2, 3), np.float32) + np.arange(2, dtype=np.float32)[:, None, None]
+        apart = np.ones((60, 2, 2, 3), np.float32) + np.arange(2, dtype=np.float32)[:, None, None]
         odd = write_clips(tmp_path / "odd", [Clip(apart, arms, 30.0)])
         found = self.refusal(tmp_path, base, [odd])
         assert found.startswith("odd: layout 'custom' cannot feed a model of layout 'upper11': no joint for head, ")
