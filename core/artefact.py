@@ -153,27 +153,6 @@ def read_sealed(data: bytes, what: str) -> ArtefactInfo:
     return info
 
 
-def check_fits(
-    info: ArtefactInfo, *, layout: Layout | None = None, frames: int | None = None, fps: float | None = None
-) -> None:
-    """Refuses a model for windows it was not made for; only what is given is compared.
-
-    Raises:
-        ArtefactError: names what the model takes and what it was to be given.
-    """
-    if layout is not None and layout.joints != info.joints:
-        missing = [j for j in info.joints if j not in layout.index]
-        why = f"missing {', '.join(missing)}" if missing else "other joints or another order"
-        raise ArtefactError(
-            f"model {info.name!r} takes layout {info.layout!r} with {len(info.joints)} joints, not layout "
-            f"{layout.name!r} with {len(layout)}: {why}"
-        )
-    if frames is not None and frames != info.frames:
-        raise ArtefactError(f"model {info.name!r} takes windows of {info.frames} frames, not {frames}")
-    if fps is not None and abs(fps - info.fps) > 1e-6 * info.fps:
-        raise ArtefactError(f"model {info.name!r} takes windows at {info.fps:g} fps, not {fps:g}")
-
-
 def file_sha256(path: str | Path) -> str:
     """SHA-256 of a whole file in hex, as `sha256sum` prints it; calibration files name their model by it.
 

@@ -46,7 +46,7 @@ from dyadwatch.core.score_maps import (
     refit,
 )
 from dyadwatch.core.statistics import Scaling, Statistics
-from dyadwatch.core.thresholds import thresholds
+from dyadwatch.core.thresholds import events_bound, thresholds
 from dyadwatch.core.vary import varied
 
 _MOST_SUPPORT = 1024
@@ -165,7 +165,7 @@ def enrol(
 
     Arguments:
         run: an inference engine.
-        least: rules below whose levels none may fall: those of the base where its normal is kept.
+        least: rules that stay, at their levels or above: those of the base where its normal is kept.
         seed: of the variations of a single clip.
 
     Raises:
@@ -192,16 +192,19 @@ def enrol(
 
     calibration = thresholds(fitted.scores, judged, hop / info.fps)
     calibration["rules"] = _not_below(calibration["rules"], least)
-    calibration["evidence"] |= {
-        "method": _method(normal, guessed) + "; " + calibration["evidence"]["method"],
+    evidence = calibration["evidence"]
+    # variations are no time that anybody watched: the bound rests on the real recordings alone
+    hours = sum(len(r.joints) for r in normal.recordings) / info.fps / 3600
+    bound = events_bound(evidence["events"], hours)
+    evidence |= {
+        "method": _method(normal, guessed) + "; " + evidence["method"],
         "enrolled_clips": normal.clips,
         "real_windows": real,
-        "hours": round(sum(len(r.joints) for r in normal.recordings) / info.fps / 3600, 4),
+        "hours": round(hours, 4),
+        "certified": bound <= evidence["budget_per_hour"],
+        "events_per_hour_95": round(bound, 1),
         "distance_median": round(float(np.median(distances.plain)), 3),
     }
-    # variations are no time that anybody watched: the bound rests on the real recordings alone
-    bound = -math.log(0.05) / max(calibration["evidence"]["hours"], 1e-6)
-    calibration["evidence"]["events_per_hour_95"] = round(bound, 1)
     summary = {
         **{k: v for k, v in info.training.items() if k not in ("clips", "windows", "hours", "support", "labels")},
         "enrolled": {
@@ -226,9 +229,14 @@ def enrol(
 
 
 def _not_below(rules: list[dict[str, Any]], least: Sequence[Rule]) -> list[dict[str, Any]]:
-    """The rules, each at least at the level of the one of the same part and span."""
-    lowest = {(str(rule.part), rule.over_s): rule.raise_at for rule in least}
-    return [r | {"raise_at": max(r["raise_at"], lowest.get((r["part"], r["over_s"]), 0.0))} for r in rules]
+    """The rules of `least`, raised where the clips ask for it: those may be calm in a part that the base watches."""
+    if not least:
+        return rules
+    asked = {(r["part"], r["over_s"]): r["raise_at"] for r in rules}
+    return [
+        {"part": str(r.part), "over_s": r.over_s, "raise_at": max(r.raise_at, asked.get((str(r.part), r.over_s), 0.0))}
+        for r in least
+    ]
 
 
 def _method(normal: Normal, guessed: bool) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.explainer import How, LimbFinding
 from dyadwatch.core.pose import TrackId
+from dyadwatch.core.words import rarity
 
 _SHIFT_WORTH_SAYING_M = 0.05
 
@@ -107,12 +108,3 @@ def _change(shift_m: float) -> str:
     if abs(shift_m) < _SHIFT_WORTH_SAYING_M:
         return "moves unusually to"
     return f"is {abs(shift_m):.2f} m {'closer to' if shift_m < 0 else 'farther from'}"
-
-
-def rarity(score: float) -> str:
-    """10 ** score with one significant digit; past ten thousand the tail is extrapolated, not counted."""
-    if score >= 4:
-        return "10,000"
-    n = 10.0 ** max(score, 0.0)
-    digit = 10 ** int(np.floor(np.log10(n)))
-    return f"{round(n / digit) * digit:,}"

@@ -100,6 +100,13 @@ class JointMap:
         same = np.arange(len(self.source))[:, None]
         return self.pairs.shape[0] == len(same) and bool((self.pairs == same).all())
 
+    @cached_property
+    def implied(self) -> NDArray[np.bool_]:
+        """Which joints of the target are the middle of two that it has as well: unseen only where one of those is."""
+        first, second = self.pairs.T
+        alone = self.pairs[first == second, 0]
+        return (first != second) & np.isin(first, alone) & np.isin(second, alone)
+
     def positions(self, joints: NDArray[np.float32]) -> NDArray[np.float32]:
         """Joints of the target layout.
 

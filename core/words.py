@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -52,3 +53,12 @@ def of_clips(why: WhyUnusable) -> str:
 def of_clip(why: WhyUnusable) -> str:
     """Why one clip cannot be used; stands behind its name and a colon."""
     return _CLIP[why.code].format(**why.detail) if why.code in _CLIP else of_clips(why)
+
+
+def rarity(score: float) -> str:
+    """10 ** score with one significant digit; past ten thousand the tail is extrapolated, not counted."""
+    if score >= 4:
+        return "10,000"
+    n = 10.0 ** max(score, 0.0)
+    digit = 10 ** math.floor(math.log10(n))
+    return f"{round(n / digit) * digit:,}"

@@ -152,6 +152,8 @@ class AlarmDesk:
         alarm.now, alarm.last = evidence, score
         alarm.recent.append(_Seen(now, score, window.joints))
         level = level_of(evidence, self._thresholds)
+        if window.doubtful and level is Level.HIGH and alarm.state in (State.CALM, State.RISING):
+            level = Level.BETWEEN  # what is doubtful opens no event by itself
         before = alarm.state
         alarm.scored = now
         waiting, time, after = _TABLE[before, level]

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import Blindness, Fault, PairEnd
 from dyadwatch.stream.config import ClockOptions
 from dyadwatch.stream.counters import Count
 from dyadwatch.stream.unused import OldRun, Unused
 
-_NS = 1_000_000_000
 # Unix time of this century in other units than ns, and the steps of at most 10 s that come with them.
 _UNITS = (("seconds", 1), ("milliseconds", 1_000), ("microseconds", 1_000_000))
 _CENTURY_S = range(1_000_000_000, 4_000_000_000)
@@ -42,9 +42,9 @@ class SourceClock:
     """
 
     def __init__(self, options: ClockOptions, count: Count) -> None:
-        self._reorder = round(options.reorder_s * _NS)
-        self._jump = round(options.max_jump_s * _NS)
-        self._gap = round(options.max_gap_s * _NS)
+        self._reorder = round(options.reorder_s * NS)
+        self._jump = round(options.max_jump_s * NS)
+        self._gap = round(options.max_gap_s * NS)
         self._agree = options.jump_frames
         self._count = count
         self._epoch: int | None = None

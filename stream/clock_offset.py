@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-_NS = 1_000_000_000
-_PART_NS = 5 * _NS
+from dyadwatch.core.units import NS
+
+_PART_NS = 5 * NS
 _PARTS = 12
-_STEP_NS = _NS  # a stamp that comes so much earlier or later than it should is not the network's doing
+_STEP_NS = NS  # a stamp that comes so much earlier or later than it should is not the network's doing
 _AGREE = 5
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from dyadwatch.core.sense.codes import Oddity
+
 
 class Refusal(StrEnum):
     """Why a message breaks the wire protocol."""
@@ -71,6 +73,14 @@ class Fault(StrEnum):
     MERGE_LATE = "merge_late"
     GROUP_NAME = "group_name"
     TOO_MANY_SOURCES = "too_many_sources"
+    # Windows that are not scored for what their people look like.
+    JOINTS_MISNAMED = Oddity.JOINTS_MISNAMED
+    ABSURD_SIZE = Oddity.ABSURD_SIZE
+    UPSIDE_DOWN = Oddity.UPSIDE_DOWN
+    TURNED = Oddity.TURNED
+    FROZEN = Oddity.FROZEN
+    ONE_BODY_TWICE = Oddity.ONE_BODY_TWICE
+    ONE_PLACE = Oddity.ONE_PLACE
 
 
 class Circumstance(StrEnum):
@@ -216,6 +226,13 @@ class Blindness(StrEnum):
     EXPECTED = "expected"
     STATION_FAILED = "station_failed"
     STATION_STUCK = "station_stuck"
+    JOINTS_MISNAMED = Oddity.JOINTS_MISNAMED
+    ABSURD_SIZE = Oddity.ABSURD_SIZE
+    UPSIDE_DOWN = Oddity.UPSIDE_DOWN
+    TURNED = Oddity.TURNED
+    FROZEN = Oddity.FROZEN
+    ONE_BODY_TWICE = Oddity.ONE_BODY_TWICE
+    ONE_PLACE = Oddity.ONE_PLACE
 
 
 class MergeState(StrEnum):
@@ -297,6 +314,7 @@ class Unscored(StrEnum):
     SLOW = "slow"
     APART = "apart"
     INTERRUPTED = "interrupted"
+    ODD_BODIES = "odd_bodies"
 
 
 def counted_as(reason: StrEnum, name: str = "") -> str:

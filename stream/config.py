@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from dyadwatch.core.calibration import CalibratedRule
+from dyadwatch.core.sense.codes import Oddity
 
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
@@ -60,6 +61,12 @@ class WindowOptions(Section, frozen=True):
 
     hop: Count = 2  # grid steps from one window to the next
     max_hidden: Fraction = 0.34  # a joint unseen for a larger part of a window makes it unusable
+
+
+class SenseOptions(Section, frozen=True):
+    """What the bodies of a source are judged by. See docs/check.md."""
+
+    ignore: list[Oddity] = []  # findings that are not looked for
 
 
 class ScorerOptions(Section, frozen=True):
@@ -139,6 +146,7 @@ class Config(Section, frozen=True):
     tracks: TrackOptions = TrackOptions()
     pairs: PairOptions = PairOptions()
     windows: WindowOptions = WindowOptions()
+    sense: SenseOptions = SenseOptions()
     scorer: ScorerOptions = ScorerOptions()
     alarm: AlarmOptions = AlarmOptions()
     sinks: SinkOptions = SinkOptions()

@@ -63,8 +63,7 @@ def expectation(kind: inspect.Type) -> str:
         case inspect.DictType():
             return f"a mapping of names, each to {expectation(kind.value_type)}"
         case inspect.LiteralType() | inspect.EnumType():
-            values = kind.values if isinstance(kind, inspect.LiteralType) else [member.value for member in kind.cls]
-            return "one of " + ", ".join(map(str, values))
+            return "one of " + ", ".join(map(str, kind.values if isinstance(kind, inspect.LiteralType) else kind.cls))
         case inspect.StructType():
             return "a mapping of keys"
         case inspect.UnionType():

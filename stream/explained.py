@@ -8,7 +8,6 @@ from dyadwatch.core.explainer import LimbFinding
 from dyadwatch.core.pose import TrackId
 from dyadwatch.stream.messages import EventMessage, OddLimb
 
-
 _ODD = 2.0  # surprise: of a pair that is so unusual a limb is named beside its relation
 
 

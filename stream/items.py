@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.pose import TrackId
+from dyadwatch.core.sense.codes import Odd
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.codes import PairEnd
 
@@ -41,6 +42,7 @@ class Window:
         joints: metres in the model's layout, shape (2, T, J, 3), no NaN.
         clock: name of the clock domain of its stamps.
         arrived: monotonic ns at which the frame that completed it was received.
+        findings: why its score is doubtful, by what its people look like.
     """
 
     source: str
@@ -50,6 +52,12 @@ class Window:
     joints: NDArray[np.float32]
     clock: str
     arrived: int
+    findings: tuple[Odd, ...] = ()
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether nothing should be concluded from its score alone."""
+        return bool(self.findings)
 
 
 @dataclass(frozen=True, slots=True)

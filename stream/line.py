@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.sense.codes import BLINDING, Odd
 from dyadwatch.stream.codes import Blindness, Fault, MergeState, PairEnd, Reason
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Count
@@ -12,6 +13,11 @@ from dyadwatch.stream.pair_windows import PairWindows
 from dyadwatch.stream.scene import SceneTracker, Step
 
 _NS = 1_000_000_000
+
+
+def blindness_of(odd: Odd) -> Finding[Blindness]:
+    """What is odd about bodies, as what makes a source blind."""
+    return Finding(Blindness(odd.code), **odd.detail)
 
 
 class SourceLine:
@@ -49,6 +55,16 @@ class SourceLine:
         return self.windows.hidden_joint
 
     @property
+    def odd(self) -> tuple[Odd, ...]:
+        """What is odd about the bodies in view, whether it blinds or is merely doubtful."""
+        return self.scene.odd
+
+    @property
+    def left_out_for(self) -> Odd | None:
+        """Why somebody was left out last for what they look like; None where nobody ever was."""
+        return self.windows.left_out_for
+
+    @property
     def blind(self) -> Finding[Blindness] | None:
         """Why no pair of this source can be scored just now; None when nothing is in the way."""
         scene = self.scene
@@ -58,9 +74,12 @@ class SourceLine:
             return scene.order.trouble
         if scene.people == 0:
             return Finding(Blindness.NOBODY)
+        pairs = scene.gate.open
+        odd = scene.blinding or self.windows.odd(pairs)
+        if odd is not None:
+            return blindness_of(odd)
         if scene.people == 1:
             return Finding(Blindness.ONE_PERSON)
-        pairs = scene.gate.open
         if not pairs or self.windows.flow(pairs):
             return None
         filling = Finding(Blindness.FILLING)
@@ -84,6 +103,8 @@ class SourceLine:
                 return self.scene.order.wrong_unit
             case Fault.OLD_EPOCH:
                 return self.scene.order.trouble
+            case _ if reason in BLINDING and self.left_out_for is not None:
+                return blindness_of(self.left_out_for)
             case _:
                 return None
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.sense.codes import Odd
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.abreast import Abreast
 from dyadwatch.stream.codes import Fault, MergeState, PairEnd
@@ -43,6 +44,7 @@ class Member:
         declared: whether an offset is.
         epoch: of its newest run; None while nothing was heard.
         domain: name of the clock of what it sends.
+        left_out_for: why somebody of its people was not merged last, for what they look like.
     """
 
     def __init__(self, scene: SceneTracker, count: Count, offset_s: float | None) -> None:
@@ -55,6 +57,7 @@ class Member:
         self.declared = offset_s is not None
         self.epoch: int | None = None
         self.domain = "unix"
+        self.left_out_for: Odd | None = None
 
     @property
     def source(self) -> str:
@@ -204,6 +207,11 @@ class Group:
             case Reached.IN_TIME:
                 pass
         for one in seen:
+            odd = member.scene.sense.of_person(one.track.key)
+            if odd is not None:
+                member.left_out_for = odd
+                member.count(Fault(odd.code))
+                continue
             sample = np.concatenate((one.joints, one.confidence[:, None]), axis=1)
             first, rows = member.samplers.push(one.track, stamp, sample, one.whole)
             for k, row in enumerate(rows, first):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dyadwatch.core.finding import Finding
+from dyadwatch.core.sense.codes import Odd
 from dyadwatch.stream.codes import Blindness, MergeState
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Count
@@ -34,7 +35,12 @@ class MemberLine(SourceLine):
             return scene.order.trouble
         reason = super().blind
         alone = self._member.apart is not None or scene.unfit is not None or scene.people == 0
-        return reason if alone else None
+        return reason if alone or scene.blinding is not None else None
+
+    @property
+    def left_out_for(self) -> Odd | None:
+        """As for any line, or why somebody was not merged."""
+        return self._member.left_out_for or super().left_out_for
 
 
 class GroupLine(SourceLine):

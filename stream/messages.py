@@ -11,6 +11,7 @@ from dyadwatch.core.decision import Part
 from dyadwatch.core.explainer import How
 from dyadwatch.core.limbs import Limb
 from dyadwatch.core.pose import TrackId
+from dyadwatch.core.sense.codes import Oddity
 from dyadwatch.stream.codes import NAMED, REASONS, Blindness, EventReason, MergeState, RecordingState, SourceState
 
 VERSION = 2
@@ -138,6 +139,15 @@ class Blind(Struct, frozen=True, kw_only=True):
     text: _Text
 
 
+class OddNow(Struct, frozen=True, kw_only=True):
+    """What is odd about the bodies in view."""
+
+    code: Annotated[Oddity, _is("What is odd.")]
+    blinding: Annotated[bool, _is("True: those people are not scored. False: their windows open no event.")]
+    detail: _Detail
+    text: _Text
+
+
 class Merge(Struct, frozen=True, kw_only=True):
     """How a source of a group, or a group, is merged."""
 
@@ -203,7 +213,10 @@ class StatusMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="st
     clock_skew_ppm: Annotated[float | None, _is("How much faster the detector's clock runs, parts per million.")] = None
     age_ms: Annotated[float | None, _is("How late frames or scores come beyond the least of the last minute.")] = None
     merge: Annotated[Merge | None, _is("Of a source in a group, or of a group: how they are merged; else null.")] = None
-    warnings: Annotated[tuple[str, ...], _is("What the source warned of in its last frame.")] = ()
+    warnings: Annotated[
+        tuple[str, ...], _is("What the source warned of in its last frame, and the codes of what is odd.")
+    ] = ()
+    odd: Annotated[tuple[OddNow, ...], _is("What is odd about the bodies in view.")] = ()
 
     @property
     def topic(self) -> str:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import deque
 
-_NS = 1_000_000_000
-_PART_NS = 5 * _NS
+from dyadwatch.core.units import NS
+
+_PART_NS = 5 * NS
 _PARTS = 12
-_BACK_NS = _NS // 2  # stamps that fall back by more begin anew
+_BACK_NS = NS // 2  # stamps that fall back by more begin anew
 _SLOW = 0.05  # a source whose stamps rise by so much less than our clock is no live one: nothing is said of its age
 
 

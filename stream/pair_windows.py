@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.mapping import JointMap
-from dyadwatch.stream.codes import Blindness, Circumstance, PairEnd
+from dyadwatch.core.sense.bodies import FINE, Verdict
+from dyadwatch.core.sense.codes import Odd
+from dyadwatch.stream.codes import Blindness, Circumstance, Fault, PairEnd
 from dyadwatch.stream.config import WindowOptions
 from dyadwatch.stream.counters import Count
 from dyadwatch.stream.grid import TimeGrid
@@ -39,6 +41,9 @@ class PairWindows:
         leave_m: `pairs.leave_m`; a window that begins with the two farther apart is left out.
         max_gap: ns for which a partner's rows may come late.
         count: called with a reason for every window that cannot be used.
+
+    Attributes:
+        left_out_for: what was odd about the people of whom a window was left out last; None where none ever was.
     """
 
     def __init__(
@@ -56,6 +61,8 @@ class PairWindows:
         self._windowed: set[Keys] = set()  # pairs whose newest window was of use
         self._cut_of: set[Keys] = set()  # pairs that windows were cut of
         self._hidden: dict[Keys, Finding[Blindness]] = {}
+        self._odd: dict[Keys, Odd] = {}  # why the newest window of a pair is not scored
+        self.left_out_for: Odd | None = None
         self._mapping: JointMap | None = None
         self._stamp = 0
         self._clock = "unix"
@@ -72,6 +79,11 @@ class PairWindows:
     def hidden(self, pairs: list[Pair]) -> Finding[Blindness] | None:
         """The joint for which the newest window of the first of these pairs was left out that has one such."""
         return next((self._hidden[p.keys] for p in pairs if p.keys in self._hidden), None)
+
+    def odd(self, pairs: list[Pair]) -> Odd | None:
+        """Why no window of these pairs is scored, for what their people look like; None where one is, or may be."""
+        found = [self._odd.get(p.keys) for p in pairs]
+        return found[0] if found and all(found) else None
 
     def take(self, step: Step, arrived: int) -> list[Item]:
         """Takes up a step.
@@ -102,7 +114,7 @@ class PairWindows:
         for track, mended in step.mended:
             self._people[track.key].ring.mend(*mended)
         for pair in step.pairs:
-            out += self._cut(pair, arrived)
+            out += self._cut(pair, step.verdicts.get(pair.keys, FINE), arrived)
         return out
 
     def _person(self) -> _Person:
@@ -115,12 +127,13 @@ class PairWindows:
             self._next_end.pop(pair.keys, None)
             self._windowed.discard(pair.keys)
             self._hidden.pop(pair.keys, None)
+            self._odd.pop(pair.keys, None)
         # Of a pair without windows nobody knows: its end would only wait behind those of others, and without a bound.
         known = [(pair, reason) for pair, reason in pairs if pair.keys in self._cut_of]
         self._cut_of -= {pair.keys for pair, _ in known}
         return [PairEnded(self._source, pair, self._stamp, self._clock, reason) for pair, reason in known]
 
-    def _cut(self, pair: Pair, arrived: int) -> list[Item]:
+    def _cut(self, pair: Pair, verdict: Verdict, arrived: int) -> list[Item]:
         """The windows of a pair that are complete by now: their ends lie on multiples of the hop."""
         people = [self._people[k] for k in pair.keys]
         a, b = (p.ring for p in people)
@@ -130,13 +143,14 @@ class PairWindows:
         out: list[Item] = []
         while end <= a.last and end <= b.last:
             joints = np.stack((a.window(end), b.window(end)))
-            if self._begins_far(joints):
+            start, stamp = self._grid.stamp(end - frames + 1), self._grid.stamp(end)
+            if self._begins_far(joints) or self._is_odd(pair, verdict.at(start)):
                 end += hop
                 continue
-            start, stop = self._grid.stamp(end - frames + 1), self._grid.stamp(end)
-            unseen = [p.sightings.within(start, stop) for p in people]
+            unseen = [self._unseen(p, start, stamp) for p in people]
             if not any(u and u.too_much(self._options.max_hidden) for u in unseen) and fill_hidden(joints):
-                out.append(Window(self._source, pair, start, stop, joints, self._clock, arrived))
+                window = Window(self._source, pair, start, stamp, joints, self._clock, arrived, verdict.doubts)
+                out.append(window)
                 self._windowed.add(pair.keys)
                 self._cut_of.add(pair.keys)
                 self._hidden.pop(pair.keys, None)
@@ -148,15 +162,26 @@ class PairWindows:
         self._next_end[pair.keys] = end
         return out
 
+    def _is_odd(self, pair: Pair, odd: Odd | None) -> bool:
+        """Counts a window that is not to be scored for what is odd about its people; returns whether anything is."""
+        if odd is None:
+            self._odd.pop(pair.keys, None)
+            return False
+        self._odd[pair.keys] = self.left_out_for = odd
+        self._windowed.discard(pair.keys)
+        self._count(Fault(odd.code))
+        return True
+
+    def _unseen(self, person: _Person, start: int, stop: int) -> Unseen | None:
+        unseen = person.sightings.within(start, stop)
+        return unseen if unseen is None or self._mapping is None else unseen.without(self._mapping.implied)
+
     def _most_hidden(self, pair: Pair, unseen: list[Unseen | None]) -> Finding[Blindness]:
         """The joint unseen in most frames of a window, of whom, and what it is derived from."""
         names, part = self._shape.layout.joints, np.zeros((2, len(self._shape.layout)))
         for person, of in enumerate(unseen):
             if of is not None:
                 part[person] = of.frames / of.of
-        # Of several that are unseen alike, as a shoulder and the neck that is derived from it, the one that is sent.
-        if self._mapping is not None:
-            part -= 1e-9 * (np.diff(self._mapping.pairs)[:, 0] != 0)
         person, joint = divmod(int(part.argmax()), part.shape[1])
         name = names[joint]
         derived_from: tuple[str, ...] = ()

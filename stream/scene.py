@@ -21,13 +21,15 @@ from dyadwatch.core.errors import LayoutError
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.sense.bodies import BodySense, Verdict
+from dyadwatch.core.sense.codes import Odd
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.clock import SourceClock
 from dyadwatch.stream.codes import Blindness, Circumstance, Fault, PairEnd
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Count, bulk_count
 from dyadwatch.stream.grid import Mended, Resampler, TimeGrid
-from dyadwatch.stream.items import Pair
+from dyadwatch.stream.items import Keys, Pair
 from dyadwatch.stream.pairs import PairGate
 from dyadwatch.stream.tracks import Seen, Track, Tracker
 
@@ -57,6 +59,7 @@ class Step(NamedTuple):
         mended: by track, what this frame tells of joints that were unseen in rows given out before.
         pairs: who is near whom by now.
         mapping: from the frame's joints to those of the rows; None where they are the same.
+        verdicts: on pairs whose bodies are odd, by their keys.
     """
 
     source: str
@@ -69,6 +72,7 @@ class Step(NamedTuple):
     mended: Sequence[tuple[Track, Mended]] = ()
     pairs: Sequence[Pair] = ()
     mapping: JointMap | None = None
+    verdicts: Mapping[Keys, Verdict] = MappingProxyType({})
 
 
 class Samplers:
@@ -131,7 +135,7 @@ class SceneTracker:
         layout: the joints wanted; None takes them as they are sent, and begins anew where they change.
 
     Attributes:
-        order, tracker, gate: the stations, open to view for status and measurement.
+        order, tracker, gate, sense: the stations, open to view for status and measurement.
         grid: the time grid.
         max_gap: ns; a person unseen for longer is not followed.
         frames: how many were of use.
@@ -146,6 +150,9 @@ class SceneTracker:
         self.order = SourceClock(config.clock, count)
         self.tracker = Tracker(config.tracks, count)
         self.gate = PairGate(config.pairs, count)
+        self.sense = BodySense(config.sense.ignore)
+        self._min_confidence = config.tracks.min_confidence
+        self._seen: tuple[int, ...] = ()  # keys of who is in view
         self.grid = TimeGrid(fps)
         self.max_gap = round(min(config.clock.max_gap_s, config.tracks.max_gap_s) * _NS)
         self._samplers = Samplers(self.grid, self.max_gap)
@@ -169,6 +176,16 @@ class SceneTracker:
         return self._unfit
 
     @property
+    def odd(self) -> tuple[Odd, ...]:
+        """What is odd about the bodies in view, whether it blinds or is merely doubtful."""
+        return self.sense.findings(self._seen) if self._unfit is None else ()
+
+    @property
+    def blinding(self) -> Odd | None:
+        """What is odd about everybody in view, so that nobody can be scored; None where somebody can."""
+        return self.sense.blinding(self._seen)
+
+    @property
     def refuses(self) -> bool:
         """Whether none of the frames that come now is used."""
         return self._unfit is not None or self.order.trouble is not None
@@ -185,6 +202,7 @@ class SceneTracker:
         """Ends all pairs and forgets all tracks: what comes next is not joined to what came."""
         ended = self.gate.clear(reason)
         self.tracker.clear()
+        self.sense.clear()
         self._samplers.clear()
         self._begins = True
         return Step(self.source, ended, fresh=True)
@@ -210,9 +228,12 @@ class SceneTracker:
         self._samplers.drop(lost)
         samplers = self._samplers
         samplers.begin()
-        rows = [Rows(track, *samplers.push(track, track.stamp, joints, whole)) for track, joints, _, whole in seen]
+        rows = [Rows(s.track, *samplers.push(s.track, s.track.stamp, s.joints, s.whole)) for s in seen]
         opened = self.gate.open
-        return Step(self.source, ended, fresh, lost, frame, rows, samplers.unseen, samplers.mended, opened, self._map)
+        verdicts = self.sense.verdicts(pair.keys for pair in opened)
+        return Step(
+            self.source, ended, fresh, lost, frame, rows, samplers.unseen, samplers.mended, opened, self._map, verdicts
+        )
 
     def observe(self, frame: PoseFrame) -> tuple[list[Seen], list[Track]] | None:
         """Who is in a frame, and who was lost before it; None when its joints do not fit. A part of `take`."""
@@ -229,7 +250,23 @@ class SceneTracker:
             bulk_count(self._count, Circumstance.ZEROS_UNSEEN, frame.zeros)
         seen, lost = self.tracker.push(frame, joints, confidence)
         self.stamp, self.clock, self.people = frame.stamp, frame.clock, len(seen)
+        self._look(frame, seen, lost)
         return seen, lost
+
+    def _look(self, frame: PoseFrame, seen: list[Seen], lost: list[Track]) -> None:
+        """Has the bodies judged, by all joints that the source sends; those that are hardly seen count as unseen."""
+        if lost:
+            self.sense.lost([track.key for track in lost])
+        self._seen = tuple(s.track.key for s in seen)
+        if not seen:
+            return
+        joints, rows = frame.joints, [s.row for s in seen]
+        if frame.confidence.min() < self._min_confidence:
+            weak = frame.confidence < self._min_confidence
+            joints = np.where(weak[..., None], np.float32(np.nan), joints)
+        if rows != list(range(len(joints))):
+            joints = joints[rows]
+        self.sense.push(frame.stamp, self._seen, [s.track.id for s in seen], joints, frame.layout)
 
     def _mapping(self, sent: Layout, wanted: Layout) -> JointMap | None:
         if self._map is None or self._map.source is not sent:

@@ -24,6 +24,10 @@ class Unseen(NamedTuple):
         """Whether a joint was unseen in more than this part of them, to the frame."""
         return bool(self.frames.max() > math.ceil(most * self.of - 1e-9))
 
+    def without(self, implied: NDArray[np.bool_]) -> Unseen:
+        """The same, of the joints that are not implied by others: two hidden in turn hide the middle all the time."""
+        return Unseen(np.where(implied, 0, self.frames), self.of)
+
 
 class Sightings:
     """The frames of one person, by stamp, as far back as a window may reach.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.sense.codes import Odd
 from dyadwatch.stream.clock_offset import ClockOffset
 from dyadwatch.stream.codes import Blindness, MergeState
 from dyadwatch.stream.config import LivenessOptions
@@ -41,6 +42,7 @@ class SourceView:
         offset: ns by which our clock is ahead of its own; None where its own is not unix time.
         skew_ppm: how much faster our clock runs.
         warnings: what it warns of itself.
+        odd: what is odd about the bodies in view.
     """
 
     source: str
@@ -60,6 +62,7 @@ class SourceView:
     offset: int | None
     skew_ppm: float
     warnings: tuple[str, ...]
+    odd: tuple[Odd, ...] = ()
 
 
 class Heartbeat:
@@ -243,6 +246,7 @@ class SourceWatch:
             offset=own.offset,
             skew_ppm=own.skew_ppm,
             warnings=own.warnings if group is None else self._warnings(group),
+            odd=line.odd,
         )
 
     def _latest(self, group: Group) -> Heartbeat:

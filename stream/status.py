@@ -7,11 +7,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 
 from dyadwatch.core.finding import Finding, Value
+from dyadwatch.core.sense.codes import Odd, is_blinding
 from dyadwatch.stream.codes import Blindness, Fault, MergeState, RecordingState, SourceState
 from dyadwatch.stream.config import LivenessOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.log_limit import LimitedLog
-from dyadwatch.stream.messages import Blind, Data, Merge, RecordingNow, StatusMessage
+from dyadwatch.stream.messages import Blind, Data, Merge, OddNow, RecordingNow, StatusMessage
 from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.pipeline import Judged
 from dyadwatch.stream.source_watch import SourceView
@@ -87,6 +88,7 @@ class StatusBoard:
         if state is SourceState.WATCHING and age > self._behind:
             state = SourceState.BEHIND
         self._report_warnings(view)
+        self._report_odd(view)
         return StatusMessage(
             source=view.source,
             state=state,
@@ -103,7 +105,8 @@ class StatusBoard:
             clock_skew_ppm=round(view.skew_ppm, 1),
             age_ms=round(age / 1e6, 1),
             merge=_merge(view.merge),
-            warnings=view.warnings,
+            warnings=(*view.warnings, *(str(odd.code) for odd in view.odd if odd.code not in view.warnings)),
+            odd=tuple(_odd(odd) for odd in view.odd),
             last_stamp=view.stamp,
             model=self._model,
             provider=self._provider,
@@ -144,6 +147,12 @@ class StatusBoard:
             return  # they are those of its sources
         for warning in view.warnings:
             self._told.warning(view.source, warning, "the source warns of this itself, with every frame")
+
+    def _report_odd(self, view: SourceView) -> None:
+        """What blinds is logged where windows are left out for it; a doubt is logged here."""
+        for odd in view.odd:
+            if not is_blinding(odd):
+                self._told.warning(view.source, odd.code, text_of(odd))
 
     def _sheds(self, source: str, shed: int, now: int) -> bool:
         before, at = self._shed.get(source, (0, 0))
@@ -217,6 +226,10 @@ def _seconds(ns: int) -> float:
 
 def _blind(found: Finding[Blindness] | None) -> Blind | None:
     return None if found is None else Blind(code=found.code, detail=_data(found.detail), text=text_of(found))
+
+
+def _odd(found: Odd) -> OddNow:
+    return OddNow(code=found.code, blinding=is_blinding(found), detail=_data(found.detail), text=text_of(found))
 
 
 def _merge(found: Finding[MergeState] | None) -> Merge | None:

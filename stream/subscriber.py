@@ -41,8 +41,8 @@ class Subscriber:
 
     Arguments:
         address: where the detector publishes, `sinks.bind` of its configuration.
-        key: certificate of this listener, `NAME.key_secret` that `dyadwatch keys new` made, where the detector asks for
-            keys.
+        keys: certificate of this listener, `NAME.key_secret` that `dyadwatch keys new` made, where the detector asks
+            for keys.
         kinds: which messages to receive, of `score`, `event` and `status`.
         sources: names of the sources to hear of; empty is all.
         timeout_s: seconds without a message after which a loop ends; None waits for ever.
@@ -57,7 +57,7 @@ class Subscriber:
     def __init__(
         self,
         address: str = DEFAULT_ADDRESS,
-        key: str | Path | ClientKeys | None = None,
+        keys: str | Path | ClientKeys | None = None,
         *,
         kinds: Collection[Kind] = get_args(Kind),
         sources: Collection[str] = (),
@@ -80,7 +80,7 @@ class Subscriber:
         if most_waiting < 0:
             raise ConfigError(f"most_waiting is {most_waiting!r}; expected a number of messages, or 0 for no limit")
         self._address = address
-        self._keys = keys_of(key)
+        self._keys = keys_of(keys)
         self._topics = [f"{kind}.{source}" for kind in kinds for source in sources or ("",)]
         self._sources = frozenset(sources)
         self._timeout_s = timeout_s

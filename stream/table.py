@@ -51,6 +51,13 @@ def event_line(event: EventMessage) -> Text:
     return line
 
 
+def _warnings(status: StatusMessage) -> list[str]:
+    """What a source warns of, and sentences on what is odd about its people, but for what blinds it anyway."""
+    codes = {str(odd.code) for odd in status.odd}
+    said = [odd.text for odd in status.odd if status.blind is None or odd.code != status.blind.code]
+    return [w for w in status.warnings if w not in codes] + said
+
+
 class EventLinesSink:
     """Prints a line when an event opens or closes, for logs and pipes that people read.
 
@@ -128,7 +135,7 @@ class Board:
         for s in list(self._status.values()):
             dropped = ", ".join(f"{k} {v}" for k, v in sorted(s.dropped.items())) or "-"
             state = Text(s.state + (f": {s.blind.text}" if s.blind else ""), _STYLES[s.state])
-            state.append("".join(f"\nWARNING: {w}" for w in s.warnings), "bold red")
+            state.append("".join(f"\nWARNING: {w}" for w in _warnings(s)), "bold red")
             sources.add_row(Text(s.source), state, f"{s.fps:.0f}", str(s.people), str(s.pairs), str(s.windows), dropped)
         pairs = Table(expand=True)
         for name in ("source", "pair", "score", "", "relation", "unusual", "latency"):

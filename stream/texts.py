@@ -7,6 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from dyadwatch.core.finding import Finding
+from dyadwatch.core.sense.codes import BLINDING, Oddity
+from dyadwatch.core.sense.words import SENTENCES
 from dyadwatch.core.words import counted
 from dyadwatch.stream.codes import (
     Blindness,
@@ -70,6 +72,13 @@ REASONS: dict[Fault | Circumstance | PeerRefusal | RecordingLoss | OwnFault, str
     Fault.MERGE_LATE: "a frame came after its group had gone on without it (see merge.wait_s)",
     Fault.GROUP_NAME: "a source has the name of a group of merge.groups; its frames are refused",
     Fault.TOO_MANY_SOURCES: "more sources than wire.max_sources; the newest are not taken in",
+    Fault.JOINTS_MISNAMED: "windows of people with limbs that no body has are not scored",
+    Fault.ABSURD_SIZE: "windows of people of a size that nobody has are not scored",
+    Fault.UPSIDE_DOWN: "windows of people whose feet are above the head are not scored",
+    Fault.TURNED: "windows are not scored where all people lie and walk",
+    Fault.FROZEN: "windows of people who stand still, bit for bit, are not scored",
+    Fault.ONE_BODY_TWICE: "windows of one body as two people are not scored",
+    Fault.ONE_PLACE: "windows of two people in one place are not scored",
     Circumstance.PERSON_UNSEEN: "a person of a frame had no joint above tracks.min_confidence",
     Circumstance.ZEROS_UNSEEN: "a joint came at exactly 0 0 0, which is taken as unseen; send NaN for it",
     Circumstance.JOINTS_HIDDEN: (
@@ -155,6 +164,7 @@ BLIND: dict[Blindness, Sentence] = {
     Blindness.EXPECTED: "expected (liveness.expected), but nothing has come from it in {seconds:.0f} s",
     Blindness.STATION_FAILED: "{station} fails: {error}",
     Blindness.STATION_STUCK: "{station} has not come back for {seconds:.0f} s",
+    **{Blindness(odd): SENTENCES[odd] for odd in Oddity if odd in BLINDING},
 }
 
 
@@ -221,6 +231,10 @@ def _all_hidden(detail: Detail) -> str:
     )
 
 
+def _odd_bodies(detail: Detail) -> str:
+    return f"{counted(detail['windows'], 'window')} left out: {SENTENCES[Oddity(detail['odd'])](detail)}"
+
+
 UNSCORED: dict[Unscored, Sentence] = {
     Unscored.SHORT: _short,
     Unscored.NO_FRAMES: "no frame came",
@@ -238,6 +252,7 @@ UNSCORED: dict[Unscored, Sentence] = {
         "two people are seen near each other for at most {longest_s:.3g} s without a break of more than {max_gap_s:g} "
         "s; a window needs {need_s:.3g} s, and one ends every {every_s:.2g} s"
     ),
+    Unscored.ODD_BODIES: _odd_bodies,
 }
 
 _TABLES: dict[type[StrEnum], Mapping[Any, Sentence]] = {
@@ -245,6 +260,7 @@ _TABLES: dict[type[StrEnum], Mapping[Any, Sentence]] = {
     MergeState: MERGE,
     RecordingState: RECORDING,
     Unscored: UNSCORED,
+    Oddity: SENTENCES,
 }
 
 

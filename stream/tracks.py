@@ -50,13 +50,14 @@ class Track:
 class Seen(NamedTuple):
     """A track seen in the present frame: its joints (J, 3) in metres, NaN where unseen, and their confidence (J,).
 
-    `whole` says that every joint is known to be seen; False says nothing.
+    `whole` says that every joint is known to be seen; False says nothing. `row` is the person's in the frame.
     """
 
     track: Track
     joints: NDArray[np.float32]
     confidence: NDArray[np.float32]
     whole: bool = False
+    row: int = 0
 
 
 class Tracker:
@@ -121,7 +122,7 @@ class Tracker:
                 track = self._new(None if ids is None else ids[i], frame.stamp, roots[i], ended)
             else:
                 self._move(track, frame.stamp, roots[i])
-            seen.append(Seen(track, joints[i], confidence[i], self._whole))
+            seen.append(Seen(track, joints[i], confidence[i], self._whole, i))
         if len(self._tracks) > self._options.max_tracks:
             ended += self._cap(frame.stamp, len(seen))
         return seen, ended

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from itertools import combinations
 
 from dyadwatch.core.finding import Finding, Value
+from dyadwatch.core.sense.codes import BLINDING, Odd, Oddity
 from dyadwatch.stream.codes import FAULTS, FRAMES_LEFT_OUT, Blindness, Circumstance, Fault, Unscored
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
@@ -29,6 +30,8 @@ class Account:
         near: whether any two were near each other.
         longest_ns: for so long without a break.
         unfit, hidden: what the line said last of joints that do not fit, and of the one out of sight for longest.
+        left_out_for: what was odd about the people of whom a window was left out last.
+        odd: what was odd about bodies, by code, as first seen.
         counts: what was left out, by reason.
     """
 
@@ -40,6 +43,8 @@ class Account:
     longest_ns: int = 0
     unfit: Finding[Blindness] | None = None
     hidden: Finding[Blindness] | None = None
+    left_out_for: Odd | None = None
+    odd: dict[Oddity, Odd] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     _since: dict[tuple[int, int], int] = field(default_factory=dict)
     _first: int = 0
@@ -51,6 +56,9 @@ class Account:
         scene = line.scene
         self.unfit = scene.unfit or self.unfit
         self.hidden = line.hidden_joint or self.hidden
+        self.left_out_for = line.left_out_for or self.left_out_for
+        for odd in line.odd:
+            self.odd.setdefault(odd.code, odd)
         if not used:
             return
         if not self.used:
@@ -78,7 +86,6 @@ class Account:
     def cause(self, shape: WindowShape, config: Config) -> Finding[Unscored]:
         """Why there was no window to score."""
         gap = min(config.clock.max_gap_s, config.tracks.max_gap_s)
-        hidden, failed = (sum(self.counts.get(r, 0) for r in reasons) for reasons in (_HIDDEN, _FAILED))
         if self.unfit and not self.most:
             return Finding(Unscored.LAYOUT_UNFIT, **self.unfit.detail)
         if not self.frames:
@@ -87,12 +94,9 @@ class Account:
             return Finding(Unscored.REFUSED, frames=self.frames, reasons=_left_out(self.counts))
         if self.most < 2:
             return Finding(Unscored.ONE_PERSON if self.most else Unscored.NOBODY)
-        if hidden:
-            which: Mapping[str, Value] = self.hidden.detail if self.hidden else {}
-            most = config.windows.max_hidden
-            return Finding(Unscored.JOINTS_HIDDEN, windows=hidden, max_hidden=most, **which)
-        if failed:
-            return Finding(Unscored.NOT_SCORED, windows=failed)
+        left_out = self._windows_left_out(config)
+        if left_out is not None:
+            return left_out
         if self.period_s > gap:
             return Finding(Unscored.SLOW, step_s=self.period_s, most_s=gap)
         if not self.near and self.nearest_m < math.inf:
@@ -100,6 +104,18 @@ class Account:
         every, need = config.windows.hop / shape.fps, shape.frames / shape.fps
         longest = self.longest_ns / _NS
         return Finding(Unscored.INTERRUPTED, longest_s=longest, need_s=need, every_s=every, max_gap_s=gap)
+
+    def _windows_left_out(self, config: Config) -> Finding[Unscored] | None:
+        """Why windows that there were have no score; None where there were none."""
+        hidden, failed, odd = (sum(self.counts.get(r, 0) for r in reasons) for reasons in (_HIDDEN, _FAILED, BLINDING))
+        if odd and self.left_out_for is not None:
+            why = self.left_out_for
+            return Finding(Unscored.ODD_BODIES, windows=odd, odd=str(why.code), **why.detail)
+        if hidden:
+            which: Mapping[str, Value] = self.hidden.detail if self.hidden else {}
+            most = config.windows.max_hidden
+            return Finding(Unscored.JOINTS_HIDDEN, windows=hidden, max_hidden=most, **which)
+        return Finding(Unscored.NOT_SCORED, windows=failed) if failed else None
 
 
 class Accounts:

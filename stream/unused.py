@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import Blindness, Fault
 
-_NS = 1_000_000_000
 _ENOUGH = 5  # frames in a row that are not used before that is the reported state of a source
 _RETURN_FRAMES = 30  # frames of one earlier run in a row, with no other between, before it is taken up again
-_RETURN_NS = _NS  # and how long they last by their stamps
+_RETURN_NS = NS  # and how long they last by their stamps
 
 
 class Unused:
@@ -57,7 +57,7 @@ class Unused:
             case Fault.STAMP_NOT_INCREASING if last_stamp is not None:
                 return Finding(Blindness.STAMPS_NOT_INCREASING, stamp=frame.stamp, last_stamp=last_stamp)
             case Fault.STAMP_JUMP_AHEAD | Fault.STAMP_JUMP_BACK if last_stamp is not None:
-                return Finding(Blindness.STAMPS_JUMP, step_s=(frame.stamp - last_stamp) / _NS)
+                return Finding(Blindness.STAMPS_JUMP, step_s=(frame.stamp - last_stamp) / NS)
             case Fault.DUPLICATE:
                 return Finding(Blindness.SAME_FRAME, seq=frame.seq)
             case _:

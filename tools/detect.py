@@ -138,7 +138,7 @@ def detect(
         f"{counted(events, 'event')} in {took:.1f} s "
         f"({span / took:.0f} times real time)" + (f"; dropped: {dropped}" if dropped else "")
     )
-    for line in timeline.unjudged_lines(detector[0].shape, settings, accounts):
+    for line in (*timeline.odd_lines(accounts), *timeline.unjudged_lines(detector[0].shape, settings, accounts)):
         summary.print(escape(line), soft_wrap=True, highlight=False)
 
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import BinaryIO, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from dyadwatch.core.clips import Clip, ClipSet
-from dyadwatch.core.finding import Finding
+from dyadwatch.core.finding import Finding, Value
+from dyadwatch.core.sense.codes import Odd, Oddity, settled
 from dyadwatch.core.words import counted
 from dyadwatch.stream.codes import Unscored
 from dyadwatch.stream.config import Config
@@ -136,13 +137,35 @@ class Timeline:
             found.setdefault(cause.code, []).append((i, cause))
         return [self._line(of_cause) for of_cause in found.values()]
 
+    def odd_lines(self, accounts: Accounts) -> list[str]:
+        """What to tell of clips whose people look odd: of each finding the first clip, and how many more there are.
+
+        Arguments:
+            accounts: of the clips, by their numbers.
+        """
+        found: dict[Oddity, list[tuple[int, Odd]]] = {}
+        for i in range(len(self._played)):
+            for odd in settled(accounts.of(str(i)).odd.values()):
+                found.setdefault(odd.code, []).append((i, odd))
+        lines: list[str] = []
+        for (i, odd), *others in found.values():
+            played = self._played[i]
+            said = text_of(Finding(odd.code, **self._persons(played, odd.detail)))
+            more = f" and {counted(len(others), 'more clip')}" if others else ""
+            lines.append(f"{_name(i, played.clip)}{more}: {said}")
+        return lines
+
+    def _persons(self, played: Played, detail: Mapping[str, Value]) -> dict[str, Value]:
+        """Data in which the two of a clip are called persons 0 and 1."""
+        names = {who: f"person {k}" for k, who in enumerate(played.ids)}
+        who = ("person", "first", "second")
+        return {key: names.get(str(v), v) if key in who else v for key, v in detail.items()}
+
     def _line(self, found: Sequence[tuple[int, Finding[Unscored]]]) -> str:
         """Clips that one cause kept from being judged, and what is known of the first of them."""
         i, cause = found[0]
         played = self._played[i]
-        if (person := cause.detail.get("person")) in played.ids:
-            person = f"person {played.ids.index(person)}"
-            cause = Finding(cause.code, **{**cause.detail, "person": person})
+        cause = Finding(cause.code, **self._persons(played, cause.detail))
         n, were = counted(len(self._played), "clip"), "was" if len(found) == 1 else "were"
         return f"{len(found)} of {n} {were} not judged, such as {_name(i, played.clip)}: {text_of(cause)}"
 

@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from dyadwatch.core.artefact import file_sha256
 from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.sense.codes import settled
 from dyadwatch.core.words import counted
 from dyadwatch.loading import configure, load_scorer, model_path
 from dyadwatch.stream.config import Config
@@ -73,6 +74,9 @@ def detect_recordings(
         f"({rerun.seconds / took:.0f} times real time)"
     )
     accounts.settle()
+    for source in sorted(watched):
+        for odd in settled(accounts.of(source).odd.values()):
+            console.print(escape(f"{source}: {text_of(odd)}"), soft_wrap=True, highlight=False)
     for text in _unjudged(watched, windows, accounts, pipeline, scorer.shape, settings):
         console.print(escape(text), soft_wrap=True, highlight=False)
     _compare(rerun, told, console)

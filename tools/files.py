@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from dyadwatch.core.errors import ClipError, UnknownFormatError
 from dyadwatch.core.readers.dataset import Dataset, Skipped
 from dyadwatch.core.readers.declared import Axes, Declared
 from dyadwatch.core.readers.read import read_poses
+from dyadwatch.core.sense.clip import without_odd
 from dyadwatch.stream.messages import EventMessage
 from dyadwatch.stream.recordings.clips import clip_sets
 from dyadwatch.stream.recordings.playback import Playback, is_recording
@@ -76,6 +77,7 @@ def select_sets(
 
     Of recordings, every pair of people while they are near each other is a clip. Clips in doubt, such as two files that
     are hardly one recording, are told and, unless `doubtful`, skipped: nothing should be learnt from them unasked.
+    Neither should it from what can be no bodies; who takes doubtful clips finds those out while they play.
 
     Raises:
         ClipError: a file is unusable, nothing is left, or nothing has one of the labels or splits; the message lists
@@ -88,10 +90,11 @@ def select_sets(
         datasets = read_poses([path for path in paths if path not in recordings], flags.declared)
     except UnknownFormatError as e:
         raise UnknownFormatError(f"{e}, recordings (.mcap)") from None
+    recorded = _recorded(recordings) if recordings else []
     datasets = datasets if doubtful else [data.certain() for data in datasets]
     for data in datasets:
         tell_skipped(data)
-    sets: list[ClipSet] = [*datasets, *(_recorded(recordings) if recordings else ())]
+    sets: list[ClipSet] = [*datasets, *recorded]
     for key, wanted in (("label", label), ("split", split)):
         unknown = [name for name in wanted if all(getattr(c, key) != name for d in sets for c in d)]
         if unknown:
@@ -100,7 +103,28 @@ def select_sets(
     kept = [k for k in kept if len(k)]
     if paths and not kept:
         raise ClipError(_nothing_left(sets, {"label": label, "split": split}, _skipped_of(datasets)))
-    return kept
+    return kept if doubtful else _bodies(kept)
+
+
+def _bodies(sets: Sequence[ClipSet]) -> list[ClipSet]:
+    """Without the clips of what can be no bodies, which are told.
+
+    Raises:
+        ClipError: nothing is left.
+    """
+    judged = [without_odd(Dataset(d.clips, d.layout, d.name)) for d in sets]
+    for data in judged:
+        tell_skipped(data)
+    if sets and not any(map(len, judged)):
+        raise ClipError(_nothing_left(judged, {}, _skipped_of(judged)))
+    return [_with(before, after) for before, after in zip(sets, judged, strict=True) if len(after)]
+
+
+def _with(before: ClipSet, judged: Dataset) -> ClipSet:
+    """The set as it was, with the clips that are left, and with those that are not among what it skipped."""
+    if isinstance(before, Dataset):
+        return replace(before, clips=judged.clips, skipped=(*before.skipped, *judged.skipped))
+    return replace(before, clips=judged.clips)
 
 
 def _skipped_of(datasets: Sequence[Dataset]) -> list[tuple[str, Skipped]]:

@@ -20,6 +20,7 @@ _VERBS = {
     "run": "Run the detector: poses in over ZeroMQ, scores and alarms out.",
     "publish": "Publish cameras, pose files, live protocols or simulated people to a running detector.",
     "detect": "Find events in pose files, offline, as fast as the machine goes.",
+    "check": "Say what a source or a file looks like, and what to change about it.",
     "record": "Record what publishers send, without a model.",
     "replay": "Publish a recording again, as it came.",
     "recordings": "Look into recordings, cut, merge and export them.",

@@ -20,6 +20,7 @@ from dyadwatch.core.thresholds import rules_of
 from dyadwatch.core.training.budget import Budget
 from dyadwatch.core.training.options import Progress
 from dyadwatch.core.training.report_words import vouched
+from dyadwatch.core.words import counted
 from dyadwatch.model_files import check_out, write_report
 from dyadwatch.tools.files import NO_FLAGS, FileFlags, select_sets, tell_events
 from dyadwatch.tools.learning_flags import AS_IT_IS, LearningFlags
@@ -174,7 +175,10 @@ def show(report: Mapping[str, Any], out: Path, page: Path, console: Console) -> 
     rows += [
         ("weights", ", ".join(f"{k} {v:.2f}" for k, v in report["weights"].items())),
         ("alarm raised by", " or ".join(map(str, rules_of(calibration["rules"])))),
-        ("  from", f"{evidence['events']} events in {span(3600 * evidence['hours'])} of {evidence['method']}"),
+        (
+            "  from",
+            f"{counted(evidence['events'], 'event')} in {span(3600 * evidence['hours'])} of {evidence['method']}",
+        ),
         ("  vouches for", vouched(evidence)),
         ("size", f"{out.stat().st_size / 1e6:.2f} MB"),
         ("time", time_words(report["minutes"], report["time"])),

@@ -147,15 +147,13 @@ def _taken_up(cache: ResultCache, plan: Plan, job: Job) -> dict[str, Any] | None
     return cache.get(identity(plan, job)) if job.kept else None
 
 
-def run_jobs(plan: Plan, cache: ResultCache, tell: Callable[[Status], None]) -> list[Done]:
-    """Does every job, or takes its result from the cache; a training that gives up is told, not fatal."""
-    return run_plans([("", plan)], cache, tell)[0]
-
-
 def run_plans(
     parts: Sequence[tuple[str, Plan]], cache: ResultCache, tell: Callable[[Status], None]
 ) -> list[list[Done]]:
-    """The same for several plans with a name each, one after the other; the time left is that of all.
+    """Does every job of several plans, or takes its result from the cache.
+
+    A training that gives up is reported, not fatal. Plans have a name each and are done one after the other; the time
+    left is that of all.
 
     Returns:
         What was done, in the order of the plans.

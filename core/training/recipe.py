@@ -116,18 +116,16 @@ def _train(
     budget.charge("clips")
     if options.recipe == "paper":
         return train_paper(material, options, listen, budget)
-    learnt = _learn(material, options, listen, kept, budget)
+    learnt = _learn(material, options, listen, kept, budget) if enough_to_learn(prepared, options) else None
     listen(Progress("calibration", 0, 1))
     return assemble(material, learnt, options, listen, budget)
 
 
 def _learn(
     material: Material, options: TrainOptions, listen: Listener, checkpoint: Checkpoint | None, budget: Budget
-) -> Learnt | None:
-    """The learnt parts; None where there is too little to learn from."""
+) -> Learnt:
+    """The learnt parts."""
     prepared = material.prepared
-    if not enough_to_learn(prepared, options):
-        return None
     critic = train_critic(material.train, material.statistics, options, listen, budget)
     if {"encoder", "flow"} <= set(options.without):  # nothing will ask it
         options = replace(options, steps=1)
@@ -256,23 +254,24 @@ def _calibrate(
     if not learns or options.folds < _FEWEST_FOLDS or budget.limited:
         how = "normal recordings that were held back" if learns else "every normal recording, without itself"
         return thresholds(joined.scores, joined.judged, hop_s, options.budget_per_h, how)
-    scores, windows = cross_fitted(material.prepared, options, listen)
+    scores, windows = cross_fitted(material, options, listen)
     how = f"normal recordings, each judged by a model of the other {options.folds - 1}/{options.folds}"
     return thresholds(scores, windows, hop_s, options.budget_per_h, how)
 
 
 def cross_fitted(
-    prepared: Prepared, options: TrainOptions, listen: Listener
+    material: Material, options: TrainOptions, listen: Listener
 ) -> tuple[dict[str, NDArray[np.float64]], Windows]:
     """Scores of all windows of all recordings, none by a model that knew its unit; and the windows."""
+    prepared = material.prepared
     units = np.random.default_rng([options.seed, 5]).permutation(prepared.units)
     scores: list[NDArray[np.float64]] = []
     parts: list[Windows] = []
     for i, fold in enumerate(np.array_split(units, options.folds), 1):
         rest = tuple(r for r in prepared.recordings if r.unit not in set(fold.tolist()))
         named = _named(listen, f"calibration {i} of {options.folds}: ")
-        material = arrange(Prepared(prepared.layout, rest, ()), options, Budget())
-        joined = join(material, _learn(material, options, named, None, Budget()), options)
+        others = arrange(Prepared(prepared.layout, rest, ()), options, Budget())
+        joined = join(others, _learn(others, options, named, None, Budget()), options)
         held = [(n, r) for n, r in enumerate(prepared.recordings) if r.unit in set(fold.tolist())]
         windows = cut([r for _, r in held], options.frames, material.hop)
         numbers = np.asarray([n for n, _ in held], np.intp)

@@ -10,9 +10,9 @@ import numpy as np
 from dyadwatch.core.clips import Clip
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.units import NS
 
 CLOCK = "media"
-_NS = 1_000_000_000
 _LEAST_GAP_S = 0.5  # a shorter break would let windows reach from one clip into the next
 
 
@@ -44,11 +44,11 @@ def clip_intervals(
         ConfigError: when the gap is too short for windows to start afresh.
     """
     check_gap(gap_s)
-    gap = round(gap_s * _NS)
+    gap = round(gap_s * NS)
     k = 0
     while clips:
         for clip in clips:
-            end = start_ns + round(len(clip) * _NS / clip.fps)
+            end = start_ns + round(len(clip) * NS / clip.fps)
             yield Played(clip, start_ns, end, (f"c{k}-0", f"c{k}-1"))
             start_ns, k = end + gap, k + 1
         if not loop:
@@ -83,6 +83,6 @@ def clip_frames(
     for clip, start, _, ids in clip_intervals(clips, start_ns, gap_s, loop=loop):
         confidence = np.where(np.isnan(clip.joints).any(axis=-1), 0.0, 1.0).astype(np.float32)
         for k in range(len(clip)):
-            stamp = start + round(k * _NS / clip.fps)
+            stamp = start + round(k * NS / clip.fps)
             yield PoseFrame(source, epoch, seq, stamp, CLOCK, clip.layout, clip.joints[k], confidence[k], ids)
             seq += 1

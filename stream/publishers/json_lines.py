@@ -19,6 +19,7 @@ from dyadwatch.core.layouts import find_layout
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.readers.text import plain_utf8
 from dyadwatch.core.skeleton import Layout, normalise_joint_name
+from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import Refusal, SenderReason
 from dyadwatch.stream.config import WireOptions
 from dyadwatch.stream.publishers.checked import Axes, Units, checked_frame
@@ -30,7 +31,6 @@ class _Usual(TypedDict):
     axes: Axes
 
 
-_NS = 1_000_000_000
 _LATEST = 2**63 - 1
 _HINTS = {
     "`$.stamp`": " (whole nanoseconds: JavaScript's numbers hold them as a BigInt only, such as BigInt(ms) * 1000000n, "
@@ -206,9 +206,9 @@ class JsonSender:
         if line.stamp is not None:
             return line.stamp, clock
         if line.time is not None:
-            return round(line.time * _NS), clock
+            return round(line.time * NS), clock
         if clock == "media" and self.declared.fps:
-            return min(round(self._frames * _NS / self.declared.fps), _LATEST), clock
+            return min(round(self._frames * NS / self.declared.fps), _LATEST), clock
         # Lines that came in one piece have one time of arrival; a stamp that stands still would lose all but one.
         return max(arrived, self._last_arrival + 1000), "unix"
 

@@ -18,6 +18,7 @@ import numpy as np
 from dyadwatch.core.errors import ConfigError, LayoutError, MissingExtraError, WireError
 from dyadwatch.core.marker_map import MarkerMap
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.units import NS
 from dyadwatch.stream.clock_offset import ClockOffset
 from dyadwatch.stream.codes import Refusal, SenderReason
 from dyadwatch.stream.publishers.checked import Axes, Units, checked_frame
@@ -27,7 +28,6 @@ from dyadwatch.stream.publishers.performers import Performers, check_timing
 from dyadwatch.stream.publishers.publisher import check_source
 
 _log = logging.getLogger(__name__)
-_NS = 1_000_000_000
 _LOOK_S = 0.1
 _PULL_S = 0.2
 _AGAIN_S = 5.0  # until the next try where an outlet is there but of no use
@@ -143,7 +143,7 @@ class LslListener:
 
     def _take(self, sample: _Sample) -> LiveFrame | None:
         alone = len(self._streams) == 1
-        stamp = sample.stamp * _NS
+        stamp = sample.stamp * NS
         try:
             if not 0 <= stamp < 2**63:
                 raise WireError(SenderReason.BAD_STAMP, f"LSL time is {sample.stamp:g} s; expected 0 or more")

@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.pose import PoseFrame, TrackId
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.units import NS
 from dyadwatch.stream.clock_offset import ClockOffset
 from dyadwatch.stream.codes import SenderReason
 from dyadwatch.stream.publishers.live import LiveFrame, Refusals
 from dyadwatch.stream.publishers.publisher import check_source
 
-_NS = 1_000_000_000
-_LONGEST_GAP_NS = _NS // 2  # nobody is made up between two sightings farther apart
-_KEPT_NS = 3 * _NS
-_SILENT_NS = 2 * _NS
+_LONGEST_GAP_NS = NS // 2  # nobody is made up between two sightings farther apart
+_KEPT_NS = 3 * NS
+_SILENT_NS = 2 * NS
 _BEHIND_S = 1.0  # frames that are due for longer are given up
 
 
@@ -101,7 +101,7 @@ class Performers:
         self._fps = fps
         # Whole numbers: nanoseconds since 1970 are beyond what a float holds exactly.
         self._rate = Fraction(fps).limit_denominator(10_000)
-        self._delay = round(delay_s * _NS)
+        self._delay = round(delay_s * NS)
         self._refusals = refusals
         self._performers = [_Performer() for _ in ids]
         self._tick: int | None = None
@@ -136,7 +136,7 @@ class Performers:
 
     def due(self, now: int) -> Iterator[LiveFrame]:
         """The frames whose time has come by `now`, unix ns; none while nobody is heard of."""
-        latest = (now - self._delay) * self._rate.numerator // (self._rate.denominator * _NS)
+        latest = (now - self._delay) * self._rate.numerator // (self._rate.denominator * NS)
         if now - max(p.heard for p in self._performers) > _SILENT_NS:
             self._tick = None
             return
@@ -147,7 +147,7 @@ class Performers:
             yield LiveFrame(self._frame(self._tick), self._fps)
 
     def _frame(self, tick: int) -> PoseFrame:
-        stamp = tick * _NS * self._rate.denominator // self._rate.numerator
+        stamp = tick * NS * self._rate.denominator // self._rate.numerator
         here = [(i, pose) for i, p in zip(self._ids, self._performers, strict=True) if (pose := p.at(stamp))]
         joints = np.zeros((len(here), len(self.layout), 3), np.float32)
         confidence = np.zeros(joints.shape[:2], np.float32)

@@ -15,12 +15,12 @@ import zmq
 
 from dyadwatch.core.errors import ConfigError, DyadwatchError, WireError
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.units import NS
 from dyadwatch.stream.client_keys import ClientKeys, keys_of
 from dyadwatch.stream.wire import TOPIC, encode_pose, topic_source
 
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5570"
 _FLUSH_MS = 5000  # what is still queued at the end gets this long to leave, or as long as `send` would wait
-_NS = 1_000_000_000
 _ADDRESS = re.compile(r"tcp://[^\s/]+:(?P<port>\d{1,5})|(?:ipc|ws|wss|inproc)://\S+")
 _TIME = re.compile(r"[\d.]+$|\d{4}-")
 _REFUSALS = zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
@@ -204,7 +204,7 @@ def pace(frames: Iterable[PoseFrame], rate: float = 1.0, stop: threading.Event |
         if first is None:
             first, began = frame.stamp, time.monotonic()
         if waits:
-            due = began + (frame.stamp - first) / _NS / rate
+            due = began + (frame.stamp - first) / NS / rate
             while (left := due - time.monotonic()) > 0 and not stop.is_set():
                 stop.wait(min(left, 3600.0))
         if stop.is_set():

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import WireError
+from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import SenderReason
 from dyadwatch.stream.publishers.osc import OscMessage, OscValue
 from dyadwatch.stream.publishers.vmc_avatar import AS_IT_IS, BONES, ROOT, Avatar, Quaternion, Vector, unit_rotation
 
-_NS = 1_000_000_000
 _LONGEST_TIME_S = 1e9
 _LEAST_SCALE, _FARTHEST_M = 0.1, 1e4
 _UNTIMED = 2  # poses without a time before a sender is believed to tell none
@@ -134,7 +134,7 @@ def _time(values: tuple[OscValue, ...]) -> int:
     seconds = values[0] if values else None
     if not isinstance(seconds, float | int) or not 0 <= seconds < _LONGEST_TIME_S:
         raise WireError(SenderReason.BAD_TIME, f"/VMC/Ext/T carries {_shown(values)}; expected seconds, 0 or more")
-    return round(seconds * _NS)
+    return round(seconds * NS)
 
 
 def _is_ready(values: tuple[OscValue, ...]) -> bool:

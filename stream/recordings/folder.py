@@ -10,8 +10,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from dyadwatch.core.units import NS
+
 SUFFIX = ".mcap"
-_NS = 1_000_000_000
 _NAME = re.compile(r"dyadwatch_\d{8}T\d{6}Z_(\d{19})_(\d{4,})\.mcap")
 _DAY_S = 86_400.0
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -19,7 +20,7 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 def recording_name(run: int, part: int, now_ns: int) -> str:
     """Name of a file: when it began (UTC), run and part; names sort in the order of parts within a run."""
-    began = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_ns // _NS))
+    began = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now_ns // NS))
     return f"dyadwatch_{began}_{run:019d}_{part:04d}{SUFFIX}"
 
 

@@ -17,6 +17,7 @@ from mcap.writer import CompressionType, Writer
 from dyadwatch.core.atomic import written_atomically
 from dyadwatch.core.errors import RecordingError, WireError
 from dyadwatch.core.pose import PoseFrame, TrackId
+from dyadwatch.core.units import NS
 from dyadwatch.stream.messages import encode_json
 from dyadwatch.stream.recordings.about import config_of
 from dyadwatch.stream.recordings.channels import JSON, Ended, Schema, event_time, schema_of
@@ -26,7 +27,6 @@ from dyadwatch.stream.recordings.playback import NewRun, Playback
 from dyadwatch.stream.recordings.queue import Received
 from dyadwatch.stream.recordings.refused import decode_received
 
-_NS = 1_000_000_000
 _COLOURS = ((0.1, 0.6, 1.0), (1.0, 0.5, 0.1), (0.3, 0.8, 0.3), (0.9, 0.2, 0.6), (0.7, 0.7, 0.2), (0.5, 0.4, 0.9))
 _NUMBER = {"type": "number"}
 _XYZ = {"type": "object", "properties": {"x": _NUMBER, "y": _NUMBER, "z": _NUMBER}}
@@ -127,7 +127,7 @@ def _write(playback: Playback, stream: BinaryIO, source: str | None, dropped: Co
 def scene(frame: PoseFrame, log_time: int) -> bytes:
     """A frame as a `foxglove.SceneUpdate` in JSON: bones as lines, joints as spheres, one entity a person."""
     ids: tuple[TrackId, ...] = frame.ids if frame.ids is not None else tuple(range(1, frame.people + 1))
-    stamp = {"sec": log_time // _NS, "nsec": log_time % _NS}
+    stamp = {"sec": log_time // NS, "nsec": log_time % NS}
     entities = [
         _entity(frame, joints, person, f"{frame.source}/{who}", stamp)
         for person, (who, joints) in enumerate(zip(ids, frame.joints, strict=True))

@@ -11,14 +11,14 @@ import numpy as np
 from msgspec import Struct
 
 from dyadwatch.core.moments import clock_moment, moment, moment_after
+from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import Refusal
 from dyadwatch.stream.messages import EventMessage, ScoreMessage
 from dyadwatch.stream.recordings.channels import Ended
 from dyadwatch.stream.recordings.playback import NewRun, Playback
 from dyadwatch.stream.recordings.queue import Received
 
-_NS = 1_000_000_000
-_LONGEST_STEP = 3600 * _NS  # between two stamps of a run; what is longer is a clock that was set
+_LONGEST_STEP = 3600 * NS  # between two stamps of a run; what is longer is a clock that was set
 _MOST_EPOCHS = 10_000
 
 
@@ -103,8 +103,8 @@ class _Pace:
 
     def tell(self, info: SourceInfo) -> None:
         info.runs = len(self.epochs)
-        info.fps = _NS / float(np.median(self._steps)) if self._steps else 0.0
-        info.stamped_s = round(self.covered / _NS, 3)
+        info.fps = NS / float(np.median(self._steps)) if self._steps else 0.0
+        info.stamped_s = round(self.covered / NS, 3)
         if self._first is not None and self._last is not None:
             info.stamped_from = clock_moment(*self._first)
             info.stamped_to = clock_moment(self._last[1], self._clock)

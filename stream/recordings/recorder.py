@@ -31,7 +31,6 @@ from dyadwatch.stream.recordings.refused import RefusedBudget, digest, readable,
 from dyadwatch.stream.texts import text_of
 
 _log = logging.getLogger(__name__)
-_NS = 1_000_000_000
 _FLUSH_S = 0.5  # half of the second that a kill may cost
 _POLL_S = 0.1
 _LOOK_S = 10.0  # between two looks at the disk's room, the files' age, and tries to begin again

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 
+from dyadwatch.core.units import NS
 from dyadwatch.stream.recordings.playback import NewRun
 from dyadwatch.stream.recordings.queue import Received
 from dyadwatch.stream.recordings.reader import Entry
 from dyadwatch.stream.wire import TOPIC
 
-_NS = 1_000_000_000
 _MOST = 2**63 - 1
 _decode: Callable[[bytes], Any] = msgspec.msgpack.Decoder().decode
 _encode = msgspec.msgpack.Encoder().encode
@@ -37,7 +37,7 @@ def paced(entries: Iterable[Entry | NewRun], speed: float, stop: threading.Event
             continue
         if first is None:
             first, began = entry.log_time, time.monotonic()
-        due = began + (entry.log_time - first) / _NS / speed
+        due = began + (entry.log_time - first) / NS / speed
         while (left := due - time.monotonic()) > 0 and not stop.is_set():
             stop.wait(min(left, 3600.0))
         if stop.is_set():

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from dyadwatch.core.errors import WireError
+from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import Fault, PairEnd
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.items import Item, Window
@@ -26,7 +27,6 @@ from dyadwatch.stream.recordings.reader import Entry
 from dyadwatch.stream.recordings.refused import decode_received
 from dyadwatch.stream.wire import topic_source
 
-_NS = 1_000_000_000
 _AHEAD = 4  # batches that may wait to be scored
 _MOST_FRAMES = 2048  # between two words to whoever listens
 
@@ -60,7 +60,7 @@ class Rerun:
     @property
     def seconds(self) -> float:
         """Seconds of the longest source, by its own stamps without breaks."""
-        return max((span for _, span in self._spans.values()), default=0) / _NS
+        return max((span for _, span in self._spans.values()), default=0) / NS
 
     def run(self, entries: Iterable[Entry | NewRun]) -> Iterator[list[Message]]:
         """The messages, in order. Frames are taken in on this thread and scored on another."""
@@ -92,7 +92,7 @@ class Rerun:
             self.frames += 1
             last, span = self._spans.get(entry.source, (entry.stamp, 0))
             step = entry.stamp - last
-            self._spans[entry.source] = (entry.stamp, span + step if 0 < step < _NS else span)
+            self._spans[entry.source] = (entry.stamp, span + step if 0 < step < NS else span)
             try:
                 frame = decode_received(entry, self._config.wire)
             except WireError as e:

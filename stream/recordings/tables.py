@@ -12,12 +12,12 @@ import numpy as np
 from dyadwatch.core.atomic import written_atomically
 from dyadwatch.core.errors import RecordingError
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.units import NS
 from dyadwatch.stream.recordings.about import config_of
 from dyadwatch.stream.recordings.left_out import nothing_to_export
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.scenes import RecordedScenes, frames_of
 
-_NS = 1_000_000_000
 _FPS = 30.0  # of a grid that no table shows
 
 
@@ -42,7 +42,7 @@ class _Table:
         ids = frame.ids if frame.ids is not None else range(1, frame.people + 1)
         for person, joints in zip(ids, frame.joints, strict=True):
             cells = ["" if np.isnan(v) else f"{v:.5f}" for v in joints.ravel().tolist()]
-            self._writer.writerow([f"{(frame.stamp - self._first) / _NS:.6f}", person, *cells])
+            self._writer.writerow([f"{(frame.stamp - self._first) / NS:.6f}", person, *cells])
         self.rows += frame.people
 
     def close(self) -> None:

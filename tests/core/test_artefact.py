@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from dyadwatch.core.artefact import (
     ArtefactInfo,
-    check_fits,
     file_sha256,
     read_info,
     read_sealed,
@@ -27,7 +26,7 @@ from dyadwatch.core.calibration import (
 )
 from dyadwatch.core.decision import Part, Rule, Thresholds
 from dyadwatch.core.errors import ArtefactError, CalibrationError
-from dyadwatch.core.layouts import SBU15, UPPER11
+from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.skeleton import Layout
 
 INFO = ArtefactInfo(
@@ -146,36 +145,13 @@ class TestRefusals:
             file_sha256(tmp_path / "none.onnx")
 
 
-class TestFit:
-    def test_what_fits(self):
-        check_fits(INFO)
-        check_fits(INFO, layout=UPPER11, frames=30, fps=15.0)
+class TestSkeleton:
+    def test_a_known_one(self):
         assert INFO.skeleton is UPPER11
 
     def test_a_custom_skeleton(self):
         info = msgspec.structs.replace(INFO, layout="mine", joints=("pelvis", "neck"))
         assert info.skeleton == Layout("mine", ("pelvis", "neck"))
-
-    @pytest.mark.parametrize(
-        ("wanted", "text"),
-        [
-            ({"frames": 31}, "model 'tiny' takes windows of 30 frames, not 31"),
-            ({"fps": 30}, "model 'tiny' takes windows at 15 fps, not 30"),
-            (
-                {"layout": SBU15},
-                "model 'tiny' takes layout 'upper11' with 11 joints, not layout 'sbu15' with 15: "
-                "missing pelvis, left_wrist, right_wrist",
-            ),
-            (
-                {"layout": Layout("back", UPPER11.joints[::-1])},
-                "not layout 'back' with 11: other joints or another order",
-            ),
-        ],
-    )
-    def test_what_does_not_is_named(self, wanted, text):
-        with pytest.raises(ArtefactError) as caught:
-            check_fits(INFO, **wanted)
-        assert text in str(caught.value)
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):

@@ -113,6 +113,15 @@ def test_the_order_of_the_source_does_not_matter() -> None:
     )
 
 
+def test_what_is_implied_by_joints_of_the_target() -> None:
+    def implied(layout: Layout) -> set[str]:
+        return {UPPER11.joints[j] for j in np.flatnonzero(JointMap.between(layout, UPPER11).implied)}
+
+    assert implied(KINECT25) == implied(UPPER11) == {"neck", "pelvis"}
+    assert implied(COCO17) == {"neck", "pelvis"}, "the ears, of which the head is the middle, are not in it"
+    assert not JointMap.between(COCO17, COCO17).implied.any()
+
+
 def test_every_missing_joint_is_named() -> None:
     with pytest.raises(LayoutError) as error:
         JointMap.between(Layout("legs", ("left_hip", "right_hip", "left_knee")), UPPER11)

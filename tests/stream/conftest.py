@@ -67,6 +67,7 @@ def make_frame(
 ) -> PoseFrame:
     """A frame as the wire decoder would make it; frame `seq` of a clean source unless a stamp is given."""
     joints = np.stack(people).astype(np.float32) if len(people) else np.zeros((0, len(layout), 3), np.float32)
+    joints[:, :1, 1] += np.float32(1e-6 * (seq % 7))  # a living body is never the same bit for bit
     seen = ~np.isnan(joints).any(axis=2)
     return PoseFrame(
         source=source,

@@ -9,6 +9,7 @@ import pytest
 from dyadwatch.core.calibration import CalibratedRule
 from dyadwatch.core.decision import Part
 from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.sense.codes import Oddity
 from dyadwatch.stream.config import AlarmOptions, Config, PairOptions, ScorerOptions
 from dyadwatch.stream.config_check import KEYS, expectation
 from dyadwatch.stream.config_file import default_text, load_config, parse_config, set_option
@@ -56,6 +57,10 @@ def test_a_file_may_leave_out_what_it_does_not_change(tmp_path: Path) -> None:
 TABLE = [
     ("alarm:\n  # long\n  hold_s: -3\n", "config.yaml line 3: alarm.hold_s is -3; expected a number >= 0"),
     ("alarm:\n  raise_at: 0\n", "config.yaml line 2: alarm.raise_at is 0; expected a number > 0 or null"),
+    (
+        "sense:\n  ignore: [tall]\n",
+        f"config.yaml line 2: sense.ignore is a list; expected a list, each one of {', '.join(Oddity)}",
+    ),
     ("alarm:\n  hold_s: soon\n", "config.yaml line 2: alarm.hold_s is soon; expected a number >= 0"),
     (
         "alarm:\n  hold_s: '3'\n",

@@ -111,7 +111,7 @@ def test_a_partner_out_of_sight_for_less_than_half_a_second_delays_windows_only(
     whole, parted = play(range(0)), play(range(30, 43))
     assert [(w.start, w.end) for w in windows(parted)] == [(w.start, w.end) for w in windows(whole)]
     for w, p in zip(windows(whole), windows(parted), strict=True):
-        np.testing.assert_allclose(w.joints, p.joints, atol=1e-6)
+        np.testing.assert_allclose(w.joints, p.joints, atol=1e-5)
 
 
 def test_a_pair_that_meets_after_an_hour_costs_no_more_than_any_other(
@@ -167,13 +167,13 @@ def test_a_restart_joins_nothing_to_what_was_before(
 ) -> None:
     source = line()
     people = [person(0), person(1)]
-    for seq in range(19):
+    for seq in range(23):
         source.push(frame(seq, people, ids=[1, 2]), 0)
     items: list[Item] = []
     for seq in range(40):
-        items += source.push(frame(seq, people, ids=[1, 2], epoch=2, stamp=frame(seq + 19).stamp), 0)
+        items += source.push(frame(seq, people, ids=[1, 2], epoch=2, stamp=frame(seq + 23).stamp), 0)
     assert ends(items) == ["source_restart"]
-    assert windows(items)[0].start >= frame(19).stamp
+    assert windows(items)[0].start >= frame(23).stamp
 
 
 def test_finish_parts_what_a_held_back_clock_step_parts(
@@ -253,6 +253,20 @@ def test_the_share_of_frames_decides_whatever_their_phase_to_the_grid(
             np.testing.assert_allclose(mine.joints[:, -1], theirs.joints[:, -1], atol=1 / 15 + 1e-5)
 
 
+def test_joints_hidden_in_turn_do_not_hide_what_is_derived_from_them(
+    line: Callable[..., SourceLine], frame: Frame, person: Person
+) -> None:
+    """Each hip is unseen in a quarter of the frames, the pelvis between them in half of them."""
+    source, items = line(), []
+    for seq in range(60):
+        ann = person(seq / 30)
+        if seq % 4 < 2:
+            ann[[UPPER11.index["left_hip"], UPPER11.index["right_hip"]][seq % 2]] = np.nan
+        items += source.push(frame(seq, [ann, person(2)], ids=["ann", "bob"]), seq)
+    assert len(windows(items)) == 7
+    assert source.hidden_joint is None
+
+
 def test_of_joints_unseen_alike_the_one_that_is_sent_is_named(
     line: Callable[..., SourceLine], frame: Frame, person: Person
 ) -> None:
@@ -299,8 +313,10 @@ def test_no_window_begins_before_the_two_were_near(
 def test_the_joint_that_blinds_a_pair_is_named_with_what_it_is_derived_from(
     line: Callable[..., SourceLine], frame: Frame
 ) -> None:
-    rng = np.random.default_rng(0)
-    people = [(rng.normal(size=(17, 3)) * 0.3 + [x, 1, 0]).astype(np.float32) for x in (0, 1)]
+    heights = {"nose": 1.6, "eye": 1.64, "ear": 1.62, "shoulder": 1.4, "elbow": 1.1, "wrist": 0.85, "hip": 0.95,
+               "knee": 0.52, "ankle": 0.1}  # fmt: skip
+    body = [[{"l": 0.1, "r": -0.1}.get(j[0], 0.0), heights[j.rpartition("_")[2]], 0.0] for j in COCO17.joints]
+    people = [np.array(body, np.float32) + np.array([x, 0, 0], np.float32) for x in (0, 1)]
     people[1][[COCO17.index["left_ear"], COCO17.index["right_ear"]]] = np.nan
     source = line()
     for seq in range(40):

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from msgspec import structs
 from numpy.typing import NDArray
 
-from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.decision import PairEvidence, Part, Rule, Thresholds
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.codes import Fault
-from dyadwatch.stream.config import Config, SinkOptions, WireOptions
+from dyadwatch.stream.config import Config, SinkOptions, WindowOptions, WireOptions
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, decode_json, encode_json
 from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.pipeline import Judged, Pipeline, events_of
@@ -24,6 +24,9 @@ from dyadwatch.stream.scorer import Score, Scorer
 from dyadwatch.stream.texts import REASONS
 
 THRESHOLDS = Thresholds(6.0, 4.0)
+# A blow by its unusual movement, coming close by the relation.
+RULES = Thresholds(1.0, 0.6, (Rule(Part.UNUSUAL, 0.4, 6.0), Rule(Part.RELATION, 1.6, 1.0)))
+CONFIG = Config(windows=WindowOptions(hop=3))  # a window every 0.2 s
 Encounter = Callable[..., list[PoseFrame]]
 LEGS = Layout.custom(["left_knee", "right_knee"])
 MANY = Layout.custom([f"{'spot' * 14}{i}" for i in range(11)])
@@ -40,7 +43,7 @@ def scores_of(messages: list[Message]) -> list[ScoreMessage]:
 
 @pytest.fixture(scope="session")
 def pipeline(scorer: Scorer) -> Callable[..., Pipeline]:
-    return lambda config=None: Pipeline(scorer, THRESHOLDS, config or Config())
+    return lambda config=None: Pipeline(scorer, THRESHOLDS, config or CONFIG)
 
 
 def test_frames_become_scores_and_events(pipeline: Callable[..., Pipeline], encounter: Encounter) -> None:
@@ -48,7 +51,7 @@ def test_frames_become_scores_and_events(pipeline: Callable[..., Pipeline], enco
     messages = play(pipeline(), frames)
     start = frames[0].stamp
     events = [(e.type, round((e.stamp - start) / 1e9, 2)) for e in events_of(messages) if e.type != "update"]
-    assert events == [("open", 3.6), ("close", 6.2), ("open", 7.6), ("close", 10.4)]
+    assert events == [("open", 3.0), ("close", 6.2), ("open", 7.0), ("close", 10.4)]
     assert {m.pair for m in messages if isinstance(m, ScoreMessage)} == {("ann", "bob")}
     first = events_of(messages)[0]
     assert (first.start - start, first.source, first.model) == (3_000_000_000, "hall", "tiny 1")
@@ -56,6 +59,26 @@ def test_frames_become_scores_and_events(pipeline: Callable[..., Pipeline], enco
     assert [m for m in messages if decode_json(encode_json(m)) != m] == []
     ends = [m.end for m in messages if isinstance(m, ScoreMessage)]
     assert np.diff(ends).tolist() == [200_000_000] * (len(ends) - 1)
+
+
+@pytest.mark.parametrize("hop", [1, 3])
+def test_every_score_comes_with_the_evidence_of_its_pair_so_far(scorer: Scorer, encounter: Encounter, hop: int) -> None:
+    config = Config(windows=WindowOptions(hop=hop))
+    messages = Pipeline(scorer, RULES, config).run([*encounter(), *encounter("yard")])
+    by_source = {name: PairEvidence(RULES, hop / 15) for name in ("hall", "yard")}
+    for m in scores_of(messages):
+        assert m.evidence == round(by_source[m.source].push(m.end, (m.score, m.relation, m.unusual)).value, 4)
+    assert max(m.evidence for m in scores_of(messages)) > 1
+
+
+def test_an_event_opens_with_the_first_window_whose_evidence_is_enough(scorer: Scorer, encounter: Encounter) -> None:
+    messages = Pipeline(scorer, RULES, CONFIG).run(encounter())
+    at, enough = next((i, m) for i, m in enumerate(messages) if isinstance(m, ScoreMessage) and m.evidence >= 1)
+    opened = events_of(messages)[0]
+    assert (opened.type, opened.stamp, opened.evidence) == ("open", enough.end, enough.evidence)
+    assert opened.start < opened.stamp
+    assert (opened.rule.part, opened.rule.over_s, opened.threshold) in {("unusual", 0.4, 6.0), ("relation", 1.6, 1.0)}
+    assert messages[at + 1] is opened
 
 
 def test_the_same_frames_give_the_same_messages(pipeline: Callable[..., Pipeline], encounter: Encounter) -> None:
@@ -128,7 +151,7 @@ def test_the_stream_may_end_in_the_middle_of_an_event(pipeline: Callable[..., Pi
 
 
 def test_scores_may_be_left_out(pipeline: Callable[..., Pipeline], encounter: Encounter) -> None:
-    quiet = play(pipeline(Config(sinks=SinkOptions(scores=False))), encounter())
+    quiet = play(pipeline(structs.replace(CONFIG, sinks=SinkOptions(scores=False))), encounter())
     assert quiet == events_of(play(pipeline(), encounter()))
 
 
@@ -226,7 +249,7 @@ class Broken:
 
 
 def test_a_score_that_is_no_number_is_left_out_and_counted(scorer: Scorer, encounter: Encounter) -> None:
-    whole = scores_of(play(Pipeline(scorer, THRESHOLDS, Config()), encounter()))
-    broken = Pipeline(cast(Any, Broken(scorer)), THRESHOLDS, Config())
+    whole = scores_of(play(Pipeline(scorer, THRESHOLDS, CONFIG), encounter()))
+    broken = Pipeline(cast(Any, Broken(scorer)), THRESHOLDS, CONFIG)
     assert scores_of(play(broken, encounter())) == [s for i, s in enumerate(whole, 1) if i % 3]
     assert broken.counters.of("hall") == {"score_not_finite": len(whole) // 3}

@@ -3,8 +3,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
+from dyadwatch.core.decision import Part
 from dyadwatch.stream.codes import EventReason
-from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
+from dyadwatch.stream.messages import EventMessage, EventRule, Message, ScoreMessage
 from dyadwatch.stream.sink_thread import SinkThread
 
 WAIT_S = 20
@@ -32,6 +33,8 @@ def event(stamp: int) -> Message:
         peak_score=3.0,
         peak_stamp=0,
         threshold=2.5,
+        evidence=1.2,
+        rule=EventRule(part=Part.SCORE, over_s=0.0, mean=3.0),
         reason=EventReason.STILL_GOING_ON,
         text="still going on",
         joints=(),

@@ -13,8 +13,9 @@ from rich.console import Console
 
 from dyadwatch.core.decision import Part
 from dyadwatch.core.moments import moment
+from dyadwatch.core.sense.codes import Oddity
 from dyadwatch.stream.codes import Blindness, EventReason, SourceState
-from dyadwatch.stream.messages import Blind, EventMessage, EventRule, Message, ScoreMessage, StatusMessage
+from dyadwatch.stream.messages import Blind, EventMessage, EventRule, Message, OddNow, ScoreMessage, StatusMessage
 from dyadwatch.stream.table import Board, EventLinesSink, PictureSink, TableSink, event_line
 from dyadwatch.stream.texts import EVENT as EVENT_TEXT
 from dyadwatch.tools.log_output import StderrHandler
@@ -182,6 +183,17 @@ def test_a_warning_of_a_source_is_seen_in_the_table() -> None:
     console.print(board.render())
     assert isinstance(console.file, io.StringIO)
     assert "WARNING: assumed_field_of_view" in console.file.getvalue()
+
+
+def test_what_is_odd_is_seen_as_a_sentence() -> None:
+    console = Console(width=150, file=io.StringIO())
+    odd = OddNow(code=Oddity.ODD_SIZE, blinding=False, detail={}, text="ann measures about 0.70 m")
+    board = Board(3.0)
+    board.take([msgspec.structs.replace(STATUS, warnings=("odd_size",), odd=(odd,))])
+    console.print(board.render())
+    assert isinstance(console.file, io.StringIO)
+    assert "WARNING: ann measures about 0.70 m" in console.file.getvalue()
+    assert "odd_size" not in console.file.getvalue()
 
 
 def shown(board: Board) -> str:

@@ -11,11 +11,14 @@ from typing import Any
 import pytest
 
 from dyadwatch.core.finding import Finding
+from dyadwatch.core.sense.codes import BLINDING, Oddity
+from dyadwatch.core.sense.words import SENTENCES
 from dyadwatch.stream.codes import (
     NAMED,
     REASONS,
     Blindness,
     EventReason,
+    Fault,
     FileLoss,
     MergeState,
     PairEnd,
@@ -28,6 +31,39 @@ from dyadwatch.stream.texts import BLIND, EVENT, FILE_LOSS, MERGE, RECORDING, UN
 from dyadwatch.stream.texts import REASONS as REASON_TEXT
 
 HEAD = {"joint": "head", "person": "ann", "derived_from": ("left_ear", "right_ear")}
+LIMB = {"person": "ann", "layout": "coco17", "joint": "left_eye", "other": "head", "length_m": 0.4, "usual_m": 0.1,
+        "misfit": 2.6}  # fmt: skip
+LIMB_SAYS = "left_eye of ann lies 0.40 m from head, where a body has 0.10 m"
+DECLARE = 'Declare it: "axes": "{axes}" in the header, or --axes {axes} for files'
+UNITS = 'Say "units" in the header, or --units for files: m, cm, mm, in, or metres in one unit'
+ODD_WITH_DATA: list[tuple[Oddity, dict[str, Any], str]] = [
+    (Oddity.JOINTS_MISNAMED, LIMB,
+     f"no body has these limbs: {LIMB_SAYS}: are the joints, in this order, those of coco17? (see dyadwatch docs "
+     "wire-protocol for the layouts, or send joint names)"),
+    (Oddity.ODD_LIMBS, LIMB, f"the limbs are odd: {LIMB_SAYS}: are some joints exchanged?"),
+    (Oddity.ABSURD_SIZE, {"person": "ann", "height_m": 5.4, "likely": "feet taken for metres"},
+     f"ann measures 5.40 m by the bones: feet taken for metres? {UNITS}"),
+    (Oddity.ODD_SIZE, {"person": "ann", "height_m": 0.7, "likely": "inches taken for centimetres"},
+     f"ann measures about 0.70 m by the bones: inches taken for centimetres, or a small child? {UNITS}"),
+    (Oddity.UPSIDE_DOWN, {"person": "ann"},
+     f"the feet of ann are above the head: y-down sent as y-up? {DECLARE.format(axes='y-down')}"),
+    (Oddity.TURNED, {"axis": "+z", "moved_m": 1.2},
+     f"nobody stands, and yet they walk (1.2 m): z-up sent as y-up? {DECLARE.format(axes='z-up')}"),
+    (Oddity.NOBODY_UPRIGHT, {"axis": "+x"},
+     "nobody stands, or was seen to stand: the axis +x points up? Turn the coordinates so that +y does"),
+    (Oddity.WALKS_LYING, {"person": "ann", "axis": "+z", "moved_m": 1.2, "above_m": 1.5},
+     "others stand, and ann lies 1.5 m above their feet and has moved 1.2 m: z-up sent as y-up? "
+     f"{DECLARE.format(axes='z-up')}"),
+    (Oddity.FROZEN, {"person": "ann", "seconds": 1.5},
+     "the poses of ann stand still, bit for bit, for 1.5 s: does the source repeat its last one? Send NaN, or nobody, "
+     "for whom it has lost"),
+    (Oddity.STIFF, {"person": "ann", "seconds": 0.5}, "the poses of ann stand still, bit for bit, for 0.5 s"),
+    (Oddity.ONE_BODY_TWICE, {"first": 1, "second": 2, "apart_m": 0.02},
+     "person 1 and person 2 are one body, 0.02 m apart: one person as two skeletons? Send each once"),
+    (Oddity.ONE_PLACE, {"first": 1, "second": 2, "apart_m": 0.0, "part": "hips"},
+     "the hips of person 1 and person 2 are in one place (0.00 m apart): coordinates with an origin of each person's "
+     "own? Send places in the room"),
+]  # fmt: skip
 ALL_WITH_DATA: list[tuple[StrEnum, dict[str, Any], str]] = [
     (Blindness.NOTHING_SENT, {}, "no source has sent anything yet"),
     (Blindness.NOTHING_USABLE, {}, "nothing usable has come yet, see dropped"),
@@ -56,6 +92,8 @@ ALL_WITH_DATA: list[tuple[StrEnum, dict[str, Any], str]] = [
     (Blindness.EXPECTED, {"seconds": 6.2}, "expected (liveness.expected), but nothing has come from it in 6 s"),
     (Blindness.STATION_FAILED, {"station": "scoring", "error": "KeyError: 1"}, "scoring fails: KeyError: 1"),
     (Blindness.STATION_STUCK, {"station": "scoring", "seconds": 12.0}, "scoring has not come back for 12 s"),
+    *((Blindness(odd), detail, says) for odd, detail, says in ODD_WITH_DATA if odd in BLINDING),
+    *ODD_WITH_DATA,
     (MergeState.MERGED, {"group": "hall"}, "in hall"),
     (MergeState.OTHER_CLOCK, {"clock": "media", "reference": "a", "reference_clock": "unix"},
      "apart: its stamps are on the clock 'media', those of a on 'unix'; set merge.offset_s for it"),
@@ -88,6 +126,9 @@ UNSCORED_WITH_DATA: list[tuple[Unscored, dict[str, Any], str]] = [
     (Unscored.INTERRUPTED, {"longest_s": 1.3, "max_gap_s": 0.5, "need_s": 2.0, "every_s": 0.2},
      "two people are seen near each other for at most 1.3 s without a break of more than 0.5 s; a window needs 2 s, "
      "and one ends every 0.2 s"),
+    (Unscored.ODD_BODIES, {"windows": 2, "odd": "upside_down", "person": "ann"},
+     "2 windows left out: the feet of ann are above the head: y-down sent as y-up? Declare it: \"axes\": \"y-down\" in "
+     "the header, or --axes y-down for files"),
 ]  # fmt: skip
 
 
@@ -100,12 +141,22 @@ def test_every_code_has_a_sentence_and_is_tried_above() -> None:
     tried = {type(code): set[StrEnum]() for code, *_ in (*ALL_WITH_DATA, *UNSCORED_WITH_DATA)}
     for code, *_ in (*ALL_WITH_DATA, *UNSCORED_WITH_DATA):
         tried[type(code)].add(code)
-    tables = {Blindness: BLIND, MergeState: MERGE, RecordingState: RECORDING, Unscored: UNSCORED}
+    tables = {
+        Blindness: BLIND,
+        MergeState: MERGE,
+        RecordingState: RECORDING,
+        Unscored: UNSCORED,
+        Oddity: SENTENCES,
+    }
     assert tried == {kind: set(kind) for kind in tables} == {kind: set(table) for kind, table in tables.items()}
     assert set(EVENT) == set(EventReason)
     assert set(FILE_LOSS) == set(FileLoss)
     counted = [r for reasons in REASONS for r in reasons if reasons is not Refusal]
     assert list(REASON_TEXT) == counted
+
+
+def test_what_blinds_is_counted() -> None:
+    assert {str(Fault(odd)) for odd in BLINDING} == {str(Blindness(odd)) for odd in BLINDING} == set(map(str, BLINDING))
 
 
 def test_a_pair_ends_for_what_an_event_may_close_for() -> None:
@@ -132,6 +183,7 @@ def test_data_is_documented_as_it_is_sent(repo_root: Path) -> None:
     page = (repo_root / "docs" / "wire-protocol.md").read_text("utf8")
     kinds = {
         "Why a source is blind": Blindness,
+        "What is odd about bodies": Oddity,
         "How sources are merged": MergeState,
         "Whether it records": RecordingState,
     }

@@ -13,12 +13,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dyadwatch.core.artefact import file_sha256
+from dyadwatch.core.artefact import file_sha256, read_info
+from dyadwatch.core.calibration import CalibratedRule
 from dyadwatch.core.clips import Clip, ClipSet, read_clips, write_clips
+from dyadwatch.core.decision import Part, Thresholds
 from dyadwatch.core.errors import ClipError, LayoutError
 from dyadwatch.core.layouts import KINECT25, UPPER11
 from dyadwatch.core.skeleton import Layout
-from dyadwatch.loading import load_scorer, model_path
+from dyadwatch.loading import load_scorer, load_thresholds, model_path
 from dyadwatch.model_files import shipped_model
 from dyadwatch.stream.config import Config, PairOptions
 from dyadwatch.stream.messages import ScoreMessage, StatusMessage, decode_json, encode_json
@@ -80,8 +82,28 @@ def test_options_prevail_over_what_was_recorded_and_that_over_the_rest(tmp_path:
     assert as_recorded(Config(), About(run="5"), ("pairs.enter_m=1",), model_path).pairs.enter_m == 1.0
 
 
+def test_rules_that_were_recorded_prevail_over_those_of_the_calibration_file_even_where_there_were_none() -> None:
+    rule = CalibratedRule(part=Part.UNUSUAL, over_s=0.4, raise_at=2.5)
+    known = {
+        "run": "5",
+        "config": msgspec.json.encode(Config()).decode(),
+        "model": "m 1",
+        "model_sha256": file_sha256(shipped_model()),
+        "clear_at": "0.6",
+    }
+    ruled = About(raise_at="1.0", rules=msgspec.json.encode([rule]).decode(), **known)
+    assert as_recorded(Config(), ruled, (), model_path).alarm.rules == (rule,)
+    assert as_recorded(Config(), ruled, ("alarm.rules=[]",), model_path).alarm.rules == ()
+    plain = as_recorded(Config(), About(raise_at="3.0", **known), (), model_path)
+    assert plain.alarm.rules == ()
+    assert load_thresholds(plain, shipped_model()) == Thresholds(3.0, 0.6)
+
+
 # Low enough that the few seconds of a test hold several events.
-SENSITIVE = ("alarm.raise_at=1.5", "alarm.clear_at=1", "alarm.hold_s=0.5")
+INFO = read_info(shipped_model())
+WINDOW_S, EVERY_S = INFO.frames / INFO.fps, Config().windows.hop / INFO.fps
+SHORT = f"too short for a window of {WINDOW_S:.3g} s, of which one ends every {EVERY_S:.2g} s"
+SENSITIVE = ("alarm.rules=[]", "alarm.raise_at=1.5", "alarm.clear_at=1", "alarm.hold_s=0.5")
 
 
 @pytest.fixture(scope="module")
@@ -111,8 +133,7 @@ def test_lines_name_clip_label_and_seconds_within_it(mixed: Path, capsys: pytest
     assert not re.search(r"\bc\d+-[01]\b", out)
     assert "  person 0's " in out
     n = len(clips)
-    every = "too short for a window of 2 s, of which one ends every 0.2 s"
-    assert f"1 of {n} clips was not judged, such as [cut]: {every}\n" in err
+    assert f"1 of {n} clips was not judged, such as [cut]: {SHORT}\n" in err
     far = "no two people come within 3 m of each other (pairs.enter_m); the nearest are"
     assert f"1 of {n} clips was not judged, such as apart: {far}" in err
 
@@ -155,12 +176,9 @@ def _hides(j: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _blinks(j: NDArray[np.float32]) -> NDArray[np.float32]:
-    for k in range(40, len(j), 60):
+    for k in range(24, len(j), 44):
         j[k : k + 20] = np.nan
     return j
-
-
-SHORT = "too short for a window of 2 s, of which one ends every 0.2 s"
 
 
 @pytest.mark.parametrize(
@@ -170,13 +188,14 @@ SHORT = "too short for a window of 2 s, of which one ends every 0.2 s"
         (_alone, "never more than one person is seen at a time"),
         (_in_turn, "never more than one person is seen at a time"),
         (lambda j: j[:15], SHORT),
-        (lambda j: j[:45], f"{SHORT}; a model trained with --window-s 1.33 could judge it"),
+        (lambda j: j[: round(30 * (WINDOW_S - 0.3))],
+         re.compile(re.escape(SHORT) + r"; a model trained with --window-s [\d.]+ could judge it")),
         (_hides, re.compile(r"\d+ windows left out, in which a joint is out of sight for more than 34% of the time "
                             r"\(windows\.max_hidden\), most head of person 1")),
         (lambda j: j + np.asarray([[[0, 0, 0]], [[7, 0, 0]]], np.float32),
          re.compile(r"no two people come within 3 m of each other \(pairs\.enter_m\); the nearest are \d\.\d m apart")),
-        (_blinks, re.compile(r"two people are seen near each other for at most 1\.3 s without a break of more "
-                             r"than 0\.5 s; a window needs 2 s, and one ends every 0\.2 s")),
+        (_blinks, re.compile(r"two people are seen near each other for at most [\d.]+ s without a break of more "
+                             rf"than 0\.5 s; a window needs {WINDOW_S:.3g} s, and one ends every {EVERY_S:.2g} s")),
     ],
 )  # fmt: skip
 def test_the_cause_for_which_a_clip_was_not_judged_is_named(

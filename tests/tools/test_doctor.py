@@ -186,7 +186,7 @@ def test_a_wrong_configuration_is_one_failure_among_the_checks(tmp_path: Path) -
     assert "wire.bind" in checks
 
 
-THRESHOLDS = ("alarm.raise_at=3", "alarm.clear_at=2.5")
+THRESHOLDS = ("alarm.rules=[]", "alarm.raise_at=3", "alarm.clear_at=2.5")
 
 
 def test_a_whole_detector_is_found_fit(
@@ -197,7 +197,7 @@ def test_a_whole_detector_is_found_fit(
     checks = {check["name"]: check for check in report["checks"]}
     assert report["ok"] is True
     assert checks["model"]["detail"] == "tiny 1: layout upper11, 11 joints, 30 frames at 15 fps (2 s)"
-    assert checks["thresholds"]["detail"] == "raise at 3.00, clear below 2.50"
+    assert checks["thresholds"]["detail"] == "score of 3.00, cleared below 83% of that"
     assert checks["provider cpu (configured)"]["state"] == "ok"
     assert re.fullmatch(
         r"scored a window in [0-9.]+ ms on CPUExecutionProvider", checks["provider cpu (configured)"]["detail"]

@@ -189,17 +189,18 @@ def test_what_is_given_goes_before_what_a_quick_run_or_an_ablation_changes() -> 
     assert of({}, "broken-pairs", quick=True)["train"] == {"steps": 300, "max_minutes": 3.0}
 
 
+LOW = ("alarm.rules=[]", "alarm.raise_at=1e-9", "alarm.clear_at=1e-9")
 CONFIGURATION = {
     "changed": [],
     "window_s": 0.6667,
     "rate": 4.0,
-    "windows.hop": 3,
-    "alarm.min_duration_s": 0.5,
-    "raise_at": {"fold1": 2.5},
+    "windows.hop": 2,
+    "alarm.min_duration_s": 0.0,
+    "raise_at": {"fold1": "unusual of 2.50 over 0.4 s, cleared below 60% of that"},
 }
 SAID = (
-    "Detector: the default configuration (windows.hop = 3, alarm.min_duration_s = 0.5); windows of 0.67 s, clips "
-    "played at 4 times real time; an event may open from a score of 2.5."
+    "Detector: the default configuration (windows.hop = 2, alarm.min_duration_s = 0); windows of 0.67 s, clips "
+    "played at 4 times real time. An alarm is raised by unusual of 2.50 over 0.4 s, cleared below 60% of that."
 )
 
 
@@ -230,8 +231,8 @@ def test_live_has_its_own_runner(data: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert "| k1 | kicking | 4.0 | yes |" in report.markdown
     assert "| k2 | kicking | - |  |" in report.markdown
     assert "An alarm was raised in 1 of 2 violent clips and 0 of 1 peaceful clips." in report.markdown
-    apart = CONFIGURATION | {"raise_at": {"fold1": 2.5, "fold2": 2.75}}
-    assert configuration_words(apart).endswith("from a score of 2.5 (fold1), 2.75 (fold2).")
+    apart = CONFIGURATION | {"raise_at": {"fold1": "score of 2.50", "fold2": "score of 2.75"}}
+    assert configuration_words(apart).endswith("An alarm is raised by fold1: score of 2.50; fold2: score of 2.75.")
     assert json.loads(report.json) == {"protocol": "live", **found}
     assert (asked[0]["folds"], asked[0]["steps"]) == (("fold1",), 300)
     assert (asked[0]["settings"], asked[0]["window_s"]) == (("alarm.hold_s=1",), 0.8)
@@ -252,11 +253,12 @@ def test_a_setting_of_the_detector_is_for_live_only(data: Path) -> None:
 def test_live_runs_the_default_configuration_unless_told_otherwise(sbu: ClipSet, tmp_path: Path) -> None:
     still = [c for c in sbu for _ in range(2)]  # eight peaceful clips a fold to train on
     write_clips(tmp_path, [replace(c, clip_id=f"{c.label}{i}") for i, c in enumerate(still)])
-    found = evaluate_live(tmp_path, folds=("fold1",), rate=20, settings=("alarm.raise_at=1e-9", "alarm.clear_at=1e-9"))
+    found = evaluate_live(tmp_path, folds=("fold1",), rate=20, settings=LOW)
     assert found["configuration"] == {
-        "changed": ["alarm.raise_at=1e-9", "alarm.clear_at=1e-9"],
-        "window_s": 0.6667, "rate": 20, "windows.hop": 3, "pairs.enter_m": 3.0, "pairs.leave_m": 4.0,
-        "alarm.min_duration_s": 0.5, "alarm.hold_s": 2.0, "raise_at": {"fold1": 0.0},
+        "changed": list(LOW),
+        "window_s": 0.6667, "rate": 20, "windows.hop": 2, "pairs.enter_m": 3.0, "pairs.leave_m": 4.0,
+        "alarm.min_duration_s": 0.0, "alarm.hold_s": 2.0,
+        "raise_at": {"fold1": "score of 0.00, cleared below 100% of that"},
     }  # fmt: skip
     assert {c["alarm_rate"] for c in found["classes"]} == {1.0}
     with pytest.raises(ConfigError, match=r"option 'alarm\.min=1': alarm\.min is not a key"):
@@ -355,8 +357,9 @@ def test_all_is_one_document_with_a_summary(collection: Path, tmp_path: Path, mo
     text, documents = reports[0].markdown, [json.loads(r.json) for r in reports]
     assert text == reports[1].markdown
     titles = [line for line in text.splitlines() if line.startswith("## ")]
-    assert titles == ["## Summary", "## handovers: broken-pairs", "## handovers: broken-pairs, ablation",
-                      "## pairs: one-class", "## pairs: few-shot", "## pairs: one-class, ablation"]  # fmt: skip
+    assert titles == ["## Summary", "## handovers: broken-pairs", "## handovers: events",
+                      "## handovers: broken-pairs, ablation", "## pairs: one-class", "## pairs: few-shot",
+                      "## pairs: one-class, ablation"]  # fmt: skip
     assert "| broken pairs, mean of six kinds | handovers |" in text
     assert "| one-class, mean of categories | pairs |" in text
     assert "| few-shot, 5 clips, unseen category | pairs |" in text
@@ -377,7 +380,8 @@ def test_all_leaves_out_data_that_does_not_map(collection: Path) -> None:
         run(Request(collection, "all", True, settings={"layout": "openpose25"}, tell=told.append))
     planned = [t for t in told if " on " in t]
     assert [t.partition(":")[0] for t in planned] == [
-        "left out broken-pairs on handovers", "left out broken-pairs on handovers", "left out one-class on pairs",
+        "left out broken-pairs on handovers", "left out events on handovers", "left out broken-pairs on handovers",
+        "left out one-class on pairs",
         "left out few-shot on pairs", "left out one-class on pairs",
     ]  # fmt: skip
 

@@ -45,6 +45,7 @@ MEANINGS = {
     "--people": r"^how many",
     "--pose-model": r"^pose model",
     "--rate": r"^times real time",
+    "--seconds": r"^how (long to listen|much of that video)",
     "--seed": r"seed|decides on the faults",
     "--set": r"^one configuration key",
     "--source": r"^name of the source|^only this source|^source (name|or group)",

@@ -18,7 +18,16 @@ from dyadwatch.tools.live import free_address
 
 DYADWATCH = [sys.executable, "-m", "dyadwatch.tools.main"]
 # Low enough that the few seconds of a test hold several events.
-SETTINGS = ["--set", "alarm.raise_at=1.5", "--set", "alarm.clear_at=1", "--set", "alarm.hold_s=0.5"]
+SETTINGS = [
+    "--set",
+    "alarm.rules=[]",
+    "--set",
+    "alarm.raise_at=1.5",
+    "--set",
+    "alarm.clear_at=1",
+    "--set",
+    "alarm.hold_s=0.5",
+]
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,12 @@ from dyadwatch.stream.messages import EventMessage, ScoreMessage, encode_json
 from dyadwatch.stream.publishers.clips import clip_frames
 from dyadwatch.stream.publishers.simulator.samples import anomaly_clips
 
-LOW = {"alarm.raise_at": 1.5, "alarm.clear_at": 1, "alarm.hold_s": 0.5}  # seconds of clips hold several events
+LOW = {
+    "alarm.rules": [],
+    "alarm.raise_at": 1.5,
+    "alarm.clear_at": 1,
+    "alarm.hold_s": 0.5,
+}  # seconds of clips hold several events
 
 
 def python(code: str, cwd: Path) -> str:

@@ -36,7 +36,17 @@ from dyadwatch.tools.recordings import cut, export, file_span, info
 
 DYADWATCH = [sys.executable, "-m", "dyadwatch.tools.main"]
 # Low enough that a few seconds hold several events.
-SETTINGS = ["--set", "alarm.raise_at=0.8", "--set", "alarm.clear_at=0.5", "--set", "alarm.hold_s=0.5"]
+SETTINGS = [
+    "--set",
+    "alarm.rules=[]",
+    "--set",
+    "alarm.raise_at=0.8",
+    "--set",
+    "alarm.clear_at=0.5",
+    "--set",
+    "alarm.hold_s=0.5",
+]
+HIGH = ["--set", "alarm.rules=[]", "--set", "alarm.raise_at=5", "--set", "alarm.clear_at=5"]
 NS = 10**9
 
 
@@ -100,7 +110,17 @@ def test_replayed_live_and_detected_events_are_the_same(
     assert events_in(done.stdout) == told
     assert f"all {len(told)} event messages are those of the live run" in done.stderr
     # ... and set up otherwise.
-    other = dyadwatch("detect", tmp_path / "a", "--json", "--set", "alarm.raise_at=5", "--set", "alarm.clear_at=5")
+    other = dyadwatch(
+        "detect",
+        tmp_path / "a",
+        "--json",
+        "--set",
+        "alarm.rules=[]",
+        "--set",
+        "alarm.raise_at=5",
+        "--set",
+        "alarm.clear_at=5",
+    )
     assert events_in(other.stdout) != told
     assert f"of {len(told)} recorded event messages, {len(told)} were not reproduced; 0 are new" in other.stderr
     again = told_live(tmp_path / "b", lambda to: ("replay", tmp_path / "a", "--to", to, "--speed", "max"))

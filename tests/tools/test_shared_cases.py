@@ -5,6 +5,7 @@ They lie in `../shared/cases` beside the checkout, or where `DYADWATCH_CASES` sa
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import queue
@@ -17,6 +18,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import zmq
@@ -28,10 +30,12 @@ from dyadwatch.loading import load_scorer
 from dyadwatch.stream.config import Config, WireOptions
 from dyadwatch.stream.messages import ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline, events_of
+from dyadwatch.stream.texts import text_of
 from dyadwatch.stream.wire import decode_pose
 from dyadwatch.tools.main import app
 
 Case = Callable[[str], Path]
+NS = 1_000_000_000
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +69,7 @@ class Detected:
 @pytest.fixture
 def detected(capsys: pytest.CaptureFixture[str]) -> Callable[..., Detected]:
     def run(*words: str | Path) -> Detected:
-        app(["detect", *map(str, words), "--json", "--scores"], result_action="return_value")
+        app(["detect", *map(str, words), "--json", "--scores", "--set", "windows.hop=3"], result_action="return_value")
         out, err = capsys.readouterr()
         return Detected(out, err)
 
@@ -266,6 +270,94 @@ def test_a_video_of_variable_rate_has_the_stamps_of_the_file(case: Case, ear: Ea
     ms = [round(f.stamp / 1e6) for f in sent.frames]
     assert ms == [round(k * 1000 / 30) for k in range(90)] + [3000 + k * 100 for k in range(30)]
     assert "times of its images" not in sent.said
+
+
+def _sent_case(folder: Path) -> Iterator[PoseFrame]:
+    """The frames of a case of the wire, as `_shared/send.py` sends them."""
+    with np.load(folder.parent / "_shared" / "pair.npz") as pair:
+        poses, joints = pair["pose"].astype(float), [str(name) for name in pair["joints"]]
+    spec = importlib.util.spec_from_file_location("make", folder / "make.py")
+    assert spec is not None
+    assert spec.loader is not None
+    make = importlib.util.module_from_spec(spec)
+    vars(make).update(ix={name: i for i, name in enumerate(joints)}, pose=poses)
+    spec.loader.exec_module(make)
+    for i, people in enumerate(poses):
+        people = np.asarray(make.variant(people, i))
+        header = {
+            "v": 1, "source": folder.name, "epoch": 1, "seq": i, "stamp": 1_700_000_000 * NS + round(i * NS / 30),
+            "shape": list(people.shape), "ids": [1, 2], "layout": getattr(make, "layout", "kinect25"),
+        }  # fmt: skip
+        parts = [f"pose.{folder.name}".encode(), msgspec.msgpack.encode(header), people.astype("<f4").tobytes()]
+        yield decode_pose(parts, WireOptions())
+
+
+ODD_CASES = {
+    "wire-zup-undeclared": ("turned", "nobody stands, and yet they walk ("),
+    "wire-h36m-as-coco17": ("joints_misnamed", "are the joints, in this order, those of coco17?"),
+    "wire-hips-at-origin": (
+        "one_place",
+        "the hips of person 1 and person 2 are in one place (0.00 m apart): ",
+    ),
+    "wire-same-person-twice": ("one_body_twice", "person 1 and person 2 are one body, 0.0"),
+    "wire-frozen": ("frozen", "stand still, bit for bit, for 9.0 s: does the source repeat its last one?"),
+    "wire-scale-small": ("odd_size", "measures about 0.7"),
+}
+
+
+@pytest.mark.parametrize("name", ODD_CASES)
+def test_odd_bodies_are_told_of_and_raise_nothing(case: Case, name: str) -> None:
+    config = Config()
+    pipeline = Pipeline(*load_scorer(config), config)
+    messages = [m for frame in _sent_case(case(name)) for m in pipeline.push(frame)]
+    line = pipeline.intake.lines[name]
+    code, says = ODD_CASES[name]
+    assert code in [odd.code for odd in line.odd]
+    assert any(says in text_of(odd) for odd in line.odd)
+    if code == "odd_size":
+        assert line.blind is None
+        assert "inches taken for centimetres" in text_of(line.odd[0])
+    else:
+        assert line.blind is not None
+        assert (line.blind.code, pipeline.counters.of(name)[code] > 0) == (code, True)
+    messages += pipeline.finish()
+    assert events_of(messages) == []
+
+
+@pytest.mark.parametrize("name", ["trc-zup", "bvh-inches"])
+def test_files_of_odd_bodies_are_asked_about(case: Case, detected: Callable[..., Detected], name: str) -> None:
+    folder = case(name)
+    right, says = {
+        "trc-zup": (("--axes", "z-up"), "ann+bob: nobody stands, and yet they walk (2.1 m): z-up sent as y-up?"),
+        "bvh-inches": (("--units", "in"), "person 0 measures about 0.65 m by the bones: inches taken for centimetres"),
+    }[name]
+    found = detected(folder)
+    assert says in found.said
+    assert found.events == []
+    assert says not in detected(folder, *right).said
+
+
+@pytest.mark.slow
+def test_a_running_detector_says_that_people_lie_on_one_another(case: Case) -> None:
+    folder = case("wire-hips-at-origin")
+    with zmq.Context() as context, context.socket(zmq.REP) as free:
+        free.bind("tcp://127.0.0.1:0")
+        address = free.getsockopt_string(zmq.LAST_ENDPOINT)
+    binds = ("--set", f"wire.bind={address}", "--set", "sinks.bind=", "--set", "sinks.status_s=0.5")
+    command = [sys.executable, "-m", "dyadwatch.tools.main", "run", "--json", *binds]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stderr is not None
+        while b"listening on" not in process.stderr.readline():
+            assert process.poll() is None
+        send = [sys.executable, str(folder.parent / "_shared" / "send.py"), str(folder), address.rpartition(":")[2]]
+        subprocess.run(send, check=True, timeout=60)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    told = [json.loads(line) for line in out.splitlines()]
+    last = [m for m in told if m["kind"] == "status" and m["source"] == "wire-hips-at-origin" and m["blind"]][-1]
+    assert (last["state"], last["blind"]["code"], last["warnings"]) == ("blind", "one_place", ["one_place"])
+    assert "coordinates with an origin of each person's own?" in last["blind"]["text"]
+    assert [m for m in told if m["kind"] in ("score", "event")] == []
 
 
 def test_a_small_file_of_merge_keys_is_refused_at_once(case: Case) -> None:

@@ -6,8 +6,9 @@ from typing import Literal
 
 import pytest
 
+from dyadwatch.core.decision import Part
 from dyadwatch.stream.codes import EventReason
-from dyadwatch.stream.messages import EventMessage
+from dyadwatch.stream.messages import EventMessage, EventRule
 from dyadwatch.stream.publishers.simulator.scenario import Interval
 from dyadwatch.tools.staged import match
 
@@ -33,6 +34,8 @@ def event(
         peak_score=3.0,
         peak_stamp=0,
         threshold=2.0,
+        evidence=1.5,
+        rule=EventRule(part=Part.SCORE, over_s=0.0, mean=3.0),
         reason=EventReason.CALM_AGAIN,
         text="calm again",
         joints=(),

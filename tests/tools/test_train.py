@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from cyclopts import App
@@ -42,11 +43,13 @@ TIME = {
 @pytest.fixture(scope="module")
 def clip_folder(tmp_path_factory) -> Path:
     rng = np.random.default_rng(0)
-    body = rng.uniform([-0.3, 0, -0.2], [0.3, 1.6, 0.2], (1, 2, 11, 3))
+    upright = [[0, 1.65], [0, 1.45], [0, 0.95], [0.18, 1.4], [-0.18, 1.4], [0.22, 1.12], [-0.22, 1.12], [0.24, 0.88],
+               [-0.24, 0.88], [0.1, 0.93], [-0.1, 0.93]]  # fmt: skip
+    body = np.zeros((1, 2, 11, 3)) + np.pad(np.array(upright), ((0, 0), (0, 1)))
     body[:, 1] += [1.0, 0, 0.3]
     clips = [
         Clip(
-            (body + 0.02 * rng.normal(size=(24, 2, 11, 3)).cumsum(axis=0)).astype(np.float32),
+            (body + 0.006 * rng.normal(size=(24, 2, 11, 3)).cumsum(axis=0)).astype(np.float32),
             UPPER11, 15.0, label="talk", clip_id=f"clip{i}", split="a",
         )
         for i in range(8)
@@ -76,12 +79,12 @@ def test_train_writes_a_model_and_export_writes_it_again(clip_folder, tmp_path, 
     assert json.loads(out.with_suffix(".report.json").read_text("utf8")) == report
     calibration = read_calibration(calibration_path(out))
     assert calibration.model_sha256 == file_sha256(out)
-    assert calibration.raise_at == report["calibration"]["raise_at"]
+    assert [msgspec.to_builtins(r) for r in calibration.rules] == report["calibration"]["rules"]
 
     again = tmp_path / "again.onnx"
     export(out.with_suffix(".state.npz"), out=again, name="talk")
     assert read_info(again) == info
-    assert read_calibration(calibration_path(again)).raise_at == calibration.raise_at
+    assert read_calibration(calibration_path(again)).rules == calibration.rules
 
 
 @pytest.mark.parametrize(
@@ -128,7 +131,7 @@ def test_a_name_that_is_not_there_is_told_beside_one_that_is(clip_folder, tmp_pa
 
 @pytest.mark.slow
 def test_the_window_fits_the_clips_and_the_model_carries_it(clip_folder, tmp_path, capsys):
-    """1.6 s of every clip: the usual 2 s would use none."""
+    """1.6 s of every clip: 2 s would use none."""
     out = tmp_path / "talk.onnx"
     train([clip_folder], out=out, learning=LearningFlags(hop=2, support=40), threads=1)
     said = capsys.readouterr()
@@ -204,7 +207,11 @@ def test_a_clip_may_be_called_anything(name, tmp_path):
     report = {
         "clips": 5, "skipped_clips": 1, "skipped": {"without person 1": [name]}, "hours": 0.1, "windows": 9,
         "broken_pairs_mean": {"neighbours": 0.7, "flow": None}, "weights": {"neighbours": 1.0}, "minutes": 0.1,
-        "calibration": {"raise_at": 2.5, "clear_at": 1.5, "evidence": {"windows": 9, "events_per_hour_95": 30.0}},
+        "calibration": {
+            "raise_at": 1.0, "clear_at": 0.6, "rules": [{"part": "unusual", "over_s": 0.4, "raise_at": 2.5}],
+            "evidence": {"method": "clips", "windows": 9, "hours": 0.1, "events": 1, "events_per_hour_95": 47.0,
+                         "budget_per_hour": 6.0, "certified": False, "hours_needed": 0.5},
+        },
         "time": TIME,
     }  # fmt: skip
     out = tmp_path / "m.onnx"
@@ -214,6 +221,9 @@ def test_a_clip_may_be_called_anything(name, tmp_path):
     told = io.StringIO()
     show(report, out, page, Console(file=told, width=200))
     assert f"such as {name}" in told.getvalue()
+    assert "unusual of 2.50 over 0.4 s" in told.getvalue()
+    assert "1 event in 6 min of clips" in told.getvalue()
+    assert "nothing: 6.0 minutes are too few for 6 false alarms an hour, which takes 30 minutes" in told.getvalue()
 
 
 def test_export_wants_a_state(clip_folder, tmp_path):

@@ -14,7 +14,7 @@ import torch
 
 from dyadwatch import training
 from dyadwatch.core.artefact import file_sha256, read_info
-from dyadwatch.core.calibration import calibration_path, read_calibration
+from dyadwatch.core.calibration import Calibration, calibration_path, read_calibration
 from dyadwatch.core.clips import Clip, write_clips
 from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.training import density, material
@@ -107,7 +107,7 @@ def test_export_from_the_state_computes_what_was_trained(model: Model, tmp_path:
     assert (info.name, info.version, info.training) == ("again", "8", model.learnt.summary)
     calibration = read_calibration(calibration_path(again))
     assert calibration.model_sha256 == file_sha256(again)
-    assert {k: getattr(calibration, k) for k in model.learnt.calibration} == model.learnt.calibration
+    assert calibration == Calibration.of(calibration.model_sha256, model.learnt.calibration)
 
 
 @pytest.mark.filterwarnings("ignore:Cyclopts application invoked without tokens")  # it reads sys.argv on purpose
@@ -125,8 +125,8 @@ def test_too_few_clips_are_one_sentence_and_code_2(
     assert stopped.value.code == 2
     captured = capsys.readouterr()
     assert captured.err.splitlines()[-1] == (
-        "dyadwatch: 2 usable clips; expected at least 5 clips of 2 s or longer, or 100 s of one recording (skipped: "
-        "1 shorter than a window of 2 s, such as clip2); record more normal behaviour"
+        "dyadwatch: 2 usable clips; expected at least 5 clips of 1 s or longer, or 100 s of one recording (skipped: "
+        "1 shorter than a window of 1 s, such as clip2); record more normal behaviour"
     )
     assert "Traceback" not in captured.err
     assert captured.out == ""

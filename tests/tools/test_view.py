@@ -22,13 +22,14 @@ from msgspec import structs
 from PIL import Image
 
 from dyadwatch.core.clips import Clip, write_clips
+from dyadwatch.core.decision import Part
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.layouts import KINECT25
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.codes import EventReason
 from dyadwatch.stream.config import Config, MergeOptions
-from dyadwatch.stream.messages import EventMessage, JointPairPart, ScoreMessage, encode_json
+from dyadwatch.stream.messages import EventMessage, EventRule, JointPairPart, ScoreMessage, encode_json
 from dyadwatch.stream.publishers.simulator.scenario import Scenario, make_scenario
 from dyadwatch.stream.recordings.channels import About
 from dyadwatch.stream.recordings.file import RecordingFile
@@ -53,12 +54,13 @@ def said(source: str, pair: tuple[int, int]) -> Iterator[ScoreMessage | EventMes
         score = 4.0 - abs(k - 12) / 2
         yield ScoreMessage(
             source=source, pair=pair, start=end - S, end=end, score=score, relation=score, unusual=0.0, model="tiny 1",
-            latency_ms=1.0,
+            evidence=score / 2, latency_ms=1.0,
         )  # fmt: skip
     yield EventMessage(
         type="close", id="one", source=source, pair=pair, clock="unix", start=BEGIN + 2 * S, end=BEGIN + 3 * S,
         stamp=BEGIN + 3 * S, score=1.0, relation=0.0, unusual=0.0, peak_score=4.0, peak_stamp=BEGIN + 12 * S // 5,
-        threshold=2.0, reason=EventReason.CALM_AGAIN, text="calm again", explanation="", model="tiny 1",
+        threshold=2.0, evidence=2.0, rule=EventRule(part=Part.SCORE, over_s=0.0, mean=4.0),
+        reason=EventReason.CALM_AGAIN, text="calm again", explanation="", model="tiny 1",
         joints=(JointPairPart(first="left_hand", second="head", share=0.5, shift_m=-0.2),),
     )  # fmt: skip
 
@@ -107,7 +109,7 @@ def near(picture: Image.Image, colour: tuple[int, int, int]) -> np.ndarray[Any, 
 def test_a_recording_is_looked_at_with_its_scores(scene: Scene) -> None:
     assert scene.names[:2] == ("1", "2")
     assert scene.joints.shape == (round(SECONDS * 25), 3, 25, 3)
-    assert scene.levels == (2.0, 1.0)
+    assert scene.levels == (1.0, 0.5)  # of the evidence
     assert scene.missing is None
     assert scene.peak == pytest.approx(2.4)
     assert [(s.start, s.end, s.joints) for s in scene.spans] == [(2.0, 3.0, ("left_hand", "head"))]
@@ -184,7 +186,7 @@ def test_a_page_holds_the_scene_and_loads_nothing(scene: Scene) -> None:
     assert data["names"][0] == "</script><b>"
     assert data["at"] == 1.5
     assert len(base64.b64decode(data["joints"])) == scene.joints.size * 4
-    assert (data["levels"], data["spans"][0]["start"], data["shape"]) == ([2.0, 1.0], 2.0, [100, 3, 25])
+    assert (data["levels"], data["spans"][0]["start"], data["shape"]) == ([1.0, 0.5], 2.0, [100, 3, 25])
 
 
 def test_a_page_tells_how_much_of_its_window_the_two_need(scene: Scene) -> None:

@@ -20,6 +20,7 @@ from rich.console import Console
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.layouts import MEDIAPIPE33
+from dyadwatch.core.units import NS
 from dyadwatch.stream.publishers.camera.mediapipe_pose import MediaPipeEstimator
 from dyadwatch.stream.publishers.camera.models import find_model
 from dyadwatch.stream.publishers.camera.opencv import opencv
@@ -33,7 +34,6 @@ from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.tools.benchmarks.camera_scene import SCENE, distance_errors
 from dyadwatch.tools.benchmarks.machine import describe_machine
 
-_NS = 1_000_000_000
 _PHOTOS = {"rtmlib_demo.jpg": 3, "zidane.jpg": 2, "dl_pedestrians.jpg": 4, "bus.jpg": 2}
 _VIDEOS = ("street_hug_720p.avi", "mock_fight_480p.mp4")
 _SOURCE = "bench"
@@ -151,7 +151,7 @@ def _photo(path: Path, bundle: Path) -> int:
     image = opencv().imread(str(path))
     with closing(MediaPipeEstimator(bundle)) as estimator:
         watcher = _watch(estimator)
-        return [len(watcher.look(Picture(image, round(k * _NS / 15))).people) for k in range(15)][-1]
+        return [len(watcher.look(Picture(image, round(k * NS / 15))).people) for k in range(15)][-1]
 
 
 def _film(path: Path, watcher: Watcher) -> Iterator[tuple[Picture, Watched]]:
@@ -173,7 +173,7 @@ def _followed(path: Path, bundle: Path, annotated: Path | None) -> dict[str, Any
             if preview is not None:
                 preview.show(picture.image, watched.people)
             for person in watched.people:
-                at = picture.stamp / _NS
+                at = picture.stamp / NS
                 first, _, images = spans.get(person.id, [at, at, 0])
                 spans[person.id] = [first, at, images + 1]
         if preview is not None:
@@ -234,7 +234,7 @@ def _speed(path: Path, bundle: Path) -> dict[str, float]:
                 time.sleep(max(0.0, began + k / _CAMERA_FPS - time.perf_counter()))
                 if k >= _WARM and not warm:
                     cpu, warm = time.process_time(), time.perf_counter()
-                watched = watcher.look(Picture(images[k], round(k * _NS / _CAMERA_FPS)))
+                watched = watcher.look(Picture(images[k], round(k * NS / _CAMERA_FPS)))
                 publisher.send(watched.frame)
                 passed = time.perf_counter() - began
                 if warm:

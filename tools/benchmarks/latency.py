@@ -13,11 +13,11 @@ from pathlib import Path
 import zmq
 
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.units import NS
 from dyadwatch.stream.wire import encode_pose
 from dyadwatch.tools.benchmarks.machine import spread
 from dyadwatch.tools.live import running_detector
 
-_NS = 1_000_000_000
 _WARM_UP_S = 3.0  # the first window takes two seconds to fill
 
 
@@ -77,7 +77,7 @@ def measure_latency(
     for source, end, came in listener.scores:
         stamps, times = sent[source]
         at = bisect_left(stamps, end)
-        if at < len(stamps) and times[at] - began > _WARM_UP_S * _NS:
+        if at < len(stamps) and times[at] - began > _WARM_UP_S * NS:
             latencies.append((came - times[at]) / 1e6)
     return {
         "sources": sources,
@@ -102,7 +102,7 @@ def _send_all(
         parts = encode_pose(replace(frame, source=names[i], epoch=epoch))
         wait = began + due - time.monotonic_ns()
         if wait > 0:
-            time.sleep(wait / _NS)
+            time.sleep(wait / NS)
         stamps, times = sent[names[i]]
         stamps.append(frame.stamp)
         times.append(time.monotonic_ns())

@@ -20,6 +20,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.units import NS
 from dyadwatch.loading import configure, load_scorer
 from dyadwatch.stream.config import Config, RecordOptions, WireOptions
 from dyadwatch.stream.messages import EventMessage, ScoreMessage
@@ -35,7 +36,6 @@ from dyadwatch.stream.wire import encode_pose
 from dyadwatch.tools.benchmarks.machine import describe_machine
 from dyadwatch.tools.live import free_address
 
-_NS = 1_000_000_000
 _FPS = 30.0
 
 
@@ -102,7 +102,7 @@ def recordings(
 
 def _people(seed: int, people: int, seconds: float, source: str, room_m: float | None = None) -> Iterator[PoseFrame]:
     scenario = make_scenario(seed, people, duration_s=max(seconds, 5.0), room_m=room_m)
-    for frame in scenario.frames(_FPS, source=source, epoch=1, start_ns=1_700_000_000 * _NS):
+    for frame in scenario.frames(_FPS, source=source, epoch=1, start_ns=1_700_000_000 * NS):
         if frame.seq >= seconds * _FPS:
             return
         yield frame
@@ -113,7 +113,7 @@ def _send(address: str, sources: int, people: int, seconds: float, seed: int) ->
     plan: list[tuple[int, list[bytes]]] = []
     for i in range(sources):
         frames = list(_people(seed + i, people, seconds, f"bench{i}"))
-        late = i * round(_NS / _FPS) // sources
+        late = i * round(NS / _FPS) // sources
         plan += [(f.stamp - frames[0].stamp + late, encode_pose(f)) for f in frames]
     plan.sort(key=lambda p: p[0])
     with PosePublisher(address, wait_s=30) as publisher:
@@ -121,7 +121,7 @@ def _send(address: str, sources: int, people: int, seconds: float, seed: int) ->
         for due, parts in plan:
             wait = began + due - time.monotonic_ns()
             if wait > 0:
-                time.sleep(wait / _NS)
+                time.sleep(wait / NS)
             publisher.send_parts(parts)
 
 
@@ -171,7 +171,7 @@ def measure_kills(folder: Path, kills: int, seed: int) -> dict[str, float]:
                     publisher.send(replace(frame, stamp=sent))
                 process.send_signal(signal.SIGKILL)
         kept = max((r.stamp for r in Playback([out]).received()), default=0)
-        lost.append((sent - kept) / _NS)
+        lost.append((sent - kept) / NS)
     return {"worst_s": round(max(lost), 3), "mean_s": round(sum(lost) / len(lost), 3), "kills": kills}
 
 

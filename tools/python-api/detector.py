@@ -172,7 +172,8 @@ class Detector:
 
         Arguments:
             windows: metres, right-handed, Y up; shape (N, 2, T, J, 3) with `frames` for T and the joints of `layout`,
-                `fps` frames a second, no NaN. `windows()` cuts them from clips.
+                `fps` frames a second, no NaN; neck, pelvis and head as the middle of shoulders, hips and ears.
+                `windows()` cuts them from clips so.
 
         Returns:
             One for each window: `score`, `relation`, `unusual` (-log10 of how rare a normal window scores so high),

@@ -7,7 +7,8 @@ from itertools import pairwise
 
 import numpy as np
 
-_NS = 1_000_000_000
+from dyadwatch.core.units import NS
+
 _LONGEST_STEP_MS = 3_600_000.0  # clocks of 33 bits leap by a day; a camera that films on movement pauses for less
 
 
@@ -41,7 +42,7 @@ class FilmTimes:
         """The stamp of the next image, nanoseconds, whose time the file gives as `time_ms`."""
         k, self._count = self._count, self._count + 1
         if self._by_rate:
-            return self._start + round(k * _NS / self._fps)
+            return self._start + round(k * NS / self._fps)
         if k:
             fault = _fault(self._before, time_ms)
             self.fault = self.fault or fault

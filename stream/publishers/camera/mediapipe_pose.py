@@ -17,6 +17,7 @@ import numpy as np
 from dyadwatch.core.errors import MissingExtraError
 from dyadwatch.core.layouts import MEDIAPIPE33
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.units import NS
 from dyadwatch.stream.publishers.camera.boxes import (
     Box,
     around,
@@ -33,7 +34,6 @@ from dyadwatch.stream.publishers.camera.estimate import Image, Seen
 from dyadwatch.stream.publishers.camera.scan import Scan
 from dyadwatch.stream.publishers.camera.silhouette import paint_over
 
-_NS = 1_000_000_000
 _LOST_S = 0.4  # a follower that sees nobody for longer ends
 _VAIN_S = 0.12  # and one that never saw anybody: what was found was nobody
 _FIRST_S = 0.06  # as if so much time had passed: the pose that somebody is found in is rougher than later ones
@@ -155,7 +155,7 @@ class MediaPipeEstimator:
             self._scan = Scan(width, height, often=often)
         full = len(self._followers) >= self._most and all(f.followed for f in self._followers)
         followed = [f for f in self._followers if f.follows]
-        if followed and not full and stamp - self._beside >= _BESIDE_S / often * _NS:
+        if followed and not full and stamp - self._beside >= _BESIDE_S / often * NS:
             self._beside = stamp
             chosen = max(followed, key=lambda f: extent(f.seen.image) ** 2 * (stamp - f.searched))
             chosen.searched = stamp
@@ -197,7 +197,7 @@ class MediaPipeEstimator:
         kept: list[_Follower] = []
         for follower in list(self._followers):
             doubled = follower.at == stamp and any(o.at == stamp and same(o.seen, follower.seen) for o in kept)
-            if doubled or stamp - follower.at > (_LOST_S if follower.followed else _VAIN_S) * _NS:
+            if doubled or stamp - follower.at > (_LOST_S if follower.followed else _VAIN_S) * NS:
                 self._end(follower)
             else:
                 kept.append(follower)
@@ -249,7 +249,7 @@ class _Follower:
         pixels = hide(cut(rgb, box), box, around(self.seen, width, height, room))
         paint_over(pixels, box, others, MEDIAPIPE33, self.seen)
         self.follows = False
-        after_s = (stamp - self.at) / _NS if self.followed else _FIRST_S
+        after_s = (stamp - self.at) / NS if self.followed else _FIRST_S
         for seen in _seen(self.video.look(wrap(pixels), stamp), box, self._key):
             if goes_on(self.seen, seen, after_s):
                 self.seen, self.at, self.follows, self.followed = seen, stamp, True, True

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
+from dyadwatch.core.units import NS
 from dyadwatch.stream.publishers.camera.appearance import unlike
 from dyadwatch.stream.publishers.camera.estimate import Seen
 from dyadwatch.stream.publishers.camera.geometry import Camera, Placed
 from dyadwatch.stream.publishers.camera.root_filter import RootFilter
 
-_NS = 1_000_000_000
 _FAR = 1e6
 _NEW = 50.0  # what it costs to take a sight for somebody new
 _STRANGE_S = 0.4
@@ -114,7 +114,7 @@ class _Track:
 
     def exchanged(self) -> bool:
         """Whether they wear other clothes since a while: it is somebody else, and their colours are taken over."""
-        if len(self._other) < 5 or self._other[-1][0] - self._other[0][0] < _STRANGE_S * _NS:
+        if len(self._other) < 5 or self._other[-1][0] - self._other[0][0] < _STRANGE_S * NS:
             return False
         self.colours = self._other[-1][1]
         self._other.clear()
@@ -130,7 +130,7 @@ class _Track:
 
     def expected(self, stamp: int) -> NDArray[np.float64]:
         """Where they should be now; someone unseen for long may as well have stopped."""
-        return self._root.place + self._root.velocity * min((stamp - self.at) / _NS, 0.5)
+        return self._root.place + self._root.velocity * min((stamp - self.at) / NS, 0.5)
 
     def person(self) -> Person:
         joints = (self.placed.joints - self.placed.root + self._root.place).astype(np.float32)
@@ -208,10 +208,10 @@ class People:
         return sorted(out, key=lambda p: p.id)
 
     def _memory_ns(self, track: _Track) -> int:
-        return round((self._options.memory_s if track.id is not None else 0.2) * _NS)
+        return round((self._options.memory_s if track.id is not None else 0.2) * NS)
 
     def _is_person(self, track: _Track, stamp: int) -> bool:
-        age = (stamp - track.born) / _NS
+        age = (stamp - track.born) / NS
         if age < self._options.age_s:
             return False
         if track.id is None and age < self._options.lying_age_s and track.lies():
@@ -249,7 +249,7 @@ class People:
         estimator's key counts for much, but not against the gates.
         """
         placed = sight.placed
-        dt = (stamp - track.at) / _NS
+        dt = (stamp - track.at) / NS
         step = placed.root - track.expected(stamp)
         along = float(step @ placed.ray)
         across = float(np.linalg.norm(step - along * placed.ray))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-_NS = 1_000_000_000
+from dyadwatch.core.units import NS
+
 _FAR_OUT = 3.0  # standard deviations: what lies farther beside counts the less, the farther it does
 _WALK_M_S = 1.0  # how fast somebody new may be going
 
@@ -61,7 +62,7 @@ class RootFilter:
         Returns:
             how likely it was before it came, as the logarithm of a density.
         """
-        dt = (stamp - self._stamp) / _NS
+        dt = (stamp - self._stamp) / NS
         if dt <= 0:
             return 0.0
         self._stamp = stamp

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from dyadwatch.core.units import NS
 from dyadwatch.stream.publishers.camera.boxes import Box, tiles
 from dyadwatch.stream.publishers.camera.estimate import Image
 
-_NS = 1_000_000_000
 _THUMB = 96  # pixels of the long side of the picture in which change is looked for
 _CHANGED = 12.0  # grey values: less is noise of the sensor
 _AREA = 0.004  # of a part must have changed, outside of the people followed already
@@ -58,8 +58,8 @@ class Scan:
         free, one_s = np.ones(small.shape, bool), _ONE_S
         for box in followed:
             free[self._thumb(box)], one_s = False, _ONE_BUSY_S / self._often
-        one = round((_ONE_FULL_S if full else one_s) * _NS)
-        most, rest = divmod(min(stamp - self._last, _NS), one)
+        one = round((_ONE_FULL_S if full else one_s) * NS)
+        most, rest = divmod(min(stamp - self._last, NS), one)
         if not most:
             return []
         self._last = stamp - rest
@@ -76,7 +76,7 @@ class Scan:
         looked, before = self._looked[k], self._as_it_was[k]
         if looked is None or before is None:
             return 1.0
-        waited = (stamp - looked) / _NS
+        waited = (stamp - looked) / NS
         late = waited / self._period[k]
         if late < 1 or waited > _ALL_S:
             return late

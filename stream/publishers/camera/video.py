@@ -10,13 +10,13 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self
 
 from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.units import NS
 from dyadwatch.stream.publishers.camera.estimate import Image
 from dyadwatch.stream.publishers.camera.film_times import FilmTimes
 from dyadwatch.stream.publishers.camera.opencv import opencv
 
 _log = logging.getLogger("dyadwatch.publish")
-_NS = 1_000_000_000
-_BREAK_NS = _NS  # between two rounds, as `clips.clip_frames` leaves it: no window reaches across
+_BREAK_NS = NS  # between two rounds, as `clips.clip_frames` leaves it: no window reaches across
 _TIMES_LOOKED_AT = 32
 _USUAL_FPS = 30.0  # where the file does not say
 _LOOK = 4 << 20  # bytes at either end of a file in which its codec is named
@@ -126,7 +126,7 @@ def played_again(film: Video, begin_anew: Callable[[], None]) -> Iterator[Pictur
         for picture in film.pictures(start):
             last = picture.stamp
             yield picture
-        start = last + round(_NS / film.fps) + _BREAK_NS
+        start = last + round(NS / film.fps) + _BREAK_NS
         begin_anew()
 
 

@@ -14,8 +14,8 @@ from msgspec import Meta
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.pose import PoseFrame, TrackId
 from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.units import NS
 
-_NS = 1_000_000_000
 _Share = Annotated[float, Meta(ge=0, le=1)]
 _NotNegative = Annotated[float, Meta(ge=0)]
 _LIMBS = (
@@ -112,16 +112,16 @@ def _distort(frames: Iterable[PoseFrame], faults: Faults, rng: np.random.Generat
     first = last = None
     for frame in frames:
         first = frame.stamp if first is None else first
-        dt = 0.0 if last is None else max(frame.stamp - last, 0) / _NS
+        dt = 0.0 if last is None else max(frame.stamp - last, 0) / NS
         last = frame.stamp
         people: tuple[TrackId, ...] = frame.ids if frame.ids is not None else tuple(range(frame.people))
         joints, confidence = frame.joints.copy(), frame.confidence.copy()
         for p, person in enumerate(people):
             if rng.random() < faults.occlude * dt:
-                until = frame.stamp + round(faults.occlude_s * rng.uniform(0.5, 1.5) * _NS)
+                until = frame.stamp + round(faults.occlude_s * rng.uniform(0.5, 1.5) * NS)
                 hidden[person] = (until, _limb(frame.layout, rng), rng.random() < 0.5)
             if rng.random() < faults.vanish * dt:
-                gone[person] = frame.stamp + round(faults.vanish_s * rng.uniform(0.5, 1.5) * _NS)
+                gone[person] = frame.stamp + round(faults.vanish_s * rng.uniform(0.5, 1.5) * NS)
             if rng.random() < faults.id_new * dt:
                 names[person] = int(cast("int", rng.integers(10_000, 2**31)))
             until, limb, unseen = hidden.get(person, (0, [], True))
@@ -149,8 +149,8 @@ def _limb(layout: Layout, rng: np.random.Generator) -> list[int]:
 def _stamp(stamp: int, first: int, faults: Faults, rng: np.random.Generator) -> int:
     since = stamp - first
     stamp += round(since * faults.skew_ppm * 1e-6)
-    if since >= faults.step_at_s * _NS:
-        stamp += round(faults.step_s * _NS)
+    if since >= faults.step_at_s * NS:
+        stamp += round(faults.step_s * NS)
     if faults.jitter_ms > 0:
         stamp += round(float(np.clip(rng.standard_normal(), -3, 3)) * faults.jitter_ms * 1e6)
     return max(stamp, 0)
@@ -163,12 +163,12 @@ def _deliver(frames: Iterable[PoseFrame], faults: Faults, rng: np.random.Generat
     for n, frame in enumerate(frames):
         now = frame.stamp
         first = now if first is None else first
-        silence = now - first - faults.silent_at_s * _NS
+        silence = now - first - faults.silent_at_s * NS
         dropped, doubled, late, swapped, delay = rng.random(5)
-        if dropped < faults.drop or 0 <= silence < faults.silent_s * _NS:
+        if dropped < faults.drop or 0 <= silence < faults.silent_s * NS:
             continue
         if late < faults.late:
-            heapq.heappush(waiting, (now + round(faults.late_s * (0.3 + 0.7 * delay) * _NS), n, frame))
+            heapq.heappush(waiting, (now + round(faults.late_s * (0.3 + 0.7 * delay) * NS), n, frame))
         elif swapped < faults.reorder:
             heapq.heappush(waiting, (now + 1, n, frame))
         else:

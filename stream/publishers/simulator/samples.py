@@ -43,16 +43,15 @@ def _label(scene: Scenario, pair: tuple[int, int], start: float, end: float) -> 
     return best if main[best] >= 0.5 else max(shares, key=shares.__getitem__)
 
 
-def _head_moved(joints: NDArray[np.float32], metres: float) -> NDArray[np.float32]:
-    """The joints (..., 25, 3) with everybody's head so much farther from the neck."""
+def _move_head(joints: NDArray[np.float32], metres: float) -> None:
+    """Moves everybody's head so much farther from the neck, in place; joints of shape (..., 25, 3)."""
     head, neck = (joints[..., KINECT25.index[j], :] for j in ("head", "neck"))
     axis = head - neck
     joints[..., KINECT25.index["head"], :] = head + metres * axis / np.linalg.norm(axis, axis=-1, keepdims=True)
-    return joints
 
 
 def _scene_clips(scene: Scenario, fps: float, rng: np.random.Generator) -> list[Clip]:
-    joints = _head_moved(scene.joints(fps), float(rng.normal(scale=_HEAD_M)))
+    joints = scene.joints(fps)
     clips: list[Clip] = []
     for b in range(scene.people):
         for a in range(b):
@@ -63,6 +62,7 @@ def _scene_clips(scene: Scenario, fps: float, rng: np.random.Generator) -> list[
                         n = end - first if end - first <= _LONGEST_S * fps else n
                     label = _label(scene, (a + 1, b + 1), first / fps, (first + n) / fps)
                     part = np.ascontiguousarray(joints[first : first + n, [a, b]])
+                    _move_head(part, float(rng.normal(scale=_HEAD_M)))
                     name = f"sim{scene.seed}-{a + 1}-{b + 1}-{first}"
                     clips.append(Clip(part, KINECT25, fps, label, name, session=str(scene.seed)))
                     first += n
@@ -79,7 +79,8 @@ def normal_clips(seed: int, minutes: float, *, fps: float = 30.0, noise_m: float
         seed: same arguments, same bits.
         minutes: total length of the clips.
         fps: frames per second.
-        noise_m: largest standard deviation of the sensor's error, metres; each scene draws its own.
+        noise_m: largest standard deviation of the sensor's error, metres; each scene draws its own. Each clip draws
+            where the head is, 0.04 m up or down.
     """
     rng = np.random.default_rng([seed, 77])
     wanted = {True: minutes * 60 * _BYSTANDERS * fps, False: minutes * 60 * (1 - _BYSTANDERS) * fps}

@@ -12,12 +12,12 @@ from dyadwatch.core.clips import Clip, ClipSet
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.layouts import KINECT25
 from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.units import NS
 from dyadwatch.stream.publishers.simulator.encounters import ANOMALIES, NORMAL
 from dyadwatch.stream.publishers.simulator.figure import Figure
 from dyadwatch.stream.publishers.simulator.motion import RATE, count
 from dyadwatch.stream.publishers.simulator.stage import Stage
 
-_NS = 1_000_000_000
 _NOISE_SLOW_S = 0.12  # errors of a pose sensor wander; they are not white
 _TRIES = 8  # lives that are tried until one holds all that was asked for
 _TAIL_S = 45.0  # encounters that run over the end are played out of sight
@@ -117,7 +117,7 @@ class Scenario:
         ids = tuple(range(1, self.people + 1))
         confidence = np.ones(joints.shape[1:3], np.float32)
         for k, people in enumerate(joints):
-            stamp = start_ns + round(k * _NS / fps)
+            stamp = start_ns + round(k * NS / fps)
             yield PoseFrame(source, epoch, k, stamp, clock, KINECT25, people, confidence.copy(), ids)
 
     def clips(self, fps: float = 30.0, *, lead_s: float = 1.0, tail_s: float = 1.0, noise: bool = True) -> ClipSet:
@@ -127,9 +127,9 @@ class Scenario:
         for k, what in enumerate(self.truth):
             if len(what.people) != 2:
                 continue
-            first = max(0, int((what.start / _NS - lead_s) * fps))
+            first = max(0, int((what.start / NS - lead_s) * fps))
             pair = [p - 1 for p in what.people]
-            part = joints[first : int((what.end / _NS + tail_s) * fps) + 1, pair]
+            part = joints[first : int((what.end / NS + tail_s) * fps) + 1, pair]
             if len(part) > fps:
                 name = f"sim{self.seed}-{k}"
                 clips.append(Clip(np.ascontiguousarray(part), KINECT25, fps, what.kind, name, session=str(self.seed)))
@@ -260,5 +260,5 @@ def _truth(stage: Stage, n: int) -> tuple[Interval, ...]:
         start, end = i + beat.skip, min(i + len(beat), n)
         if end > start:
             ids = tuple(sorted(k + 1 for k in who))
-            out.append(Interval(beat.kind, beat.anomalous, ids, start * _NS // RATE, end * _NS // RATE))
+            out.append(Interval(beat.kind, beat.anomalous, ids, start * NS // RATE, end * NS // RATE))
     return tuple(sorted(out, key=lambda x: (x.start, x.people, x.kind)))

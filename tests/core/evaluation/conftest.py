@@ -9,8 +9,8 @@ from dyadwatch.core.clips import Clip, ClipSet
 from dyadwatch.core.layouts import UPPER11
 
 BODY = np.random.default_rng(5).normal(scale=0.2, size=(len(UPPER11), 3))
-BODY[2] = (0.0, -0.3, 0.0)  # pelvis
-BODY[1] = (0.0, 0.25, 0.0)  # neck
+BODY[2], BODY[9], BODY[10] = (0.0, -0.3, 0.0), (0.1, -0.3, 0.0), (-0.1, -0.3, 0.0)  # pelvis between the hips
+BODY[1], BODY[3], BODY[4] = (0.0, 0.25, 0.0), (0.2, 0.25, 0.0), (-0.2, 0.25, 0.0)  # neck between the shoulders
 
 
 def make_clip(seed: int, frames: int, label: str, split: str, fps: float = 15.0, gap_m: float = 1.0) -> Clip:

@@ -12,7 +12,7 @@ from dyadwatch.core.errors import ClipError
 from dyadwatch.core.evaluation.breaking import PairTest
 from dyadwatch.core.evaluation.cache import ResultCache
 from dyadwatch.core.evaluation.explanation import CHANCE, INTACT, PAIR, plan_explanation
-from dyadwatch.core.evaluation.jobs import run_jobs
+from dyadwatch.core.evaluation.jobs import run_plans
 from dyadwatch.core.evaluation.limb_edits import Alteration, altered
 from dyadwatch.core.evaluation.settings import MODEL, Settings
 from dyadwatch.core.evaluation.table import entries
@@ -49,7 +49,7 @@ def test_arms_are_needed(handovers: ClipSet) -> None:
 
 def test_the_explanation_beats_what_was_there_before(handovers: ClipSet) -> None:
     plan = plan_explanation(handovers, FAST)
-    done = run_jobs(plan, ResultCache(None), lambda status: None)
+    (done,) = run_plans([("", plan)], ResultCache(None), lambda status: None)
     found = {(str(e.row), e.measure): e.value for e in entries(done)}
     moved = str(Alteration.MOVED)
     assert found[CHANCE, moved] == pytest.approx(1 / 8)

@@ -14,7 +14,7 @@ from dyadwatch.core.enrol import Base
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.evaluation.cache import ResultCache
 from dyadwatch.core.evaluation.few_shot_base import ALONE, ENROLLED, UNUSUAL, plan_few_shot_on
-from dyadwatch.core.evaluation.jobs import run_jobs
+from dyadwatch.core.evaluation.jobs import run_plans
 from dyadwatch.core.evaluation.settings import Settings
 from dyadwatch.core.evaluation.table import entries
 from dyadwatch.exporters.engine import run_model
@@ -34,7 +34,10 @@ def test_score_and_unusual_stand_beside_the_plain_nearest_neighbour(folded: Clip
 
     plan = plan_few_shot_on(folded, FAST, BASE, MODEL, run)
     assert [(j.method, j.category, j.fold) for j in plan.jobs] == [("enrolled on simulated", "near", "fold2")]
-    found = {(str(e.row), e.measure): e.value for e in entries(run_jobs(plan, ResultCache(None), lambda status: None))}
+    found = {
+        (str(e.row), e.measure): e.value
+        for e in entries(run_plans([("", plan)], ResultCache(None), lambda status: None)[0])
+    }
     assert {row for row, _ in found} == {ALONE, ENROLLED, UNUSUAL}
     assert {measure for _, measure in found} == {"1 clip", "5 clips", "20 clips"}
     assert max(asked) > 0
@@ -62,6 +65,9 @@ def test_the_shared_clips_of_another_sensor(shared_data: Path) -> None:
     clips = read_clips(shared_data / "sbu")
     settings = replace(FAST, folds=("fold1",), categories=("shaking_hands",))
     plan = plan_few_shot_on(clips, settings, BASE, MODEL, run_model)
-    found = {(str(e.row), e.measure): e.value for e in entries(run_jobs(plan, ResultCache(None), lambda status: None))}
+    found = {
+        (str(e.row), e.measure): e.value
+        for e in entries(run_plans([("", plan)], ResultCache(None), lambda status: None)[0])
+    }
     for row in (ALONE, ENROLLED):
         assert np.greater(found[row, "5 clips"] or 0, 0.9), found

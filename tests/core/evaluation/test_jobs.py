@@ -24,7 +24,7 @@ from dyadwatch.core.evaluation.cache import (
     module_code,
     modules_of,
 )
-from dyadwatch.core.evaluation.jobs import Job, Plan, Status, count_kept, identity, run_jobs, run_plans
+from dyadwatch.core.evaluation.jobs import Job, Plan, Status, count_kept, identity, run_plans
 from dyadwatch.core.evaluation.measures import Figure, Result
 from dyadwatch.core.evaluation.protocols import PROTOCOLS
 from dyadwatch.core.evaluation.row import Row
@@ -58,9 +58,9 @@ def plan(jobs: list[Job], digest: str = "data") -> Plan:
 def test_a_stopped_run_goes_on(tmp_path: Path) -> None:
     ran: list[str] = []
     with pytest.raises(StoppedError):
-        run_jobs(plan(jobs_of(ran, stop_at="c")), ResultCache(tmp_path), lambda s: None)
+        run_plans([("", plan(jobs_of(ran, stop_at="c")))], ResultCache(tmp_path), lambda s: None)[0]
     assert ran == ["a", "b"]
-    done = run_jobs(plan(jobs_of(ran)), ResultCache(tmp_path), lambda s: None)
+    done = run_plans([("", plan(jobs_of(ran)))], ResultCache(tmp_path), lambda s: None)[0]
     assert ran == ["a", "b", "c"]
     assert [d.cached for d in done] == [True, True, False]
     assert done[0].figures == [Figure(Row("a"), "AUROC", 0, 0.75, (0.7, 0.8))]
@@ -70,7 +70,7 @@ def test_a_stopped_run_goes_on(tmp_path: Path) -> None:
 def test_without_a_folder_nothing_is_kept() -> None:
     ran: list[str] = []
     for _ in range(2):
-        run_jobs(plan(jobs_of(ran)), ResultCache(None), lambda s: None)
+        run_plans([("", plan(jobs_of(ran)))], ResultCache(None), lambda s: None)[0]
     assert len(ran) == 6
 
 
@@ -78,11 +78,13 @@ def test_without_a_folder_nothing_is_kept() -> None:
 def test_anything_that_matters_makes_it_anew(tmp_path: Path, change: str) -> None:
     ran: list[str] = []
     job = jobs_of(ran)[0]
-    run_jobs(plan([job]), ResultCache(tmp_path), lambda s: None)
+    run_plans([("", plan([job]))], ResultCache(tmp_path), lambda s: None)[0]
     other = {"seed": 1, "fold": "fold2", "category": "x", "method": "z", "made_from": {"option": 2},
              "code": "dyadwatch.core.statistics"}  # fmt: skip
     changed = job if change == "digest" else replace(job, **{change: other[change]})
-    run_jobs(plan([changed], "other" if change == "digest" else "data"), ResultCache(tmp_path), lambda s: None)
+    run_plans(
+        [("", plan([changed], "other" if change == "digest" else "data"))], ResultCache(tmp_path), lambda s: None
+    )[0]
     assert ran == ["a", "a"]
 
 
@@ -90,7 +92,7 @@ def test_options_that_are_tuples_are_found_again(tmp_path: Path) -> None:
     ran: list[str] = []
     job = replace(jobs_of(ran)[0], made_from={"train": {"without": ("flow",), "layout": None}})
     for _ in range(2):
-        run_jobs(plan([job]), ResultCache(tmp_path), lambda s: None)
+        run_plans([("", plan([job]))], ResultCache(tmp_path), lambda s: None)[0]
     assert ran == ["a"]
 
 
@@ -98,7 +100,7 @@ def test_a_damaged_file_is_made_anew(tmp_path: Path) -> None:
     ran: list[str] = []
     job = jobs_of(ran)[0]
     for content in ("", "{", "[]", '{"made_from": 1}'):
-        run_jobs(plan([job]), ResultCache(tmp_path), lambda s: None)
+        run_plans([("", plan([job]))], ResultCache(tmp_path), lambda s: None)[0]
         (file,) = tmp_path.rglob("*.json")
         file.write_text(content)
     assert ran == ["a"] * 4
@@ -112,14 +114,14 @@ def test_a_training_that_gives_up_is_told_and_not_fatal(tmp_path: Path) -> None:
     ran: list[str] = []
     jobs = [Job("bad", "", "fold1", 0, {}, CODE, gives_up), *jobs_of(ran)]
     for _ in range(2):
-        done = run_jobs(plan(jobs), ResultCache(tmp_path), lambda s: None)
+        done = run_plans([("", plan(jobs))], ResultCache(tmp_path), lambda s: None)[0]
         assert (done[0].error, done[0].figures) == ("collapsed in epoch 7", [])
     assert ran == ["a", "b", "c"]
 
 
 def test_progress_names_the_job_and_the_time_left() -> None:
     told: list[Status] = []
-    run_jobs(plan(jobs_of([])), ResultCache(None), told.append)
+    run_plans([("", plan(jobs_of([])))], ResultCache(None), told.append)[0]
     assert [(s.done, s.total, s.job) for s in told] == [
         (0, 3, "a, fold1, seed 0"), (1, 3, "b, fold1, seed 0"), (2, 3, "c, fold1, seed 0"), (3, 3, "")
     ]  # fmt: skip
@@ -163,18 +165,18 @@ def test_kept_results_foretell_how_long_the_others_take(tmp_path: Path, monkeypa
     jobs = [replace(job, fold=fold) for fold in ("fold1", "fold2", "fold3") for job in jobs_of([])[:1]]
     with monkeypatch.context() as patch:
         patch.setattr("dyadwatch.core.evaluation.jobs.time.monotonic", lambda: next(seconds))
-        run_jobs(plan(jobs[:1]), ResultCache(tmp_path), lambda s: None)
+        run_plans([("", plan(jobs[:1]))], ResultCache(tmp_path), lambda s: None)[0]
     told: list[Status] = []
-    run_jobs(plan(jobs), ResultCache(tmp_path), told.append)
+    run_plans([("", plan(jobs))], ResultCache(tmp_path), told.append)[0]
     assert told[0].left_s == 14  # two more of the same kind; the first is there
     other = plan([*jobs, replace(jobs[0], method="trees")])
-    run_jobs(other, ResultCache(tmp_path), told.append)
+    run_plans([("", other)], ResultCache(tmp_path), told.append)[0]
     assert told[-2].left_s is None  # how long trees take nobody knows
 
 
 def test_results_that_are_kept_are_counted(tmp_path: Path) -> None:
     cache, jobs = ResultCache(tmp_path), jobs_of([])
-    run_jobs(plan(jobs[:2]), cache, lambda s: None)
+    run_plans([("", plan(jobs[:2]))], cache, lambda s: None)[0]
     assert count_kept([plan(jobs), plan(jobs, "other")], cache) == 2
     assert count_kept([plan(jobs)], ResultCache(None)) == 0
 

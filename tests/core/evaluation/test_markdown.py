@@ -11,7 +11,7 @@ import pytest
 from dyadwatch.core.clips import Clip, ClipSet
 from dyadwatch.core.evaluation.breaking import KINDS
 from dyadwatch.core.evaluation.cache import ResultCache
-from dyadwatch.core.evaluation.jobs import Done, Job, Plan, run_jobs
+from dyadwatch.core.evaluation.jobs import Done, Job, Plan, run_plans
 from dyadwatch.core.evaluation.markdown import as_markdown
 from dyadwatch.core.evaluation.measures import Figure, Result
 from dyadwatch.core.evaluation.protocols import PROTOCOLS
@@ -45,7 +45,7 @@ def test_tables_for_people_and_programs(folded: ClipSet) -> None:
     data = ClipSet((*folded, short), folded.layout, "folded")
     settings = Settings(bootstrap=20, methods=("nearest neighbour", "Mahalanobis"))
     plan = PROTOCOLS["one-class"](data, settings)
-    results = run_jobs(plan, ResultCache(None), lambda status: None)
+    results = run_plans([("", plan)], ResultCache(None), lambda status: None)[0]
     results.append(replace(results[0], figures=[], error="collapsed"))
     text = as_markdown(plan, results, ["About."])
     assert text.startswith("## one-class\n\nAbout.  \n")

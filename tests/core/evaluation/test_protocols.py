@@ -17,7 +17,7 @@ from dyadwatch.core.evaluation.baselines import BASELINES, nearest_neighbour
 from dyadwatch.core.evaluation.breaking import HELD_BACK, KINDS, SIX, Kind
 from dyadwatch.core.evaluation.cache import ResultCache
 from dyadwatch.core.evaluation.few_shot import Enrol, Known, Shot, support_sets
-from dyadwatch.core.evaluation.jobs import Done, Plan, run_jobs
+from dyadwatch.core.evaluation.jobs import Done, Plan, run_plans
 from dyadwatch.core.evaluation.protocols import PROTOCOLS, able
 from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.evaluation.settings import PEACEFUL, Settings
@@ -30,7 +30,7 @@ FAST = Settings(seeds=1, draws=2, shot_draws=2, bootstrap=20, pair_hop=15, fit_h
 
 
 def done(plan: Plan) -> list[Done]:
-    return run_jobs(plan, ResultCache(None), lambda status: None)
+    return run_plans([("", plan)], ResultCache(None), lambda status: None)[0]
 
 
 def table(plan: Plan) -> dict[tuple[str, str], Entry]:

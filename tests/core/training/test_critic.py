@@ -1,5 +1,7 @@
 """The critic learns from statistics who belongs together, whoever is person 0."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
@@ -47,7 +49,8 @@ def test_it_tells_pairs_that_belong_together_and_says_how_far_it_is():
 
 def test_the_same_seed_learns_the_same():
     values = STATISTICS(sampler(2).validation_set(ValidationKind.PARTNER, 10, 0)[0])
-    first, second = (critic_logits(train_critic(sampler(1), STATISTICS, OPTIONS, print), values) for _ in range(2))
+    few = replace(OPTIONS, steps=40)
+    first, second = (critic_logits(train_critic(sampler(1), STATISTICS, few, print), values) for _ in range(2))
     assert (first == second).all()
 
 

@@ -13,19 +13,22 @@ from dyadwatch.core.clips import ClipSet
 from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.iadnet.scorer import Weights
 from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.training import density, material, paper
+from dyadwatch.core.mapping import JointMap
+from dyadwatch.core.recordings import Windows, cut
+from dyadwatch.core.training import critic, density, material, paper, recipe
 from dyadwatch.core.training.budget import Budget
-from dyadwatch.core.training.material import Trained, arrange
+from dyadwatch.core.training.material import Material, Trained, arrange
 from dyadwatch.core.training.options import Progress, TrainOptions
 from dyadwatch.core.training.recipe import train
-from dyadwatch.core.training.recordings import prepare
+from dyadwatch.core.training.recordings import Prepared, prepare
 from dyadwatch.core.training.state import load_state, save_state, state_of
 
 SMALL = TrainOptions(window_s=0.8, hop=2, steps=40, batch=16, width=16, units=1, support=64)
 
 
 def windows_of(clips: ClipSet) -> torch.Tensor:
-    stack = [c.joints[s : s + 12].swapaxes(0, 1) for c in clips for s in range(0, len(c) - 12, 4)]
+    placed = JointMap.between(clips.layout, UPPER11).positions
+    stack = [placed(c.joints[s : s + 12]).swapaxes(0, 1) for c in clips for s in range(0, len(c) - 12, 4)]
     return torch.from_numpy(np.stack(stack))
 
 
@@ -41,6 +44,7 @@ def learnt(few_clips) -> tuple[Trained, list[Progress]]:
         patch.setattr(material, "ENOUGH_S", 10.0)
         patch.setattr(density, "_FLOW_FROM", 10)
         patch.setattr(density, "_STEPS", 100)
+        patch.setattr(critic, "_STEPS", 300)
         return train([few_clips], replace(SMALL, least_trust=0.3), steps.append), steps
 
 
@@ -78,6 +82,87 @@ def test_strange_people_score_higher(which, request, few_clips):
     assert (odd[4][:, UPPER11.index["head"], UPPER11.index["right_wrist"]] < -0.3).all()
 
 
+@pytest.fixture(scope="module")
+def crossed(few_clips) -> tuple[Prepared, list[tuple[set[int], set[int]]], dict[str, np.ndarray], Windows, list[str]]:
+    """What was prepared; of each fold the units that were learnt from and those that were judged; what came out."""
+    folds: list[tuple[set[int], set[int]]] = []
+    stages: list[str] = []
+    options = replace(SMALL, steps=10, folds=2)
+    prepared = prepare([few_clips], options)
+
+    def learnt_from(rest: Prepared, *told) -> Material:
+        folds.append(({r.unit for r in rest.recordings}, set()))
+        return arrange(rest, *told)
+
+    def judged(recordings, *told) -> Windows:
+        folds[-1][1].update(r.unit for r in recordings)
+        return cut(recordings, *told)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(density, "_STEPS", 3)
+        patch.setattr(critic, "_STEPS", 3)
+        whole = arrange(prepared, options, Budget())
+        patch.setattr(recipe, "arrange", learnt_from)
+        patch.setattr(recipe, "cut", judged)
+        scores, windows = recipe.cross_fitted(whole, options, lambda p: stages.append(p.stage))
+    return prepared, folds, scores, windows, stages
+
+
+def test_no_window_is_judged_by_a_model_that_knew_its_unit(crossed):
+    prepared, folds, *_ = crossed
+    units = set(range(prepared.units))
+    assert [known | judged for known, judged in folds] == [units] * 2
+    assert [known & judged for known, judged in folds] == [set()] * 2
+    assert sorted(u for _, judged in folds for u in judged) == sorted(units)
+
+
+def test_all_windows_of_all_recordings_are_judged_once(crossed):
+    prepared, _, scores, windows, stages = crossed
+    whole = cut(prepared.recordings, SMALL.frames, SMALL.hop)
+    order = np.lexsort((windows.start, windows.recording))
+    for field in ("joints", "unit", "recording", "start"):
+        np.testing.assert_array_equal(getattr(windows, field)[order], getattr(whole, field))
+    assert set(scores) == {"score", "relation", "unusual"}
+    assert {len(values) for values in scores.values()} == {len(whole)}
+    assert {f"calibration {i} of 2: encoder" for i in (1, 2)} <= set(stages)
+
+
+def test_a_clip_unlike_all_others_is_odd_to_who_did_not_know_it(few_clips, plain, monkeypatch):
+    """The model itself has seen it, and finds it ordinary."""
+    monkeypatch.setattr(density, "_STEPS", 3)
+    monkeypatch.setattr(critic, "_STEPS", 3)
+    odd = few_clips[4].joints.copy()
+    odd[:, 1, :, 0] += 1.5
+    clips = ClipSet(tuple(replace(c, joints=odd) if i == 4 else c for i, c in enumerate(few_clips)), UPPER11, "made")
+    options = replace(SMALL, steps=3)
+    material = arrange(prepare([clips], options), options, Budget())
+    scores, windows = recipe.cross_fitted(material, options, lambda _: None)
+    mine = windows.recording == 4
+    assert np.median(scores["unusual"][mine]) > np.median(scores["unusual"][~mine]) + 1
+    knowing = train([clips], replace(options, folds=0)).scorer
+    with torch.no_grad():
+        assert knowing(torch.from_numpy(windows.joints[mine]))[2].median() < 0.3
+
+
+def test_what_the_levels_rest_on(few_clips, plain, learnt, monkeypatch):
+    everything = len(cut(prepare([few_clips], SMALL).recordings, SMALL.frames, SMALL.hop))
+    of_plain, of_learnt = (t.calibration["evidence"] for t in (plain, learnt[0]))
+    assert (of_plain["method"], of_plain["windows"]) == ("every normal recording, without itself", everything)
+    assert of_learnt["method"] == "normal recordings, each judged by a model of the other 1/2"
+    assert (of_learnt["windows"], of_learnt["recordings"]) == (everything, 12)
+    monkeypatch.setattr(material, "ENOUGH_S", 10.0)
+    monkeypatch.setattr(density, "_STEPS", 3)
+    monkeypatch.setattr(critic, "_STEPS", 3)
+    evidence = train([few_clips], replace(SMALL, steps=3, folds=1)).calibration["evidence"]
+    assert evidence["method"] == "normal recordings that were held back"
+    assert 0 < evidence["windows"] < everything
+
+
+def test_rules_are_of_the_parts_that_say_something(plain, learnt):
+    of_plain, of_learnt = ({r["part"] for r in t.calibration["rules"]} for t in (plain, learnt[0]))
+    assert (of_plain, of_learnt) == ({"unusual"}, {"relation", "unusual"})
+
+
 def test_held_out_normal_windows_are_ordinary(plain):
     evidence = plain.calibration["evidence"]
     counts = np.asarray(plain.report["histograms"]["score"]["counts"])
@@ -103,7 +188,7 @@ def test_a_budget_is_for_the_whole_run_and_schedules_end_annealed(few_clips, mon
     monkeypatch.setattr(material, "ENOUGH_S", 10.0)
     monkeypatch.setattr(density, "_FLOW_FROM", 10)
     looks = count()
-    budget = Budget(2.0, clock=lambda: 0.5 * next(looks))  # half a second passes between two looks at the clock
+    budget = Budget(2.0, clock=lambda: 1.0 * next(looks))  # a second passes between two looks at the clock
     report = train([few_clips], replace(SMALL, steps=50_000), budget=budget).report
     told = report["time"]
     assert budget.used <= 120 * 1.2
@@ -115,6 +200,7 @@ def test_a_budget_is_for_the_whole_run_and_schedules_end_annealed(few_clips, mon
         assert schedule.taken < schedule.steps
         assert schedule.last_rate == pytest.approx(2e-3 / 25 / 1e4, rel=1e-3)
     assert report["curve"][-1]["step"] == 50_000
+    assert report["calibration"]["evidence"]["method"] == "normal recordings that were held back"
 
 
 def test_a_budget_holds_by_the_clock_on_the_wall(few_clips, monkeypatch):
@@ -126,7 +212,7 @@ def test_a_budget_holds_by_the_clock_on_the_wall(few_clips, monkeypatch):
 
 def test_a_budget_of_the_published_recipe(few_clips):
     looks = count()
-    budget = Budget(2.0, clock=lambda: 1.0 * next(looks))
+    budget = Budget(2.0, clock=lambda: 1.5 * next(looks))
     options = replace(SMALL, recipe="paper", epochs=5000, stop_on_collapse=False)
     report = train([few_clips], options, budget=budget).report
     schedule = budget.schedules["paper"]
@@ -185,6 +271,18 @@ def test_a_damaged_state_is_named(tmp_path, plain):
         load_state(path)
     np.savez(path, pose=np.zeros(3))
     with pytest.raises(TrainingError, match=r"is not a training state of dyadwatch, or is damaged: .*document"):
+        load_state(path)
+
+
+def test_a_state_of_an_older_meaning_of_joints_is_refused(tmp_path, plain):
+    path = tmp_path / "m.state.npz"
+    save_state(path, state_of(plain))
+    with np.load(path) as z:
+        arrays = dict(z)
+    document = json.loads(arrays["document"].tobytes())
+    arrays["document"] = np.frombuffer(json.dumps(document | {"format": 2}).encode(), np.uint8)
+    np.savez(path, **arrays)
+    with pytest.raises(TrainingError, match=r"has format 2; this dyadwatch reads format 3: train it again$"):
         load_state(path)
 
 

@@ -11,9 +11,13 @@ import pytest
 from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.moments import moment
 from dyadwatch.core.training.report_page import report_page
-from dyadwatch.core.training.report_words import PARTS
+from dyadwatch.core.training.report_words import PARTS, vouched
 
 _VOID = {"meta"}
+RULES = [
+    {"part": "score", "over_s": 0.4, "raise_at": 2.75},
+    {"part": "relation", "over_s": 1.6, "raise_at": 1.5},
+]
 EVIL = "</title><script>alert(1)</script>\"'&"
 
 
@@ -72,7 +76,7 @@ def made(**changes: Any) -> dict[str, Any]:
         "broken_pairs_mean": {"neighbours": 0.88, "relation": 0.93, "flow": 0.9, EVIL: 0.6},
         "curve": [{"step": s, "loss": 0.7 - s / 100, "spread": 0.1, "auroc": {EVIL: 0.6, "partner": None}, EVIL: s}
                   for s in (5, 10)],
-        "calibration": {"raise_at": 2.75, "clear_at": 1.65,
+        "calibration": {"raise_at": 1.0, "clear_at": 0.6, "rules": RULES,
                         "evidence": {"hours": 0.6, "events_per_hour_95": 5.0, "method": EVIL}},
     }  # fmt: skip
     return report | changes
@@ -121,9 +125,15 @@ def test_a_long_name_is_cut_and_whole_on_hover():
         ({}, "3 of 15 clips were left out."),
         (
             {},
-            "raised at a score of 2.75 (about one normal window in 560 is that unusual) and cleared at 1.65.",
+            "An alarm is raised by score of 2.75 over 0.4 s or relation of 1.50 over 1.6 s, and cleared below 60% of "
+            "that.",
         ),
-        ({}, "Fewer than 5.0 false alarms an hour (95 % sure), from 36 minutes of normal behaviour held back."),
+        ({}, f"Fewer than 5.0 false alarms an hour (95 % sure), from 36 minutes of {EVIL}."),
+        (
+            {"calibration": {"rules": RULES, "evidence": {"hours": 0.1, "events_per_hour_95": 30.0}}},
+            "How often normal behaviour raises an alarm is hardly known: from 6.0 minutes of normal recordings, all "
+            "that can be said is fewer than 30 an hour (95 % sure). Calibrate on quiet hours of the site.",
+        ),
         ({}, "A's head is 0.30 m closer to B's neck; rarer than 1 normal window in 200."),
         ({}, "Most similar: other at 7.25 s"),
         ({}, "are from the three most similar normal windows, on average"),
@@ -199,10 +209,27 @@ def test_a_stopped_run_shows_its_curves_and_no_scores_of_a_model_there_is_not():
     assert "The most unusual" not in said
 
 
-def test_thresholds_are_drawn_where_alarms_are_decided():
-    said = words()
-    assert said.count("raised 2.75") == 1
-    assert said.count("cleared 1.65") == 1
+@pytest.mark.parametrize(
+    ("part", "marks"), [("score", ["raised 2.75 over 0.4 s"]), ("relation", ["raised 1.5 over 1.6 s"])]
+)
+def test_levels_are_drawn_on_the_part_they_are_of(part, marks):
+    chart = re.search(rf'aria-label="{part} of 30 normal windows".*?</svg>', report_page(made()), re.DOTALL)
+    assert chart
+    assert re.findall(r"raised [^<]*", chart[0]) == marks
+
+
+@pytest.mark.parametrize(
+    ("evidence", "text"),
+    [
+        ({"certified": True, "events_per_hour_95": 5.3}, "at most 5.3 false alarms an hour (95 % sure)"),
+        (
+            {"certified": False, "events_per_hour_95": 90.0},
+            "nothing: 12 minutes are too few for 6 false alarms an hour, which takes 30 minutes without one",
+        ),
+    ],
+)
+def test_what_a_calibration_vouches_for(evidence, text):
+    assert vouched({"hours": 0.2, "budget_per_hour": 6.0, "hours_needed": 0.5} | evidence) == text
 
 
 def test_a_part_nobody_told_the_page_of_is_shown_by_its_name():

@@ -57,6 +57,12 @@ def test_what_a_later_line_leaves_out_is_unseen_and_order_does_not_count() -> No
     assert frame.ids is None
 
 
+def test_a_joint_at_zero_is_unseen() -> None:
+    frame = read(sender(), line({"head": [0, 0, 0], "neck": [0, 1.45, 0], "hip": [0, 0.9, 0.1]}))
+    assert np.isnan(frame.joints[0, :, 0]).tolist() == [True, False, False]
+    assert frame.zeros == 1
+
+
 def test_joints_in_the_order_of_a_declared_layout() -> None:
     s = sender()
     assert s.read(b'{"layout": "upper11", "units": "mm", "axes": "z-up", "fps": 25}', ARRIVED, "hall", 0) is None

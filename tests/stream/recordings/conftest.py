@@ -63,13 +63,15 @@ class Kept:
 class Live:
     """A detector in a thread with a publisher connected over a real socket."""
 
-    def __init__(self, scorer: Scorer, record: RecordOptions, config: Config | None = None) -> None:
+    def __init__(
+        self, scorer: Scorer, record: RecordOptions, config: Config | None = None, thresholds: Thresholds = THRESHOLDS
+    ) -> None:
         self.address = free_address()
         base = config or Config(scorer=ScorerOptions(max_queue=10**6))
         wire = structs.replace(base.wire, bind=self.address)
         self.config = structs.replace(base, wire=wire, sinks=SinkOptions(bind="", status_s=0.05), record=record)
         self.kept = Kept()
-        self.service = Service(scorer, THRESHOLDS, self.config, {"kept": self.kept})
+        self.service = Service(scorer, thresholds, self.config, {"kept": self.kept})
         self._thread = threading.Thread(target=self.service.run)
 
     def __enter__(self) -> Live:
@@ -120,7 +122,12 @@ def thresholds() -> Thresholds:
 
 @pytest.fixture
 def live(scorer: Scorer) -> Callable[..., Live]:
-    def start(folder: Path | None = None, config: Config | None = None, **options: float) -> Live:
-        return Live(scorer, record_options(folder, **options), config)
+    def start(
+        folder: Path | None = None,
+        config: Config | None = None,
+        thresholds: Thresholds = THRESHOLDS,
+        **options: float,
+    ) -> Live:
+        return Live(scorer, record_options(folder, **options), config, thresholds)
 
     return start

@@ -58,7 +58,7 @@ def test_lines_are_counted_by_the_name_they_begin_with() -> None:
 
 def test_the_windows_of_a_steady_source_are_known_beforehand() -> None:
     source = Steady("good", people=2, seed=2, start_ns=10**18, room_m=3.0)
-    config = configure(None, (), None)
+    config = configure(None, ("windows.hop=3",), None)
     windows = expected_windows(source, config, 300)
     assert len(windows) == 40  # of ten seconds, less the two that the first window fills: five a second
     later: set[Key] = expected_windows(source, config, 300, first=60)

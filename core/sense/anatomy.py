@@ -1,0 +1,175 @@
+"""What a layout shows of a body: limbs with their usual shares of the height, and the parts that tell where up is.
+
+Shares of the height lie between joint centres and follow Drillis and Contini (1966) and de Leva (1996). How far a limb
+may be off, as a factor, is what sensors and conventions differ by; arms that a sensor loses are off by more, whatever
+their names, and count for less.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyadwatch.core.errors import LayoutError
+from dyadwatch.core.mapping import JointMap
+from dyadwatch.core.skeleton import Layout
+
+Point = tuple[int, int]  # the middle of two joints, or twice the same one
+
+PARTS = ("hips", "shoulders")  # where two bodies cannot be in one place
+
+
+class Limb(NamedTuple):
+    """From where to where, its usual share of the height, and by what factor it is off at times, as a logarithm.
+
+    `most` is how many times that counts at most, `weight` how much the height is estimated from it. What is `near` can
+    be too long, never too short.
+    """
+
+    first: str
+    second: str
+    share: float
+    spread: float
+    most: float = 6.0
+    weight: int = 0
+    near: bool = False
+
+
+_ARM = 2.5
+_LIMBS = (
+    Limb("*_hip", "*_knee", 0.243, 0.15, weight=2),
+    Limb("*_knee", "*_ankle", 0.245, 0.15, weight=2),
+    Limb("*_shoulder", "*_elbow", 0.165, 0.3, _ARM, 1),
+    Limb("*_elbow", "*_wrist", 0.15, 0.3, _ARM, 1),
+    Limb("shoulders", "hips", 0.29, 0.22, weight=3),
+    Limb("left_shoulder", "right_shoulder", 0.2, 0.25),
+    Limb("left_hip", "right_hip", 0.11, 0.35),
+    Limb("shoulders", "head", 0.13, 0.4),
+)
+_HAND_SHARE = 0.19  # elbow to hand, where there is no wrist
+
+
+def _near(first: str, share: float, spread: float, *joints: str) -> tuple[Limb, ...]:
+    return tuple(Limb(first, joint, share, spread, near=True) for joint in joints)
+
+
+_NEAR = (
+    *_near("head", 0.06, 0.5, "nose", "*_eye", "*_eye_inner", "*_eye_outer", "*_ear", "*_mouth"),
+    *_near("*_wrist", 0.09, 0.4, "*_hand", "*_handtip", "*_thumb", "*_pinky", "*_index"),
+    *_near("*_ankle", 0.1, 0.4, "*_foot", "*_heel", "*_foot_index", "*_big_toe", "*_small_toe"),
+    *_near("hips", 0.17, 0.5, "spine1", "spine2", "spine3", "spine_mid", "naval_spine", "chest_spine", "torso"),
+    *_near("shoulders", 0.09, 0.5, "*_clavicle", "*_collar"),
+)
+_TRUNKS = (("shoulders", "hips"), ("neck", "pelvis"), ("head", "shoulders"), ("head", "neck"))
+_LEGS = (("hips", "ankles"), ("hips", "knees"))
+_MOST_JOINTS = 256  # a layout of more is none of a body
+
+
+@dataclass(frozen=True, eq=False)
+class Anatomy:
+    """What a layout shows of a body; made by `anatomy_of`.
+
+    Arguments:
+        layout: of the joints that are measured.
+        limbs: those that it has.
+        ends: rows of joints, shape (4, V): a vector V leads from the middle of the last two to that of the first two.
+            First all limbs, then trunk and legs.
+        parts: rows of joints, shape (2, 2): the middles of `PARTS`.
+        has_trunk, has_legs: whether those vectors are there; where not, they are of no use.
+        has_parts: for each of `PARTS`.
+    """
+
+    layout: Layout
+    limbs: tuple[Limb, ...]
+    ends: NDArray[np.intp]
+    parts: NDArray[np.intp]
+    has_trunk: bool
+    has_legs: bool
+    has_parts: tuple[bool, ...]
+
+    @cached_property
+    def usual(self) -> NDArray[np.float32]:
+        """Usual share of the height of each limb, shape (L,)."""
+        return np.array([limb.share for limb in self.limbs], np.float32)
+
+    @cached_property
+    def weights(self) -> NDArray[np.intp]:
+        """How much each limb counts for the height, shape (L,)."""
+        return np.array([limb.weight for limb in self.limbs], np.intp)
+
+    @cached_property
+    def off(self) -> NDArray[np.float32]:
+        """Spread, most and whether only too long is wrong, of each limb; shape (3, L)."""
+        return np.array([[li.spread, li.most, float(li.near)] for li in self.limbs], np.float32).reshape(-1, 3).T
+
+
+def _point(layout: Layout, name: str) -> Point | None:
+    """Where a part of the body lies in a layout; None where it has nothing of it."""
+    match name:
+        case "shoulders" | "hips" | "knees" | "ankles":
+            left, right = (_point(layout, f"{side}_{name[:-1]}") for side in ("left", "right"))
+            if left is not None and right is not None and left[0] == left[1] and right[0] == right[1]:
+                return left[0], right[0]
+            return _point(layout, "pelvis") if name == "hips" and "pelvis" in layout.index else None
+        case "left_shoulder" | "right_shoulder":  # a collar bone is no end of an arm
+            exact = [n for n in (name, name.replace("shoulder", "upper_arm")) if n in layout.index]
+            return (layout.index[exact[0]], layout.index[exact[0]]) if exact else None
+        case _:
+            try:
+                first, second = JointMap.between(layout, Layout("point", (name,))).pairs[0].tolist()
+            except LayoutError:
+                return None
+            return first, second
+
+
+def _sided(limbs: tuple[Limb, ...]) -> list[Limb]:
+    out: list[Limb] = []
+    for limb in limbs:
+        if "*" in limb.first + limb.second:
+            for side in ("left", "right"):
+                first, second = limb.first.replace("*", side), limb.second.replace("*", side)
+                out.append(limb._replace(first=first, second=second))
+        else:
+            out.append(limb)
+    return out
+
+
+@lru_cache(maxsize=64)
+def anatomy_of(layout: Layout) -> Anatomy:
+    """What a layout shows of a body; of one that is none of a body, nothing."""
+    known = layout if len(layout) <= _MOST_JOINTS else Layout("none", ("none",))
+    limbs: list[Limb] = []
+    ends: list[tuple[Point, Point]] = []
+    for limb in _sided(_LIMBS) + [n for n in _sided(_NEAR) if n.second in known.index]:
+        first, second = _point(known, limb.first), _point(known, limb.second)
+        if first is None or second is None or first == second:
+            continue
+        if limb.second.endswith("_wrist") and limb.second not in known.index:
+            limb = limb._replace(share=_HAND_SHARE)
+        limbs.append(limb)
+        ends.append((first, second))
+    trunk, legs = (_first_there(known, choices) for choices in (_TRUNKS, _LEGS))
+    points = [_point(known, part) for part in PARTS]
+    none: Point = (0, 0)
+    rows = [(*a, *b) for a, b in [*ends, trunk or (none, none), legs or (none, none)]]
+    return Anatomy(
+        layout,
+        tuple(limbs),
+        np.array(rows, np.intp).T,
+        np.array([p or none for p in points], np.intp).T,
+        trunk is not None,
+        legs is not None,
+        tuple(p is not None for p in points),
+    )
+
+
+def _first_there(layout: Layout, choices: tuple[tuple[str, str], ...]) -> tuple[Point, Point] | None:
+    for a, b in choices:
+        first, second = _point(layout, a), _point(layout, b)
+        if first is not None and second is not None:
+            return first, second
+    return None

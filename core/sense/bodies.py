@@ -1,0 +1,219 @@
+"""The bodies of one source, judged over their first second and ever after: `BodySense` joins what is looked at.
+
+All depends on the frames' stamps and order. A look at somebody takes place ten times a second of event time; between
+looks a frame costs a comparison of bytes.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyadwatch.core.finding import Finding
+from dyadwatch.core.sense.anatomy import Anatomy, anatomy_of
+from dyadwatch.core.sense.codes import BLINDING, Odd, Oddity, is_blinding, settled
+from dyadwatch.core.sense.gravity import Gravity
+from dyadwatch.core.sense.measures import measure
+from dyadwatch.core.sense.person import PersonSense
+from dyadwatch.core.sense.together import Together
+from dyadwatch.core.skeleton import Layout
+
+_TICK_NS = 100_000_000
+_NEAR_M = 0.6
+_LONGEST_NS = 400_000_000  # between two sightings that are compared
+_MOST_PAIRS = 256
+
+
+class Verdict(NamedTuple):
+    """On two people, at the moment of a frame.
+
+    Arguments:
+        blinding: why a score would mean nothing; None where it would not.
+        doubts: why it would be doubtful.
+        past: what was so up to a stamp, ns, and spoils the windows that reach back to it.
+    """
+
+    blinding: Odd | None = None
+    doubts: tuple[Odd, ...] = ()
+    past: tuple[tuple[Odd, int], ...] = ()
+
+    def at(self, start: int) -> Odd | None:
+        """Why a window that begins at `start`, ns, and ends now is not to be scored; None where it may be."""
+        return self.blinding or next((odd for odd, until in self.past if until >= start), None)
+
+
+FINE = Verdict()
+
+
+class BodySense:
+    """What is known of the bodies of one source.
+
+    Arguments:
+        ignore: codes that are not looked for.
+    """
+
+    def __init__(self, ignore: Collection[str] = ()) -> None:
+        self._ignored = frozenset(ignore)
+        self._people: dict[int, PersonSense] = {}
+        self._pairs: dict[tuple[int, int], Together] = {}
+        self._anatomy: Anatomy | None = None
+        self._layout: Layout | None = None
+        self._gravity = Gravity()
+
+    def clear(self) -> None:
+        """Forgets everybody."""
+        self._people.clear()
+        self._pairs.clear()
+        self._gravity = Gravity()
+
+    def lost(self, keys: Collection[int]) -> None:
+        """Forgets some. Once nobody is left, it is to be seen anew where up is: clips follow one another like that."""
+        for key in keys:
+            self._people.pop(key, None)
+        if keys and self._pairs:
+            gone = set(keys)
+            self._pairs = {pair: t for pair, t in self._pairs.items() if gone.isdisjoint(pair)}
+        if not self._people:
+            self.clear()
+
+    def push(
+        self, stamp: int, keys: Sequence[int], ids: Sequence[int | str], joints: NDArray[np.float32], layout: Layout
+    ) -> None:
+        """Takes a frame.
+
+        Arguments:
+            stamp: ns.
+            keys, ids: of the P people, as the tracker has them and as people see them.
+            joints: metres, Y up, shape (P, J, 3), NaN where unseen.
+            layout: what the J axis means.
+        """
+        anatomy = self._anatomy
+        if anatomy is None or (layout is not self._layout and layout.joints != anatomy.layout.joints):
+            self.clear()
+            anatomy = self._anatomy = anatomy_of(layout)
+        self._layout = layout
+        tick, due = stamp // _TICK_NS, []
+        alone = len(keys) == 1
+        for i, (key, who) in enumerate(zip(keys, ids, strict=True)):
+            person = self._people.get(key)
+            if person is None:
+                person = self._people[key] = PersonSense(who, anatomy)
+            person.see(stamp, joints[i], alone=alone)
+            if person.tick != tick:
+                person.tick = tick
+                due.append(i)
+        if due:
+            self._look(stamp, [keys[i] for i in due], joints[due], anatomy)
+
+    def _look(self, stamp: int, keys: Sequence[int], joints: NDArray[np.float32], anatomy: Anatomy) -> None:
+        fresh = False
+        for key, body, row in zip(keys, joints, measure(joints, anatomy), strict=True):
+            fresh = self._people[key].add(stamp, body, row) or fresh
+        if len(self._people) > 1:
+            self._compare(stamp, keys)
+        if fresh:
+            self._gravity.judge(self._people.values())
+
+    def _compare(self, stamp: int, keys: Sequence[int]) -> None:
+        """Everybody who was just looked at with everybody seen of late; those who are near are remembered."""
+        done: set[int] = set()
+        for key in keys:
+            done.add(key)
+            one = self._people[key].sighting
+            assert one is not None, "looked at just now"
+            for other, person in self._people.items():
+                seen = person.sighting
+                if other in done or seen is None or stamp - seen.stamp > _LONGEST_NS:
+                    continue
+                pair = (key, other) if key < other else (other, key)
+                together = self._pairs.get(pair)
+                if together is not None and not together.is_fresh(key, one.stamp, seen.stamp):
+                    continue
+                if not math.dist(one.place, seen.place) < _NEAR_M:
+                    if together is not None:
+                        together.apart()
+                    continue
+                if together is None:
+                    if len(self._pairs) >= _MOST_PAIRS:
+                        continue
+                    together = self._pairs[pair] = Together(pair, *(self._people[k].id for k in pair))
+                    together.is_fresh(key, one.stamp, seen.stamp)
+                together.compare(stamp, one, seen)
+
+    def _of_person(self, person: PersonSense) -> list[Odd]:
+        found = [*person.shape, *self._gravity.of_person(person)]
+        still = person.still()
+        if still is not None:
+            found.append(still)
+        return [odd for odd in found if odd.code not in self._ignored]
+
+    def of_person(self, key: int) -> Odd | None:
+        """Why what is seen of somebody is no body to be scored; None where it is, or nobody is known."""
+        person = self._people.get(key)
+        if person is None:
+            return None
+        found = self._of_person(person) + self._of_all()
+        for pair, together in self._pairs.items():
+            odd = together.odd
+            # Of one body as two the first is kept; of two in one place neither is where it is said to be.
+            if odd is not None and key in pair and (odd.code is Oddity.ONE_PLACE or key == pair[1]):
+                found += [odd] if odd.code not in self._ignored else []
+        return next((odd for odd in found if is_blinding(odd)), None)
+
+    def verdicts(self, pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Verdict]:
+        """On those pairs of which there is anything to say."""
+        if self._gravity.odd is None and not self._pairs and all(p.is_plain for p in self._people.values()):
+            return {}  # as nearly always
+        return {keys: verdict for keys in pairs if (verdict := self.of_pair(keys)) is not FINE}
+
+    def of_pair(self, keys: tuple[int, int]) -> Verdict:
+        """On two people as they are now."""
+        found: list[Odd] = []
+        past: list[tuple[Odd, int]] = []
+        for key in keys:
+            person = self._people.get(key)
+            if person is None:
+                continue
+            found += self._of_person(person)
+            if person.frozen_until is not None and Oddity.FROZEN not in self._ignored:
+                odd = Finding(Oddity.FROZEN, person=person.id, seconds=person.frozen_s)
+                past.append((odd, person.frozen_until))
+        together = self._pairs.get((min(keys), max(keys)))
+        if together is not None and together.last is not None and together.last.code not in self._ignored:
+            past.append((together.last, together.until))
+            found += [together.odd] if together.odd is not None else []
+        found += self._of_all()
+        if not found and not past:
+            return FINE
+        doubts = tuple(odd for odd in found if odd.code not in BLINDING)
+        return Verdict(next((odd for odd in found if is_blinding(odd)), None), doubts, tuple(past))
+
+    def _of_all(self) -> list[Odd]:
+        odd = self._gravity.odd
+        return [odd] if odd is not None and odd.code not in self._ignored else []
+
+    def findings(self, keys: Collection[int]) -> tuple[Odd, ...]:
+        """What is odd about those of `keys`, who are in view: the first of each code, blinding ones before others."""
+        here = [self._people[key] for key in keys if key in self._people]
+        found = self._of_all() + [odd for person in here for odd in self._of_person(person)]
+        found += [t.odd for t in self._pairs.values() if t.odd is not None and t.odd.code not in self._ignored]
+        return settled(odd for odd in found if odd.code is not Oddity.STIFF) if found else ()
+
+    def blinding(self, keys: Collection[int]) -> Odd | None:
+        """Why nobody in view can be scored with anybody; None where somebody can, or nobody is there."""
+        found = [self.of_person(key) for key in keys]
+        return next((odd for odd in found if odd is not None), None) if found and all(found) else None
+
+    @property
+    def heights(self) -> dict[int | str, float]:
+        """Standing heights by id, metres, as far as they can be told."""
+        return {p.id: p.height for p in self._people.values() if p.height == p.height}
+
+    @property
+    def upright(self) -> dict[int | str, bool]:
+        """Who was seen upright, by id, of those of whom it can be told."""
+        return {p.id: p.posture.upright for p in self._people.values() if p.known}
