@@ -25,7 +25,8 @@ _UNVOUCHED, _UNVOUCHED_MOST = 0.04, 5
 # scaled as one.
 _RARE, _RARE_FEWEST = 0.01, 5
 _LEAST = 1.0  # surprise: no rule raises where one normal window in ten is
-_MARGIN = 1.05  # above the highest, where no recording may exceed
+# Above the highest, where none may exceed, in parts of 1 / sqrt(recordings): the next of a few may well be the highest.
+_MARGIN = 1.0
 _STEP = 1.002
 
 
@@ -76,7 +77,9 @@ def thresholds(
     allowed = events_within(budget_per_h, hours)
     certified = allowed is not None
     most = min(allowed if allowed is not None else min(int(_UNVOUCHED * count), _UNVOUCHED_MOST), count - 1)
-    scale = max(float(joint[-1 - most]) * (_STEP if most else _MARGIN), 1.0 if certified else 0.0)
+    scale = max(
+        float(joint[-1 - most]) * (_STEP if most else 1 + _MARGIN / math.sqrt(count)), 1.0 if certified else 0.0
+    )
     levels = np.maximum(units * scale, _LEAST)
     events = int((peaks.values >= levels).any(axis=1).sum())
     rules = [
