@@ -38,6 +38,12 @@ def plain_log(x: NDArray[np.floating]) -> NDArray[np.floating]:
     return 16 * (r - 1) / (r + 1)
 
 
+def plain_exp(y: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The inverse of `plain_log`, for y within -16 and 16."""
+    r = (16 + y) / (16 - y)
+    return r**8
+
+
 def statistics_joints(layout: Layout) -> tuple[int, ...]:
     """The joints that enter the statistics, as indices on the J axis: all up to 16, else the preferred ones."""
     if len(layout) <= _MOST_JOINTS:

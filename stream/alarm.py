@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
 
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
 from dyadwatch.core.decision import Evidence, PairEvidence, Thresholds
-from dyadwatch.core.explain import leading_joint_pairs, sentence
+from dyadwatch.core.explain import leading_joint_pairs
+from dyadwatch.core.explainer import LimbFinding
 from dyadwatch.stream.codes import EventReason
 from dyadwatch.stream.config import AlarmOptions
+from dyadwatch.stream.explained import explained, limb_of, names_limb
 from dyadwatch.stream.items import Item, Pair, PairEnded, Window
 from dyadwatch.stream.messages import EventMessage, EventRule, JointPairPart
 from dyadwatch.stream.scorer import Score
 from dyadwatch.stream.texts import EVENT
 
 _NS = 1_000_000_000
+
+# from a window (2, T, J, 3) to the limb that explains it best
+Explain = Callable[[NDArray[np.float32]], LimbFinding]
 
 
 class State(Enum):
@@ -62,10 +71,19 @@ def level_of(evidence: Evidence, thresholds: Thresholds) -> Level:
     return Level.LOW if evidence.value < thresholds.clear else Level.BETWEEN
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """A window with its score; kept for what is told of it."""
+
+    stamp: int
+    score: Score
+    joints: NDArray[np.float32]
+
+
 @dataclass(slots=True)
 class _PairAlarm:
     evidence: PairEvidence
-    recent: deque[tuple[int, Score]]  # the windows that may have led to the alarm
+    recent: deque[_Seen]  # the windows that may have led to the alarm
     state: State = State.CALM
     since: int = 0  # event time at which the present state was entered
     start: int = 0  # when the evidence began to rise
@@ -74,8 +92,8 @@ class _PairAlarm:
     scored: int = 0  # end of the last window
     now: Evidence | None = None
     leading: Evidence | None = None  # the most evidence of the event
-    peak: Score | None = None
-    peak_stamp: int = 0
+    peak: _Seen | None = None
+    found: tuple[int, LimbFinding] | None = None  # end of the window that was explained last, and how
     last: Score | None = None
 
 
@@ -89,6 +107,7 @@ class AlarmDesk:
         model: name of the model, told with every event.
         hop_s: seconds from one window of a pair to its next.
         pause_s: a longer time between two windows of a pair does not count as time above the threshold.
+        explain: called with the window that is told of, and never for others; None where the model cannot say.
     """
 
     def __init__(
@@ -99,6 +118,7 @@ class AlarmDesk:
         model: str,
         hop_s: float = 0.2,
         pause_s: float = 1.0,
+        explain: Explain | None = None,
     ) -> None:
         self._times = {
             "": 0,
@@ -111,6 +131,7 @@ class AlarmDesk:
         self._joints = joints
         self._model = model
         self._hop_s = hop_s
+        self._explain = explain
         self._remembered = max(rule.windows(hop_s) for rule in thresholds.by_rule) + 1
         self._alarms: dict[Pair, _PairAlarm] = {}
 
@@ -129,7 +150,7 @@ class AlarmDesk:
         alarm, now = self._alarm(window), window.end
         evidence = alarm.evidence.push(now, (score.score, score.relation, score.unusual))
         alarm.now, alarm.last = evidence, score
-        alarm.recent.append((now, score))
+        alarm.recent.append(_Seen(now, score, window.joints))
         level = level_of(evidence, self._thresholds)
         if window.doubtful and level is Level.HIGH and alarm.state in (State.CALM, State.RISING):
             level = Level.BETWEEN  # what is doubtful opens no event by itself
@@ -175,9 +196,9 @@ class AlarmDesk:
         """The window with the highest score since the evidence began to rise, and the most evidence."""
         if alarm.leading is None or evidence.value > alarm.leading.value:
             alarm.leading = evidence
-        for stamp, score in alarm.recent if alarm.peak is None else [alarm.recent[-1]]:
-            if stamp >= alarm.start and (alarm.peak is None or score.score > alarm.peak.score):
-                alarm.peak, alarm.peak_stamp = score, stamp
+        for seen in alarm.recent if alarm.peak is None else [alarm.recent[-1]]:
+            if seen.stamp >= alarm.start and (alarm.peak is None or seen.score.score > alarm.peak.score.score):
+                alarm.peak = seen
 
     def ended(self, end: PairEnded) -> list[EventMessage]:
         """Forgets a pair; an event that is open closes with the reason why the pair ended."""
@@ -199,10 +220,15 @@ class AlarmDesk:
         assert peak is not None, "an event is told only once it was scored"
         assert last is not None, "an event is told only once it was scored"
         assert leading is not None, "an event is told only once it was scored"
-        parts = leading_joint_pairs(peak.joint_pairs, peak.shift, self._joints)
-        ids = item.pair.ids
+        score, ids = peak.score, item.pair.ids
+        parts = leading_joint_pairs(score.joint_pairs, score.shift, self._joints)
+        limb = None
+        if self._explain is not None and names_limb(leading.rule.part, score.relation, score.unusual):
+            if alarm.found is None or alarm.found[0] != peak.stamp:
+                alarm.found = peak.stamp, self._explain(peak.joints)
+            limb = limb_of(alarm.found[1], ids)
         name = f"{item.source}|{ids[0]}|{ids[1]}|{alarm.start}"
-        return EventMessage(
+        event = EventMessage(
             type=kind,
             id=hashlib.blake2b(name.encode(), digest_size=8).hexdigest(),
             source=item.source,
@@ -212,10 +238,10 @@ class AlarmDesk:
             end=alarm.last_up if kind == "close" else None,
             stamp=now,
             score=last.score,
-            relation=peak.relation,
-            unusual=peak.unusual,
-            peak_score=peak.score,
-            peak_stamp=alarm.peak_stamp,
+            relation=score.relation,
+            unusual=score.unusual,
+            peak_score=score.score,
+            peak_stamp=peak.stamp,
             threshold=leading.rule.raise_at,
             evidence=round(leading.value, 4),
             rule=EventRule(part=leading.rule.part, over_s=leading.rule.over_s, mean=round(leading.mean, 4)),
@@ -224,6 +250,8 @@ class AlarmDesk:
             joints=tuple(
                 JointPairPart(first=p.first, second=p.second, share=p.share, shift_m=p.shift_m) for p in parts
             ),
-            explanation=sentence(ids, parts, peak.score),
+            limb=limb,
+            explanation="",
             model=self._model,
         )
+        return msgspec.structs.replace(event, explanation=explained(event))

@@ -8,6 +8,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from dyadwatch.core.decision import Part
+from dyadwatch.core.explainer import How
+from dyadwatch.core.limbs import Limb
 from dyadwatch.core.pose import TrackId
 from dyadwatch.core.sense.codes import Oddity
 from dyadwatch.stream.codes import NAMED, REASONS, Blindness, EventReason, MergeState, RecordingState, SourceState
@@ -63,6 +65,24 @@ class JointPairPart(Struct, frozen=True, kw_only=True):
     shift_m: Annotated[float, _is("Metres farther apart than in the most similar normal window; negative: closer.")]
 
 
+class OddLimb(Struct, frozen=True, kw_only=True):
+    """The limb that explains the peak best: whose, what it does toward what of the other, and what normal pairs do."""
+
+    person: Annotated[TrackId, _is("Whose it is.")]
+    limb: Annotated[Limb, _is("Which limb.")]
+    joint: Annotated[str, _is("The joint that stands for the limb.")]
+    toward: Annotated[str, _is("Joint of the other person whose distance from it is least usual.")]
+    how: Annotated[How, _is("fast, near or far: what is beyond the usual; place: it is out of place otherwise.")]
+    share: Annotated[float, _is("Of the belief that it is this one of all limbs of the two, 0 to 1.")]
+    speed_m_s: Annotated[float, _is("Of the joint, root mean square over the window, metres a second.")]
+    distance_m: Annotated[float, _is("To toward where it is least, metres.")]
+    off_m: Annotated[float, _is("From where the rest of the two would have the joint, metres.")]
+    usual: Annotated[
+        float | None,
+        _is("What 99 % of normal windows stay below (fast: m/s, far: m) or above (near: m); null for place."),
+    ]
+
+
 class EventRule(Struct, frozen=True, kw_only=True):
     """What raised an alarm: a part of the score, averaged."""
 
@@ -94,7 +114,10 @@ class EventMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="eve
     reason: Annotated[EventReason, _is("Why this message.")]
     text: Annotated[str, _is("The reason as a sentence.")]
     joints: Annotated[tuple[JointPairPart, ...], _is("Up to three pairs of joints that contribute most to the peak.")]
-    explanation: Annotated[str, _is("The joints as a sentence.")]
+    limb: Annotated[
+        OddLimb | None, _is("Null where relation raised the alarm, or the model holds nothing to compare limbs with.")
+    ] = None
+    explanation: Annotated[str, _is("Limb, relation or joints as a sentence.")]
     model: _Model
 
     @property

@@ -205,7 +205,9 @@ class Judge:
         joints = scorer.shape.layout.joints
         hop_s = config.windows.hop / scorer.info.fps
         pause_s = max(_PAUSE_S, 2 * hop_s)
-        self._new_desk = partial(AlarmDesk, config.alarm, thresholds, joints, self._model, hop_s, pause_s)
+        self._new_desk = partial(
+            AlarmDesk, config.alarm, thresholds, joints, self._model, hop_s, pause_s, scorer.explainer
+        )
         self._desks: dict[str, AlarmDesk] = {}
         self._pairs: defaultdict[str, set[Pair]] = defaultdict(set)
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dyadwatch.core.artefact import OUTPUTS, ArtefactInfo, read_info
 from dyadwatch.core.engine import Session, engine_errors, onnxruntime
 from dyadwatch.core.errors import ArtefactError, ProviderError, ScoreError
+from dyadwatch.core.explainer import Explainer
 from dyadwatch.core.extras import install_command
 from dyadwatch.stream.codes import Fault
 from dyadwatch.stream.config import ScorerOptions
@@ -47,6 +48,9 @@ class Scorer:
     Arguments:
         path: the .onnx artefact.
         options: the section `scorer` of the configuration.
+
+    Attributes:
+        explainer: says which limb makes a window odd; None where the model holds no support set.
 
     Raises:
         ArtefactError: the file is missing, damaged or not ours, or its graph is not what its description says.
@@ -90,6 +94,7 @@ class Scorer:
                 "run 'dyadwatch doctor' to see which libraries are missing"
             )
         check_signature(str(path), self.info, self._session.get_inputs(), self._session.get_outputs())
+        self.explainer = Explainer.of_model(path.read_bytes(), self.info, f"model {path}")
 
     @property
     def shape(self) -> WindowShape:

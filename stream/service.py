@@ -91,6 +91,9 @@ class Service:
         self._reported: set[Station] = set()
         self._intake = Intake(scorer.shape, config, losses)
         self._judge = Judge(scorer, thresholds, config, losses)
+        if scorer.explainer is not None:
+            # or the scores would wait for the first explanation
+            threading.Thread(target=scorer.explainer.prepare, name="explainer", daemon=True).start()
         self._recorder: Recorder | None = None
         if config.record.folder:
             about = about_detector(scorer, thresholds, config)

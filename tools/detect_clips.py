@@ -15,12 +15,12 @@ import msgspec
 from msgspec import Struct
 
 from dyadwatch.core.clips import Clip, ClipSet
-from dyadwatch.core.explain import JointPair, sentence
 from dyadwatch.core.finding import Finding, Value
 from dyadwatch.core.sense.codes import Odd, Oddity, settled
 from dyadwatch.core.words import counted
 from dyadwatch.stream.codes import Unscored
 from dyadwatch.stream.config import Config
+from dyadwatch.stream.explained import explained
 from dyadwatch.stream.grid import TimeGrid
 from dyadwatch.stream.items import WindowShape
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, encode_json
@@ -90,7 +90,6 @@ class Timeline:
         played = self._played[i]
         begin, clip = played.start_ns, played.clip
         first, second = (played.ids.index(t) if t in played.ids else t for t in event.pair)
-        parts = [JointPair(p.first, p.second, p.share, p.shift_m) for p in event.joints]
         return msgspec.structs.replace(
             event,
             source=_name(i, clip) + (f" ({clip.label})" if clip.label else ""),
@@ -98,7 +97,7 @@ class Timeline:
             start=event.start - begin,
             end=None if event.end is None else event.end - begin,
             stamp=event.stamp - begin,
-            explanation=sentence((f"person {first}", f"person {second}"), parts, event.peak_score),
+            explanation=explained(event, (f"person {first}", f"person {second}")),
         )
 
     def unjudged(self, shape: WindowShape, hop: int) -> Unjudged:

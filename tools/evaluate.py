@@ -20,7 +20,7 @@ from dyadwatch.tools.evaluate_progress import progress
 from dyadwatch.tools.files import NO_FLAGS, FileFlags
 from dyadwatch.tools.tables_file import check_writable, write_tables
 
-Protocol = Literal["one-class", "peaceful-violent", "broken-pairs", "few-shot", "events", "live", "all"]
+Protocol = Literal["one-class", "peaceful-violent", "broken-pairs", "few-shot", "events", "explanation", "live", "all"]
 
 _Flag = Parameter(negative=())
 
@@ -68,9 +68,9 @@ def evaluate(
         File or folder of the data set; for the protocol all also a folder with data sets in its sub-folders.
     protocol
         one-class: each category in turn is normal. peaceful-violent: SBU. broken-pairs: does it see who belongs
-        together. few-shot: a new normal from 1, 5 and 20 clips. events: which clips raise an alarm, and when. live:
-        real clips through the running detector. all: every one but live that each data set can do, with ablations,
-        after a summary.
+        together. few-shot: a new normal from 1, 5 and 20 clips. events: which clips raise an alarm, and when.
+        explanation: is the limb named that was altered. live: real clips through the running detector. all: every one
+        but live that each data set can do, with ablations, after a summary.
     quick
         One fold, one seed, fewer steps: within ten minutes on two cores. Shows that it runs, not how good it is.
     ablation

@@ -8,6 +8,7 @@ from dyadwatch.core.clips import ClipSet
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.evaluation.broken_pairs import plan_broken_pairs
 from dyadwatch.core.evaluation.events import plan_events
+from dyadwatch.core.evaluation.explanation import plan_explanation
 from dyadwatch.core.evaluation.few_shot import plan_few_shot
 from dyadwatch.core.evaluation.jobs import Plan
 from dyadwatch.core.evaluation.one_class import plan_one_class, plan_peaceful_violent
@@ -20,14 +21,16 @@ PROTOCOLS: dict[str, Callable[[ClipSet, Settings], Plan]] = {
     "broken-pairs": plan_broken_pairs,
     "few-shot": plan_few_shot,
     "events": plan_events,
+    "explanation": plan_explanation,
 }
 
 
 def able(clips: ClipSet) -> list[str]:
     """Names of the protocols that have what they need in these clips, in the order of `PROTOCOLS`.
 
-    A split into train and test allows broken-pairs; two or more categories with training clips in every fold allow
-    one-class and few-shot; SBU's categories allow peaceful-violent; SBU or a split into train and test allow events.
+    A split into train and test allows broken-pairs and explanation; two or more categories with training clips in
+    every fold allow one-class and few-shot; SBU's categories allow peaceful-violent; SBU or a split into train and test
+    allow events.
     """
     try:
         folds = folds_of(clips)
@@ -40,5 +43,6 @@ def able(clips: ClipSet) -> list[str]:
         "broken-pairs": len(folds) == 1,
         "few-shot": len(learnable) >= 2,
         "events": len(folds) == 1 or set(PEACEFUL) < learnable,
+        "explanation": len(folds) == 1,
     }
     return [name for name in PROTOCOLS if can[name]]

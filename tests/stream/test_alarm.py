@@ -10,6 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dyadwatch.core.decision import PairEvidence, Part, Rule, Thresholds
+from dyadwatch.core.explainer import How, LimbFinding
+from dyadwatch.core.limbs import Limb
 from dyadwatch.stream.alarm import _TABLE, AlarmDesk, Level, State, level_of
 from dyadwatch.stream.codes import EventReason, PairEnd
 from dyadwatch.stream.config import AlarmOptions
@@ -233,14 +235,45 @@ def test_what_an_event_says() -> None:
         reason=EventReason.ENOUGH_EVIDENCE,
         text="enough evidence",
         joints=event.joints,
-        explanation="anna's head is 0.40 m closer to 7's left wrist; "
-        "anna's left wrist is 0.20 m farther from 7's head; rarer than 1 normal window in 10,000",
+        explanation="anna and 7 did not answer each other's movements as normal pairs do; "
+        "rarer than 1 normal window in 10,000",
         model="m 1",
     )
     assert [(p.first, p.second, p.share, p.shift_m) for p in event.joints] == [
         ("head", "left_wrist", 0.75, -0.4),
         ("left_wrist", "head", 0.25, 0.2),
     ]
+
+
+def test_what_raised_the_alarm_is_what_it_is_explained_by() -> None:
+    blow, silence = (watch(ruled(), [QUIET] * 8 + [part] * 10)[0] for part in (HIT, MUTE))
+    assert blow.rule.part is Part.UNUSUAL
+    assert blow.explanation.startswith("anna's head is 0.40 m closer to 7's left wrist; ")
+    assert silence.rule.part is Part.RELATION
+    assert silence.explanation.startswith("anna and 7 did not answer each other's movements as normal pairs do; rarer")
+
+
+def test_the_limb_is_that_of_the_window_with_the_highest_score() -> None:
+    asked: list[int] = []
+
+    def explain(joints: np.ndarray) -> LimbFinding:
+        asked.append(int(joints[0, 0, 0, 0]))
+        return LimbFinding(1, Limb.RIGHT_ARM, "right_hand", "head", How.FAST, 0.9, 3.14, 0.21, 0.3, 1.2)
+
+    options = AlarmOptions(min_duration_s=0.5, hold_s=1.0, update_s=0.2)
+    told_by = AlarmDesk(options, Thresholds(3.0, 2.0, ()), JOINTS, "m 1", explain=explain)
+    told: list[EventMessage] = []
+    for i, value in enumerate([1, 4, 5, 4, 4, 4, 6, 4]):
+        joints = np.full((2, 2, 2, 3), i, np.float32)
+        seen = replace(score(value), unusual=float(value), relation=0.0)
+        told += told_by.scored(replace(window(10_000 + 200 * i), joints=joints), seen)
+    assert asked == [2, 6]  # once for the first peak, which three messages tell of, once for the second
+    assert told[0].limb is not None
+    assert (told[0].limb.person, told[0].limb.limb, told[0].limb.usual) == (7, Limb.RIGHT_ARM, 1.2)
+    assert told[0].explanation == (
+        "right hand of 7 moved at 3.1 m/s, 0.2 m from the head of anna; in normal pairs it stays below 1.2 m/s; "
+        "rarer than 1 normal window in 10,000"
+    )
 
 
 def test_ids_tell_source_pair_and_start_apart() -> None:

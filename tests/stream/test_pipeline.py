@@ -238,6 +238,7 @@ class Broken:
 
     def __init__(self, scorer: Scorer) -> None:
         self.info, self.shape, self._scorer, self._n = scorer.info, scorer.shape, scorer, 0
+        self.explainer = scorer.explainer
 
     def score(self, windows: list[NDArray[np.float32]]) -> list[Score]:
         out = []

@@ -88,7 +88,7 @@ def chosen_settings(
     """
     less: dict[str, Any] = {}
     train: dict[str, Any] = {}
-    if protocol == "events":  # what runs live
+    if protocol in ("events", "explanation"):  # what runs live
         from dyadwatch.core.training.options import TrainOptions
 
         less |= {"window_s": TrainOptions().window_s, "hop": TrainOptions().hop}

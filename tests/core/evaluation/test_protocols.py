@@ -271,7 +271,7 @@ def test_frames_that_cannot_be_are_refused(value: float) -> None:
 
 def test_what_a_data_set_can_do(folded: ClipSet, handovers: ClipSet) -> None:
     assert able(folded) == ["one-class", "few-shot"]
-    assert able(handovers) == ["broken-pairs"]
+    assert able(handovers) == ["broken-pairs", "events", "explanation"]
     assert able(folded.where(lambda c: c.label == "near")) == []
     assert able(folded.where(lambda c: c.split == "fold1")) == []
     names: dict[str, str] = dict(zip(("near", "middle", "far"), PEACEFUL[:3], strict=True))
