@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dyadwatch.calibrating import NormalHours, SiteCalibration, calibrate
     from dyadwatch.core.artefact import ArtefactInfo
     from dyadwatch.core.clips import Clip, ClipSet, read_clips, write_clips
     from dyadwatch.core.decision import Thresholds
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         ProviderError,
         RecordingError,
         ScoreError,
+        TooShortError,
         TrainingError,
         UnknownFormatError,
         WireError,
@@ -70,6 +72,7 @@ _ERRORS = (
     "ProviderError",
     "RecordingError",
     "ScoreError",
+    "TooShortError",
     "TrainingError",
     "UnknownFormatError",
     "WireError",
@@ -87,6 +90,7 @@ _HOMES = {
     "EnrolledModel": "enrolling",
     "EventMessage": "stream.messages",
     "Layout": "core.skeleton",
+    "NormalHours": "calibrating",
     "Person": "core.readers.people",
     "PoseFormat": "core.readers.kinds",
     "PoseFrame": "core.pose",
@@ -96,12 +100,14 @@ _HOMES = {
     "ScoreMessage": "stream.messages",
     "Service": "stream.service",
     "Sink": "stream.sink_thread",
+    "SiteCalibration": "calibrating",
     "StatusMessage": "stream.messages",
     "Subscriber": "stream.subscriber",
     "Thresholds": "core.decision",
     "TrainOptions": "core.training.options",
     "TrainedModel": "training",
     "anomaly_clips": "stream.publishers.simulator.samples",
+    "calibrate": "calibrating",
     "clip_frames": "stream.publishers.clips",
     "enrol": "enrolling",
     "evaluate": "evaluation",
@@ -133,6 +139,7 @@ __all__ = [
     "Layout",
     "LayoutError",
     "MissingExtraError",
+    "NormalHours",
     "Person",
     "PoseFormat",
     "PoseFrame",
@@ -145,9 +152,11 @@ __all__ = [
     "ScoreMessage",
     "Service",
     "Sink",
+    "SiteCalibration",
     "StatusMessage",
     "Subscriber",
     "Thresholds",
+    "TooShortError",
     "TrainOptions",
     "TrainedModel",
     "TrainingError",
@@ -155,6 +164,7 @@ __all__ = [
     "WireError",
     "__version__",
     "anomaly_clips",
+    "calibrate",
     "clip_frames",
     "enrol",
     "evaluate",
