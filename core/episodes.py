@@ -66,11 +66,12 @@ def episodes(log: ScoreLog, evidence: NDArray[np.float64], scale: float, clear: 
     # An event opens in a stretch once evidence has been high for long enough without a pause.
     high = value[up] >= 1
     begins = high & (breaks | (log.place[up] == 0) | ~np.r_[False, high[:-1]] | np.r_[True, after > before + 1])
-    since = up[np.maximum.accumulate(np.where(begins, np.arange(len(up)), 0))]
-    lasting = high & (log.stamps[up] - log.stamps[since] >= round(times.min_duration_s * _NS))
+    rise = np.maximum.accumulate(np.where(begins, np.arange(len(up)), 0))
+    lasting = high & (log.stamps[up] - log.stamps[up[rise]] >= round(times.min_duration_s * _NS))
     opening = np.flatnonzero(lasting)
     which, first = np.unique(stretch[opening], return_index=True)
-    starts = np.flatnonzero(breaks)
-    ends = np.r_[starts[1:], len(up)] - 1
-    peak = np.maximum.reduceat(evidence[up], starts)
-    return Episodes(up[opening[first]], up[ends[which]], peak[which])
+    ends = np.r_[np.flatnonzero(breaks)[1:], len(up)][which]
+    values = np.r_[evidence[up], 0.0]
+    spans = np.column_stack([rise[opening[first]], ends]).ravel()
+    peak = np.maximum.reduceat(values, spans)[::2] if len(spans) else np.zeros(0)
+    return Episodes(up[opening[first]], up[ends - 1], peak)

@@ -116,7 +116,7 @@ def calibrate(
     for note in made.normal.notes:
         console.print(note, markup=False, highlight=False, soft_wrap=True)
     if plot is not None:
-        picture = calibration_plot(made.choice, budget, f"Calibration of {made.file.name.partition('.')[0]}")
+        picture = calibration_plot(made.choice, budget, f"Calibration of {Path(model).stem}")
         write_atomically(plot, picture.encode())
     if json:
         values = msgspec.to_builtins(made.calibration)

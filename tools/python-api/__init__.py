@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from dyadwatch.enrolling import EnrolledModel, enrol
     from dyadwatch.evaluation import evaluate
     from dyadwatch.evaluation_request import Report
+    from dyadwatch.redeciding import WhatIf, what_if
     from dyadwatch.stream.config import Config
     from dyadwatch.stream.messages import EventMessage, ScoreMessage, StatusMessage
     from dyadwatch.stream.publishers.clips import clip_frames
@@ -106,6 +107,7 @@ _HOMES = {
     "Thresholds": "core.decision",
     "TrainOptions": "core.training.options",
     "TrainedModel": "training",
+    "WhatIf": "redeciding",
     "anomaly_clips": "stream.publishers.simulator.samples",
     "calibrate": "calibrating",
     "clip_frames": "stream.publishers.clips",
@@ -118,6 +120,7 @@ _HOMES = {
     "read_clips": "core.clips",
     "read_poses": "core.readers.read",
     "train": "training",
+    "what_if": "redeciding",
     "write_clips": "core.clips",
 }
 __all__ = [
@@ -161,6 +164,7 @@ __all__ = [
     "TrainedModel",
     "TrainingError",
     "UnknownFormatError",
+    "WhatIf",
     "WireError",
     "__version__",
     "anomaly_clips",
@@ -175,6 +179,7 @@ __all__ = [
     "read_clips",
     "read_poses",
     "train",
+    "what_if",
     "write_clips",
 ]
 

@@ -165,9 +165,10 @@ def watch(
     tell = progress or _silent
     if playback is not None:
         rerun = Rerun(pipeline, config, watched.look)
+        total = sum((r.span[1] - r.span[0]) / 1e9 for r in playback.recordings if r.span)
         for _ in rerun.run(playback):
-            tell("recordings", min(rerun.seconds, playback.seconds), playback.seconds)
-        tell("recordings", playback.seconds, playback.seconds)
+            tell("recordings", min(rerun.seconds, total), total)
+        tell("recordings", total, total)
     logs = [pipeline.keeper.log()]
     if clips:
         logs.append(_watch_clips(clips, scorer, config, watched, tell))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import pairwise, zip_longest
 
 from dyadwatch.core.event_budget import per_hour
 from dyadwatch.core.site_calibration import Choice
@@ -45,9 +46,9 @@ def calibration_plot(choice: Choice, budget: str, title: str) -> str:
     plot = _Plot((min(xs), max(xs) * 1.02), (min(ys) / 1.6, max(ys) * 1.6))
     parts = [tag("style", Markup(_STYLE)), tag("rect", width=_WIDTH, height=_HEIGHT, fill="#fff")]
     parts += [text(_LEFT, 26, title, "start", "title"), text(_LEFT, 48, _told(choice), "start", "quiet")]
-    parts += plot.frame("scale of the levels (1: exceeded by one piece of 10 s in 100)", f"events a {unit}")
+    parts += plot.frame("scale of the levels", f"events {'an' if unit == 'hour' else 'a'} {unit}")
     parts += plot.legend([("seen", "counted"), ("bound", "95 % bound"), *([("tail", "fitted tail")] if tail else [])])
-    parts += [plot.curve(seen, "seen"), plot.curve(bound, "bound"), plot.curve(tail, "tail")]
+    parts += [plot.curve(_steps(seen), "seen"), plot.curve(_steps(bound), "bound"), plot.curve(tail, "tail")]
     level, across = plot.down(allowed), plot.across(choice.scale)
     parts += [line(_LEFT, level, _WIDTH - _RIGHT, level, "budget")]
     parts += [text(_LEFT + 6, level - 6, f"budget {budget}", "start", "budgetword")]
@@ -68,6 +69,12 @@ def _told(choice: Choice) -> str:
     if choice.tail is not None:
         return f"{events}; extrapolated by the tail of {choice.tail.peaks} peaks, not certified"
     return f"{events}; {'certified' if choice.certified else 'not certified: too few hours'}"
+
+
+def _steps(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Counts stay as they are from one scale to the next."""
+    corners = [(b[0], a[1]) for a, b in pairwise(points)]
+    return [p for pair in zip_longest(points, corners) for p in pair if p is not None]
 
 
 def _tail(choice: Choice, hours: float) -> list[tuple[float, float]]:

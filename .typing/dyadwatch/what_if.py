@@ -1,1 +1,0 @@
-../../tools/python-api/what_if.py
