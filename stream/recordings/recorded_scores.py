@@ -1,7 +1,7 @@
 """The scores that a detector told while it recorded, so that they can be decided on otherwise.
 
-The recording does not say when a pair ended, but for events that were open then. A pause of a pair counts as its end
-unless an event lasted through it; where no event was open it makes no difference to what the detector decided.
+The recording does not say when a pair ended, but for events that were open then. A pause in which people would have been
+lost counts as its end unless an event lasted through it; where none was open it made no difference to what was decided.
 """
 
 from __future__ import annotations
@@ -97,7 +97,8 @@ def read_scores(playback: Playback, progress: Callable[[float], None] = lambda s
     (sha, model), thresholds = next(iter(made.items())), next(filter(None, map(recorded_thresholds, abouts)), None)
     if thresholds is None:
         raise RecordingError(f"{where}: does not say which thresholds were in force; expected raise_at and clear_at")
-    reader = _Reader(progress)
+    config = config_of(abouts)
+    reader = _Reader(min(config.clock.max_gap_s, config.tracks.max_gap_s), progress)
     for recording in playback.recordings:
         reader.new_file(recording.about.run)
         for entry in recording.entries(playback.start, playback.end, reader.received):
@@ -109,7 +110,6 @@ def read_scores(playback: Playback, progress: Callable[[float], None] = lambda s
             f"{where}: there are no scores in it; expected a recording of a detector with sinks.scores: true that had "
             "pairs to score"
         )
-    config = config_of(abouts)
     hop_s = reader.hop_s
     log = ScoreLog(tuple(reader.tracks), hop_s, max(_PAUSE_S, 2 * hop_s))
     sources = reader.hours(config)
@@ -119,7 +119,8 @@ def read_scores(playback: Playback, progress: Callable[[float], None] = lambda s
 class _Reader:
     """Takes up what was told, in its order."""
 
-    def __init__(self, progress: Callable[[float], None]) -> None:
+    def __init__(self, max_gap_s: float, progress: Callable[[float], None]) -> None:
+        self._max_gap = round(max_gap_s * _NS)
         self._progress = progress
         self._run: str | None = None
         self._pairs: dict[_Key, _Pair] = {}
@@ -187,7 +188,7 @@ class _Reader:
         self._newest[score.source, score.pair] = key
         if pair is not None:
             step = score.end - pair.stamps[-1]
-            if step < 0 or (step > _PAUSE_S * _NS and key not in self._open):
+            if step < 0 or (score.start - pair.stamps[-1] > self._max_gap and key not in self._open):
                 self._end(key, pair.stamps[-1], PairEnd.LOST)
                 pair = None
             elif step <= _NS:
