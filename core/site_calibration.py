@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betainc
 
 from dyadwatch.core.decision import CLEAR_PART, Part, Rule
 from dyadwatch.core.episodes import AlarmTimes, Episodes, episodes
@@ -74,6 +75,7 @@ class Choice:
             "hours": round(self.hours, 4),
             "events": self.events,
             "events_per_hour_95": round(self.bound, 4),
+            "events_again_95": events_again(self.events),
             "budget_per_hour": round(self.budget_per_h, 6),
             "certified": self.certified,
             "hours_needed": round(hours_needed(self.budget_per_h), 2),
@@ -226,6 +228,17 @@ def _strongest(counter: Counter, scale: float, most: int = 5) -> tuple[tuple[int
     near = counter.episodes(scale / 2)
     order = np.argsort(-near.peak, kind="stable")[:most]
     return tuple((int(near.opened[i]), float(near.peak[i] / scale)) for i in order)
+
+
+def events_again(events: int) -> int:
+    """At most so many events, 95 % sure, come in as many hours again at the lowest levels that leave `events`.
+
+    Their rate is only known as well as the hours tell it: the count is negative binomial, and wider than at a known rate.
+    """
+    most = events
+    while betainc(events + 1, most + 1, 0.5) < 0.95:
+        most += 1
+    return most
 
 
 def hours_of(sources: Mapping[str, float]) -> float:

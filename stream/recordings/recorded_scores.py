@@ -1,7 +1,8 @@
 """The scores that a detector told while it recorded, so that they can be decided on otherwise.
 
-The recording does not say when a pair ended, but for events that were open then. A pause in which people would have been
-lost counts as its end unless an event lasted through it; where none was open it made no difference to what was decided.
+The recording does not say when a pair ended, but for events that were open then. A pause in which people would have
+been lost counts as its end unless an event lasted through it; where none was open it made no difference to what was
+decided.
 """
 
 from __future__ import annotations
@@ -21,14 +22,13 @@ from dyadwatch.stream.codes import PairEnd
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.messages import EventMessage, ScoreMessage
 from dyadwatch.stream.recordings.about import config_of, recorded_thresholds
-from dyadwatch.stream.recordings.channels import POSE, Ended
-from dyadwatch.stream.recordings.chunks import RawMessage
+from dyadwatch.stream.recordings.channels import Ended
+from dyadwatch.stream.recordings.frame_times import FrameTimes
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.queue import Said
 
 _NS = 1_000_000_000
 _PAUSE_S = 1.0
-_STEP_BACK_NS = 5 * _NS  # no frame comes so late; the clock was set back
 _ENDS = frozenset(str(reason) for reason in PairEnd)
 # Source, ids, and which of the pairs that bear the same ids at a time, as they may after ids were exchanged.
 _Key = tuple[str, tuple[TrackId, TrackId], int]
@@ -101,7 +101,7 @@ def read_scores(playback: Playback, progress: Callable[[float], None] = lambda s
     reader = _Reader(min(config.clock.max_gap_s, config.tracks.max_gap_s), progress)
     for recording in playback.recordings:
         reader.new_file(recording.about.run)
-        for entry in recording.entries(playback.start, playback.end, reader.received):
+        for entry in recording.entries(playback.start, playback.end, reader.frames.received):
             if isinstance(entry, Said):
                 reader.said(entry)
     reader.end_all(PairEnd.END_OF_STREAM)
@@ -112,7 +112,7 @@ def read_scores(playback: Playback, progress: Callable[[float], None] = lambda s
         )
     hop_s = reader.hop_s
     log = ScoreLog(tuple(reader.tracks), hop_s, max(_PAUSE_S, 2 * hop_s))
-    sources = reader.hours(config)
+    sources = reader.frames.hours(config)
     return RecordedScores(log, tuple(reader.endings), tuple(reader.events), sources, config, thresholds, model, sha)
 
 
@@ -121,18 +121,14 @@ class _Reader:
 
     def __init__(self, max_gap_s: float, progress: Callable[[float], None]) -> None:
         self._max_gap = round(max_gap_s * _NS)
-        self._progress = progress
+        self.frames = FrameTimes(progress)
         self._run: str | None = None
         self._pairs: dict[_Key, _Pair] = {}
         self._newest: dict[tuple[str, tuple[TrackId, TrackId]], _Key] = {}  # whose score was told last
         self._open: dict[_Key, str] = {}  # the event that is open
         self._events_of: dict[str, _Key] = {}
         self._clocks: dict[str, str] = {}
-        self._frames: dict[str, int] = {}  # source -> stamp of the last frame
-        self._ns: Counter[str] = Counter()
         self._steps: Counter[int] = Counter()
-        self._first: int | None = None
-        self._told = 0
         self.tracks: list[Track] = []
         self.endings: list[Ending] = []
         self.events: list[EventMessage] = []
@@ -147,24 +143,7 @@ class _Reader:
         if run != self._run:
             self.end_all(PairEnd.END_OF_STREAM)
             self._run = run
-            self._frames.clear()
-
-    def received(self, raw: RawMessage) -> None:
-        """Takes note that a frame came; it is not looked into."""
-        topic = raw.channel.topic
-        if not topic.startswith(POSE):
-            return
-        before, now = self._frames.get(topic, 0), raw.publish_time
-        if before - _STEP_BACK_NS < now <= before:  # late, or doubled
-            return
-        self._frames[topic] = now
-        if 0 < now - before < _NS:
-            self._ns[topic] += now - before
-        if self._first is None:
-            self._first = raw.log_time
-        if raw.log_time - self._told > 60 * _NS:
-            self._told = raw.log_time
-            self._progress((raw.log_time - self._first) / _NS)
+            self.frames.new_run()
 
     def said(self, entry: Said) -> None:
         """Takes what the detector said."""
@@ -225,12 +204,3 @@ class _Reader:
         parts = np.frombuffer(pair.parts, np.float64).reshape(-1, 3)
         self.tracks.append(Track(key[0], key[1], clock, np.frombuffer(pair.stamps, np.int64), parts))
         self.endings.append(Ending(stamp, reason))
-
-    def hours(self, config: Config) -> dict[str, float]:
-        """Hours by source; a group was watched as long as the one of its sources that was watched longest."""
-        found = {topic.removeprefix(POSE): ns / _NS / 3600 for topic, ns in sorted(self._ns.items())}
-        for group, members in config.merge.groups.items():
-            mine = [found.pop(name) for name in members if name in found]
-            if mine:
-                found[group] = max(mine)
-        return found

@@ -9,7 +9,7 @@ from dyadwatch.core.decision import Part, Rule
 from dyadwatch.core.episodes import AlarmTimes
 from dyadwatch.core.errors import CalibrationError, TooShortError
 from dyadwatch.core.score_log import ScoreLog, Track
-from dyadwatch.core.site_calibration import Counter, choose, equal_rules, lowest_scale
+from dyadwatch.core.site_calibration import Counter, choose, equal_rules, events_again, lowest_scale
 from dyadwatch.core.tail import fit_tail
 from dyadwatch.core.thresholds import events_bound
 
@@ -115,3 +115,27 @@ def test_the_tail_of_known_peaks_is_found(shape: float) -> None:
 def test_nothing_to_calibrate_on() -> None:
     with pytest.raises(CalibrationError, match=r"^no pair was scored, so that there is nothing to calibrate on"):
         choose(ScoreLog((), HOP_S, 1.0), 5.0, 6.0)
+
+
+@pytest.mark.parametrize("budget", [5.0, 20.0])
+def test_the_bound_holds_in_hours_that_were_not_calibrated_on(budget: float) -> None:
+    """Of 40 hours of an endless site, each calibrated on by itself; the rate is that of forty hours of it."""
+    rng = np.random.default_rng(0)
+    endless = calm_log(999, 60 * 40, 40.0)
+    held = again = 0
+    for seed in range(40):
+        choice = choose(calm_log(seed, int(rng.poisson(60))), 1.0, budget)
+        held += Counter(endless, choice.rules, AlarmTimes())(1.0) / 40 <= choice.bound
+        another = Counter(calm_log(1000 + seed, int(rng.poisson(60))), choice.rules, AlarmTimes())(1.0)
+        again += another <= events_again(choice.events)
+    assert held >= 38
+    assert again >= 38
+
+
+@pytest.mark.parametrize(("events", "again"), [(0, 4), (1, 6), (10, 18)])
+def test_as_many_hours_again_hold_more_than_was_seen(events: int, again: int) -> None:
+    rng = np.random.default_rng(events)
+    rates = rng.gamma(events + 1, size=200_000)
+    counts = rng.poisson(rates)
+    assert events_again(events) == again
+    assert (counts <= again).mean() >= 0.95 > (counts <= again - 1).mean()

@@ -13,10 +13,11 @@ from dyadwatch.core.artefact import file_sha256
 from dyadwatch.core.calibration import Calibration, calibration_path, read_calibration, write_calibration
 from dyadwatch.core.clips import Clip
 from dyadwatch.core.episodes import AlarmTimes
-from dyadwatch.core.errors import CalibrationError
+from dyadwatch.core.errors import CalibrationError, TooShortError
 from dyadwatch.core.event_budget import per_hour
 from dyadwatch.core.score_log import ScoreLog
 from dyadwatch.core.site_calibration import Choice, choose, hours_of
+from dyadwatch.core.thresholds import events_within, hours_needed
 from dyadwatch.loading import configure, load_model, with_model
 from dyadwatch.model_files import SHIPPED, named_model
 from dyadwatch.stream.codes import PairEnd
@@ -24,6 +25,7 @@ from dyadwatch.stream.config import Config
 from dyadwatch.stream.items import Item, Window
 from dyadwatch.stream.publishers.clips import clip_frames
 from dyadwatch.stream.recordings.about import config_of
+from dyadwatch.stream.recordings.frame_times import recorded_hours
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.rerun import Rerun
 from dyadwatch.stream.score_keeper import KeepingPipeline, WatchedTime
@@ -110,6 +112,8 @@ def calibrate(
     rate = per_hour(budget, "budget")
     path = named_model(model)
     file = calibration_file(model, None if out is None else Path(out))
+    if not (extrapolate or uncertified):
+        _long_enough(recordings, rate, budget)
     normal = watch(path, recordings, config, progress)
     choice = choose(
         normal.log, hours_of(normal.sources), rate, budget=budget, times=normal.times,
@@ -175,6 +179,17 @@ def watch(
     members = [name for names in config.merge.groups.values() for name in names]
     log = ScoreLog(tuple(t for each in logs for t in each.tracks), logs[0].hop_s, logs[0].pause_s)
     return NormalHours(log, watched.hours(members), config, tuple(playback.notes) if playback else ())
+
+
+def _long_enough(recordings: Sequence[str | Path | Clip], rate: float, budget: str) -> None:
+    """Refuses what cannot be enough before it is scored, which takes long."""
+    paths = [Path(r) for r in recordings if not isinstance(r, Clip)]
+    hours = sum(len(r) / r.fps for r in recordings if isinstance(r, Clip)) / 3600
+    if paths:
+        playback = Playback(paths)
+        hours += recorded_hours(playback, config_of(r.about for r in playback.recordings))
+    if recordings and events_within(rate, hours) is None:
+        raise TooShortError(hours, hours_needed(rate), budget)
 
 
 def _watch_clips(

@@ -91,7 +91,8 @@ def test_recorded_thresholds_give_the_recorded_events(
     config = structs.replace(CONFIG, alarm=AlarmOptions(hold_s=0.6, min_duration_s=min_duration_s))
     told = recorded(tmp_path / "a.mcap", scorer, thresholds, live_day(seed), config)
     assert sum(e.type == "open" for e in told) > 5
-    assert {str(e.reason) for e in told if e.type == "close"} >= {"calm_again", *(["lost"] if thresholds.rules else [])}
+    ends = {str(e.reason) for e in told if e.type == "close"}
+    assert ends >= {"calm_again", *(["source_restart"] if thresholds.rules else [])}
     scores = read_scores(Playback([tmp_path]))
     assert scores.thresholds == thresholds
     assert decided(redecide(scores, thresholds, scores.config.alarm)) == decided(told)
