@@ -7,7 +7,8 @@ DyadwatchError
 ├── TrainingError        training cannot start or go on: says what it needs
 │   └── CollapseError    the network has unlearnt everything: has the report of what was seen
 ├── ArtefactError        a model file does not fit or is damaged: export or fetch it again
-├── CalibrationError     a calibration file does not belong to the model
+├── CalibrationError     a calibration file does not belong to the model, or cannot be made
+│   └── TooShortError        recordings are too short to vouch for a budget: has the hours that are missing
 ├── ConfigError          a configuration key is wrong: names key, value, what was expected, the line
 ├── MissingExtraError    an optional dependency is not installed: names the command that installs it
 ├── RecordingError       a recording cannot be read or used: names the file and what was found in it
@@ -72,7 +73,25 @@ class ArtefactError(DyadwatchError):
 
 
 class CalibrationError(DyadwatchError):
-    """A calibration file is unreadable or was made for another model."""
+    """A calibration file is unreadable, was made for another model, or cannot be made."""
+
+
+class TooShortError(CalibrationError):
+    """Recordings are too short to vouch for a budget of false events.
+
+    Arguments:
+        hours: watched.
+        needed: hours without an event that would do.
+        budget: as it was asked for.
+    """
+
+    def __init__(self, hours: float, needed: float, budget: str) -> None:
+        super().__init__(
+            f"{hours:.2f} h were watched, and {budget} takes {needed:.2f} h without an event: "
+            f"{needed - hours:.2f} h are missing"
+        )
+        self.hours = hours
+        self.needed = needed
 
 
 class ConfigError(DyadwatchError):

@@ -24,9 +24,11 @@ _UNVOUCHED, _UNVOUCHED_MOST = 0.04, 5
 # Part of the recordings that exceed a rule's unit, and the fewest of them: rules are made equally rare there, then
 # scaled as one.
 _RARE, _RARE_FEWEST = 0.01, 5
-_LEAST = 1.0  # surprise: no rule raises where one normal window in ten is
-_MARGIN = 1.05  # above the highest, where no recording may exceed
-_STEP = 1.002
+LEAST = 1.0  # surprise: no rule raises where one normal window in ten is
+# Above the highest, where none may exceed, in parts of 1 / sqrt(recordings): the next of a few may well be the highest.
+_MARGIN = 1.0
+MARGIN = 1.05  # the same for hours of recordings
+STEP = 1.002  # above the highest that may not
 
 
 @dataclass(frozen=True)
@@ -69,15 +71,15 @@ def thresholds(
     """
     peaks = recording_peaks(scores, windows, hop_s)
     count = len(peaks.values)
-    rare = max(_RARE, min(0.5, _RARE_FEWEST / count))
-    units = np.maximum(np.quantile(peaks.values, 1 - rare, axis=0), _LEAST)
+    units = equally_rare(peaks.values)
     joint = np.sort((peaks.values / units).max(axis=1))
     hours = watched_h(windows, hop_s)
     allowed = events_within(budget_per_h, hours)
     certified = allowed is not None
     most = min(allowed if allowed is not None else min(int(_UNVOUCHED * count), _UNVOUCHED_MOST), count - 1)
-    scale = max(float(joint[-1 - most]) * (_STEP if most else _MARGIN), 1.0 if certified else 0.0)
-    levels = np.maximum(units * scale, _LEAST)
+    above = STEP if most else 1 + _MARGIN / math.sqrt(count)
+    scale = max(float(joint[-1 - most]) * above, 1.0 if certified else 0.0)
+    levels = np.maximum(units * scale, LEAST)
     events = int((peaks.values >= levels).any(axis=1).sum())
     rules = [
         {"part": str(part), "over_s": span, "raise_at": round(float(level), 3)}
@@ -97,6 +99,16 @@ def thresholds(
         "events_per_hour_95": round(events_bound(events, hours), 2),
     }
     return {"raise_at": 1.0, "clear_at": CLEAR_PART, "rules": rules, "evidence": evidence}
+
+
+def equally_rare(peaks: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A level for every rule that equally few recordings, or pieces of them, exceed.
+
+    Arguments:
+        peaks: the highest mean of every rule in each, shape (pieces, rules).
+    """
+    rare = max(_RARE, min(0.5, _RARE_FEWEST / len(peaks)))
+    return np.maximum(np.quantile(peaks, 1 - rare, axis=0), LEAST)
 
 
 def watched_h(windows: Windows, hop_s: float) -> float:

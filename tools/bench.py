@@ -29,6 +29,7 @@ PEOPLE, FPS = 4, 30.0
 
 app = App(name="bench", help="Measure what each station costs, throughput and latency.")
 _OTHERS = {
+    "budget": "Whether a budget of false events holds in simulated hours that were not calibrated on.",
     "camera": "People on photos and videos: how many are found, how fast, and how far off their places are.",
     "recordings": "What recording costs, what kills lose, and how fast a recording is run again.",
     "compare": "Message-to-window cost and scoring rate of this checkout and another, run alternately.",

@@ -29,6 +29,8 @@ _VERBS = {
     "keys": "Make and revoke the keys that let publishers and subscribers in.",
     "train": "Learn what is normal from clips and write a model.",
     "enrol": "Make a model of a new normal from 1 to 20 clips, without training.",
+    "calibrate": "Find a site's own thresholds from its normal hours, within a budget of false events.",
+    "what-if": "Tell which events other thresholds would have told of a recorded day.",
     "export": "Write a model file again from a training state, with a fresh parity check.",
     "evaluate": "Measure how well interactions are distinguished, with baselines in the same table.",
     "models": "Fetch the pose model that cameras need.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -109,14 +109,21 @@ class Recording:
             told.append(f"{self.path}: {counted(further, 'more chunk')} {FILE_LOSS[FileLoss.CHUNK_DAMAGED][1]}")
         return self._notes + told
 
-    def entries(self, start: int = 0, end: int = 2**63) -> Iterator[Entry]:
+    def entries(
+        self, start: int = 0, end: int = 2**63, received: Callable[[RawMessage], object] | None = None
+    ) -> Iterator[Entry]:
         """What was received and said, in the order in which it was written.
 
         Arguments:
             start, end: unix ns; only what was recorded from the one up to before the other.
+            received: is given what was received as it stands in the file, which is left out then: a day of it takes
+                minutes to decode, and what the detector said of it seconds.
         """
         losses = _Losses(self._lost)
         for raw in self.messages(start, end):
+            if received is not None and raw.channel.topic.startswith((POSE, REFUSED)):
+                received(raw)
+                continue
             try:
                 entry = _entry(raw)
             except (msgspec.MsgspecError, UnicodeDecodeError) as e:

@@ -13,6 +13,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from dyadwatch.calibrating import NormalHours, SiteCalibration, calibrate
     from dyadwatch.core.artefact import ArtefactInfo
     from dyadwatch.core.clips import Clip, ClipSet, read_clips, write_clips
     from dyadwatch.core.decision import Thresholds
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
         ProviderError,
         RecordingError,
         ScoreError,
+        TooShortError,
         TrainingError,
         UnknownFormatError,
         WireError,
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from dyadwatch.enrolling import EnrolledModel, enrol
     from dyadwatch.evaluation import evaluate
     from dyadwatch.evaluation_request import Report
+    from dyadwatch.redeciding import WhatIf, what_if
     from dyadwatch.stream.config import Config
     from dyadwatch.stream.messages import EventMessage, ScoreMessage, StatusMessage
     from dyadwatch.stream.publishers.clips import clip_frames
@@ -70,6 +73,7 @@ _ERRORS = (
     "ProviderError",
     "RecordingError",
     "ScoreError",
+    "TooShortError",
     "TrainingError",
     "UnknownFormatError",
     "WireError",
@@ -87,6 +91,7 @@ _HOMES = {
     "EnrolledModel": "enrolling",
     "EventMessage": "stream.messages",
     "Layout": "core.skeleton",
+    "NormalHours": "calibrating",
     "Person": "core.readers.people",
     "PoseFormat": "core.readers.kinds",
     "PoseFrame": "core.pose",
@@ -96,12 +101,15 @@ _HOMES = {
     "ScoreMessage": "stream.messages",
     "Service": "stream.service",
     "Sink": "stream.sink_thread",
+    "SiteCalibration": "calibrating",
     "StatusMessage": "stream.messages",
     "Subscriber": "stream.subscriber",
     "Thresholds": "core.decision",
     "TrainOptions": "core.training.options",
     "TrainedModel": "training",
+    "WhatIf": "redeciding",
     "anomaly_clips": "stream.publishers.simulator.samples",
+    "calibrate": "calibrating",
     "clip_frames": "stream.publishers.clips",
     "enrol": "enrolling",
     "evaluate": "evaluation",
@@ -112,6 +120,7 @@ _HOMES = {
     "read_clips": "core.clips",
     "read_poses": "core.readers.read",
     "train": "training",
+    "what_if": "redeciding",
     "write_clips": "core.clips",
 }
 __all__ = [
@@ -133,6 +142,7 @@ __all__ = [
     "Layout",
     "LayoutError",
     "MissingExtraError",
+    "NormalHours",
     "Person",
     "PoseFormat",
     "PoseFrame",
@@ -145,16 +155,20 @@ __all__ = [
     "ScoreMessage",
     "Service",
     "Sink",
+    "SiteCalibration",
     "StatusMessage",
     "Subscriber",
     "Thresholds",
+    "TooShortError",
     "TrainOptions",
     "TrainedModel",
     "TrainingError",
     "UnknownFormatError",
+    "WhatIf",
     "WireError",
     "__version__",
     "anomaly_clips",
+    "calibrate",
     "clip_frames",
     "enrol",
     "evaluate",
@@ -165,6 +179,7 @@ __all__ = [
     "read_clips",
     "read_poses",
     "train",
+    "what_if",
     "write_clips",
 ]
 

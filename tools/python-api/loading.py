@@ -84,6 +84,17 @@ def load_scorer(config: Config) -> tuple[Scorer, Thresholds]:
     path = model_path(config)
     read_info(path)
     thresholds = load_thresholds(config, path)  # before a model is tried, which may take half a minute
+    return load_model(config), thresholds
+
+
+def load_model(config: Config) -> Scorer:
+    """The model of a configuration, by itself.
+
+    Raises:
+        DyadwatchError: when anything does not fit; the message says what to do.
+    """
+    path = model_path(config)
+    read_info(path)
     if not _is_shipped(path):
         check_model(path, config.scorer)
-    return Scorer(path, config.scorer), thresholds
+    return Scorer(path, config.scorer)

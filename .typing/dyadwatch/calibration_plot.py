@@ -1,0 +1,1 @@
+../../tools/python-api/calibration_plot.py
