@@ -419,6 +419,7 @@ class Slow:
 
     def __init__(self, scorer: Scorer, seconds: float, fails_after: int = 10**9) -> None:
         self.info, self.shape, self.provider = scorer.info, scorer.shape, scorer.provider
+        self.explainer = scorer.explainer
         self._scorer, self._seconds, self._left = scorer, seconds, fails_after
 
     def score(self, windows: list[NDArray[np.float32]]) -> list[Score]:
@@ -488,6 +489,7 @@ class Endless:
 
     def __init__(self, scorer: Scorer) -> None:
         self.info, self.shape, self.provider = scorer.info, scorer.shape, scorer.provider
+        self.explainer = scorer.explainer
         self._scorer = scorer
         self.hangs, self.released = threading.Event(), threading.Event()
 

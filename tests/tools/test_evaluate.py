@@ -358,15 +358,15 @@ def test_all_is_one_document_with_a_summary(collection: Path, tmp_path: Path, mo
     assert text == reports[1].markdown
     titles = [line for line in text.splitlines() if line.startswith("## ")]
     assert titles == ["## Summary", "## handovers: broken-pairs", "## handovers: events",
-                      "## handovers: broken-pairs, ablation", "## pairs: one-class", "## pairs: few-shot",
-                      "## pairs: one-class, ablation"]  # fmt: skip
+                      "## handovers: explanation", "## handovers: broken-pairs, ablation", "## pairs: one-class",
+                      "## pairs: few-shot", "## pairs: one-class, ablation"]  # fmt: skip
     assert "| broken pairs, mean of six kinds | handovers |" in text
     assert "| one-class, mean of categories | pairs |" in text
     assert "| few-shot, 5 clips, unseen category | pairs |" in text
     assert text.count("Every variant learns 2 steps where it has an encoder to train") == 2
     assert text.count("; the paper recipe 2 epochs. The row dyadwatch is the default recipe") == 1
-    assert [p["protocol"] for p in documents[0]["parts"]] == ["broken-pairs", "broken-pairs", "one-class", "few-shot",
-                                                              "one-class"]  # fmt: skip
+    assert [p["protocol"] for p in documents[0]["parts"]] == ["broken-pairs", "events", "explanation", "broken-pairs",
+                                                              "one-class", "few-shot", "one-class"]  # fmt: skip
     assert [p["from_cache"] for p in documents[1]["parts"]] == [len(p["jobs"]) for p in documents[1]["parts"]]
     left_out = [t for t in told if t.startswith("left out")]
     assert [t.partition(":")[0] for t in left_out] == ["left out notes", "left out unlabelled"] * 2
@@ -380,7 +380,8 @@ def test_all_leaves_out_data_that_does_not_map(collection: Path) -> None:
         run(Request(collection, "all", True, settings={"layout": "openpose25"}, tell=told.append))
     planned = [t for t in told if " on " in t]
     assert [t.partition(":")[0] for t in planned] == [
-        "left out broken-pairs on handovers", "left out events on handovers", "left out broken-pairs on handovers",
+        "left out broken-pairs on handovers", "left out events on handovers",
+        "left out explanation on handovers", "left out broken-pairs on handovers",
         "left out one-class on pairs",
         "left out few-shot on pairs", "left out one-class on pairs",
     ]  # fmt: skip
