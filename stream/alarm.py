@@ -11,7 +11,7 @@ from typing import Literal
 from dyadwatch.core.explain import leading_joint_pairs, sentence
 from dyadwatch.stream.codes import EventReason
 from dyadwatch.stream.config import AlarmOptions
-from dyadwatch.stream.line import Item, PairEnded, Window
+from dyadwatch.stream.line import PairEnded, Window
 from dyadwatch.stream.messages import EventMessage, JointPairPart
 from dyadwatch.stream.pairs import Pair
 from dyadwatch.stream.scorer import Score
@@ -153,7 +153,7 @@ class AlarmDesk:
     def _tell(
         self,
         kind: Literal["open", "update", "close"],
-        item: Item,
+        item: Window | PairEnded,
         alarm: _PairAlarm,
         now: int,
         reason: EventReason,

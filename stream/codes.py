@@ -299,3 +299,49 @@ class Unscored(StrEnum):
 def counted_as(reason: StrEnum, name: str = "") -> str:
     """The key under which a reason is counted; those of `NAMED` end with the name of what failed."""
     return f"{reason}_{name}" if name else str(reason)
+
+
+class Severity(StrEnum):
+    """How grave an incident is, the least first."""
+
+    NOTICE = "notice"
+    ALARM = "alarm"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for the least."""
+        return SEVERITIES.index(self)
+
+
+SEVERITIES: tuple[Severity, ...] = tuple(Severity)
+
+
+class IncidentKind(StrEnum):
+    """What an incident is about."""
+
+    INTERACTION = "interaction"  # events of pairs
+    SOURCE_SILENT = "source_silent"
+    SOURCE_MISSING = "source_missing"  # named in liveness.expected, and never came
+    SOURCE_BLIND = "source_blind"
+
+
+class IncidentReason(StrEnum):
+    """Why a change in an incident is told."""
+
+    OPENED = "opened"
+    STILL_GOING_ON = "still_going_on"
+    PAIR_JOINED = "pair_joined"
+    RESUMED = "resumed"
+    SEVERITY_ROSE = "severity_rose"
+    ABSORBED = "absorbed"  # another incident became part of this one
+    CALM_AGAIN = "calm_again"
+    MERGED = "merged"  # this one became part of another
+    BACK = "back"  # of a source: heard, or seeing, again
+    CLOCK_STEP = PairEnd.CLOCK_STEP
+    MERGE_CHANGED = PairEnd.MERGE_CHANGED
+    STATION_FAILED = PairEnd.STATION_FAILED
+    SOURCE_FORGOTTEN = PairEnd.SOURCE_FORGOTTEN
+    END_OF_STREAM = PairEnd.END_OF_STREAM
+    SHUTDOWN = PairEnd.SHUTDOWN
+    INTERRUPTED = "interrupted"  # the detector ended without a word, such as by kill -9

@@ -84,6 +84,18 @@ class AlarmOptions(Section, frozen=True):
     update_s: Positive = 1.0  # an open event is told again this often
 
 
+class IncidentOptions(Section, frozen=True):
+    """Which events are one incident, and how grave it is."""
+
+    linger_s: NotNegative = 3.0  # an incident whose last event closed waits so long for the next
+    near_m: NotNegative = 1.0  # events of people nearer than this to those of an incident belong to it
+    update_s: Positive = 5.0  # an open incident is told again this often
+    alarm_above: NotNegative = 1.0  # peak score above the threshold that makes it an alarm
+    alarm_after_s: NotNegative = 3.0  # and so does an incident that lasts
+    critical_above: NotNegative = 3.0
+    critical_after_s: NotNegative = 20.0
+
+
 class SinkOptions(Section, frozen=True):
     """Where results go."""
 
@@ -138,6 +150,7 @@ class Config(Section, frozen=True):
     windows: WindowOptions = WindowOptions()
     scorer: ScorerOptions = ScorerOptions()
     alarm: AlarmOptions = AlarmOptions()
+    incidents: IncidentOptions = IncidentOptions()
     sinks: SinkOptions = SinkOptions()
     liveness: LivenessOptions = LivenessOptions()
     merge: MergeOptions = MergeOptions()

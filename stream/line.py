@@ -60,7 +60,16 @@ class PairEnded:
     reason: PairEnd
 
 
-Item = Window | PairEnded
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A source's time has come so far without another window or end of a pair; `ended` says why no more of it comes."""
+
+    source: str
+    stamp: int
+    ended: PairEnd | None = None
+
+
+Item = Window | PairEnded | Moment
 
 
 @dataclass(frozen=True, slots=True)

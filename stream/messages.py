@@ -1,4 +1,4 @@
-"""What the detector says: scores, events and status, the JSON objects of the wire out. Keys: docs/wire-protocol.md."""
+"""What the detector says, the JSON objects of the wire out. Keys: docs/wire-protocol.md."""
 
 from __future__ import annotations
 
@@ -8,7 +8,18 @@ import msgspec
 from msgspec import Meta, Struct
 
 from dyadwatch.core.pose import TrackId
-from dyadwatch.stream.codes import NAMED, REASONS, Blindness, EventReason, MergeState, RecordingState, SourceState
+from dyadwatch.stream.codes import (
+    NAMED,
+    REASONS,
+    Blindness,
+    EventReason,
+    IncidentKind,
+    IncidentReason,
+    MergeState,
+    RecordingState,
+    Severity,
+    SourceState,
+)
 
 VERSION = 2
 
@@ -90,6 +101,57 @@ class EventMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="eve
         return f"event.{self.source}"
 
 
+class IncidentPair(Struct, frozen=True, kw_only=True):
+    """A pair of an incident, and what speaks for it."""
+
+    pair: _Pair
+    events: Annotated[tuple[str, ...], _is("Ids of its events in this incident, the latest sixteen.")]
+    open: Annotated[bool, _is("Whether one of them is open.")]
+    start: Annotated[int, _is("Start of the first of them, nanoseconds of the source's clock.")]
+    end: Annotated[int | None, _is("Null while one is open; then the end of the last.")]
+    peak_score: Annotated[float, _is("Of the window with the highest score.")]
+    peak_stamp: Annotated[int, _is("End of that window.")]
+    evidence: Annotated[float, _is("Score above the threshold, added up over its seconds.")]
+    apart_m: Annotated[float, _is("Metres between the two on the floor when the first of them opened.")]
+    joints: Annotated[tuple[JointPairPart, ...], _is("Those of its highest event.")]
+    explanation: Annotated[str, _is("That of its highest event.")]
+
+
+class IncidentMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="incident"):
+    """A change in an incident: one happening, of one or more pairs; or a source that is silent, missing or blind."""
+
+    v: _Version = VERSION
+    type: Annotated[Literal["open", "update", "close"], _is("open, update (still open) or close.")]
+    id: Annotated[str, _is("The same for all messages of one incident; of an interaction, in every replay.")]
+    about: Annotated[IncidentKind, _is("interaction: events of pairs; the others are about the source itself.")]
+    source: _Source
+    clock: Annotated[str, _is("Name of the clock of its times.")]
+    severity: Annotated[Severity, _is("It may rise while the incident is open, and never falls.")]
+    start: Annotated[int, _is("Start of its first event, or when the source was last as it should be.")]
+    end: Annotated[
+        int | None, _is("Null until it closes; then the end of its last event, or when the source was back.")
+    ]
+    stamp: Annotated[int, _is("Time of this message on that clock.")]
+    last_seen: Annotated[int | None, _is("Of a source: unix ns at which the last message came; null for never.")] = None
+    peak_score: Annotated[float, _is("Of the highest window of all its events; 0 for a source.")] = 0.0
+    peak_stamp: Annotated[int, _is("End of that window.")] = 0
+    people: Annotated[tuple[TrackId, ...], _is("Everybody involved, those of the leading pair first.")] = ()
+    pairs: Annotated[tuple[IncidentPair, ...], _is("Its pairs, the one with most evidence first.")] = ()
+    events: Annotated[int, _is("How many events it is made of.")] = 0
+    explanation: Annotated[str, _is("Of the leading pair, or what is wrong with the source.")]
+    reason: Annotated[IncidentReason, _is("Why this message.")]
+    text: Annotated[str, _is("The reason as a sentence.")]
+    merged_into: Annotated[str | None, _is("Of a close with the reason merged: id of the incident that goes on.")] = (
+        None
+    )
+    model: _Model = ""
+
+    @property
+    def topic(self) -> str:
+        """Topic it is published under."""
+        return f"incident.{self.source}"
+
+
 Data = int | float | str | tuple[str, ...] | dict[str, str | int]
 _Detail = Annotated[dict[str, Data], _is("The data of the code, by name.")]
 _Text = Annotated[str, _is("The same as a sentence.")]
@@ -169,6 +231,9 @@ class StatusMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="st
     age_ms: Annotated[float | None, _is("How late frames or scores come beyond the least of the last minute.")] = None
     merge: Annotated[Merge | None, _is("Of a source in a group, or of a group: how they are merged; else null.")] = None
     warnings: Annotated[tuple[str, ...], _is("What the source warned of in its last frame.")] = ()
+    incidents: Annotated[tuple[str, ...], _is("Ids of its incidents that are open just now.")] = ()
+    run: Annotated[str, _is("Of this run of the detector, from its start to its end.")] = ""
+    run_started: Annotated[int, _is("When that began, unix nanoseconds by the detector's clock.")] = 0
 
     @property
     def topic(self) -> str:
@@ -176,7 +241,7 @@ class StatusMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="st
         return f"status.{self.source}"
 
 
-Message = ScoreMessage | EventMessage | StatusMessage
+Message = ScoreMessage | EventMessage | IncidentMessage | StatusMessage
 
 encode_json = msgspec.json.Encoder().encode
 decode_json = msgspec.json.Decoder(Message).decode

@@ -19,10 +19,12 @@ from dyadwatch.stream.alarm import AlarmDesk, Thresholds
 from dyadwatch.stream.codes import Blindness, Fault, PairEnd, Reason
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
-from dyadwatch.stream.line import Item, PairEnded, SourceLine, Window, WindowShape
+from dyadwatch.stream.incident_desk import IncidentDesk
+from dyadwatch.stream.line import Item, Moment, PairEnded, SourceLine, Window, WindowShape
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.merge import Group, GroupLine, MemberLine
-from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
+from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message, ScoreMessage
+from dyadwatch.stream.moments import QuietSpells
 from dyadwatch.stream.pairs import Pair
 from dyadwatch.stream.scorer import Score, Scorer
 from dyadwatch.stream.texts import logged
@@ -80,11 +82,13 @@ class Intake:
         self._config = config
         self._losses = losses
         self.lines: dict[str, SourceLine] = {}
+        self._quiet = QuietSpells(config.incidents.linger_s)
         self.clear()
 
     def clear(self) -> None:
         """Forgets all sources; those of groups are expected from the start, and stand before all others."""
         self.lines.clear()
+        self._quiet.clear()
         for name in self._config.merge.groups:
             group = Group(name, self._shape, self._config, self._count_for)
             self.lines |= group.members
@@ -102,12 +106,17 @@ class Intake:
                 return []
             count = self._count_for(frame.source)
             line = self.lines[frame.source] = SourceLine(frame.source, self._shape, self._config, count)
-        return line.push(frame, arrived)
+        items = self._quiet.note(line.push(frame, arrived))
+        self._quiet.look(line, items)
+        if isinstance(line, MemberLine):
+            self._quiet.look(line.group.line, items)
+        return items
 
     def forget(self, source: str, reason: PairEnd = PairEnd.SOURCE_FORGOTTEN) -> list[Item]:
         """Gives up a source that has been silent for long, which makes room for another; ends its pairs."""
         line = self.lines[source]
-        items = line.finish(time.monotonic_ns(), reason)
+        items = self._quiet.note(line.finish(time.monotonic_ns(), reason))
+        self._quiet.end(line, reason, items)
         self._replace(source, line)
         return items
 
@@ -130,12 +139,17 @@ class Intake:
         except Exception as e:  # noqa: BLE001 - even its end fails: its pairs end without what was held back
             _log.error("%s: the detector failed to end this source", source, exc_info=e)
             self._replace(source, line)
-            return line.end_pairs(PairEnd.STATION_FAILED)
+            items = self._quiet.note(line.end_pairs(PairEnd.STATION_FAILED))
+            self._quiet.end(line, PairEnd.STATION_FAILED, items)
+            return items
 
     def finish(self, reason: PairEnd) -> list[Item]:
         """Releases what is held back and ends all pairs of all sources."""
         arrived = time.monotonic_ns()
-        return [item for line in self.lines.values() for item in line.finish(arrived, reason)]
+        items = self._quiet.note([item for line in self.lines.values() for item in line.finish(arrived, reason)])
+        for line in self.lines.values():
+            self._quiet.end(line, reason, items)
+        return items
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,11 +160,13 @@ class Judged:
         windows: scored ones by source.
         open_events: events that are open now by source.
         scored: monotonic ns of the last score by source, and how old its data was by then, ns.
+        incidents: ids of those that are open now by source.
     """
 
     windows: Mapping[str, int] = field(default_factory=dict)
     open_events: Mapping[str, int] = field(default_factory=dict)
     scored: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    incidents: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class Judge:
@@ -177,6 +193,8 @@ class Judge:
         self._new_desk = partial(AlarmDesk, config.alarm, thresholds, joints, self._model, pause_s)
         self._desks: dict[str, AlarmDesk] = {}
         self._pairs: defaultdict[str, set[Pair]] = defaultdict(set)
+        self._new_incidents = partial(IncidentDesk, config.incidents)
+        self._incidents: dict[str, IncidentDesk] = {}  # of sources with an open one
 
     def judge(self, items: Sequence[Item]) -> list[Message]:
         """Scores all windows among the items in as few batches as possible; returns what there is to tell, in order.
@@ -197,9 +215,11 @@ class Judge:
                 self._scored[item.source] = (done, done - item.arrived)
                 if self._scores_wanted:
                     out.append(self._score_message(item, score, done))
-                out += self._desk(item).scored(item, score)
+                events = self._desk(item).scored(item, score)
+                out += events
+                out += self._incidents_of(item, events)
             else:
-                out += self._ended(item)
+                out += self._told_without_score(item)
         if items:
             self._publish()
         return out
@@ -211,7 +231,7 @@ class Judge:
             if isinstance(item, Window):
                 self._losses.add(item.source, reason)
             else:
-                out += self._ended(item)
+                out += self._told_without_score(item)
         self._publish()
         return out
 
@@ -224,7 +244,30 @@ class Judge:
 
     def _publish(self) -> None:
         events = {source: desk.open_events for source, desk in self._desks.items()}
-        self.judged = Judged(dict(self._windows), events, dict(self._scored))
+        incidents = {source: desk.open for source, desk in self._incidents.items()}
+        self.judged = Judged(dict(self._windows), events, dict(self._scored), incidents)
+
+    def _told_without_score(self, item: PairEnded | Moment) -> list[Message]:
+        events = self._ended(item) if isinstance(item, PairEnded) else []
+        return [*events, *self._incidents_of(item, events)]
+
+    def _incidents_of(self, item: Item, events: Sequence[EventMessage], score: float = 0.0) -> list[IncidentMessage]:
+        """What an item and the events that it led to make of incidents; a desk is there while one of them is open."""
+        desk = self._incidents.get(item.source)
+        if desk is None:
+            if not events:
+                return []
+            desk = self._incidents[item.source] = self._new_incidents()
+        match item:
+            case Window():
+                out = desk.scored(item, events)
+            case PairEnded():
+                out = desk.ended(item, events)
+            case Moment():
+                out = desk.moment(item)
+        if not desk.open:
+            del self._incidents[item.source]
+        return out
 
     def _desk(self, window: Window) -> AlarmDesk:
         desk = self._desks.get(window.source)
@@ -287,6 +330,11 @@ class Pipeline:
     def finish(self) -> list[Message]:
         """Ends the stream: scores what is held back and closes open events."""
         return self.judge.judge(self.intake.finish(PairEnd.END_OF_STREAM))
+
+
+def incidents_of(messages: Sequence[Message]) -> list[IncidentMessage]:
+    """The incidents among messages."""
+    return [m for m in messages if isinstance(m, IncidentMessage)]
 
 
 def events_of(messages: Sequence[Message]) -> list[EventMessage]:

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from dyadwatch.stream.messages import EventMessage, Message
+from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message
 
 MOST_WAITING = 10_000  # messages; at some 1 kB each, ten megabytes
 
@@ -27,7 +27,7 @@ class Sink(Protocol):
 
 class SinkThread:
     """Hands messages to a sink in order, as fast as it takes them. What does not fit is dropped: scores and status
-    first, then events, the oldest first.
+    first, then events, then updates of incidents, beginnings and ends of incidents last; the oldest first.
 
     Arguments:
         name: of the sink.
@@ -50,8 +50,8 @@ class SinkThread:
         self._failed = failed
         self._lost = lost
         self._most = most
-        self._events: deque[tuple[int, Message]] = deque()  # with their place among all messages
-        self._others: deque[tuple[int, Message]] = deque()
+        # By their worth, the least first; with their place among all messages.
+        self._waiting: tuple[deque[tuple[int, Message]], ...] = tuple(deque() for _ in range(4))
         self._next = 0
         self._ended = False
         self._broken = False
@@ -67,10 +67,10 @@ class SinkThread:
             if self._broken or self._ended:
                 return
             for message in messages:
-                (self._events if isinstance(message, EventMessage) else self._others).append((self._next, message))
+                self._waiting[_worth(message)].append((self._next, message))
                 self._next += 1
-            while len(self._events) + len(self._others) > self._most:
-                (self._others or self._events).popleft()
+            for _ in range(sum(map(len, self._waiting)) - self._most):
+                next(filter(None, self._waiting)).popleft()
                 dropped += 1
             self._changed.notify()
         if dropped:
@@ -95,8 +95,7 @@ class SinkThread:
         except Exception as e:  # noqa: BLE001 - whatever a sink does wrong is its own; it is reported by `failed`
             with self._changed:
                 self._broken = True
-                self._events.clear()
-                self._others.clear()
+                self._clear()
             self._failed(self._name, e)
             with contextlib.suppress(Exception):
                 self._sink.close()
@@ -104,12 +103,26 @@ class SinkThread:
     def _take(self) -> list[Message] | None:
         """All that waits, in order; None at the end."""
         with self._changed:
-            while not self._events and not self._others and not self._ended:
+            while not any(self._waiting) and not self._ended:
                 self._changed.wait()
-            if not self._events and not self._others:
+            if not any(self._waiting):
                 return None
-            waiting = [*self._events, *self._others]
-            self._events.clear()
-            self._others.clear()
+            waiting = [entry for of_one_worth in self._waiting for entry in of_one_worth]
+            self._clear()
         waiting.sort(key=lambda item: item[0])
         return [message for _, message in waiting]
+
+    def _clear(self) -> None:
+        for of_one_worth in self._waiting:
+            of_one_worth.clear()
+
+
+def _worth(message: Message) -> int:
+    """What goes last when not everything fits: an incident's end holds all that its updates told."""
+    match message:
+        case IncidentMessage():
+            return 2 if message.type == "update" else 3
+        case EventMessage():
+            return 1
+        case _:
+            return 0

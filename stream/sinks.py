@@ -71,7 +71,7 @@ class Sinks:
     """All sinks together, each behind a bounded queue and on a thread of its own: none can hold up the detector.
 
     One that fails (disk full, pipe closed) is counted, reported once and left out from then on. One that takes messages
-    more slowly than they come loses scores and status first, the oldest first, and events last.
+    more slowly than they come loses scores and status first, the oldest first, then events, and incidents last.
 
     Arguments:
         sinks: by name.

@@ -13,6 +13,7 @@ from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.messages import Blind, Data, Merge, RecordingNow, StatusMessage
 from dyadwatch.stream.pipeline import DETECTOR, Judged
+from dyadwatch.stream.run import Run
 from dyadwatch.stream.source_watch import SourceView
 from dyadwatch.stream.texts import text_of
 
@@ -33,6 +34,7 @@ class StatusBoard:
         model, provider: told with every status.
         recording: says whether what is received is recorded just now; None where nobody asked for it.
         trouble: says which station of the detector has failed or stands still just now; None for none.
+        run: of the detector; None makes one.
     """
 
     def __init__(
@@ -43,7 +45,9 @@ class StatusBoard:
         provider: str,
         recording: Callable[[], Finding[RecordingState] | None] = lambda: None,
         trouble: Callable[[], Finding[Blindness] | None] = lambda: None,
+        run: Run | None = None,
     ) -> None:
+        self._run = run or Run.begin()
         self._recording = recording
         self._trouble = trouble
         self._counters = counters
@@ -106,6 +110,9 @@ class StatusBoard:
             last_stamp=view.stamp,
             model=self._model,
             provider=self._provider,
+            incidents=judged.incidents.get(view.source, ()),
+            run=self._run.id,
+            run_started=self._run.started,
         )
 
     def _state(
@@ -202,6 +209,8 @@ class StatusBoard:
             model=self._model,
             provider=self._provider,
             recording=_recording(recording),
+            run=self._run.id,
+            run_started=self._run.started,
         )
 
 

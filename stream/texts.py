@@ -14,6 +14,7 @@ from dyadwatch.stream.codes import (
     EventReason,
     Fault,
     FileLoss,
+    IncidentReason,
     MergeState,
     OwnFault,
     PeerRefusal,
@@ -109,6 +110,25 @@ EVENT: dict[EventReason, str] = {
     EventReason.SOURCE_FORGOTTEN: "the source was silent for too long",
     EventReason.END_OF_STREAM: "the frames have ended",
     EventReason.SHUTDOWN: "the detector was stopped",
+}
+
+INCIDENT: dict[IncidentReason, str] = {
+    IncidentReason.OPENED: "it began",
+    IncidentReason.STILL_GOING_ON: "still going on",
+    IncidentReason.PAIR_JOINED: "another pair belongs to it",
+    IncidentReason.RESUMED: "it went on after a pause",
+    IncidentReason.SEVERITY_ROSE: "it became graver",
+    IncidentReason.ABSORBED: "another incident turned out to be part of it",
+    IncidentReason.CALM_AGAIN: "nothing more happened",
+    IncidentReason.MERGED: "it turned out to be part of another incident",
+    IncidentReason.BACK: "the source is back",
+    IncidentReason.CLOCK_STEP: "the clock of the source was set",
+    IncidentReason.MERGE_CHANGED: "the source joined its group or left it",
+    IncidentReason.STATION_FAILED: "the detector failed on a frame",
+    IncidentReason.SOURCE_FORGOTTEN: "the source was silent for too long",
+    IncidentReason.END_OF_STREAM: "the frames have ended",
+    IncidentReason.SHUTDOWN: "the detector was stopped",
+    IncidentReason.INTERRUPTED: "the detector ended while it was open",
 }
 
 

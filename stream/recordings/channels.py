@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Struct, inspect
 
 from dyadwatch.stream.codes import PairEnd
-from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage
+from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message, ScoreMessage, StatusMessage
 
 FORMAT = 1
 PROFILE = "dyadwatch"
@@ -159,6 +159,7 @@ REFUSED_SCHEMA = _json_schema("Refused", RefusedMessage)
 _OF_MESSAGE = {
     ScoreMessage: _json_schema("Score", ScoreMessage),
     EventMessage: _json_schema("Event", EventMessage),
+    IncidentMessage: _json_schema("Incident", IncidentMessage),
     StatusMessage: _json_schema("Status", StatusMessage),
 }
 JSON, MSGPACK = "json", "msgpack"
@@ -179,7 +180,8 @@ def schema_of(message: Message | type[Message]) -> Schema:
 def schema_of_topic(topic: str) -> Schema | None:
     """The schema of what a channel holds, by its name alone; None for a channel that is not of this program."""
     own = {"pose": MULTIPART, REFUSED: MULTIPART, REFUSALS: REFUSED_SCHEMA, ENDED: ENDED_SCHEMA}
-    own |= {"score": schema_of(ScoreMessage), "event": schema_of(EventMessage), "status": schema_of(StatusMessage)}
+    own |= {"score": schema_of(ScoreMessage), "event": schema_of(EventMessage)}
+    own |= {"incident": schema_of(IncidentMessage), "status": schema_of(StatusMessage)}
     return own.get(topic.partition(".")[0])
 
 
@@ -188,7 +190,7 @@ def event_time(message: Message) -> int | None:
     match message:
         case ScoreMessage():
             return message.end
-        case EventMessage():
+        case EventMessage() | IncidentMessage():
             return message.stamp
         case _:
             return None

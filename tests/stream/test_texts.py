@@ -17,6 +17,7 @@ from dyadwatch.stream.codes import (
     Blindness,
     EventReason,
     FileLoss,
+    IncidentReason,
     MergeState,
     PairEnd,
     RecordingState,
@@ -24,7 +25,7 @@ from dyadwatch.stream.codes import (
     Unscored,
     counted_as,
 )
-from dyadwatch.stream.texts import BLIND, EVENT, FILE_LOSS, MERGE, RECORDING, UNSCORED, logged, text_of
+from dyadwatch.stream.texts import BLIND, EVENT, FILE_LOSS, INCIDENT, MERGE, RECORDING, UNSCORED, logged, text_of
 from dyadwatch.stream.texts import REASONS as REASON_TEXT
 
 HEAD = {"joint": "head", "person": "ann", "derived_from": ("left_ear", "right_ear")}
@@ -103,6 +104,7 @@ def test_every_code_has_a_sentence_and_is_tried_above() -> None:
     tables = {Blindness: BLIND, MergeState: MERGE, RecordingState: RECORDING, Unscored: UNSCORED}
     assert tried == {kind: set(kind) for kind in tables} == {kind: set(table) for kind, table in tables.items()}
     assert set(EVENT) == set(EventReason)
+    assert set(INCIDENT) == set(IncidentReason)
     assert set(FILE_LOSS) == set(FileLoss)
     counted = [r for reasons in REASONS for r in reasons if reasons is not Refusal]
     assert list(REASON_TEXT) == counted

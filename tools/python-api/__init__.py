@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from dyadwatch.evaluation_request import Report
     from dyadwatch.stream.alarm import Thresholds
     from dyadwatch.stream.config import Config
-    from dyadwatch.stream.messages import EventMessage, ScoreMessage, StatusMessage
+    from dyadwatch.stream.messages import EventMessage, IncidentMessage, ScoreMessage, StatusMessage
     from dyadwatch.stream.publishers.clips import clip_frames
     from dyadwatch.stream.publishers.publisher import PosePublisher
     from dyadwatch.stream.publishers.simulator.samples import anomaly_clips, normal_clips
@@ -86,6 +86,7 @@ _HOMES = {
     "Detector": "detector",
     "EnrolledModel": "enrolling",
     "EventMessage": "stream.messages",
+    "IncidentMessage": "stream.messages",
     "Layout": "core.skeleton",
     "Person": "core.readers.people",
     "PoseFormat": "core.readers.kinds",
@@ -130,6 +131,7 @@ __all__ = [
     "DyadwatchError",
     "EnrolledModel",
     "EventMessage",
+    "IncidentMessage",
     "Layout",
     "LayoutError",
     "MissingExtraError",
