@@ -215,6 +215,10 @@ class Blindness(StrEnum):
     STATION_STUCK = "station_stuck"
 
 
+# Nothing is wrong with a source that tells these: people come and go.
+AT_REST: frozenset[str] = frozenset({Blindness.NOBODY, Blindness.ONE_PERSON, Blindness.FILLING})
+
+
 class MergeState(StrEnum):
     """How a source of a group, or the group, is merged just now."""
 
@@ -231,6 +235,13 @@ class RecordingState(StrEnum):
     DISK_STUCK = "disk_stuck"
     NO_ROOM = "no_room"
     DISK_ERROR = "disk_error"
+
+
+class MemoryState(StrEnum):
+    """Whether incidents are kept just now."""
+
+    ON = "on"
+    FAILS = "fails"
 
 
 class FileLoss(StrEnum):

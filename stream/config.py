@@ -123,6 +123,14 @@ class RecordOptions(Section, frozen=True):
     min_free_mb: NotNegative = 512.0  # below this recording stops and detecting goes on
 
 
+class MemoryOptions(Section, frozen=True):
+    """Where incidents are kept beyond the run that told them. See docs/incidents.md."""
+
+    file: str = ""  # empty: incidents.db beside the recordings, where they are made; off: nowhere
+    keep_days: NotNegative = 90.0  # what closed longer ago is deleted; 0: never
+    near_misses: Annotated[int, Meta(ge=0)] = 200  # of each source, the highest are kept
+
+
 class SecurityOptions(Section, frozen=True):
     """Who may connect. See docs/security.md."""
 
@@ -155,4 +163,5 @@ class Config(Section, frozen=True):
     liveness: LivenessOptions = LivenessOptions()
     merge: MergeOptions = MergeOptions()
     record: RecordOptions = RecordOptions()
+    memory: MemoryOptions = MemoryOptions()
     security: SecurityOptions = SecurityOptions()

@@ -15,6 +15,7 @@ from dyadwatch.stream.codes import (
     EventReason,
     IncidentKind,
     IncidentReason,
+    MemoryState,
     MergeState,
     RecordingState,
     Severity,
@@ -181,6 +182,14 @@ class RecordingNow(Struct, frozen=True, kw_only=True):
     text: _Text
 
 
+class MemoryNow(Struct, frozen=True, kw_only=True):
+    """Whether incidents are kept."""
+
+    code: Annotated[MemoryState, _is("on, or fails: what is told waits to be kept.")]
+    detail: _Detail
+    text: _Text
+
+
 _DROPPED = {
     "propertyNames": {
         "anyOf": [
@@ -232,6 +241,7 @@ class StatusMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="st
     merge: Annotated[Merge | None, _is("Of a source in a group, or of a group: how they are merged; else null.")] = None
     warnings: Annotated[tuple[str, ...], _is("What the source warned of in its last frame.")] = ()
     incidents: Annotated[tuple[str, ...], _is("Ids of its incidents that are open just now.")] = ()
+    memory: Annotated[MemoryNow | None, _is("Of @detector, where incidents are kept; else null.")] = None
     run: Annotated[str, _is("Of this run of the detector, from its start to its end.")] = ""
     run_started: Annotated[int, _is("When that began, unix nanoseconds by the detector's clock.")] = 0
 

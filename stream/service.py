@@ -9,11 +9,13 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import zmq
 
-from dyadwatch.core.errors import ScoreError
+from dyadwatch.core.errors import MemoryFileError, ScoreError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.codes import Fault, OwnFault, PairEnd, Station
@@ -21,12 +23,17 @@ from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.line import Item
 from dyadwatch.stream.log_limit import LimitedLog
+from dyadwatch.stream.memory.place import memory_file
+from dyadwatch.stream.memory.sink import MemorySink
+from dyadwatch.stream.memory.writer import MemoryWriter
+from dyadwatch.stream.messages import Message
 from dyadwatch.stream.pipeline import DETECTOR, Intake, Judge, Losses
 from dyadwatch.stream.queue import ItemQueue
 from dyadwatch.stream.receive import Receiver
-from dyadwatch.stream.recordings.about import about_detector
+from dyadwatch.stream.recordings.about import about_detector, program
 from dyadwatch.stream.recordings.channels import EndReason
 from dyadwatch.stream.recordings.recorder import Recorder, RecordSink
+from dyadwatch.stream.run import Run
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.security import Security
 from dyadwatch.stream.sinks import Sink, Sinks, ZmqSink
@@ -74,6 +81,7 @@ class Service:
 
     Raises:
         ConfigError: when an address cannot be bound, or the folder for recordings cannot be written to.
+        MemoryFileError: when the file that `memory.file` names cannot be used.
     """
 
     def __init__(
@@ -83,6 +91,9 @@ class Service:
         self.left_behind: list[str] = []
         self._config = config
         self._scorer = scorer
+        self._run = Run.begin()
+        self._memory: MemorySink | None = None
+        self._interrupted: Sequence[Message] = ()
         losses = Losses(self.counters)
         self._health = StationHealth()
         self._failures = LimitedLog(_log)
@@ -110,6 +121,8 @@ class Service:
             scorer.provider,
             lambda: self._recorder and self._recorder.state,
             self._health.trouble,
+            self._run,
+            lambda: self._memory and self._memory.state,
         )
         self._stop = threading.Event()
         self._stopped_at = 0.0
@@ -141,11 +154,31 @@ class Service:
                 all_sinks["zmq"] = ZmqSink(self._context, config.sinks.bind, self._security)
             if self._recorder is not None:
                 all_sinks["record"] = RecordSink(self._recorder)
+            self._memory = self._open_memory()
+            if self._memory is not None:
+                all_sinks["memory"] = self._memory
         except BaseException:
             self._security.close()
             self._context.destroy(linger=0)
             raise
         self._sinks = Sinks(all_sinks, self.counters, DETECTOR)
+
+    def _open_memory(self) -> MemorySink | None:
+        """The memory, where there is to be one. One that nobody asked for must not keep the detector from starting."""
+        path = memory_file(self._config)
+        if path is None:
+            return None
+        try:
+            model = f"{self._scorer.info.name} {self._scorer.info.version}"
+            writer = MemoryWriter(path, self._config.memory, self._run, program(), model)
+        except MemoryFileError as e:
+            if self._config.memory.file:
+                raise
+            _log.warning("no incident is kept: %s", e)
+            return None
+        self._interrupted = writer.interrupted
+        lost = partial(self.counters.add, DETECTOR, OwnFault.SINK_FULL, name="memory")
+        return MemorySink(writer, lost=lambda count: lost(n=count))
 
     def stop(self) -> None:
         """Asks the service to stop; `run` returns once open events are closed and ports are free. Asked twice, it does
@@ -163,6 +196,7 @@ class Service:
             if self._recorder is not None:
                 self._recorder.start()
             _log.info("listening on %s, telling on %s", self._config.wire.bind, self._config.sinks.bind or "no socket")
+            self._sinks.emit(self._interrupted)
             receiving.start()
             scoring.start()
             self._tell_until_stopped()

@@ -6,7 +6,7 @@ import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message
 
@@ -22,6 +22,17 @@ class Sink(Protocol):
 
     def close(self) -> None:
         """Flushes and frees what it holds."""
+        ...
+
+
+@runtime_checkable
+class Waking(Protocol):
+    """A sink that has something to do now and then, messages or not; on the same thread."""
+
+    idle_s: float  # between two times at most
+
+    def idle(self) -> None:
+        """Does it. Any exception means that the sink is broken."""
         ...
 
 
@@ -89,8 +100,12 @@ class SinkThread:
 
     def _work(self) -> None:
         try:
-            while (messages := self._take()) is not None:
-                self._sink.emit(messages)
+            waking = self._sink if isinstance(self._sink, Waking) else None
+            while (messages := self._take(waking.idle_s if waking else None)) is not None:
+                if messages:
+                    self._sink.emit(messages)
+                if waking:
+                    waking.idle()
             self._sink.close()
         except Exception as e:  # noqa: BLE001 - whatever a sink does wrong is its own; it is reported by `failed`
             with self._changed:
@@ -100,13 +115,12 @@ class SinkThread:
             with contextlib.suppress(Exception):
                 self._sink.close()
 
-    def _take(self) -> list[Message] | None:
-        """All that waits, in order; None at the end."""
+    def _take(self, timeout_s: float | None) -> list[Message] | None:
+        """All that waits, in order, nothing after so many seconds; None at the end."""
         with self._changed:
-            while not any(self._waiting) and not self._ended:
-                self._changed.wait()
+            self._changed.wait_for(lambda: self._ended or any(self._waiting), timeout_s)
             if not any(self._waiting):
-                return None
+                return None if self._ended else []
             waiting = [entry for of_one_worth in self._waiting for entry in of_one_worth]
             self._clear()
         waiting.sort(key=lambda item: item[0])

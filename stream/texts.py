@@ -15,6 +15,7 @@ from dyadwatch.stream.codes import (
     Fault,
     FileLoss,
     IncidentReason,
+    MemoryState,
     MergeState,
     OwnFault,
     PeerRefusal,
@@ -203,6 +204,14 @@ RECORDING: dict[RecordingState, Sentence] = {
     RecordingState.DISK_ERROR: "stopped: {error} in {folder}",
 }
 
+MEMORY: dict[MemoryState, Sentence] = {
+    MemoryState.ON: "on",
+    MemoryState.FAILS: lambda detail: (
+        f"{detail['file']} cannot be written to ({detail['error']}); it is tried again, with "
+        f"{counted(detail['waiting'], 'message')} that wait{'s' * (detail['waiting'] == 1)}"
+    ),
+}
+
 # What is lost, and why.
 FILE_LOSS: dict[FileLoss, tuple[str, str]] = {
     FileLoss.CHANNEL_LOST: ("message", "left out: the channel is nowhere in what is whole of the file"),
@@ -262,6 +271,7 @@ _TABLES: dict[type[StrEnum], Mapping[Any, Sentence]] = {
     Blindness: BLIND,
     MergeState: MERGE,
     RecordingState: RECORDING,
+    MemoryState: MEMORY,
     Unscored: UNSCORED,
 }
 

@@ -33,6 +33,7 @@ def run(
     no_table: Annotated[bool, Parameter(negative=())] = False,
     keys: Path | None = None,
     insecure: Annotated[bool, Parameter(negative=())] = False,
+    memory: str | None = None,
 ) -> None:
     """Run the detector until it is stopped with Ctrl-C or SIGTERM.
 
@@ -56,8 +57,12 @@ def run(
         Folder that `dyadwatch keys` made: publishers and subscribers then need a key. See `dyadwatch docs security`.
     insecure
         Listen where other machines can reach it although nobody is asked for a key.
+    memory
+        File to keep incidents in, for `dyadwatch events`; off: none. By default it lies beside the recordings, where
+        they are made.
     """
-    settings = configure(config, (*set_, *security_options(keys, insecure)), model)
+    kept = () if memory is None else (f"memory.file={memory}",)
+    settings = configure(config, (*set_, *security_options(keys, insecure), *kept), model)
     check_start(settings)
     map_large_blocks()
     log = log_in_background()
