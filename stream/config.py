@@ -94,6 +94,10 @@ class IncidentOptions(Section, frozen=True):
     alarm_after_s: NotNegative = 3.0  # and so does an incident that lasts
     critical_above: NotNegative = 3.0
     critical_after_s: NotNegative = 20.0
+    silent_s: Positive = 3.0  # of a source itself, by the receiver's clock: nothing came for so long
+    back_s: NotNegative = 1.0  # and it is back once it was heard, or seeing, for so long
+    missing_s: NotNegative = 10.0  # an expected source that never came is told of after so long
+    blind_s: NotNegative = 30.0  # and any that cannot be judged for so long, though people may be there
 
 
 class SinkOptions(Section, frozen=True):

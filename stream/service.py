@@ -26,7 +26,7 @@ from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.memory.place import memory_file
 from dyadwatch.stream.memory.sink import MemorySink
 from dyadwatch.stream.memory.writer import MemoryWriter
-from dyadwatch.stream.messages import Message
+from dyadwatch.stream.messages import Message, StatusMessage
 from dyadwatch.stream.pipeline import DETECTOR, Intake, Judge, Losses
 from dyadwatch.stream.queue import ItemQueue
 from dyadwatch.stream.receive import Receiver
@@ -37,6 +37,7 @@ from dyadwatch.stream.run import Run
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.security import Security
 from dyadwatch.stream.sinks import Sink, Sinks, ZmqSink
+from dyadwatch.stream.source_incidents import SourceIncidents
 from dyadwatch.stream.source_watch import SourceView, SourceWatch
 from dyadwatch.stream.station_health import StationHealth
 from dyadwatch.stream.status import StatusBoard
@@ -44,6 +45,7 @@ from dyadwatch.stream.wire import decode_pose
 
 _log = logging.getLogger(__name__)
 _POLL_MS = 50
+_LOOK_S = 0.25  # between two looks at sources that may be silent
 _NS = 1_000_000_000
 _ASLEEP_NS = _NS  # a turn of the receiving thread that took longer was none of the sources' silence
 # After a stop, in seconds from it: what has arrived is taken in, windows that wait are scored, the engine is told to
@@ -114,6 +116,11 @@ class Service:
         )
         self._watch = SourceWatch(self._intake, config.liveness)
         self._views: tuple[SourceView, ...] = self._watch.views()
+        self._viewed = (time.monotonic_ns(), self._views)  # and when they were made
+        self._source_incidents = SourceIncidents(
+            config.incidents, config.liveness.expected, self._run, time.monotonic_ns()
+        )
+        self._statuses: dict[str, StatusMessage] = {}
         self._board = StatusBoard(
             self.counters,
             config.liveness,
@@ -123,6 +130,7 @@ class Service:
             self._health.trouble,
             self._run,
             lambda: self._memory and self._memory.state,
+            self._source_incidents.open,
         )
         self._stop = threading.Event()
         self._stopped_at = 0.0
@@ -214,13 +222,25 @@ class Service:
     def _tell_until_stopped(self) -> None:
         period = self._config.sinks.status_s
         due = time.monotonic() + period
-        while not self._stop.wait(max(due - time.monotonic(), 0)):
-            self._tell_status()
-            due = max(due + period, time.monotonic())
+        while not self._stop.wait(min(max(due - time.monotonic(), 0), _LOOK_S)):
+            if time.monotonic() >= due:
+                self._tell_status()
+                due = max(due + period, time.monotonic())
+            self._look_at_sources()
 
     def _tell_status(self) -> None:
         try:
-            self._sinks.emit(self._board.messages(self._views, self._judge.judged))
+            messages = self._board.messages(self._views, self._judge.judged)
+            self._statuses = {m.source: m for m in messages}
+            self._sinks.emit(messages)
+        except Exception as e:  # noqa: BLE001 - reported by `_report`
+            self._report(Station.STATUS, e)
+
+    def _look_at_sources(self) -> None:
+        try:
+            at, views = self._viewed
+            now = time.monotonic_ns()
+            self._sinks.emit(self._source_incidents.look(views, at, self._statuses, now, time.time_ns()))
         except Exception as e:  # noqa: BLE001 - reported by `_report`
             self._report(Station.STATUS, e)
 
@@ -237,6 +257,7 @@ class Service:
                 self.left_behind.append(thread.name)
                 self.counters.add(DETECTOR, OwnFault.STUCK, name=thread.name)
                 _log.error("the thread %r does not come back; it is left behind with what waited for it", thread.name)
+        self._sinks.emit(self._source_incidents.finish(time.time_ns()))
         if not scoring.is_alive():
             self._tell_status()
 
@@ -278,13 +299,14 @@ class Service:
             self._watch.pause(now - self._turned)
         self._turned = now
         if now >= self._next_views:
-            self._next_views = now + round(min(self._config.sinks.status_s, 1.0) * _NS / 2)
+            self._next_views = now + round(min(self._config.sinks.status_s, 1.0) * _NS / 4)
             for source in self._watch.forgotten():
                 self.counters.add(DETECTOR, OwnFault.SOURCE_FORGOTTEN)
                 text = f"{source} is silent for long, and forgotten"
                 self._forgotten.warning(DETECTOR, OwnFault.SOURCE_FORGOTTEN, text)
                 self._forget(source)
             self._views = self._watch.views()
+            self._viewed = (now, self._views)
 
     def _forget(self, source: str) -> None:
         self._put(self._intake.forget(source))

@@ -36,6 +36,7 @@ class StatusBoard:
         trouble: says which station of the detector has failed or stands still just now; None for none.
         run: of the detector; None makes one.
         memory: says whether incidents are kept just now; None where they are not to be.
+        incidents: says which incidents about a source itself are open.
     """
 
     def __init__(
@@ -48,10 +49,12 @@ class StatusBoard:
         trouble: Callable[[], Finding[Blindness] | None] = lambda: None,
         run: Run | None = None,
         memory: Callable[[], Finding[MemoryState] | None] = lambda: None,
+        incidents: Callable[[str], tuple[str, ...]] = lambda source: (),
     ) -> None:
         self._run = run or Run.begin()
         self._recording = recording
         self._memory = memory
+        self._incidents = incidents
         self._trouble = trouble
         self._counters = counters
         self._options = options
@@ -114,7 +117,7 @@ class StatusBoard:
             last_stamp=view.stamp,
             model=self._model,
             provider=self._provider,
-            incidents=judged.incidents.get(view.source, ()),
+            incidents=judged.incidents.get(view.source, ()) + self._incidents(view.source),
             run=self._run.id,
             run_started=self._run.started,
         )
@@ -216,6 +219,7 @@ class StatusBoard:
             provider=self._provider,
             recording=_recording(recording),
             memory=_kept(memory),
+            incidents=self._incidents(source),
             run=self._run.id,
             run_started=self._run.started,
         )
