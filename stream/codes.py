@@ -328,6 +328,17 @@ class Severity(StrEnum):
 SEVERITIES: tuple[Severity, ...] = tuple(Severity)
 
 
+class AttentionKind(StrEnum):
+    """What people are told about incidents."""
+
+    CALL = "call"
+    ESCALATED = "escalated"
+    DIGEST = "digest"
+    ACKNOWLEDGED = "acknowledged"
+    SNOOZED = "snoozed"
+    CLEARED = "cleared"
+
+
 class IncidentKind(StrEnum):
     """What an incident is about."""
 

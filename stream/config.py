@@ -100,6 +100,16 @@ class IncidentOptions(Section, frozen=True):
     blind_s: NotNegative = 30.0  # and any that cannot be judged for so long, though people may be there
 
 
+class AttentionOptions(Section, frozen=True):
+    """When people are called about an incident, and when they are left alone. All by the detector's clock."""
+
+    cooldown_s: NotNegative = 60.0  # after a call about a source, for as long none that is not graver
+    most_calls: Count = 12  # so many calls at least as grave
+    per_min: Positive = 60.0  # in so many minutes; what is beyond is held back
+    digest_min: Positive = 10.0  # what was held back is told together after so many minutes
+    escalate_min: NotNegative = 5.0  # a call that nobody acknowledged is made again, graver; 0: never
+
+
 class SinkOptions(Section, frozen=True):
     """Where results go."""
 
@@ -163,6 +173,7 @@ class Config(Section, frozen=True):
     scorer: ScorerOptions = ScorerOptions()
     alarm: AlarmOptions = AlarmOptions()
     incidents: IncidentOptions = IncidentOptions()
+    attention: AttentionOptions = AttentionOptions()
     sinks: SinkOptions = SinkOptions()
     liveness: LivenessOptions = LivenessOptions()
     merge: MergeOptions = MergeOptions()

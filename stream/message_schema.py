@@ -6,11 +6,24 @@ from typing import Any, Literal
 
 import msgspec
 
-from dyadwatch.stream.messages import VERSION, EventMessage, IncidentMessage, ScoreMessage, StatusMessage
+from dyadwatch.stream.messages import (
+    VERSION,
+    AttentionMessage,
+    EventMessage,
+    IncidentMessage,
+    ScoreMessage,
+    StatusMessage,
+)
 
-Kind = Literal["score", "event", "incident", "status"]
+Kind = Literal["score", "event", "incident", "attention", "status"]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_TYPES = {"score": ScoreMessage, "event": EventMessage, "incident": IncidentMessage, "status": StatusMessage}
+_TYPES = {
+    "score": ScoreMessage,
+    "event": EventMessage,
+    "incident": IncidentMessage,
+    "attention": AttentionMessage,
+    "status": StatusMessage,
+}
 _REFERENCE = "#/$defs/{name}"
 
 

@@ -11,6 +11,7 @@ from dyadwatch.core.pose import TrackId
 from dyadwatch.stream.codes import (
     NAMED,
     REASONS,
+    AttentionKind,
     Blindness,
     EventReason,
     IncidentKind,
@@ -37,6 +38,7 @@ _Pair = Annotated[
     _is("Ids of the two, the one seen first first; the source's own, or numbers from 1 where it sends none."),
 ]
 _Model = Annotated[str, _is("Name and version of the model.")]
+_Text = Annotated[str, _is("The same as a sentence.")]
 
 
 class ScoreMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="score"):
@@ -153,9 +155,29 @@ class IncidentMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="
         return f"incident.{self.source}"
 
 
+class AttentionMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="attention"):
+    """Somebody should look at an incident, or need not any more: what goes to phones and pagers."""
+
+    v: _Version = VERSION
+    what: Annotated[AttentionKind, _is("call, escalated, digest, acknowledged, snoozed or cleared.")]
+    source: _Source
+    at: Annotated[int, _is("Unix nanoseconds by the detector's clock.")]
+    severity: Annotated[Severity, _is("At least that of the incident; escalation raises it.")]
+    incidents: Annotated[tuple[str, ...], _is("Id of the incident; of a digest, those held back.")] = ()
+    held_back: Annotated[int, _is("Of a digest: how many incidents nobody was called about.")] = 0
+    who: Annotated[str, _is("Who acknowledged or snoozed it, as given.")] = ""
+    until: Annotated[int | None, _is("Of a snooze: unix nanoseconds; else null.")] = None
+    text: _Text
+    explanation: Annotated[str, _is("That of the incident.")]
+
+    @property
+    def topic(self) -> str:
+        """Topic it is published under."""
+        return f"attention.{self.source}"
+
+
 Data = int | float | str | tuple[str, ...] | dict[str, str | int]
 _Detail = Annotated[dict[str, Data], _is("The data of the code, by name.")]
-_Text = Annotated[str, _is("The same as a sentence.")]
 
 
 class Blind(Struct, frozen=True, kw_only=True):
@@ -251,7 +273,7 @@ class StatusMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="st
         return f"status.{self.source}"
 
 
-Message = ScoreMessage | EventMessage | IncidentMessage | StatusMessage
+Message = ScoreMessage | EventMessage | IncidentMessage | AttentionMessage | StatusMessage
 
 encode_json = msgspec.json.Encoder().encode
 decode_json = msgspec.json.Decoder(Message).decode

@@ -27,6 +27,7 @@ from dyadwatch.stream.memory.place import memory_file
 from dyadwatch.stream.memory.sink import MemorySink
 from dyadwatch.stream.memory.writer import MemoryWriter
 from dyadwatch.stream.messages import Message, StatusMessage
+from dyadwatch.stream.operator import OperatorSink
 from dyadwatch.stream.pipeline import DETECTOR, Intake, Judge, Losses
 from dyadwatch.stream.queue import ItemQueue
 from dyadwatch.stream.receive import Receiver
@@ -162,6 +163,7 @@ class Service:
                 all_sinks["zmq"] = ZmqSink(self._context, config.sinks.bind, self._security)
             if self._recorder is not None:
                 all_sinks["record"] = RecordSink(self._recorder)
+            self._operator = all_sinks["operator"] = OperatorSink(config.attention, lambda m: self._sinks.emit(m))
             self._memory = self._open_memory()
             if self._memory is not None:
                 all_sinks["memory"] = self._memory
@@ -186,7 +188,7 @@ class Service:
             return None
         self._interrupted = writer.interrupted
         lost = partial(self.counters.add, DETECTOR, OwnFault.SINK_FULL, name="memory")
-        return MemorySink(writer, lost=lambda count: lost(n=count))
+        return MemorySink(writer, self._operator.act, lost=lambda count: lost(n=count))
 
     def stop(self) -> None:
         """Asks the service to stop; `run` returns once open events are closed and ports are free. Asked twice, it does

@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
 
-from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message
+from dyadwatch.stream.messages import AttentionMessage, EventMessage, IncidentMessage, Message
 
 MOST_WAITING = 10_000  # messages; at some 1 kB each, ten megabytes
 
@@ -136,6 +136,8 @@ def _worth(message: Message) -> int:
     match message:
         case IncidentMessage():
             return 2 if message.type == "update" else 3
+        case AttentionMessage():
+            return 3
         case EventMessage():
             return 1
         case _:

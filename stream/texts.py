@@ -9,6 +9,7 @@ from typing import Any
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.words import counted
 from dyadwatch.stream.codes import (
+    AttentionKind,
     Blindness,
     Circumstance,
     EventReason,
@@ -130,6 +131,15 @@ INCIDENT: dict[IncidentReason, str] = {
     IncidentReason.END_OF_STREAM: "the frames have ended",
     IncidentReason.SHUTDOWN: "the detector was stopped",
     IncidentReason.INTERRUPTED: "the detector ended while it was open",
+}
+
+ATTENTION: dict[AttentionKind, str] = {
+    AttentionKind.CALL: "somebody should look",
+    AttentionKind.ESCALATED: "nobody has acknowledged it for long",
+    AttentionKind.DIGEST: "calls were held back",
+    AttentionKind.ACKNOWLEDGED: "somebody takes care of it",
+    AttentionKind.SNOOZED: "calls are held back for a while, unless it becomes graver",
+    AttentionKind.CLEARED: "it is over",
 }
 
 

@@ -12,7 +12,7 @@ from dyadwatch.stream.codes import IncidentReason, MemoryState, OwnFault
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.memory.kept import Action
 from dyadwatch.stream.memory.writer import MemoryWriter
-from dyadwatch.stream.messages import IncidentMessage, Message, StatusMessage
+from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, Message, StatusMessage
 
 _log = logging.getLogger(__name__)
 _FORGET_S = 3600.0  # between two looks for what has been kept for long enough
@@ -111,10 +111,9 @@ class MemorySink:
         """Of what waits the latest of every source's status, and beginnings and ends of incidents with the latest
         between them, tell as much as all.
         """
-        latest: dict[tuple[str, str], Message] = {}
+        latest: dict[tuple[object, ...], Message] = {}
         for m in self._waiting:
-            key = ("", m.source) if isinstance(m, StatusMessage) else (getattr(m, "id", ""), getattr(m, "type", ""))
-            latest[key] = m
+            latest[_key(m)] = m
         self._waiting = list(latest.values())
         over = len(self._waiting) - _MOST_WAITING
         if over > 0:
@@ -126,4 +125,15 @@ def _is_kept(message: Message) -> bool:
     """Those that say that an earlier run left an incident open are told by the writer, which kept them then."""
     if isinstance(message, IncidentMessage):
         return message.reason is not IncidentReason.INTERRUPTED
-    return isinstance(message, StatusMessage)
+    return isinstance(message, AttentionMessage | StatusMessage)
+
+
+def _key(message: Message) -> tuple[object, ...]:
+    """What a later message stands in for."""
+    match message:
+        case IncidentMessage():
+            return message.id, message.type
+        case AttentionMessage():
+            return message.at, message.what, message.incidents
+        case _:
+            return (message.source,)

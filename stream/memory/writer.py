@@ -16,7 +16,7 @@ from dyadwatch.stream.codes import AT_REST, IncidentKind, IncidentReason, Source
 from dyadwatch.stream.config import MemoryOptions
 from dyadwatch.stream.memory.kept import Action, ActionKind, KeptIncident, Wanted
 from dyadwatch.stream.memory.store import Store, insert_action
-from dyadwatch.stream.messages import IncidentMessage, Message, StatusMessage, encode_json
+from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, Message, StatusMessage, encode_json
 from dyadwatch.stream.run import Run
 from dyadwatch.stream.texts import INCIDENT
 
@@ -93,6 +93,9 @@ class MemoryWriter:
                 match message:
                     case IncidentMessage():
                         self._keep_incident(connection, message, now, self._run.id)
+                    case AttentionMessage():
+                        text = encode_json(message).decode()
+                        connection.execute("INSERT INTO calls (at, message) VALUES (?, ?)", (message.at, text))
                     case StatusMessage():
                         self._keep_state(connection, message, now)
                     case _:

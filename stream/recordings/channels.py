@@ -12,7 +12,14 @@ import msgspec
 from msgspec import Struct, inspect
 
 from dyadwatch.stream.codes import PairEnd
-from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message, ScoreMessage, StatusMessage
+from dyadwatch.stream.messages import (
+    AttentionMessage,
+    EventMessage,
+    IncidentMessage,
+    Message,
+    ScoreMessage,
+    StatusMessage,
+)
 
 FORMAT = 1
 PROFILE = "dyadwatch"
@@ -160,6 +167,7 @@ _OF_MESSAGE = {
     ScoreMessage: _json_schema("Score", ScoreMessage),
     EventMessage: _json_schema("Event", EventMessage),
     IncidentMessage: _json_schema("Incident", IncidentMessage),
+    AttentionMessage: _json_schema("Attention", AttentionMessage),
     StatusMessage: _json_schema("Status", StatusMessage),
 }
 JSON, MSGPACK = "json", "msgpack"
@@ -181,7 +189,8 @@ def schema_of_topic(topic: str) -> Schema | None:
     """The schema of what a channel holds, by its name alone; None for a channel that is not of this program."""
     own = {"pose": MULTIPART, REFUSED: MULTIPART, REFUSALS: REFUSED_SCHEMA, ENDED: ENDED_SCHEMA}
     own |= {"score": schema_of(ScoreMessage), "event": schema_of(EventMessage)}
-    own |= {"incident": schema_of(IncidentMessage), "status": schema_of(StatusMessage)}
+    own |= {"incident": schema_of(IncidentMessage), "attention": schema_of(AttentionMessage)}
+    own |= {"status": schema_of(StatusMessage)}
     return own.get(topic.partition(".")[0])
 
 

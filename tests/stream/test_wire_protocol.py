@@ -31,6 +31,7 @@ from dyadwatch.stream.codes import (
 from dyadwatch.stream.config import Config, SecurityOptions, SinkOptions, WireOptions
 from dyadwatch.stream.keys import KeyFolder
 from dyadwatch.stream.messages import (
+    AttentionMessage,
     EventMessage,
     IncidentMessage,
     IncidentPair,
@@ -85,11 +86,14 @@ def test_every_header_key_is_documented_and_no_other(page: str) -> None:
         ("### `score.", ScoreMessage),
         ("### `event.", EventMessage),
         ("### `incident.", IncidentMessage),
+        ("### `attention.", AttentionMessage),
         ("### `status.", StatusMessage),
     ],
 )
 def test_every_key_of_a_message_is_documented_and_no_other(
-    page: str, heading: str, message: type[ScoreMessage | EventMessage | IncidentMessage | StatusMessage]
+    page: str,
+    heading: str,
+    message: type[ScoreMessage | EventMessage | IncidentMessage | AttentionMessage | StatusMessage],
 ) -> None:
     everywhere = {"v", "source"}
     assert documented(section(page, heading)) == set(message.__struct_fields__) - everywhere
