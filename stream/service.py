@@ -213,7 +213,7 @@ class Service:
             self._join(receiving, scoring)
         finally:
             self._stop.set()
-            self.left_behind += [f"sink {name}" for name in self._sinks.close(_SINKS_S)]
+            self.left_behind += [f"sink {name}" for name in self._sinks.close(_SINKS_S, first="operator")]
             if not self.left_behind:
                 self._security.close()
                 self._context.destroy(linger=100)
