@@ -11,9 +11,8 @@ from typing import Literal
 from dyadwatch.core.explain import leading_joint_pairs, sentence
 from dyadwatch.stream.codes import EventReason
 from dyadwatch.stream.config import AlarmOptions
-from dyadwatch.stream.line import PairEnded, Window
+from dyadwatch.stream.items import Pair, PairEnded, Window
 from dyadwatch.stream.messages import EventMessage, JointPairPart
-from dyadwatch.stream.pairs import Pair
 from dyadwatch.stream.scorer import Score
 from dyadwatch.stream.texts import EVENT
 

@@ -1,5 +1,6 @@
-"""Whom to call about which incident, and when to leave people alone. In processing time; incidents themselves are not
-changed by it.
+"""Whom to call about which incident, and when to leave people alone.
+
+In processing time; incidents themselves are not changed by it.
 """
 
 from __future__ import annotations
@@ -235,9 +236,7 @@ class Attention:
         ]
 
     def _snooze_source(self, action: Action, now: int) -> list[AttentionMessage]:
-        """Holds back what is no graver than what is open of the source, at least alarms: an end that is in the past
-        ends it.
-        """
+        """Holds back what is no graver than what is open of the source, at least alarms; an end in the past ends it."""
         if action.until <= now:
             self._snoozed.pop(action.source, None)
             return []

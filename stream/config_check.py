@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from msgspec import inspect
 
 from dyadwatch.stream.config import Config
-from dyadwatch.stream.scorer import PROVIDERS
+from dyadwatch.stream.names import PROVIDERS
 
 _TCP = re.compile(r"tcp://(\*|[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.%]+\]):(\*|\d{1,5})")
 _SOURCE = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -145,10 +145,9 @@ def _incident_problems(config: Config) -> Iterator[Problem]:
             )
 
 
-def _merge_problems(config: Config) -> Iterator[Problem]:
-    merge = config.merge
-    owner: dict[str, str] = {}
-    for name, sources in merge.groups.items():
+def _group_problems(groups: Mapping[str, Sequence[str]], owner: dict[str, str]) -> Iterator[Problem]:
+    """What is wrong with names and sources of groups; fills in `owner`, the group of each source."""
+    for name, sources in groups.items():
         for text in (name, *sources):
             if not _SOURCE.fullmatch(text):
                 yield Problem(
@@ -160,9 +159,15 @@ def _merge_problems(config: Config) -> Iterator[Problem]:
             if source in owner:
                 yield Problem(("merge.groups",), source, f"each source once; {source!r} is in {owner[source]!r} too")
             owner[source] = name
-    for name in merge.groups:
+    for name in groups:
         if name in owner:
             yield Problem(("merge.groups",), name, f"names of groups that no source has, unlike {name!r}")
+
+
+def _merge_problems(config: Config) -> Iterator[Problem]:
+    merge = config.merge
+    owner: dict[str, str] = {}
+    yield from _group_problems(merge.groups, owner)
     for source, offset in merge.offset_s.items():
         if source not in owner:
             yield Problem(("merge.offset_s", "merge.groups"), source, f"sources of merge.groups, unlike {source!r}")

@@ -32,8 +32,9 @@ class Raw(NamedTuple):
 
 
 class _Connection:
-    """What waits of one connection: a line a topic, in the order of their turns. Every step costs the same, however
-    many lines there are.
+    """What waits of one connection: a line a topic, in the order of their turns.
+
+    Every step costs the same, however many lines there are.
     """
 
     def __init__(self) -> None:

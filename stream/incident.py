@@ -74,8 +74,9 @@ class PairRecord:
 
     @property
     def weight(self) -> float:
-        """By which pairs are ranked: the evidence, and a factor e less of it for every metre between the two. When
-        somebody falls or strikes, all that person's pairs score alike; the one it happens to stands nearest.
+        """By which pairs are ranked: the evidence, and a factor e less of it for every metre between the two.
+
+        When somebody falls or strikes, all that person's pairs score alike; the one it happens to stands nearest.
         """
         return (self.evidence + _WORTH_A_SECOND) * math.exp(-self.apart_m)
 

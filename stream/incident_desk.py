@@ -11,7 +11,7 @@ import numpy as np
 from dyadwatch.stream.codes import IncidentReason, PairEnd
 from dyadwatch.stream.config import IncidentOptions
 from dyadwatch.stream.incident import Incident, PairIds, Place, Standing, State
-from dyadwatch.stream.line import Moment, PairEnded, Window
+from dyadwatch.stream.items import Moment, PairEnded, Window
 from dyadwatch.stream.messages import EventMessage, IncidentMessage
 
 _NS = 1_000_000_000

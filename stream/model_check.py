@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from dyadwatch.core.artefact import read_info
 from dyadwatch.core.errors import ArtefactError, DyadwatchError
 from dyadwatch.stream.config import ScorerOptions
-from dyadwatch.stream.line import WindowShape
+from dyadwatch.stream.items import WindowShape
 from dyadwatch.stream.scorer import Scorer
 
 _REFUSED = 3  # exit status of a trial that says itself what is wrong

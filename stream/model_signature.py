@@ -15,11 +15,19 @@ class Tensor(Protocol):
     """An input or output as ONNX Runtime describes it; a dimension is a number, or a name or None where it is free."""
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As the graph calls it."""
+        ...
+
     @property
-    def type(self) -> str: ...
+    def type(self) -> str:
+        """Such as `tensor(float)`."""
+        ...
+
     @property
-    def shape(self) -> Sequence[int | str | None]: ...
+    def shape(self) -> Sequence[int | str | None]:
+        """Its dimensions."""
+        ...
 
 
 def check_signature(what: str, info: ArtefactInfo, inputs: Sequence[Tensor], outputs: Sequence[Tensor]) -> None:

@@ -14,8 +14,9 @@ _numbers = itertools.count()
 
 
 def open_monitor(watched: zmq.Socket[bytes], events: int) -> zmq.Socket[bytes]:
-    """The one monitor that a socket may have, without a bound on the events that wait: libzmq's own thread would wait
-    for room.
+    """The one monitor that a socket may have.
+
+    There is no bound on the events that wait: libzmq's own thread would wait for room.
 
     Arguments:
         watched: not yet bound.

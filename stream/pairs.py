@@ -8,21 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dyadwatch.core.pose import TrackId
 from dyadwatch.stream.codes import Fault, PairEnd
 from dyadwatch.stream.config import PairOptions
 from dyadwatch.stream.counters import Count, bulk_count
+from dyadwatch.stream.items import Keys, Pair
 from dyadwatch.stream.tracks import Track
 
-Keys = tuple[int, int]
 _FEW = 16  # people up to which a plain loop is faster than arrays
-
-
-class Pair(NamedTuple):
-    """Two tracks, the elder first: `ids` for people, `keys` to tell a returning id from the one before."""
-
-    ids: tuple[TrackId, TrackId]
-    keys: tuple[int, int]
 
 
 class _Verdict(NamedTuple):

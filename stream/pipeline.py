@@ -20,19 +20,20 @@ from dyadwatch.stream.codes import Blindness, Fault, PairEnd, Reason
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.incident_desk import IncidentDesk
-from dyadwatch.stream.line import Item, Moment, PairEnded, SourceLine, Window, WindowShape
+from dyadwatch.stream.items import Item, Moment, Pair, PairEnded, Window, WindowShape
+from dyadwatch.stream.line import SourceLine
 from dyadwatch.stream.log_limit import LimitedLog
-from dyadwatch.stream.merge import Group, GroupLine, MemberLine
+from dyadwatch.stream.merge import Group
+from dyadwatch.stream.merged_lines import GroupLine, MemberLine
 from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message, ScoreMessage
 from dyadwatch.stream.moments import QuietSpells
-from dyadwatch.stream.pairs import Pair
+from dyadwatch.stream.names import DETECTOR
+from dyadwatch.stream.scene import Step
 from dyadwatch.stream.scorer import Score, Scorer
 from dyadwatch.stream.texts import logged
 
 _log = logging.getLogger(__name__)
 
-# Source name of what cannot be put down to any source; '@' cannot occur in a real one.
-DETECTOR = "@detector"
 _PAUSE_S = 1.0  # without a window for longer a pair was out of sight
 
 
@@ -75,6 +76,11 @@ class Intake:
         shape: the windows the model wants.
         config: the whole configuration.
         losses: where drops are counted.
+
+    Attributes:
+        lines: of sources and groups, by name.
+        groups: by their own names.
+        group_of: the group that a source belongs to, by the source's name.
     """
 
     def __init__(self, shape: WindowShape, config: Config, losses: Losses) -> None:
@@ -83,19 +89,35 @@ class Intake:
         self._losses = losses
         self.lines: dict[str, SourceLine] = {}
         self._quiet = QuietSpells(config.incidents.linger_s)
+        self.groups: dict[str, Group] = {}
+        self.group_of: dict[str, Group] = {}
         self.clear()
 
     def clear(self) -> None:
         """Forgets all sources; those of groups are expected from the start, and stand before all others."""
         self.lines.clear()
         self._quiet.clear()
-        for name in self._config.merge.groups:
-            group = Group(name, self._shape, self._config, self._count_for)
-            self.lines |= group.members
-            self.lines[name] = group.line
+        for name, sources in self._config.merge.groups.items():
+            layout = self._shape.layout
+            group = self.groups[name] = Group(name, self._config, self._shape.fps, layout, self._count_for, layout)
+            for source in sources:
+                self.group_of[source] = group
+                self._renew_line(source)
+            self.lines[name] = GroupLine(group, self._shape, self._config, self._count_for(name))
 
     def _count_for(self, source: str) -> _Count:
         return _Count(self.lines, source, self._losses)
+
+    def _renew_line(self, source: str) -> None:
+        group, count = self.group_of[source], self._count_for(source)
+        self.lines[source] = MemberLine(group, group.members[source], self._shape, self._config, count)
+
+    def _group(self, source: str) -> Group | None:
+        """The group that takes what comes under a name."""
+        return self.group_of.get(source) or self.groups.get(source)
+
+    def _items(self, steps: Iterable[Step], arrived: int) -> list[Item]:
+        return [item for step in steps for item in self.lines[step.source].windows.take(step, arrived)]
 
     def push(self, frame: PoseFrame, arrived: int) -> list[Item]:
         """Takes a frame; returns the windows it completes and the pairs it ends, in order."""
@@ -106,25 +128,26 @@ class Intake:
                 return []
             count = self._count_for(frame.source)
             line = self.lines[frame.source] = SourceLine(frame.source, self._shape, self._config, count)
-        items = self._quiet.note(line.push(frame, arrived))
+        group = self._group(frame.source)
+        items = line.push(frame, arrived) if group is None else self._items(group.push(frame), arrived)
+        self._quiet.note(items)
         self._quiet.look(line, items)
-        if isinstance(line, MemberLine):
-            self._quiet.look(line.group.line, items)
+        if group is not None:
+            self._quiet.look(self.lines[group.name], items)
         return items
 
     def forget(self, source: str, reason: PairEnd = PairEnd.SOURCE_FORGOTTEN) -> list[Item]:
         """Gives up a source that has been silent for long, which makes room for another; ends its pairs."""
-        line = self.lines[source]
-        items = self._quiet.note(line.finish(time.monotonic_ns(), reason))
-        self._quiet.end(line, reason, items)
-        self._replace(source, line)
-        return items
-
-    def _replace(self, source: str, line: SourceLine) -> None:
-        if isinstance(line, MemberLine):
-            self.lines[source] = line.group.renew(source)
-        elif not isinstance(line, GroupLine):
+        arrived = time.monotonic_ns()
+        group, line = self._group(source), self.lines[source]
+        if group is None:
+            items = line.finish(arrived, reason)
             del self.lines[source]
+            return self._ended(line, items, reason)
+        items = self._items(group.give_up(source, reason), arrived)
+        if source in self.group_of:
+            self._renew_line(source)
+        return self._ended(line, items, reason)
 
     def failed(self, source: str, error: Exception) -> list[Item]:
         """Starts a source afresh whose frames the stations failed on, which is a fault of ours; ends its pairs."""
@@ -138,17 +161,27 @@ class Intake:
             return self.forget(source, PairEnd.STATION_FAILED)
         except Exception as e:  # noqa: BLE001 - even its end fails: its pairs end without what was held back
             _log.error("%s: the detector failed to end this source", source, exc_info=e)
-            self._replace(source, line)
-            items = self._quiet.note(line.end_pairs(PairEnd.STATION_FAILED))
-            self._quiet.end(line, PairEnd.STATION_FAILED, items)
-            return items
+            if source in self.group_of:
+                self.group_of[source].renew(source)
+                self._renew_line(source)
+            elif source not in self.groups:
+                del self.lines[source]
+            return self._ended(line, line.end_pairs(PairEnd.STATION_FAILED), PairEnd.STATION_FAILED)
 
     def finish(self, reason: PairEnd) -> list[Item]:
         """Releases what is held back and ends all pairs of all sources."""
         arrived = time.monotonic_ns()
-        items = self._quiet.note([item for line in self.lines.values() for item in line.finish(arrived, reason)])
+        steps = [step for group in self.groups.values() for step in group.finish(reason)]
+        alone = [line for source, line in self.lines.items() if self._group(source) is None]
+        items = self._items(steps, arrived) + [item for line in alone for item in line.finish(arrived, reason)]
         for line in self.lines.values():
-            self._quiet.end(line, reason, items)
+            items = self._ended(line, items, reason)
+        return items
+
+    def _ended(self, line: SourceLine, items: list[Item], reason: PairEnd) -> list[Item]:
+        """Items that end a source, and the word that it has ended."""
+        self._quiet.note(items)
+        self._quiet.end(line, reason, items)
         return items
 
 
@@ -277,9 +310,7 @@ class Judge:
         return desk
 
     def _ended(self, end: PairEnded) -> list[EventMessage]:
-        """A desk knows nothing but its pairs, and every pair is ended before its source is forgotten: with its last
-        pair it goes.
-        """
+        """Ends a pair; a desk knows nothing but its pairs, all ended before their source is, and goes with the last."""
         desk = self._desks.get(end.source)
         if desk is None:
             return []

@@ -6,7 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 
-from dyadwatch.stream.line import Item, Window
+from dyadwatch.stream.items import Item, Window
 
 
 class _Share:
@@ -67,8 +67,10 @@ class _Share:
 
 
 class ItemQueue:
-    """Windows and ends of pairs, in order; once more windows come than may wait, shares take turns, one window each,
-    and so do the sources within a share, until nothing waits any more. Those of one source always stay in order.
+    """Windows and ends of pairs, in order.
+
+    Once more windows come than may wait, shares take turns, one window each, and so do the sources within a share,
+    until nothing waits any more. Those of one source always stay in order.
 
     When it is full, the share with the most windows waiting, and within it the source with the most, loses its oldest
     one, so that a flood costs nobody else; among equals it is the one that lost none for longest. Or whoever brings

@@ -15,13 +15,14 @@ from typing import Generic, Protocol, TypeVar
 import zmq
 
 from dyadwatch.core.errors import ConfigError, WireError
+from dyadwatch.stream.binding import bind
 from dyadwatch.stream.codes import Fault
 from dyadwatch.stream.config import WireOptions
 from dyadwatch.stream.connections import ConnectionGuard, wire_size
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.inbox import Inbox, Raw
 from dyadwatch.stream.log_limit import LimitedLog
-from dyadwatch.stream.pipeline import DETECTOR
+from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.security import Security
 from dyadwatch.stream.texts import REASONS
 from dyadwatch.stream.wire import TOPIC, topic_source
@@ -35,9 +36,14 @@ class Sent(Protocol):
     """What is known of a good message: who sent it, and the moment it is about in ns of their clock."""
 
     @property
-    def source(self) -> str: ...
+    def source(self) -> str:
+        """Name of who sent it."""
+        ...
+
     @property
-    def stamp(self) -> int: ...
+    def stamp(self) -> int:
+        """Ns of the sender's clock."""
+        ...
 
 
 T = TypeVar("T", bound=Sent)
@@ -46,9 +52,9 @@ T = TypeVar("T", bound=Sent)
 class Tap(Protocol):
     """Shown a message as received, what it was decoded to or the reason it was refused for, and when it came."""
 
-    def __call__(
-        self, parts: list[bytes], frame: Sent | None, arrived: int, *, reason: StrEnum | None = None
-    ) -> None: ...
+    def __call__(self, parts: list[bytes], frame: Sent | None, arrived: int, *, reason: StrEnum | None = None) -> None:
+        """Takes note of the message; must not wait."""
+        ...
 
 
 _MOST_PARTS = 16  # a message of more is nobody's mistake: its connection is cut
@@ -59,19 +65,6 @@ _HELD_BACK = 64  # messages that may wait in the inbox where publishers are to b
 _KERNEL_BYTES = 128 << 10  # that wait in the kernel for each connection
 _CURVE_PART = 33  # bytes that CURVE adds to a part: command name, nonce, authentication, flags
 _WAITING_IN_SOCKET = 32  # whole messages of one connection that libzmq holds; beyond, TCP holds up the publisher
-
-
-def bind(socket: zmq.Socket[bytes], address: str, key: str) -> None:
-    """Binds a socket.
-
-    Raises:
-        ConfigError: naming the configuration key, the address and what to do.
-    """
-    try:
-        socket.bind(address)
-    except zmq.ZMQError as e:
-        hint = "another program uses the port; stop it or choose another" if e.errno == zmq.EADDRINUSE else str(e)
-        raise ConfigError(f"{key} is {address!r}; expected an address this machine can bind ({hint})") from None
 
 
 class Receiver(Generic[T]):

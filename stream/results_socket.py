@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import zmq
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.stream.receive import bind
+from dyadwatch.stream.binding import bind
 from dyadwatch.stream.security import Security
 
 _log = logging.getLogger(__name__)

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Arguments:
-    id: unique over all runs of all machines.
-    started: unix ns.
+    """One run.
+
+    Arguments:
+        id: unique over all runs of all machines.
+        started: unix ns.
     """
 
     id: str

@@ -15,14 +15,10 @@ from dyadwatch.core.errors import ArtefactError, MissingExtraError, ProviderErro
 from dyadwatch.core.extras import install_command
 from dyadwatch.stream.codes import Fault
 from dyadwatch.stream.config import ScorerOptions
-from dyadwatch.stream.line import WindowShape
+from dyadwatch.stream.items import WindowShape
 from dyadwatch.stream.model_signature import check_signature
+from dyadwatch.stream.names import PROVIDERS
 
-PROVIDERS = {
-    "cpu": "CPUExecutionProvider",
-    "cuda": "CUDAExecutionProvider",
-    "tensorrt": "TensorrtExecutionProvider",
-}
 # TF32 would cost every matrix product thirteen bits that the parity check was made with.
 _EXACT = {"cuda": {"use_tf32": "0"}}
 _MAX_SAID = 300  # characters of what the engine says; some of its errors hold whole graphs

@@ -21,14 +21,15 @@ from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.codes import Fault, OwnFault, PairEnd, Station
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
-from dyadwatch.stream.line import Item
+from dyadwatch.stream.items import Item
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.memory.place import memory_file
 from dyadwatch.stream.memory.sink import MemorySink
 from dyadwatch.stream.memory.writer import MemoryWriter
 from dyadwatch.stream.messages import Message, StatusMessage
+from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.operator import OperatorSink
-from dyadwatch.stream.pipeline import DETECTOR, Intake, Judge, Losses
+from dyadwatch.stream.pipeline import Intake, Judge, Losses
 from dyadwatch.stream.queue import ItemQueue
 from dyadwatch.stream.receive import Receiver
 from dyadwatch.stream.recordings.about import about_detector, program
@@ -129,13 +130,12 @@ class Service:
             scorer.provider,
             lambda: self._recorder and self._recorder.state,
             self._health.trouble,
-            self._run,
-            lambda: self._memory and self._memory.state,
-            self._source_incidents.open,
+            run=self._run,
+            memory=lambda: self._memory and self._memory.state,
+            incidents=self._source_incidents.open,
         )
         self._stop = threading.Event()
-        self._stopped_at = 0.0
-        self._scored_at = 0.0
+        self._stopped_at = self._scored_at = 0.0
         self._turned = time.monotonic_ns()
         self._next_views = 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -191,8 +191,9 @@ class Service:
         return MemorySink(writer, self._operator.act, lost=lambda count: lost(n=count))
 
     def stop(self) -> None:
-        """Asks the service to stop; `run` returns once open events are closed and ports are free. Asked twice, it does
-        not wait for what is still to be scored.
+        """Asks the service to stop; `run` returns once open events are closed and ports are free.
+
+        Asked twice, it does not wait for what is still to be scored.
         """
         self._stopped_at = -1.0 if self._stop.is_set() else time.monotonic()
         self._stop.set()
@@ -386,8 +387,10 @@ class Service:
         self._scored_at = time.monotonic()
 
     def _warm_up(self) -> None:
-        """The engine's first run is slow; it should not be a person's first window. The largest batch comes at once,
-        too: the engine keeps the memory of the largest that it ever had, and that is to be seen now, not in a month.
+        """The engine's first run is slow; it should not be a person's first window.
+
+        The largest batch comes at once, too: the engine keeps the memory of the largest that it ever had, and that is
+        to be seen now, not in a month.
         """
         shape = self._scorer.shape
         still = np.zeros((2, shape.frames, len(shape.layout), 3), np.float32)

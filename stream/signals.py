@@ -14,8 +14,9 @@ _STOP = (signal.SIGINT, signal.SIGTERM)
 
 @contextmanager
 def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
-    """While it lasts, SIGINT and SIGTERM call `stop` instead of killing the program, and SIGHUP does nothing: whoever
-    closed the terminal still wants to be warned.
+    """While it lasts, SIGINT and SIGTERM call `stop` instead of killing the program.
+
+    SIGHUP does nothing: whoever closed the terminal still wants to be warned.
     """
 
     def handler(number: int, frame: FrameType | None) -> None:

@@ -37,8 +37,10 @@ class Waking(Protocol):
 
 
 class SinkThread:
-    """Hands messages to a sink in order, as fast as it takes them. What does not fit is dropped: scores and status
-    first, then events, then updates of incidents, beginnings and ends of incidents last; the oldest first.
+    """Hands messages to a sink in order, as fast as it takes them.
+
+    What does not fit is dropped: scores and status first, then events, then updates of incidents, beginnings and ends
+    of incidents last; the oldest first.
 
     Arguments:
         name: of the sink.

@@ -11,7 +11,7 @@ from dyadwatch.stream.clock_offset import ClockOffset
 from dyadwatch.stream.codes import Blindness, MergeState
 from dyadwatch.stream.config import LivenessOptions
 from dyadwatch.stream.line import SourceLine
-from dyadwatch.stream.merge import Group, GroupLine, MemberLine
+from dyadwatch.stream.merge import Group
 from dyadwatch.stream.pace import Pace
 from dyadwatch.stream.pipeline import Intake
 
@@ -156,13 +156,13 @@ class SourceWatch:
     def beat(self, frame: PoseFrame, arrived: int) -> None:
         """Takes note of a frame that was taken in; sources that were not admitted are not remembered."""
         line = self._intake.lines.get(frame.source)
-        if line is None or isinstance(line, GroupLine):
+        if line is None or frame.source in self._intake.groups:
             return
         beat = self._beats.get(frame.source)
         if beat is None:
             beat = self._beats[frame.source] = Heartbeat(arrived)
             beat.due(frame, arrived)
-        beat.beat(frame, arrived, time.time_ns(), line.frames)
+        beat.beat(frame, arrived, time.time_ns(), line.scene.frames)
 
     def pause(self, ns: int) -> None:
         """Takes note that nobody listened for so long: the process was stopped, or the machine slept."""
@@ -170,8 +170,9 @@ class SourceWatch:
             beat.pause(ns)
 
     def forgotten(self) -> list[str]:
-        """Sources silent for longer than `forget_s`, or for a minute where they had sent hardly a usable frame: names
-        that come once must not fill the memory for an hour. Each is named once.
+        """Sources silent for longer than `forget_s`, or for a minute where they had sent hardly a usable frame.
+
+        Names that come once must not fill the memory for an hour. Each is named once.
         """
         now = time.monotonic_ns()
         if now < self._next_look:
@@ -188,8 +189,13 @@ class SourceWatch:
         return gone
 
     def _is_fleeting(self, source: str) -> bool:
+        frames = self._frames_of_its_own(source)
+        return frames is not None and frames < _WORTHY_FRAMES
+
+    def _frames_of_its_own(self, source: str) -> int | None:
+        """Usable frames that a source sent; None where it is unknown, or of a group, which always keeps its place."""
         line = self._intake.lines.get(source)
-        return line is not None and not isinstance(line, MemberLine) and line.frames < _WORTHY_FRAMES
+        return None if line is None or source in self._intake.group_of else line.scene.frames
 
     def replaceable(self, now: int) -> str | None:
         """The source that is worth least, if it may make room for another; its heartbeat is forgotten.
@@ -200,8 +206,8 @@ class SourceWatch:
         found = [
             (worthy, beat.heard, source)
             for source, beat in self._beats.items()
-            if (line := self._intake.lines.get(source)) is not None and not isinstance(line, MemberLine)
-            for worthy in [line.frames >= _WORTHY_FRAMES]
+            if (frames := self._frames_of_its_own(source)) is not None
+            for worthy in [frames >= _WORTHY_FRAMES]
             if now - beat.heard > (_ABSENT_S if worthy else _UNWORTHY_SILENCE_S) * _NS
             or (not worthy and now - beat.first > _TRIAL_S * _NS)
         ]
@@ -216,19 +222,19 @@ class SourceWatch:
         return tuple(self._view(source, line) for source, line in self._intake.lines.items())
 
     def _view(self, source: str, line: SourceLine) -> SourceView:
-        own = self._beats.get(source, _UNHEARD)
-        group = line.group if isinstance(line, GroupLine) else None
+        own, scene = self._beats.get(source, _UNHEARD), line.scene
+        group = self._intake.groups.get(source)
         beat = own if group is None else self._latest(group)
         return SourceView(
             source=source,
             blind=line.blind,
             is_group=group is not None,
-            refuses=line.refuses,
-            people=line.people,
-            pairs=line.pairs,
-            frames=line.frames,
-            clock=line.clock,
-            stamp=line.stamp,
+            refuses=scene.refuses,
+            people=scene.people,
+            pairs=scene.pairs,
+            frames=scene.frames,
+            clock=scene.clock,
+            stamp=scene.stamp,
             merge=line.merge,
             heard=beat.heard,
             used=beat.used,

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import zmq
 
+from dyadwatch.stream.binding import bind
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.keys import KeyFolder
-from dyadwatch.stream.receive import bind
 from dyadwatch.stream.security import check_security
 
 

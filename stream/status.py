@@ -12,7 +12,8 @@ from dyadwatch.stream.config import LivenessOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.messages import Blind, Data, MemoryNow, Merge, RecordingNow, StatusMessage
-from dyadwatch.stream.pipeline import DETECTOR, Judged
+from dyadwatch.stream.names import DETECTOR
+from dyadwatch.stream.pipeline import Judged
 from dyadwatch.stream.run import Run
 from dyadwatch.stream.source_watch import SourceView
 from dyadwatch.stream.texts import text_of
@@ -47,6 +48,7 @@ class StatusBoard:
         provider: str,
         recording: Callable[[], Finding[RecordingState] | None] = lambda: None,
         trouble: Callable[[], Finding[Blindness] | None] = lambda: None,
+        *,
         run: Run | None = None,
         memory: Callable[[], Finding[MemoryState] | None] = lambda: None,
         incidents: Callable[[str], tuple[str, ...]] = lambda source: (),

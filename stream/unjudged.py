@@ -11,7 +11,8 @@ from dyadwatch.core.finding import Finding, Value
 from dyadwatch.stream.codes import FAULTS, FRAMES_LEFT_OUT, Blindness, Circumstance, Fault, Unscored
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
-from dyadwatch.stream.line import SourceLine, WindowShape
+from dyadwatch.stream.items import WindowShape
+from dyadwatch.stream.line import SourceLine
 
 _NS = 1_000_000_000
 _FEW = 16  # people among whom the nearest two are looked for
@@ -47,21 +48,22 @@ class Account:
     def look(self, line: SourceLine, *, used: bool) -> None:
         """Takes note of how a line stands after one of its frames, which may be one that was not used."""
         self.frames += 1
-        self.unfit = line.unfit or self.unfit
+        scene = line.scene
+        self.unfit = scene.unfit or self.unfit
         self.hidden = line.hidden_joint or self.hidden
         if not used:
             return
         if not self.used:
-            self._first = line.stamp
-        self._last = line.stamp
+            self._first = scene.stamp
+        self._last = scene.stamp
         self.used += 1
-        self.most = max(self.most, line.people)
-        pairs = {pair.keys for pair in line.gate.open}
-        self._since = {keys: self._since.get(keys, line.stamp) for keys in pairs}
-        alive = line.tracker.alive
+        self.most = max(self.most, scene.people)
+        pairs = {pair.keys for pair in scene.gate.open}
+        self._since = {keys: self._since.get(keys, scene.stamp) for keys in pairs}
+        alive = scene.tracker.alive
         for (a, b), since in self._since.items():
-            if alive[a].stamp == alive[b].stamp == line.stamp:  # both are seen; who is not is remembered for a while
-                self.longest_ns = max(self.longest_ns, line.stamp - since)
+            if alive[a].stamp == alive[b].stamp == scene.stamp:  # both are seen; who is not is remembered for a while
+                self.longest_ns = max(self.longest_ns, scene.stamp - since)
         self.near = self.near or bool(pairs)
         if not pairs:
             roots = [track.root for track in list(alive.values())[:_FEW]]
@@ -124,8 +126,8 @@ class Accounts:
             self._before[key] = self._latest.get(source, {})
             self._newest[source] = key
         before = self._frames.get(source)
-        used = line.frames > (before[1] if before is not None and before[0] is line else 0)
-        self._frames[source] = line, line.frames
+        used = line.scene.frames > (before[1] if before is not None and before[0] is line else 0)
+        self._frames[source] = line, line.scene.frames
         account.look(line, used=used)
         self._take_counts(source, key)
 

@@ -17,7 +17,7 @@ from dyadwatch.core.artefact import read_info
 from dyadwatch.core.errors import MissingExtraError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.loading import configure, model_path
-from dyadwatch.stream.line import WindowShape
+from dyadwatch.stream.items import WindowShape
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.tools.benchmarks.latency import measure_latency
 from dyadwatch.tools.benchmarks.machine import describe_machine

@@ -22,7 +22,7 @@ from dyadwatch.core.words import counted
 from dyadwatch.stream.codes import Unscored
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.grid import TimeGrid
-from dyadwatch.stream.line import WindowShape
+from dyadwatch.stream.items import WindowShape
 from dyadwatch.stream.messages import EventMessage, IncidentMessage, IncidentPair, Message, ScoreMessage, encode_json
 from dyadwatch.stream.publishers.clips import Played, clip_intervals
 from dyadwatch.stream.texts import text_of

@@ -19,8 +19,8 @@ from dyadwatch.loading import configure, load_scorer, model_path
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.config_file import set_option
-from dyadwatch.stream.line import SourceLine, WindowShape
-from dyadwatch.stream.merge import MemberLine
+from dyadwatch.stream.items import WindowShape
+from dyadwatch.stream.line import SourceLine
 from dyadwatch.stream.messages import EventMessage, ScoreMessage, encode_json
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.recordings.about import as_recorded, recorded_config
@@ -119,7 +119,7 @@ def _unjudged(
         counts = Counter({r: n for of in pipeline.counters.snapshot().values() for r, n in of.items()})
         cause = Account(frames=counts.total(), counts=counts).cause(shape, settings)
         return [f"nothing was judged: {text_of(cause)}"]
-    judged = {source for source, line in watched.items() if isinstance(line, MemberLine)} | set(windows)
+    judged = pipeline.intake.group_of.keys() | set(windows)
     return [
         f"{source}: nothing was judged: {text_of(accounts.of(source).cause(shape, settings))}"
         for source in sorted(watched)

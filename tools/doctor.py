@@ -23,7 +23,7 @@ from dyadwatch.core.extras import install_command
 from dyadwatch.loading import configure, load_thresholds, model_path
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.exposure import is_local
-from dyadwatch.stream.scorer import PROVIDERS
+from dyadwatch.stream.names import PROVIDERS
 from dyadwatch.tools.provider_trial import try_provider
 
 _ENGINES = f"{install_command('cpu')}; on a machine with an NVIDIA GPU {install_command('gpu')}"

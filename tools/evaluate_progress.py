@@ -44,6 +44,7 @@ class TimeLeft:
         self._stage_from = 0
 
     def __call__(self, status: Status) -> str:
+        """The line for a status."""
         now, step = self._now(), status.step
         job = (status.part, status.job, "")
         if job != self._job:
@@ -104,6 +105,7 @@ class StatusLines:
         self._lock = threading.Lock()
 
     def __call__(self, status: Status) -> None:
+        """Shows a status; any thread may call."""
         with self._lock:
             self._hear(status)
 

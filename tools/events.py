@@ -161,21 +161,22 @@ def export(
 
 @app.command
 def acknowledge(
-    ids: list[str], /, *, memory: _Memory = None, config: _Config = None, note: str = "", who: str | None = None
+    ids: list[str], /, *, memory: _Memory = None, config: _Config = None, comment: str = "", who: str | None = None
 ) -> None:
-    """Say that somebody has taken care of incidents: a running detector calls nobody about them any more, unless they
-    become graver.
+    """Say that somebody has taken care of incidents.
+
+    A running detector calls nobody about them any more, unless they become graver.
 
     Parameters
     ----------
     ids
         Ids, or how they begin.
-    note
+    comment
         Kept beside it.
     who
         Name to keep; by default that of the user.
     """
-    _act(ids, memory, config, Action(at=time.time_ns(), kind=ActionKind.ACKNOWLEDGE, who=who_is(who), note=note))
+    _act(ids, memory, config, Action(at=time.time_ns(), kind=ActionKind.ACKNOWLEDGE, who=who_is(who), note=comment))
 
 
 @app.command
@@ -186,7 +187,7 @@ def verdict(
     *,
     memory: _Memory = None,
     config: _Config = None,
-    note: str = "",
+    comment: str = "",
     who: str | None = None,
 ) -> None:
     """Say what an incident was; the latest verdict counts.
@@ -197,12 +198,12 @@ def verdict(
         Its id, or how that begins.
     what
         true: something had happened; false: a false alarm; unsure.
-    note
+    comment
         Kept beside it.
     who
         Name to keep; by default that of the user.
     """
-    action = Action(at=time.time_ns(), kind=ActionKind.VERDICT, verdict=what, who=who_is(who), note=note)
+    action = Action(at=time.time_ns(), kind=ActionKind.VERDICT, verdict=what, who=who_is(who), note=comment)
     _act([id_], memory, config, action)
 
 
@@ -214,7 +215,7 @@ def snooze(
     minutes: float = 30.0,
     memory: _Memory = None,
     config: _Config = None,
-    note: str = "",
+    comment: str = "",
     who: str | None = None,
 ) -> None:
     """Have a running detector call nobody for a while, about one incident or a whole source, unless it becomes graver.
@@ -225,7 +226,7 @@ def snooze(
         Id of an incident, or how that begins; or source:NAME.
     minutes
         For how long; 0 ends it.
-    note
+    comment
         Kept beside it.
     who
         Name to keep; by default that of the user.
@@ -234,7 +235,7 @@ def snooze(
         raise ConfigError(f"--minutes is {minutes:g}; expected 0 to end it, up to a year")
     now = time.time_ns()
     until = now + round(minutes * 60e9) if minutes else 0
-    action = Action(at=now, kind=ActionKind.SNOOZE, until=until, who=who_is(who), note=note)
+    action = Action(at=now, kind=ActionKind.SNOOZE, until=until, who=who_is(who), note=comment)
     if not what.startswith("source:"):
         _act([what], memory, config, action)
         return

@@ -23,8 +23,9 @@ class StderrHandler(logging.Handler):
 
 
 class BackgroundHandler(logging.Handler):
-    """Hands records to another handler on a thread of its own: a pipe that nobody reads, or a stopped terminal, holds
-    up that thread and no other.
+    """Hands records to another handler on a thread of its own.
+
+    A pipe that nobody reads, or a stopped terminal, holds up that thread and no other.
 
     Arguments:
         target: what writes.

@@ -72,6 +72,7 @@ class Lines:
         self._began = self._said = now()
 
     def __call__(self, step: Step) -> None:
+        """Shows a step, at a bounded rate."""
         now = self._now()
         if step.stage != self._stage:
             # A stage that first speaks after some steps began when the one before it ended.

@@ -100,6 +100,7 @@ def _progress(console: Console) -> Progress:
 
 
 def report(summary: dict[str, object], json: bool) -> None:
+    """Prints what was sent, for people, and as one JSON object where that is wanted."""
     if json:
         sys.stdout.write(msgspec.json.encode(summary).decode() + "\n")
     shed = f", {summary['shed']} shed because the detector did not take them" if summary["shed"] else ""

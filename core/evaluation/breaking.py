@@ -36,6 +36,7 @@ class Kind(StrEnum):
     amount: float
 
     def __new__(cls, name: str, amount: float = 0.0) -> Self:
+        """A member, with its amount beside its name."""
         kind = str.__new__(cls, name)
         kind._value_, kind.amount = name, amount
         return kind

@@ -147,13 +147,7 @@ def _hierarchy(lines: _Lines) -> list[Node]:
         elif words[0] == "MOTION" and nodes and not open_nodes and not pending:
             return nodes
         elif words[0] in ("ROOT", "JOINT", "End") and not pending:
-            if len(nodes) >= _MOST_NODES:
-                raise ClipError(f"{lines.path}: more than {_MOST_NODES} joints; expected a person's")
-            if (words[0] == "ROOT") == bool(open_nodes):
-                raise lines.error("a ROOT outside of braces, every JOINT within")
-            parent = open_nodes[-1] if open_nodes else -1
-            name = "_".join(w for w in words[1:] if w != "{") if words[0] != "End" else f"{nodes[parent].name}_end"
-            nodes.append(Node(name, parent, np.zeros(3)))
+            nodes.append(_node(lines, words, nodes, open_nodes))
             pending = words[-1] != "{"
             if not pending:
                 open_nodes.append(len(nodes) - 1)
@@ -161,10 +155,9 @@ def _hierarchy(lines: _Lines) -> list[Node]:
             open_nodes.append(len(nodes) - 1)
             pending = False
         elif words[0] == "}" and open_nodes and not pending:
-            for _ in words:
-                if not open_nodes:
-                    raise lines.error("as many braces closed as opened")
-                open_nodes.pop()
+            if len(words) > len(open_nodes):
+                raise lines.error("as many braces closed as opened")
+            del open_nodes[-len(words) :]
         elif words[0] == "OFFSET" and open_nodes and len(words) == 4:
             where = f"{lines.path}, line {lines.at}"
             nodes[open_nodes[-1]].offset = np.asarray([number(w, where) for w in words[1:]])
@@ -173,6 +166,17 @@ def _hierarchy(lines: _Lines) -> list[Node]:
         else:
             raise lines.error("ROOT, JOINT, End Site, OFFSET, CHANNELS, a brace, or MOTION after the last")
     raise ClipError(f"{lines.path}: ends early; expected a HIERARCHY, then MOTION")
+
+
+def _node(lines: _Lines, words: list[str], nodes: list[Node], open_nodes: list[int]) -> Node:
+    """The node that a line begins, within the innermost open one."""
+    if len(nodes) >= _MOST_NODES:
+        raise ClipError(f"{lines.path}: more than {_MOST_NODES} joints; expected a person's")
+    if (words[0] == "ROOT") == bool(open_nodes):
+        raise lines.error("a ROOT outside of braces, every JOINT within")
+    parent = open_nodes[-1] if open_nodes else -1
+    name = "_".join(w for w in words[1:] if w != "{") if words[0] != "End" else f"{nodes[parent].name}_end"
+    return Node(name, parent, np.zeros(3))
 
 
 def _channels(lines: _Lines, words: list[str]) -> list[tuple[str, int]]:

@@ -40,6 +40,7 @@ class ValidationKind(StrEnum):
     step_m: float
 
     def __new__(cls, name: str, shift_s: float = 0.0, step_m: float = 0.0) -> Self:
+        """A member, with its amounts beside its name."""
         kind = str.__new__(cls, name)
         kind._value_, kind.shift_s, kind.step_m = name, shift_s, step_m
         return kind

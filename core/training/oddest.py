@@ -125,8 +125,9 @@ def _explained(
 
 
 def facing_east(window: NDArray[np.float32], at: Anchors) -> NDArray[np.float32]:
-    """A window (2, T, J, 3) turned about the vertical and moved on the floor: the middle of the pair is the origin,
-    person 1 lies towards +X. Metres and heights stay.
+    """A window (2, T, J, 3) with the middle of the pair at the origin and person 1 towards +X.
+
+    It is turned about the vertical and moved on the floor; metres and heights stay.
     """
     pelvis = 0.5 * (window[..., at.pelvis[0], :] + window[..., at.pelvis[1], :])
     centre = pelvis.mean(axis=1)  # (2, 3)

@@ -21,8 +21,10 @@ _SOURCE = "@detector"
 
 
 class MemorySink:
-    """Keeps incidents and the states of sources as they are told: whatever is handed to it at once is one commit. Where
-    that fails what was told waits, newer updates in the place of older ones, and it is tried again.
+    """Keeps incidents and the states of sources as they are told.
+
+    Whatever is handed to it at once is one commit. Where that fails what was told waits, newer updates in the place of
+    older ones, and it is tried again.
 
     Arguments:
         writer: of this run; closed with the sink.
@@ -108,9 +110,7 @@ class MemorySink:
         self._log.warning(_SOURCE, OwnFault.SINK_FAILED, text)
 
     def _make_room(self) -> None:
-        """Of what waits the latest of every source's status, and beginnings and ends of incidents with the latest
-        between them, tell as much as all.
-        """
+        """Drops what later messages tell as well: older statuses of a source, and updates of an incident."""
         latest: dict[tuple[object, ...], Message] = {}
         for m in self._waiting:
             latest[_key(m)] = m

@@ -27,8 +27,10 @@ _PLAIN = (IncidentReason.STILL_GOING_ON,)  # updates that tell nothing new but t
 
 
 class MemoryWriter:
-    """The one writer of a file, for as long as a run lasts. Incidents that an earlier run left open are closed as
-    interrupted; one that opens soon after among the same people goes on with it, its acknowledgement too.
+    """The one writer of a file, for as long as a run lasts.
+
+    Incidents that an earlier run left open are closed as interrupted; one that opens soon after among the same people
+    goes on with it, its acknowledgement too.
 
     Arguments:
         path: of the file; it is made if need be.

@@ -47,8 +47,9 @@ class Refusals:
 
 
 class ClockReport:
-    """Says in the log how far senders' clocks lie from this machine's: as soon as that is known well enough, again when
-    a clock was set, and now and then.
+    """Logs how far senders' clocks lie from this machine's.
+
+    It does so as soon as that is known well enough, again when a clock was set, and now and then.
 
     Arguments:
         logger: where it is told.

@@ -118,19 +118,21 @@ class Schema(Struct, frozen=True):
     data: bytes
 
 
+_SIMPLE: dict[type[inspect.Type], str] = {
+    inspect.BoolType: "boolean",
+    inspect.IntType: "integer",
+    inspect.FloatType: "number",
+    inspect.StrType: "string",
+}
+
+
 def _plain(kind: inspect.Type) -> dict[str, Any]:
     """A JSON schema without references and with one type a key, the part of the language that viewers understand."""
     match kind:
         case inspect.Metadata():  # descriptions are not part of a recording
             return _plain(kind.type)
-        case inspect.BoolType():
-            return {"type": "boolean"}
-        case inspect.IntType():
-            return {"type": "integer"}
-        case inspect.FloatType():
-            return {"type": "number"}
-        case inspect.StrType():
-            return {"type": "string"}
+        case inspect.BoolType() | inspect.IntType() | inspect.FloatType() | inspect.StrType():
+            return {"type": _SIMPLE[type(kind)]}
         case inspect.EnumType():
             return {"type": "string", "enum": [member.value for member in kind.cls]}
         case inspect.LiteralType():
@@ -139,10 +141,9 @@ def _plain(kind: inspect.Type) -> dict[str, Any]:
             return {"type": "array", "items": _plain(kind.item_type)}
         case inspect.TupleType():
             return {"type": "array", "items": _plain(kind.item_types[0])}
-        case inspect.DictType(value_type=inspect.UnionType()):
-            return {"type": "object"}
         case inspect.DictType():
-            return {"type": "object", "additionalProperties": _plain(kind.value_type)}
+            mixed = isinstance(kind.value_type, inspect.UnionType)
+            return {"type": "object"} | ({} if mixed else {"additionalProperties": _plain(kind.value_type)})
         case inspect.UnionType():
             some = [t for t in kind.types if not isinstance(t, inspect.NoneType)]
             note = {"description": "or null"} if len(some) < len(kind.types) else {"description": "text or a number"}

@@ -3,106 +3,75 @@
 from __future__ import annotations
 
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.clips import Clip, ClipSet
 from dyadwatch.core.errors import RecordingError
-from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.core.words import counted
-from dyadwatch.stream.codes import PairEnd
 from dyadwatch.stream.config import Config
-from dyadwatch.stream.grid import Resampler, TimeGrid
-from dyadwatch.stream.pairs import Pair, PairGate
+from dyadwatch.stream.grid import TimeGrid
+from dyadwatch.stream.items import Keys, Pair
 from dyadwatch.stream.recordings.about import config_of
-from dyadwatch.stream.recordings.frames import OrderedFrames
-from dyadwatch.stream.recordings.merged import Groups
 from dyadwatch.stream.recordings.playback import Playback
-from dyadwatch.stream.recordings.tables import note_unusable
-from dyadwatch.stream.tracks import Tracker
+from dyadwatch.stream.recordings.scenes import RecordedScenes
+from dyadwatch.stream.scene import Step
 
 _NS = 1_000_000_000
 LONGEST_S = 60.0  # longer encounters become several clips, so that no memory grows with them
 _FORGET = 64  # points of time after which rows that no clip will hold are dropped
 
 
-class _Track:
-    """One person on the grid of time, from `first` on."""
-
-    def __init__(self, grid: TimeGrid, max_gap: int) -> None:
-        self._resampler = Resampler(grid, max_gap)
-        self.rows: dict[int, NDArray[np.float32]] = {}
-
-    def push(self, stamp: int, joints: NDArray[np.float32]) -> None:
-        k, rows = self._resampler.push(stamp, joints)
-        for i, row in enumerate(rows):
-            self.rows[k + i] = row
-
-
 class PairClips:
-    """Cuts the clips of one source; who is who and who is near whom is decided as the live detector does.
+    """Cuts the clips of one scene.
 
     Arguments:
         source: its name.
-        config: the sections clock, tracks and pairs matter.
-        fps: frames a second of the clips.
+        fps: frames a second of the clips, and points of the scene's grid.
         least_s: shorter clips are left out.
 
     Attributes:
         source: its name.
         short: stretches of pairs that were too short for a clip.
-        counts: what the rules for people and pairs left out, by reason.
     """
 
-    def __init__(self, source: str, config: Config, fps: float, least_s: float) -> None:
+    def __init__(self, source: str, fps: float, least_s: float) -> None:
         self.source = source
         self._fps = fps
         self._least = max(round(least_s * fps), 2)
         self._longest = round(LONGEST_S * fps)
-        self._max_gap = round(min(config.clock.max_gap_s, config.tracks.max_gap_s) * _NS)
         self._grid = TimeGrid(fps)
-        self.counts: Counter[str] = Counter()
         self.short = 0
-        self._tracker = Tracker(config.tracks, self._count)
-        self._gate = PairGate(config.pairs, self._count)
-        self._tracks: dict[int, _Track] = {}
-        self._since: dict[tuple[int, int], int] = {}  # first point of time that the next clip of a pair may hold
+        self._tracks: dict[int, dict[int, NDArray[np.float32]]] = {}  # key -> rows (J, 3) by point of time
+        self._since: dict[Keys, int] = {}  # first point of time that the next clip of a pair may hold
         self._forgot = 0  # point of time at which rows were dropped last
         self._layout: Layout | None = None
 
-    def push(self, frame: PoseFrame, fresh: bool) -> list[Clip]:
-        """Takes a frame in its turn; returns the clips that it ends."""
-        out = self.finish() if fresh or frame.layout is not self._layout else []
-        self._layout = frame.layout
-        seen, lost = self._tracker.push(frame, frame.joints, frame.confidence)
+    def take(self, step: Step) -> list[Clip]:
+        """Takes up a step of the scene; returns the clips that it ends."""
+        out: list[Clip] = []
         # A pair ends before the tracks it is made of are forgotten.
-        for pair, _ in self._gate.update(self._tracker.alive):
+        for pair, _ in step.ended:
             out += self._cut(pair)
             self._since.pop(pair.keys, None)
-        for track in lost:
+        if step.fresh:
+            self._tracks.clear()
+            self._since.clear()
+        for track in step.lost:
             self._tracks.pop(track.key, None)
-        for s in seen:
-            track = self._tracks.get(s.track.key)
-            if track is None:
-                track = self._tracks[s.track.key] = _Track(self._grid, self._max_gap)
-            track.push(s.track.stamp, s.joints)
-        now = self._grid.at_or_after(frame.stamp)
-        for pair in self._gate.open:
+        if step.frame is None:
+            return out
+        self._layout = step.frame.layout
+        for track, k, rows in step.rows:
+            self._tracks.setdefault(track.key, {}).update(enumerate(rows, k))
+        now = self._grid.at_or_after(step.frame.stamp)
+        for pair in step.pairs:
             if now - self._since.setdefault(pair.keys, now) >= self._longest - 1:
                 out += self._cut(pair)
         self._forget(now)
-        return out
-
-    def finish(self) -> list[Clip]:
-        """Ends all pairs."""
-        out = [clip for pair, _ in self._gate.clear(PairEnd.END_OF_STREAM) for clip in self._cut(pair)]
-        self._tracker.clear()
-        self._tracks.clear()
-        self._since.clear()
         return out
 
     def _forget(self, now: int) -> None:
@@ -110,13 +79,13 @@ class PairClips:
         if 0 <= now - self._forgot < _FORGET:  # a restart may set the clock back
             return
         self._forgot = now
-        for key, track in self._tracks.items():
+        for key, rows in self._tracks.items():
             needed = min((since for keys, since in self._since.items() if key in keys), default=now)
-            track.rows = {k: row for k, row in track.rows.items() if k >= needed}
+            self._tracks[key] = {k: row for k, row in rows.items() if k >= needed}
 
     def _cut(self, pair: Pair) -> list[Clip]:
         """The unbroken stretches of both since the last cut."""
-        a, b = (self._tracks[k].rows if k in self._tracks else {} for k in pair.keys)
+        a, b = (self._tracks.get(k, {}) for k in pair.keys)
         since = self._since.get(pair.keys, 0)
         both = np.array(sorted(k for k in a.keys() & b.keys() if k >= since), np.int64)
         if len(both):
@@ -134,9 +103,6 @@ class PairClips:
         hour = time.strftime("%Y-%m-%dT%H", time.gmtime(start // _NS))
         name = f"{self.source}-{pair.ids[0]}-{pair.ids[1]}-{start // 1_000_000}"
         return Clip(joints, self._layout, self._fps, clip_id=name, session=f"{self.source} {hour}")
-
-    def _count(self, reason: str) -> None:
-        self.counts[reason] += 1
 
 
 def recording_clips(
@@ -159,48 +125,22 @@ def recording_clips(
     """
     config = config or config_of(r.about for r in playback.recordings)
     cutters: dict[str, PairClips] = {}
-    made: list[PairClips] = []
-
-    def cutter_of(name: str) -> PairClips:
-        made.append(PairClips(name, config, fps, least_s))
-        return made[-1]
-
-    def cut(frames: Iterable[tuple[PoseFrame, bool]]) -> Iterator[Clip]:
-        for frame, fresh in frames:
-            cutter = cutters.get(frame.source)
-            if cutter is None:
-                cutter = cutters[frame.source] = cutter_of(frame.source)
-            yield from cutter.push(frame, fresh)
-
-    groups = Groups(config, source, fps, cutter_of)
-    single = OrderedFrames(playback, source, config.wire, config.clock, groups.sources)
-    for entry in playback:
-        yield from groups.take(entry)
-        yield from cut(single.take(entry))
-    yield from groups.finish()
-    yield from cut(single.finish())
-    for cutter in cutters.values():
-        yield from cutter.finish()
-    note_unusable(playback, single.dropped + groups.dropped)
-    for note in (*groups.notes(), *_left_out(made, least_s)):
-        playback.note(note)
-
-
-def _left_out(cutters: Iterable[PairClips], least_s: float) -> Iterator[str]:
-    """What of the pairs became no clip."""
-    short: Counter[str] = Counter()
-    capped: Counter[str] = Counter()
-    for cutter in cutters:  # a group that begins afresh has new ones of the same names
-        short[cutter.source] += cutter.short
-        capped[cutter.source] += cutter.counts["pairs_capped"]
-    for source, count in sorted(short.items()):
-        if count:
-            stretches = "1 stretch" if count == 1 else f"{count} stretches"
-            yield f"{source}: left out: {stretches} of two people near each other for less than {least_s:g} s"
-    for source, count in sorted(capped.items()):
+    scenes = RecordedScenes(playback, config, fps, source)
+    for step in scenes:
+        cutter = cutters.get(step.source)
+        if cutter is None:
+            cutter = cutters[step.source] = PairClips(step.source, fps, least_s)
+        yield from cutter.take(step)
+    for cutter in sorted(cutters.values(), key=lambda c: c.source):
+        if cutter.short:
+            stretches = "1 stretch" if cutter.short == 1 else f"{cutter.short} stretches"
+            playback.note(
+                f"{cutter.source}: left out: {stretches} of two people near each other for less than {least_s:g} s"
+            )
+    for name, count in sorted(scenes.capped.items()):
         if count:
             times = counted(count, "time")
-            yield f"{source}: {times} there were more pairs than pairs.max_pairs; the nearest were taken"
+            playback.note(f"{name}: {times} there were more pairs than pairs.max_pairs; the nearest were taken")
 
 
 def clip_sets(playback: Playback, *, fps: float = 30.0, least_s: float = 3.0) -> list[ClipSet]:

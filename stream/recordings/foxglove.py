@@ -21,10 +21,10 @@ from dyadwatch.stream.messages import encode_json
 from dyadwatch.stream.recordings.about import config_of
 from dyadwatch.stream.recordings.channels import JSON, Ended, Schema, event_time, schema_of
 from dyadwatch.stream.recordings.edit import cannot_begin
+from dyadwatch.stream.recordings.left_out import note_unusable, nothing_to_export
 from dyadwatch.stream.recordings.playback import NewRun, Playback
 from dyadwatch.stream.recordings.queue import Received
 from dyadwatch.stream.recordings.refused import decode_received
-from dyadwatch.stream.recordings.tables import note_unusable, nothing_to_export
 
 _NS = 1_000_000_000
 _COLOURS = ((0.1, 0.6, 1.0), (1.0, 0.5, 0.1), (0.3, 0.8, 0.3), (0.9, 0.2, 0.6), (0.7, 0.7, 0.2), (0.5, 0.4, 0.9))

@@ -13,7 +13,7 @@ import zmq
 from dyadwatch.core.words import counted
 from dyadwatch.stream.config import RecordOptions, SecurityOptions, WireOptions
 from dyadwatch.stream.counters import Counters
-from dyadwatch.stream.pipeline import DETECTOR
+from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.receive import Receiver
 from dyadwatch.stream.recordings.about import program
 from dyadwatch.stream.recordings.channels import About
@@ -30,8 +30,10 @@ _OPEN = SecurityOptions()
 
 
 class Listener:
-    """A socket like the detector's, and a recorder behind it. Every message's header is checked, but the coordinates of
-    only one frame a second and source: enough to tell somebody that they send millimetres.
+    """A socket like the detector's, and a recorder behind it.
+
+    Every message's header is checked, but the coordinates of only one frame a second and source: enough to notice
+    millimetres.
 
     Arguments:
         wire: where to listen, and how large a message may be.

@@ -20,7 +20,7 @@ from dyadwatch.stream.config import Config, RecordOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.messages import Message
-from dyadwatch.stream.pipeline import DETECTOR
+from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.receive import Sent
 from dyadwatch.stream.recordings.about import recorded_config
 from dyadwatch.stream.recordings.channels import MOST_SOURCES, OTHERS, POSE, About, Ended, EndReason

@@ -14,10 +14,11 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dyadwatch.core.errors import WireError
 from dyadwatch.stream.codes import Fault, PairEnd
 from dyadwatch.stream.config import Config
-from dyadwatch.stream.line import Item, SourceLine, Window
-from dyadwatch.stream.merge import MemberLine
+from dyadwatch.stream.items import Item, Window
+from dyadwatch.stream.line import SourceLine
 from dyadwatch.stream.messages import EventMessage, Message, StatusMessage
-from dyadwatch.stream.pipeline import DETECTOR, Pipeline
+from dyadwatch.stream.names import DETECTOR
+from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.recordings.channels import Ended
 from dyadwatch.stream.recordings.playback import NewRun
 from dyadwatch.stream.recordings.queue import Received
@@ -101,8 +102,9 @@ class Rerun:
             line = intake.lines.get(frame.source)
             if line is not None:
                 self._watch(line)
-            if isinstance(line, MemberLine):
-                self._watch(line.group.line)
+            group = intake.group_of.get(frame.source)
+            if group is not None:
+                self._watch(intake.lines[group.name])
             return items
         if isinstance(entry, NewRun):
             items = intake.finish(PairEnd.END_OF_STREAM)

@@ -12,13 +12,13 @@ import numpy as np
 from dyadwatch.core.atomic import written_atomically
 from dyadwatch.core.errors import RecordingError
 from dyadwatch.core.pose import PoseFrame
-from dyadwatch.core.words import counted
-from dyadwatch.stream.codes import FAULTS, FRAMES_LEFT_OUT
 from dyadwatch.stream.recordings.about import config_of
-from dyadwatch.stream.recordings.frames import OrderedFrames
+from dyadwatch.stream.recordings.left_out import nothing_to_export
 from dyadwatch.stream.recordings.playback import Playback
+from dyadwatch.stream.recordings.scenes import RecordedScenes, frames_of
 
 _NS = 1_000_000_000
+_FPS = 30.0  # of a grid that no table shows
 
 
 class _Table:
@@ -64,12 +64,12 @@ def write_tables(playback: Playback, folder: Path, source: str | None = None) ->
     """
     folder.mkdir(parents=True, exist_ok=True)
     config = config_of(r.about for r in playback.recordings)
-    frames = OrderedFrames(playback, source, config.wire, config.clock)
+    scenes = RecordedScenes(playback, config, _FPS, source, merged=False)
     written: list[_Table] = []
     latest: dict[str, _Table] = {}
     numbers: Counter[str] = Counter()
     with ExitStack() as files:
-        for frame, fresh in frames:
+        for frame, fresh in frames_of(iter(scenes)):
             table = latest.get(frame.source)
             if table is None or fresh or frame.layout is not table.layout:
                 if table is not None:
@@ -80,31 +80,6 @@ def write_tables(playback: Playback, folder: Path, source: str | None = None) ->
                 table = latest[frame.source] = _Table(path, frame, files)
                 written.append(table)
             table.write(frame)
-    note_unusable(playback, frames.dropped)
     if not written:
-        raise RecordingError(nothing_to_export(frames.dropped))
+        raise RecordingError(nothing_to_export(scenes.dropped))
     return [(table.path, table.rows) for table in written]
-
-
-def note_unusable(playback: Playback, dropped: Counter[str]) -> None:
-    """Takes note of the messages that no frame could be read from, and of frames that their order leaves no place."""
-    for told in filter(None, (_unusable(dropped), _out_of_order(dropped))):
-        playback.note(f"left out: {told}")
-
-
-def nothing_to_export(dropped: Counter[str]) -> str:
-    """Why nothing was written."""
-    told = ", ".join(filter(None, (_unusable(dropped), _out_of_order(dropped))))
-    return f"nothing to export: no usable frame in that time{f'; left out: {told}' if told else ''}"
-
-
-def _unusable(dropped: Counter[str]) -> str:
-    """Messages by what they break of the protocol or of the recorded section wire."""
-    counts = {reason: count for reason, count in sorted(dropped.items()) if reason not in FAULTS}
-    return ", ".join(f"{counted(count, 'message')} for {reason}" for reason, count in counts.items())
-
-
-def _out_of_order(dropped: Counter[str]) -> str:
-    """Frames that the live detector leaves out, too, because of their numbers, stamps or names."""
-    counts = {reason: count for reason, count in sorted(dropped.items()) if reason in FRAMES_LEFT_OUT}
-    return ", ".join(f"{counted(count, 'frame')} as {reason}" for reason, count in counts.items())

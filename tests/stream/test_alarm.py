@@ -12,9 +12,8 @@ from hypothesis import strategies as st
 from dyadwatch.stream.alarm import _TABLE, AlarmDesk, Level, State, Thresholds
 from dyadwatch.stream.codes import EventReason, PairEnd
 from dyadwatch.stream.config import AlarmOptions
-from dyadwatch.stream.line import PairEnded, Window
+from dyadwatch.stream.items import Pair, PairEnded, Window
 from dyadwatch.stream.messages import EventMessage
-from dyadwatch.stream.pairs import Pair
 from dyadwatch.stream.scorer import Score
 
 MS = 1_000_000

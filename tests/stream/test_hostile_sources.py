@@ -21,9 +21,9 @@ from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream import clock_offset
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config, WireOptions
-from dyadwatch.stream.line import Window
-from dyadwatch.stream.pairs import Pair
-from dyadwatch.stream.pipeline import DETECTOR, Pipeline
+from dyadwatch.stream.items import Pair, Window
+from dyadwatch.stream.names import DETECTOR
+from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.queue import ItemQueue
 from dyadwatch.stream.scorer import Scorer

@@ -15,9 +15,8 @@ from dyadwatch.stream.codes import EventReason, IncidentReason, PairEnd, Severit
 from dyadwatch.stream.config import IncidentOptions
 from dyadwatch.stream.incident import Incident, PairIds, State
 from dyadwatch.stream.incident_desk import _TABLE, IncidentDesk, Step
-from dyadwatch.stream.line import Moment, PairEnded, Window
+from dyadwatch.stream.items import Moment, Pair, PairEnded, Window
 from dyadwatch.stream.messages import EventMessage, IncidentMessage
-from dyadwatch.stream.pairs import Pair
 
 S = 1_000_000_000
 T0 = 1_700_000_000

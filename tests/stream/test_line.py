@@ -16,7 +16,8 @@ from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.codes import Blindness
 from dyadwatch.stream.config import Config, TrackOptions, WindowOptions
-from dyadwatch.stream.line import Item, PairEnded, SourceLine, Window, WindowShape
+from dyadwatch.stream.items import Item, PairEnded, Window, WindowShape
+from dyadwatch.stream.line import SourceLine
 from dyadwatch.stream.texts import text_of
 
 S = 1_000_000_000
@@ -120,9 +121,9 @@ def test_a_pair_that_meets_after_an_hour_costs_no_more_than_any_other(
     source = line(tracks=TrackOptions(max_speed_m_s=1000.0))
     for seq in range(40):
         source.push(frame(seq, [person(0), person(20)], ids=["a", "b"]), 0)
-    ring = source._people[0].ring
-    for person_ in source._people.values():  # as after an unbroken hour: the run began long ago
-        person_.ring.first -= 3_000_000
+    ring = source.windows._rings[0]
+    for each in source.windows._rings.values():  # as after an unbroken hour: the run began long ago
+        each.first -= 3_000_000
     items = source.push(frame(40, [person(0), person(17.9)], ids=["a", "b"]), 0)
     items += source.push(frame(41, [person(0), person(3.0)], ids=["a", "b"]), 0)
     items += source.push(frame(42, [person(0), person(3.0)], ids=["a", "b"]), 0)
@@ -131,7 +132,7 @@ def test_a_pair_that_meets_after_an_hour_costs_no_more_than_any_other(
         items += source.push(frame(seq, [person(0), person(3.0)], ids=["a", "b"]), 0)
     assert windows(items)
     assert all(point(w.start) >= point(frame(40).stamp) for w in windows(items))
-    assert source._next_end[0, 1] > ring.last - 15
+    assert source.windows._next_end[0, 1] > ring.last - 15
 
 
 def test_ends_of_pairs_say_why(line: Callable[..., SourceLine], frame: Frame, person: Person) -> None:

@@ -21,8 +21,7 @@ from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.codes import PairEnd
 from dyadwatch.stream.config import Config, MergeOptions
 from dyadwatch.stream.fusion import Fusion, Sighting
-from dyadwatch.stream.line import PairEnded
-from dyadwatch.stream.merge import MemberLine
+from dyadwatch.stream.items import PairEnded
 from dyadwatch.stream.messages import Blind, EventMessage, Merge, Message, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.simulator.faults import Faults, apply_faults
@@ -286,10 +285,10 @@ def test_identities_in_a_crowd_with_faults(scorer: Scorer, seed: int) -> None:
     owners: dict[int, Counter[int]] = {}
     for frame in heapq.merge(*streams, key=lambda f: f.stamp):
         pipeline.intake.push(frame, 0)
-        line = pipeline.intake.lines["hall"]
-        at = round((line.stamp / S - 1000) * 30)
-        for track in line.tracker.alive.values():
-            if track.stamp == line.stamp and 0 <= at < len(truth):
+        scene = pipeline.intake.lines["hall"].scene
+        at = round((scene.stamp / S - 1000) * 30)
+        for track in scene.tracker.alive.values():
+            if track.stamp == scene.stamp and 0 <= at < len(truth):
                 places = truth[at].mean(axis=1)[:, [0, 2]]
                 nearest = int(np.linalg.norm(places - track.root[::2], axis=1).argmin())
                 owners.setdefault(int(track.id), Counter())[nearest] += 1
@@ -298,7 +297,7 @@ def test_identities_in_a_crowd_with_faults(scorer: Scorer, seed: int) -> None:
     assert {c.most_common(1)[0][0] for c in lasting.values()} == {0, 1, 2, 3}
     right = sum(c.most_common(1)[0][1] for c in owners.values()) / sum(c.total() for c in owners.values())
     assert right > 0.97
-    assert pipeline.intake.lines["hall"].people <= 4
+    assert pipeline.intake.lines["hall"].scene.people <= 4
 
 
 def test_a_source_that_never_comes_is_told(scorer: Scorer, truth: list[PoseFrame]) -> None:
@@ -344,9 +343,8 @@ def test_a_source_that_steps_back_before_the_others_come_is_not_waited_for(
     pipeline = Pipeline(scorer, THRESHOLDS, Config(merge=MergeOptions(groups=GROUPS)))
     for f in (*ahead, *(replace(f, epoch=f.epoch + 1) for f in truth[:120])):
         pipeline.push(replace(f, source="cam_a"))
-    group = next(line for line in pipeline.intake.lines.values() if isinstance(line, MemberLine)).group
-    assert len(group._waiting) < 30
-    assert pipeline.intake.lines["hall"].people == 2
+    assert pipeline.intake.groups["hall"].waiting < 30
+    assert pipeline.intake.lines["hall"].scene.people == 2
 
 
 def test_a_source_that_makes_up_people_costs_a_group_no_more_than_a_crowd(person: Callable[..., Any]) -> None:

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from dyadwatch.core.pose import TrackId
 from dyadwatch.stream.codes import Fault, PairEnd
 from dyadwatch.stream.config import PairOptions
-from dyadwatch.stream.pairs import Pair, PairGate
+from dyadwatch.stream.items import Pair
+from dyadwatch.stream.pairs import PairGate
 from dyadwatch.stream.tracks import Track
 
 

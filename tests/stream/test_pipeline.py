@@ -18,7 +18,8 @@ from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.codes import Fault
 from dyadwatch.stream.config import Config, SinkOptions, WireOptions
 from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message, ScoreMessage, decode_json, encode_json
-from dyadwatch.stream.pipeline import DETECTOR, Judged, Pipeline, events_of, incidents_of
+from dyadwatch.stream.names import DETECTOR
+from dyadwatch.stream.pipeline import Judged, Pipeline, events_of, incidents_of
 from dyadwatch.stream.scorer import Score, Scorer
 from dyadwatch.stream.texts import REASONS
 
@@ -164,7 +165,7 @@ def test_nothing_is_kept_of_pairs_that_are_gone(pipeline: Callable[..., Pipeline
     for name, seconds, in_sight in (("hall", 5.0, 1), ("yard", 12.0, 0)):
         for f in encounter(name, seconds=seconds):
             one.push(f)
-        assert one.intake.lines[name].pairs == in_sight
+        assert one.intake.lines[name].scene.pairs == in_sight
         assert one.judge.judged.windows[name] > 0
         one.judge.judge(one.intake.forget(name))
         one.judge.forget([name])

@@ -7,8 +7,7 @@ from collections import Counter
 import numpy as np
 
 from dyadwatch.stream.codes import PairEnd
-from dyadwatch.stream.line import Item, PairEnded, Window
-from dyadwatch.stream.pairs import Pair
+from dyadwatch.stream.items import Item, Pair, PairEnded, Window
 from dyadwatch.stream.queue import ItemQueue
 
 PAIR = Pair((1, 2), (0, 1))

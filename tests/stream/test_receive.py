@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.config import WireOptions
 from dyadwatch.stream.counters import Counters
-from dyadwatch.stream.pipeline import DETECTOR
+from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.receive import Receiver
 from dyadwatch.stream.wire import decode_pose, encode_pose
 

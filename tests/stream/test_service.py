@@ -24,7 +24,8 @@ from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config, LivenessOptions, ScorerOptions, SinkOptions, WireOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage, decode_json
-from dyadwatch.stream.pipeline import DETECTOR, Pipeline
+from dyadwatch.stream.names import DETECTOR
+from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.scorer import Score, Scorer
 from dyadwatch.stream.service import Service
 from dyadwatch.stream.sinks import JsonLinesSink, Sink, Sinks

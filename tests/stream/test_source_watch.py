@@ -13,7 +13,7 @@ from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.codes import Blindness
 from dyadwatch.stream.config import Config, LivenessOptions
 from dyadwatch.stream.counters import Counters
-from dyadwatch.stream.line import WindowShape
+from dyadwatch.stream.items import WindowShape
 from dyadwatch.stream.pipeline import Intake, Losses
 from dyadwatch.stream.source_watch import SourceWatch
 

@@ -16,7 +16,8 @@ from dyadwatch.stream.codes import Blindness, Refusal
 from dyadwatch.stream.config import Config, LivenessOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.messages import Blind, StatusMessage, encode_json
-from dyadwatch.stream.pipeline import DETECTOR, Pipeline
+from dyadwatch.stream.names import DETECTOR
+from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.source_watch import Heartbeat, SourceWatch
 from dyadwatch.stream.status import StatusBoard

@@ -14,7 +14,8 @@ from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.codes import Unscored
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
-from dyadwatch.stream.line import SourceLine, WindowShape
+from dyadwatch.stream.items import WindowShape
+from dyadwatch.stream.line import SourceLine
 from dyadwatch.stream.texts import text_of
 from dyadwatch.stream.unjudged import Account, Accounts
 

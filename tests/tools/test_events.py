@@ -99,8 +99,8 @@ def test_nothing_to_list_is_said(memory: Path, capsys: pytest.CaptureFixture[str
 
 
 def test_what_is_said_of_an_incident_is_shown_with_it(memory: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    acknowledge([HALL.id[:8]], memory=memory, who="eve", note="on my way")
-    verdict(HALL.id, "false", memory=memory, who="eve", note="tying shoes")  # pyright: ignore[reportArgumentType]
+    acknowledge([HALL.id[:8]], memory=memory, who="eve", comment="on my way")
+    verdict(HALL.id, "false", memory=memory, who="eve", comment="tying shoes")  # pyright: ignore[reportArgumentType]
     snooze("source:yard", minutes=10, memory=memory, who="eve")
     snooze(YARD.id, minutes=0, memory=memory, who="")
     said = capsys.readouterr().err.splitlines()

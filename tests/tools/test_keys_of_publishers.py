@@ -26,7 +26,7 @@ from dyadwatch.stream.client_keys import read_client_keys
 from dyadwatch.stream.config import SecurityOptions, WireOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.keys import KeyFolder
-from dyadwatch.stream.pipeline import DETECTOR
+from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.receive import Receiver
 from dyadwatch.stream.results_socket import ResultsSocket
 from dyadwatch.stream.security import Security

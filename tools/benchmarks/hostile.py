@@ -168,8 +168,9 @@ def big_messages(seed: int, each: int) -> list[tuple[str, Parts]]:
 
 
 def varied(pool: list[tuple[str, Parts]], seed: int) -> Iterator[tuple[str, Parts]]:
-    """The messages of a pool again and again without end: as they are the first time, then each with one byte of its
-    header replaced, or one byte of its payload.
+    """The messages of a pool again and again without end.
+
+    The first time they are as they are, then each with one byte of its header replaced, or one byte of its payload.
     """
     rng = random.Random(seed)
     yield from pool

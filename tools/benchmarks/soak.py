@@ -158,6 +158,14 @@ def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
 
 
 def verdicts(readings: Sequence[Reading], minutes: float, alive: bool, late_s: float) -> list[Bar]:
+    """What an hour must hold, each with whether it did.
+
+    Arguments:
+        readings: in order.
+        minutes: that it lasted.
+        alive: whether the detector still ran at the end.
+        late_s: how late the last score came.
+    """
     after = settled(readings, minutes)
     bars = [
         Bar("the detector", "runs on" if alive else "ended by itself", "runs on", alive),

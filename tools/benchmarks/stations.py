@@ -8,7 +8,8 @@ from typing import Any
 
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.config import Config
-from dyadwatch.stream.line import SourceLine, WindowShape
+from dyadwatch.stream.items import WindowShape
+from dyadwatch.stream.line import SourceLine
 from dyadwatch.stream.wire import decode_pose, encode_pose
 from dyadwatch.tools.benchmarks.machine import spread
 
@@ -38,11 +39,12 @@ def measure_stations(frames: list[PoseFrame], shape: WindowShape, config: Config
     messages = [encode_pose(f) for f in frames]
     decode = _Timed(decode_pose)
     line = SourceLine("bench", shape, config, lambda reason: None)
-    order, track, gate = _Timed(line.order.push), _Timed(line.tracker.push), _Timed(line.gate.update)
+    scene = line.scene
+    order, track, gate = _Timed(scene.order.push), _Timed(scene.tracker.push), _Timed(scene.gate.update)
     for station, name, timed in (
-        (line.order, "push", order),
-        (line.tracker, "push", track),
-        (line.gate, "update", gate),
+        (scene.order, "push", order),
+        (scene.tracker, "push", track),
+        (scene.gate, "update", gate),
     ):
         setattr(station, name, timed)
     push = _Timed(line.push)

@@ -16,7 +16,7 @@ import zmq
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.loading import load_scorer
 from dyadwatch.stream.config import Config
-from dyadwatch.stream.line import Window
+from dyadwatch.stream.items import Window
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.wire import TOPIC, encode_pose

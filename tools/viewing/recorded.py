@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from dyadwatch.core.clips import Clip
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.pose import PoseFrame
 from dyadwatch.loading import load_scorer, model_path
 from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.config import Config
@@ -19,12 +18,11 @@ from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.clips import clip_frames
 from dyadwatch.stream.recordings.about import as_recorded, recorded_thresholds
 from dyadwatch.stream.recordings.channels import About
-from dyadwatch.stream.recordings.frames import OrderedFrames
-from dyadwatch.stream.recordings.merged import merged_frames
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.queue import Received, Said
 from dyadwatch.stream.recordings.rerun import Rerun
-from dyadwatch.stream.recordings.tables import note_unusable
+from dyadwatch.stream.recordings.scenes import RecordedScenes
+from dyadwatch.stream.scene import SceneTracker
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.tools.viewing.scene import People, Scene
 
@@ -68,10 +66,10 @@ def clip_scene(clip: Clip, fps: float, config: Config, detector: Detector | None
     Raises:
         ConfigError: nobody is seen in it, or not the pair that is asked for.
     """
-    people = People(fps, config.tracks)
+    people, tracker = People(fps), SceneTracker("clip", config, fps, lambda reason: None)
     frames = [replace(frame, ids=("A", "B")) for frame in clip_frames([clip], "clip")]
-    for k, frame in enumerate(frames):
-        people.push(frame, k == 0)
+    for frame in frames:
+        people.take(tracker.take(frame))
     title = " · ".join(t for t in (clip.clip_id, clip.label) if t) or "clip"
     if detector is None:
         return people.scene(title, (), pair=pair, missing=NO_SCORES)
@@ -130,10 +128,10 @@ def recorded_scene(
         thresholds = detector[1]
         told = [m for some in Rerun(Pipeline(*detector, config), config).run(playback) for m in some]
     name = _source(playback, config, told, source)
-    people = People(fps, config.tracks)
-    frames = merged_frames(playback, config, name) if name in config.merge.groups else _ordered(playback, config, name)
-    for frame, fresh in frames:
-        people.push(frame, fresh)
+    people = People(fps)
+    for step in RecordedScenes(playback, config, fps, name):
+        if step.source == name:
+            people.take(step)
     ours = [m for m in told if m.source == name]
     missing = NO_SCORES if detector is None else _NONE_FOUND
     scene = people.scene(name, ours, pair=pair, levels=_levels(thresholds), missing=missing)
@@ -185,9 +183,3 @@ def _source(playback: Playback, config: Config, told: Sequence[Message], wanted:
     if not frames:
         raise ConfigError(f"{playback.recordings[0].path}: no poses are recorded there; expected some")
     return groups[0] if groups else frames.most_common(1)[0][0]
-
-
-def _ordered(playback: Playback, config: Config, source: str) -> Iterator[tuple[PoseFrame, bool]]:
-    frames = OrderedFrames(playback, source, config.wire, config.clock)
-    yield from frames
-    note_unusable(playback, frames.dropped)

@@ -11,12 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.skeleton import Layout
-from dyadwatch.stream.config import TrackOptions
-from dyadwatch.stream.grid import Resampler, TimeGrid
+from dyadwatch.stream.grid import TimeGrid
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
-from dyadwatch.stream.tracks import Tracker
+from dyadwatch.stream.scene import Step
 
 _NS = 1_000_000_000
 _MOST_PEOPLE = 12
@@ -129,39 +127,28 @@ class _Stretch:
 
 
 class People:
-    """Collects frames of one source and tells people apart as the detector does.
+    """Collects what is seen of one source, from the steps of its scene.
 
     Arguments:
-        fps: points a second.
-        options: the section `tracks` of the configuration.
+        fps: points of the scene's grid a second.
     """
 
-    def __init__(self, fps: float, options: TrackOptions | None = None) -> None:
+    def __init__(self, fps: float) -> None:
         self._grid = TimeGrid(fps)
         self._fps = fps
-        self._options = options or TrackOptions()
-        self._tracker = Tracker(self._options, lambda reason: None)
-        self._samplers: dict[int, Resampler] = {}
         self._stretches: list[_Stretch] = []
 
-    def push(self, frame: PoseFrame, fresh: bool) -> None:
-        """Takes a frame in its turn; `fresh` says that it cannot be joined to the one before."""
-        if fresh or not self._stretches or self._stretches[-1].layout is not frame.layout:
-            self._tracker.clear()
-            self._samplers.clear()
+    def take(self, step: Step) -> None:
+        """Takes up a step."""
+        frame = step.frame
+        if frame is None:
+            return
+        if step.fresh:
             self._stretches.append(_Stretch(frame.layout, frame.clock, first=self._grid.at_or_after(frame.stamp)))
         now = self._stretches[-1]
         now.last = self._grid.at_or_after(frame.stamp + 1) - 1
-        seen, lost = self._tracker.push(frame, frame.joints, frame.confidence)
-        for track in lost:
-            self._samplers.pop(track.key, None)
-        for s in seen:
-            sampler = self._samplers.get(s.track.key)
-            if sampler is None:
-                gap = round(self._options.max_gap_s * _NS)
-                sampler = self._samplers[s.track.key] = Resampler(self._grid, gap)
-            k, rows = sampler.push(frame.stamp, s.joints)
-            now.rows.setdefault(str(s.track.id), {}).update(enumerate(rows, k))
+        for track, k, rows in step.rows:
+            now.rows.setdefault(str(track.id), {}).update(enumerate(rows, k))
 
     def scene(
         self,

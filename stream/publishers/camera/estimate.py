@@ -37,7 +37,9 @@ class Estimator(Protocol):
     """
 
     @property
-    def layout(self) -> Layout: ...
+    def layout(self) -> Layout:
+        """Of everyone it sees."""
+        ...
 
     def people(self, image: Image, stamp: int) -> list[Seen]:
         """Everyone in the image, of shape (height, width, 3), BGR; stamps are nanoseconds and always grow."""

@@ -237,8 +237,10 @@ class _Follower:
         self.follows = self.followed = False
 
     def look(self, rgb: Image, stamp: int, wrap: Callable[[Image], Any], others: Sequence[Seen]) -> None:
-        """Looks into a part with room around the person, but hides the neighbours: what is farther off, and everybody
-        else who is followed, but for where they and this person overlap."""
+        """Looks into a part with room around the person, but hides the neighbours.
+
+        Hidden is what is farther off, and everybody else who is followed, but for where they and this person overlap.
+        """
         height, width = rgb.shape[:2]
         box = self._box = steady(self._box, self.seen, width, height)
         room = _ROOM if self.follows else _FIRST_ROOM

@@ -243,8 +243,10 @@ class People:
         ]
 
     def _cost(self, sight: _Sight, track: _Track, stamp: int) -> float:
-        """How unlikely it is that a sight is of this track: distance across and along the line of sight, each in
-        standard deviations of its own, and the clothes. The estimator's key counts for much, but not against the gates.
+        """How unlikely it is that a sight is of this track.
+
+        Distance across and along the line of sight count, each in standard deviations of its own, and the clothes. The
+        estimator's key counts for much, but not against the gates.
         """
         placed = sight.placed
         dt = (stamp - track.at) / _NS

@@ -27,9 +27,9 @@ from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.recordings.channels import About, Ended, EndReason
 from dyadwatch.stream.recordings.clips import clip_sets, recording_clips
 from dyadwatch.stream.recordings.file import RecordingFile
-from dyadwatch.stream.recordings.merged import merged_frames
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.rerun import Rerun
+from dyadwatch.stream.recordings.scenes import RecordedScenes, frames_of
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.wire import decode_pose, encode_pose
 
@@ -215,9 +215,13 @@ def clean(path: Path, run: str, begin_s: float) -> list[int]:
     return [f.stamp for f in sent[0]]
 
 
+def merged_frames(*paths: Path) -> list[tuple[PoseFrame, bool]]:
+    return list(frames_of(iter(RecordedScenes(Playback(paths), CONFIG, 30.0, "hall")), "hall"))
+
+
 def test_merged_frames_are_all_that_were_seen_and_each_run_begins_afresh(tmp_path: Path) -> None:
     first, second = clean(tmp_path / "a.mcap", "5", 0.0), clean(tmp_path / "b.mcap", "6", 3600.0)
-    got = list(merged_frames(Playback([tmp_path / "a.mcap", tmp_path / "b.mcap"]), CONFIG, "hall"))
+    got = merged_frames(tmp_path / "a.mcap", tmp_path / "b.mcap")
     assert [frame.stamp for frame, fresh in got if fresh] == pytest.approx([first[0], second[0]], abs=S // 30)
     stamps = [frame.stamp for frame, _ in got]
     for sent in (first, second):
@@ -229,6 +233,6 @@ def test_merged_frames_are_all_that_were_seen_and_each_run_begins_afresh(tmp_pat
 
 def test_merged_frames_begin_afresh_where_the_detector_gave_up_the_group(tmp_path: Path) -> None:
     border = ended(tmp_path / "a.mcap", messages(3))
-    fresh = [frame.stamp for frame, fresh in merged_frames(Playback([tmp_path / "a.mcap"]), CONFIG, "hall") if fresh]
+    fresh = [frame.stamp for frame, fresh in merged_frames(tmp_path / "a.mcap") if fresh]
     assert len(fresh) == 2
     assert fresh[1] == pytest.approx(border, abs=S // 5)

@@ -35,6 +35,7 @@ from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.queue import Received, Said
 from dyadwatch.stream.recordings.replay import Rewriter, paced
 from dyadwatch.stream.recordings.tables import write_tables
+from dyadwatch.stream.scene import SceneTracker
 from dyadwatch.stream.wire import decode_pose, encode_pose
 
 NS = 10**9
@@ -279,12 +280,12 @@ def test_rows_that_no_clip_holds_are_dropped(
     person: Callable[..., np.ndarray], frame: Callable[..., PoseFrame], source_fps: float
 ) -> None:
     """Also where the source's frames fall on odd points of the clips' time alone."""
-    cutter = PairClips("hall", Config(), 30.0, 3.0)
+    cutter, scene = PairClips("hall", 30.0, 3.0), SceneTracker("hall", Config(), 30.0, lambda reason: None)
     most = 0
     for k in range(600):
         stamp = 1_700_000_000 * NS + round((k / source_fps + 1 / 30) * NS)
-        cutter.push(frame(k, [person(0.0)], ids=[1], stamp=stamp), k == 0)
-        most = max(most, *(len(track.rows) for track in cutter._tracks.values()))
+        cutter.take(scene.take(frame(k, [person(0.0)], ids=[1], stamp=stamp)))
+        most = max(most, *(len(rows) for rows in cutter._tracks.values()))
     assert 60 < most < 70
 
 

@@ -1,0 +1,75 @@
+"""What passes from the stations that look to those that judge: windows of pairs, and ends of pairs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dyadwatch.core.pose import TrackId
+from dyadwatch.core.skeleton import Layout
+from dyadwatch.stream.codes import PairEnd
+
+Keys = tuple[int, int]
+
+
+class Pair(NamedTuple):
+    """Two tracks, the elder first: `ids` for people, `keys` to tell a returning id from the one before."""
+
+    ids: tuple[TrackId, TrackId]
+    keys: Keys
+
+
+@dataclass(frozen=True, slots=True)
+class WindowShape:
+    """What the model wants: layout, T frames, on a grid of fps points a second."""
+
+    layout: Layout
+    frames: int
+    fps: float
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window ready to be scored.
+
+    Arguments:
+        source, pair: whose it is.
+        start, end: ns, event time of its first and last row.
+        joints: metres in the model's layout, shape (2, T, J, 3), no NaN.
+        clock: name of the clock domain of its stamps.
+        arrived: monotonic ns at which the frame that completed it was received.
+    """
+
+    source: str
+    pair: Pair
+    start: int
+    end: int
+    joints: NDArray[np.float32]
+    clock: str
+    arrived: int
+
+
+@dataclass(frozen=True, slots=True)
+class PairEnded:
+    """A pair will send no more windows; `reason` says why."""
+
+    source: str
+    pair: Pair
+    stamp: int
+    clock: str
+    reason: PairEnd
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A source's time has come so far without another window or end of a pair; `ended` says why no more of it comes."""
+
+    source: str
+    stamp: int
+    ended: PairEnd | None = None
+
+
+Item = Window | PairEnded | Moment
