@@ -171,7 +171,7 @@ class Service:
             self._security.close()
             self._context.destroy(linger=0)
             raise
-        self._sinks = Sinks(all_sinks, self.counters, DETECTOR)
+        self._sinks = Sinks(all_sinks, self.counters, DETECTOR, self._memory.kept_first if self._memory else None)
 
     def _open_memory(self) -> MemorySink | None:
         """The memory, where there is to be one. One that nobody asked for must not keep the detector from starting."""

@@ -48,6 +48,7 @@ class SinkThread:
         failed: called with the name and the error when the sink breaks; it gets nothing from then on.
         lost: called with the name and how many messages were dropped.
         most: messages that may wait.
+        before: called with messages on the sink's thread before the sink has them; it may wait.
     """
 
     def __init__(
@@ -57,12 +58,14 @@ class SinkThread:
         failed: Callable[[str, Exception], None],
         lost: Callable[[str, int], None],
         most: int = MOST_WAITING,
+        before: Callable[[Sequence[Message]], None] | None = None,
     ) -> None:
         self._name = name
         self._sink = sink
         self._failed = failed
         self._lost = lost
         self._most = most
+        self._before = before
         # By their worth, the least first; with their place among all messages.
         self._waiting: tuple[deque[tuple[int, Message]], ...] = tuple(deque() for _ in range(4))
         self._next = 0
@@ -105,6 +108,8 @@ class SinkThread:
             waking = self._sink if isinstance(self._sink, Waking) else None
             while (messages := self._take(waking.idle_s if waking else None)) is not None:
                 if messages:
+                    if self._before is not None:
+                        self._before(messages)
                     self._sink.emit(messages)
                 if waking:
                     waking.idle()

@@ -12,12 +12,14 @@ import zmq
 from dyadwatch.stream.codes import OwnFault, counted_as
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.log_limit import LimitedLog
+from dyadwatch.stream.memory.first import KeptFirst
 from dyadwatch.stream.messages import Message, encode_json
 from dyadwatch.stream.results_socket import ResultsSocket
 from dyadwatch.stream.security import Security
 from dyadwatch.stream.sink_thread import Sink, SinkThread
 
 _log = logging.getLogger(__name__)
+KEEPING = ("memory", "operator", "record")  # sinks that show nobody anything
 
 
 class ZmqSink:
@@ -78,17 +80,32 @@ class Sinks:
         counters: where failures are counted, under `sink_failed_<name>`, lost messages under `sink_full_<name>`, and a
             sink that did not end in time under `sink_stuck_<name>`.
         source: the source name these are put down to.
+        kept_first: where incidents are kept, what holds the other sinks back until they are.
     """
 
-    def __init__(self, sinks: dict[str, Sink], counters: Counters, source: str) -> None:
+    def __init__(
+        self, sinks: dict[str, Sink], counters: Counters, source: str, kept_first: KeptFirst | None = None
+    ) -> None:
         self._counters = counters
         self._source = source
         self._log = LimitedLog(_log)
-        self._threads = {name: SinkThread(name, sink, self._failed, self._lost) for name, sink in sinks.items()}
+        self._kept_first = kept_first
+        self._threads = {
+            name: SinkThread(
+                name,
+                sink,
+                self._failed,
+                self._lost,
+                before=None if kept_first is None or name in KEEPING else kept_first.wait,
+            )
+            for name, sink in sinks.items()
+        }
 
     def emit(self, messages: Sequence[Message]) -> None:
         """Hands messages to every working sink; returns at once."""
         if messages:
+            if self._kept_first is not None:
+                self._kept_first.expect(messages)
             for thread in self._threads.values():
                 thread.put(messages)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dyadwatch.core.finding import Finding
 from dyadwatch.stream.codes import IncidentReason, MemoryState, OwnFault
 from dyadwatch.stream.log_limit import LimitedLog
+from dyadwatch.stream.memory.first import KeptFirst
 from dyadwatch.stream.memory.kept import Action
 from dyadwatch.stream.memory.writer import MemoryWriter
 from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, Message, StatusMessage
@@ -31,6 +32,9 @@ class MemorySink:
         acted: called with every action that somebody else wrote to the file; None for nobody.
         lost: called with how many messages could not wait any longer.
         clock: unix ns.
+
+    Attributes:
+        kept_first: holds other sinks back until what they tell is kept.
     """
 
     idle_s = 0.25
@@ -46,6 +50,7 @@ class MemorySink:
         self._acted = acted
         self._lost = lost
         self._clock = clock
+        self.kept_first = KeptFirst()
         self._log = LimitedLog(_log)
         self._waiting: list[Message] = []
         self._error = ""
@@ -64,6 +69,7 @@ class MemorySink:
         """Keeps the messages, or lets them wait."""
         self._waiting += (m for m in messages if _is_kept(m))
         self._flush()
+        self.kept_first.done(messages)
 
     def idle(self) -> None:
         """Tries again what waits, and looks what others wrote."""
