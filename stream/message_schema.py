@@ -11,15 +11,17 @@ from dyadwatch.stream.messages import (
     AttentionMessage,
     EventMessage,
     IncidentMessage,
+    NearMissMessage,
     ScoreMessage,
     StatusMessage,
 )
 
-Kind = Literal["score", "event", "incident", "attention", "status"]
+Kind = Literal["score", "event", "near_miss", "incident", "attention", "status"]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _TYPES = {
     "score": ScoreMessage,
     "event": EventMessage,
+    "near_miss": NearMissMessage,
     "incident": IncidentMessage,
     "attention": AttentionMessage,
     "status": StatusMessage,

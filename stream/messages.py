@@ -155,6 +155,30 @@ class IncidentMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="
         return f"incident.{self.source}"
 
 
+class NearMissMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="near_miss"):
+    """A pair's score came near to an event, and is over: at or above clear_at, and no event opened."""
+
+    v: _Version = VERSION
+    id: Annotated[str, _is("The same in every replay.")]
+    source: _Source
+    pair: _Pair
+    clock: Annotated[str, _is("Name of the clock of its times.")]
+    start: Annotated[int, _is("End of the first window not below clear_at, nanoseconds of that clock.")]
+    end: Annotated[int, _is("End of the last such window.")]
+    stamp: Annotated[int, _is("Event time of this message.")]
+    peak_score: Annotated[float, _is("Of the highest window.")]
+    peak_stamp: Annotated[int, _is("End of that window.")]
+    threshold: Annotated[float, _is("raise_at.")]
+    joints: Annotated[tuple[JointPairPart, ...], _is("As in events.")]
+    explanation: Annotated[str, _is("The joints as a sentence.")]
+    model: _Model
+
+    @property
+    def topic(self) -> str:
+        """Topic it is published under."""
+        return f"near_miss.{self.source}"
+
+
 class AttentionMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="attention"):
     """Somebody should look at an incident, or need not any more: what goes to phones and pagers."""
 
@@ -273,7 +297,7 @@ class StatusMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="st
         return f"status.{self.source}"
 
 
-Message = ScoreMessage | EventMessage | IncidentMessage | AttentionMessage | StatusMessage
+Message = ScoreMessage | EventMessage | NearMissMessage | IncidentMessage | AttentionMessage | StatusMessage
 
 encode_json = msgspec.json.Encoder().encode
 decode_json = msgspec.json.Decoder(Message).decode

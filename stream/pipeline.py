@@ -25,9 +25,10 @@ from dyadwatch.stream.line import SourceLine
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.merge import Group
 from dyadwatch.stream.merged_lines import GroupLine, MemberLine
-from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message, ScoreMessage
+from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message, NearMissMessage, ScoreMessage
 from dyadwatch.stream.moments import QuietSpells
 from dyadwatch.stream.names import DETECTOR
+from dyadwatch.stream.near_miss import NearMisses
 from dyadwatch.stream.scene import Step
 from dyadwatch.stream.scorer import Score, Scorer
 from dyadwatch.stream.texts import logged
@@ -228,6 +229,8 @@ class Judge:
         self._pairs: defaultdict[str, set[Pair]] = defaultdict(set)
         self._new_incidents = partial(IncidentDesk, config.incidents)
         self._incidents: dict[str, IncidentDesk] = {}  # of sources with an open one
+        self._new_near_misses = partial(NearMisses, thresholds, joints, self._model)
+        self._near_misses: dict[str, NearMisses] = {}
 
     def judge(self, items: Sequence[Item]) -> list[Message]:
         """Scores all windows among the items in as few batches as possible; returns what there is to tell, in order.
@@ -250,6 +253,7 @@ class Judge:
                     out.append(self._score_message(item, score, done))
                 events = self._desk(item).scored(item, score)
                 out += events
+                out += self._near_miss(item, score, events)
                 out += self._incidents_of(item, events)
             else:
                 out += self._told_without_score(item)
@@ -282,7 +286,17 @@ class Judge:
 
     def _told_without_score(self, item: PairEnded | Moment) -> list[Message]:
         events = self._ended(item) if isinstance(item, PairEnded) else []
-        return [*events, *self._incidents_of(item, events)]
+        near = self._near_misses.get(item.source)
+        missed = near.ended(item) if near is not None and isinstance(item, PairEnded) else []
+        if near is not None and near.idle:
+            del self._near_misses[item.source]
+        return [*events, *missed, *self._incidents_of(item, events)]
+
+    def _near_miss(self, window: Window, score: Score, events: Sequence[EventMessage]) -> list[NearMissMessage]:
+        near = self._near_misses.get(window.source)
+        if near is None:
+            near = self._near_misses[window.source] = self._new_near_misses()
+        return near.scored(window, score, events)
 
     def _incidents_of(self, item: Item, events: Sequence[EventMessage], score: float = 0.0) -> list[IncidentMessage]:
         """What an item and the events that it led to make of incidents; a desk is there while one of them is open."""

@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
+import msgspec
 from cyclopts import App, Parameter
 from msgspec import structs
 from rich.console import Console
 from rich.text import Text
 
 from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.moments import clock_moment
 from dyadwatch.core.words import counted
 from dyadwatch.stream.codes import Severity
 from dyadwatch.stream.memory.kept import Action, ActionKind, KeptIncident, Verdict
@@ -157,6 +159,40 @@ def export(
         found = store.incidents(wanted)
     out.write_bytes(as_csv(found, when(utc)).encode() if out.suffix == ".csv" else as_json(found, when(utc)))
     sys.stderr.write(f"{counted(len(found), 'incident')} in {out}\n")
+
+
+@app.command
+def near_misses(
+    *,
+    memory: _Memory = None,
+    config: _Config = None,
+    source: str = "",
+    limit: int = 50,
+    utc: _Utc = False,
+    json: Annotated[bool, _Flag] = False,
+) -> None:
+    """List what came near to an event and was none, the highest first.
+
+    Parameters
+    ----------
+    source
+        Only this source.
+    limit
+        How many at most.
+    json
+        Print a JSON list.
+    """
+    if limit < 1:
+        raise ConfigError(f"--limit is {limit}; expected at least 1")
+    with open_store(memory, config) as store:
+        found = store.near_misses(source, limit)
+    if json:
+        sys.stdout.write(msgspec.json.encode(found).decode() + "\n")
+        return
+    for m in found:
+        at = when(utc)(m.peak_stamp) if m.clock == "unix" else clock_moment(m.peak_stamp, m.clock)
+        score = f"{m.peak_score:.1f} of {m.threshold:.1f}"
+        sys.stdout.write(f"{at}  {m.source}  {m.pair[0]} + {m.pair[1]}  {score}  {m.explanation}\n")
 
 
 @app.command

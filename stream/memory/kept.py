@@ -8,7 +8,7 @@ from typing import Protocol
 from msgspec import Struct
 
 from dyadwatch.stream.codes import Severity
-from dyadwatch.stream.messages import IncidentMessage
+from dyadwatch.stream.messages import IncidentMessage, NearMissMessage
 
 
 class ActionKind(StrEnum):
@@ -107,6 +107,10 @@ class Reading(Protocol):
 
     def incident(self, start_of_id: str) -> KeptIncident:
         """The one whose id begins so."""
+        ...
+
+    def near_misses(self, source: str = "", most: int = ...) -> list[NearMissMessage]:
+        """What came near to an event and was none, the highest first; of one source where it is named."""
         ...
 
     def updates(self, incident: str) -> list[tuple[int, IncidentMessage]]:

@@ -13,7 +13,7 @@ from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.memory.first import KeptFirst
 from dyadwatch.stream.memory.kept import Action
 from dyadwatch.stream.memory.writer import MemoryWriter
-from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, Message, StatusMessage
+from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, Message, NearMissMessage, StatusMessage
 
 _log = logging.getLogger(__name__)
 _FORGET_S = 3600.0  # between two looks for what has been kept for long enough
@@ -131,7 +131,7 @@ def _is_kept(message: Message) -> bool:
     """Those that say that an earlier run left an incident open are told by the writer, which kept them then."""
     if isinstance(message, IncidentMessage):
         return message.reason is not IncidentReason.INTERRUPTED
-    return isinstance(message, AttentionMessage | StatusMessage)
+    return isinstance(message, AttentionMessage | NearMissMessage | StatusMessage)
 
 
 def _key(message: Message) -> tuple[object, ...]:
@@ -139,6 +139,8 @@ def _key(message: Message) -> tuple[object, ...]:
     match message:
         case IncidentMessage():
             return message.id, message.type
+        case NearMissMessage():
+            return (message.id,)
         case AttentionMessage():
             return message.at, message.what, message.incidents
         case _:

@@ -17,7 +17,7 @@ from dyadwatch.core.errors import MemoryFileError
 from dyadwatch.stream.codes import SEVERITIES
 from dyadwatch.stream.memory.kept import Action, ActionKind, KeptIncident, Verdict, Wanted
 from dyadwatch.stream.memory.schema import migrate, version_of
-from dyadwatch.stream.messages import IncidentMessage
+from dyadwatch.stream.messages import IncidentMessage, NearMissMessage
 
 _BUSY_S = 5.0  # for which another writer, such as `dyadwatch events`, is waited for
 _JOURNAL = 4 << 20  # bytes of the log that stay after a checkpoint
@@ -25,6 +25,7 @@ _MOST_ACTIONS = 1000
 
 EVERYTHING = Wanted()
 decode_incident = msgspec.json.Decoder(IncidentMessage).decode
+_decode_near_miss = msgspec.json.Decoder(NearMissMessage).decode
 
 
 class Store:
@@ -144,6 +145,14 @@ class Store:
             some = ", ".join(kept.message.id for kept in found[:5])
             raise MemoryFileError(f"several incidents begin with {start_of_id!r}: {some}; give more of the id")
         raise MemoryFileError(f"no incident has the id {start_of_id!r:.80}; `dyadwatch events` lists those there are")
+
+    def near_misses(self, source: str = "", most: int = 1000) -> list[NearMissMessage]:
+        """What came near to an event and was none, the highest first; of one source where it is named."""
+        rows = self.connection.execute(
+            "SELECT message FROM near_misses WHERE ? IN ('', source) ORDER BY peak_score DESC, told DESC LIMIT ?",
+            (source, most),
+        )
+        return [_decode_near_miss(message) for (message,) in rows]
 
     def updates(self, incident: str) -> list[tuple[int, IncidentMessage]]:
         """All that is kept of how an incident went: unix ns at which each message was kept, and the message."""

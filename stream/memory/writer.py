@@ -16,7 +16,14 @@ from dyadwatch.stream.codes import AT_REST, IncidentKind, IncidentReason, Source
 from dyadwatch.stream.config import MemoryOptions
 from dyadwatch.stream.memory.kept import Action, ActionKind, KeptIncident, Wanted
 from dyadwatch.stream.memory.store import Store, insert_action
-from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, Message, StatusMessage, encode_json
+from dyadwatch.stream.messages import (
+    AttentionMessage,
+    IncidentMessage,
+    Message,
+    NearMissMessage,
+    StatusMessage,
+    encode_json,
+)
 from dyadwatch.stream.run import Run
 from dyadwatch.stream.texts import INCIDENT
 
@@ -95,6 +102,8 @@ class MemoryWriter:
                 match message:
                     case IncidentMessage():
                         self._keep_incident(connection, message, now, self._run.id)
+                    case NearMissMessage():
+                        self._keep_near_miss(connection, message, now)
                     case AttentionMessage():
                         text = encode_json(message).decode()
                         connection.execute("INSERT INTO calls (at, message) VALUES (?, ?)", (message.at, text))
@@ -183,6 +192,18 @@ class MemoryWriter:
             if same and together and self._run.started - kept.told < _CONTINUES_S * _NS:
                 return kept
         return None
+
+    def _keep_near_miss(self, connection: sqlite3.Connection, m: NearMissMessage, now: int) -> None:
+        """Keeps the highest of each source."""
+        connection.execute(
+            "INSERT OR REPLACE INTO near_misses (id, run, source, told, peak_score, message) VALUES (?, ?, ?, ?, ?, ?)",
+            (m.id, self._run.id, m.source, now, m.peak_score, encode_json(m).decode()),
+        )
+        connection.execute(
+            "DELETE FROM near_misses WHERE source = ? AND id IN"
+            " (SELECT id FROM near_misses WHERE source = ? ORDER BY peak_score DESC, told DESC LIMIT -1 OFFSET ?)",
+            (m.source, m.source, self._options.near_misses),
+        )
 
     def _keep_state(self, connection: sqlite3.Connection, status: StatusMessage, now: int) -> None:
         """Keeps changes alone, and no word of people who come and go: then it watches as it should."""

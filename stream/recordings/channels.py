@@ -17,6 +17,7 @@ from dyadwatch.stream.messages import (
     EventMessage,
     IncidentMessage,
     Message,
+    NearMissMessage,
     ScoreMessage,
     StatusMessage,
 )
@@ -167,6 +168,7 @@ REFUSED_SCHEMA = _json_schema("Refused", RefusedMessage)
 _OF_MESSAGE = {
     ScoreMessage: _json_schema("Score", ScoreMessage),
     EventMessage: _json_schema("Event", EventMessage),
+    NearMissMessage: _json_schema("NearMiss", NearMissMessage),
     IncidentMessage: _json_schema("Incident", IncidentMessage),
     AttentionMessage: _json_schema("Attention", AttentionMessage),
     StatusMessage: _json_schema("Status", StatusMessage),
@@ -190,6 +192,7 @@ def schema_of_topic(topic: str) -> Schema | None:
     """The schema of what a channel holds, by its name alone; None for a channel that is not of this program."""
     own = {"pose": MULTIPART, REFUSED: MULTIPART, REFUSALS: REFUSED_SCHEMA, ENDED: ENDED_SCHEMA}
     own |= {"score": schema_of(ScoreMessage), "event": schema_of(EventMessage)}
+    own |= {"near_miss": schema_of(NearMissMessage)}
     own |= {"incident": schema_of(IncidentMessage), "attention": schema_of(AttentionMessage)}
     own |= {"status": schema_of(StatusMessage)}
     return own.get(topic.partition(".")[0])
@@ -200,7 +203,7 @@ def event_time(message: Message) -> int | None:
     match message:
         case ScoreMessage():
             return message.end
-        case EventMessage() | IncidentMessage():
+        case EventMessage() | NearMissMessage() | IncidentMessage():
             return message.stamp
         case _:
             return None

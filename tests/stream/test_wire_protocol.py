@@ -36,6 +36,7 @@ from dyadwatch.stream.messages import (
     IncidentMessage,
     IncidentPair,
     JointPairPart,
+    NearMissMessage,
     ScoreMessage,
     StatusMessage,
 )
@@ -85,6 +86,7 @@ def test_every_header_key_is_documented_and_no_other(page: str) -> None:
     [
         ("### `score.", ScoreMessage),
         ("### `event.", EventMessage),
+        ("### `near_miss.", NearMissMessage),
         ("### `incident.", IncidentMessage),
         ("### `attention.", AttentionMessage),
         ("### `status.", StatusMessage),
@@ -93,7 +95,7 @@ def test_every_header_key_is_documented_and_no_other(page: str) -> None:
 def test_every_key_of_a_message_is_documented_and_no_other(
     page: str,
     heading: str,
-    message: type[ScoreMessage | EventMessage | IncidentMessage | AttentionMessage | StatusMessage],
+    message: type[ScoreMessage | EventMessage | NearMissMessage | IncidentMessage | AttentionMessage | StatusMessage],
 ) -> None:
     everywhere = {"v", "source"}
     assert documented(section(page, heading)) == set(message.__struct_fields__) - everywhere

@@ -37,6 +37,7 @@ MEANINGS = {
     "--keys": r"^folder that `dyadwatch keys` made",
     "--label": r"^only clips of this label",
     "--layout": r"skeleton",
+    "--limit": r"^how many at most",
     "--listen": r"tcp://|^address to listen at",
     "--loop": r"^begin again after the (last clip|end)",
     "--map": r"^which markers make which joint",

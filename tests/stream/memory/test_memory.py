@@ -24,7 +24,7 @@ from dyadwatch.stream.memory.place import memory_file
 from dyadwatch.stream.memory.sink import MemorySink
 from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.memory.writer import MemoryWriter
-from dyadwatch.stream.messages import Blind, IncidentMessage, StatusMessage
+from dyadwatch.stream.messages import Blind, IncidentMessage, NearMissMessage, StatusMessage
 
 S = 1_000_000_000
 T0 = 1_700_000_000 * S
@@ -357,3 +357,16 @@ def test_kill_9_loses_nothing_that_was_kept_and_doubles_nothing(path: Path) -> N
             assert set(told) <= set(kept)
             assert len(kept) == len(set(kept)) <= len(told) + turn + 1  # the last of a run may not have been told
             assert store.connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+
+def test_of_near_misses_the_highest_of_each_source_are_kept(writer: Begin) -> None:
+    one = writer(0, near_misses=3)
+    for at, (source, peak) in enumerate([("hall", 2.1), ("hall", 2.9), ("yard", 1.7), ("hall", 2.2), ("hall", 2.0)]):
+        near = NearMissMessage(
+            id=f"n{at}", source=source, pair=(1, 2), clock="unix", start=at, end=at, stamp=at, peak_score=peak,
+            peak_stamp=at, threshold=3.0, joints=(), explanation="", model="m 1",
+        )  # fmt: skip
+        one.keep([near], T0 + at)
+    assert [m.peak_score for m in one.store.near_misses("hall")] == [2.9, 2.2, 2.1]
+    assert [m.source for m in one.store.near_misses()] == ["hall", "hall", "hall", "yard"]
+    one.close()
