@@ -25,6 +25,7 @@ class OperatorSink:
     """
 
     idle_s = 0.25
+    takes = (IncidentMessage,)
 
     def __init__(
         self,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Protocol, runtime_checkable
@@ -36,6 +37,13 @@ class Waking(Protocol):
         ...
 
 
+@runtime_checkable
+class Choosing(Protocol):
+    """A sink that wants messages of some kinds only: the others do not wake it."""
+
+    takes: tuple[type[Message], ...]
+
+
 class SinkThread:
     """Hands messages to a sink in order, as fast as it takes them.
 
@@ -66,6 +74,7 @@ class SinkThread:
         self._lost = lost
         self._most = most
         self._before = before
+        self._takes = sink.takes if isinstance(sink, Choosing) else ()
         # By their worth, the least first; with their place among all messages.
         self._waiting: tuple[deque[tuple[int, Message]], ...] = tuple(deque() for _ in range(4))
         self._next = 0
@@ -78,6 +87,10 @@ class SinkThread:
 
     def put(self, messages: Sequence[Message]) -> None:
         """Adds messages; returns at once."""
+        if self._takes:
+            messages = [m for m in messages if isinstance(m, self._takes)]
+            if not messages:
+                return
         dropped = 0
         with self._changed:
             if self._broken or self._ended:
@@ -106,13 +119,15 @@ class SinkThread:
     def _work(self) -> None:
         try:
             waking = self._sink if isinstance(self._sink, Waking) else None
+            woken = time.monotonic()
             while (messages := self._take(waking.idle_s if waking else None)) is not None:
                 if messages:
                     if self._before is not None:
                         self._before(messages)
                     self._sink.emit(messages)
-                if waking:
+                if waking and time.monotonic() - woken >= waking.idle_s:
                     waking.idle()
+                    woken = time.monotonic()
             self._sink.close()
         except Exception as e:  # noqa: BLE001 - whatever a sink does wrong is its own; it is reported by `failed`
             with self._changed:

@@ -38,6 +38,7 @@ class MemorySink:
     """
 
     idle_s = 0.25
+    takes = (IncidentMessage, AttentionMessage, NearMissMessage, StatusMessage)
 
     def __init__(
         self,
@@ -67,7 +68,7 @@ class MemorySink:
 
     def emit(self, messages: Sequence[Message]) -> None:
         """Keeps the messages, or lets them wait."""
-        self._waiting += (m for m in messages if _is_kept(m))
+        self._waiting += (m for m in messages if self._is_kept(m))
         self._flush()
         self.kept_first.done(messages)
 
@@ -95,6 +96,16 @@ class MemorySink:
         except sqlite3.Error as e:
             self._fails(e)
         self._writer.close()
+
+    def _is_kept(self, message: Message) -> bool:
+        match message:
+            case IncidentMessage():
+                # Those of an earlier run are told by the writer, which kept them then.
+                return message.reason is not IncidentReason.INTERRUPTED
+            case StatusMessage():
+                return self._writer.is_news(message)
+            case _:
+                return isinstance(message, AttentionMessage | NearMissMessage)
 
     def _flush(self) -> None:
         if not self._waiting:
@@ -125,13 +136,6 @@ class MemorySink:
         if over > 0:
             del self._waiting[:over]
             self._lost(over)
-
-
-def _is_kept(message: Message) -> bool:
-    """Those that say that an earlier run left an incident open are told by the writer, which kept them then."""
-    if isinstance(message, IncidentMessage):
-        return message.reason is not IncidentReason.INTERRUPTED
-    return isinstance(message, AttentionMessage | NearMissMessage | StatusMessage)
 
 
 def _key(message: Message) -> tuple[object, ...]:

@@ -97,6 +97,18 @@ class MemoryWriter:
         Raises:
             sqlite3.Error: none could be kept; they may be given again.
         """
+        states = dict(self._states)
+        try:
+            self._keep_all(messages, now)
+        except BaseException:
+            self._states = states
+            raise
+
+    def is_news(self, status: StatusMessage) -> bool:
+        """Whether a source does otherwise than it was kept last."""
+        return self._states.get(status.source) != _state(status)
+
+    def _keep_all(self, messages: Iterable[Message], now: int) -> None:
         with self.store.transaction() as connection:
             for message in messages:
                 match message:
@@ -206,16 +218,20 @@ class MemoryWriter:
         )
 
     def _keep_state(self, connection: sqlite3.Connection, status: StatusMessage, now: int) -> None:
-        """Keeps changes alone, and no word of people who come and go: then it watches as it should."""
-        code = str(status.blind.code) if status.blind else ""
-        state = (str(SourceState.WATCHING), "") if code in AT_REST else (str(status.state), code)
-        if self._states.get(status.source) == state:
+        """Keeps changes alone."""
+        if not self.is_news(status):
             return
-        self._states[status.source] = state
+        state = self._states[status.source] = _state(status)
         connection.execute(
             "INSERT INTO source_states (run, source, at, state, code, text) VALUES (?, ?, ?, ?, ?, ?)",
             (self._run.id, status.source, now, *state, status.blind.text if state[1] and status.blind else ""),
         )
+
+
+def _state(status: StatusMessage) -> tuple[str, str]:
+    """State and code; one that sees people come and go watches as it should."""
+    code = str(status.blind.code) if status.blind else ""
+    return (str(SourceState.WATCHING), "") if code in AT_REST else (str(status.state), code)
 
 
 def _lock(path: Path) -> int:
