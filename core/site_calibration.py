@@ -233,7 +233,7 @@ def _strongest(counter: Counter, scale: float, most: int = 5) -> tuple[tuple[int
 def events_again(events: int) -> int:
     """At most so many events, 95 % sure, come in as many hours again at the lowest levels that leave `events`.
 
-    Their rate is only known as well as the hours tell it: the count is negative binomial, and wider than at a known rate.
+    Their rate is only known as well as the hours tell it: the count is negative binomial, wider than at a known rate.
     """
     most = events
     while betainc(events + 1, most + 1, 0.5) < 0.95:
