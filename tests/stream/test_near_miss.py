@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -12,7 +14,8 @@ from dyadwatch.stream.alarm import AlarmDesk, Thresholds
 from dyadwatch.stream.codes import PairEnd
 from dyadwatch.stream.config import AlarmOptions, Config
 from dyadwatch.stream.items import Pair, PairEnded, Window
-from dyadwatch.stream.messages import NearMissMessage
+from dyadwatch.stream.message_schema import message_schema
+from dyadwatch.stream.messages import NearMissMessage, encode_json
 from dyadwatch.stream.near_miss import NearMisses
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.scorer import Score, Scorer
@@ -71,5 +74,7 @@ def test_the_judge_tells_them_and_keeps_nothing_of_pairs_that_are_gone(
     pipeline = Pipeline(scorer, Thresholds(raise_at=100.0, clear_at=1.0), Config())
     told = [m for m in pipeline.run(encounter()) if isinstance(m, NearMissMessage)]
     assert told
+    schema = jsonschema.Draft202012Validator(message_schema("near_miss"))
+    assert all(schema.is_valid(json.loads(encode_json(m))) for m in told)
     assert all(1.0 <= m.peak_score < 100 and m.start <= m.peak_stamp <= m.end <= m.stamp for m in told)
     assert pipeline.judge._near_misses == {}
