@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.alarm import AlarmDesk, Thresholds
+from dyadwatch.core.decision import Thresholds
+from dyadwatch.stream.alarm import AlarmDesk
 from dyadwatch.stream.codes import PairEnd
 from dyadwatch.stream.config import AlarmOptions, Config
 from dyadwatch.stream.items import Pair, PairEnded, Window

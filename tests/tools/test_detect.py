@@ -134,7 +134,7 @@ def test_lines_name_clip_label_and_seconds_within_it(mixed: Path, capsys: pytest
         assert match
         assert 0 < float(match[1]) <= names[match[2]] + 1
     assert not re.search(r"\bc\d+-[01]\b", out)
-    assert "  person 0's " in out
+    assert " of person 0 " in out
     n = len(clips)
     assert f"1 of {n} clips was not judged, such as [cut]: {SHORT}\n" in err
     far = "no two people come within 3 m of each other (pairs.enter_m); the nearest are"
