@@ -57,6 +57,7 @@ class ScoreMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="sco
     relation: Annotated[float, _is("How little the movements of the two belong together, likewise.")]
     unusual: Annotated[float, _is("How unlike normal either person or their distances are, likewise.")]
     evidence: Annotated[float, _is("How near an alarm is by this and the windows before: 1 raises it.")] = 0.0
+    doubtful: Annotated[bool, _is("Whether the bodies look odd; then it opens no event by itself.")] = False
     model: _Model
     latency_ms: Annotated[float, _is("From receiving the frame that completed the window to the score.")]
 

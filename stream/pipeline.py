@@ -353,6 +353,7 @@ class Judge:
             relation=score.relation,
             unusual=score.unusual,
             evidence=round(evidence, 4),
+            doubtful=window.doubtful,
             model=self._model,
             latency_ms=round((done - window.arrived) / 1e6, 3),
         )

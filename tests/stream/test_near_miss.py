@@ -9,8 +9,8 @@ import jsonschema
 import numpy as np
 import pytest
 
-from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.alarm import AlarmDesk
 from dyadwatch.stream.codes import PairEnd
 from dyadwatch.stream.config import AlarmOptions, Config

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+import ast
 import re
 import shutil
 import subprocess
@@ -247,7 +247,7 @@ def test_the_publisher_and_the_subscriber_of_the_page_run(
         thread.join(30)
     scores = [line.split(" ", 1) for line in told.decode().splitlines()]
     assert [topic for topic, _ in scores] == ["score.demo"] * 3
-    last = json.loads(scores[-1][1].replace("'", '"'))
+    last = ast.literal_eval(scores[-1][1])
     assert last["pair"] == ["ann", "bob"]
     assert last["score"] > 0
     assert service.counters.snapshot() == {}
