@@ -64,7 +64,7 @@ def episodes(log: ScoreLog, evidence: NDArray[np.float64], scale: float, clear: 
     breaks = np.r_[True, closed | (log.track[before] != log.track[after])]
     stretch = np.cumsum(breaks) - 1
     # An event opens in a stretch once evidence has been high for long enough without a pause.
-    high = value[up] >= 1
+    high = (value[up] >= 1) & ~log.doubtful[up]
     begins = high & (breaks | (log.place[up] == 0) | ~np.r_[False, high[:-1]] | np.r_[True, after > before + 1])
     rise = np.maximum.accumulate(np.where(begins, np.arange(len(up)), 0))
     lasting = high & (log.stamps[up] - log.stamps[up[rise]] >= round(times.min_duration_s * _NS))

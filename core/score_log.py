@@ -24,6 +24,7 @@ class Track:
         clock: name of the clock of its stamps.
         stamps: ends of the windows, ns, shape (N,), increasing.
         parts: score, relation and unusual, shape (N, 3).
+        doubtful: windows that open no event by themselves, shape (N,); None where there are none.
     """
 
     source: str
@@ -31,6 +32,7 @@ class Track:
     clock: str
     stamps: NDArray[np.int64]
     parts: NDArray[np.float64]
+    doubtful: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +47,7 @@ class ScoreLog:
     Attributes:
         stamps, parts: of all tracks, shape (N,) and (N, 3).
         track: number of the track, shape (N,).
+        doubtful: as of the tracks, shape (N,).
         place: number of the window since its evidence began, shape (N,).
     """
 
@@ -53,6 +56,7 @@ class ScoreLog:
     pause_s: float
     stamps: NDArray[np.int64] = field(init=False)
     parts: NDArray[np.float64] = field(init=False)
+    doubtful: NDArray[np.bool_] = field(init=False)
     track: NDArray[np.int32] = field(init=False)
     place: NDArray[np.int64] = field(init=False)
 
@@ -67,6 +71,8 @@ class ScoreLog:
         set_ = object.__setattr__
         set_(self, "stamps", stamps)
         set_(self, "parts", np.concatenate([np.zeros((0, 3)), *(t.parts for t in self.tracks)]))
+        doubts = [np.zeros(len(t.stamps), bool) if t.doubtful is None else t.doubtful for t in self.tracks]
+        set_(self, "doubtful", np.concatenate([np.zeros(0, bool), *doubts]))
         set_(self, "track", track)
         set_(self, "place", numbers - np.maximum.accumulate(np.where(afresh, numbers, 0)))
 

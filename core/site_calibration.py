@@ -190,7 +190,7 @@ def choose(
             "no pair was scored, so that there is nothing to calibrate on; expected recordings of normal hours in "
             "which two people are near each other"
         )
-    allowed = events_within(budget_per_h, hours)
+    allowed = events_allowed(budget_per_h, hours)
     if allowed is None and not (extrapolate or uncertified):
         raise TooShortError(hours, hours_needed(budget_per_h), budget or f"{budget_per_h:g}/hour")
     units = tuple(rules) or equal_rules(log)
@@ -230,10 +230,22 @@ def _strongest(counter: Counter, scale: float, most: int = 5) -> tuple[tuple[int
     return tuple((int(near.opened[i]), float(near.peak[i] / scale)) for i in order)
 
 
+def events_allowed(budget_per_h: float, hours: float) -> int | None:
+    """The most events in hours that are to keep a budget; None where even none does not vouch for it.
+
+    The one-sided 95 % Poisson bound must lie within the budget, and, where there are any, so must the count of as many
+    hours again: levels that just leave so many events in these hours were fitted to them.
+    """
+    most = events_within(budget_per_h, hours)
+    while most and events_again(most) > budget_per_h * hours:
+        most -= 1
+    return most
+
+
 def events_again(events: int) -> int:
     """At most so many events, 95 % sure, come in as many hours again at the lowest levels that leave `events`.
 
-    Their rate is only known as well as the hours tell it: the count is negative binomial, and wider than at a known rate.
+    Their rate is known only as well as the hours tell it, so that the count is negative binomial.
     """
     most = events
     while betainc(events + 1, most + 1, 0.5) < 0.95:

@@ -32,6 +32,7 @@ class _Open:
     clock: str
     stamps: array[int] = field(default_factory=lambda: array("q"))
     parts: array[float] = field(default_factory=lambda: array("d"))
+    doubtful: bytearray = field(default_factory=bytearray)
 
 
 class TrackKeeper:
@@ -50,6 +51,7 @@ class TrackKeeper:
             track = self._open[key] = _Open(window.pair, window.clock)
         track.stamps.append(window.end)
         track.parts.extend((score, relation, unusual))
+        track.doubtful.append(window.doubtful)
         self.windows += 1
 
     def end(self, source: str, pair: Pair) -> None:
@@ -58,7 +60,8 @@ class TrackKeeper:
         if track is not None:
             parts = np.frombuffer(track.parts, np.float64).reshape(-1, 3)
             stamps = np.frombuffer(track.stamps, np.int64)
-            self._done.append(Track(source, pair.ids, track.clock, stamps, parts))
+            doubtful = np.frombuffer(track.doubtful, np.bool_)
+            self._done.append(Track(source, pair.ids, track.clock, stamps, parts, doubtful))
 
     def log(self, hop_s: float, pause_s: float) -> ScoreLog:
         """All of it; ends the pairs that have not ended."""

@@ -48,17 +48,17 @@ def what_if(
     paths
         Recordings (.mcap) that a running detector made, or folders of them.
     budget
-        The lowest levels that keep so many false events, such as 1/day, if the hours were normal.
+        False events, such as 1/day: the lowest levels that keep them, if the hours were normal.
     scale
         Levels so many times as high as those recorded.
     calibration
         The levels of this calibration file.
     set_
-        A key of the section alarm, such as --set alarm.hold_s=3; may be repeated.
+        One configuration key of the section alarm, such as --set alarm.hold_s=3; may be repeated.
     from_
-        Only what was recorded from then on: seconds from the beginning, or a time as it is printed.
+        Where to begin: seconds from the beginning, or a time as it is printed.
     until
-        Only what was recorded before.
+        Where to end, likewise.
     json
         Print one JSON object.
     """

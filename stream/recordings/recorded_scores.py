@@ -40,6 +40,7 @@ class _Pair:
 
     stamps: array[int] = field(default_factory=lambda: array("q"))
     parts: array[float] = field(default_factory=lambda: array("d"))
+    doubtful: bytearray = field(default_factory=bytearray)
 
 
 @dataclass(frozen=True, eq=False)
@@ -176,6 +177,7 @@ class _Reader:
             pair = self._pairs[key] = _Pair()
         pair.stamps.append(score.end)
         pair.parts.extend((score.score, score.relation, score.unusual))
+        pair.doubtful.append(score.doubtful)
 
     def _event(self, event: EventMessage) -> None:
         self.events.append(event)
@@ -202,5 +204,6 @@ class _Reader:
             return
         clock = self._clocks.get(key[0], "unix" if pair.stamps[0] > 10**17 else "media")
         parts = np.frombuffer(pair.parts, np.float64).reshape(-1, 3)
-        self.tracks.append(Track(key[0], key[1], clock, np.frombuffer(pair.stamps, np.int64), parts))
+        stamps, doubtful = np.frombuffer(pair.stamps, np.int64), np.frombuffer(pair.doubtful, np.bool_)
+        self.tracks.append(Track(key[0], key[1], clock, stamps, parts, doubtful))
         self.endings.append(Ending(stamp, reason))

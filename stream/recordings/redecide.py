@@ -9,6 +9,7 @@ import numpy as np
 
 from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.pose import TrackId
+from dyadwatch.core.sense.codes import Odd
 from dyadwatch.stream.alarm import AlarmDesk
 from dyadwatch.stream.config import AlarmOptions
 from dyadwatch.stream.items import Pair, PairEnded, Window
@@ -19,6 +20,7 @@ from dyadwatch.stream.scorer import Score
 _NS = 1_000_000_000
 _NOTHING = np.zeros((1, 1), np.float32)
 _NO_JOINTS = np.zeros((2, 1, 1, 3), np.float32)
+_DOUBT = (next(iter(Odd)),)  # which is not recorded, and makes no difference
 _SURELY = 1e-6  # sums in another order differ by far less
 
 
@@ -50,7 +52,8 @@ def redecide(recorded: RecordedScores, thresholds: Thresholds, options: AlarmOpt
                 for i in range(start - offset, end - offset):
                     stamp = int(track.stamps[i])
                     score, relation, unusual = track.parts[i].tolist()
-                    window = Window(track.source, pair, stamp, stamp, _NO_JOINTS, track.clock, 0)
+                    doubts = _DOUBT if log.doubtful[i + offset] else ()
+                    window = Window(track.source, pair, stamp, stamp, _NO_JOINTS, track.clock, 0, doubts)
                     events += desk.scored(window, Score(score, relation, unusual, _NOTHING, _NOTHING))
         events += desk.ended(PairEnded(track.source, pair, ending.stamp, track.clock, ending.reason))
     return sorted(events, key=lambda e: (e.stamp, e.source, e.id))

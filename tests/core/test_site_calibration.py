@@ -9,7 +9,7 @@ from dyadwatch.core.decision import Part, Rule
 from dyadwatch.core.episodes import AlarmTimes
 from dyadwatch.core.errors import CalibrationError, TooShortError
 from dyadwatch.core.score_log import ScoreLog, Track
-from dyadwatch.core.site_calibration import Counter, choose, equal_rules, events_again, lowest_scale
+from dyadwatch.core.site_calibration import Counter, choose, equal_rules, events_again, events_allowed, lowest_scale
 from dyadwatch.core.tail import fit_tail
 from dyadwatch.core.thresholds import events_bound
 
@@ -33,9 +33,12 @@ def test_one_event_more_would_break_the_budget() -> None:
     choice = choose(log, hours, budget)
     assert choice.certified
     assert choice.tail is None
-    assert events_bound(choice.events, hours) == choice.bound <= budget < events_bound(choice.events + 1, hours)
+    assert events_bound(choice.events, hours) == choice.bound <= budget
+    allowed = events_allowed(budget, hours)
+    assert allowed is not None
+    assert allowed - 1 <= choice.events <= allowed
     lower = [Rule(r.part, r.over_s, r.raise_at * 0.98) for r in choice.rules]
-    assert Counter(log, lower, AlarmTimes())(1.0) > choice.events
+    assert Counter(log, lower, AlarmTimes())(1.0) > allowed
     assert choice.values["evidence"]["events_per_hour_95"] == round(choice.bound, 4)
 
 
@@ -117,22 +120,28 @@ def test_nothing_to_calibrate_on() -> None:
         choose(ScoreLog((), HOP_S, 1.0), 5.0, 6.0)
 
 
+def test_how_many_events_hours_may_hold() -> None:
+    """Three hours without one vouch for one an hour; of three the next hours may hold more by chance."""
+    assert [events_allowed(1.0, h) for h in (2.9, 3.0, 5.9, 6.0, 36.0)] == [None, 0, 0, 1, 23]
+    assert all(events_bound(k, h) <= 1.0 for h in (6.0, 36.0) if (k := events_allowed(1.0, h)) is not None)
+
+
 @pytest.mark.parametrize("budget", [5.0, 20.0])
 def test_the_bound_holds_in_hours_that_were_not_calibrated_on(budget: float) -> None:
-    """Of 40 hours of an endless site, each calibrated on by itself; the rate is that of forty hours of it."""
+    """Of 40 hours of an endless site, each calibrated on by itself; the rate is that of ten hours of it."""
     rng = np.random.default_rng(0)
-    endless = calm_log(999, 60 * 40, 40.0)
+    endless = calm_log(999, 60 * 10, 10.0)
     held = again = 0
     for seed in range(40):
         choice = choose(calm_log(seed, int(rng.poisson(60))), 1.0, budget)
-        held += Counter(endless, choice.rules, AlarmTimes())(1.0) / 40 <= choice.bound
+        held += Counter(endless, choice.rules, AlarmTimes())(1.0) / 10 <= choice.bound
         another = Counter(calm_log(1000 + seed, int(rng.poisson(60))), choice.rules, AlarmTimes())(1.0)
-        again += another <= events_again(choice.events)
+        again += another <= budget
     assert held >= 38
     assert again >= 38
 
 
-@pytest.mark.parametrize(("events", "again"), [(0, 4), (1, 6), (10, 18)])
+@pytest.mark.parametrize(("events", "again"), [(0, 4), (1, 6), (10, 19)])
 def test_as_many_hours_again_hold_more_than_was_seen(events: int, again: int) -> None:
     rng = np.random.default_rng(events)
     rates = rng.gamma(events + 1, size=200_000)

@@ -8,6 +8,7 @@ import pytest
 from dyadwatch.core.decision import Part, Rule, Thresholds
 from dyadwatch.core.episodes import AlarmTimes, episodes
 from dyadwatch.core.score_log import ScoreLog, Track
+from dyadwatch.core.sense.codes import Odd
 from dyadwatch.stream.alarm import AlarmDesk
 from dyadwatch.stream.codes import PairEnd
 from dyadwatch.stream.config import AlarmOptions
@@ -18,6 +19,7 @@ from dyadwatch.stream.scorer import Score
 NS = 1_000_000_000
 HOP_S, PAUSE_S = 0.2, 1.0
 RULES = (Rule(Part.RELATION, 0.4, 1.1), Rule(Part.RELATION, 1.6, 0.9), Rule(Part.UNUSUAL, 0.4, 1.3))
+DOUBT = (next(iter(Odd)),)
 NOTHING = np.zeros((1, 1), np.float32)
 
 
@@ -30,7 +32,7 @@ def random_log(seed: int, tracks: int = 6, windows: int = 400) -> ScoreLog:
         stamps = (np.cumsum(steps) * round(HOP_S * NS)).astype(np.int64)
         slow = np.cumsum(rng.normal(0, 0.25, (windows, 3)), axis=0)
         parts = 1.8 * np.sin(slow) ** 4 + np.abs(rng.normal(0, 0.1, (windows, 3)))
-        out.append(Track("hall", (k, k + 1), "unix", stamps, parts.round(4)))
+        out.append(Track("hall", (k, k + 1), "unix", stamps, parts.round(4), rng.random(windows) < 0.2 * (seed % 2)))
     return ScoreLog(tuple(out), HOP_S, PAUSE_S)
 
 
@@ -39,8 +41,11 @@ def told_by_the_desk(log: ScoreLog, thresholds: Thresholds, options: AlarmOption
     for number, track in enumerate(log.tracks):
         desk = AlarmDesk(options, thresholds, ("",), "m 1", HOP_S, PAUSE_S)
         pair = Pair(track.pair, (number, number))
-        for stamp, (score, relation, unusual) in zip(track.stamps.tolist(), track.parts.tolist(), strict=True):
-            window = Window("hall", pair, stamp, stamp, np.zeros((2, 1, 1, 3), np.float32), "unix", 0)
+        assert track.doubtful is not None
+        for stamp, parts, doubtful in zip(track.stamps.tolist(), track.parts, track.doubtful, strict=True):
+            doubts = DOUBT if doubtful else ()
+            window = Window("hall", pair, stamp, stamp, np.zeros((2, 1, 1, 3), np.float32), "unix", 0, doubts)
+            score, relation, unusual = parts.tolist()
             told += desk.scored(window, Score(score, relation, unusual, NOTHING, NOTHING))
         told += desk.ended(PairEnded("hall", pair, int(track.stamps[-1]), "unix", PairEnd.LOST))
     return told

@@ -158,6 +158,7 @@ def write_sessions(path: Path, sessions: Sequence[Session]) -> None:
         path,
         stamps=np.concatenate([t.stamps for _, t in tracks]),
         parts=np.concatenate([t.parts for _, t in tracks]),
+        doubtful=np.concatenate([log.doubtful for log, _ in sessions]),
         lengths=[len(t.stamps) for _, t in tracks],
         session=[number for number, _ in tracks],
         hours=[hours for _, hours in sessions],
@@ -168,20 +169,10 @@ def write_sessions(path: Path, sessions: Sequence[Session]) -> None:
 def read_sessions(path: Path) -> list[Session]:
     """The same again."""
     with np.load(path, allow_pickle=False) as kept:
-        ends = np.cumsum(kept["lengths"])
-        stamps, parts = np.split(kept["stamps"], ends[:-1]), np.split(kept["parts"], ends[:-1])
+        ends = np.cumsum(kept["lengths"])[:-1]
+        parts = (np.split(kept[name], ends) for name in ("stamps", "parts", "doubtful"))
+        tracks = [Track("simulator", (0, 0), "media", *part) for part in zip(*parts, strict=True)]
         hop_s, pause_s = kept["times"].tolist()
-        of = kept["session"]
-        return [
-            (
-                ScoreLog(
-                    tuple(
-                        Track("simulator", (0, 0), "media", stamps[i], parts[i]) for i in np.flatnonzero(of == number)
-                    ),
-                    hop_s,
-                    pause_s,
-                ),
-                float(hours),
-            )
-            for number, hours in enumerate(kept["hours"])
-        ]
+        of, hours = kept["session"], kept["hours"].tolist()
+    mine = [tuple(tracks[i] for i in np.flatnonzero(of == number)) for number in range(len(hours))]
+    return [(ScoreLog(each, hop_s, pause_s), h) for each, h in zip(mine, hours, strict=True)]

@@ -60,7 +60,7 @@ def what_if(
     options: Sequence[str] = (),
     progress: Callable[[float], None] = lambda seconds: None,
 ) -> WhatIf:
-    """Decides again on a recorded day; nothing is scored, so it takes seconds.
+    """Decides again on a recorded day; nothing is scored, so a day takes seconds rather than minutes.
 
     Arguments:
         recordings: of a detector (.mcap), or folders of them.
