@@ -23,9 +23,9 @@ from dyadwatch.core.limbs import Limb, Member, members
 from dyadwatch.core.neighbours import spread_subset, squared_distances
 from dyadwatch.core.statistics import SEGMENTS, Scaling, Statistics
 
-# Chosen on training clips of handovers, 500 fitted to and 200 with a limb altered; windows of one second.
-_MOST_PARTS = 8  # of the mixture; one part for fewer than twice as many windows as there are coordinates a part
-_WINDOWS_A_PART = 100
+# Chosen on training clips of handovers, 550 fitted to and 150 with a limb altered; windows of one second.
+_MOST_PARTS = 8  # of the mixture
+_WINDOWS_A_PART = 100  # at least, for more parts than one
 _COMMON = 0.1  # of the covariance of every part is that of all windows
 _NOISE = 4.0e-5  # variance, m^2 of a body with a trunk of 0.5 m: 6 mm, what sensors and the directions leave open
 _TAIL = 10.0  # degrees of freedom of what a limb does when it does what it likes
@@ -69,7 +69,7 @@ class LimbReference:
     Arguments:
         statistics: how windows become vectors.
         joints: names of the model's joints.
-        values: unscaled statistics of normal windows, shape (N, F), N >= 2; only places are used.
+        values: unscaled statistics of normal windows, shape (N, F), N >= 2.
     """
 
     def __init__(self, statistics: Statistics, joints: Sequence[str], values: NDArray[np.floating]) -> None:
