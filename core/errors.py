@@ -12,6 +12,7 @@ DyadwatchError
 ├── ConfigError          a configuration key is wrong: names key, value, what was expected, the line
 ├── MissingExtraError    an optional dependency is not installed: names the command that installs it
 ├── RecordingError       a recording cannot be read or used: names the file and what was found in it
+├── MemoryFileError      the file of incidents cannot be used, or does not hold what is asked for
 ├── ProviderError        the inference engine cannot run where it was told to
 ├── ScoreError           a loaded model gave no usable scores; has a countable `reason`
 └── WireError            a message from a publisher breaks the wire protocol; has a countable `reason`
@@ -100,6 +101,10 @@ class ConfigError(DyadwatchError):
 
 class RecordingError(DyadwatchError):
     """A file is no recording, holds nothing whole, or does not allow what is asked of it."""
+
+
+class MemoryFileError(DyadwatchError):
+    """The file in which incidents are kept cannot be used, or does not hold what is asked for."""
 
 
 class ProviderError(DyadwatchError):

@@ -88,7 +88,7 @@ def _limb_words(pair: tuple[TrackId, TrackId], found: LimbFinding) -> str:
     else:
         words = (
             f"{_words(found.limb)} of {me} was not where normal pairs have it: the {_words(found.joint)} was off by "
-            f"{found.off_m:.2f} m"
+            f"{found.off_m:.2f} m, {found.distance_m:.1f} m from {toward}"
         )
     return words
 

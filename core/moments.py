@@ -46,3 +46,11 @@ def parse_moment(text: str) -> tuple[int, bool]:
     when = datetime.fromisoformat(text)
     named = when.tzinfo is not None
     return ((when if named else when.replace(tzinfo=UTC)) - _EPOCH) // timedelta(microseconds=1) * _US, named
+
+
+def utc_moment(ns: int) -> str:
+    """Unix ns in UTC, cut to the millisecond: `2026-11-21T13:30:00.123Z`."""
+    try:
+        return (_EPOCH + timedelta(microseconds=ns // _US)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    except (OverflowError, ValueError, OSError):
+        return f"{ns} ns"

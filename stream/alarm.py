@@ -19,7 +19,7 @@ from dyadwatch.core.explainer import LimbFinding
 from dyadwatch.stream.codes import EventReason
 from dyadwatch.stream.config import AlarmOptions
 from dyadwatch.stream.explained import explained, limb_of, names_limb
-from dyadwatch.stream.items import Item, Pair, PairEnded, Window
+from dyadwatch.stream.items import Pair, PairEnded, Window
 from dyadwatch.stream.messages import EventMessage, EventRule, JointPairPart
 from dyadwatch.stream.scorer import Score
 from dyadwatch.stream.texts import EVENT
@@ -210,7 +210,7 @@ class AlarmDesk:
     def _tell(
         self,
         kind: Literal["open", "update", "close"],
-        item: Item,
+        item: Window | PairEnded,
         alarm: _PairAlarm,
         now: int,
         reason: EventReason,

@@ -235,6 +235,10 @@ class Blindness(StrEnum):
     ONE_PLACE = Oddity.ONE_PLACE
 
 
+# Nothing is wrong with a source that tells these: people come and go.
+AT_REST: frozenset[str] = frozenset({Blindness.NOBODY, Blindness.ONE_PERSON, Blindness.FILLING})
+
+
 class MergeState(StrEnum):
     """How a source of a group, or the group, is merged just now."""
 
@@ -251,6 +255,13 @@ class RecordingState(StrEnum):
     DISK_STUCK = "disk_stuck"
     NO_ROOM = "no_room"
     DISK_ERROR = "disk_error"
+
+
+class MemoryState(StrEnum):
+    """Whether incidents are kept just now."""
+
+    ON = "on"
+    FAILS = "fails"
 
 
 class FileLoss(StrEnum):
@@ -320,3 +331,60 @@ class Unscored(StrEnum):
 def counted_as(reason: StrEnum, name: str = "") -> str:
     """The key under which a reason is counted; those of `NAMED` end with the name of what failed."""
     return f"{reason}_{name}" if name else str(reason)
+
+
+class Severity(StrEnum):
+    """How grave an incident is, the least first."""
+
+    NOTICE = "notice"
+    ALARM = "alarm"
+    CRITICAL = "critical"
+
+    @property
+    def rank(self) -> int:
+        """0 for the least."""
+        return SEVERITIES.index(self)
+
+
+SEVERITIES: tuple[Severity, ...] = tuple(Severity)
+
+
+class AttentionKind(StrEnum):
+    """What people are told about incidents."""
+
+    CALL = "call"
+    ESCALATED = "escalated"
+    DIGEST = "digest"
+    ACKNOWLEDGED = "acknowledged"
+    SNOOZED = "snoozed"
+    CLEARED = "cleared"
+
+
+class IncidentKind(StrEnum):
+    """What an incident is about."""
+
+    INTERACTION = "interaction"  # events of pairs
+    SOURCE_SILENT = "source_silent"
+    SOURCE_MISSING = "source_missing"  # named in liveness.expected, and never came
+    SOURCE_BLIND = "source_blind"
+
+
+class IncidentReason(StrEnum):
+    """Why a change in an incident is told."""
+
+    OPENED = "opened"
+    STILL_GOING_ON = "still_going_on"
+    PAIR_JOINED = "pair_joined"
+    RESUMED = "resumed"
+    SEVERITY_ROSE = "severity_rose"
+    ABSORBED = "absorbed"  # another incident became part of this one
+    CALM_AGAIN = "calm_again"
+    MERGED = "merged"  # this one became part of another
+    BACK = "back"  # of a source: heard, or seeing, again
+    CLOCK_STEP = PairEnd.CLOCK_STEP
+    MERGE_CHANGED = PairEnd.MERGE_CHANGED
+    STATION_FAILED = PairEnd.STATION_FAILED
+    SOURCE_FORGOTTEN = PairEnd.SOURCE_FORGOTTEN
+    END_OF_STREAM = PairEnd.END_OF_STREAM
+    SHUTDOWN = PairEnd.SHUTDOWN
+    INTERRUPTED = "interrupted"  # the detector ended without a word, such as by kill -9

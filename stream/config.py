@@ -94,6 +94,32 @@ class AlarmOptions(Section, frozen=True):
     update_s: Positive = 1.0  # an open event is told again this often
 
 
+class IncidentOptions(Section, frozen=True):
+    """Which events are one incident, and how grave it is."""
+
+    linger_s: NotNegative = 3.0  # an incident whose last event closed waits so long for the next
+    near_m: NotNegative = 1.0  # events of people nearer than this to those of an incident belong to it
+    update_s: Positive = 5.0  # an open incident is told again this often
+    alarm_above: NotNegative = 0.3  # evidence above that which raises an event, that makes it an alarm
+    alarm_after_s: NotNegative = 3.0  # and so does an incident that lasts
+    critical_above: NotNegative = 1.0
+    critical_after_s: NotNegative = 20.0
+    silent_s: Positive = 3.0  # of a source itself, by the receiver's clock: nothing came for so long
+    back_s: NotNegative = 1.0  # and it is back once it was heard, or seeing, for so long
+    missing_s: NotNegative = 10.0  # an expected source that never came is told of after so long
+    blind_s: NotNegative = 30.0  # and any that cannot be judged for so long, though people may be there
+
+
+class AttentionOptions(Section, frozen=True):
+    """When people are called about an incident, and when they are left alone. All by the detector's clock."""
+
+    cooldown_s: NotNegative = 60.0  # after a call about a source, for as long none that is not graver
+    most_calls: Count = 12  # so many calls at least as grave
+    per_min: Positive = 60.0  # in so many minutes; what is beyond is held back
+    digest_min: Positive = 10.0  # what was held back is told together after so many minutes
+    escalate_min: NotNegative = 5.0  # a call that nobody acknowledged is made again, graver; 0: never
+
+
 class SinkOptions(Section, frozen=True):
     """Where results go."""
 
@@ -119,6 +145,14 @@ class RecordOptions(Section, frozen=True):
     max_minutes: Positive = 60.0  # and so is an older one
     keep_days: NotNegative = 30.0  # older recordings are deleted; 0: never
     min_free_mb: NotNegative = 512.0  # below this recording stops and detecting goes on
+
+
+class MemoryOptions(Section, frozen=True):
+    """Where incidents are kept beyond the run that told them. See docs/incidents.md."""
+
+    file: str = ""  # empty: incidents.db beside the recordings, where they are made; off: nowhere
+    keep_days: NotNegative = 90.0  # what closed longer ago is deleted; 0: never
+    near_misses: Annotated[int, Meta(ge=0)] = 200  # of each source, the highest are kept
 
 
 class SecurityOptions(Section, frozen=True):
@@ -149,8 +183,11 @@ class Config(Section, frozen=True):
     sense: SenseOptions = SenseOptions()
     scorer: ScorerOptions = ScorerOptions()
     alarm: AlarmOptions = AlarmOptions()
+    incidents: IncidentOptions = IncidentOptions()
+    attention: AttentionOptions = AttentionOptions()
     sinks: SinkOptions = SinkOptions()
     liveness: LivenessOptions = LivenessOptions()
     merge: MergeOptions = MergeOptions()
     record: RecordOptions = RecordOptions()
+    memory: MemoryOptions = MemoryOptions()
     security: SecurityOptions = SecurityOptions()

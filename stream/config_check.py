@@ -128,6 +128,7 @@ def problems(config: Config) -> Iterator[Problem]:
             alarm.clear_at,
             f"at most alarm.raise_at, which is {alarm.raise_at:g}",
         )
+    yield from _incident_problems(config)
     if config.scorer.provider not in PROVIDERS:
         yield Problem(("scorer.provider",), config.scorer.provider, f"one of {', '.join(PROVIDERS)}")
     yield from _merge_problems(config)
@@ -145,6 +146,20 @@ def problems(config: Config) -> Iterator[Problem]:
         )
     if config.wire.bind == config.sinks.bind and not config.wire.bind.endswith((":*", ":0")):
         yield Problem(("sinks.bind", "wire.bind"), config.sinks.bind, "another address than wire.bind")
+
+
+def _incident_problems(config: Config) -> Iterator[Problem]:
+    options = config.incidents
+    for name, alarm, critical in (
+        ("above", options.alarm_above, options.critical_above),
+        ("after_s", options.alarm_after_s, options.critical_after_s),
+    ):
+        if critical < alarm:
+            yield Problem(
+                (f"incidents.critical_{name}", f"incidents.alarm_{name}"),
+                critical,
+                f"at least incidents.alarm_{name}, which is {alarm:g}",
+            )
 
 
 def _group_problems(groups: Mapping[str, Sequence[str]], owner: dict[str, str]) -> Iterator[Problem]:

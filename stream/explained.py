@@ -6,7 +6,7 @@ from dyadwatch.core.decision import Part
 from dyadwatch.core.explain import JointPair, limb_sentence, relation_sentence, sentence
 from dyadwatch.core.explainer import LimbFinding
 from dyadwatch.core.pose import TrackId
-from dyadwatch.stream.messages import EventMessage, OddLimb
+from dyadwatch.stream.messages import EventMessage, IncidentPair, OddLimb
 
 _ODD = 2.0  # surprise: of a pair that is so unusual a limb is named beside its relation
 
@@ -26,7 +26,7 @@ def raised_by_relation(part: Part, relation: float, unusual: float) -> bool:
     return part is Part.RELATION or (part is Part.SCORE and relation > unusual)
 
 
-def explained(event: EventMessage, names: tuple[TrackId, TrackId] | None = None) -> str:
+def explained(event: EventMessage | IncidentPair, names: tuple[TrackId, TrackId] | None = None) -> str:
     """The sentence.
 
     Arguments:

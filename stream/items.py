@@ -71,4 +71,13 @@ class PairEnded:
     reason: PairEnd
 
 
-Item = Window | PairEnded
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A source's time has come so far without another window or end of a pair; `ended` says why no more of it comes."""
+
+    source: str
+    stamp: int
+    ended: PairEnd | None = None
+
+
+Item = Window | PairEnded | Moment

@@ -6,16 +6,31 @@ from typing import Any, Literal
 
 import msgspec
 
-from dyadwatch.stream.messages import VERSION, EventMessage, ScoreMessage, StatusMessage
+from dyadwatch.stream.messages import (
+    VERSION,
+    AttentionMessage,
+    EventMessage,
+    IncidentMessage,
+    NearMissMessage,
+    ScoreMessage,
+    StatusMessage,
+)
 
-Kind = Literal["score", "event", "status"]
+Kind = Literal["score", "event", "near_miss", "incident", "attention", "status"]
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_TYPES = {"score": ScoreMessage, "event": EventMessage, "status": StatusMessage}
+_TYPES = {
+    "score": ScoreMessage,
+    "event": EventMessage,
+    "near_miss": NearMissMessage,
+    "incident": IncidentMessage,
+    "attention": AttentionMessage,
+    "status": StatusMessage,
+}
 _REFERENCE = "#/$defs/{name}"
 
 
 def message_schema(kind: Kind | None = None) -> dict[str, Any]:
-    """The schema of one kind of message; without one, that of all three, told apart by their key `kind`.
+    """The schema of one kind of message; without one, that of all, told apart by their key `kind`.
 
     Every key is required: the detector leaves none out. Others, and other codes, may come in later versions.
     """

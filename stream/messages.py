@@ -1,4 +1,4 @@
-"""What the detector says: scores, events and status, the JSON objects of the wire out. Keys: docs/wire-protocol.md."""
+"""What the detector says, the JSON objects of the wire out. Keys: docs/wire-protocol.md."""
 
 from __future__ import annotations
 
@@ -12,7 +12,20 @@ from dyadwatch.core.explainer import How
 from dyadwatch.core.limbs import Limb
 from dyadwatch.core.pose import TrackId
 from dyadwatch.core.sense.codes import Oddity
-from dyadwatch.stream.codes import NAMED, REASONS, Blindness, EventReason, MergeState, RecordingState, SourceState
+from dyadwatch.stream.codes import (
+    NAMED,
+    REASONS,
+    AttentionKind,
+    Blindness,
+    EventReason,
+    IncidentKind,
+    IncidentReason,
+    MemoryState,
+    MergeState,
+    RecordingState,
+    Severity,
+    SourceState,
+)
 
 VERSION = 2
 
@@ -29,6 +42,7 @@ _Pair = Annotated[
     _is("Ids of the two, the one seen first first; the source's own, or numbers from 1 where it sends none."),
 ]
 _Model = Annotated[str, _is("Name and version of the model.")]
+_Text = Annotated[str, _is("The same as a sentence.")]
 
 
 class ScoreMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="score"):
@@ -127,9 +141,108 @@ class EventMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="eve
         return f"event.{self.source}"
 
 
+class IncidentPair(Struct, frozen=True, kw_only=True):
+    """A pair of an incident, and what speaks for it."""
+
+    pair: _Pair
+    events: Annotated[tuple[str, ...], _is("Ids of its events in this incident, the latest sixteen.")]
+    open: Annotated[bool, _is("Whether one of them is open.")]
+    start: Annotated[int, _is("Start of the first of them, nanoseconds of the source's clock.")]
+    end: Annotated[int | None, _is("Null while one is open; then the end of the last.")]
+    peak_score: Annotated[float, _is("Of the window with the highest score.")]
+    peak_stamp: Annotated[int, _is("End of that window.")]
+    relation: Annotated[float, _is("Of that window.")]
+    unusual: Annotated[float, _is("Of that window.")]
+    rule: Annotated[EventRule, _is("That of its highest event.")]
+    evidence: Annotated[float, _is("What was above that which raises an alarm, added up over its seconds.")]
+    apart_m: Annotated[float, _is("Metres between the two on the floor when the first of them opened.")]
+    joints: Annotated[tuple[JointPairPart, ...], _is("Those of its highest event.")]
+    limb: Annotated[OddLimb | None, _is("That of its highest event.")]
+    explanation: Annotated[str, _is("That of its highest event.")]
+
+
+class IncidentMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="incident"):
+    """A change in an incident: one happening, of one or more pairs; or a source that is silent, missing or blind."""
+
+    v: _Version = VERSION
+    type: Annotated[Literal["open", "update", "close"], _is("open, update (still open) or close.")]
+    id: Annotated[str, _is("The same for all messages of one incident; of an interaction, in every replay.")]
+    about: Annotated[IncidentKind, _is("interaction: events of pairs; the others are about the source itself.")]
+    source: _Source
+    clock: Annotated[str, _is("Name of the clock of its times.")]
+    severity: Annotated[Severity, _is("It may rise while the incident is open, and never falls.")]
+    start: Annotated[int, _is("Start of its first event, or when the source was last as it should be.")]
+    end: Annotated[
+        int | None, _is("Null until it closes; then the end of its last event, or when the source was back.")
+    ]
+    stamp: Annotated[int, _is("Time of this message on that clock.")]
+    last_seen: Annotated[int | None, _is("Of a source: unix ns at which the last message came; null for never.")] = None
+    peak_score: Annotated[float, _is("Of the highest window of all its events; 0 for a source.")] = 0.0
+    peak_stamp: Annotated[int, _is("End of that window.")] = 0
+    people: Annotated[tuple[TrackId, ...], _is("Everybody involved, those of the leading pair first.")] = ()
+    pairs: Annotated[tuple[IncidentPair, ...], _is("Its pairs, the one with most evidence first.")] = ()
+    events: Annotated[int, _is("How many events it is made of.")] = 0
+    explanation: Annotated[str, _is("Of the leading pair, or what is wrong with the source.")]
+    reason: Annotated[IncidentReason, _is("Why this message.")]
+    text: Annotated[str, _is("The reason as a sentence.")]
+    merged_into: Annotated[str | None, _is("Of a close with the reason merged: id of the incident that goes on.")] = (
+        None
+    )
+    model: _Model = ""
+
+    @property
+    def topic(self) -> str:
+        """Topic it is published under."""
+        return f"incident.{self.source}"
+
+
+class NearMissMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="near_miss"):
+    """A pair's score came near to an event, and is over: at or above clear_at, and no event opened."""
+
+    v: _Version = VERSION
+    id: Annotated[str, _is("The same in every replay.")]
+    source: _Source
+    pair: _Pair
+    clock: Annotated[str, _is("Name of the clock of its times.")]
+    start: Annotated[int, _is("End of the first window not below clear_at, nanoseconds of that clock.")]
+    end: Annotated[int, _is("End of the last such window.")]
+    stamp: Annotated[int, _is("Event time of this message.")]
+    peak_score: Annotated[float, _is("Of the window with the most evidence.")]
+    peak_stamp: Annotated[int, _is("End of that window.")]
+    threshold: Annotated[float, _is("raise_at.")]
+    joints: Annotated[tuple[JointPairPart, ...], _is("As in events.")]
+    explanation: Annotated[str, _is("The joints as a sentence.")]
+    model: _Model
+
+    @property
+    def topic(self) -> str:
+        """Topic it is published under."""
+        return f"near_miss.{self.source}"
+
+
+class AttentionMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="attention"):
+    """Somebody should look at an incident, or need not any more: what goes to phones and pagers."""
+
+    v: _Version = VERSION
+    what: Annotated[AttentionKind, _is("call, escalated, digest, acknowledged, snoozed or cleared.")]
+    source: _Source
+    at: Annotated[int, _is("Unix nanoseconds by the detector's clock.")]
+    severity: Annotated[Severity, _is("At least that of the incident; escalation raises it.")]
+    incidents: Annotated[tuple[str, ...], _is("Id of the incident; of a digest, those held back.")] = ()
+    held_back: Annotated[int, _is("Of a digest: how many incidents nobody was called about.")] = 0
+    who: Annotated[str, _is("Who acknowledged or snoozed it, as given.")] = ""
+    until: Annotated[int | None, _is("Of a snooze: unix nanoseconds; else null.")] = None
+    text: _Text
+    explanation: Annotated[str, _is("That of the incident.")]
+
+    @property
+    def topic(self) -> str:
+        """Topic it is published under."""
+        return f"attention.{self.source}"
+
+
 Data = int | float | str | tuple[str, ...] | dict[str, str | int]
 _Detail = Annotated[dict[str, Data], _is("The data of the code, by name.")]
-_Text = Annotated[str, _is("The same as a sentence.")]
 
 
 class Blind(Struct, frozen=True, kw_only=True):
@@ -161,6 +274,14 @@ class RecordingNow(Struct, frozen=True, kw_only=True):
     """Whether what is received is recorded."""
 
     code: Annotated[RecordingState, _is("on, or why nothing is recorded.")]
+    detail: _Detail
+    text: _Text
+
+
+class MemoryNow(Struct, frozen=True, kw_only=True):
+    """Whether incidents are kept."""
+
+    code: Annotated[MemoryState, _is("on, or fails: what is told waits to be kept.")]
     detail: _Detail
     text: _Text
 
@@ -218,6 +339,10 @@ class StatusMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="st
         tuple[str, ...], _is("What the source warned of in its last frame, and the codes of what is odd.")
     ] = ()
     odd: Annotated[tuple[OddNow, ...], _is("What is odd about the bodies in view.")] = ()
+    incidents: Annotated[tuple[str, ...], _is("Ids of its incidents that are open just now.")] = ()
+    memory: Annotated[MemoryNow | None, _is("Of @detector, where incidents are kept; else null.")] = None
+    run: Annotated[str, _is("Of this run of the detector, from its start to its end.")] = ""
+    run_started: Annotated[int, _is("When that began, unix nanoseconds by the detector's clock.")] = 0
 
     @property
     def topic(self) -> str:
@@ -225,7 +350,7 @@ class StatusMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="st
         return f"status.{self.source}"
 
 
-Message = ScoreMessage | EventMessage | StatusMessage
+Message = ScoreMessage | EventMessage | NearMissMessage | IncidentMessage | AttentionMessage | StatusMessage
 
 encode_json = msgspec.json.Encoder().encode
 decode_json = msgspec.json.Decoder(Message).decode

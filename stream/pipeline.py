@@ -20,13 +20,16 @@ from dyadwatch.stream.alarm import AlarmDesk
 from dyadwatch.stream.codes import Blindness, Fault, PairEnd, Reason
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
-from dyadwatch.stream.items import Item, Pair, PairEnded, Window, WindowShape
+from dyadwatch.stream.incident_desk import IncidentDesk
+from dyadwatch.stream.items import Item, Moment, Pair, PairEnded, Window, WindowShape
 from dyadwatch.stream.line import SourceLine
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.merge import Group
 from dyadwatch.stream.merged_lines import GroupLine, MemberLine
-from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
+from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message, NearMissMessage, ScoreMessage
+from dyadwatch.stream.moments import QuietSpells
 from dyadwatch.stream.names import DETECTOR
+from dyadwatch.stream.near_miss import NearMisses
 from dyadwatch.stream.scene import Step
 from dyadwatch.stream.scorer import Score, Scorer
 from dyadwatch.stream.texts import logged
@@ -87,6 +90,7 @@ class Intake:
         self._config = config
         self._losses = losses
         self.lines: dict[str, SourceLine] = {}
+        self._quiet = QuietSpells(config.incidents.linger_s)
         self.groups: dict[str, Group] = {}
         self.group_of: dict[str, Group] = {}
         self.clear()
@@ -94,6 +98,7 @@ class Intake:
     def clear(self) -> None:
         """Forgets all sources; those of groups are expected from the start, and stand before all others."""
         self.lines.clear()
+        self._quiet.clear()
         for name, sources in self._config.merge.groups.items():
             layout = self._shape.layout
             group = self.groups[name] = Group(name, self._config, self._shape.fps, layout, self._count_for, layout)
@@ -126,20 +131,25 @@ class Intake:
             count = self._count_for(frame.source)
             line = self.lines[frame.source] = SourceLine(frame.source, self._shape, self._config, count)
         group = self._group(frame.source)
-        return line.push(frame, arrived) if group is None else self._items(group.push(frame), arrived)
+        items = line.push(frame, arrived) if group is None else self._items(group.push(frame), arrived)
+        self._quiet.note(items)
+        self._quiet.look(line, items)
+        if group is not None:
+            self._quiet.look(self.lines[group.name], items)
+        return items
 
     def forget(self, source: str, reason: PairEnd = PairEnd.SOURCE_FORGOTTEN) -> list[Item]:
         """Gives up a source that has been silent for long, which makes room for another; ends its pairs."""
         arrived = time.monotonic_ns()
-        group = self._group(source)
+        group, line = self._group(source), self.lines[source]
         if group is None:
-            items = self.lines[source].finish(arrived, reason)
+            items = line.finish(arrived, reason)
             del self.lines[source]
-            return items
+            return self._ended(line, items, reason)
         items = self._items(group.give_up(source, reason), arrived)
         if source in self.group_of:
             self._renew_line(source)
-        return items
+        return self._ended(line, items, reason)
 
     def failed(self, source: str, error: Exception) -> list[Item]:
         """Starts a source afresh whose frames the stations failed on, which is a fault of ours; ends its pairs."""
@@ -158,14 +168,23 @@ class Intake:
                 self._renew_line(source)
             elif source not in self.groups:
                 del self.lines[source]
-            return line.end_pairs(PairEnd.STATION_FAILED)
+            return self._ended(line, line.end_pairs(PairEnd.STATION_FAILED), PairEnd.STATION_FAILED)
 
     def finish(self, reason: PairEnd) -> list[Item]:
         """Releases what is held back and ends all pairs of all sources."""
         arrived = time.monotonic_ns()
         steps = [step for group in self.groups.values() for step in group.finish(reason)]
         alone = [line for source, line in self.lines.items() if self._group(source) is None]
-        return self._items(steps, arrived) + [item for line in alone for item in line.finish(arrived, reason)]
+        items = self._items(steps, arrived) + [item for line in alone for item in line.finish(arrived, reason)]
+        for line in self.lines.values():
+            items = self._ended(line, items, reason)
+        return items
+
+    def _ended(self, line: SourceLine, items: list[Item], reason: PairEnd) -> list[Item]:
+        """Items that end a source, and the word that it has ended."""
+        self._quiet.note(items)
+        self._quiet.end(line, reason, items)
+        return items
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,11 +195,13 @@ class Judged:
         windows: scored ones by source.
         open_events: events that are open now by source.
         scored: monotonic ns of the last score by source, and how old its data was by then, ns.
+        incidents: ids of those that are open now by source.
     """
 
     windows: Mapping[str, int] = field(default_factory=dict[str, int])
     open_events: Mapping[str, int] = field(default_factory=dict[str, int])
     scored: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    incidents: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
 
 class Judge:
@@ -210,6 +231,10 @@ class Judge:
         )
         self._desks: dict[str, AlarmDesk] = {}
         self._pairs: defaultdict[str, set[Pair]] = defaultdict(set)
+        self._new_incidents = partial(IncidentDesk, config.incidents)
+        self._incidents: dict[str, IncidentDesk] = {}  # of sources with an open one
+        self._new_near_misses = partial(NearMisses, thresholds, joints, self._model)
+        self._near_misses: dict[str, NearMisses] = {}
 
     def judge(self, items: Sequence[Item]) -> list[Message]:
         """Scores all windows among the items in as few batches as possible; returns what there is to tell, in order.
@@ -230,11 +255,14 @@ class Judge:
                 self._scored[item.source] = (done, done - item.arrived)
                 desk = self._desk(item)
                 events = desk.scored(item, score)
+                evidence = desk.evidence(item.pair)
                 if self._scores_wanted:
-                    out.append(self._score_message(item, score, desk.evidence(item.pair), done))
+                    out.append(self._score_message(item, score, evidence, done))
                 out += events
+                out += self._near_miss(item, score, evidence, events)
+                out += self._incidents_of(item, events)
             else:
-                out += self._ended(item)
+                out += self._told_without_score(item)
         if items:
             self._publish()
         return out
@@ -246,7 +274,7 @@ class Judge:
             if isinstance(item, Window):
                 self._losses.add(item.source, reason)
             else:
-                out += self._ended(item)
+                out += self._told_without_score(item)
         self._publish()
         return out
 
@@ -259,7 +287,42 @@ class Judge:
 
     def _publish(self) -> None:
         events = {source: desk.open_events for source, desk in self._desks.items()}
-        self.judged = Judged(dict(self._windows), events, dict(self._scored))
+        incidents = {source: desk.open for source, desk in self._incidents.items()}
+        self.judged = Judged(dict(self._windows), events, dict(self._scored), incidents)
+
+    def _told_without_score(self, item: PairEnded | Moment) -> list[Message]:
+        events = self._ended(item) if isinstance(item, PairEnded) else []
+        near = self._near_misses.get(item.source)
+        missed = near.ended(item) if near is not None and isinstance(item, PairEnded) else []
+        if near is not None and near.idle:
+            del self._near_misses[item.source]
+        return [*events, *missed, *self._incidents_of(item, events)]
+
+    def _near_miss(
+        self, window: Window, score: Score, evidence: float, events: Sequence[EventMessage]
+    ) -> list[NearMissMessage]:
+        near = self._near_misses.get(window.source)
+        if near is None:
+            near = self._near_misses[window.source] = self._new_near_misses()
+        return near.scored(window, score, evidence, events)
+
+    def _incidents_of(self, item: Item, events: Sequence[EventMessage], score: float = 0.0) -> list[IncidentMessage]:
+        """What an item and the events that it led to make of incidents; a desk is there while one of them is open."""
+        desk = self._incidents.get(item.source)
+        if desk is None:
+            if not events:
+                return []
+            desk = self._incidents[item.source] = self._new_incidents()
+        match item:
+            case Window():
+                out = desk.scored(item, events)
+            case PairEnded():
+                out = desk.ended(item, events)
+            case Moment():
+                out = desk.moment(item)
+        if not desk.open:
+            del self._incidents[item.source]
+        return out
 
     def _desk(self, window: Window) -> AlarmDesk:
         desk = self._desks.get(window.source)
@@ -322,6 +385,11 @@ class Pipeline:
     def finish(self) -> list[Message]:
         """Ends the stream: scores what is held back and closes open events."""
         return self.judge.judge(self.intake.finish(PairEnd.END_OF_STREAM))
+
+
+def incidents_of(messages: Sequence[Message]) -> list[IncidentMessage]:
+    """The incidents among messages."""
+    return [m for m in messages if isinstance(m, IncidentMessage)]
 
 
 def events_of(messages: Sequence[Message]) -> list[EventMessage]:

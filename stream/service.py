@@ -9,28 +9,37 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import zmq
 
 from dyadwatch.core.decision import Thresholds
-from dyadwatch.core.errors import ScoreError
+from dyadwatch.core.errors import MemoryFileError, ScoreError
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.stream.codes import Fault, OwnFault, PairEnd, Station
 from dyadwatch.stream.config import Config
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.items import Item
 from dyadwatch.stream.log_limit import LimitedLog
+from dyadwatch.stream.memory.place import memory_file
+from dyadwatch.stream.memory.sink import MemorySink
+from dyadwatch.stream.memory.writer import MemoryWriter
+from dyadwatch.stream.messages import Message, StatusMessage
 from dyadwatch.stream.names import DETECTOR
+from dyadwatch.stream.operator import OperatorSink
 from dyadwatch.stream.pipeline import Intake, Judge, Losses
 from dyadwatch.stream.queue import ItemQueue
 from dyadwatch.stream.receive import Receiver
-from dyadwatch.stream.recordings.about import about_detector
+from dyadwatch.stream.recordings.about import about_detector, program
 from dyadwatch.stream.recordings.channels import EndReason
 from dyadwatch.stream.recordings.recorder import Recorder, RecordSink
+from dyadwatch.stream.run import Run
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.security import Security
 from dyadwatch.stream.sinks import Sink, Sinks, ZmqSink
+from dyadwatch.stream.source_incidents import SourceIncidents
 from dyadwatch.stream.source_watch import SourceView, SourceWatch
 from dyadwatch.stream.station_health import StationHealth
 from dyadwatch.stream.status import StatusBoard
@@ -38,6 +47,7 @@ from dyadwatch.stream.wire import decode_pose
 
 _log = logging.getLogger(__name__)
 _POLL_MS = 50
+_LOOK_S = 0.25  # between two looks at sources that may be silent
 _NS = 1_000_000_000
 _ASLEEP_NS = _NS  # a turn of the receiving thread that took longer was none of the sources' silence
 # After a stop, in seconds from it: what has arrived is taken in, windows that wait are scored, the engine is told to
@@ -75,15 +85,19 @@ class Service:
 
     Raises:
         ConfigError: when an address cannot be bound, or the folder for recordings cannot be written to.
+        MemoryFileError: when the file that `memory.file` names cannot be used.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0915 - one line a part
         self, scorer: Scorer, thresholds: Thresholds, config: Config, sinks: dict[str, Sink] | None = None
     ) -> None:
         self.counters = Counters()
         self.left_behind: list[str] = []
         self._config = config
         self._scorer = scorer
+        self._run = Run.begin()
+        self._memory: MemorySink | None = None
+        self._interrupted: Sequence[Message] = ()
         losses = Losses(self.counters)
         self._health = StationHealth()
         self._failures = LimitedLog(_log)
@@ -107,6 +121,11 @@ class Service:
         )
         self._watch = SourceWatch(self._intake, config.liveness)
         self._views: tuple[SourceView, ...] = self._watch.views()
+        self._viewed = (time.monotonic_ns(), self._views)  # and when they were made
+        self._source_incidents = SourceIncidents(
+            config.incidents, config.liveness.expected, self._run, time.monotonic_ns()
+        )
+        self._statuses: dict[str, StatusMessage] = {}
         self._board = StatusBoard(
             self.counters,
             config.liveness,
@@ -114,10 +133,12 @@ class Service:
             scorer.provider,
             lambda: self._recorder and self._recorder.state,
             self._health.trouble,
+            run=self._run,
+            memory=lambda: self._memory and self._memory.state,
+            incidents=self._source_incidents.open,
         )
         self._stop = threading.Event()
-        self._stopped_at = 0.0
-        self._scored_at = 0.0
+        self._stopped_at = self._scored_at = 0.0
         self._turned = time.monotonic_ns()
         self._next_views = 0
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
@@ -145,11 +166,32 @@ class Service:
                 all_sinks["zmq"] = ZmqSink(self._context, config.sinks.bind, self._security)
             if self._recorder is not None:
                 all_sinks["record"] = RecordSink(self._recorder)
+            self._operator = all_sinks["operator"] = OperatorSink(config.attention, lambda m: self._sinks.emit(m))
+            self._memory = self._open_memory()
+            if self._memory is not None:
+                all_sinks["memory"] = self._memory
         except BaseException:
             self._security.close()
             self._context.destroy(linger=0)
             raise
-        self._sinks = Sinks(all_sinks, self.counters, DETECTOR)
+        self._sinks = Sinks(all_sinks, self.counters, DETECTOR, self._memory.kept_first if self._memory else None)
+
+    def _open_memory(self) -> MemorySink | None:
+        """The memory, where there is to be one. One that nobody asked for must not keep the detector from starting."""
+        path = memory_file(self._config)
+        if path is None:
+            return None
+        try:
+            model = f"{self._scorer.info.name} {self._scorer.info.version}"
+            writer = MemoryWriter(path, self._config.memory, self._run, program(), model)
+        except MemoryFileError as e:
+            if self._config.memory.file:
+                raise
+            _log.warning("no incident is kept: %s", e)
+            return None
+        self._interrupted = writer.interrupted
+        lost = partial(self.counters.add, DETECTOR, OwnFault.SINK_FULL, name="memory")
+        return MemorySink(writer, self._operator.act, lost=lambda count: lost(n=count))
 
     def stop(self) -> None:
         """Asks the service to stop; `run` returns once open events are closed and ports are free.
@@ -168,13 +210,14 @@ class Service:
             if self._recorder is not None:
                 self._recorder.start()
             _log.info("listening on %s, telling on %s", self._config.wire.bind, self._config.sinks.bind or "no socket")
+            self._sinks.emit(self._interrupted)
             receiving.start()
             scoring.start()
             self._tell_until_stopped()
             self._join(receiving, scoring)
         finally:
             self._stop.set()
-            self.left_behind += [f"sink {name}" for name in self._sinks.close(_SINKS_S)]
+            self.left_behind += [f"sink {name}" for name in self._sinks.close(_SINKS_S, first="operator")]
             if not self.left_behind:
                 self._security.close()
                 self._context.destroy(linger=100)
@@ -185,13 +228,25 @@ class Service:
     def _tell_until_stopped(self) -> None:
         period = self._config.sinks.status_s
         due = time.monotonic() + period
-        while not self._stop.wait(max(due - time.monotonic(), 0)):
-            self._tell_status()
-            due = max(due + period, time.monotonic())
+        while not self._stop.wait(min(max(due - time.monotonic(), 0), _LOOK_S)):
+            if time.monotonic() >= due:
+                self._tell_status()
+                due = max(due + period, time.monotonic())
+            self._look_at_sources()
 
     def _tell_status(self) -> None:
         try:
-            self._sinks.emit(self._board.messages(self._views, self._judge.judged))
+            messages = self._board.messages(self._views, self._judge.judged)
+            self._statuses = {m.source: m for m in messages}
+            self._sinks.emit(messages)
+        except Exception as e:  # noqa: BLE001 - reported by `_report`
+            self._report(Station.STATUS, e)
+
+    def _look_at_sources(self) -> None:
+        try:
+            at, views = self._viewed
+            now = time.monotonic_ns()
+            self._sinks.emit(self._source_incidents.look(views, at, self._statuses, now, time.time_ns()))
         except Exception as e:  # noqa: BLE001 - reported by `_report`
             self._report(Station.STATUS, e)
 
@@ -208,6 +263,7 @@ class Service:
                 self.left_behind.append(thread.name)
                 self.counters.add(DETECTOR, OwnFault.STUCK, name=thread.name)
                 _log.error("the thread %r does not come back; it is left behind with what waited for it", thread.name)
+        self._sinks.emit(self._source_incidents.finish(time.time_ns()))
         if not scoring.is_alive():
             self._tell_status()
 
@@ -249,13 +305,14 @@ class Service:
             self._watch.pause(now - self._turned)
         self._turned = now
         if now >= self._next_views:
-            self._next_views = now + round(min(self._config.sinks.status_s, 1.0) * _NS / 2)
+            self._next_views = now + round(min(self._config.sinks.status_s, 1.0) * _NS / 4)
             for source in self._watch.forgotten():
                 self.counters.add(DETECTOR, OwnFault.SOURCE_FORGOTTEN)
                 text = f"{source} is silent for long, and forgotten"
                 self._forgotten.warning(DETECTOR, OwnFault.SOURCE_FORGOTTEN, text)
                 self._forget(source)
             self._views = self._watch.views()
+            self._viewed = (now, self._views)
 
     def _forget(self, source: str) -> None:
         self._put(self._intake.forget(source))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
-from dyadwatch.stream.messages import EventMessage, Message
+from dyadwatch.stream.messages import AttentionMessage, EventMessage, IncidentMessage, Message
 
 MOST_WAITING = 10_000  # messages; at some 1 kB each, ten megabytes
 
@@ -25,10 +26,29 @@ class Sink(Protocol):
         ...
 
 
+@runtime_checkable
+class Waking(Protocol):
+    """A sink that has something to do now and then, messages or not; on the same thread."""
+
+    idle_s: float  # between two times at most
+
+    def idle(self) -> None:
+        """Does it. Any exception means that the sink is broken."""
+        ...
+
+
+@runtime_checkable
+class Choosing(Protocol):
+    """A sink that wants messages of some kinds only: the others do not wake it."""
+
+    takes: tuple[type[Message], ...]
+
+
 class SinkThread:
     """Hands messages to a sink in order, as fast as it takes them.
 
-    What does not fit is dropped: scores and status first, then events, the oldest first.
+    What does not fit is dropped: scores and status first, then events, then updates of incidents, beginnings and ends
+    of incidents last; the oldest first.
 
     Arguments:
         name: of the sink.
@@ -36,6 +56,7 @@ class SinkThread:
         failed: called with the name and the error when the sink breaks; it gets nothing from then on.
         lost: called with the name and how many messages were dropped.
         most: messages that may wait.
+        before: called with messages on the sink's thread before the sink has them; it may wait.
     """
 
     def __init__(
@@ -45,14 +66,17 @@ class SinkThread:
         failed: Callable[[str, Exception], None],
         lost: Callable[[str, int], None],
         most: int = MOST_WAITING,
+        before: Callable[[Sequence[Message]], None] | None = None,
     ) -> None:
         self._name = name
         self._sink = sink
         self._failed = failed
         self._lost = lost
         self._most = most
-        self._events: deque[tuple[int, Message]] = deque()  # with their place among all messages
-        self._others: deque[tuple[int, Message]] = deque()
+        self._before = before
+        self._takes = sink.takes if isinstance(sink, Choosing) else ()
+        # By their worth, the least first; with their place among all messages.
+        self._waiting: tuple[deque[tuple[int, Message]], ...] = tuple(deque() for _ in range(4))
         self._next = 0
         self._ended = False
         self._broken = False
@@ -63,15 +87,19 @@ class SinkThread:
 
     def put(self, messages: Sequence[Message]) -> None:
         """Adds messages; returns at once."""
+        if self._takes:
+            messages = [m for m in messages if isinstance(m, self._takes)]
+            if not messages:
+                return
         dropped = 0
         with self._changed:
             if self._broken or self._ended:
                 return
             for message in messages:
-                (self._events if isinstance(message, EventMessage) else self._others).append((self._next, message))
+                self._waiting[_worth(message)].append((self._next, message))
                 self._next += 1
-            while len(self._events) + len(self._others) > self._most:
-                (self._others or self._events).popleft()
+            for _ in range(sum(map(len, self._waiting)) - self._most):
+                next(filter(None, self._waiting)).popleft()
                 dropped += 1
             self._changed.notify()
         if dropped:
@@ -90,27 +118,49 @@ class SinkThread:
 
     def _work(self) -> None:
         try:
-            while (messages := self._take()) is not None:
-                self._sink.emit(messages)
+            waking = self._sink if isinstance(self._sink, Waking) else None
+            woken = time.monotonic()
+            while (messages := self._take(waking.idle_s if waking else None)) is not None:
+                if messages:
+                    if self._before is not None:
+                        self._before(messages)
+                    self._sink.emit(messages)
+                if waking and time.monotonic() - woken >= waking.idle_s:
+                    waking.idle()
+                    woken = time.monotonic()
             self._sink.close()
         except Exception as e:  # noqa: BLE001 - whatever a sink does wrong is its own; it is reported by `failed`
             with self._changed:
                 self._broken = True
-                self._events.clear()
-                self._others.clear()
+                self._clear()
             self._failed(self._name, e)
             with contextlib.suppress(Exception):
                 self._sink.close()
 
-    def _take(self) -> list[Message] | None:
-        """All that waits, in order; None at the end."""
+    def _take(self, timeout_s: float | None) -> list[Message] | None:
+        """All that waits, in order, nothing after so many seconds; None at the end."""
         with self._changed:
-            while not self._events and not self._others and not self._ended:
-                self._changed.wait()
-            if not self._events and not self._others:
-                return None
-            waiting = [*self._events, *self._others]
-            self._events.clear()
-            self._others.clear()
+            self._changed.wait_for(lambda: self._ended or any(self._waiting), timeout_s)
+            if not any(self._waiting):
+                return None if self._ended else []
+            waiting = [entry for of_one_worth in self._waiting for entry in of_one_worth]
+            self._clear()
         waiting.sort(key=lambda item: item[0])
         return [message for _, message in waiting]
+
+    def _clear(self) -> None:
+        for of_one_worth in self._waiting:
+            of_one_worth.clear()
+
+
+def _worth(message: Message) -> int:
+    """What goes last when not everything fits: an incident's end holds all that its updates told."""
+    match message:
+        case IncidentMessage():
+            return 2 if message.type == "update" else 3
+        case AttentionMessage():
+            return 3
+        case EventMessage():
+            return 1
+        case _:
+            return 0

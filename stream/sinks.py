@@ -12,12 +12,14 @@ import zmq
 from dyadwatch.stream.codes import OwnFault, counted_as
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.log_limit import LimitedLog
+from dyadwatch.stream.memory.first import KeptFirst
 from dyadwatch.stream.messages import Message, encode_json
 from dyadwatch.stream.results_socket import ResultsSocket
 from dyadwatch.stream.security import Security
 from dyadwatch.stream.sink_thread import Sink, SinkThread
 
 _log = logging.getLogger(__name__)
+KEEPING = ("memory", "operator", "record")  # sinks that show nobody anything
 
 
 class ZmqSink:
@@ -71,32 +73,55 @@ class Sinks:
     """All sinks together, each behind a bounded queue and on a thread of its own: none can hold up the detector.
 
     One that fails (disk full, pipe closed) is counted, reported once and left out from then on. One that takes messages
-    more slowly than they come loses scores and status first, the oldest first, and events last.
+    more slowly than they come loses scores and status first, the oldest first, then events, and incidents last.
 
     Arguments:
         sinks: by name.
         counters: where failures are counted, under `sink_failed_<name>`, lost messages under `sink_full_<name>`, and a
             sink that did not end in time under `sink_stuck_<name>`.
         source: the source name these are put down to.
+        kept_first: where incidents are kept, what holds the other sinks back until they are.
     """
 
-    def __init__(self, sinks: dict[str, Sink], counters: Counters, source: str) -> None:
+    def __init__(
+        self, sinks: dict[str, Sink], counters: Counters, source: str, kept_first: KeptFirst | None = None
+    ) -> None:
         self._counters = counters
         self._source = source
         self._log = LimitedLog(_log)
-        self._threads = {name: SinkThread(name, sink, self._failed, self._lost) for name, sink in sinks.items()}
+        self._kept_first = kept_first
+        self._threads = {
+            name: SinkThread(
+                name,
+                sink,
+                self._failed,
+                self._lost,
+                before=None if kept_first is None or name in KEEPING else kept_first.wait,
+            )
+            for name, sink in sinks.items()
+        }
 
     def emit(self, messages: Sequence[Message]) -> None:
         """Hands messages to every working sink; returns at once."""
         if messages:
+            if self._kept_first is not None:
+                self._kept_first.expect(messages)
             for thread in self._threads.values():
                 thread.put(messages)
 
-    def close(self, within_s: float = 2.0) -> list[str]:
-        """Lets every sink take what waits and closes it; returns the names of those that did not end in time."""
+    def close(self, within_s: float = 2.0, first: str = "") -> list[str]:
+        """Lets every sink take what waits and closes it; returns the names of those that did not end in time.
+
+        Arguments:
+            within_s: seconds for all.
+            first: name of one that tells the others something; it ends before them, in a part of the time.
+        """
+        until = time.monotonic() + within_s
+        if first in self._threads:
+            self._threads[first].end()
+            self._threads[first].join(within_s / 4)
         for thread in self._threads.values():
             thread.end()
-        until = time.monotonic() + within_s
         stuck = [name for name, thread in self._threads.items() if not thread.join(max(until - time.monotonic(), 0))]
         for name in stuck:
             self._counters.add(self._source, OwnFault.SINK_STUCK, name=name)

@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 
 from dyadwatch.core.finding import Finding, Value
 from dyadwatch.core.sense.codes import Odd, is_blinding
-from dyadwatch.stream.codes import Blindness, Fault, MergeState, RecordingState, SourceState
+from dyadwatch.stream.codes import Blindness, Fault, MemoryState, MergeState, RecordingState, SourceState
 from dyadwatch.stream.config import LivenessOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.log_limit import LimitedLog
-from dyadwatch.stream.messages import Blind, Data, Merge, OddNow, RecordingNow, StatusMessage
+from dyadwatch.stream.messages import Blind, Data, MemoryNow, Merge, OddNow, RecordingNow, StatusMessage
 from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.pipeline import Judged
+from dyadwatch.stream.run import Run
 from dyadwatch.stream.source_watch import SourceView
 from dyadwatch.stream.texts import text_of
 
@@ -35,6 +36,9 @@ class StatusBoard:
         model, provider: told with every status.
         recording: says whether what is received is recorded just now; None where nobody asked for it.
         trouble: says which station of the detector has failed or stands still just now; None for none.
+        run: of the detector; None makes one.
+        memory: says whether incidents are kept just now; None where they are not to be.
+        incidents: says which incidents about a source itself are open.
     """
 
     def __init__(
@@ -45,8 +49,15 @@ class StatusBoard:
         provider: str,
         recording: Callable[[], Finding[RecordingState] | None] = lambda: None,
         trouble: Callable[[], Finding[Blindness] | None] = lambda: None,
+        *,
+        run: Run | None = None,
+        memory: Callable[[], Finding[MemoryState] | None] = lambda: None,
+        incidents: Callable[[str], tuple[str, ...]] = lambda source: (),
     ) -> None:
+        self._run = run or Run.begin()
         self._recording = recording
+        self._memory = memory
+        self._incidents = incidents
         self._trouble = trouble
         self._counters = counters
         self._options = options
@@ -73,9 +84,10 @@ class StatusBoard:
         out += [self._missed(source) for source in sorted(missed)]
         own = self._counters.of(DETECTOR)
         recording = self._recording()
-        if own or recording or trouble or not out:
+        memory = self._memory()
+        if own or recording or memory or trouble or not out:
             waiting = not views and not missed
-            out.append(self._own(own, recording, trouble or self._nothing_usable(refused), waiting=waiting))
+            out.append(self._own(own, recording, trouble or self._nothing_usable(refused), memory, waiting=waiting))
         return out
 
     def _of(
@@ -110,6 +122,9 @@ class StatusBoard:
             last_stamp=view.stamp,
             model=self._model,
             provider=self._provider,
+            incidents=judged.incidents.get(view.source, ()) + self._incidents(view.source),
+            run=self._run.id,
+            run_started=self._run.started,
         )
 
     def _state(
@@ -171,13 +186,14 @@ class StatusBoard:
         dropped: dict[str, int],
         recording: Finding[RecordingState] | None,
         blind: Finding[Blindness] | None,
+        memory: Finding[MemoryState] | None,
         *,
         waiting: bool,
     ) -> StatusMessage:
         if waiting and blind is None:
             blind = Finding(Blindness.NOTHING_USABLE if dropped else Blindness.NOTHING_SENT)
         state = SourceState.WATCHING if blind is None else SourceState.BLIND
-        return self._empty(DETECTOR, state, blind, dropped, recording)
+        return self._empty(DETECTOR, state, blind, dropped, recording, memory)
 
     def _nothing_usable(self, refused: dict[str, str]) -> Finding[Blindness] | None:
         """Who sends what is refused, and why, of a single one in full; None for nobody."""
@@ -194,6 +210,7 @@ class StatusBoard:
         blind: Finding[Blindness] | None,
         dropped: dict[str, int],
         recording: Finding[RecordingState] | None,
+        memory: Finding[MemoryState] | None = None,
     ) -> StatusMessage:
         return StatusMessage(
             source=source,
@@ -212,6 +229,10 @@ class StatusBoard:
             model=self._model,
             provider=self._provider,
             recording=_recording(recording),
+            memory=_kept(memory),
+            incidents=self._incidents(source),
+            run=self._run.id,
+            run_started=self._run.started,
         )
 
 
@@ -238,3 +259,7 @@ def _merge(found: Finding[MergeState] | None) -> Merge | None:
 
 def _recording(found: Finding[RecordingState] | None) -> RecordingNow | None:
     return None if found is None else RecordingNow(code=found.code, detail=_data(found.detail), text=text_of(found))
+
+
+def _kept(found: Finding[MemoryState] | None) -> MemoryNow | None:
+    return None if found is None else MemoryNow(code=found.code, detail=_data(found.detail), text=text_of(found))

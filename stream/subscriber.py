@@ -1,4 +1,4 @@
-"""Listens to a running detector: its scores, events and status as typed messages."""
+"""Listens to a running detector: its scores, events, incidents and status as typed messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from dyadwatch.stream.messages import VERSION, Message, decode_json
 from dyadwatch.stream.publishers.publisher import check_address, check_source
 
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5571"
-Kind = Literal["score", "event", "status"]
+Kind = Literal["score", "event", "near_miss", "incident", "attention", "status"]
 _LARGEST = 1 << 20  # bytes of a message; a detector's own stay far below
 _FINAL = (zmq.Event.HANDSHAKE_FAILED_AUTH, zmq.Event.HANDSHAKE_FAILED_PROTOCOL)
 # A connection that ends in its handshake may be a detector that stops just now; one after the other is a detector
@@ -43,7 +43,7 @@ class Subscriber:
         address: where the detector publishes, `sinks.bind` of its configuration.
         keys: certificate of this listener, `NAME.key_secret` that `dyadwatch keys new` made, where the detector asks
             for keys.
-        kinds: which messages to receive, of `score`, `event` and `status`.
+        kinds: which messages to receive, of `score`, `event`, `near_miss`, `incident`, `attention` and `status`.
         sources: names of the sources to hear of; empty is all.
         timeout_s: seconds without a message after which a loop ends; None waits for ever.
         wait_s: how long entering waits for a detector; 0: does not wait, and one that starts later is heard from then

@@ -1,4 +1,4 @@
-"""A live table in the terminal: every source, its pairs and their scores, and the latest events."""
+"""A live table in the terminal: every source, its pairs and their scores, and the latest incidents."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from rich.text import Text
 from dyadwatch.core.atomic import write_atomically
 from dyadwatch.core.moments import clock_moment
 from dyadwatch.core.pose import TrackId
-from dyadwatch.stream.codes import EventReason, SourceState
-from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage
+from dyadwatch.stream.codes import EventReason, IncidentReason, SourceState
+from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message, ScoreMessage, StatusMessage
 
 _TENTH, _MILLI = 100_000_000, 1_000_000  # ns; stamps are told cut to it: on other clocks, and in unix time
 _NS = 1_000_000_000
@@ -34,20 +34,23 @@ _STYLES = {
 }
 
 
-def event_line(event: EventMessage) -> Text:
-    """One line about a change in an event."""
-    style = {"open": "bold red", "update": "red", "close": "green"}[event.type]
-    line = Text(f"{clock_moment(event.stamp, event.clock):>10}  ")
-    line.append(f"{event.type.upper():6}", style)
-    line.append(f" {event.source}  {event.pair[0]} + {event.pair[1]}  ")
-    if event.type == "close":
-        end = event.stamp if event.end is None else event.end
-        first, last = clock_moment(event.start, event.clock), clock_moment(end, event.clock)
-        told = _MILLI if event.clock == "unix" else _TENTH
-        lasted = (end // told - event.start // told) * told / _NS  # the time between what is told
-        line.append(f"from {first} to {last}, {lasted:.1f} s ({event.text}), peak {event.peak_score:.1f}")
+def incident_line(incident: IncidentMessage) -> Text:
+    """One line about a change in an incident."""
+    rose = incident.reason is IncidentReason.SEVERITY_ROSE
+    style = {"open": "bold red", "update": "red", "close": "green"}[incident.type]
+    line = Text(f"{clock_moment(incident.stamp, incident.clock):>10}  ")
+    line.append(f"{'RISE' if rose else incident.type.upper():6}", style)
+    line.append(f" {incident.source}  {_who(incident)}{incident.severity}, ")
+    if incident.type == "close":
+        end = incident.stamp if incident.end is None else incident.end
+        first, last = clock_moment(incident.start, incident.clock), clock_moment(end, incident.clock)
+        told = _MILLI if incident.clock == "unix" else _TENTH
+        lasted = (end // told - incident.start // told) * told / _NS  # the time between what is told
+        line.append(f"from {first} to {last}, {lasted:.1f} s ({incident.text})")
+        line.append(f", peak {incident.peak_score:.1f}" if incident.pairs else "")
     else:
-        line.append(f"score {event.peak_score:.1f}  {event.explanation}")
+        line.append(f"score {incident.peak_score:.1f}  " if incident.pairs else "")
+        line.append(incident.explanation)
     return line
 
 
@@ -58,30 +61,46 @@ def _warnings(status: StatusMessage) -> list[str]:
     return [w for w in status.warnings if w not in codes] + said
 
 
-class EventLinesSink:
-    """Prints a line when an event opens or closes, for logs and pipes that people read.
+def _who(incident: IncidentMessage) -> str:
+    """1 + 2, with 3, 4: the leading pair, and who else is involved; nothing of what is about a source."""
+    if not incident.pairs:
+        return ""
+    first, second = incident.pairs[0].pair
+    others = ", ".join(str(person) for person in incident.people if person not in (first, second))
+    return f"{first} + {second}{f', with {others}' if others else ''}  "
+
+
+def is_worth_a_line(incident: IncidentMessage) -> bool:
+    """Whether people should read it: a beginning, an end, or that it became graver."""
+    return incident.type != "update" or incident.reason is IncidentReason.SEVERITY_ROSE
+
+
+class IncidentLinesSink:
+    """Prints a line when an incident opens, becomes graver or closes, for logs and pipes that people read.
 
     Arguments:
         console: to print on.
-        as_read: makes of an event what people are told; by default it is told as it is.
+        as_read: makes of an incident what people are told; by default it is told as it is.
     """
 
-    def __init__(self, console: Console, as_read: Callable[[EventMessage], EventMessage] = lambda event: event) -> None:
+    def __init__(
+        self, console: Console, as_read: Callable[[IncidentMessage], IncidentMessage] = lambda incident: incident
+    ) -> None:
         self._console = console
         self._as_read = as_read
 
     def emit(self, messages: Sequence[Message]) -> None:
-        """Prints the events among the messages."""
+        """Prints the incidents among the messages."""
         for m in messages:
-            if isinstance(m, EventMessage) and m.type != "update":
-                self._console.print(event_line(self._as_read(m)), soft_wrap=True)
+            if isinstance(m, IncidentMessage) and is_worth_a_line(m):
+                self._console.print(incident_line(self._as_read(m)), soft_wrap=True)
 
     def close(self) -> None:
         """Nothing is held."""
 
 
 class Board:
-    """What the table shows: the latest status of every source, the scores of its pairs, the last events.
+    """What the table shows: the latest status of every source, the scores of its pairs, the last incidents.
 
     Arguments:
         title: shown above.
@@ -92,7 +111,7 @@ class Board:
         self._scores: dict[tuple[str, tuple[TrackId, TrackId]], tuple[ScoreMessage, float]] = {}
         self._status: dict[str, StatusMessage] = {}
         self._open: set[tuple[str, tuple[TrackId, TrackId]]] = set()
-        self._events: deque[EventMessage] = deque(maxlen=8)
+        self._incidents: deque[IncidentMessage] = deque(maxlen=8)
 
     @property
     def alarm_score(self) -> float:
@@ -112,11 +131,11 @@ class Board:
             if isinstance(m, ScoreMessage):
                 self._scores[m.source, m.pair] = (m, now)
             elif isinstance(m, EventMessage):
-                if m.type != "update":
-                    self._events.append(m)
                 (self._open.discard if m.type == "close" else self._open.add)((m.source, m.pair))
                 if m.type == "close" and m.reason is not EventReason.CALM_AGAIN:
                     self._drop_scores([(m.source, m.pair)])  # the pair ended with it
+            elif isinstance(m, IncidentMessage) and is_worth_a_line(m):
+                self._incidents.append(m)
 
     def end(self) -> None:
         """Drops the scores, for nothing is scored any more."""
@@ -149,7 +168,7 @@ class Board:
             bar = self._bar(m.evidence)
             cells = (f"{m.score:.2f}", bar, f"{m.relation:.2f}", f"{m.unusual:.2f}", f"{m.latency_ms:.0f} ms")
             pairs.add_row(Text(source), Text(f"{pair[0]} + {pair[1]}"), *cells, style=style)
-        return Group(sources, pairs, *(event_line(e) for e in list(self._events)))
+        return Group(sources, pairs, *(incident_line(i) for i in list(self._incidents)))
 
     @staticmethod
     def _bar(evidence: float) -> Text:

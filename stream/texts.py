@@ -11,11 +11,14 @@ from dyadwatch.core.sense.codes import BLINDING, Oddity
 from dyadwatch.core.sense.words import SENTENCES
 from dyadwatch.core.words import counted
 from dyadwatch.stream.codes import (
+    AttentionKind,
     Blindness,
     Circumstance,
     EventReason,
     Fault,
     FileLoss,
+    IncidentReason,
+    MemoryState,
     MergeState,
     OwnFault,
     PeerRefusal,
@@ -122,6 +125,34 @@ EVENT: dict[EventReason, str] = {
     EventReason.SHUTDOWN: "the detector was stopped",
 }
 
+INCIDENT: dict[IncidentReason, str] = {
+    IncidentReason.OPENED: "it began",
+    IncidentReason.STILL_GOING_ON: "still going on",
+    IncidentReason.PAIR_JOINED: "another pair belongs to it",
+    IncidentReason.RESUMED: "it went on after a pause",
+    IncidentReason.SEVERITY_ROSE: "it became graver",
+    IncidentReason.ABSORBED: "another incident turned out to be part of it",
+    IncidentReason.CALM_AGAIN: "nothing more happened",
+    IncidentReason.MERGED: "it turned out to be part of another incident",
+    IncidentReason.BACK: "the source is back",
+    IncidentReason.CLOCK_STEP: "the clock of the source was set",
+    IncidentReason.MERGE_CHANGED: "the source joined its group or left it",
+    IncidentReason.STATION_FAILED: "the detector failed on a frame",
+    IncidentReason.SOURCE_FORGOTTEN: "the source was silent for too long",
+    IncidentReason.END_OF_STREAM: "the frames have ended",
+    IncidentReason.SHUTDOWN: "the detector was stopped",
+    IncidentReason.INTERRUPTED: "the detector ended while it was open",
+}
+
+ATTENTION: dict[AttentionKind, str] = {
+    AttentionKind.CALL: "somebody should look",
+    AttentionKind.ESCALATED: "nobody has acknowledged it for long",
+    AttentionKind.DIGEST: "calls were held back",
+    AttentionKind.ACKNOWLEDGED: "somebody takes care of it",
+    AttentionKind.SNOOZED: "calls are held back for a while, unless it becomes graver",
+    AttentionKind.CLEARED: "it is over",
+}
+
 
 def _joint(detail: Detail) -> str:
     """left_elbow of ann (from left_wrist and left_shoulder)."""
@@ -195,6 +226,14 @@ RECORDING: dict[RecordingState, Sentence] = {
     RecordingState.DISK_ERROR: "stopped: {error} in {folder}",
 }
 
+MEMORY: dict[MemoryState, Sentence] = {
+    MemoryState.ON: "on",
+    MemoryState.FAILS: lambda detail: (
+        f"{detail['file']} cannot be written to ({detail['error']}); it is tried again, with "
+        f"{counted(detail['waiting'], 'message')} that wait{'s' * (detail['waiting'] == 1)}"
+    ),
+}
+
 # What is lost, and why.
 FILE_LOSS: dict[FileLoss, tuple[str, str]] = {
     FileLoss.CHANNEL_LOST: ("message", "left out: the channel is nowhere in what is whole of the file"),
@@ -259,6 +298,7 @@ _TABLES: dict[type[StrEnum], Mapping[Any, Sentence]] = {
     Blindness: BLIND,
     MergeState: MERGE,
     RecordingState: RECORDING,
+    MemoryState: MEMORY,
     Unscored: UNSCORED,
     Oddity: SENTENCES,
 }

@@ -29,7 +29,7 @@ from dyadwatch.stream.publishers.clips import clip_frames
 from dyadwatch.stream.publishers.publisher import check_source
 from dyadwatch.stream.recordings.playback import is_recording
 from dyadwatch.stream.sinks import Sink
-from dyadwatch.stream.table import EventLinesSink
+from dyadwatch.stream.table import IncidentLinesSink
 from dyadwatch.stream.unjudged import Accounts
 from dyadwatch.tools.detect_clips import ClipJsonSink, Timeline
 from dyadwatch.tools.detect_recording import detect_recordings
@@ -117,7 +117,7 @@ def detect(
     pipeline = Pipeline(*detector, settings)
     console = Console(stderr=json)
     timeline, accounts = Timeline(sets), Accounts(pipeline.counters)
-    sink: Sink = ClipJsonSink(sys.stdout.buffer, timeline) if json else EventLinesSink(console, timeline.in_clip)
+    sink: Sink = ClipJsonSink(sys.stdout.buffer, timeline) if json else IncidentLinesSink(console, timeline.in_clip)
     began = time.monotonic()
     events = windows = frames = 0
     span = sum(len(c) / c.fps for c in clips)

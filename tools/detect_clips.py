@@ -16,6 +16,7 @@ from msgspec import Struct
 
 from dyadwatch.core.clips import Clip, ClipSet
 from dyadwatch.core.finding import Finding, Value
+from dyadwatch.core.pose import TrackId
 from dyadwatch.core.sense.codes import Odd, Oddity, settled
 from dyadwatch.core.words import counted
 from dyadwatch.stream.codes import Unscored
@@ -23,7 +24,7 @@ from dyadwatch.stream.config import Config
 from dyadwatch.stream.explained import explained
 from dyadwatch.stream.grid import TimeGrid
 from dyadwatch.stream.items import WindowShape
-from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, encode_json
+from dyadwatch.stream.messages import EventMessage, IncidentMessage, IncidentPair, Message, ScoreMessage, encode_json
 from dyadwatch.stream.publishers.clips import Played, clip_intervals
 from dyadwatch.stream.texts import text_of
 from dyadwatch.stream.unjudged import Accounts
@@ -64,7 +65,7 @@ class Timeline:
         self._starts = [p.start_ns for p in self._played]
         self._scored: set[int] = set()
 
-    def _index(self, message: EventMessage | ScoreMessage) -> int:
+    def _index(self, message: EventMessage | IncidentMessage | ScoreMessage) -> int:
         return self.index_at(message.start)
 
     def index_at(self, stamp: int) -> int:
@@ -75,30 +76,37 @@ class Timeline:
         """Takes note of the clips that have a score."""
         self._scored.update(self._index(m) for m in messages if isinstance(m, ScoreMessage))
 
-    def place(self, message: EventMessage | ScoreMessage) -> ClipPlace:
+    def place(self, message: EventMessage | IncidentMessage | ScoreMessage) -> ClipPlace:
         """The clip that a message is about, and its times in seconds after the clip's first frame."""
         i = self._index(message)
         clip, begin = self._played[i].clip, self._played[i].start_ns
-        at = message.stamp if isinstance(message, EventMessage) else message.end
+        at = message.stamp if isinstance(message, EventMessage | IncidentMessage) else message.end
         end_s = None if message.end is None else _seconds(message.end - begin)
         start_s, at_s = _seconds(message.start - begin), _seconds(at - begin)
         return ClipPlace(i, self._sets[i], clip.clip_id, clip.label, start_s, end_s, at_s)
 
-    def in_clip(self, event: EventMessage) -> EventMessage:
-        """The event as people read it: the clip's name for the source, its own seconds, persons 0 and 1."""
-        i = self._index(event)
+    def in_clip(self, incident: IncidentMessage) -> IncidentMessage:
+        """The incident as people read it: the clip's name for the source, its own seconds, persons 0 and 1."""
+        i = self._index(incident)
         played = self._played[i]
         begin, clip = played.start_ns, played.clip
-        first, second = (played.ids.index(t) if t in played.ids else t for t in event.pair)
+        names = {t: f"person {played.ids.index(t)}" if t in played.ids else str(t) for t in incident.people}
+        pairs = tuple(_renamed(pair, names) for pair in incident.pairs)
         return msgspec.structs.replace(
-            event,
+            incident,
             source=_name(i, clip) + (f" ({clip.label})" if clip.label else ""),
-            pair=(f"persons {first}", second),
-            start=event.start - begin,
-            end=None if event.end is None else event.end - begin,
-            stamp=event.stamp - begin,
-            explanation=explained(event, (f"person {first}", f"person {second}")),
+            people=tuple(names.values()),
+            pairs=pairs,
+            start=incident.start - begin,
+            end=None if incident.end is None else incident.end - begin,
+            # It closes in the time of the next clip, which is nothing to tell of this one.
+            stamp=min(incident.stamp, self._end(i)) - begin,
+            explanation=pairs[0].explanation,
         )
+
+    def _end(self, i: int) -> int:
+        clip = self._played[i].clip
+        return self._played[i].start_ns + round(len(clip) * _NS / clip.fps)
 
     def unjudged(self, shape: WindowShape, hop: int) -> Unjudged:
         """The clips of which no window was scored.
@@ -170,6 +178,11 @@ class Timeline:
         return f"{len(found)} of {n} {were} not judged, such as {_name(i, played.clip)}: {text_of(cause)}"
 
 
+def _renamed(pair: IncidentPair, names: Mapping[TrackId, str]) -> IncidentPair:
+    who = (names[pair.pair[0]], names[pair.pair[1]])
+    return msgspec.structs.replace(pair, pair=who, explanation=explained(pair, who))
+
+
 def _fitting_window_s(clip: Clip, shape: WindowShape, config: Config) -> float:
     """Seconds of the longest window for which a clip is long enough; 0 where it is too short for any."""
     points = int((len(clip) - 1) / clip.fps * shape.fps) + 1 - config.windows.hop
@@ -207,9 +220,9 @@ class ClipJsonSink:
         self._timeline = timeline
 
     def emit(self, messages: Sequence[Message]) -> None:
-        """Writes and flushes the scores and events among the messages."""
+        """Writes and flushes the scores, events and incidents among the messages."""
         for m in messages:
-            if isinstance(m, EventMessage | ScoreMessage):
+            if isinstance(m, EventMessage | IncidentMessage | ScoreMessage):
                 place = msgspec.json.encode(self._timeline.place(m))
                 # The message itself stays the same to the byte; only its closing brace moves.
                 self._stream.write(encode_json(m)[:-1] + b',"clip":' + place + b"}\n")

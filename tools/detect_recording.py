@@ -30,7 +30,7 @@ from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.rerun import Rerun
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.sinks import JsonLinesSink, Sink
-from dyadwatch.stream.table import EventLinesSink
+from dyadwatch.stream.table import IncidentLinesSink
 from dyadwatch.stream.texts import text_of
 from dyadwatch.stream.unjudged import Account, Accounts
 
@@ -53,7 +53,7 @@ def detect_recordings(
         accounts.look(line.source, line)
 
     rerun = Rerun(pipeline, settings, watch)
-    sink: Sink = JsonLinesSink(sys.stdout.buffer) if json else EventLinesSink(Console())
+    sink: Sink = JsonLinesSink(sys.stdout.buffer) if json else IncidentLinesSink(Console())
     told: list[EventMessage] = []
     windows: Counter[str] = Counter()
     began = time.monotonic()

@@ -24,6 +24,7 @@ _VERBS = {
     "record": "Record what publishers send, without a model.",
     "replay": "Publish a recording again, as it came.",
     "recordings": "Look into recordings, cut, merge and export them.",
+    "events": "List, show, export, acknowledge and judge the incidents that a detector kept.",
     "view": "Look at a recording or pose file: a page to turn, a picture or a film.",
     "demo": "Show the whole thing at work on simulated people.",
     "keys": "Make and revoke the keys that let publishers and subscribers in.",
@@ -43,7 +44,7 @@ _VERBS = {
 }
 for _verb, _help in _VERBS.items():
     _module = _verb.replace("-", "_")
-    _attribute = "app" if _verb in ("publish", "recordings", "keys", "models", "bench") else _module
+    _attribute = "app" if _verb in ("publish", "recordings", "events", "keys", "models", "bench") else _module
     app.command(f"dyadwatch.tools.{_module}:{_attribute}", name=_verb, help=_help)
 
 

@@ -15,7 +15,8 @@ def schema(kind: Kind | None = None, /) -> None:
     Parameters
     ----------
     kind
-        score, event or status; without one the schema of all three, distinguished by their key "kind".
+        score, event, near_miss, incident, attention or status; without one the schema of all, told apart by their key
+        "kind".
     """
     text = msgspec.json.format(msgspec.json.encode(message_schema(kind)), indent=2)
     sys.stdout.write(text.decode() + "\n")

@@ -10,7 +10,7 @@ from dyadwatch.stream.publishers.simulator.scenario import Interval
 
 _NS = 1_000_000_000
 # An event may come up to one window after the anomaly's last instant: the window still holds it.
-_GRACE_NS = 5 * _NS // 2
+GRACE_NS = 5 * _NS // 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ def match(truth: Sequence[Interval], events: Sequence[EventMessage]) -> tuple[li
             e
             for e in opened
             if people & {str(p) for p in e.pair}
-            and e.start <= staged.end + _GRACE_NS
+            and e.start <= staged.end + GRACE_NS
             and closed.get(e.id, e.stamp) >= staged.start
         ]
         explained |= {e.id for e in mine}

@@ -17,7 +17,7 @@ from dyadwatch.stream.recordings.channels import About
 from dyadwatch.stream.scorer import Scorer
 
 # The sections that decide on events. The others say where and how fast, not what.
-DECISIVE = ("clock", "tracks", "pairs", "windows", "alarm", "merge")
+DECISIVE = ("clock", "tracks", "pairs", "windows", "alarm", "incidents", "merge")
 
 
 def _encode(value: object) -> str:

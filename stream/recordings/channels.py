@@ -12,7 +12,15 @@ import msgspec
 from msgspec import Struct, inspect
 
 from dyadwatch.stream.codes import PairEnd
-from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage
+from dyadwatch.stream.messages import (
+    AttentionMessage,
+    EventMessage,
+    IncidentMessage,
+    Message,
+    NearMissMessage,
+    ScoreMessage,
+    StatusMessage,
+)
 
 FORMAT = 1
 PROFILE = "dyadwatch"
@@ -162,6 +170,9 @@ REFUSED_SCHEMA = _json_schema("Refused", RefusedMessage)
 _OF_MESSAGE = {
     ScoreMessage: _json_schema("Score", ScoreMessage),
     EventMessage: _json_schema("Event", EventMessage),
+    NearMissMessage: _json_schema("NearMiss", NearMissMessage),
+    IncidentMessage: _json_schema("Incident", IncidentMessage),
+    AttentionMessage: _json_schema("Attention", AttentionMessage),
     StatusMessage: _json_schema("Status", StatusMessage),
 }
 JSON, MSGPACK = "json", "msgpack"
@@ -182,7 +193,10 @@ def schema_of(message: Message | type[Message]) -> Schema:
 def schema_of_topic(topic: str) -> Schema | None:
     """The schema of what a channel holds, by its name alone; None for a channel that is not of this program."""
     own = {"pose": MULTIPART, REFUSED: MULTIPART, REFUSALS: REFUSED_SCHEMA, ENDED: ENDED_SCHEMA}
-    own |= {"score": schema_of(ScoreMessage), "event": schema_of(EventMessage), "status": schema_of(StatusMessage)}
+    own |= {"score": schema_of(ScoreMessage), "event": schema_of(EventMessage)}
+    own |= {"near_miss": schema_of(NearMissMessage)}
+    own |= {"incident": schema_of(IncidentMessage), "attention": schema_of(AttentionMessage)}
+    own |= {"status": schema_of(StatusMessage)}
     return own.get(topic.partition(".")[0])
 
 
@@ -191,7 +205,7 @@ def event_time(message: Message) -> int | None:
     match message:
         case ScoreMessage():
             return message.end
-        case EventMessage():
+        case EventMessage() | NearMissMessage() | IncidentMessage():
             return message.stamp
         case _:
             return None

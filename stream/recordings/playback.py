@@ -134,7 +134,7 @@ class Playback:
         """The source of every message that was received, or, if that is wanted, scored."""
         for raw in (raw for r in self.recordings for raw in r.messages()):
             topic = raw.channel.topic
-            if topic.startswith((POSE, "score.", "event.") if said else POSE):
+            if topic.startswith((POSE, "score.", "event.", "incident.") if said else POSE):
                 name = source_of(topic, raw.data)
                 if name:
                     yield name

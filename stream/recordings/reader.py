@@ -36,7 +36,7 @@ from dyadwatch.stream.recordings.records import ChunkPlace, Frames, find_frames
 from dyadwatch.stream.texts import FILE_LOSS
 
 Entry = Received | Said
-_SAID = ("score.", "event.", "status.")
+_SAID = ("score.", "event.", "near_miss.", "incident.", "attention.", "status.")
 _MOST_NOTES = 100  # about single places; further ones are counted
 
 

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from dyadwatch.core.explain import JointPair, leading_joint_pairs, sentence
+from dyadwatch.core.explain import JointPair, leading_joint_pairs, limb_sentence, relation_sentence, sentence
+from dyadwatch.core.explainer import How, LimbFinding
+from dyadwatch.core.limbs import Limb
 
 JOINTS = ("head", "left_wrist", "right_wrist")
 
@@ -92,3 +94,44 @@ def test_a_sentence_without_joints() -> None:
 )
 def test_rarity_has_one_significant_digit(score: float, count: str) -> None:
     assert sentence((1, 2), [], score) == f"1 and 2: rarer than 1 normal window in {count}"
+
+
+def finding(how: How, usual: float | None) -> LimbFinding:
+    return LimbFinding(1, Limb.RIGHT_ARM, "right_wrist", "head", how, 0.9, 3.14, 0.21, 0.3, usual)
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        (
+            finding(How.FAST, 1.2),
+            "right wrist of 2 moved at 3.1 m/s, 0.2 m from the head of anna; in normal pairs it stays below 1.2 m/s",
+        ),
+        (
+            finding(How.NEAR, 0.5),
+            "right wrist of 2 came within 0.21 m of the head of anna; in normal pairs it stays 0.50 m away",
+        ),
+        (
+            finding(How.FAR, 0.1),
+            "right wrist of 2 stayed 0.21 m from the head of anna; in normal pairs it comes within 0.10 m",
+        ),
+        (
+            finding(How.PLACE, None),
+            "right arm of 2 was not where normal pairs have it: the right wrist was off by 0.30 m, "
+            "0.2 m from the head of anna",
+        ),
+    ],
+)
+def test_a_limb_in_words(found: LimbFinding, said: str) -> None:
+    assert limb_sentence(("anna", 2), found, None) == said
+    assert limb_sentence(("anna", 2), found, 2.0) == f"{said}; rarer than 1 normal window in 100"
+
+
+def test_a_relation_in_words() -> None:
+    assert relation_sentence((1, 2), None, 2.0) == (
+        "1 and 2 did not answer each other's movements as normal pairs do; rarer than 1 normal window in 100"
+    )
+    assert relation_sentence((1, 2), finding(How.NEAR, 0.5), None) == (
+        "1 and 2 did not answer each other's movements as normal pairs do; "
+        "right wrist of 2 came within 0.21 m of the head of 1; in normal pairs it stays 0.50 m away"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from time import process_time
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from dyadwatch.core.explainer import Explainer, How
 from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.limbs import Limb
 from dyadwatch.core.neighbours import NearestNeighbour
+from dyadwatch.core.onnx_graph import OnnxGraph
 from dyadwatch.core.statistics import Statistics
 
 FPS, FRAMES = 15.0, 15
@@ -87,8 +89,24 @@ def test_the_head_is_named_where_it_is_the_head(explainer: Explainer) -> None:
 
 
 def test_it_is_made_of_what_a_model_file_holds() -> None:
-    info = read_info(SHIPPED)
-    explainer = Explainer.of_model(SHIPPED.read_bytes(), info, "shipped")
+    info, model = read_info(SHIPPED), SHIPPED.read_bytes()
+    explainer = Explainer.of_model(model, info, "shipped")
     assert explainer is not None
-    found = explainer(np.stack([pair(np.random.default_rng(1))[:, : info.frames].repeat(3, 1)[:, : info.frames]])[0])
-    assert found.joint in info.joints
+    at = np.resize(np.arange(FRAMES), info.frames)
+    assert explainer(pair(np.random.default_rng(1))[:, at]).joint in info.joints
+
+
+def test_a_model_without_a_support_set_explains_nothing() -> None:
+    graph = OnnxGraph(SHIPPED.read_bytes(), "shipped")
+    alone = graph.part([], ["score"])  # as that of a hand-made model
+    other = alone.replace(b"neighbours.compared", b"neighbours.somewhat")
+    assert Explainer.of_model(other, read_info(SHIPPED), "hand-made") is None
+
+
+def test_an_explanation_takes_less_than_50_ms_of_processor_time(explainer: Explainer) -> None:
+    window = pair(np.random.default_rng(8))
+    explainer(window)
+    began = process_time()
+    for _ in range(5):
+        explainer(window)
+    assert (process_time() - began) / 5 < 0.05

@@ -17,9 +17,9 @@ from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.skeleton import Layout
 from dyadwatch.stream.codes import Fault
 from dyadwatch.stream.config import Config, SinkOptions, WindowOptions, WireOptions
-from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, decode_json, encode_json
+from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message, ScoreMessage, decode_json, encode_json
 from dyadwatch.stream.names import DETECTOR
-from dyadwatch.stream.pipeline import Judged, Pipeline, events_of
+from dyadwatch.stream.pipeline import Judged, Pipeline, events_of, incidents_of
 from dyadwatch.stream.scorer import Score, Scorer
 from dyadwatch.stream.texts import REASONS
 
@@ -144,15 +144,21 @@ def test_the_stream_may_end_in_the_middle_of_an_event(pipeline: Callable[..., Pi
     for f in encounter(seconds=5.0):
         one.push(f)
     assert one.judge.judged.open_events.get("hall", 0) == 1
-    (close,) = one.finish()
+    assert len(one.judge.judged.incidents["hall"]) == 1
+    close, over = one.finish()
     assert isinstance(close, EventMessage)
-    assert (close.type, close.reason) == ("close", "end_of_stream")
+    assert isinstance(over, IncidentMessage)
+    assert (close.type, close.reason) == (over.type, over.reason) == ("close", "end_of_stream")
+    assert one.judge.judged.incidents == {}
     assert one.judge.judged.open_events.get("hall", 0) == 0
 
 
 def test_scores_may_be_left_out(pipeline: Callable[..., Pipeline], encounter: Encounter) -> None:
     quiet = play(pipeline(structs.replace(CONFIG, sinks=SinkOptions(scores=False))), encounter())
-    assert quiet == events_of(play(pipeline(), encounter()))
+    loud = play(pipeline(), encounter())
+    assert quiet == [m for m in loud if not isinstance(m, ScoreMessage)]
+    assert events_of(quiet)
+    assert incidents_of(quiet)
 
 
 def test_more_sources_than_allowed_are_counted(

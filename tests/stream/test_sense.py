@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.layouts import KINECT25
 from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.sense.codes import Oddity
-from dyadwatch.stream.alarm import Thresholds
 from dyadwatch.stream.codes import Blindness
 from dyadwatch.stream.config import Config, MergeOptions, SenseOptions
 from dyadwatch.stream.line import SourceLine

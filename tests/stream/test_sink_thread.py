@@ -104,3 +104,41 @@ def test_a_sink_that_never_returns_is_not_waited_for() -> None:
     assert not thread.join(0.05)
     sink.may_go.set()
     assert thread.join(WAIT_S)
+
+
+class Choosy(Held):
+    """Takes events alone, and does something now and then."""
+
+    takes = (EventMessage,)
+    idle_s = 0.05
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.idled = threading.Semaphore(0)
+        self.may_go.set()
+
+    def idle(self) -> None:
+        self.idled.release()
+
+
+def test_a_sink_is_handed_the_kinds_it_takes_and_woken_now_and_then() -> None:
+    sink = Choosy()
+    thread = SinkThread("memory", sink, lambda *_: None, lambda *_: None, most=2)
+    thread.put([score(0), event(1), score(2), score(3), event(4)])
+    assert all(sink.idled.acquire(timeout=WAIT_S) for _ in range(3))
+    thread.end()
+    assert thread.join(WAIT_S)
+    assert sink.taken == [1, 4]
+
+
+def test_messages_may_have_to_wait_for_something_else_first() -> None:
+    order: list[str] = []
+    sink = Held()
+    sink.may_go.set()
+    thread = SinkThread(
+        "zmq", sink, lambda *_: None, lambda *_: None, before=lambda m: order.append(f"{len(m)} of {sink.taken}")
+    )
+    thread.put([event(1)])
+    thread.end()
+    assert thread.join(WAIT_S)
+    assert (order, sink.taken) == (["1 of []"], [1])

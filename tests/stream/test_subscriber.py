@@ -134,8 +134,14 @@ def test_a_detector_that_starts_later_is_heard() -> None:
     [
         ({"address": "here"}, "address is 'here'; expected an address such as tcp://"),
         ({"keys": "none.key_secret"}, r"keys is 'none.key_secret', which cannot be read \(No such file or directory\)"),
-        ({"kinds": "event"}, "kinds is 'event'; expected some of 'score', 'event', 'status'"),
-        ({"kinds": ("alarm",)}, r"kinds is \('alarm',\); expected some of 'score', 'event', 'status'"),
+        (
+            {"kinds": "event"},
+            "kinds is 'event'; expected some of 'score', 'event', 'near_miss', 'inc",
+        ),
+        (
+            {"kinds": ("alarm",)},
+            r"kinds is \('alarm',\); expected some of 'score', 'event', 'near_miss', 'incident'",
+        ),
         ({"kinds": ()}, r"kinds is \(\); expected some of"),
         ({"sources": "hall"}, r"sources is 'hall'; expected several names, such as \('hall',\)"),
         ({"sources": ("a b",)}, "source is 'a b'; expected 1-64 characters"),

@@ -6,6 +6,7 @@ import io
 import logging
 import sys
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -14,10 +15,22 @@ from rich.console import Console
 from dyadwatch.core.decision import Part
 from dyadwatch.core.moments import moment
 from dyadwatch.core.sense.codes import Oddity
-from dyadwatch.stream.codes import Blindness, EventReason, SourceState
-from dyadwatch.stream.messages import Blind, EventMessage, EventRule, Message, OddNow, ScoreMessage, StatusMessage
-from dyadwatch.stream.table import Board, EventLinesSink, PictureSink, TableSink, event_line
+from dyadwatch.stream.codes import Blindness, EventReason, IncidentKind, IncidentReason, Severity, SourceState
+from dyadwatch.stream.config import IncidentOptions
+from dyadwatch.stream.incident import Incident
+from dyadwatch.stream.messages import (
+    Blind,
+    EventMessage,
+    EventRule,
+    IncidentMessage,
+    Message,
+    OddNow,
+    ScoreMessage,
+    StatusMessage,
+)
+from dyadwatch.stream.table import Board, IncidentLinesSink, PictureSink, TableSink, incident_line
 from dyadwatch.stream.texts import EVENT as EVENT_TEXT
+from dyadwatch.stream.texts import INCIDENT
 from dyadwatch.tools.log_output import StderrHandler
 
 S = 1_000_000_000
@@ -79,50 +92,71 @@ def because(reason: EventReason) -> dict[str, str]:
     return {"reason": reason, "text": EVENT_TEXT[reason]}
 
 
-def test_an_event_line_says_when_who_and_why() -> None:
-    opened = event_line(EVENT).plain
-    assert (
-        opened == "     6.0 s  OPEN   hall  1 + visitor  score 3.2  1's left wrist is 0.40 m closer to visitor's head"
+def incident(**changes: Any) -> IncidentMessage:
+    """That of the event above, with changes."""
+    one = Incident(EVENT, IncidentOptions())
+    one.note(EVENT)
+    return msgspec.structs.replace(one.tell("open", IncidentReason.OPENED, 6 * S), **changes)
+
+
+def incident_because(reason: IncidentReason) -> dict[str, str]:
+    return {"reason": reason, "text": INCIDENT[reason]}
+
+
+def test_a_line_says_when_who_how_grave_and_why() -> None:
+    why = "1's left wrist is 0.40 m closer to visitor's head"
+    assert incident_line(incident()).plain == f"     6.0 s  OPEN   hall  1 + visitor  notice, score 3.2  {why}"
+    closed = incident(type="close", end=9 * S, stamp=12 * S, **incident_because(IncidentReason.CALM_AGAIN))
+    assert incident_line(closed).plain == (
+        "    12.0 s  CLOSE  hall  1 + visitor  notice, from 5.0 s to 9.0 s, 4.0 s (nothing more happened), peak 3.2"
     )
-    closed = event_line(
-        msgspec.structs.replace(EVENT, type="close", end=9 * S, stamp=11 * S, **because(EventReason.CALM_AGAIN))
-    ).plain
-    assert closed == "    11.0 s  CLOSE  hall  1 + visitor  from 5.0 s to 9.0 s, 4.0 s (calm again), peak 3.2"
+    rose = incident(
+        type="update",
+        severity=Severity.CRITICAL,
+        people=(1, "visitor", 3),
+        **incident_because(IncidentReason.SEVERITY_ROSE),
+    )
+    assert incident_line(rose).plain == f"     6.0 s  RISE   hall  1 + visitor, with 3  critical, score 3.2  {why}"
 
 
-def test_the_times_of_a_close_line_agree_with_how_long_it_says_the_event_lasted() -> None:
+def test_a_line_about_a_source_names_nobody() -> None:
+    silent = incident(about=IncidentKind.SOURCE_SILENT, pairs=(), people=(), explanation="source silent for 3 s")
+    assert incident_line(silent).plain == "     6.0 s  OPEN   hall  notice, source silent for 3 s"
+
+
+def test_the_times_of_a_close_line_agree_with_how_long_it_says_the_incident_lasted() -> None:
     """Cut, not rounded: 6.39 s of another clock from 1.29 to 7.68 are told as the 6.4 s between 1.2 and 7.6."""
     start = 1_700_000_000 * S + 290_000_000
-    event = msgspec.structs.replace(
-        EVENT,
+    closed = incident(
         type="close",
         clock="unix",
         start=start,
         end=start + 6_390_000_000,
         stamp=start + 8 * S,
-        **because(EventReason.LOST),
+        **incident_because(IncidentReason.CALM_AGAIN),
     )
-    line = event_line(event).plain
-    span = f"  from {moment(start)} to {moment(start + 6_390_000_000)}, 6.4 s"
-    assert line.endswith(f"{span} (one of the two was lost from sight), peak 3.2")
+    line = incident_line(closed).plain
+    span = f"  notice, from {moment(start)} to {moment(start + 6_390_000_000)}, 6.4 s"
+    assert line.endswith(f"{span} (nothing more happened), peak 3.2")
     assert line.startswith(f"{moment(start + 8 * S)}  CLOSE")
-    media = msgspec.structs.replace(event, clock="media", start=1_290_000_000, end=7_680_000_000, stamp=9_290_000_000)
-    assert "  from 1.2 s to 7.6 s, 6.4 s (one of the two was lost from sight)" in event_line(media).plain
+    media = msgspec.structs.replace(closed, clock="media", start=1_290_000_000, end=7_680_000_000, stamp=9_290_000_000)
+    assert "  notice, from 1.2 s to 7.6 s, 6.4 s (nothing more happened)" in incident_line(media).plain
 
 
-def test_event_lines_leave_out_scores_status_and_updates() -> None:
+def test_lines_leave_out_scores_events_status_and_updates_in_which_nothing_rose() -> None:
     out = io.StringIO()
-    sink = EventLinesSink(Console(file=out, width=200))
-    sink.emit([SCORE, STATUS, msgspec.structs.replace(EVENT, type="update"), EVENT])
-    assert out.getvalue().count("\n") == 1
-    assert "OPEN" in out.getvalue()
+    sink = IncidentLinesSink(Console(file=out, width=200))
+    sink.emit([SCORE, STATUS, EVENT, incident(type="update", **incident_because(IncidentReason.PAIR_JOINED))])
+    assert out.getvalue() == ""
+    sink.emit([incident(), incident(type="update", **incident_because(IncidentReason.SEVERITY_ROSE))])
+    assert [line.split()[2] for line in out.getvalue().splitlines()] == ["OPEN", "RISE"]
 
 
 def test_the_table_shows_sources_pairs_and_open_events() -> None:
     console = Console(file=io.StringIO(), width=160, force_terminal=True)
     sink = TableSink(console)
     try:
-        sink.emit([STATUS, SCORE, EVENT])
+        sink.emit([STATUS, SCORE, EVENT, incident()])
         paper = Console(file=io.StringIO(), width=160, record=True)
         paper.print(sink.board.render())
         text = paper.export_text()
@@ -137,7 +171,10 @@ def test_the_table_shows_sources_pairs_and_open_events() -> None:
 
 def test_ids_with_brackets_are_shown_as_they_are() -> None:
     paper = Console(file=io.StringIO(), width=200, record=True)
-    EventLinesSink(paper).emit([msgspec.structs.replace(EVENT, pair=("[red]x", 2))])
+    named = msgspec.structs.replace(EVENT, pair=("[red]x", 2))
+    one = Incident(named, IncidentOptions())
+    one.note(named)
+    IncidentLinesSink(paper).emit([one.tell("open", IncidentReason.OPENED, 6 * S)])
     table = TableSink(Console(file=io.StringIO(), force_terminal=True))
     try:
         table.emit([msgspec.structs.replace(SCORE, pair=("[red]x", 2))])

@@ -20,6 +20,8 @@ from dyadwatch.stream.codes import (
     EventReason,
     Fault,
     FileLoss,
+    IncidentReason,
+    MemoryState,
     MergeState,
     PairEnd,
     RecordingState,
@@ -27,7 +29,18 @@ from dyadwatch.stream.codes import (
     Unscored,
     counted_as,
 )
-from dyadwatch.stream.texts import BLIND, EVENT, FILE_LOSS, MERGE, RECORDING, UNSCORED, logged, text_of
+from dyadwatch.stream.texts import (
+    BLIND,
+    EVENT,
+    FILE_LOSS,
+    INCIDENT,
+    MEMORY,
+    MERGE,
+    RECORDING,
+    UNSCORED,
+    logged,
+    text_of,
+)
 from dyadwatch.stream.texts import REASONS as REASON_TEXT
 
 HEAD = {"joint": "head", "person": "ann", "derived_from": ("left_ear", "right_ear")}
@@ -105,6 +118,9 @@ ALL_WITH_DATA: list[tuple[StrEnum, dict[str, Any], str]] = [
     (RecordingState.DISK_STUCK, {"folder": "r", "seconds": 6.0}, "stopped: r has not answered for 6 s"),
     (RecordingState.NO_ROOM, {"folder": "r", "free_mb": 3, "min_free_mb": 500.0},
      "stopped: 3 MB free in r, less than record.min_free_mb, 500"),
+    (MemoryState.ON, {}, "on"),
+    (MemoryState.FAILS, {"file": "i.db", "error": "disk I/O error", "waiting": 1},
+     "i.db cannot be written to (disk I/O error); it is tried again, with 1 message that waits"),
     (RecordingState.DISK_ERROR, {"folder": "r", "error": "No space left"}, "stopped: No space left in r"),
 ]  # fmt: skip
 UNSCORED_WITH_DATA: list[tuple[Unscored, dict[str, Any], str]] = [
@@ -145,11 +161,13 @@ def test_every_code_has_a_sentence_and_is_tried_above() -> None:
         Blindness: BLIND,
         MergeState: MERGE,
         RecordingState: RECORDING,
+        MemoryState: MEMORY,
         Unscored: UNSCORED,
         Oddity: SENTENCES,
     }
     assert tried == {kind: set(kind) for kind in tables} == {kind: set(table) for kind, table in tables.items()}
     assert set(EVENT) == set(EventReason)
+    assert set(INCIDENT) == set(IncidentReason)
     assert set(FILE_LOSS) == set(FileLoss)
     counted = [r for reasons in REASONS for r in reasons if reasons is not Refusal]
     assert list(REASON_TEXT) == counted
@@ -165,7 +183,7 @@ def test_a_pair_ends_for_what_an_event_may_close_for() -> None:
 
 
 def test_templates_use_plain_names_only() -> None:
-    for table in (BLIND, MERGE, RECORDING, UNSCORED):
+    for table in (BLIND, MERGE, RECORDING, MEMORY, UNSCORED):
         for sentence in table.values():
             fields = (
                 [f for _, f, *_ in Formatter().parse(sentence) if f is not None] if isinstance(sentence, str) else []
@@ -186,6 +204,7 @@ def test_data_is_documented_as_it_is_sent(repo_root: Path) -> None:
         "What is odd about bodies": Oddity,
         "How sources are merged": MergeState,
         "Whether it records": RecordingState,
+        "Whether incidents are kept": MemoryState,
     }
     for title, kind in kinds.items():
         table = page.split(f"### {title}\n")[1].split("###")[0]

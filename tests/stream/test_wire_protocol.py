@@ -18,10 +18,28 @@ from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.layouts import LAYOUTS, UPPER11
 from dyadwatch.core.mapping import JointMap
 from dyadwatch.stream import messages, wire
-from dyadwatch.stream.codes import NAMED, REASONS, Blindness, EventReason, MergeState, RecordingState, SourceState
+from dyadwatch.stream.codes import (
+    NAMED,
+    REASONS,
+    Blindness,
+    EventReason,
+    IncidentReason,
+    MergeState,
+    RecordingState,
+    SourceState,
+)
 from dyadwatch.stream.config import Config, SecurityOptions, SinkOptions, WireOptions
 from dyadwatch.stream.keys import KeyFolder
-from dyadwatch.stream.messages import EventMessage, JointPairPart, ScoreMessage, StatusMessage
+from dyadwatch.stream.messages import (
+    AttentionMessage,
+    EventMessage,
+    IncidentMessage,
+    IncidentPair,
+    JointPairPart,
+    NearMissMessage,
+    ScoreMessage,
+    StatusMessage,
+)
 from dyadwatch.stream.scorer import Scorer
 from dyadwatch.stream.service import Service
 
@@ -65,10 +83,19 @@ def test_every_header_key_is_documented_and_no_other(page: str) -> None:
 
 @pytest.mark.parametrize(
     ("heading", "message"),
-    [("### `score.", ScoreMessage), ("### `event.", EventMessage), ("### `status.", StatusMessage)],
+    [
+        ("### `score.", ScoreMessage),
+        ("### `event.", EventMessage),
+        ("### `near_miss.", NearMissMessage),
+        ("### `incident.", IncidentMessage),
+        ("### `attention.", AttentionMessage),
+        ("### `status.", StatusMessage),
+    ],
 )
 def test_every_key_of_a_message_is_documented_and_no_other(
-    page: str, heading: str, message: type[ScoreMessage | EventMessage | StatusMessage]
+    page: str,
+    heading: str,
+    message: type[ScoreMessage | EventMessage | NearMissMessage | IncidentMessage | AttentionMessage | StatusMessage],
 ) -> None:
     everywhere = {"v", "source"}
     assert documented(section(page, heading)) == set(message.__struct_fields__) - everywhere
@@ -79,6 +106,11 @@ def test_every_key_of_a_message_is_documented_and_no_other(
 def test_the_keys_of_joint_pairs_are_documented(page: str) -> None:
     for key in JointPairPart.__struct_fields__:
         assert f"`{key}`" in section(page, "### `event.")
+
+
+def test_the_keys_of_the_pairs_of_incidents_are_documented(page: str) -> None:
+    for key in IncidentPair.__struct_fields__:
+        assert f"`{key}`" in section(page, "### `incident.")
 
 
 def test_every_reason_is_documented_and_no_other(page: str) -> None:
@@ -98,6 +130,7 @@ def test_every_reason_is_documented_and_no_other(page: str) -> None:
     ("title", "codes"),
     [
         ("### Why an event is told", EventReason),
+        ("### Why an incident is told", IncidentReason),
         ("### Why a source is blind", Blindness),
         ("### How sources are merged", MergeState),
         ("### Whether it records", RecordingState),

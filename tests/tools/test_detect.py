@@ -23,7 +23,7 @@ from dyadwatch.core.skeleton import Layout
 from dyadwatch.loading import load_scorer, load_thresholds, model_path
 from dyadwatch.model_files import shipped_model
 from dyadwatch.stream.config import Config, PairOptions
-from dyadwatch.stream.messages import ScoreMessage, StatusMessage, decode_json, encode_json
+from dyadwatch.stream.messages import IncidentMessage, ScoreMessage, StatusMessage, decode_json, encode_json
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.clips import clip_frames, clip_intervals
 from dyadwatch.stream.publishers.simulator.samples import anomaly_clips
@@ -125,13 +125,16 @@ def test_lines_name_clip_label_and_seconds_within_it(mixed: Path, capsys: pytest
     lines = [line for line in out.splitlines() if " OPEN " in line or " CLOSE " in line]
     clips = read_clips(mixed)
     names = {f"{c.clip_id or 'clip 0'}" + (f" ({c.label})" if c.label else ""): len(c) / c.fps for c in clips}
-    told = [re.match(r" *([\d.]+) s  (?:OPEN |CLOSE)  (.*?)  persons (?:0 \+ 1|1 \+ 0)  ", line) for line in lines]
+    told = [
+        re.match(r" *([\d.]+) s  (?:OPEN |CLOSE)  (.*?)  person (?:0 \+ person 1|1 \+ person 0)  ", line)
+        for line in lines
+    ]
     assert len(told) > 3
     for match in told:
         assert match
         assert 0 < float(match[1]) <= names[match[2]] + 1
     assert not re.search(r"\bc\d+-[01]\b", out)
-    assert "  person 0's " in out
+    assert " of person 0 " in out
     n = len(clips)
     assert f"1 of {n} clips was not judged, such as [cut]: {SHORT}\n" in err
     far = "no two people come within 3 m of each other (pairs.enter_m); the nearest are"
@@ -149,7 +152,8 @@ def test_json_lines_are_the_messages_with_the_clip_beside(mixed: Path, capsys: p
         message = decode_json(line)
         assert line.startswith(encode_json(message)[:-1] + b',"clip":{"index":')
         assert not isinstance(message, StatusMessage)
-        start = next(p.start_ns for p in clip_intervals(clips) if p.ids == tuple(sorted(map(str, message.pair))))
+        who = message.people if isinstance(message, IncidentMessage) else message.pair
+        start = next(p.start_ns for p in clip_intervals(clips) if p.ids == tuple(sorted(map(str, who))))
         at = message.end if isinstance(message, ScoreMessage) else message.stamp
         assert clip["at_s"] == pytest.approx((at - start) / 1e9, abs=1e-3)
         assert clip["start_s"] == pytest.approx((message.start - start) / 1e9, abs=1e-3)

@@ -7,10 +7,13 @@ from typing import Literal
 import pytest
 
 from dyadwatch.core.decision import Part
-from dyadwatch.stream.codes import EventReason
-from dyadwatch.stream.messages import EventMessage, EventRule
+from dyadwatch.stream.codes import EventReason, IncidentReason
+from dyadwatch.stream.config import IncidentOptions
+from dyadwatch.stream.incident import Incident
+from dyadwatch.stream.messages import EventMessage, EventRule, IncidentMessage
 from dyadwatch.stream.publishers.simulator.scenario import Interval
 from dyadwatch.tools.staged import match
+from dyadwatch.tools.staged_incidents import group
 
 S = 1_000_000_000
 
@@ -86,3 +89,25 @@ def test_normal_intervals_explain_nothing() -> None:
     outcomes, false_alarms = match([staged("hug", (1, 2), 10, 12, anomalous=False)], events)
     assert outcomes == []
     assert [e.id for e in false_alarms] == ["a"]
+
+
+def incident(name: str, pairs: list[tuple[int, int]], start_s: float, end_s: float) -> IncidentMessage:
+    """A closed incident; the first of its pairs leads."""
+    one = Incident(event("open", f"{name}-0", pairs[0], start_s, start_s), IncidentOptions())
+    for i, pair in enumerate(pairs):
+        one.note(event("open", f"{name}-{i}", pair, start_s + i / 100, start_s + i / 100))
+        one.note(event("close", f"{name}-{i}", pair, start_s + i / 100, end_s))
+    return one.tell("close", IncidentReason.CALM_AGAIN, round((end_s + 3) * S))
+
+
+def test_incidents_are_counted_for_each_anomaly_and_their_leaders_compared() -> None:
+    truth = [staged("push", (1, 2), 10, 12), staged("fall", (3, 4), 30, 33), staged("kick", (1, 3), 60, 62)]
+    told = [
+        incident("a", [(2, 1), (1, 3)], 11, 14),
+        incident("b", [(1, 4)], 13, 15),  # tells of the push again, and a bystander's pair leads
+        incident("c", [(3, 4)], 31, 34),
+        incident("d", [(1, 2)], 80, 84),  # of nothing
+    ]
+    grouping = group(truth, told)
+    assert grouping.counts == [2, 1]
+    assert grouping.led_right == [True, False, True]

@@ -13,11 +13,12 @@ from rich.console import Console
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.loading import configure, load_scorer
-from dyadwatch.stream.pipeline import Pipeline, events_of
+from dyadwatch.stream.pipeline import Pipeline, events_of, incidents_of
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.tools.benchmarks.machine import describe_machine
 from dyadwatch.tools.demo import ANOMALIES
 from dyadwatch.tools.staged import match
+from dyadwatch.tools.staged_incidents import group
 
 
 def scenarios(
@@ -29,7 +30,7 @@ def scenarios(
     duration: float = 100.0,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
-    """Count the staged anomalies that are found, and the false alarms, in scenarios like the demo's.
+    """Count the staged anomalies that are found, false alarms and incidents, in scenarios like the demo's.
 
     Offline, so that nothing depends on the machine. Says how a model does on simulated people, and nothing else.
 
@@ -55,10 +56,16 @@ def scenarios(
     progress = Console(stderr=True)
     found: Counter[str] = Counter()
     false_alarms, least = 0, len(ANOMALIES)
+    counts: list[int] = []
+    led_right: list[bool] = []
     for seed in range(first, first + count):
         scenario = make_scenario(seed=seed, people=people, duration_s=duration, anomalies=ANOMALIES)
         pipeline = Pipeline(*detector, config)
-        outcomes, wrong = match(scenario.truth, events_of(pipeline.run(scenario.frames())))
+        messages = pipeline.run(scenario.frames())
+        outcomes, wrong = match(scenario.truth, events_of(messages))
+        grouping = group(scenario.truth, incidents_of(messages))
+        counts += grouping.counts
+        led_right += grouping.led_right
         kinds = [o.staged.kind for o in outcomes if o.event is not None]
         found.update(kinds)
         false_alarms += len(wrong)
@@ -72,6 +79,9 @@ def scenarios(
         "found_by_kind": {kind: found[kind] for kind in ANOMALIES},
         "fewest_in_a_scenario": least,
         "false_alarms": false_alarms,
+        "incidents": len(led_right),
+        "incidents_for_one_staged": round(sum(counts) / len(counts), 2) if counts else None,
+        "led_by_the_staged_pair": round(sum(led_right) / len(led_right), 3) if led_right else None,
         "minutes": round(count * duration / 60, 1),
     }
     if json:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         ConfigError,
         DyadwatchError,
         LayoutError,
+        MemoryFileError,
         MissingExtraError,
         ProviderError,
         RecordingError,
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from dyadwatch.evaluation_request import Report
     from dyadwatch.redeciding import WhatIf, what_if
     from dyadwatch.stream.config import Config
-    from dyadwatch.stream.messages import EventMessage, ScoreMessage, StatusMessage
+    from dyadwatch.stream.messages import EventMessage, IncidentMessage, ScoreMessage, StatusMessage
     from dyadwatch.stream.publishers.clips import clip_frames
     from dyadwatch.stream.publishers.publisher import PosePublisher
     from dyadwatch.stream.publishers.simulator.samples import anomaly_clips, normal_clips
@@ -69,6 +70,7 @@ _ERRORS = (
     "ConfigError",
     "DyadwatchError",
     "LayoutError",
+    "MemoryFileError",
     "MissingExtraError",
     "ProviderError",
     "RecordingError",
@@ -90,6 +92,7 @@ _HOMES = {
     "Detector": "detector",
     "EnrolledModel": "enrolling",
     "EventMessage": "stream.messages",
+    "IncidentMessage": "stream.messages",
     "Layout": "core.skeleton",
     "NormalHours": "calibrating",
     "Person": "core.readers.people",
@@ -139,8 +142,10 @@ __all__ = [
     "DyadwatchError",
     "EnrolledModel",
     "EventMessage",
+    "IncidentMessage",
     "Layout",
     "LayoutError",
+    "MemoryFileError",
     "MissingExtraError",
     "NormalHours",
     "Person",

@@ -34,7 +34,7 @@ def test_only_the_limb_is_altered(handovers: ClipSet, what: Alteration) -> None:
         gap = np.linalg.norm(after - before, axis=-1)  # (2, T, J)
         assert gap[1 - person].max() == 0
         assert gap[person][:, limbs != limb].max() == 0
-        assert gap[person][:, limbs == limb].min() > 0
+        assert gap[person][:, limbs == limb].max() > 0.005
         if what is Alteration.MOVED:
             wrist = test.layout.index[limb.replace("arm", "wrist")]
             assert gap[person][:, wrist] == pytest.approx(0.3, abs=1e-5)

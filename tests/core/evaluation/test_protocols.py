@@ -277,7 +277,8 @@ def test_what_a_data_set_can_do(folded: ClipSet, handovers: ClipSet) -> None:
     names: dict[str, str] = dict(zip(("near", "middle", "far"), PEACEFUL[:3], strict=True))
     clips = [replace(c, label=names[c.label]) for c in folded]
     clips += [replace(clips[0], label=n, split=s) for n in (*PEACEFUL[3:], "kicking") for s in ("fold1", "fold2")]
-    assert able(ClipSet(tuple(clips), folded.layout, "sbu")) == ["one-class", "peaceful-violent", "few-shot"]
+    sbu = able(ClipSet(tuple(clips), folded.layout, "sbu"))
+    assert sbu == ["one-class", "peaceful-violent", "few-shot", "events"]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,258 @@
+"""Writes to the memory what a run of the detector tells."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sqlite3
+import time
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from dyadwatch.core.errors import MemoryFileError
+from dyadwatch.stream.codes import AT_REST, IncidentKind, IncidentReason, SourceState
+from dyadwatch.stream.config import MemoryOptions
+from dyadwatch.stream.memory.kept import Action, ActionKind, KeptIncident, Wanted
+from dyadwatch.stream.memory.store import Store, insert_action
+from dyadwatch.stream.messages import (
+    AttentionMessage,
+    IncidentMessage,
+    Message,
+    NearMissMessage,
+    StatusMessage,
+    encode_json,
+)
+from dyadwatch.stream.run import Run
+from dyadwatch.stream.texts import INCIDENT
+
+_NS = 1_000_000_000
+_MOST_UPDATES = 200  # kept of one incident; its latest state is kept always
+_CONTINUES_S = 60.0  # an incident that comes again so soon after a restart, among the same people, goes on
+_PLAIN = (IncidentReason.STILL_GOING_ON,)  # updates that tell nothing new but the latest state
+
+
+class MemoryWriter:
+    """The one writer of a file, for as long as a run lasts.
+
+    Incidents that an earlier run left open are closed as interrupted; one that opens soon after among the same people
+    goes on with it, its acknowledgement too.
+
+    Arguments:
+        path: of the file; it is made if need be.
+        options: the section `memory` of the configuration.
+        run: the present one.
+        program, model: told with the run.
+        now: unix ns.
+
+    Attributes:
+        interrupted: the last messages of those incidents, for who saw them open.
+
+    Raises:
+        MemoryFileError: the file cannot be used, or another detector writes it.
+    """
+
+    def __init__(
+        self, path: Path, options: MemoryOptions, run: Run, program: str, model: str, now: int | None = None
+    ) -> None:
+        self._options = options
+        self._run = run
+        self._lock = _lock(path)
+        try:
+            self.store = Store(path, create=True)
+        except BaseException:
+            os.close(self._lock)
+            raise
+        now = time.time_ns() if now is None else now
+        self._left: list[KeptIncident] = []
+        self._states: dict[str, tuple[str, str]] = {}
+        try:
+            with self.store.transaction() as connection:
+                connection.execute(
+                    "INSERT INTO runs (id, started, program, model) VALUES (?, ?, ?, ?)",
+                    (run.id, run.started, program, model),
+                )
+                self.interrupted = [self._interrupt(connection, kept, now) for kept in self._open()]
+        except sqlite3.Error as e:
+            self.close()
+            raise MemoryFileError(f"{path} could not be written to: {e}") from None
+
+    def _open(self) -> list[KeptIncident]:
+        self._left = self.store.incidents(Wanted(open=True, most=10_000))
+        return self._left
+
+    def _interrupt(self, connection: sqlite3.Connection, kept: KeptIncident, now: int) -> IncidentMessage:
+        message, reason = kept.message, IncidentReason.INTERRUPTED
+        closed = msgspec.structs.replace(
+            message, type="close", end=message.stamp, reason=reason, text=INCIDENT[reason], merged_into=None
+        )
+        self._keep_incident(connection, closed, kept.told, kept.run)
+        connection.execute("UPDATE runs SET ended = ? WHERE id = ? AND ended IS NULL", (kept.told, kept.run))
+        return closed
+
+    def keep(self, messages: Iterable[Message], now: int) -> None:
+        """Keeps messages, all or none.
+
+        Raises:
+            sqlite3.Error: none could be kept; they may be given again.
+        """
+        states = dict(self._states)
+        try:
+            self._keep_all(messages, now)
+        except BaseException:
+            self._states = states
+            raise
+
+    def is_news(self, status: StatusMessage) -> bool:
+        """Whether a source does otherwise than it was kept last."""
+        return self._states.get(status.source) != _state(status)
+
+    def _keep_all(self, messages: Iterable[Message], now: int) -> None:
+        with self.store.transaction() as connection:
+            for message in messages:
+                match message:
+                    case IncidentMessage():
+                        self._keep_incident(connection, message, now, self._run.id)
+                    case NearMissMessage():
+                        self._keep_near_miss(connection, message, now)
+                    case AttentionMessage():
+                        text = encode_json(message).decode()
+                        connection.execute("INSERT INTO calls (at, message) VALUES (?, ?)", (message.at, text))
+                    case StatusMessage():
+                        self._keep_state(connection, message, now)
+                    case _:
+                        pass
+
+    def forget(self, now: int) -> None:
+        """Deletes what is older than it is to be kept, and gives its room back.
+
+        Raises:
+            sqlite3.Error: nothing was deleted.
+        """
+        if not self._options.keep_days:
+            return
+        before = now - round(self._options.keep_days * 86400 * _NS)
+        with self.store.transaction() as connection:
+            connection.execute("DELETE FROM incidents WHERE NOT open AND told < ?", (before,))
+            connection.execute("DELETE FROM actions WHERE incident IS NULL AND at < ?", (before,))
+            connection.execute("DELETE FROM calls WHERE at < ?", (before,))
+            connection.execute("DELETE FROM near_misses WHERE told < ?", (before,))
+            connection.execute("DELETE FROM source_states WHERE at < ?", (before,))
+            connection.execute(
+                "DELETE FROM runs WHERE started < ? AND id != ? AND id NOT IN (SELECT run FROM incidents)"
+                " AND id NOT IN (SELECT run FROM near_misses) AND id NOT IN (SELECT run FROM source_states)",
+                (before, self._run.id),
+            )
+        self.store.connection.execute("PRAGMA incremental_vacuum").fetchall()
+
+    def end(self, now: int) -> None:
+        """Takes note that the run ends as it should.
+
+        Raises:
+            sqlite3.Error: that could not be kept.
+        """
+        with self.store.transaction() as connection:
+            connection.execute("UPDATE runs SET ended = ? WHERE id = ?", (now, self._run.id))
+
+    def close(self) -> None:
+        """Closes the file, for others to write it."""
+        self.store.close()
+        os.close(self._lock)
+
+    def _keep_incident(self, connection: sqlite3.Connection, m: IncidentMessage, now: int, run: str) -> None:
+        text = encode_json(m).decode()
+        row = (str(m.severity), str(m.reason), int(m.type != "close"), now, text)
+        known = connection.execute("SELECT run FROM incidents WHERE id = ?", (m.id,)).fetchone()
+        if known is None:
+            went_on = self._goes_on(m, now)
+            connection.execute(
+                "INSERT INTO incidents"
+                " (id, run, source, about, began, continues, severity, reason, open, told, message)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (m.id, run, m.source, str(m.about), now, went_on and went_on.message.id, *row),
+            )
+            if went_on is not None and went_on.acknowledged and went_on.message.severity.rank >= m.severity.rank:
+                note = f"of {went_on.message.id}, which this goes on with"
+                action = Action(
+                    at=now, kind=ActionKind.ACKNOWLEDGE, incident=m.id, who=went_on.acknowledged_by, note=note
+                )
+                insert_action(connection, action)
+        else:
+            # The same happening played again has the same id: it is told once, as it went the last time.
+            connection.execute(
+                "UPDATE incidents SET run = ?, severity = ?, reason = ?, open = ?, told = ?, message = ? WHERE id = ?",
+                (run, *row, m.id),
+            )
+        if m.reason in _PLAIN:
+            return
+        (number,) = connection.execute(
+            "SELECT ifnull(max(number), 0) FROM updates WHERE incident = ?", (m.id,)
+        ).fetchone()
+        if number < _MOST_UPDATES or m.type == "close":
+            connection.execute("INSERT INTO updates VALUES (?, ?, ?, ?)", (m.id, number + 1, now, text))
+
+    def _goes_on(self, m: IncidentMessage, now: int) -> KeptIncident | None:
+        """The incident of an earlier run that one goes on with which opens now; None for none."""
+        if m.type != "open" or now - self._run.started > _CONTINUES_S * _NS:
+            self._left = []
+            return None
+        for kept in self._left:
+            was = kept.message
+            same = was.source == m.source and was.about is m.about
+            together = m.about is not IncidentKind.INTERACTION or set(was.people) & set(m.people)
+            if same and together and self._run.started - kept.told < _CONTINUES_S * _NS:
+                return kept
+        return None
+
+    def _keep_near_miss(self, connection: sqlite3.Connection, m: NearMissMessage, now: int) -> None:
+        """Keeps the highest of each source."""
+        connection.execute(
+            "INSERT OR REPLACE INTO near_misses (id, run, source, told, peak_score, message) VALUES (?, ?, ?, ?, ?, ?)",
+            (m.id, self._run.id, m.source, now, m.peak_score, encode_json(m).decode()),
+        )
+        connection.execute(
+            "DELETE FROM near_misses WHERE source = ? AND id IN"
+            " (SELECT id FROM near_misses WHERE source = ? ORDER BY peak_score DESC, told DESC LIMIT -1 OFFSET ?)",
+            (m.source, m.source, self._options.near_misses),
+        )
+
+    def _keep_state(self, connection: sqlite3.Connection, status: StatusMessage, now: int) -> None:
+        """Keeps changes alone."""
+        if not self.is_news(status):
+            return
+        state = self._states[status.source] = _state(status)
+        connection.execute(
+            "INSERT INTO source_states (run, source, at, state, code, text) VALUES (?, ?, ?, ?, ?, ?)",
+            (self._run.id, status.source, now, *state, status.blind.text if state[1] and status.blind else ""),
+        )
+
+
+def _state(status: StatusMessage) -> tuple[str, str]:
+    """State and code; one that sees people come and go watches as it should."""
+    code = str(status.blind.code) if status.blind else ""
+    return (str(SourceState.WATCHING), "") if code in AT_REST else (str(status.state), code)
+
+
+def _lock(path: Path) -> int:
+    """A lock on a file beside it that goes with the process, however that ends.
+
+    Raises:
+        MemoryFileError: somebody else has it.
+    """
+    lock = path.with_name(path.name + ".lock")
+    try:
+        lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        held = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    except OSError as e:
+        raise MemoryFileError(
+            f"{lock} cannot be made ({e.strerror}); expected a folder that can be written to"
+        ) from None
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        os.close(held)
+        raise MemoryFileError(
+            f"{path} is written by another detector; give each a file of its own, with --memory or memory.file"
+        ) from None
+    return held
