@@ -209,7 +209,7 @@ class NearMissMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="
     stamp: Annotated[int, _is("Event time of this message.")]
     peak_score: Annotated[float, _is("Of the window with the most evidence.")]
     peak_stamp: Annotated[int, _is("End of that window.")]
-    evidence: Annotated[float, _is("The most, in units of what raises an alarm: below 1.")]
+    evidence: Annotated[float, _is("The most of it; 1 raises an alarm.")]
     joints: Annotated[tuple[JointPairPart, ...], _is("As in events.")]
     explanation: Annotated[str, _is("The joints as a sentence.")]
     model: _Model

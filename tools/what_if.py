@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from dyadwatch import redeciding
@@ -126,7 +126,7 @@ def show(found: WhatIf, console: Console) -> None:
 
 
 def _table(rows: Sequence[tuple[str, Happening]]) -> Table:
-    table = Table("", "opened", "source", "pair", "lasts", "evidence", "by")
+    table = Table("", Column("opened", min_width=29), "source", "pair", "lasts", "evidence", "by")
     for what, h in rows:
         table.add_row(
             what, clock_moment(h.opened, h.clock), Text(h.source), Text(f"{h.pair[0]} and {h.pair[1]}"),

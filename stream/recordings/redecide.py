@@ -8,8 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.finding import Finding
 from dyadwatch.core.pose import TrackId
-from dyadwatch.core.sense.codes import Odd
+from dyadwatch.core.sense.codes import Oddity
 from dyadwatch.stream.alarm import AlarmDesk
 from dyadwatch.stream.config import AlarmOptions
 from dyadwatch.stream.items import Pair, PairEnded, Window
@@ -20,7 +21,7 @@ from dyadwatch.stream.scorer import Score
 _NS = 1_000_000_000
 _NOTHING = np.zeros((1, 1), np.float32)
 _NO_JOINTS = np.zeros((2, 1, 1, 3), np.float32)
-_DOUBT = (next(iter(Odd)),)  # which is not recorded, and makes no difference
+_DOUBT = (Finding(Oddity.FROZEN),)  # which is not recorded, and makes no difference
 _SURELY = 1e-6  # sums in another order differ by far less
 
 

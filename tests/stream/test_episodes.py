@@ -7,8 +7,9 @@ import pytest
 
 from dyadwatch.core.decision import Part, Rule, Thresholds
 from dyadwatch.core.episodes import AlarmTimes, episodes
+from dyadwatch.core.finding import Finding
 from dyadwatch.core.score_log import ScoreLog, Track
-from dyadwatch.core.sense.codes import Odd
+from dyadwatch.core.sense.codes import Oddity
 from dyadwatch.stream.alarm import AlarmDesk
 from dyadwatch.stream.codes import PairEnd
 from dyadwatch.stream.config import AlarmOptions
@@ -19,7 +20,7 @@ from dyadwatch.stream.scorer import Score
 NS = 1_000_000_000
 HOP_S, PAUSE_S = 0.2, 1.0
 RULES = (Rule(Part.RELATION, 0.4, 1.1), Rule(Part.RELATION, 1.6, 0.9), Rule(Part.UNUSUAL, 0.4, 1.3))
-DOUBT = (next(iter(Odd)),)
+DOUBT = (Finding(Oddity.FROZEN),)
 NOTHING = np.zeros((1, 1), np.float32)
 
 

@@ -19,6 +19,7 @@ from dyadwatch.tools.main import app
 MEANINGS = {
     "--axes": r"which (axis of the files points|way is) up",
     "--bind": r"bind pose",
+    "--budget": r"^false (alarms|events)",
     "--bundle": r"\.task bundle",
     "--clip": r"clip.* id",
     "--comment": r"^kept beside it",
@@ -49,6 +50,7 @@ MEANINGS = {
     "--pose-model": r"^pose model",
     "--rate": r"^times real time",
     "--seconds": r"^how (long to listen|much of that video)",
+    "--scale": r"times as high|larger or smaller|^height of each person divided",
     "--seed": r"seed|decides on the faults",
     "--set": r"^one configuration key",
     "--severity": r"^only incidents at least so grave",
