@@ -59,7 +59,7 @@ TABLE = [
     ("alarm:\n  raise_at: 0\n", "config.yaml line 2: alarm.raise_at is 0; expected a number > 0 or null"),
     (
         "sense:\n  ignore: [tall]\n",
-        f"config.yaml line 2: sense.ignore is a list; expected a list, each one of {', '.join(Oddity)}",
+        f"config.yaml line 2: sense.ignore[0] is tall; expected one of {', '.join(Oddity)}",
     ),
     ("alarm:\n  hold_s: soon\n", "config.yaml line 2: alarm.hold_s is soon; expected a number >= 0"),
     (

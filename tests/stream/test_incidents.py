@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dyadwatch.core.decision import Part
 from dyadwatch.stream.codes import EventReason, IncidentReason, PairEnd, Severity
 from dyadwatch.stream.config import IncidentOptions
 from dyadwatch.stream.incident import Incident, PairIds, State
 from dyadwatch.stream.incident_desk import _TABLE, IncidentDesk, Step
 from dyadwatch.stream.items import Moment, Pair, PairEnded, Window
-from dyadwatch.stream.messages import EventMessage, IncidentMessage
+from dyadwatch.stream.messages import EventMessage, EventRule, IncidentMessage
 
 S = 1_000_000_000
 T0 = 1_700_000_000
@@ -26,8 +27,9 @@ Told = list[IncidentMessage]
 def event(
     kind: Literal["open", "update", "close"], pair: PairIds, start: float, at: float, **more: Any
 ) -> EventMessage:
-    """A change in an event of a pair; seconds after T0. Its score is 1.0 above the threshold by default."""
+    """A change in an event of a pair; seconds after T0. Its evidence is a third above enough by default."""
     score = more.pop("score", 3.5)
+    peak = more.pop("peak", score)
     return EventMessage(
         type=kind,
         id=f"{pair[0]}-{pair[1]}@{start:g}",
@@ -40,9 +42,11 @@ def event(
         score=score,
         relation=0.0,
         unusual=score,
-        peak_score=more.pop("peak", score),
+        peak_score=peak,
         peak_stamp=ns(at),
         threshold=2.5,
+        evidence=1 + (peak - 2.5) / 3,
+        rule=EventRule(part=Part.SCORE, over_s=0.0, mean=peak),
         reason=EventReason.CALM_AGAIN,
         text="",
         joints=(),

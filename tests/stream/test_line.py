@@ -263,7 +263,7 @@ def test_joints_hidden_in_turn_do_not_hide_what_is_derived_from_them(
         if seq % 4 < 2:
             ann[[UPPER11.index["left_hip"], UPPER11.index["right_hip"]][seq % 2]] = np.nan
         items += source.push(frame(seq, [ann, person(2)], ids=["ann", "bob"]), seq)
-    assert len(windows(items)) == 7
+    assert len(windows(items)) == 10
     assert source.hidden_joint is None
 
 

@@ -36,7 +36,8 @@ def play(scores: Sequence[float], end: bool = False) -> list[NearMissMessage]:
         at = (10_000 + 200 * i) * MS
         window = Window("hall", PAIR, at - 2000 * MS, at, np.zeros((2, 2, 2, 3), np.float32), "unix", 0)
         score = Score(value, 0.0, value, np.full((2, 2), value, np.float32), np.zeros((2, 2), np.float32))
-        out += near.scored(window, score, desk.scored(window, score))
+        events = desk.scored(window, score)
+        out += near.scored(window, score, desk.evidence(PAIR), events)
     if end:
         out += near.ended(PairEnded("hall", PAIR, 60_000 * MS, "unix", PairEnd.LOST))
         assert near.idle
@@ -62,7 +63,7 @@ def test_peaks_that_opened_no_event_are_told(scores: list[float], end: bool, pea
 
 def test_it_says_when_who_and_why() -> None:
     (told,) = play([1, 2.5, 2.9, 2.2, 1])
-    assert (told.source, told.pair, told.threshold, told.model) == ("hall", ("anna", 7), 3.0, "m 1")
+    assert (told.source, told.pair, told.evidence, told.model) == ("hall", ("anna", 7), 0.9667, "m 1")
     assert [t // MS for t in (told.start, told.peak_stamp, told.end, told.stamp)] == [10_200, 10_400, 10_600, 10_800]
     assert told.joints[0].first == "head"
     assert told.explanation.startswith("anna's head moves unusually to 7's head")

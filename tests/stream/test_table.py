@@ -225,7 +225,7 @@ def test_a_warning_of_a_source_is_seen_in_the_table() -> None:
 def test_what_is_odd_is_seen_as_a_sentence() -> None:
     console = Console(width=150, file=io.StringIO())
     odd = OddNow(code=Oddity.ODD_SIZE, blinding=False, detail={}, text="ann measures about 0.70 m")
-    board = Board(3.0)
+    board = Board()
     board.take([msgspec.structs.replace(STATUS, warnings=("odd_size",), odd=(odd,))])
     console.print(board.render())
     assert isinstance(console.file, io.StringIO)

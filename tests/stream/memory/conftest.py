@@ -9,11 +9,12 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
+from dyadwatch.core.decision import Part
 from dyadwatch.stream.codes import EventReason, IncidentReason
 from dyadwatch.stream.config import IncidentOptions, MemoryOptions
 from dyadwatch.stream.incident import Incident, PairIds
 from dyadwatch.stream.memory.writer import MemoryWriter
-from dyadwatch.stream.messages import EventMessage, IncidentMessage
+from dyadwatch.stream.messages import EventMessage, EventRule, IncidentMessage
 from dyadwatch.stream.run import Run
 
 S = 1_000_000_000
@@ -41,7 +42,9 @@ def incident(
         peak_score=3.5,
         peak_stamp=start,
         threshold=2.5,
-        reason=EventReason.ABOVE_RAISE_AT,
+        evidence=1.4,
+        rule=EventRule(part=Part.SCORE, over_s=0.0, mean=3.5),
+        reason=EventReason.ENOUGH_EVIDENCE,
         text="",
         joints=(),
         explanation="1's left wrist is 0.40 m closer to 2's head",

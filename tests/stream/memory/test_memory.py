@@ -364,7 +364,7 @@ def test_of_near_misses_the_highest_of_each_source_are_kept(writer: Begin) -> No
     for at, (source, peak) in enumerate([("hall", 2.1), ("hall", 2.9), ("yard", 1.7), ("hall", 2.2), ("hall", 2.0)]):
         near = NearMissMessage(
             id=f"n{at}", source=source, pair=(1, 2), clock="unix", start=at, end=at, stamp=at, peak_score=peak,
-            peak_stamp=at, threshold=3.0, joints=(), explanation="", model="m 1",
+            peak_stamp=at, evidence=0.9, joints=(), explanation="", model="m 1",
         )  # fmt: skip
         one.keep([near], T0 + at)
     assert [m.peak_score for m in one.store.near_misses("hall")] == [2.9, 2.2, 2.1]
