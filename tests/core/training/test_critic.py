@@ -16,7 +16,7 @@ from dyadwatch.core.training.options import Progress, TrainOptions
 from dyadwatch.core.training.recordings import Recording
 
 STATISTICS = Statistics.of_layout(UPPER11, 15)
-OPTIONS = TrainOptions(steps=200, layout="upper11")
+OPTIONS = TrainOptions(steps=TrainOptions.steps // 10, layout="upper11")
 
 
 def mimics(count: int, seed: int) -> list[Recording]:
