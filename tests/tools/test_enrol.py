@@ -114,7 +114,7 @@ def scores(messages: list[dict]) -> list[float]:
 
 
 def opened(messages: list[dict]) -> int:
-    return sum(m.get("type") == "open" for m in messages)
+    return sum(m["kind"] == "event" and m["type"] == "open" for m in messages)
 
 
 @pytest.fixture(scope="module")
@@ -129,15 +129,18 @@ def enrolled(base: Path, greetings: Path, tmp_path_factory: pytest.TempPathFacto
 
 
 class TestAsAProgram:
-    def test_enrolled_clips_are_calm_and_others_are_not(self, enrolled: Path, base: Path, greetings: Path) -> None:
+    def test_enrolled_clips_are_calm_and_others_are_not(
+        self, enrolled: Path, base: Path, greetings: Path, tmp_path: Path
+    ) -> None:
         lowest = min(rule.raise_at for rule in read_calibration(calibration_path(enrolled)).rules)
         own = detected(enrolled, greetings, "--split", "a")
         assert len(scores(own)) > 20
         assert max(scores(own)) < 0.5
         assert opened(own) == 0
-        again = detected(enrolled, greetings, "--label", "greeting", "--split", "b")
+        again = detected(enrolled, write_clips(tmp_path / "again", [greeting(i) for i in range(5, 20)]))
         assert np.median(scores(again)) < lowest
-        assert opened(again) == 0
+        # one more recording is odder than all of five in one case of six; levels leave a margin above the oddest
+        assert len({tuple(m["pair"]) for m in again if m["kind"] == "event"}) < 15 / 6
         others = detected(enrolled, greetings, "--label", "waving off")
         assert np.median(scores(others)) > lowest
         assert opened(others) == 4
@@ -428,7 +431,9 @@ def test_a_base_with_every_part(greetings: Path, tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(material, "ENOUGH_S", 30.0)
     monkeypatch.setattr(recipe, "enough_to_whiten", lambda frames, window: True)
     monkeypatch.setattr(material, "_BROKEN_PER_KIND", 16)
-    options = TrainOptions(layout="upper11", hop=6, steps=3, width=8, units=1, support=40, least_trust=0.2)
+    options = TrainOptions(
+        layout="upper11", window_s=2.0, hop=6, steps=3, width=8, units=1, support=40, least_trust=0.2
+    )
     trained = train([normal_clips(1, 2.0)], options)
     path = tmp_path / "base.onnx"
     info = ArtefactInfo(

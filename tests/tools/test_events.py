@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from dyadwatch.core.decision import Part
 from dyadwatch.core.errors import ConfigError, MemoryFileError
 from dyadwatch.core.moments import moment, utc_moment
 from dyadwatch.stream.codes import EventReason, IncidentReason, Severity
@@ -17,7 +18,7 @@ from dyadwatch.stream.config import IncidentOptions, MemoryOptions
 from dyadwatch.stream.incident import Incident, PairIds
 from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.memory.writer import MemoryWriter
-from dyadwatch.stream.messages import EventMessage, IncidentMessage
+from dyadwatch.stream.messages import EventMessage, EventRule, IncidentMessage
 from dyadwatch.stream.run import Run
 from dyadwatch.tools.events import acknowledge, export, list_, show, snooze, verdict
 
@@ -41,7 +42,9 @@ def incident(pair: PairIds, source: str, score: float, at: int) -> IncidentMessa
         peak_score=score,
         peak_stamp=at,
         threshold=2.5,
-        reason=EventReason.ABOVE_RAISE_AT,
+        evidence=1 + (score - 2.5) / 3,
+        rule=EventRule(part=Part.SCORE, over_s=0.0, mean=score),
+        reason=EventReason.ENOUGH_EVIDENCE,
         text="",
         joints=(),
         explanation=f"=1+1 {pair[0]}'s [left] wrist",
