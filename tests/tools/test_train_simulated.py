@@ -17,9 +17,11 @@ from dyadwatch.core.artefact import file_sha256, read_info
 from dyadwatch.core.calibration import Calibration, calibration_path, read_calibration
 from dyadwatch.core.clips import Clip, write_clips
 from dyadwatch.core.layouts import UPPER11
+from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.training import density, material
 from dyadwatch.core.training.state import State, load_state
 from dyadwatch.exporters.parity import random_pairs
+from dyadwatch.stream.publishers.simulator.samples import normal_clips
 from dyadwatch.tools import main as program
 from dyadwatch.tools import train as verb
 from dyadwatch.tools.export import export
@@ -114,8 +116,10 @@ def test_export_from_the_state_computes_what_was_trained(model: Model, tmp_path:
 def test_too_few_clips_are_one_sentence_and_code_2(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    joints = np.random.default_rng(0).uniform(0, 1, (40, 2, 11, 3)).astype(np.float32)
-    clips = [Clip(joints[: 6 if i == 2 else 40], UPPER11, 15.0, clip_id=f"clip{i}") for i in range(3)]
+    clip = normal_clips(1, 0.2, fps=15.0)[0]
+    joints = JointMap.between(clip.layout, UPPER11).positions(clip.joints)[:40]
+    assert len(joints) >= 35
+    clips = [Clip(joints[: 6 if i == 2 else len(joints)], UPPER11, 15.0, clip_id=f"clip{i}") for i in range(3)]
     write_clips(tmp_path, clips)
     out, threads = tmp_path / "m.onnx", torch.get_num_threads()
     words = ["dyadwatch", "train", str(tmp_path), "--out", str(out), "--threads", str(threads)]
