@@ -150,7 +150,8 @@ def test_what_the_hours_vouch_for() -> None:
 
 
 def test_what_if_lists_what_goes_comes_and_stays(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    config = configure(None, ("alarm.raise_at=0.4", "alarm.clear_at=0.2", "alarm.hold_s=0.5"), None)
+    low = "alarm.rules=[{part: score, over_s: 0.4, raise_at: 0.8}]"  # whatever the shipped model's are
+    config = configure(None, (low, "alarm.clear_at=0.9", "alarm.hold_s=0.1"), None)
     scorer, thresholds = load_scorer(config)
     path = tmp_path / "day.mcap"
     file = RecordingFile(path, replace_run(about_detector(scorer, thresholds, config)))
