@@ -21,8 +21,7 @@ BUDGET_PER_H = 6.0  # false events an hour that training may vouch for
 # Too few hours to vouch for the budget: one recording in 25 may exceed the level, and never more than five. A level
 # above the oddest of a hundred clips is blind to most of what it is for; that nothing is vouched for is said.
 _UNVOUCHED, _UNVOUCHED_MOST = 0.04, 5
-# Part of the recordings that exceed a rule's unit, and the fewest of them: rules are made equally rare there, then
-# scaled as one.
+# Part of the recordings that exceed a rule's unit, and the fewest of them: what recordings are ranked in.
 _RARE, _RARE_FEWEST = 0.01, 5
 LEAST = 1.0  # surprise: no rule raises where one normal window in ten is
 # Above the highest, where none may exceed, in parts of 1 / sqrt(recordings): the next of a few may well be the highest.
@@ -54,10 +53,11 @@ def thresholds(
 ) -> dict[str, Any]:
     """The rules that raise an alarm, and what they rest on.
 
-    Every rule is first given a level that equally few recordings exceed; then all levels are scaled as one until as
-    few recordings exceed any of them as the budget allows: the most events k whose one-sided 95 % Poisson bound stays
-    within it over the hours there are. Where even k = 0 does not, the budget is not vouched for, and the levels are
-    set by `_UNVOUCHED`.
+    Recordings are ranked by their highest mean in units of what equally few recordings exceed, rule by rule. The k
+    oddest are set aside, and the level of every rule lies just above the highest of the others: so a rule whose tail is
+    heavy does not raise the levels of the rest. k is the most events whose one-sided 95 % Poisson bound stays within
+    the budget over the hours there are. Where even k = 0 does not, the budget is not vouched for, and k is
+    `_UNVOUCHED` of the recordings, `_UNVOUCHED_MOST` at most.
 
     Arguments:
         scores: surprise of normal windows by part, in the order of `windows`, each (N,); a part that is 0 everywhere
@@ -72,14 +72,16 @@ def thresholds(
     peaks = recording_peaks(scores, windows, hop_s)
     count = len(peaks.values)
     units = equally_rare(peaks.values)
-    joint = np.sort((peaks.values / units).max(axis=1))
+    oddest_last = np.argsort((peaks.values / units).max(axis=1), kind="stable")
     hours = watched_h(windows, hop_s)
     allowed = events_within(budget_per_h, hours)
     certified = allowed is not None
-    most = min(allowed if allowed is not None else min(int(_UNVOUCHED * count), _UNVOUCHED_MOST), count - 1)
+    if allowed is None:
+        most = min(int(_UNVOUCHED * count), _UNVOUCHED_MOST)
+    else:
+        most = min(allowed, int(_RARE * count))
     above = STEP if most else 1 + _MARGIN / math.sqrt(count)
-    scale = max(float(joint[-1 - most]) * above, 1.0 if certified else 0.0)
-    levels = np.maximum(units * scale, LEAST)
+    levels = np.maximum(peaks.values[oddest_last[: count - most]].max(axis=0) * above, LEAST)
     events = int((peaks.values >= levels).any(axis=1).sum())
     rules = [
         {"part": str(part), "over_s": span, "raise_at": round(float(level), 3)}

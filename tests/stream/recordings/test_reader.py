@@ -95,7 +95,7 @@ def test_another_reader_finds_json_with_schemas_that_fit(tmp_path: Path, frames:
         (_, _, message), *_ = reader.iter_messages(topics=["score.hall"])
         told = json.loads(message.data)
         assert set(told) == set(properties)
-        kinds = {"string": str, "integer": int, "number": (int, float), "array": list}
+        kinds = {"boolean": bool, "string": str, "integer": int, "number": (int, float), "array": list}
         assert all(isinstance(told[key], kinds[properties[key]["type"]]) for key in told)
         assert message.publish_time == SCORE.end
 
