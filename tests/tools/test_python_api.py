@@ -150,8 +150,10 @@ def test_windows_of_a_clip_are_those_that_training_cuts_and_have_a_score(detecto
     assert scores[0].joint_pairs.shape == (len(detector.layout), len(detector.layout))
     with pytest.raises(ClipError, match=r"^hop is 0; expected at least 1 frame$"):
         detector.windows(clips[0], hop=0)
-    with pytest.raises(ClipError, match=r"^clip short: no window can be cut from clips shorter than a window of 2 s$"):
-        detector.windows(replace(clips[0], joints=clips[0].joints[:30], clip_id="short"))
+    seconds = detector.frames / detector.model.fps
+    said = rf"^clip short: no window can be cut from clips shorter than a window of {seconds:g} s$"
+    with pytest.raises(ClipError, match=said):
+        detector.windows(replace(clips[0], joints=clips[0].joints[:20], clip_id="short"))
 
 
 def frame(**changes: Any) -> PoseFrame:
@@ -183,15 +185,18 @@ def test_frames_are_looked_at(
 
 
 def test_windows_are_looked_at(detector: Detector) -> None:
-    with pytest.raises(LayoutError, match=r"^windows have shape \(30, 2, 11, 3\); expected \(N, 2, 30, 11, 3\)$"):
+    frames = detector.frames
+    with pytest.raises(
+        LayoutError, match=rf"^windows have shape \(30, 2, 11, 3\); expected \(N, 2, {frames}, 11, 3\)$"
+    ):
         detector.score(np.zeros((30, 2, 11, 3), np.float32))
-    with pytest.raises(LayoutError, match=r"^windows are list; expected an array \(N, 2, 30, 11, 3\)$"):
+    with pytest.raises(LayoutError, match=rf"^windows are list; expected an array \(N, 2, {frames}, 11, 3\)$"):
         detector.score([["a"]])  # pyright: ignore[reportArgumentType]
-    holed = np.zeros((2, 2, 30, 11, 3), np.float32)
+    holed = np.zeros((2, 2, frames, 11, 3), np.float32)
     holed[1, 0, 3] = np.nan
     with pytest.raises(ClipError, match=r"^window 1 holds NaN or infinite joints; expected metres, every joint seen$"):
         detector.score(holed)
-    assert detector.score(np.zeros((0, 2, 30, 11, 3), np.float32)) == []
+    assert detector.score(np.zeros((0, 2, frames, 11, 3), np.float32)) == []
 
 
 @pytest.mark.parametrize(
@@ -252,15 +257,15 @@ def test_a_model_is_trained_exported_again_and_loaded(tmp_path: Path) -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("options", "fit"), [(None, None), (dyadwatch.TrainOptions(max_minutes=3.0), True)])
 def test_training_fits_windows_to_the_clips(options: dyadwatch.TrainOptions | None, fit: bool | None, tmp_path: Path):
-    """1.6 s of every clip: the usual 2 s would use none."""
+    """0.8 s of every clip: the usual 1 s would use none."""
     whole = dyadwatch.normal_clips(seed=1, minutes=1)
-    short = [replace(c, joints=c.joints[:48], clip_id=f"c{i}") for i, c in enumerate([*whole, *whole][:12])]
+    short = [replace(c, joints=c.joints[:24], clip_id=f"c{i}") for i, c in enumerate([*whole, *whole][:12])]
     told: list[str] = []
     clips = ClipSet(tuple(short), whole.layout)
     made = dyadwatch.train(clips, tmp_path / "a.onnx", options=options, fit_windows=fit, tell=told.append)
-    said = "windows of 1.46 s, for which 12 of 12 clips are long enough; 0 are for the usual 2 s"
+    said = "windows of 0.66 s, for which 12 of 12 clips are long enough; 0 are for the usual 1 s"
     assert told == [said]
-    assert made.report["window"]["window_s"] == 1.46
+    assert made.report["window"]["window_s"] == 0.66
     assert made.report["time"]["budget_minutes"] == (options and options.max_minutes)
     assert len(dyadwatch.load_detector(made.model).windows(short[0])) > 0
     with pytest.raises(TrainingError, match="shorter than a window"):
