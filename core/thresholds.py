@@ -76,10 +76,8 @@ def thresholds(
     hours = watched_h(windows, hop_s)
     allowed = events_within(budget_per_h, hours)
     certified = allowed is not None
-    if allowed is None:
-        most = min(int(_UNVOUCHED * count), _UNVOUCHED_MOST)
-    else:
-        most = min(allowed, int(_RARE * count))
+    unvouched = min(int(_UNVOUCHED * count), _UNVOUCHED_MOST)
+    most = unvouched if allowed is None else min(allowed, int(_RARE * count))
     above = STEP if most else 1 + _MARGIN / math.sqrt(count)
     levels = np.maximum(peaks.values[oddest_last[: count - most]].max(axis=0) * above, LEAST)
     events = int((peaks.values >= levels).any(axis=1).sum())
