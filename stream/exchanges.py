@@ -59,7 +59,8 @@ def by_place(roots: Sequence[Place], own: Sequence[M | None], others: Sequence[M
     place = {id(t): k for k, t in enumerate(tracks)}
     found = list(own)
     changed: set[int] = set()
-    for i, k in zip(*linear_sum_assignment(cost), strict=True):
+    rows, columns = linear_sum_assignment(cost)
+    for i, k in zip(rows.tolist(), columns.tolist(), strict=True):
         before = own[i]
         if cost[i, k] >= _NONE or tracks[k] is before:
             continue

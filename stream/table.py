@@ -57,7 +57,7 @@ def incident_line(incident: IncidentMessage) -> Text:
 def _warnings(status: StatusMessage) -> list[str]:
     """What a source warns of, and sentences on what is odd about its people, but for what blinds it anyway."""
     codes = {str(odd.code) for odd in status.odd}
-    said = [odd.text for odd in status.odd if status.blind is None or odd.code != status.blind.code]
+    said = [odd.text for odd in status.odd if status.blind is None or str(odd.code) != str(status.blind.code)]
     return [w for w in status.warnings if w not in codes] + said
 
 

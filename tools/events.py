@@ -191,7 +191,7 @@ def near_misses(
         return
     for m in found:
         at = when(utc)(m.peak_stamp) if m.clock == "unix" else clock_moment(m.peak_stamp, m.clock)
-        score = f"{m.peak_score:.1f} of {m.threshold:.1f}"
+        score = f"evidence {m.evidence:.2f}"
         sys.stdout.write(f"{at}  {m.source}  {m.pair[0]} + {m.pair[1]}  {score}  {m.explanation}\n")
 
 

@@ -32,6 +32,7 @@ from dyadwatch.tools.benchmarks.verdict import Bar, print_verdict
 _SOURCES, _FPS = 6, 30.0
 # Incidents that come and go all the time, so that every kill has something to lose.
 _SETTINGS = (
+    "alarm.rules=[]",
     "alarm.raise_at=0.8",
     "alarm.clear_at=0.75",
     "alarm.min_duration_s=0",

@@ -22,7 +22,7 @@ from dyadwatch.model_files import shipped_model
 
 MODEL = shipped_model().read_bytes()
 BASE = Base.of_model(MODEL, read_sealed(MODEL, "m"), "m")
-FAST = Settings(shot_draws=1, bootstrap=20, layout="upper11", folds=("fold2",), categories=("near",))
+FAST = Settings(window_s=1.0, shot_draws=1, bootstrap=20, layout="upper11", folds=("fold2",), categories=("near",))
 
 
 def test_score_and_unusual_stand_beside_the_plain_nearest_neighbour(folded: ClipSet) -> None:
@@ -41,7 +41,7 @@ def test_score_and_unusual_stand_beside_the_plain_nearest_neighbour(folded: Clip
     assert {row for row, _ in found} == {ALONE, ENROLLED, UNUSUAL}
     assert {measure for _, measure in found} == {"1 clip", "5 clips", "20 clips"}
     assert max(asked) > 0
-    assert all(value is not None and value > 0.8 for value in found.values()), found
+    assert all(value is not None and value > 0.7 for value in found.values()), found
 
 
 def test_results_are_kept_by_the_model(folded: ClipSet) -> None:
