@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,15 +28,7 @@ class Part(StrEnum):
     UNUSUAL = "unusual"
 
 
-class Parts(NamedTuple):
-    """The surprise of one window."""
-
-    score: float
-    relation: float
-    unusual: float
-
-
-_COLUMN = {Part.SCORE: 0, Part.RELATION: 1, Part.UNUSUAL: 2}
+COLUMN = {part: column for column, part in enumerate(Part)}  # of a window's surprise: score, relation, unusual
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +48,11 @@ class Rule:
     def __str__(self) -> str:
         """For people."""
         return f"{self.part} of {self.raise_at:.2f}" + (f" over {self.over_s:g} s" if self.over_s else "")
+
+    @property
+    def plain(self) -> dict[str, Any]:
+        """As plain values, as a calibration keeps it."""
+        return {"part": str(self.part), "over_s": self.over_s, "raise_at": self.raise_at}
 
     def windows(self, hop_s: float) -> int:
         """How many windows, `hop_s` apart, are averaged."""
@@ -117,7 +114,7 @@ class _Running:
         self.rule = rule
         self.mean = 0.0
         self.since = 0
-        self._column = _COLUMN[rule.part]
+        self._column = COLUMN[rule.part]
         self._last: deque[float] = deque([0.0] * rule.windows(hop_s), maxlen=rule.windows(hop_s))
         self._rising = _RISING_PART * rule.raise_at
         # a calm as long as the rule's span ends every rise, however long it lasted

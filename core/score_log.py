@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.decision import Part, Rule
+from dyadwatch.core.decision import COLUMN, Part, Rule
 from dyadwatch.core.pose import TrackId
 
 _NS = 1_000_000_000
-_COLUMN = {Part.SCORE: 0, Part.RELATION: 1, Part.UNUSUAL: 2}
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,13 +81,13 @@ class ScoreLog:
 
     def says(self, part: Part) -> bool:
         """Whether a part of the score is anything but 0."""
-        return bool(self.parts[:, _COLUMN[part]].any())
+        return bool(self.parts[:, COLUMN[part]].any())
 
     def means(self, rules: Sequence[Rule]) -> NDArray[np.float64]:
         """The running mean of every rule at every window, as `PairEvidence` has it: shape (N, rules)."""
         out = np.zeros((len(self), len(rules)))
         for k, rule in enumerate(rules):
-            values, count = self.parts[:, _COLUMN[rule.part]], rule.windows(self.hop_s)
+            values, count = self.parts[:, COLUMN[rule.part]], rule.windows(self.hop_s)
             for back in range(min(count, len(self)) - 1, 0, -1):  # from the eldest on: the same sums as the detector's
                 out[back:, k] += np.where(self.place[back:] >= back, values[:-back], 0.0)
             out[:, k] = (out[:, k] + values) / count

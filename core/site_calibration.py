@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betainc
 
-from dyadwatch.core.decision import CLEAR_PART, Part, Rule
+from dyadwatch.core.decision import CLEAR_PART, Rule
 from dyadwatch.core.episodes import AlarmTimes, Episodes, episodes
 from dyadwatch.core.errors import CalibrationError, TooShortError
 from dyadwatch.core.score_log import ScoreLog
@@ -18,12 +18,12 @@ from dyadwatch.core.tail import FEWEST_PEAKS, Tail, fit_tail
 from dyadwatch.core.thresholds import (
     LEAST,
     MARGIN,
-    SPANS_S,
     STEP,
     equally_rare,
     events_bound,
     events_within,
     hours_needed,
+    rules_without_levels,
 )
 
 _BLOCK_S = 10.0  # pieces of a track that are counted when rules are made equally rare
@@ -70,7 +70,6 @@ class Choice:
     @property
     def values(self) -> dict[str, Any]:
         """Levels and evidence as plain values, as a calibration keeps them."""
-        rules = [{"part": str(r.part), "over_s": r.over_s, "raise_at": r.raise_at} for r in self.rules]
         evidence: dict[str, Any] = {
             "hours": round(self.hours, 4),
             "events": self.events,
@@ -88,13 +87,12 @@ class Choice:
                 "peaks": tail.peaks, "over": round(tail.over, 4), "shape": round(tail.shape, 4),
                 "scale": round(tail.scale, 4),
             }  # fmt: skip
-        return {"raise_at": 1.0, "clear_at": CLEAR_PART, "rules": rules, "evidence": evidence}
+        return {"raise_at": 1.0, "clear_at": CLEAR_PART, "rules": [r.plain for r in self.rules], "evidence": evidence}
 
 
 def equal_rules(log: ScoreLog) -> tuple[Rule, ...]:
     """A rule for every part that has a say and every span, at levels that equally few pieces of the log exceed."""
-    parts = [part for part in (Part.RELATION, Part.UNUSUAL) if log.says(part)] or [Part.SCORE]
-    rules = [Rule(part, span, 1.0) for part in parts for span in SPANS_S]
+    rules = rules_without_levels(log.says)
     levels = equally_rare(log.block_peaks(log.means(rules), _BLOCK_S))
     return tuple(replace(rule, raise_at=float(level)) for rule, level in zip(rules, levels, strict=True))
 

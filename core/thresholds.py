@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
-from dyadwatch.core.decision import CLEAR_PART, Part, Rule, running_means
+from dyadwatch.core.decision import CLEAR_PART, Part, Rule, Thresholds, running_means
 from dyadwatch.core.recordings import Windows
 
 # Spans over which each part is averaged, seconds: a blow shows in the short one, not answering in the long one. Chosen
@@ -35,12 +35,11 @@ class Peaks:
     """The highest mean of every rule in every recording.
 
     Arguments:
-        parts, spans: of the rules, in order.
+        rules: without levels of their own.
         values: surprise, shape (recordings, rules).
     """
 
-    parts: tuple[Part, ...]
-    spans: tuple[float, ...]
+    rules: tuple[Rule, ...]
     values: NDArray[np.float64]
 
 
@@ -82,8 +81,7 @@ def thresholds(
     levels = np.maximum(peaks.values[oddest_last[: count - most]].max(axis=0) * above, LEAST)
     events = int((peaks.values >= levels).any(axis=1).sum())
     rules = [
-        {"part": str(part), "over_s": span, "raise_at": round(float(level), 3)}
-        for part, span, level in zip(peaks.parts, peaks.spans, levels, strict=True)
+        replace(rule, raise_at=round(float(level), 3)).plain for rule, level in zip(peaks.rules, levels, strict=True)
     ]
     evidence = {
         "method": method,
@@ -126,13 +124,22 @@ def _step(windows: Windows) -> int:
 
 def recording_peaks(scores: Mapping[str, NDArray[np.floating]], windows: Windows, hop_s: float) -> Peaks:
     """The highest mean of each part over each span in each recording; of the score itself where no part has a say."""
-    parts = [p for p in (Part.RELATION, Part.UNUSUAL) if np.any(scores.get(str(p), np.zeros(1)))] or [Part.SCORE]
-    rules = [(part, span) for part in parts for span in SPANS_S]
+    rules = rules_without_levels(lambda part: bool(np.any(scores.get(part, np.zeros(1)))))
     rows = [np.flatnonzero(windows.recording == r) for r in np.unique(windows.recording)]
-    counts = [Rule(part, span, 1.0).windows(hop_s) for part, span in rules]
-    series = [np.asarray(scores[str(part)], np.float64) for part, _ in rules]
+    counts = [rule.windows(hop_s) for rule in rules]
+    series = [np.asarray(scores[rule.part], np.float64) for rule in rules]
     values = [[float(running_means(s[mine], n).max()) for s, n in zip(series, counts, strict=True)] for mine in rows]
-    return Peaks(tuple(p for p, _ in rules), tuple(s for _, s in rules), np.asarray(values))
+    return Peaks(rules, np.asarray(values))
+
+
+def rules_without_levels(says: Callable[[Part], bool]) -> tuple[Rule, ...]:
+    """A rule for each part over each span, of the score itself where no part has a say; the levels are all 1.
+
+    Arguments:
+        says: whether a part is anything but 0.
+    """
+    parts = [part for part in (Part.RELATION, Part.UNUSUAL) if says(part)] or [Part.SCORE]
+    return tuple(Rule(part, span, 1.0) for part in parts for span in SPANS_S)
 
 
 def events_bound(events: int, hours: float) -> float:
@@ -159,3 +166,8 @@ def hours_needed(budget_per_h: float) -> float:
 def rules_of(values: Sequence[Mapping[str, Any]]) -> tuple[Rule, ...]:
     """Rules from plain values, as a calibration keeps them."""
     return tuple(Rule(Part(v["part"]), float(v["over_s"]), float(v["raise_at"])) for v in values)
+
+
+def thresholds_of(values: Mapping[str, Any]) -> Thresholds:
+    """What `thresholds` returns, as it is used."""
+    return Thresholds(values["raise_at"], values["clear_at"], rules_of(values["rules"]))

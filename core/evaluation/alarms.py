@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.clips import Clip
-from dyadwatch.core.decision import PairEvidence, Thresholds
-
-HOLD_S = 2.0  # `alarm.hold_s` of the default configuration
-_NS = 1_000_000_000
+from dyadwatch.core.decision import PairEvidence, Part, Thresholds
+from dyadwatch.core.episodes import AlarmTimes, episodes
+from dyadwatch.core.score_log import ScoreLog, Track
+from dyadwatch.core.units import NS
 
 
 @dataclass(frozen=True)
@@ -52,22 +52,13 @@ def events(
         parts: surprise of the windows, by part, each (N,); what is missing is 0.
         ends: last frames of the windows, shape (N,).
     """
-    pair = PairEvidence(thresholds, hop / fps)
-    none = np.zeros(len(ends))
-    table = np.stack([np.asarray(parts.get(p, none), np.float64) for p in ("score", "relation", "unusual")], axis=1)
-    found: list[Raised] = []
-    low_since: float | None = None
-    is_open = False
-    for end, values in zip(ends.tolist(), table.tolist(), strict=True):
-        now = end / fps
-        evidence = pair.push(round(now * _NS), values)
-        if evidence.value >= 1:
-            if not is_open:
-                found.append(Raised(now, evidence.since / _NS))
-            is_open, low_since = True, None
-        elif is_open and evidence.value < thresholds.clear:
-            low_since = now if low_since is None else low_since
-            is_open = now - low_since < HOLD_S
-        else:
-            low_since = None
-    return found
+    if not len(ends):
+        return []
+    hop_s, none = hop / fps, np.zeros(len(ends))
+    table = np.stack([np.asarray(parts.get(part, none), np.float64) for part in Part], axis=1)
+    stamps = np.asarray([round(end / fps * NS) for end in ends.tolist()], np.int64)
+    pair = PairEvidence(thresholds, hop_s)
+    seen = [pair.push(stamp, values) for stamp, values in zip(stamps.tolist(), table.tolist(), strict=True)]
+    log = ScoreLog((Track("", (0, 1), "media", stamps, table),), hop_s, pause_s=2 * hop_s)
+    found = episodes(log, np.asarray([e.value for e in seen]), 1.0, thresholds.clear, AlarmTimes())
+    return [Raised(float(ends[i]) / fps, seen[i].since / NS) for i in found.opened.tolist()]

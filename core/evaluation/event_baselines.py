@@ -7,7 +7,6 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.decision import Thresholds
 from dyadwatch.core.evaluation.baselines import extra_trees, nearest_neighbour
 from dyadwatch.core.evaluation.event_tests import EventTest
 from dyadwatch.core.evaluation.measures import Result
@@ -16,7 +15,7 @@ from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.recordings import Recording, Windows, cut
 from dyadwatch.core.statistics import Statistics
 from dyadwatch.core.surprise import Surprise
-from dyadwatch.core.thresholds import rules_of, thresholds
+from dyadwatch.core.thresholds import thresholds, thresholds_of
 from dyadwatch.core.training.broken import PairSampler
 from dyadwatch.core.training.options import Listener
 from dyadwatch.core.training.recordings import prepare
@@ -70,7 +69,7 @@ def _through_alarms(test: EventTest, statistics: Statistics, fit: Fit, name: str
     def parts(played: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
         return {"score": surprise(score(statistics(played)))}
 
-    levels = Thresholds(made["raise_at"], made["clear_at"], rules_of(made["rules"]))
+    levels = thresholds_of(made)
     return Result(test.measure(Row(name), parts, levels, made["evidence"]["events_per_hour_95"]), {"calibration": made})
 
 

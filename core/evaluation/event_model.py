@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
-from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.decision import Part
 from dyadwatch.core.evaluation.event_tests import EventTest
 from dyadwatch.core.evaluation.measures import Result
 from dyadwatch.core.evaluation.row import Row
-from dyadwatch.core.thresholds import rules_of
+from dyadwatch.core.thresholds import thresholds_of
 from dyadwatch.core.training.options import Listener, TrainOptions
 from dyadwatch.core.training.recipe import scored, train
 
@@ -23,10 +22,8 @@ def run_model(test: EventTest, name: str, options: TrainOptions, listen: Listene
     scorer, made = trained.scorer.eval(), trained.calibration
 
     def parts(windows: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
-        return dict(zip(("score", "relation", "unusual"), scored(scorer, windows).T, strict=True))
+        return dict(zip(map(str, Part), scored(scorer, windows).T, strict=True))
 
-    thresholds = Thresholds(made["raise_at"], made["clear_at"], rules_of(made["rules"]))
-    with torch.no_grad():
-        figures = test.measure(Row(name), parts, thresholds, made["evidence"]["events_per_hour_95"])
+    figures = test.measure(Row(name), parts, thresholds_of(made), made["evidence"]["events_per_hour_95"])
     said = {"summary": trained.summary, "weights": asdict(scorer.weights), "calibration": made}
     return Result(figures, said)

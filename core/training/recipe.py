@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.auroc import auroc
 from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.decision import Part
 from dyadwatch.core.errors import CollapseError, TrainingError
 from dyadwatch.core.iadnet.critic import StatisticsCritic
 from dyadwatch.core.iadnet.scorer import FeatureDensity, Maps, PairEncoder, PairScorer, Weights
@@ -280,7 +281,7 @@ def cross_fitted(
     table = np.concatenate(scores)
     fields = ("joints", "unit", "recording", "start")
     together = Windows(*(np.concatenate([getattr(p, f) for p in parts]) for f in fields))
-    return {name: table[:, i] for i, name in enumerate(("score", "relation", "unusual"))}, together
+    return {str(name): table[:, i] for i, name in enumerate(Part)}, together
 
 
 @torch.no_grad()

@@ -219,7 +219,7 @@ def test_means_never_reach_from_one_recording_into_the_next() -> None:
     scores = flat(np.zeros(10), 20)
     scores["unusual"][19:21] = 5.0
     peaks = recording_peaks(scores, windows(10, 20), HOP_S)
-    assert (peaks.parts, peaks.spans) == ((Part.UNUSUAL, Part.UNUSUAL), SPANS_S)
+    assert [(r.part, r.over_s) for r in peaks.rules] == [(Part.UNUSUAL, span) for span in SPANS_S]
     np.testing.assert_allclose(peaks.values[:2], [[2.5, 0.625]] * 2)
     assert not peaks.values[2:].any()
 
