@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from dyadwatch.core.unusable import Unusable, WhyUnusable
+from dyadwatch.core.data.unusable import Unusable, WhyUnusable
 
 Detail = Mapping[str, Any]
 

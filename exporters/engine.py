@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.artefact import OUTPUTS
-from dyadwatch.core.engine import Session, engine_errors, onnxruntime
 from dyadwatch.core.errors import ArtefactError
+from dyadwatch.core.model_file.artefact import OUTPUTS
+from dyadwatch.core.model_file.onnx_runtime import OnnxSession, engine_errors, onnxruntime
 from dyadwatch.exporters.parity import BATCHES, batch_dependence, open_session, random_pairs, window_size
 
 _BATCH = 64
@@ -60,7 +60,7 @@ def check_steady(model: bytes, what: str, seed: int = 0) -> dict[str, object]:
     return {"windows": len(windows), "batches": BATCHES, "batch_invariant": True}
 
 
-def _open(model: bytes, threads: int) -> Session:
+def _open(model: bytes, threads: int) -> OnnxSession:
     onnxruntime()
     try:
         return open_session(model, threads)

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from dyadwatch.core.artefact import OUTPUTS, ArtefactInfo, read_info, seal, write_atomically
 from dyadwatch.core.errors import ArtefactError, MissingExtraError
-from dyadwatch.core.score_maps import is_replaceable
+from dyadwatch.core.model_file.artefact import OUTPUTS, ArtefactInfo, read_info, seal, write_atomically
+from dyadwatch.core.model_file.onnx_calibration import is_replaceable
 from dyadwatch.exporters.parity import ParityReport, parity, random_pairs
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.artefact import OUTPUTS
-from dyadwatch.core.engine import Session, onnxruntime
 from dyadwatch.core.errors import ArtefactError, MissingExtraError
+from dyadwatch.core.model_file.artefact import OUTPUTS
+from dyadwatch.core.model_file.onnx_runtime import OnnxSession, onnxruntime
 
 if TYPE_CHECKING:
     from torch import nn
@@ -122,7 +122,7 @@ def parity(module: nn.Module, path: str | Path, seed: int = 0, tolerance: float 
     )
 
 
-def batch_dependence(session: Session, windows: NDArray[np.float32], reference: Outputs | None = None) -> set[str]:
+def batch_dependence(session: OnnxSession, windows: NDArray[np.float32], reference: Outputs | None = None) -> set[str]:
     """Outputs that give a window other bits when it is scored in a batch of another size or at another place.
 
     Arguments:
@@ -140,7 +140,7 @@ def batch_dependence(session: Session, windows: NDArray[np.float32], reference: 
     return changed
 
 
-def open_session(model: str | Path | bytes, threads: int) -> Session:
+def open_session(model: str | Path | bytes, threads: int) -> OnnxSession:
     """A session of ONNX Runtime on the CPU, from a file or its bytes."""
     engine = onnxruntime()
     options = engine.SessionOptions()
@@ -152,7 +152,7 @@ def open_session(model: str | Path | bytes, threads: int) -> Session:
     )
 
 
-def window_size(session: Session) -> tuple[int, int]:
+def window_size(session: OnnxSession) -> tuple[int, int]:
     """Frames and joints of the windows that an artefact takes, shape (batch, 2, T, J, 3)."""
     _, _, frames, joints, _ = session.get_inputs()[0].shape
     if not (isinstance(frames, int) and isinstance(joints, int)):
@@ -160,5 +160,5 @@ def window_size(session: Session) -> tuple[int, int]:
     return frames, joints
 
 
-def _run(session: Session, windows: NDArray[np.float32]) -> Outputs:
+def _run(session: OnnxSession, windows: NDArray[np.float32]) -> Outputs:
     return dict(zip(OUTPUTS, session.run(list(OUTPUTS), {"joints": windows}), strict=True))

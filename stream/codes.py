@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from dyadwatch.core.sense.codes import Oddity
+from dyadwatch.core.sense.sense_codes import Oddity
 
 
 class Refusal(StrEnum):

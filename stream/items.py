@@ -8,9 +8,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.pose import TrackId
-from dyadwatch.core.sense.codes import Odd
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.sense.sense_codes import Odd
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.pose import TrackId
 from dyadwatch.stream.codes import PairEnd
 
 Keys = tuple[int, int]

@@ -7,11 +7,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from dyadwatch.core.decision import Part
-from dyadwatch.core.explainer import How
-from dyadwatch.core.limbs import Limb
-from dyadwatch.core.pose import TrackId
-from dyadwatch.core.sense.codes import Oddity
+from dyadwatch.core.decision.rules import ScorePart
+from dyadwatch.core.explanation.explainer import How
+from dyadwatch.core.sense.sense_codes import Oddity
+from dyadwatch.core.skeletons.limbs import Limb
+from dyadwatch.core.skeletons.pose import TrackId
 from dyadwatch.stream.codes import (
     NAMED,
     REASONS,
@@ -101,7 +101,7 @@ class OddLimb(Struct, frozen=True, kw_only=True):
 class EventRule(Struct, frozen=True, kw_only=True):
     """What raised an alarm: a part of the score, averaged."""
 
-    part: Annotated[Part, _is("Which part of the score.")]
+    part: Annotated[ScorePart, _is("Which part of the score.")]
     over_s: Annotated[float, _is("Seconds that are averaged; 0: each window by itself.")]
     mean: Annotated[float, _is("The highest mean; compare threshold.")]
 

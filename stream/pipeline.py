@@ -1,4 +1,4 @@
-"""The live path without sockets or threads: `Intake` makes windows of frames, `Judge` makes messages of windows.
+"""The live path without sockets or threads: `Ingest` makes windows of frames, `Scoring` makes messages of windows.
 
 `Pipeline` joins the two into one synchronous, deterministic object; `service` runs them on two threads.
 """
@@ -13,33 +13,33 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
-from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.finding import Finding
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.alarm import AlarmDesk
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.stream.alarms.alarm_tracker import AlarmTracker
+from dyadwatch.stream.alarms.incident_tracker import IncidentTracker
+from dyadwatch.stream.alarms.near_miss import NearMisses
 from dyadwatch.stream.codes import Blindness, Fault, PairEnd, Reason
-from dyadwatch.stream.config import Config
+from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.counters import Counters
-from dyadwatch.stream.incident_desk import IncidentDesk
 from dyadwatch.stream.items import Item, Moment, Pair, PairEnded, Window, WindowShape
-from dyadwatch.stream.line import SourceLine
 from dyadwatch.stream.log_limit import LimitedLog
-from dyadwatch.stream.merge import Group
-from dyadwatch.stream.merged_lines import GroupLine, MemberLine
+from dyadwatch.stream.merging.group import Group
+from dyadwatch.stream.merging.merged_lines import GroupLine, MemberLine
 from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message, NearMissMessage, ScoreMessage
-from dyadwatch.stream.moments import QuietSpells
 from dyadwatch.stream.names import DETECTOR
-from dyadwatch.stream.near_miss import NearMisses
-from dyadwatch.stream.scene import Step
-from dyadwatch.stream.scorer import Score, Scorer
+from dyadwatch.stream.scoring.scorer import Score, Scorer
 from dyadwatch.stream.texts import logged
+from dyadwatch.stream.tracking.scene_tracker import SceneStep
+from dyadwatch.stream.windows.source_line import SourceLine
+from dyadwatch.stream.windows.time_marks import QuietSpells
 
 _log = logging.getLogger(__name__)
 
 _PAUSE_S = 1.0  # without a window for longer a pair was out of sight
 
 
-class Losses:
+class DropLog:
     """Counts what is left out, and tells of faults at a bounded rate.
 
     Arguments:
@@ -60,7 +60,7 @@ class Losses:
 class _Count:
     """What a line of one source calls with a reason, once or for many at a time."""
 
-    def __init__(self, lines: dict[str, SourceLine], source: str, losses: Losses) -> None:
+    def __init__(self, lines: dict[str, SourceLine], source: str, losses: DropLog) -> None:
         self._lines, self._source, self._losses = lines, source, losses
 
     def __call__(self, reason: Reason) -> None:
@@ -71,7 +71,7 @@ class _Count:
         self._losses.add(self._source, reason, line.cause(reason) if line else None, n)
 
 
-class Intake:
+class Ingest:
     """The lines of all sources.
 
     Arguments:
@@ -85,7 +85,7 @@ class Intake:
         group_of: the group that a source belongs to, by the source's name.
     """
 
-    def __init__(self, shape: WindowShape, config: Config, losses: Losses) -> None:
+    def __init__(self, shape: WindowShape, config: Config, losses: DropLog) -> None:
         self._shape = shape
         self._config = config
         self._losses = losses
@@ -118,7 +118,7 @@ class Intake:
         """The group that takes what comes under a name."""
         return self.group_of.get(source) or self.groups.get(source)
 
-    def _items(self, steps: Iterable[Step], arrived: int) -> list[Item]:
+    def _items(self, steps: Iterable[SceneStep], arrived: int) -> list[Item]:
         return [item for step in steps for item in self.lines[step.source].windows.take(step, arrived)]
 
     def push(self, frame: PoseFrame, arrived: int) -> list[Item]:
@@ -188,7 +188,7 @@ class Intake:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ScoringAccount:
     """What the judge knows of every source, for other threads: nobody changes it once it is made.
 
     Arguments:
@@ -204,7 +204,7 @@ class Judged:
     incidents: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
 
 
-class Judge:
+class Scoring:
     """Scores windows and keeps the alarms. All but `judged` belongs to the one thread that judges.
 
     Arguments:
@@ -214,12 +214,12 @@ class Judge:
         losses: where windows without a usable score are counted.
     """
 
-    def __init__(self, scorer: Scorer, thresholds: Thresholds, config: Config, losses: Losses) -> None:
+    def __init__(self, scorer: Scorer, thresholds: Thresholds, config: Config, losses: DropLog) -> None:
         self._scorer = scorer
         self._losses = losses
         self._model = f"{scorer.info.name} {scorer.info.version}"
         self._scores_wanted = config.sinks.scores
-        self.judged = Judged()
+        self.judged = ScoringAccount()
         self._windows: defaultdict[str, int] = defaultdict(int)
         self._scored: dict[str, tuple[int, int]] = {}
         self.window_s = scorer.info.frames / scorer.info.fps
@@ -227,12 +227,12 @@ class Judge:
         hop_s = config.windows.hop / scorer.info.fps
         pause_s = max(_PAUSE_S, 2 * hop_s)
         self._new_desk = partial(
-            AlarmDesk, config.alarm, thresholds, joints, self._model, hop_s, pause_s, scorer.explainer
+            AlarmTracker, config.alarm, thresholds, joints, self._model, hop_s, pause_s, scorer.explainer
         )
-        self._desks: dict[str, AlarmDesk] = {}
+        self._desks: dict[str, AlarmTracker] = {}
         self._pairs: defaultdict[str, set[Pair]] = defaultdict(set)
-        self._new_incidents = partial(IncidentDesk, config.incidents)
-        self._incidents: dict[str, IncidentDesk] = {}  # of sources with an open one
+        self._new_incidents = partial(IncidentTracker, config.incidents)
+        self._incidents: dict[str, IncidentTracker] = {}  # of sources with an open one
         self._new_near_misses = partial(NearMisses, thresholds, joints, self._model)
         self._near_misses: dict[str, NearMisses] = {}
 
@@ -288,7 +288,7 @@ class Judge:
     def _publish(self) -> None:
         events = {source: desk.open_events for source, desk in self._desks.items()}
         incidents = {source: desk.open for source, desk in self._incidents.items()}
-        self.judged = Judged(dict(self._windows), events, dict(self._scored), incidents)
+        self.judged = ScoringAccount(dict(self._windows), events, dict(self._scored), incidents)
 
     def _told_without_score(self, item: PairEnded | Moment) -> list[Message]:
         events = self._ended(item) if isinstance(item, PairEnded) else []
@@ -324,7 +324,7 @@ class Judge:
             del self._incidents[item.source]
         return out
 
-    def _desk(self, window: Window) -> AlarmDesk:
+    def _desk(self, window: Window) -> AlarmTracker:
         desk = self._desks.get(window.source)
         if desk is None:
             desk = self._desks[window.source] = self._new_desk()
@@ -370,9 +370,9 @@ class Pipeline:
 
     def __init__(self, scorer: Scorer, thresholds: Thresholds, config: Config) -> None:
         self.counters = Counters()
-        losses = Losses(self.counters)
-        self.intake = Intake(scorer.shape, config, losses)
-        self.judge = Judge(scorer, thresholds, config, losses)
+        losses = DropLog(self.counters)
+        self.intake = Ingest(scorer.shape, config, losses)
+        self.judge = Scoring(scorer, thresholds, config, losses)
 
     def push(self, frame: PoseFrame) -> list[Message]:
         """Takes a frame; returns the scores and events it leads to."""

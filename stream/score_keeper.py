@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dyadwatch.core.decision import Thresholds
-from dyadwatch.core.score_log import ScoreLog, Track
+from dyadwatch.core.decision.rules import Thresholds
+from dyadwatch.core.decision.score_log import PairScores, ScoreLog
+from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import Fault
-from dyadwatch.stream.config import Config
+from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.items import Item, Pair, PairEnded, Window
-from dyadwatch.stream.line import SourceLine
 from dyadwatch.stream.messages import Message
-from dyadwatch.stream.pipeline import Judge, Losses, Pipeline
-from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.pipeline import DropLog, Pipeline, Scoring
+from dyadwatch.stream.scoring.scorer import Scorer
+from dyadwatch.stream.windows.source_line import SourceLine
 
-_NS = 1_000_000_000
 _PAUSE_S = 1.0  # as the judge has it
-_STILL_NS = _NS  # frames farther apart are not watching what is between them
+_STILL_NS = NS  # frames farther apart are not watching what is between them
 
 
 @dataclass
@@ -40,7 +40,7 @@ class TrackKeeper:
 
     def __init__(self) -> None:
         self._open: dict[tuple[str, Pair], _Open] = {}
-        self._done: list[Track] = []
+        self._done: list[PairScores] = []
         self.windows = 0
 
     def add(self, window: Window, score: float, relation: float, unusual: float) -> None:
@@ -61,7 +61,7 @@ class TrackKeeper:
             parts = np.frombuffer(track.parts, np.float64).reshape(-1, 3)
             stamps = np.frombuffer(track.stamps, np.int64)
             doubtful = np.frombuffer(track.doubtful, np.bool_)
-            self._done.append(Track(source, pair.ids, track.clock, stamps, parts, doubtful))
+            self._done.append(PairScores(source, pair.ids, track.clock, stamps, parts, doubtful))
 
     def log(self, hop_s: float, pause_s: float) -> ScoreLog:
         """All of it; ends the pairs that have not ended."""
@@ -70,14 +70,14 @@ class TrackKeeper:
         return ScoreLog(tuple(self._done), hop_s, pause_s)
 
 
-class ScoreKeeper(Judge):
+class ScoreKeeper(Scoring):
     """Scores windows as the detector does, and keeps the scores.
 
     Arguments:
-        scorer, config, losses: as of `Judge`.
+        scorer, config, losses: as of `Scoring`.
     """
 
-    def __init__(self, scorer: Scorer, config: Config, losses: Losses) -> None:
+    def __init__(self, scorer: Scorer, config: Config, losses: DropLog) -> None:
         super().__init__(scorer, Thresholds(1.0, 1.0), config, losses)
         self._keeper_scorer, self._keeper_losses = scorer, losses
         self._hop_s = config.windows.hop / scorer.info.fps
@@ -112,7 +112,7 @@ class KeepingPipeline(Pipeline):
 
     def __init__(self, scorer: Scorer, config: Config) -> None:
         super().__init__(scorer, Thresholds(1.0, 1.0), config)
-        self.judge = self.keeper = ScoreKeeper(scorer, config, Losses(self.counters))
+        self.judge = self.keeper = ScoreKeeper(scorer, config, DropLog(self.counters))
 
 
 class WatchedTime:
@@ -139,4 +139,4 @@ class WatchedTime:
 
     def hours(self, members: Sequence[str] = ()) -> dict[str, float]:
         """Hours by source, without those that are members of groups."""
-        return {name: ns / _NS / 3600 for name, ns in sorted(self._ns.items()) if name not in members}
+        return {name: ns / NS / 3600 for name, ns in sorted(self._ns.items()) if name not in members}

@@ -15,41 +15,41 @@ from functools import partial
 import numpy as np
 import zmq
 
-from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import MemoryFileError, ScoreError
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.core.units import NS
+from dyadwatch.stream.alarms.operator_sink import OperatorSink
 from dyadwatch.stream.codes import Fault, OwnFault, PairEnd, Station
-from dyadwatch.stream.config import Config
+from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.health.source_incidents import SourceIncidents
+from dyadwatch.stream.health.source_watch import SourceView, SourceWatch
+from dyadwatch.stream.health.station_health import StationHealth
+from dyadwatch.stream.health.status_board import StatusBoard
 from dyadwatch.stream.items import Item
 from dyadwatch.stream.log_limit import LimitedLog
-from dyadwatch.stream.memory.place import memory_file
-from dyadwatch.stream.memory.sink import MemorySink
+from dyadwatch.stream.memory.memory_place import memory_file
+from dyadwatch.stream.memory.memory_sink import MemorySink
 from dyadwatch.stream.memory.writer import MemoryWriter
 from dyadwatch.stream.messages import Message, StatusMessage
 from dyadwatch.stream.names import DETECTOR
-from dyadwatch.stream.operator import OperatorSink
-from dyadwatch.stream.pipeline import Intake, Judge, Losses
-from dyadwatch.stream.queue import ItemQueue
-from dyadwatch.stream.receive import Receiver
-from dyadwatch.stream.recordings.about import about_detector, program
+from dyadwatch.stream.pipeline import DropLog, Ingest, Scoring
+from dyadwatch.stream.receiving.receiver import Receiver
 from dyadwatch.stream.recordings.channels import EndReason
+from dyadwatch.stream.recordings.header import about_detector, program
 from dyadwatch.stream.recordings.recorder import Recorder, RecordSink
 from dyadwatch.stream.run import Run
-from dyadwatch.stream.scorer import Scorer
-from dyadwatch.stream.security import Security
-from dyadwatch.stream.sinks import Sink, Sinks, ZmqSink
-from dyadwatch.stream.source_incidents import SourceIncidents
-from dyadwatch.stream.source_watch import SourceView, SourceWatch
-from dyadwatch.stream.station_health import StationHealth
-from dyadwatch.stream.status import StatusBoard
+from dyadwatch.stream.scoring.item_queue import ItemQueue
+from dyadwatch.stream.scoring.scorer import Scorer
+from dyadwatch.stream.sinks.sinks import Sink, Sinks, ZmqSink
+from dyadwatch.stream.sockets.security import Security
 from dyadwatch.stream.wire import decode_pose
 
 _log = logging.getLogger(__name__)
 _POLL_MS = 50
 _LOOK_S = 0.25  # between two looks at sources that may be silent
-_NS = 1_000_000_000
-_ASLEEP_NS = _NS  # a turn of the receiving thread that took longer was none of the sources' silence
+_ASLEEP_NS = NS  # a turn of the receiving thread that took longer was none of the sources' silence
 # After a stop, in seconds from it: what has arrived is taken in, windows that wait are scored, the engine is told to
 # give up, sinks are flushed. All ends within five seconds, whatever the sinks, the model or the disk do.
 _DRAIN_S = 0.5
@@ -98,13 +98,13 @@ class Service:
         self._run = Run.begin()
         self._memory: MemorySink | None = None
         self._interrupted: Sequence[Message] = ()
-        losses = Losses(self.counters)
+        losses = DropLog(self.counters)
         self._health = StationHealth()
         self._failures = LimitedLog(_log)
         self._forgotten = LimitedLog(_log)
         self._reported: set[Station] = set()
-        self._intake = Intake(scorer.shape, config, losses)
-        self._judge = Judge(scorer, thresholds, config, losses)
+        self._intake = Ingest(scorer.shape, config, losses)
+        self._judge = Scoring(scorer, thresholds, config, losses)
         if scorer.explainer is not None:
             # or the scores would wait for the first explanation
             threading.Thread(target=scorer.explainer.prepare, name="explainer", daemon=True).start()
@@ -305,7 +305,7 @@ class Service:
             self._watch.pause(now - self._turned)
         self._turned = now
         if now >= self._next_views:
-            self._next_views = now + round(min(self._config.sinks.status_s, 1.0) * _NS / 4)
+            self._next_views = now + round(min(self._config.sinks.status_s, 1.0) * NS / 4)
             for source in self._watch.forgotten():
                 self.counters.add(DETECTOR, OwnFault.SOURCE_FORGOTTEN)
                 text = f"{source} is silent for long, and forgotten"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import zmq
 
-from dyadwatch.stream.binding import bind
-from dyadwatch.stream.config import Config
-from dyadwatch.stream.keys import KeyFolder
-from dyadwatch.stream.security import check_security
+from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.sockets.binding import bind
+from dyadwatch.stream.sockets.key_folder import KeyFolder
+from dyadwatch.stream.sockets.security import check_security
 
 
 def check_start(config: Config) -> None:

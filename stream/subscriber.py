@@ -13,10 +13,10 @@ import zmq
 from zmq.utils.monitor import recv_monitor_message
 
 from dyadwatch.core.errors import ConfigError, DyadwatchError, WireError
-from dyadwatch.stream.client_keys import ClientKeys, keys_of
 from dyadwatch.stream.codes import Refusal, SenderReason
 from dyadwatch.stream.messages import VERSION, Message, decode_json
 from dyadwatch.stream.publishers.publisher import check_address, check_source
+from dyadwatch.stream.sockets.client_keys import ClientKeys, keys_of
 
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5571"
 Kind = Literal["score", "event", "near_miss", "incident", "attention", "status"]

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Any
 
 from dyadwatch.core.finding import Finding
-from dyadwatch.core.sense.codes import BLINDING, Oddity
-from dyadwatch.core.sense.words import SENTENCES
+from dyadwatch.core.sense.sense_codes import BLINDING, Oddity
+from dyadwatch.core.sense.sense_words import SENTENCES
 from dyadwatch.core.words import counted
 from dyadwatch.stream.codes import (
     AttentionKind,

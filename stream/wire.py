@@ -13,7 +13,8 @@ import numpy as np
 from msgspec import Meta, Struct
 from numpy.typing import NDArray
 
-from dyadwatch.core.body import (
+from dyadwatch.core.errors import LayoutError, WireError
+from dyadwatch.core.skeletons.body_size import (
     FARTHEST_M,
     LARGEST_BODY_M,
     METRES,
@@ -21,13 +22,12 @@ from dyadwatch.core.body import (
     WHOLE_BODY_JOINTS,
     likely_units,
 )
-from dyadwatch.core.errors import LayoutError, WireError
-from dyadwatch.core.layouts import LAYOUTS, find_layout, get_layout
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.core.skeleton import Layout
-from dyadwatch.core.unseen import zero_joints
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import LAYOUTS, find_layout, get_layout
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.core.skeletons.unseen import zero_joints
 from dyadwatch.stream.codes import Refusal
-from dyadwatch.stream.config import WireOptions
+from dyadwatch.stream.configuration.config import WireOptions
 
 VERSION = 1
 TOPIC = "pose."

@@ -13,9 +13,9 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.markup import escape
 
-from dyadwatch.core.artefact import read_info
 from dyadwatch.core.errors import MissingExtraError
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.model_file.artefact import read_info
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.loading import configure, model_path
 from dyadwatch.stream.items import WindowShape
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario

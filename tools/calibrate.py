@@ -16,19 +16,19 @@ from rich.text import Text
 from dyadwatch import calibrating
 from dyadwatch.calibrating import SiteCalibration, calibration_file
 from dyadwatch.calibration_plot import calibration_plot
-from dyadwatch.core.atomic import write_atomically
-from dyadwatch.core.clips import Clip
+from dyadwatch.core.data.clip_files import Clip
+from dyadwatch.core.decision.event_budget import per_hour
+from dyadwatch.core.decision.site_calibration import Choice
 from dyadwatch.core.errors import TooShortError
-from dyadwatch.core.event_budget import per_hour
-from dyadwatch.core.moments import clock_moment
-from dyadwatch.core.site_calibration import Choice
+from dyadwatch.core.files.atomic import write_atomically
+from dyadwatch.core.iso_time import clock_moment
 from dyadwatch.core.training.options import Progress
 from dyadwatch.core.words import counted
 from dyadwatch.loading import configure
 from dyadwatch.model_files import named_model
-from dyadwatch.stream.config import Config
-from dyadwatch.stream.config_file import set_option
-from dyadwatch.stream.recordings.about import config_of
+from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.configuration.config_file import set_option
+from dyadwatch.stream.recordings.header import config_of
 from dyadwatch.stream.recordings.playback import Playback, is_recording
 from dyadwatch.tools.files import NO_FPS_FLAGS, FpsFileFlags, select_sets, tell_events
 from dyadwatch.tools.outputs import check_output

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.markup import escape
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.layouts import MEDIAPIPE33
-from dyadwatch.stream.publishers.camera.calibrate import (
+from dyadwatch.core.skeletons.layouts import MEDIAPIPE33
+from dyadwatch.stream.publishers.camera.camera_calibration import (
     intrinsics_from_board,
     lean_from_people,
     scale_from_floor,
@@ -29,10 +29,10 @@ from dyadwatch.stream.publishers.camera.camera_file import (
     read_camera,
     write_camera,
 )
-from dyadwatch.stream.publishers.camera.estimate import Estimator, Image, Seen
+from dyadwatch.stream.publishers.camera.estimate import Estimator, Image, SeenPose
 from dyadwatch.stream.publishers.camera.floor_points import place_on_floor
 from dyadwatch.stream.publishers.camera.mediapipe_pose import MediaPipeEstimator
-from dyadwatch.stream.publishers.camera.models import find_model
+from dyadwatch.stream.publishers.camera.pose_model import find_model
 from dyadwatch.stream.publishers.camera.quiet import calm_stderr
 from dyadwatch.stream.publishers.camera.video import Video
 from dyadwatch.tools.outputs import check_output
@@ -185,7 +185,7 @@ def _placed(
     return file
 
 
-def _sights(film: Video, estimator: Estimator, seconds: float) -> Iterator[Seen]:
+def _sights(film: Video, estimator: Estimator, seconds: float) -> Iterator[SeenPose]:
     for picture in film.pictures():
         if picture.stamp > seconds * 1e9:
             return

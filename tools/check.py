@@ -16,23 +16,23 @@ from rich.markup import escape
 from rich.table import Column, Table
 
 from dyadwatch.core.errors import ConfigError, UnknownFormatError, WireError
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.core.readers.kinds import read_people
+from dyadwatch.core.readers.formats import read_people
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.core.units import NS
 from dyadwatch.core.words import counted
 from dyadwatch.loading import configure
-from dyadwatch.stream.checking import CheckListener
-from dyadwatch.stream.config import Config
-from dyadwatch.stream.publishers.clips import clip_frames
+from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.health.source_check import CheckListener
+from dyadwatch.stream.health.source_verdict import SourceCheck, SourceVerdict
+from dyadwatch.stream.publishers.clip_player import clip_frames
 from dyadwatch.stream.recordings.playback import Playback, is_recording
-from dyadwatch.stream.recordings.queue import Received
 from dyadwatch.stream.recordings.refused import decode_received
-from dyadwatch.stream.verdict import SourceCheck, SourceVerdict
+from dyadwatch.stream.recordings.write_queue import ReceivedMessage
 from dyadwatch.tools.files import NO_FPS_FLAGS, FpsFileFlags, select_sets
 from dyadwatch.tools.security_flags import security_options
 from dyadwatch.tools.sending import stoppable
 
 _MOST_ROWS = 20  # of files in which all is well
-_NS = 1_000_000_000
 
 
 def check(
@@ -106,7 +106,7 @@ def _read(paths: Sequence[Path], flags: FpsFileFlags, settings: Config) -> Itera
     if recordings:
         checks: dict[str, SourceCheck] = {}
         for entry in Playback(recordings):
-            if isinstance(entry, Received):
+            if isinstance(entry, ReceivedMessage):
                 try:
                     frame = decode_received(entry, settings.wire)
                 except WireError:
@@ -148,7 +148,7 @@ def _of_people(path: Path, flags: FpsFileFlags) -> Iterator[PoseFrame]:
 
     def frames() -> Iterator[PoseFrame]:
         for k, now in enumerate(joints):
-            stamp, seen = round(k * _NS / first.fps), np.asarray(np.isfinite(now).all(axis=-1), np.float32)
+            stamp, seen = round(k * NS / first.fps), np.asarray(np.isfinite(now).all(axis=-1), np.float32)
             yield PoseFrame(path.stem, 0, k, stamp, "media", first.layout, now, seen, ids)
 
     return frames()

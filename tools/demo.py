@@ -16,25 +16,25 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import ConfigError, DyadwatchError
+from dyadwatch.core.units import NS
+from dyadwatch.live_detector import free_address
 from dyadwatch.loading import configure, load_scorer
-from dyadwatch.stream.config import Config
+from dyadwatch.staged import Outcome, match
+from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
-from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.service import Service
 from dyadwatch.stream.signals import stop_on_signals
-from dyadwatch.stream.table import PictureSink
+from dyadwatch.stream.sinks.live_table import PictureSink
 from dyadwatch.tools.benchmarks.machine import spread
-from dyadwatch.tools.live import free_address
 from dyadwatch.tools.outputs import check_output
 from dyadwatch.tools.run import sinks_for
-from dyadwatch.tools.staged import Outcome, match
 
 ANOMALIES = ("push", "chase", "fall", "punch", "kick")
 _SETTLE_S = 1.5  # the last windows are scored, the last events told
-_NS = 1_000_000_000
 _ENOUGH = 0.8  # part of the staged anomalies that must be found
 _MOST_FALSE_ALARMS = 1
 
@@ -206,7 +206,7 @@ def _show(
     for name in ("at", "what", "who", "found", "delay", "peak", "why"):
         table.add_column(name)
     for o in outcomes:
-        at = f"{(o.staged.start - start) / _NS:.1f} s"
+        at = f"{(o.staged.start - start) / NS:.1f} s"
         who = " + ".join(str(p) for p in o.staged.people)
         if o.event is None:
             table.add_row(at, o.staged.kind, who, "[red]missed[/]", "", "", "")
@@ -217,7 +217,7 @@ def _show(
             )
     console.print(table)
     for e in false_alarms:
-        at = (e.stamp - start) / _NS
+        at = (e.stamp - start) / NS
         console.print(
             f"false alarm at {at:.1f} s: {e.pair[0]} + {e.pair[1]}, score {e.peak_score:.1f}, {e.explanation}"
         )

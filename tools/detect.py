@@ -15,22 +15,22 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
-from dyadwatch.core.body import LARGEST_BODY_M, guess_units
-from dyadwatch.core.clips import Clip
+from dyadwatch.core.data.clip_files import Clip
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.mapping import JointMap
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.body_size import LARGEST_BODY_M, guess_units
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.mapping import JointMap
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.core.words import counted
 from dyadwatch.loading import configure, load_scorer
+from dyadwatch.stream.health.unjudged import Accounts
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
-from dyadwatch.stream.publishers.clips import clip_frames
+from dyadwatch.stream.publishers.clip_player import clip_frames
 from dyadwatch.stream.publishers.publisher import check_source
 from dyadwatch.stream.recordings.playback import is_recording
-from dyadwatch.stream.sinks import Sink
-from dyadwatch.stream.table import IncidentLinesSink
-from dyadwatch.stream.unjudged import Accounts
+from dyadwatch.stream.sinks.live_table import IncidentLinesSink
+from dyadwatch.stream.sinks.sinks import Sink
 from dyadwatch.tools.detect_clips import ClipJsonSink, Timeline
 from dyadwatch.tools.detect_recording import detect_recordings
 from dyadwatch.tools.files import NO_FPS_FLAGS, FpsFileFlags, select_sets

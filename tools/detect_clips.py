@@ -14,22 +14,22 @@ from typing import BinaryIO, NamedTuple
 import msgspec
 from msgspec import Struct
 
-from dyadwatch.core.clips import Clip, ClipSet
+from dyadwatch.core.data.clip_files import Clip, ClipSet
 from dyadwatch.core.finding import Finding, Value
-from dyadwatch.core.pose import TrackId
-from dyadwatch.core.sense.codes import Odd, Oddity, settled
+from dyadwatch.core.sense.sense_codes import Odd, Oddity, settled
+from dyadwatch.core.skeletons.pose import TrackId
+from dyadwatch.core.units import NS
 from dyadwatch.core.words import counted
+from dyadwatch.stream.alarms.explained import explained
 from dyadwatch.stream.codes import Unscored
-from dyadwatch.stream.config import Config
-from dyadwatch.stream.explained import explained
-from dyadwatch.stream.grid import TimeGrid
+from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.health.unjudged import Accounts
 from dyadwatch.stream.items import WindowShape
 from dyadwatch.stream.messages import EventMessage, IncidentMessage, IncidentPair, Message, ScoreMessage, encode_json
-from dyadwatch.stream.publishers.clips import Played, clip_intervals
+from dyadwatch.stream.publishers.clip_player import Played, clip_intervals
 from dyadwatch.stream.texts import text_of
-from dyadwatch.stream.unjudged import Accounts
+from dyadwatch.stream.tracking.time_grid import TimeGrid
 
-_NS = 1_000_000_000
 _FEWEST_FRAMES = 8  # of a window: `core.training.options` takes no fewer
 
 
@@ -106,7 +106,7 @@ class Timeline:
 
     def _end(self, i: int) -> int:
         clip = self._played[i].clip
-        return self._played[i].start_ns + round(len(clip) * _NS / clip.fps)
+        return self._played[i].start_ns + round(len(clip) * NS / clip.fps)
 
     def unjudged(self, shape: WindowShape, hop: int) -> Unjudged:
         """The clips of which no window was scored.
@@ -196,12 +196,12 @@ def _name(i: int, clip: Clip) -> str:
 
 
 def _seconds(ns: int) -> float:
-    return round(ns / _NS, 3)
+    return round(ns / NS, 3)
 
 
 def _holds_window(grid: TimeGrid, played: Played, frames: int, hop: int) -> bool:
     """Whether a clip is long enough, where it lies on the model's time grid, for a window to end in it."""
-    last = played.start_ns + round((len(played.clip) - 1) * _NS / played.clip.fps)
+    last = played.start_ns + round((len(played.clip) - 1) * NS / played.clip.fps)
     earliest = grid.at_or_after(played.start_ns) + frames - 1
     first_end = -(-earliest // hop) * hop  # windows end on multiples of the hop
     return grid.stamp(first_end) <= last

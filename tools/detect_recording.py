@@ -13,26 +13,26 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
-from dyadwatch.core.artefact import file_sha256
-from dyadwatch.core.decision import Thresholds
-from dyadwatch.core.sense.codes import settled
+from dyadwatch.core.decision.rules import Thresholds
+from dyadwatch.core.model_file.artefact import file_sha256
+from dyadwatch.core.sense.sense_codes import settled
 from dyadwatch.core.words import counted
 from dyadwatch.loading import configure, load_scorer, model_path
-from dyadwatch.stream.config import Config
-from dyadwatch.stream.config_file import set_option
+from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.configuration.config_file import set_option
+from dyadwatch.stream.health.unjudged import Account, Accounts
 from dyadwatch.stream.items import WindowShape
-from dyadwatch.stream.line import SourceLine
 from dyadwatch.stream.messages import EventMessage, ScoreMessage, encode_json
 from dyadwatch.stream.pipeline import Pipeline
-from dyadwatch.stream.recordings.about import as_recorded, recorded_config
-from dyadwatch.stream.recordings.channels import About
+from dyadwatch.stream.recordings.channels import RecordingHeader
+from dyadwatch.stream.recordings.header import as_recorded, recorded_config
 from dyadwatch.stream.recordings.playback import Playback
-from dyadwatch.stream.recordings.rerun import Rerun
-from dyadwatch.stream.scorer import Scorer
-from dyadwatch.stream.sinks import JsonLinesSink, Sink
-from dyadwatch.stream.table import IncidentLinesSink
+from dyadwatch.stream.recordings.reprocess import Reprocess
+from dyadwatch.stream.scoring.scorer import Scorer
+from dyadwatch.stream.sinks.live_table import IncidentLinesSink
+from dyadwatch.stream.sinks.sinks import JsonLinesSink, Sink
 from dyadwatch.stream.texts import text_of
-from dyadwatch.stream.unjudged import Account, Accounts
+from dyadwatch.stream.windows.source_line import SourceLine
 
 
 def detect_recordings(
@@ -52,7 +52,7 @@ def detect_recordings(
         watched[line.source] = line
         accounts.look(line.source, line)
 
-    rerun = Rerun(pipeline, settings, watch)
+    rerun = Reprocess(pipeline, settings, watch)
     sink: Sink = JsonLinesSink(sys.stdout.buffer) if json else IncidentLinesSink(Console())
     told: list[EventMessage] = []
     windows: Counter[str] = Counter()
@@ -87,7 +87,7 @@ def _detector(
 ) -> tuple[Config, Scorer, Thresholds]:
     """Model, thresholds and configuration as they were recorded, as far as the command line says nothing else."""
     abouts = [r.about for r in playback.recordings if r.about.config]
-    about = abouts[0] if abouts else About(run="")
+    about = abouts[0] if abouts else RecordingHeader(run="")
     if len({(a.config, a.raise_at, a.clear_at, a.rules, a.model_sha256) for a in abouts}) > 1:
         console.print("the recordings were made with different configurations or models; those of the first are used")
     settings = configure(config, (), model)
@@ -131,7 +131,7 @@ def _unjudged(
     ]
 
 
-def _compare(rerun: Rerun, told: Sequence[EventMessage], console: Console) -> None:
+def _compare(rerun: Reprocess, told: Sequence[EventMessage], console: Console) -> None:
     for source, shed in sorted(rerun.shed.items()):
         console.print(f"{source}: the live run left out {counted(shed, 'window')} for overload, scored here")
     if not rerun.told:

@@ -17,13 +17,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dyadwatch.core.artefact import read_info
 from dyadwatch.core.errors import ArtefactError, DyadwatchError, ProviderError
 from dyadwatch.core.extras import install_command
+from dyadwatch.core.model_file.artefact import read_info
 from dyadwatch.loading import configure, load_thresholds, model_path
-from dyadwatch.stream.config import Config
-from dyadwatch.stream.exposure import is_local
+from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.names import PROVIDERS
+from dyadwatch.stream.sockets.exposure import is_local
 from dyadwatch.tools.provider_trial import try_provider
 
 _ENGINES = f"{install_command('cpu')}; on a machine with an NVIDIA GPU {install_command('gpu')}"

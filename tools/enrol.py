@@ -11,15 +11,15 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from dyadwatch.core.artefact import read_sealed
-from dyadwatch.core.clips import Clip
-from dyadwatch.core.decision import Rule
-from dyadwatch.core.enrol import Enrolled
+from dyadwatch.core.data.clip_files import Clip
+from dyadwatch.core.decision.rules import Rule
+from dyadwatch.core.decision.thresholds import rules_of
+from dyadwatch.core.enrolment.enrol import Enrolled
+from dyadwatch.core.enrolment.normal_clips import MOST_CLIPS, Normal
 from dyadwatch.core.errors import ClipError, LayoutError
-from dyadwatch.core.mapping import JointMap
-from dyadwatch.core.normal import MOST_CLIPS, Normal
-from dyadwatch.core.skeleton import Layout
-from dyadwatch.core.thresholds import rules_of
+from dyadwatch.core.model_file.artefact import read_sealed
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.mapping import JointMap
 from dyadwatch.core.words import of_clip
 from dyadwatch.enrolling import check_enrolled_out
 from dyadwatch.enrolling import enrol as enrol_clips

@@ -10,8 +10,8 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from rich.console import Console
 
-from dyadwatch.core.atomic import write_atomically
 from dyadwatch.core.errors import ConfigError, MissingExtraError
+from dyadwatch.core.files.atomic import write_atomically
 from dyadwatch.evaluation import check_base
 from dyadwatch.evaluation_request import Report, Request
 from dyadwatch.model_files import named_model

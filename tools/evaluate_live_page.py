@@ -8,11 +8,11 @@ from typing import Any
 from dyadwatch.core.evaluation.markdown import number
 from dyadwatch.core.readers.read import read_dataset
 from dyadwatch.evaluation_request import QUICK_STEPS, Report, Request
-from dyadwatch.tools.evaluate_live import evaluate_live
+from dyadwatch.live_evaluation import evaluate_live
 
 
 def run_live(request: Request) -> Report:
-    """Real clips through the running detector, see `tools.evaluate_live`."""
+    """Real clips through the running detector, see `live_evaluation`."""
     data = request.data
     assert isinstance(data, Path)  # of the command line
     folds = tuple(request.settings.get("folds", ()))

@@ -15,11 +15,11 @@ from rich.console import Console
 from rich.text import Text
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.moments import clock_moment
+from dyadwatch.core.iso_time import clock_moment
 from dyadwatch.core.words import counted
 from dyadwatch.stream.codes import Severity
 from dyadwatch.stream.memory.kept import Action, ActionKind, KeptIncident, Verdict
-from dyadwatch.stream.memory.tables import about_action, as_csv, as_json, leading, row, span, state, when
+from dyadwatch.stream.memory.rows import about_action, as_csv, as_json, leading, row, span, state, when
 from dyadwatch.stream.publishers.publisher import check_source
 from dyadwatch.tools.events_flags import open_store, wanted_incidents, who_is
 from dyadwatch.tools.outputs import check_output

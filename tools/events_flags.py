@@ -8,11 +8,11 @@ import time
 from pathlib import Path
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.moments import parse_moment
+from dyadwatch.core.iso_time import parse_moment
 from dyadwatch.loading import configure
 from dyadwatch.stream.codes import Severity
 from dyadwatch.stream.memory.kept import Wanted
-from dyadwatch.stream.memory.place import memory_file
+from dyadwatch.stream.memory.memory_place import memory_file
 from dyadwatch.stream.memory.store import Store
 
 _AGO = re.compile(r"(\d+(?:\.\d+)?)([smhd])")

@@ -10,14 +10,14 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from dyadwatch.core.clips import Clip, ClipSet
+from dyadwatch.core.data.clip_files import Clip, ClipSet
 from dyadwatch.core.errors import ClipError, UnknownFormatError
 from dyadwatch.core.readers.dataset import Dataset, Skipped
-from dyadwatch.core.readers.declared import Axes, Declared
 from dyadwatch.core.readers.read import read_poses
+from dyadwatch.core.readers.read_options import Axes, ReadOptions
 from dyadwatch.core.sense.clip import without_odd
 from dyadwatch.stream.messages import EventMessage
-from dyadwatch.stream.recordings.clips import clip_sets
+from dyadwatch.stream.recordings.pair_clips import clip_sets
 from dyadwatch.stream.recordings.playback import Playback, is_recording
 
 _MOST_DOUBTS = 10  # lines
@@ -44,13 +44,13 @@ class FileFlags:
     ] = False
 
     @property
-    def declared(self) -> Declared:
+    def declared(self) -> ReadOptions:
         """The same, as the readers take it.
 
         Raises:
             ClipError: naming the flag's value and what was expected.
         """
-        return Declared(self.units, self.axes, self.file_fps, self.map, self.unequal)
+        return ReadOptions(self.units, self.axes, self.file_fps, self.map, self.unequal)
 
 
 @Parameter(name="*")

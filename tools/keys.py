@@ -9,8 +9,8 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.markup import escape
 
-from dyadwatch.stream.allowed import Peer
-from dyadwatch.stream.keys import KeyFolder
+from dyadwatch.stream.sockets.allow_list import Peer
+from dyadwatch.stream.sockets.key_folder import KeyFolder
 
 app = App(name="keys", help="Make and revoke the keys that let publishers and subscribers in.")
 Folder = Annotated[Path, Parameter(help="Folder of the keys, what security.keys of the detector names.")]

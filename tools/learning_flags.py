@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
-from dyadwatch.core.event_budget import per_hour
+from dyadwatch.core.decision.event_budget import per_hour
 
 if TYPE_CHECKING:
     from dyadwatch.core.training.options import TrainOptions

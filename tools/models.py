@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.stream.publishers.camera.models import MODELS, fetch_model, find_model
+from dyadwatch.stream.publishers.camera.pose_model import MODELS, fetch_model, find_model
 
 app = App(name="models", help="Fetch the pose model that cameras need.")
 

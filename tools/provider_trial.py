@@ -11,8 +11,8 @@ import msgspec
 import numpy as np
 
 from dyadwatch.core.errors import ProviderError
-from dyadwatch.stream.config import ScorerOptions
-from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.configuration.config import ScorerOptions
+from dyadwatch.stream.scoring.scorer import Scorer
 
 
 def try_provider(provider: str, model: Path, timeout_s: float = 180.0) -> str:

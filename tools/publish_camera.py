@@ -16,7 +16,7 @@ from dyadwatch.stream.publishers.camera.estimate import Estimator, Renewed
 from dyadwatch.stream.publishers.camera.landmark_lines import LandmarkLines
 from dyadwatch.stream.publishers.camera.live_camera import LiveCamera
 from dyadwatch.stream.publishers.camera.mediapipe_pose import MediaPipeEstimator
-from dyadwatch.stream.publishers.camera.models import find_model
+from dyadwatch.stream.publishers.camera.pose_model import find_model
 from dyadwatch.stream.publishers.camera.preview import Preview, check_preview
 from dyadwatch.stream.publishers.camera.quiet import calm_stderr
 from dyadwatch.stream.publishers.camera.video import Picture, Video, played_again

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
-from dyadwatch.stream.publishers.clips import check_gap, clip_frames
+from dyadwatch.stream.publishers.clip_player import check_gap, clip_frames
 from dyadwatch.stream.publishers.publisher import check_source
 from dyadwatch.stream.publishers.simulator.faults import apply_faults, parse_faults
 from dyadwatch.tools.files import NO_FPS_FLAGS, FpsFileFlags, select_clips

@@ -12,11 +12,10 @@ from typing import Annotated, TypeVar
 from cyclopts import Parameter
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.layouts import get_layout
-from dyadwatch.core.marker_map import read_marker_map
-from dyadwatch.core.marker_sets import MARKER_SETS
-from dyadwatch.stream.clock_offset import ClockOffset
-from dyadwatch.stream.exposure import InsecureReminder, Named, check_exposure
+from dyadwatch.core.skeletons.layouts import get_layout
+from dyadwatch.core.skeletons.marker_map import read_marker_map
+from dyadwatch.core.skeletons.marker_sets import MARKER_SETS
+from dyadwatch.stream.health.clock_offset import ClockOffset
 from dyadwatch.stream.publishers.checked import Axes, Units
 from dyadwatch.stream.publishers.json_bridge import DEFAULT_SOURCE, JsonBridge
 from dyadwatch.stream.publishers.json_declaration import Declaration
@@ -25,6 +24,7 @@ from dyadwatch.stream.publishers.lsl import LslListener, LslOptions
 from dyadwatch.stream.publishers.publisher import check_source
 from dyadwatch.stream.publishers.vmc import PerformerOptions, Place, VmcListener
 from dyadwatch.stream.publishers.vmc_avatar import read_bind_pose
+from dyadwatch.stream.sockets.exposure import InsecureReminder, Named, check_exposure
 from dyadwatch.tools.sending import relay, report, stoppable
 from dyadwatch.tools.sending_flags import AS_USUAL, SendingFlags
 

@@ -10,7 +10,7 @@ import msgspec
 from cyclopts import Parameter
 
 from dyadwatch.loading import configure
-from dyadwatch.stream.heap import map_large_blocks
+from dyadwatch.stream.receiving.heap import map_large_blocks
 from dyadwatch.stream.recordings.listen import Listener
 from dyadwatch.tools.security_flags import security_options
 from dyadwatch.tools.sending import stoppable

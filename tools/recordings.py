@@ -15,18 +15,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Column, Table
 
-from dyadwatch.core.clips import Clip, write_clips
+from dyadwatch.core.data.clip_files import Clip, write_clips
 from dyadwatch.core.errors import ConfigError, RecordingError
 from dyadwatch.core.words import counted
-from dyadwatch.stream.config_file import set_option
-from dyadwatch.stream.recordings.about import config_of
-from dyadwatch.stream.recordings.c3d import write_c3d
-from dyadwatch.stream.recordings.clips import LONGEST_S, recording_clips
+from dyadwatch.stream.configuration.config_file import set_option
+from dyadwatch.stream.recordings.c3d_export import write_c3d
+from dyadwatch.stream.recordings.csv_export import write_tables
 from dyadwatch.stream.recordings.edit import copy
-from dyadwatch.stream.recordings.foxglove import write_scenes
+from dyadwatch.stream.recordings.foxglove_export import write_scenes
+from dyadwatch.stream.recordings.header import config_of
 from dyadwatch.stream.recordings.info import RecordingInfo, describe
+from dyadwatch.stream.recordings.pair_clips import LONGEST_S, recording_clips
 from dyadwatch.stream.recordings.playback import Playback
-from dyadwatch.stream.recordings.tables import write_tables
 from dyadwatch.tools.outputs import check_folder, check_output
 
 app = App(name="recordings", help="Look into recordings, cut, merge and export them.")

@@ -14,7 +14,7 @@ from dyadwatch.core.errors import ConfigError, RecordingError
 from dyadwatch.core.words import counted
 from dyadwatch.stream.publishers.publisher import PosePublisher, check_source
 from dyadwatch.stream.recordings.playback import Playback
-from dyadwatch.stream.recordings.replay import Rewriter, paced
+from dyadwatch.stream.recordings.resend import Rewriter, paced
 from dyadwatch.tools.sending import report, stoppable
 from dyadwatch.tools.sending_flags import AS_USUAL, SendingFlags
 

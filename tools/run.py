@@ -12,12 +12,12 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from dyadwatch.loading import configure, load_scorer
-from dyadwatch.stream.heap import map_large_blocks
+from dyadwatch.stream.receiving.heap import map_large_blocks
 from dyadwatch.stream.service import Service
 from dyadwatch.stream.signals import stop_on_signals
-from dyadwatch.stream.sinks import JsonLinesSink, Sink
+from dyadwatch.stream.sinks.live_table import IncidentLinesSink, TableSink
+from dyadwatch.stream.sinks.sinks import JsonLinesSink, Sink
 from dyadwatch.stream.start_check import check_start
-from dyadwatch.stream.table import IncidentLinesSink, TableSink
 from dyadwatch.tools.log_output import log_in_background
 from dyadwatch.tools.security_flags import security_options
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.publishers.live import LiveFrame
 from dyadwatch.stream.publishers.publisher import PosePublisher, pace
 from dyadwatch.tools.sending_flags import Target

@@ -9,8 +9,8 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.stream.client_keys import ClientKeys, read_client_keys
 from dyadwatch.stream.publishers.publisher import DEFAULT_ADDRESS, check_address
+from dyadwatch.stream.sockets.client_keys import ClientKeys, read_client_keys
 
 KEY_HELP = "This publisher's NAME.key_secret, where the detector asks for keys; see `dyadwatch docs security`."
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dyadwatch.core.atomic import write_atomically
 from dyadwatch.core.errors import DyadwatchError
+from dyadwatch.core.files.atomic import write_atomically
 
 BEGIN, END = "<!-- tables: begin -->", "<!-- tables: end -->"
 

@@ -15,11 +15,11 @@ from rich.table import Table
 from rich.text import Text
 
 from dyadwatch import training
+from dyadwatch.core.decision.thresholds import rules_of
 from dyadwatch.core.errors import CollapseError, MissingExtraError, TrainingError
-from dyadwatch.core.thresholds import rules_of
-from dyadwatch.core.training.budget import Budget
 from dyadwatch.core.training.options import Progress
 from dyadwatch.core.training.report_words import vouched
+from dyadwatch.core.training.time_budget import Budget
 from dyadwatch.core.words import counted
 from dyadwatch.model_files import check_out, write_report
 from dyadwatch.tools.files import NO_FLAGS, FileFlags, select_sets, tell_events

@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import track
 
-from dyadwatch.core.atomic import written_atomically
-from dyadwatch.core.clips import Clip
+from dyadwatch.core.data.clip_files import Clip
 from dyadwatch.core.errors import ConfigError, MissingExtraError
+from dyadwatch.core.files.atomic import written_atomically
 from dyadwatch.loading import configure, load_scorer, model_path
-from dyadwatch.stream.config_file import set_option
+from dyadwatch.stream.configuration.config_file import set_option
 from dyadwatch.stream.recordings.playback import is_recording
 from dyadwatch.tools.files import NO_FLAGS, FileFlags, select_clips
 from dyadwatch.tools.outputs import check_output

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from dyadwatch import redeciding
 from dyadwatch.core.errors import TooShortError
-from dyadwatch.core.moments import clock_moment
+from dyadwatch.core.iso_time import clock_moment
 from dyadwatch.core.words import counted
 from dyadwatch.redeciding import WhatIf
 from dyadwatch.stream.recordings.playback import Playback

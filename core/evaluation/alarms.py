@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import Clip
-from dyadwatch.core.decision import PairEvidence, Part, Thresholds
-from dyadwatch.core.episodes import AlarmTimes, episodes
-from dyadwatch.core.score_log import ScoreLog, Track
+from dyadwatch.core.data.clip_files import Clip
+from dyadwatch.core.decision.episodes import AlarmTimes, episodes
+from dyadwatch.core.decision.rules import PairEvidence, ScorePart, Thresholds
+from dyadwatch.core.decision.score_log import PairScores, ScoreLog
 from dyadwatch.core.units import NS
 
 
@@ -46,7 +46,7 @@ def windows_of(clip: Clip, frames: int, ends: NDArray[np.intp]) -> NDArray[np.fl
 def events(
     parts: Mapping[str, NDArray[np.floating]], ends: NDArray[np.intp], fps: float, hop: int, thresholds: Thresholds
 ) -> list[Raised]:
-    """The events of one pair, as `stream.alarm` opens and closes them in the default configuration.
+    """The events of one pair, as `stream.alarms.alarm_tracker` opens and closes them in the default configuration.
 
     Arguments:
         parts: surprise of the windows, by part, each (N,); what is missing is 0.
@@ -55,10 +55,10 @@ def events(
     if not len(ends):
         return []
     hop_s, none = hop / fps, np.zeros(len(ends))
-    table = np.stack([np.asarray(parts.get(part, none), np.float64) for part in Part], axis=1)
+    table = np.stack([np.asarray(parts.get(part, none), np.float64) for part in ScorePart], axis=1)
     stamps = np.asarray([round(end / fps * NS) for end in ends.tolist()], np.int64)
     pair = PairEvidence(thresholds, hop_s)
     seen = [pair.push(stamp, values) for stamp, values in zip(stamps.tolist(), table.tolist(), strict=True)]
-    log = ScoreLog((Track("", (0, 1), "media", stamps, table),), hop_s, pause_s=2 * hop_s)
+    log = ScoreLog((PairScores("", (0, 1), "media", stamps, table),), hop_s, pause_s=2 * hop_s)
     found = episodes(log, np.asarray([e.value for e in seen]), 1.0, thresholds.clear, AlarmTimes())
     return [Raised(float(ends[i]) / fps, seen[i].since / NS) for i in found.opened.tolist()]

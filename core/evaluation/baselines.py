@@ -14,9 +14,9 @@ from sklearn.ensemble import ExtraTreesClassifier
 
 from dyadwatch.core.errors import DyadwatchError
 from dyadwatch.core.evaluation.settings import MODEL, Fit, Scorer, Settings, Values
-from dyadwatch.core.frame import Anchors
-from dyadwatch.core.neighbours import squared_distances
-from dyadwatch.core.statistics import Scaling, Statistics
+from dyadwatch.core.features.pair_frame import Anchors
+from dyadwatch.core.features.pair_statistics import Scaling, Statistics
+from dyadwatch.core.scoring.memory_bank import squared_distances
 
 _EXPLAINED = 0.95
 _CHUNK = 2000

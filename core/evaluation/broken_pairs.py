@@ -6,12 +6,11 @@ from collections.abc import Callable
 from dataclasses import asdict
 from functools import partial
 
-from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.evaluation.baselines import baselines_of
-from dyadwatch.core.evaluation.breaking import HELD_BACK, SIX
 from dyadwatch.core.evaluation.cache import data_digest
+from dyadwatch.core.evaluation.figures import Result
 from dyadwatch.core.evaluation.jobs import Job, Plan
-from dyadwatch.core.evaluation.measures import Result
 from dyadwatch.core.evaluation.pair_baselines import (
     CURVATURE,
     LENGTH,
@@ -21,7 +20,8 @@ from dyadwatch.core.evaluation.pair_baselines import (
     run_trees,
 )
 from dyadwatch.core.evaluation.pair_model import run_model
-from dyadwatch.core.evaluation.pair_tests import MEAN_OF_SIX, VARIATIONS, Material
+from dyadwatch.core.evaluation.pair_tests import MEAN_OF_SIX, VARIATIONS, PairMaterial
+from dyadwatch.core.evaluation.perturbations import HELD_BACK, SIX
 from dyadwatch.core.evaluation.settings import MODEL, Settings
 from dyadwatch.core.training.options import Listener
 
@@ -32,7 +32,7 @@ def plan_broken_pairs(clips: ClipSet, settings: Settings) -> Plan:
     Raises:
         ClipError: when there is no training and test split, or a method is wanted that there is not.
     """
-    material = Material(clips, settings)
+    material = PairMaterial(clips, settings)
     made_from = settings.identity() | {"draws": settings.draws}
     trees = {"trees": settings.trees, "tree_windows": settings.tree_windows}
     every: list[tuple[str, int, dict, str, Callable[[Listener], Result]]] = [

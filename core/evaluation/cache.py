@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from dyadwatch.core.atomic import write_atomically
-from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.data.clip_files import ClipSet
+from dyadwatch.core.files.atomic import write_atomically
 
 _ROOT = "dyadwatch.core"
 

@@ -6,15 +6,15 @@ from collections.abc import Sequence
 
 from dyadwatch.core.evaluation.baselines import baselines_of
 from dyadwatch.core.evaluation.clip_tests import clip_figures, normal_clips
-from dyadwatch.core.evaluation.measures import Result
+from dyadwatch.core.evaluation.figures import Result
 from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.evaluation.settings import Settings
-from dyadwatch.core.evaluation.windows import Fold, Judged
+from dyadwatch.core.evaluation.test_windows import Fold, ScoredClips
 from dyadwatch.core.training.options import Listener
 
 
 def run_baseline(
-    judged: Judged, fold: Fold, labels: Sequence[str], settings: Settings, method: str, listen: Listener
+    judged: ScoredClips, fold: Fold, labels: Sequence[str], settings: Settings, method: str, listen: Listener
 ) -> Result:
     """Fits a plain method to the normal training clips, then scores the test fold."""
     train = normal_clips(judged, fold, labels)

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dyadwatch.core.evaluation.clip_tests import clip_figures, normal_clips
-from dyadwatch.core.evaluation.measures import Result
-from dyadwatch.core.evaluation.model import fit_model
+from dyadwatch.core.evaluation.figures import Result
+from dyadwatch.core.evaluation.model_method import fit_model
 from dyadwatch.core.evaluation.settings import Settings
-from dyadwatch.core.evaluation.windows import Fold, Judged
+from dyadwatch.core.evaluation.test_windows import Fold, ScoredClips
 from dyadwatch.core.training.options import Listener
 
 
 def run_model(
-    judged: Judged, fold: Fold, labels: Sequence[str], settings: Settings, method: str, seed: int, listen: Listener
+    judged: ScoredClips, fold: Fold, labels: Sequence[str], settings: Settings, method: str, seed: int, listen: Listener
 ) -> Result:
     """Trains on the normal training clips, then scores the test fold."""
     train = normal_clips(judged, fold, labels)

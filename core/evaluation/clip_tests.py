@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.evaluation.measures import Result, Scored, figure, resamplings
+from dyadwatch.core.evaluation.figures import Result, Scored, figure, resamplings
 from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.evaluation.settings import Settings
-from dyadwatch.core.evaluation.windows import Fold, Judged
+from dyadwatch.core.evaluation.test_windows import Fold, ScoredClips
 
 MEASURE = "AUROC"
 
@@ -33,7 +33,7 @@ def categories_of(clips: ClipSet, settings: Settings) -> list[str]:
     return [n for n in labels if not settings.categories or n in settings.categories]
 
 
-def facts_of(judged: Judged, folds: Sequence[Fold]) -> dict[str, Any]:
+def facts_of(judged: ScoredClips, folds: Sequence[Fold]) -> dict[str, Any]:
     """Of the test, as plain values for the report."""
     return {
         "clips": len(judged.clips),
@@ -50,7 +50,7 @@ def how_judged(settings: Settings) -> str:
 
 
 def clip_figures(
-    judged: Judged, fold: Fold, labels: Sequence[str], settings: Settings, rows: Mapping[Row, NDArray[np.floating]]
+    judged: ScoredClips, fold: Fold, labels: Sequence[str], settings: Settings, rows: Mapping[Row, NDArray[np.floating]]
 ) -> Result:
     """AUROC of each row from the scores of the windows of the test clips."""
     names = [judged.clips[i].label for i in fold.test]
@@ -64,6 +64,6 @@ def clip_figures(
     return Result(out)
 
 
-def normal_clips(judged: Judged, fold: Fold, labels: Sequence[str]) -> NDArray[np.intp]:
+def normal_clips(judged: ScoredClips, fold: Fold, labels: Sequence[str]) -> NDArray[np.intp]:
     """Training clips with one of these labels; rising indices."""
     return fold.train[np.isin([judged.clips[i].label for i in fold.train], list(labels))]

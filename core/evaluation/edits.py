@@ -13,8 +13,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import Clip
-from dyadwatch.core.frame import anchors
+from dyadwatch.core.data.clip_files import Clip
+from dyadwatch.core.features.pair_frame import anchors
 
 Joints = NDArray[np.float32]  # (T, 2, J, 3), metres
 

@@ -7,32 +7,32 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from dyadwatch.core.data.windows import CleanRecording, Windows, cut
+from dyadwatch.core.decision.thresholds import thresholds, thresholds_of
 from dyadwatch.core.evaluation.baselines import extra_trees, nearest_neighbour
 from dyadwatch.core.evaluation.event_tests import EventTest
-from dyadwatch.core.evaluation.measures import Result
+from dyadwatch.core.evaluation.figures import Result
 from dyadwatch.core.evaluation.pair_baselines import TREES
 from dyadwatch.core.evaluation.row import Row
-from dyadwatch.core.recordings import Recording, Windows, cut
-from dyadwatch.core.statistics import Statistics
-from dyadwatch.core.surprise import Surprise
-from dyadwatch.core.thresholds import thresholds, thresholds_of
-from dyadwatch.core.training.broken import PairSampler
+from dyadwatch.core.features.pair_statistics import Statistics
+from dyadwatch.core.scoring.tail_calibration import TailCalibration
+from dyadwatch.core.training.mismatched_pairs import PairSampler
 from dyadwatch.core.training.options import Listener
-from dyadwatch.core.training.recordings import prepare
+from dyadwatch.core.training.training_data import prepare
 
 NEAREST = "nearest neighbour"
 _FOLDS = 5
 _BATCH = 500
 
 # from recordings to a score of statistics
-Fit = Callable[[list[Recording]], Callable[[NDArray[np.floating]], NDArray[np.floating]]]
+Fit = Callable[[list[CleanRecording]], Callable[[NDArray[np.floating]], NDArray[np.floating]]]
 
 
 def run_nearest(test: EventTest, listen: Listener) -> Result:
     """The distance to the nearest normal window in relational statistics."""
     statistics, settings = _statistics(test), test.settings
 
-    def fit(recordings: list[Recording]) -> Callable[[NDArray[np.floating]], NDArray[np.floating]]:
+    def fit(recordings: list[CleanRecording]) -> Callable[[NDArray[np.floating]], NDArray[np.floating]]:
         return nearest_neighbour(statistics, statistics(cut(recordings, settings.frames, settings.fit_hop).joints))
 
     return _through_alarms(test, statistics, fit, NEAREST)
@@ -43,7 +43,7 @@ def run_trees(test: EventTest, listen: Listener) -> Result:
     statistics, settings = _statistics(test), test.settings
     tempo = settings.train_options(0).tempo
 
-    def fit(recordings: list[Recording]) -> Callable[[NDArray[np.floating]], NDArray[np.floating]]:
+    def fit(recordings: list[CleanRecording]) -> Callable[[NDArray[np.floating]], NDArray[np.floating]]:
         sampler = PairSampler(recordings, settings.frames, settings.fps, statistics.at, tempo=tempo)
         rng = np.random.default_rng(0)
         batches = [sampler.training_batch(_BATCH, rng) for _ in range(max(1, settings.tree_windows // _BATCH))]
@@ -63,7 +63,7 @@ def _through_alarms(test: EventTest, statistics: Statistics, fit: Fit, name: str
     windows = cut(recordings, settings.frames, settings.hop)
     values = statistics(windows.joints)
     raw = _left_out(recordings, windows, values, fit)
-    surprise, score = Surprise.fit(raw), fit(recordings)
+    surprise, score = TailCalibration.fit(raw), fit(recordings)
     made = thresholds({"score": surprise(raw)}, windows, settings.hop / settings.fps)
 
     def parts(played: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
@@ -74,7 +74,7 @@ def _through_alarms(test: EventTest, statistics: Statistics, fit: Fit, name: str
 
 
 def _left_out(
-    recordings: list[Recording], windows: Windows, values: NDArray[np.float32], fit: Fit
+    recordings: list[CleanRecording], windows: Windows, values: NDArray[np.float32], fit: Fit
 ) -> NDArray[np.float64]:
     """Scores of all windows, each by what was fitted to the recordings of other units."""
     units = np.random.default_rng(0).permutation(np.unique(windows.unit))

@@ -7,11 +7,11 @@ from dataclasses import asdict
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.decision import Part
+from dyadwatch.core.decision.rules import ScorePart
+from dyadwatch.core.decision.thresholds import thresholds_of
 from dyadwatch.core.evaluation.event_tests import EventTest
-from dyadwatch.core.evaluation.measures import Result
+from dyadwatch.core.evaluation.figures import Result
 from dyadwatch.core.evaluation.row import Row
-from dyadwatch.core.thresholds import thresholds_of
 from dyadwatch.core.training.options import Listener, TrainOptions
 from dyadwatch.core.training.recipe import scored, train
 
@@ -22,7 +22,7 @@ def run_model(test: EventTest, name: str, options: TrainOptions, listen: Listene
     scorer, made = trained.scorer.eval(), trained.calibration
 
     def parts(windows: NDArray[np.float32]) -> dict[str, NDArray[np.float64]]:
-        return dict(zip(map(str, Part), scored(scorer, windows).T, strict=True))
+        return dict(zip(map(str, ScorePart), scored(scorer, windows).T, strict=True))
 
     figures = test.measure(Row(name), parts, thresholds_of(made), made["evidence"]["events_per_hour_95"])
     said = {"summary": trained.summary, "weights": asdict(scorer.weights), "calibration": made}

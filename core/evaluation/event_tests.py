@@ -8,17 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import Clip, ClipSet
-from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.data.clip_files import Clip, ClipSet
+from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.evaluation.alarms import Raised, events, window_ends, windows_of
 from dyadwatch.core.evaluation.edits import EDITS, FROM_ONSET, edited
-from dyadwatch.core.evaluation.measures import Figure, resamplings
+from dyadwatch.core.evaluation.figures import Figure, resamplings
 from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.evaluation.settings import PEACEFUL, Settings
-from dyadwatch.core.evaluation.windows import Fold, on_grid
-from dyadwatch.core.layouts import get_layout
-from dyadwatch.core.mapping import JointMap
+from dyadwatch.core.evaluation.test_windows import Fold, on_grid
+from dyadwatch.core.skeletons.layouts import get_layout
+from dyadwatch.core.skeletons.mapping import JointMap
 
 FALSE, FALSE_EVENTS, JUDGED = "normal clips that raise", "false events", "clips judged"
 DELAY, DELAY_95, ONSET = "delay, median s", "delay, 95 % s", "onset told, median error s"
@@ -30,7 +30,7 @@ Parts = Callable[[NDArray[np.float32]], Mapping[str, NDArray[np.floating]]]
 
 
 @dataclass(frozen=True)
-class Played:
+class PlayedClip:
     """A clip of the test.
 
     Arguments:
@@ -63,11 +63,11 @@ class EventTest:
         normal = [c for c in test if c.label in labels]
         if len(normal) < 2:
             raise ClipError(f"{clips.name}: {len(normal)} normal test clips in {fold.name}; expected at least 2")
-        self.played = [Played(c, FALSE, None) for c in normal]
-        self.played += [Played(c, c.label if violent else ODD, 0.0) for c in test if c.label not in labels]
+        self.played = [PlayedClip(c, FALSE, None) for c in normal]
+        self.played += [PlayedClip(c, c.label if violent else ODD, 0.0) for c in test if c.label not in labels]
         if not violent:
             self.played += [
-                Played(found.clip, str(edit), found.onset_s)
+                PlayedClip(found.clip, str(edit), found.onset_s)
                 for edit in EDITS
                 for i in range(len(normal))
                 if (found := edited(normal, i, edit)) is not None
@@ -120,23 +120,23 @@ class EventTest:
         )
 
     @staticmethod
-    def _delay(played: Played, raised: Sequence[Raised]) -> float | None:
+    def _delay(played: PlayedClip, raised: Sequence[Raised]) -> float | None:
         first = _first(played, raised)
         return None if first is None or played.onset_s is None else first.at_s - played.onset_s
 
     @staticmethod
-    def _error(played: Played, raised: Sequence[Raised]) -> float | None:
+    def _error(played: PlayedClip, raised: Sequence[Raised]) -> float | None:
         first = _first(played, raised)
         return None if first is None or played.onset_s is None else abs(first.since_s - played.onset_s)
 
 
-def _first(played: Played, raised: Sequence[Raised]) -> Raised | None:
+def _first(played: PlayedClip, raised: Sequence[Raised]) -> Raised | None:
     """The first event that is not from before the onset."""
     onset = played.onset_s or 0.0
     return next((r for r in raised if r.at_s >= onset), None)
 
 
-def _found(played: Played, raised: Sequence[Raised]) -> bool:
+def _found(played: PlayedClip, raised: Sequence[Raised]) -> bool:
     return _first(played, raised) is not None
 
 

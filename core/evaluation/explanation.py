@@ -8,23 +8,23 @@ from functools import cached_property, partial
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.data.clip_files import ClipSet
+from dyadwatch.core.data.windows import Windows
+from dyadwatch.core.decision.thresholds import thresholds
 from dyadwatch.core.evaluation.cache import data_digest
+from dyadwatch.core.evaluation.figures import Figure, Result, resamplings
 from dyadwatch.core.evaluation.jobs import Job, Plan
 from dyadwatch.core.evaluation.limb_edits import Alteration, Altered, altered
-from dyadwatch.core.evaluation.measures import Figure, Result, resamplings
-from dyadwatch.core.evaluation.pair_tests import Material
+from dyadwatch.core.evaluation.pair_tests import PairMaterial
 from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.evaluation.settings import MODEL, Settings
-from dyadwatch.core.evaluation.windows import Judged
-from dyadwatch.core.limbs import Member, members
-from dyadwatch.core.neighbours import NearestNeighbour
-from dyadwatch.core.odd_limb import LimbReference
-from dyadwatch.core.recordings import Windows
-from dyadwatch.core.statistics import PER_PAIR, mean_distances
-from dyadwatch.core.surprise import Surprise
-from dyadwatch.core.thresholds import thresholds
-from dyadwatch.core.training.calibrate import held_out_distances
+from dyadwatch.core.evaluation.test_windows import ScoredClips
+from dyadwatch.core.explanation.odd_limb import LimbReference
+from dyadwatch.core.features.pair_statistics import PER_PAIR, mean_distances
+from dyadwatch.core.scoring.memory_bank import NearestNeighbour
+from dyadwatch.core.scoring.tail_calibration import TailCalibration
+from dyadwatch.core.skeletons.limbs import LimbJoints, members
+from dyadwatch.core.training.calibrate_scores import held_out_distances
 from dyadwatch.core.training.options import Listener, TrainOptions
 
 PAIR, Z_SCORE, CHANCE = "leading joint pair", "z-score of the distance map", "chance"
@@ -40,13 +40,13 @@ class LimbTest:
     """The support set of the training windows, and test windows with a limb altered."""
 
     def __init__(self, clips: ClipSet, settings: Settings) -> None:
-        self.material = Material(clips, settings)
+        self.material = PairMaterial(clips, settings)
         self.settings = settings
 
     @cached_property
-    def _judged(self) -> Judged:
-        judged = Judged.prepare(self.material.train, self.settings)
-        return Judged(judged.clips, judged.layout, judged.fps, judged.frames, self.settings.fit_hop)
+    def _judged(self) -> ScoredClips:
+        judged = ScoredClips.prepare(self.material.train, self.settings)
+        return ScoredClips(judged.clips, judged.layout, judged.fps, judged.frames, self.settings.fit_hop)
 
     @cached_property
     def bank(self) -> NearestNeighbour:
@@ -54,18 +54,18 @@ class LimbTest:
         return NearestNeighbour.fit(self.material.statistics, self._judged.values, most=TrainOptions().support)
 
     @cached_property
-    def limbs(self) -> tuple[Member, ...]:
+    def limbs(self) -> tuple[LimbJoints, ...]:
         """Of one person, as the joints that enter the statistics have them."""
         names = self.material.test.layout.joints
         return members([names[j] for j in self.material.statistics.joints])
 
     @cached_property
-    def threshold(self) -> tuple[Surprise, float]:
+    def threshold(self) -> tuple[TailCalibration, float]:
         """How surprising a distance is, and the lowest level that raises an alarm; each clip judged by others."""
         judged, statistics, hop_s = self._judged, self.material.statistics, self.settings.fit_hop / self.settings.fps
         clip, most = judged.clip, TrainOptions().support
         raw = held_out_distances(statistics, judged.values, clip, most=most, whiten=False, seed=0).plain
-        surprise = Surprise.fit(raw)
+        surprise = TailCalibration.fit(raw)
         start = np.concatenate([np.arange(n) * self.settings.fit_hop for n in np.bincount(clip)])
         windows = Windows(judged.windows, clip, clip, start)
         made = thresholds({"score": surprise(raw)}, windows, hop_s)
@@ -134,7 +134,7 @@ def _run(test: LimbTest, name: str, blame: Callable[[LimbTest], Blame], listen: 
     return Result(figures, {"level": round(level, 4)})
 
 
-def _hits(odd: NDArray[np.floating], found: Altered, limbs: tuple[Member, ...]) -> NDArray[np.float64]:
+def _hits(odd: NDArray[np.floating], found: Altered, limbs: tuple[LimbJoints, ...]) -> NDArray[np.float64]:
     """1 where the altered limb is the oddest; equals share."""
     which = {m.limb: i for i, m in enumerate(limbs)}
     truth = found.person * len(limbs) + np.asarray([which[limb] for limb in found.limb])

@@ -16,17 +16,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.evaluation.baselines import baselines_of, nearest_neighbour, nearest_to
 from dyadwatch.core.evaluation.cache import data_digest
 from dyadwatch.core.evaluation.clip_tests import categories_of, facts_of, how_judged
+from dyadwatch.core.evaluation.figures import Result, Scored, figure, resamplings
 from dyadwatch.core.evaluation.jobs import Job, Plan
-from dyadwatch.core.evaluation.measures import Result, Scored, figure, resamplings
 from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.evaluation.settings import MODEL, Fit, Settings
-from dyadwatch.core.evaluation.windows import Fold, Judged, folds_of
-from dyadwatch.core.metric import Metric, support_scorer
-from dyadwatch.core.statistics import Scaling, Statistics
+from dyadwatch.core.evaluation.test_windows import Fold, ScoredClips, folds_of
+from dyadwatch.core.features.pair_statistics import Scaling, Statistics
+from dyadwatch.core.scoring.nearest import Metric, support_scorer
 from dyadwatch.core.training.options import Listener, TrainOptions
 
 SHOTS = (1, 5, 20)
@@ -140,7 +140,7 @@ def plan_few_shot(clips: ClipSet, settings: Settings, methods: Mapping[str, Shot
     methods |= {name: Shot(support_only(every[name])) for name in settings.baselines}
     wanted = settings.chosen_methods("few-shot", methods)
     categories = categories_of(clips, settings)
-    judged = Judged.prepare(clips, settings, settings.clip_score)
+    judged = ScoredClips.prepare(clips, settings, settings.clip_score)
     folds = folds_of(judged.clips, settings.folds)
     jobs: list[Job] = []
     for name, shot in methods.items():
@@ -174,7 +174,7 @@ def support_sets(candidates: NDArray[np.intp], shots: int, draws: int, name: str
 
 
 def _run(
-    judged: Judged,
+    judged: ScoredClips,
     fold: Fold,
     category: str,
     settings: Settings,

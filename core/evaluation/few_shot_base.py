@@ -13,20 +13,20 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import ClipSet
-from dyadwatch.core.enrol import Base, enrol
+from dyadwatch.core.data.clip_files import ClipSet
+from dyadwatch.core.enrolment.enrol import Base, enrol
+from dyadwatch.core.enrolment.normal_clips import take_clips
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.evaluation.baselines import nearest_neighbour
 from dyadwatch.core.evaluation.cache import data_digest
 from dyadwatch.core.evaluation.clip_tests import categories_of, facts_of, how_judged
 from dyadwatch.core.evaluation.few_shot import SHOTS, support_sets
+from dyadwatch.core.evaluation.figures import Result, Scored, figure, resamplings
 from dyadwatch.core.evaluation.jobs import Job, Plan
-from dyadwatch.core.evaluation.measures import Result, Scored, figure, resamplings
 from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.evaluation.settings import Settings
-from dyadwatch.core.evaluation.windows import Fold, Judged, folds_of
-from dyadwatch.core.normal import take_clips
-from dyadwatch.core.score_maps import Run
+from dyadwatch.core.evaluation.test_windows import Fold, ScoredClips, folds_of
+from dyadwatch.core.model_file.onnx_calibration import Run
 from dyadwatch.core.training.options import Listener
 
 ALONE = "nearest neighbour, scaled by the clips"
@@ -51,7 +51,7 @@ def plan_few_shot_on(clips: ClipSet, settings: Settings, base: Base, model: byte
     """
     settings.chosen_methods("few-shot --base", (ENROLLED,))
     categories = categories_of(clips, settings)
-    judged = Judged.prepare(clips, settings, settings.clip_score)
+    judged = ScoredClips.prepare(clips, settings, settings.clip_score)
     folds = folds_of(judged.clips, settings.folds)
     made_from = settings.identity() | {
         "shot_draws": settings.shot_draws,
@@ -84,7 +84,7 @@ def plan_few_shot_on(clips: ClipSet, settings: Settings, base: Base, model: byte
 
 
 def _run(
-    judged: Judged, fold: Fold, category: str, settings: Settings, base: Base, run: Run, listen: Listener
+    judged: ScoredClips, fold: Fold, category: str, settings: Settings, base: Base, run: Run, listen: Listener
 ) -> Result:
     labels = np.asarray([c.label for c in judged.clips])
     candidates = fold.train[labels[fold.train] == category]

@@ -10,8 +10,8 @@ from typing import Any
 
 from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.evaluation.cache import ResultCache, code_digest
-from dyadwatch.core.evaluation.measures import Figure, Result
-from dyadwatch.core.evaluation.row import Part, Row
+from dyadwatch.core.evaluation.figures import Figure, Result
+from dyadwatch.core.evaluation.row import Row, RowPart
 from dyadwatch.core.training.options import Listener, Progress
 
 
@@ -199,7 +199,7 @@ def _do(task: _Task, status: Status, tell: Callable[[Status], None]) -> Done:
 
 def _taken(job: Job, kept: dict[str, Any]) -> Done:
     figures = [
-        Figure(**{**f, "row": Row(f["row"][0], Part(f["row"][1])), "replicates": tuple(f["replicates"])})
+        Figure(**{**f, "row": Row(f["row"][0], RowPart(f["row"][1])), "replicates": tuple(f["replicates"])})
         for f in kept["figures"]
     ]
     return Done(job, figures, kept["remarks"], kept["seconds"], True, kept["error"])

@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.evaluation.breaking import PairTest
-from dyadwatch.core.limbs import Limb
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.evaluation.perturbations import PairTest
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.limbs import Limb
 
 _MOVED_M = 0.3
 _HAND = ("wrist", "hand", "handtip", "thumb")

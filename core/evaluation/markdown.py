@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from dyadwatch.core.evaluation.breaking import FURTHER, SIX
 from dyadwatch.core.evaluation.jobs import Done, Plan
 from dyadwatch.core.evaluation.pair_tests import MEAN_HELD_BACK, MEAN_OF_SIX, VARIATIONS
+from dyadwatch.core.evaluation.perturbations import FURTHER, SIX
+from dyadwatch.core.evaluation.results_table import Entry, entries
 from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.evaluation.silent import speaking
-from dyadwatch.core.evaluation.table import Entry, entries
 
 _NOTHING = "-"
 _ALWAYS = 3  # first columns of a table of one measure: method, AUROC, 95 %

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 
-from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.evaluation.baselines import baselines_of
 from dyadwatch.core.evaluation.cache import data_digest
@@ -15,7 +15,7 @@ from dyadwatch.core.evaluation.clip_model import run_model
 from dyadwatch.core.evaluation.clip_tests import categories_of, facts_of, how_judged
 from dyadwatch.core.evaluation.jobs import Job, Plan
 from dyadwatch.core.evaluation.settings import MODEL, PEACEFUL, Settings
-from dyadwatch.core.evaluation.windows import Judged, folds_of
+from dyadwatch.core.evaluation.test_windows import ScoredClips, folds_of
 
 
 def plan_one_class(clips: ClipSet, settings: Settings) -> Plan:
@@ -42,7 +42,7 @@ def plan_peaceful_violent(clips: ClipSet, settings: Settings) -> Plan:
 
 def _plan(protocol: str, clips: ClipSet, settings: Settings, normal: dict[str, Sequence[str]]) -> Plan:
     methods = methods_of(settings, protocol)
-    judged = Judged.prepare(clips, settings, settings.clip_score)
+    judged = ScoredClips.prepare(clips, settings, settings.clip_score)
     folds = folds_of(judged.clips, settings.folds)
     made_from, baselines = settings.identity(), baselines_of(settings)
     jobs: list[Job] = []

@@ -6,24 +6,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.evaluation.baselines import baselines_of, extra_trees, path_curvature
-from dyadwatch.core.evaluation.measures import Result
-from dyadwatch.core.evaluation.pair_tests import Material, Rows, measure, variations
+from dyadwatch.core.evaluation.figures import Result
+from dyadwatch.core.evaluation.pair_tests import PairMaterial, Rows, measure, variations
 from dyadwatch.core.evaluation.row import Row
-from dyadwatch.core.training.broken import PairSampler
+from dyadwatch.core.training.mismatched_pairs import PairSampler
 from dyadwatch.core.training.options import Listener
-from dyadwatch.core.training.recordings import prepare
+from dyadwatch.core.training.training_data import prepare
 
 TREES = "extra trees on broken pairs"
 LENGTH, CURVATURE = "clip length", "path curvature"
 
 
-def run_baseline(material: Material, name: str, listen: Listener) -> Result:
+def run_baseline(material: PairMaterial, name: str, listen: Listener) -> Result:
     """A plain method by its name."""
     score = baselines_of(material.settings)[name](material.statistics, material.normal_values)
     return Result(measure(material, lambda windows: {Row(name): score(material.statistics(windows))}))
 
 
-def run_plain_cues(material: Material, name: str, listen: Listener) -> Result:
+def run_plain_cues(material: PairMaterial, name: str, listen: Listener) -> Result:
     """Clip length in seconds, or curvature of the paths; they see no partner, so only the variations are told."""
     odd, test = material.variations, material.test
     if odd is None:
@@ -38,7 +38,7 @@ def run_plain_cues(material: Material, name: str, listen: Listener) -> Result:
     return Result(variations(material, score(test.intact), score))
 
 
-def run_trees(material: Material, listen: Listener) -> Result:
+def run_trees(material: PairMaterial, listen: Listener) -> Result:
     """Extra trees, taught with pairs broken as the model's are."""
     settings, statistics = material.settings, material.statistics
     options = settings.train_options(0)

@@ -8,21 +8,21 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.evaluation.breaking import HELD_BACK, KINDS, SIX, Kind, PairTest
-from dyadwatch.core.evaluation.measures import Figure, Scored, figure, mean_figure, resamplings
+from dyadwatch.core.evaluation.figures import Figure, Scored, figure, mean_figure, resamplings
+from dyadwatch.core.evaluation.perturbations import HELD_BACK, KINDS, SIX, Kind, PairTest
 from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.evaluation.settings import Settings
-from dyadwatch.core.evaluation.windows import Judged, folds_of
-from dyadwatch.core.statistics import Statistics
+from dyadwatch.core.evaluation.test_windows import ScoredClips, folds_of
+from dyadwatch.core.features.pair_statistics import Statistics
 
 MEAN_OF_SIX, MEAN_HELD_BACK, VARIATIONS = "mean of six", "held back, mean", "variations"
 
 Rows = Mapping[Row, NDArray[np.floating]]
 
 
-class Material:
+class PairMaterial:
     """Normal windows to fit to, and the test; made once, when first needed."""
 
     def __init__(self, clips: ClipSet, settings: Settings) -> None:
@@ -46,8 +46,8 @@ class Material:
     @cached_property
     def normal_values(self) -> NDArray[np.float32]:
         """Statistics of the windows that baselines are fitted to."""
-        judged = Judged.prepare(self.train, self.settings)
-        judged = Judged(judged.clips, judged.layout, judged.fps, judged.frames, self.settings.fit_hop)
+        judged = ScoredClips.prepare(self.train, self.settings)
+        judged = ScoredClips(judged.clips, judged.layout, judged.fps, judged.frames, self.settings.fit_hop)
         return judged.values
 
     def tests(self) -> Iterator[tuple[Kind, int, NDArray[np.intp], NDArray[np.float32]]]:
@@ -58,7 +58,7 @@ class Material:
                 yield kind, draw, found.of, found.windows
 
 
-def measure(material: Material, score: Callable[[NDArray[np.float32]], Rows]) -> list[Figure]:
+def measure(material: PairMaterial, score: Callable[[NDArray[np.float32]], Rows]) -> list[Figure]:
     """Figures of every kind from a function of windows to scores by row."""
     test, count = material.test, material.settings.bootstrap
     intact = score(test.intact)
@@ -77,7 +77,7 @@ def measure(material: Material, score: Callable[[NDArray[np.float32]], Rows]) ->
     return out + variations(material, intact, score)
 
 
-def variations(material: Material, intact: Rows, score: Callable[[NDArray[np.float32]], Rows]) -> list[Figure]:
+def variations(material: PairMaterial, intact: Rows, score: Callable[[NDArray[np.float32]], Rows]) -> list[Figure]:
     """Windows of clips of other labels against the intact ones."""
     odd = material.variations
     if odd is None:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.evaluation.broken_pairs import plan_broken_pairs
-from dyadwatch.core.evaluation.events import plan_events
+from dyadwatch.core.evaluation.event_protocol import plan_events
 from dyadwatch.core.evaluation.explanation import plan_explanation
 from dyadwatch.core.evaluation.few_shot import plan_few_shot
 from dyadwatch.core.evaluation.jobs import Plan
 from dyadwatch.core.evaluation.one_class import plan_one_class, plan_peaceful_violent
 from dyadwatch.core.evaluation.settings import PEACEFUL, Settings
-from dyadwatch.core.evaluation.windows import folds_of
+from dyadwatch.core.evaluation.test_windows import folds_of
 
 PROTOCOLS: dict[str, Callable[[ClipSet, Settings], Plan]] = {
     "one-class": plan_one_class,

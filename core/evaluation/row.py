@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class Part(StrEnum):
+class RowPart(StrEnum):
     """A score of a method."""
 
     JOINED = "joined"
@@ -18,7 +18,7 @@ class Row(NamedTuple):
     """A row; as text the name of the method, and of the part where that is not the joined score."""
 
     method: str
-    part: Part = Part.JOINED
+    part: RowPart = RowPart.JOINED
 
     def __str__(self) -> str:
-        return self.method if self.part is Part.JOINED else f"{self.method}: {self.part}"
+        return self.method if self.part is RowPart.JOINED else f"{self.method}: {self.part}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dyadwatch.core.evaluation.jobs import Done
-from dyadwatch.core.evaluation.row import Part, Row
+from dyadwatch.core.evaluation.row import Row, RowPart
 from dyadwatch.core.evaluation.settings import MODEL
 
 _GUESSING = 0.5
@@ -26,7 +26,7 @@ def speaking(done: Sequence[Done], *, joined: bool = False) -> tuple[list[Row], 
     """
     values = _values(done)
     if joined:
-        silent, notes = {row for row in values if row.part is not Part.JOINED}, []
+        silent, notes = {row for row in values if row.part is not RowPart.JOINED}, []
     else:
         silent, notes = _unlearnt(values, done)
     variants = {d.job.method for d in done if "train" in d.job.made_from} - {MODEL}
@@ -35,7 +35,7 @@ def speaking(done: Sequence[Done], *, joined: bool = False) -> tuple[list[Row], 
     if same:
         named = "; ".join(same)
         notes.append(f"The same as {MODEL} in every figure, as what they change was not used: {named}.")
-    silent |= {Row(method, part) for method in same for part in Part}
+    silent |= {Row(method, part) for method in same for part in RowPart}
     return [row for row in values if row not in silent], notes
 
 
@@ -54,13 +54,13 @@ def _unlearnt(values: dict[Row, dict[Where, float]], done: Sequence[Done]) -> tu
     silent: set[Row] = set()
     methods: dict[str, list[str]] = {}
     for row, found in values.items():
-        if row.part is not Part.RELATION or not found or any(v != _GUESSING for v in found.values()):
+        if row.part is not RowPart.RELATION or not found or any(v != _GUESSING for v in found.values()):
             continue
         silent.add(row)
         methods.setdefault(_reason([d for d in done if d.job.method == row.method]), []).append(row.method)
-        whole, unusual = values.get(Row(row.method), {}), values.get(Row(row.method, Part.UNUSUAL), {})
+        whole, unusual = values.get(Row(row.method), {}), values.get(Row(row.method, RowPart.UNUSUAL), {})
         if whole.keys() == unusual.keys() and all(abs(whole[k] - v) <= _SAME for k, v in unusual.items()):
-            silent.add(Row(row.method, Part.UNUSUAL))
+            silent.add(Row(row.method, RowPart.UNUSUAL))
     return silent, [f"No *relation* of {'; '.join(names)}: {reason}." for reason, names in methods.items()]
 
 

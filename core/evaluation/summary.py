@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dyadwatch.core.evaluation.breaking import Kind
 from dyadwatch.core.evaluation.clip_tests import MEASURE
 from dyadwatch.core.evaluation.jobs import Done
 from dyadwatch.core.evaluation.markdown import grid, interval, number
 from dyadwatch.core.evaluation.pair_baselines import CURVATURE, LENGTH
 from dyadwatch.core.evaluation.pair_tests import MEAN_HELD_BACK, MEAN_OF_SIX, VARIATIONS
-from dyadwatch.core.evaluation.row import Part, Row
+from dyadwatch.core.evaluation.perturbations import Kind
+from dyadwatch.core.evaluation.results_table import Entry, entries
+from dyadwatch.core.evaluation.row import Row, RowPart
 from dyadwatch.core.evaluation.settings import MODEL
-from dyadwatch.core.evaluation.table import Entry, entries
 
 _OURS = Row(MODEL)
 _CUES = (LENGTH, CURVATURE)  # they see no partner
@@ -37,7 +37,7 @@ HEADLINES = (
     Headline("partner 0.3 m farther", "broken-pairs", Kind.FARTHER),
     Headline("partner moved 0.2 m", "broken-pairs", Kind.MOVED),
     Headline("kinds held back, mean", "broken-pairs", MEAN_HELD_BACK),
-    Headline("the authors' variations, *unusual*", "broken-pairs", VARIATIONS, Row(MODEL, Part.UNUSUAL)),
+    Headline("the authors' variations, *unusual*", "broken-pairs", VARIATIONS, Row(MODEL, RowPart.UNUSUAL)),
     Headline("one-class, mean of categories", "one-class", MEASURE),
     Headline("peaceful-violent", "peaceful-violent", MEASURE),
     Headline("few-shot, 5 clips, unseen category", "few-shot", "5 clips, unseen"),

@@ -59,7 +59,7 @@ class StreamMLP(nn.Sequential):
         super().__init__(StreamLinear(streams, inputs, hidden), nn.GELU(), StreamLinear(streams, hidden, outputs))
 
 
-class Attention(nn.Module):
+class MultiHeadAttention(nn.Module):
     """Multi-head attention over time: softmax(Q K^T / sqrt(C)) V, one window and person at a time.
 
     With the tokens themselves as source it is self-attention, with those of the other person the motion

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dyadwatch.core.iadnet.steady import row_dot
+from dyadwatch.core.iadnet.batch_invariant import row_dot
 
 FIRST_SLOPE = 0.9  # at 0.25 ten layers start at a log-determinant of -5.8 per dimension and small data never recover
 _FIRST_UPPER = 0.01

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from dyadwatch.core.iadnet.config import IADNetConfig
 from dyadwatch.core.iadnet.flow import QRFlow
-from dyadwatch.core.iadnet.frame import PairFrame
+from dyadwatch.core.iadnet.frame_module import PairFrame
+from dyadwatch.core.iadnet.sizes import IADNetConfig
 from dyadwatch.core.iadnet.tasm import IADNetEncoder, pool
 
 

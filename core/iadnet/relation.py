@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from dyadwatch.core.iadnet.attention import StreamLinear
-from dyadwatch.core.iadnet.frame import Axes
-from dyadwatch.core.iadnet.steady import steady_log
+from dyadwatch.core.iadnet.batch_invariant import steady_log
+from dyadwatch.core.iadnet.frame_module import Axes
 
 # Distances level off here: below it joints interpenetrate, which is noise, and log d would run away.
 FLOOR = 0.02

@@ -7,11 +7,11 @@ import math
 import torch
 from torch import Tensor, nn
 
-from dyadwatch.core.iadnet.attention import Attention, StreamMLP, StreamNorm, swap_persons
-from dyadwatch.core.iadnet.config import IADNetConfig
-from dyadwatch.core.iadnet.frame import Axes
+from dyadwatch.core.iadnet.attention import MultiHeadAttention, StreamMLP, StreamNorm, swap_persons
+from dyadwatch.core.iadnet.batch_invariant import mean_over_time
+from dyadwatch.core.iadnet.frame_module import Axes
 from dyadwatch.core.iadnet.relation import Relations
-from dyadwatch.core.iadnet.steady import mean_over_time
+from dyadwatch.core.iadnet.sizes import IADNetConfig
 
 # Per-frame steps are an order smaller than positions; this brings both to the same size.
 _VELOCITY_SCALE = 10.0
@@ -28,12 +28,12 @@ class TASU(nn.Module):
         super().__init__()
         streams, width, heads = config.streams, config.width, config.heads
         self.own_norm = StreamNorm(streams, width)
-        self.own = Attention(streams, width, heads)
+        self.own = MultiHeadAttention(streams, width, heads)
         self.motion_norm = StreamNorm(streams, width)
-        self.motion = Attention(streams, width, heads)
+        self.motion = MultiHeadAttention(streams, width, heads)
         if config.relations:
             self.distance_norm = StreamNorm(streams, width)
-            self.distance = Attention(streams, width, heads)
+            self.distance = MultiHeadAttention(streams, width, heads)
         self.ffn_norm = StreamNorm(streams, width)
         self.ffn = StreamMLP(streams, width, config.ffn * width, width)
 
@@ -52,7 +52,7 @@ class IADNetEncoder(nn.Module):
     """Two persons' canonical joints to features of what they do together.
 
     Each stream sees its own person with the partner towards +X: person 0 as he is, person 1 turned by half
-    a turn about Y. Exchanging the persons turns the canonical frame by just that (`core.frame`), so with
+    a turn about Y. Exchanging the persons turns the canonical frame by just that (`core.features.pair_frame`), so with
     shared parameters and one positional matrix it exchanges the features and changes nothing else, and one
     pass of the encoder serves both orders.
     """

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.readers.declared import Declared
-from dyadwatch.core.readers.people import Person, people_of_markers
-from dyadwatch.core.readers.text import check_size, number, plain_numbers, read_lines
+from dyadwatch.core.files.text_files import check_size, number, plain_numbers, read_lines
+from dyadwatch.core.readers.people_files import Person, people_of_markers
+from dyadwatch.core.readers.read_options import ReadOptions
 
 _MOST_NODES = 1000
 _MOST_FRAMES = 2_000_000
@@ -24,7 +24,7 @@ _CHANNELS = {f"{axis}{kind}": (kind, i) for i, axis in enumerate("XYZ") for kind
 
 
 @dataclass
-class Node:
+class Bone:
     """A joint or the end of one.
 
     Arguments:
@@ -50,7 +50,7 @@ class Motion:
         values: shape (frames, channels), channels of all nodes in order; degrees and the file's units.
     """
 
-    nodes: list[Node]
+    nodes: list[Bone]
     frame_s: float
     values: NDArray[np.float64]
 
@@ -135,8 +135,8 @@ def _values(lines: _Lines, count: int, channels: int, size: int) -> NDArray[np.f
     return values.reshape(count, channels)
 
 
-def _hierarchy(lines: _Lines) -> list[Node]:
-    nodes: list[Node] = []
+def _hierarchy(lines: _Lines) -> list[Bone]:
+    nodes: list[Bone] = []
     open_nodes: list[int] = []
     started, pending = False, False
     for words in lines:
@@ -168,7 +168,7 @@ def _hierarchy(lines: _Lines) -> list[Node]:
     raise ClipError(f"{lines.path}: ends early; expected a HIERARCHY, then MOTION")
 
 
-def _node(lines: _Lines, words: list[str], nodes: list[Node], open_nodes: list[int]) -> Node:
+def _node(lines: _Lines, words: list[str], nodes: list[Bone], open_nodes: list[int]) -> Bone:
     """The node that a line begins, within the innermost open one."""
     if len(nodes) >= _MOST_NODES:
         raise ClipError(f"{lines.path}: more than {_MOST_NODES} joints; expected a person's")
@@ -176,7 +176,7 @@ def _node(lines: _Lines, words: list[str], nodes: list[Node], open_nodes: list[i
         raise lines.error("a ROOT outside of braces, every JOINT within")
     parent = open_nodes[-1] if open_nodes else -1
     name = "_".join(w for w in words[1:] if w != "{") if words[0] != "End" else f"{nodes[parent].name}_end"
-    return Node(name, parent, np.zeros(3))
+    return Bone(name, parent, np.zeros(3))
 
 
 def _channels(lines: _Lines, words: list[str]) -> list[tuple[str, int]]:
@@ -229,7 +229,7 @@ def _about(axis: int, angle: NDArray[np.float64]) -> NDArray[np.float64]:
     return turn
 
 
-def read_bvh(path: Path, declared: Declared) -> list[Person]:
+def read_bvh(path: Path, declared: ReadOptions) -> list[Person]:
     """The people of a BVH file, one a ROOT; centimetres and Y up unless declared otherwise.
 
     Raises:

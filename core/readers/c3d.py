@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.readers.declared import Declared
-from dyadwatch.core.readers.people import Person, people_of_markers
-from dyadwatch.core.readers.text import read_bytes
-from dyadwatch.core.unseen import zero_joints
+from dyadwatch.core.files.text_files import read_bytes
+from dyadwatch.core.readers.people_files import Person, people_of_markers
+from dyadwatch.core.readers.read_options import ReadOptions
+from dyadwatch.core.skeletons.unseen import zero_joints
 
 _BLOCK = 512
 _MAGIC = 0x50
@@ -215,7 +215,7 @@ def _seen(values: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
     return positions
 
 
-def read_c3d(path: Path, declared: Declared) -> list[Person]:
+def read_c3d(path: Path, declared: ReadOptions) -> list[Person]:
     """The people of a C3D file; units and rate as it says, Z up unless it says otherwise with POINT:Y_SCREEN.
 
     Raises:

@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from dyadwatch.core.readers.follow import Sighting, one_person, sighting
-from dyadwatch.core.readers.people import Person
+from dyadwatch.core.readers.association import FileSighting, one_person, sighting
+from dyadwatch.core.readers.people_files import Person
 
 _DIVIDER = re.compile(r"[^A-Za-z0-9]+")
 
@@ -23,7 +23,7 @@ def copies(files: Mapping[Path, Person]) -> dict[Path, Path]:
         files: of one person each.
     """
     in_folder = Counter(path.parent for path in files)
-    seen: dict[Path, Sighting] = {}
+    seen: dict[Path, FileSighting] = {}
     found: dict[Path, Path] = {}
     for path in sorted(files, key=lambda p: (len(p.stem), p)):
         person = files[path]

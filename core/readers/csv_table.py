@@ -26,15 +26,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ClipError, LayoutError
-from dyadwatch.core.layouts import find_layout
-from dyadwatch.core.readers.declared import Declared
+from dyadwatch.core.files.text_files import cells, number, read_lines
+from dyadwatch.core.readers.association import join_sightings
 from dyadwatch.core.readers.exchanged import put_right
-from dyadwatch.core.readers.follow import join_sightings
-from dyadwatch.core.readers.people import Person, people_of_markers, plain_people
-from dyadwatch.core.readers.text import cells, number, read_lines
-from dyadwatch.core.readers.times import LARGEST_TIME, Frames, check_room, checked_steps, place
-from dyadwatch.core.skeleton import Layout
-from dyadwatch.core.unseen import blank_zeros
+from dyadwatch.core.readers.people_files import Person, people_of_markers, plain_people
+from dyadwatch.core.readers.read_options import ReadOptions
+from dyadwatch.core.readers.times import LARGEST_TIME, TimedRows, check_room, checked_steps, place
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import find_layout
+from dyadwatch.core.skeletons.unseen import blank_zeros
 
 _HEADER = "a header 'frame,person,head_x,head_y,head_z,...' (or time in seconds for frame)"
 _MOST_PEOPLE = 100
@@ -91,7 +91,7 @@ class _Rows(NamedTuple):
     people: list[str]
 
 
-def read_csv(path: Path, declared: Declared) -> list[Person]:
+def read_csv(path: Path, declared: ReadOptions) -> list[Person]:
     """The people of a table; metres, Y up unless the file or the user declares otherwise.
 
     Raises:
@@ -142,7 +142,7 @@ def _meant(key: str) -> str:
     return _OTHER_NAMES.get(key) or next(iter(get_close_matches(key, _KEYS, 1, 0.7)), "")
 
 
-def _long(table: _Table, lines: _Lines, declared: Declared) -> list[Person]:
+def _long(table: _Table, lines: _Lines, declared: ReadOptions) -> list[Person]:
     path = table.path
     layout = _layout(path, table.names[2:])
     rows = _rows(table, lines)
@@ -202,14 +202,14 @@ def _rows(table: _Table, lines: _Lines) -> _Rows:
     return _Rows(np.asarray(when), np.asarray(who, np.intp), np.stack(values), list(people))
 
 
-def _numbered(path: Path, numbers: NDArray[np.float64], fps: float) -> Frames:
+def _numbered(path: Path, numbers: NDArray[np.float64], fps: float) -> TimedRows:
     """Rows with numbers of frames."""
     if (numbers != np.round(numbers)).any():
         raise ClipError(f"{path}: frames such as {numbers[numbers != np.round(numbers)][0]:g}; expected whole numbers")
-    return Frames(checked_steps(path, numbers - numbers.min()), fps, float(numbers.min()) / fps)
+    return TimedRows(checked_steps(path, numbers - numbers.min()), fps, float(numbers.min()) / fps)
 
 
-def _lay(path: Path, joints: NDArray[np.float32], frames: Frames, rows: _Rows) -> None:
+def _lay(path: Path, joints: NDArray[np.float32], frames: TimedRows, rows: _Rows) -> None:
     """Puts rows where they belong; of several times nearest to one frame the last is kept."""
     order = np.lexsort((rows.when, rows.who))
     same = (np.diff(rows.who[order]) == 0) & (np.diff(rows.when[order]) == 0)
@@ -218,7 +218,7 @@ def _lay(path: Path, joints: NDArray[np.float32], frames: Frames, rows: _Rows) -
     joints[rows.who[order], frames.steps[order]] = rows.values[order]
 
 
-def _wide(table: _Table, lines: _Lines, declared: Declared) -> list[Person]:
+def _wide(table: _Table, lines: _Lines, declared: ReadOptions) -> list[Person]:
     path, names = table.path, table.names
     if len(names) > _MOST_JOINTS:
         raise ClipError(f"{path}: {len(names)} joints; expected at most {_MOST_JOINTS}")

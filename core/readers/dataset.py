@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from dyadwatch.core.clips import Clip, ClipSet
+from dyadwatch.core.data.clip_files import Clip, ClipSet
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.readers.declared import FASTEST_FOUND, SLOWEST_FOUND, likely_time
-from dyadwatch.core.readers.follow import one_person, sighting
-from dyadwatch.core.skeleton import Layout
-from dyadwatch.core.unseen import blank_zeros
+from dyadwatch.core.readers.association import one_person, sighting
+from dyadwatch.core.readers.read_options import FASTEST_FOUND, SLOWEST_FOUND, likely_time
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.unseen import blank_zeros
 
 _ABSURD_M = 100.0
 _FEWEST_FRAMES = 2

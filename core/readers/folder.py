@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from dyadwatch.core.clips import Clip
+from dyadwatch.core.data.clip_files import Clip
 from dyadwatch.core.errors import ClipError, UnknownFormatError
 from dyadwatch.core.readers.copies import copies
 from dyadwatch.core.readers.dataset import Dataset, Skipped, fault
-from dyadwatch.core.readers.declared import Declared
+from dyadwatch.core.readers.formats import KINDS, KNOWN, PoseFormat, read_people
 from dyadwatch.core.readers.json_frames import frame_files, read_json_frames
-from dyadwatch.core.readers.kinds import KINDS, KNOWN, PoseFormat, read_people
 from dyadwatch.core.readers.pairs import PAIR_RULE, pair_up
-from dyadwatch.core.readers.people import Person, clip_of, two_people
+from dyadwatch.core.readers.people_files import Person, clip_of, two_people
+from dyadwatch.core.readers.read_options import ReadOptions
 
 _TAIL_S, _TAIL = 0.25, 0.01  # by how much, or by what part, two files of one recording may end apart
 
@@ -47,7 +47,7 @@ class Found:
         files: tuple[Path, Path],
         people: Sequence[Person],
         names: tuple[str, str],
-        declared: Declared,
+        declared: ReadOptions,
     ) -> None:
         """The clip of two files of one person each; in doubt where they hardly are one recording.
 
@@ -92,7 +92,7 @@ def _lengths(people: Sequence[Person]) -> str:
 class _Folder:
     """What lies in a folder, however deep; a file's first folder below it is its label."""
 
-    def __init__(self, root: Path, declared: Declared, formats: Sequence[PoseFormat]) -> None:
+    def __init__(self, root: Path, declared: ReadOptions, formats: Sequence[PoseFormat]) -> None:
         self.root, self.declared, self.formats = root, declared, formats
         self.found = Found()
         self.single: dict[Path, tuple[str, Person]] = {}
@@ -133,7 +133,7 @@ class _Folder:
         self.found.add("json", str(folder), people, self._place(folder), self._label(folder / "-"))
 
 
-def read_folder(root: Path, declared: Declared, formats: Sequence[PoseFormat] = ()) -> Found:
+def read_folder(root: Path, declared: ReadOptions, formats: Sequence[PoseFormat] = ()) -> Found:
     """Pose files in a folder, however deep; those of one person are paired by their names.
 
     Raises:

@@ -10,12 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import Clip
+from dyadwatch.core.data.clip_files import Clip
 from dyadwatch.core.errors import ClipError
+from dyadwatch.core.files.text_files import read_bytes, read_text
 from dyadwatch.core.readers.dataset import Dataset, gather
 from dyadwatch.core.readers.plain_pickle import read_plain_pickle
-from dyadwatch.core.readers.text import read_bytes, read_text
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
 
 DOWNSAMPLE = 4
 FPS = 120.0 / DOWNSAMPLE

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.layouts import MEDIAPIPE33
-from dyadwatch.core.readers.declared import Declared
-from dyadwatch.core.readers.follow import follow
+from dyadwatch.core.files.text_files import read_utf8
+from dyadwatch.core.readers.association import follow
 from dyadwatch.core.readers.mediapipe import MEDIAPIPE, parse_mediapipe
 from dyadwatch.core.readers.openpose import openpose_layout, parse_openpose
-from dyadwatch.core.readers.people import Person, plain_people
-from dyadwatch.core.readers.text import read_utf8
-from dyadwatch.core.unseen import blank_zeros
+from dyadwatch.core.readers.people_files import Person, plain_people
+from dyadwatch.core.readers.read_options import ReadOptions
+from dyadwatch.core.skeletons.layouts import MEDIAPIPE33
+from dyadwatch.core.skeletons.unseen import blank_zeros
 
 _MOST_FILES = 500_000
 _MOST_BYTES = 4_000_000
@@ -48,7 +48,7 @@ def frame_files(folder: Path) -> list[tuple[int, Path]]:
     return found
 
 
-def read_json_frames(folder: Path, declared: Declared) -> list[Person]:
+def read_json_frames(folder: Path, declared: ReadOptions) -> list[Person]:
     """The people of a folder of frames. Frames without a file are frames without people.
 
     OpenPose tells neither units nor rate; MediaPipe's are metres, Y down. Both are in the camera's frame, Y down.

@@ -11,7 +11,7 @@ from msgspec import Struct, field
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.layouts import MEDIAPIPE33
+from dyadwatch.core.skeletons.layouts import MEDIAPIPE33
 
 # What tells such a file from OpenPose's.
 MEDIAPIPE = re.compile(rb'"(?:pose_?)?(?:world_?)?landmarks"', re.IGNORECASE)

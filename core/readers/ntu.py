@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import Clip
+from dyadwatch.core.data.clip_files import Clip
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.layouts import KINECT25
+from dyadwatch.core.files.text_files import number, read_lines
+from dyadwatch.core.readers.association import FileSighting, join, merged, one_person
 from dyadwatch.core.readers.dataset import Dataset, gather
 from dyadwatch.core.readers.exchanged import put_right
-from dyadwatch.core.readers.follow import Sighting, join, merged, one_person
-from dyadwatch.core.readers.text import number, read_lines
+from dyadwatch.core.skeletons.layouts import KINECT25
 
 FPS = 30.0
 CATEGORIES = dict(
@@ -74,7 +74,7 @@ class _Lines:
         return int(word)
 
 
-def read_bodies(path: Path) -> tuple[int, dict[str, Sighting]]:
+def read_bodies(path: Path) -> tuple[int, dict[str, FileSighting]]:
     """Every body of a `.skeleton` file.
 
     Returns:
@@ -99,11 +99,11 @@ def read_bodies(path: Path) -> tuple[int, dict[str, Sighting]]:
             for j in range(_JOINTS):
                 words, where = lines.words(_JOINT_VALUES, "12 values of a joint")
                 body[j] = [number(w, where) for w in words[:3]]
-    found = {k: Sighting(np.fromiter(b, np.intp), np.stack([*b.values()])) for k, b in bodies.items()}
+    found = {k: FileSighting(np.fromiter(b, np.intp), np.stack([*b.values()])) for k, b in bodies.items()}
     return frames, found
 
 
-def two_bodies(bodies: dict[str, Sighting]) -> list[str]:
+def two_bodies(bodies: dict[str, FileSighting]) -> list[str]:
     """The ids of the two people among all bodies: of those that live long, the two that move most.
 
     Long is half as long as the longest-lived; where fewer than two live long, the longest-lived are taken. The same

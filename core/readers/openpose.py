@@ -10,8 +10,8 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.layouts import OPENPOSE25
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import OPENPOSE25
 
 _MOST_PEOPLE = 100
 # BODY_25 without the middle of the hips and the feet

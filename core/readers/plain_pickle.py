@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.readers.text import read_bytes
+from dyadwatch.core.files.text_files import read_bytes
 
 _MOST_BYTES = 50_000_000
 # Every operation that dict, str and int need; none of these imports, calls or builds anything.

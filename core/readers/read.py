@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from dyadwatch.core.clips import read_clips
+from dyadwatch.core.data.clip_files import read_clips
 from dyadwatch.core.errors import ClipError, UnknownFormatError
 from dyadwatch.core.readers.dataset import Dataset, gather
-from dyadwatch.core.readers.declared import Declared
 from dyadwatch.core.readers.folder import Found, read_folder
+from dyadwatch.core.readers.formats import KNOWN, PoseFormat, head_of, is_of, read_people
 from dyadwatch.core.readers.interx import read_interx
-from dyadwatch.core.readers.kinds import KNOWN, PoseFormat, head_of, is_of, read_people
 from dyadwatch.core.readers.ntu import read_ntu
-from dyadwatch.core.readers.people import Person
+from dyadwatch.core.readers.people_files import Person
+from dyadwatch.core.readers.read_options import ReadOptions
 from dyadwatch.core.readers.sbu import is_sbu, read_sbu
 
 _SBU_VALUES = 91
@@ -37,7 +37,7 @@ def read_shared(path: Path) -> Dataset:
 
 
 def read_poses(
-    paths: str | Path | Iterable[str | Path], declared: Declared | None = None, formats: Sequence[PoseFormat] = ()
+    paths: str | Path | Iterable[str | Path], declared: ReadOptions | None = None, formats: Sequence[PoseFormat] = ()
 ) -> list[Dataset]:
     """Reads whatever pose files and folders lie at the paths.
 
@@ -57,7 +57,7 @@ def read_poses(
         ClipError: naming the file, what was found and what was expected.
         ConfigError: when the declared marker map is unusable.
     """
-    declared = declared or Declared()
+    declared = declared or ReadOptions()
     out: list[Dataset] = []
     loose = Found()
     waiting: tuple[Path, Person] | None = None
@@ -84,7 +84,7 @@ def read_poses(
     return out + loose.datasets("")
 
 
-def read_dataset(path: str | Path, declared: Declared | None = None) -> Dataset:
+def read_dataset(path: str | Path, declared: ReadOptions | None = None) -> Dataset:
     """Reads a data set of one layout in any known format.
 
     Arguments:

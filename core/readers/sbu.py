@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import Clip
+from dyadwatch.core.data.clip_files import Clip
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.layouts import SBU15
+from dyadwatch.core.files.text_files import number, read_lines
 from dyadwatch.core.readers.dataset import Dataset, gather
-from dyadwatch.core.readers.text import number, read_lines
-from dyadwatch.core.unseen import zero_joints
+from dyadwatch.core.skeletons.layouts import SBU15
+from dyadwatch.core.skeletons.unseen import zero_joints
 
 FPS = 15.0
 # The folders 01 to 08 of each pair of people.

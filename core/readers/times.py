@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.readers.declared import FASTEST_FOUND, SLOWEST_FOUND, Declared, likely_time
+from dyadwatch.core.readers.read_options import FASTEST_FOUND, SLOWEST_FOUND, ReadOptions, likely_time
 from dyadwatch.core.words import counted
 
 MOST_FRAMES = 2_000_000
@@ -22,7 +22,7 @@ _ALWAYS_VALUES = 4_000_000
 _MOST_VALUES = 100_000_000  # coordinates of all people, frames and joints: 0.4 GB
 
 
-class Frames(NamedTuple):
+class TimedRows(NamedTuple):
     """Where rows lie.
 
     Arguments:
@@ -39,8 +39,8 @@ class Frames(NamedTuple):
 
 
 def place(
-    path: Path, times: NDArray[np.float64], who: NDArray[np.intp], nominal: float | None, declared: Declared
-) -> Frames:
+    path: Path, times: NDArray[np.float64], who: NDArray[np.intp], nominal: float | None, declared: ReadOptions
+) -> TimedRows:
     """The frames of rows by their times. A rate that was declared is that of the rows; gaps stay where they are.
 
     Arguments:
@@ -72,7 +72,7 @@ def place(
         )
     first = float(times.min())
     steps = checked_steps(path, np.round((times - first) * step))
-    return Frames(steps, fps, first / scale, (*notes, *_disorder(times, steps, who)))
+    return TimedRows(steps, fps, first / scale, (*notes, *_disorder(times, steps, who)))
 
 
 def _disorder(times: NDArray[np.float64], steps: NDArray[np.intp], who: NDArray[np.intp]) -> tuple[str, ...]:

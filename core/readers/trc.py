@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.readers.declared import Declared
-from dyadwatch.core.readers.people import Person, people_of_markers
-from dyadwatch.core.readers.text import cells, number, read_lines
-from dyadwatch.core.readers.times import LARGEST_TIME, Frames, check_room, checked_steps, place
-from dyadwatch.core.unseen import blank_zeros
+from dyadwatch.core.files.text_files import cells, number, read_lines
+from dyadwatch.core.readers.people_files import Person, people_of_markers
+from dyadwatch.core.readers.read_options import ReadOptions
+from dyadwatch.core.readers.times import LARGEST_TIME, TimedRows, check_room, checked_steps, place
+from dyadwatch.core.skeletons.unseen import blank_zeros
 
 _MOST_MARKERS = 5000
 _SPARE = 1000  # cells beyond the last marker that are looked at: editors leave empty ones
 
 
-def read_trc(path: Path, declared: Declared) -> list[Person]:
+def read_trc(path: Path, declared: ReadOptions) -> list[Person]:
     """The people of a TRC file; units as it says, Y up unless declared otherwise.
 
     The column Time decides on the rate and on gaps, for rows get cut out of such tables; DataRate is what it is held
@@ -66,7 +66,7 @@ def read_trc(path: Path, declared: Declared) -> list[Person]:
     return [p.timed(where.begins_s, (*where.notes, *zeros)) for p in people]
 
 
-def _frames(path: Path, places: Sequence[tuple[str, str]], rate: float, declared: Declared) -> Frames:
+def _frames(path: Path, places: Sequence[tuple[str, str]], rate: float, declared: ReadOptions) -> TimedRows:
     """Where rows lie: by the column Time where it rises, else by Frame#, else one after the other."""
     numbers, times = (_rising([place[k] for place in places]) for k in (0, 1))
     who = np.zeros(len(places), np.intp)
@@ -76,10 +76,10 @@ def _frames(path: Path, places: Sequence[tuple[str, str]], rate: float, declared
     fps = declared.rate(path, rate)
     if numbers is None or len(numbers) < 2:
         note = "neither Frame# nor Time rises from row to row: the rows are taken for frames without a gap"
-        return Frames(np.arange(len(places)), fps, 0.0, (note,) if len(places) > 1 else ())
+        return TimedRows(np.arange(len(places)), fps, 0.0, (note,) if len(places) > 1 else ())
     every = float(np.diff(numbers).min())
     steps = checked_steps(path, np.round((numbers - numbers[0]) / every))
-    return Frames(steps, fps, 0.0, ("Time does not rise from row to row: Frame# is taken for it",))
+    return TimedRows(steps, fps, 0.0, ("Time does not rise from row to row: Frame# is taken for it",))
 
 
 def _rising(words: Sequence[str]) -> NDArray[np.float64] | None:

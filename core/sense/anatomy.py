@@ -15,15 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import LayoutError
-from dyadwatch.core.mapping import JointMap
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.mapping import JointMap
 
 Point = tuple[int, int]  # the middle of two joints, or twice the same one
 
 PARTS = ("hips", "shoulders")  # where two bodies cannot be in one place
 
 
-class Limb(NamedTuple):
+class LimbShare(NamedTuple):
     """From where to where, its usual share of the height, and by what factor it is off at times, as a logarithm.
 
     `most` is how many times that counts at most, `weight` how much the height is estimated from it. What is `near` can
@@ -41,20 +41,20 @@ class Limb(NamedTuple):
 
 _ARM = 2.5
 _LIMBS = (
-    Limb("*_hip", "*_knee", 0.243, 0.15, weight=2),
-    Limb("*_knee", "*_ankle", 0.245, 0.15, weight=2),
-    Limb("*_shoulder", "*_elbow", 0.165, 0.3, _ARM, 1),
-    Limb("*_elbow", "*_wrist", 0.15, 0.3, _ARM, 1),
-    Limb("shoulders", "hips", 0.29, 0.22, weight=3),
-    Limb("left_shoulder", "right_shoulder", 0.2, 0.25),
-    Limb("left_hip", "right_hip", 0.11, 0.35),
-    Limb("shoulders", "head", 0.13, 0.4),
+    LimbShare("*_hip", "*_knee", 0.243, 0.15, weight=2),
+    LimbShare("*_knee", "*_ankle", 0.245, 0.15, weight=2),
+    LimbShare("*_shoulder", "*_elbow", 0.165, 0.3, _ARM, 1),
+    LimbShare("*_elbow", "*_wrist", 0.15, 0.3, _ARM, 1),
+    LimbShare("shoulders", "hips", 0.29, 0.22, weight=3),
+    LimbShare("left_shoulder", "right_shoulder", 0.2, 0.25),
+    LimbShare("left_hip", "right_hip", 0.11, 0.35),
+    LimbShare("shoulders", "head", 0.13, 0.4),
 )
 _HAND_SHARE = 0.19  # elbow to hand, where there is no wrist
 
 
-def _near(first: str, share: float, spread: float, *joints: str) -> tuple[Limb, ...]:
-    return tuple(Limb(first, joint, share, spread, near=True) for joint in joints)
+def _near(first: str, share: float, spread: float, *joints: str) -> tuple[LimbShare, ...]:
+    return tuple(LimbShare(first, joint, share, spread, near=True) for joint in joints)
 
 
 _NEAR = (
@@ -84,7 +84,7 @@ class Anatomy:
     """
 
     layout: Layout
-    limbs: tuple[Limb, ...]
+    limbs: tuple[LimbShare, ...]
     ends: NDArray[np.intp]
     parts: NDArray[np.intp]
     has_trunk: bool
@@ -126,8 +126,8 @@ def _point(layout: Layout, name: str) -> Point | None:
             return first, second
 
 
-def _sided(limbs: tuple[Limb, ...]) -> list[Limb]:
-    out: list[Limb] = []
+def _sided(limbs: tuple[LimbShare, ...]) -> list[LimbShare]:
+    out: list[LimbShare] = []
     for limb in limbs:
         if "*" in limb.first + limb.second:
             for side in ("left", "right"):
@@ -142,7 +142,7 @@ def _sided(limbs: tuple[Limb, ...]) -> list[Limb]:
 def anatomy_of(layout: Layout) -> Anatomy:
     """What a layout shows of a body; of one that is none of a body, nothing."""
     known = layout if len(layout) <= _MOST_JOINTS else Layout("none", ("none",))
-    limbs: list[Limb] = []
+    limbs: list[LimbShare] = []
     ends: list[tuple[Point, Point]] = []
     for limb in _sided(_LIMBS) + [n for n in _sided(_NEAR) if n.second in known.index]:
         first, second = _point(known, limb.first), _point(known, limb.second)

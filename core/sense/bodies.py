@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.sense.anatomy import Anatomy, anatomy_of
-from dyadwatch.core.sense.codes import BLINDING, Odd, Oddity, is_blinding, settled
 from dyadwatch.core.sense.gravity import Gravity
 from dyadwatch.core.sense.measures import measure
 from dyadwatch.core.sense.person import PersonSense
+from dyadwatch.core.sense.sense_codes import BLINDING, Odd, Oddity, is_blinding, settled
 from dyadwatch.core.sense.together import Together
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
 
 _TICK_NS = 100_000_000
 _NEAR_M = 0.6
@@ -28,7 +28,7 @@ _LONGEST_NS = 400_000_000  # between two sightings that are compared
 _MOST_PAIRS = 256
 
 
-class Verdict(NamedTuple):
+class BodyVerdict(NamedTuple):
     """On two people, at the moment of a frame.
 
     Arguments:
@@ -46,7 +46,7 @@ class Verdict(NamedTuple):
         return self.blinding or next((odd for odd, until in self.past if until >= start), None)
 
 
-FINE = Verdict()
+FINE = BodyVerdict()
 
 
 class BodySense:
@@ -164,13 +164,13 @@ class BodySense:
                 found += [odd] if odd.code not in self._ignored else []
         return next((odd for odd in found if is_blinding(odd)), None)
 
-    def verdicts(self, pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Verdict]:
+    def verdicts(self, pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], BodyVerdict]:
         """On those pairs of which there is anything to say."""
         if self._gravity.odd is None and not self._pairs and all(p.is_plain for p in self._people.values()):
             return {}  # as nearly always
         return {keys: verdict for keys in pairs if (verdict := self.of_pair(keys)) is not FINE}
 
-    def of_pair(self, keys: tuple[int, int]) -> Verdict:
+    def of_pair(self, keys: tuple[int, int]) -> BodyVerdict:
         """On two people as they are now."""
         found: list[Odd] = []
         past: list[tuple[Odd, int]] = []
@@ -190,7 +190,7 @@ class BodySense:
         if not found and not past:
             return FINE
         doubts = tuple(odd for odd in found if odd.code not in BLINDING)
-        return Verdict(next((odd for odd in found if is_blinding(odd)), None), doubts, tuple(past))
+        return BodyVerdict(next((odd for odd in found if is_blinding(odd)), None), doubts, tuple(past))
 
     def _of_all(self) -> list[Odd]:
         odd = self._gravity.odd

@@ -7,15 +7,15 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import Clip
+from dyadwatch.core.data.clip_files import Clip
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.readers.dataset import Dataset, Skipped
 from dyadwatch.core.sense.bodies import BodySense
-from dyadwatch.core.sense.codes import Odd, Oddity, is_blinding, settled
 from dyadwatch.core.sense.person import FROZEN_NS
-from dyadwatch.core.sense.words import odd_text
+from dyadwatch.core.sense.sense_codes import Odd, Oddity, is_blinding, settled
+from dyadwatch.core.sense.sense_words import odd_text
+from dyadwatch.core.units import NS
 
-_NS = 1_000_000_000
 _LOOKS_S = 0.1
 _IDS = ("person 0", "person 1")
 
@@ -35,14 +35,14 @@ def odd_in_clip(clip: Clip) -> tuple[Odd, ...]:
     for look, at in enumerate(np.arange(0, len(clip), step)):
         joints = poses[int(at)]
         here = [p for p in (0, 1) if not np.isnan(joints[p]).all()]
-        stamp = round(look * step / clip.fps * _NS) + 1  # one, so that rounding never puts two looks into one tenth
+        stamp = round(look * step / clip.fps * NS) + 1  # one, so that rounding never puts two looks into one tenth
         sense.push(stamp, here, [_IDS[p] for p in here], joints[here], clip.layout)
         for odd in sense.findings(here):
             found.setdefault(odd.code, odd)
     found.pop(Oddity.FROZEN, None)  # looked at every so often, poses that come again may seem to stand still
     for p in (0, 1):
         seconds = _longest_still(clip.joints[:, p], clip.fps)
-        if seconds * _NS >= FROZEN_NS:
+        if seconds * NS >= FROZEN_NS:
             found.setdefault(Oddity.FROZEN, Finding(Oddity.FROZEN, person=_IDS[p], seconds=round(seconds, 1)))
     return settled(found.values())
 

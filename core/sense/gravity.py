@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.finding import Finding
-from dyadwatch.core.sense.codes import Odd, Oddity
 from dyadwatch.core.sense.person import PersonSense, Posture
+from dyadwatch.core.sense.sense_codes import Odd, Oddity
 
 _ALIKE = 0.93  # how much alike the axes of several people are who are turned together
 # Metres across their own axis that several people move, or one; who falls out of a bed moves less than a metre.

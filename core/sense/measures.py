@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.body import SMALLEST_BODY_M
 from dyadwatch.core.sense.anatomy import Anatomy
+from dyadwatch.core.skeletons.body_size import SMALLEST_BODY_M
 
 _FEWEST_LIMBS = 5  # of fewer nobody can tell which of them is wrong
 _LEAST_WEIGHT = 4

@@ -7,19 +7,19 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.body import BODIES_M, PEOPLE_M, likely_scale
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.sense.anatomy import Anatomy
-from dyadwatch.core.sense.codes import Odd, Oddity
 from dyadwatch.core.sense.measures import build_of, medians
-from dyadwatch.core.sense.together import Sighting, sighting
+from dyadwatch.core.sense.sense_codes import Odd, Oddity
+from dyadwatch.core.sense.together import BodySighting, sighting
+from dyadwatch.core.skeletons.body_size import BODIES_M, PEOPLE_M, likely_scale
+from dyadwatch.core.units import NS
 
-_NS = 1_000_000_000
 _KEPT = 32  # samples
 _FEWEST = 4  # samples that say anything
 _EVERY, _LATER_EVERY = 5, 10  # samples from one verdict to the next, and once all that is kept is full
 _SURE = 8  # samples for a verdict that blinds
-FROZEN_NS, _STIFF_NS = _NS, 4 * _NS // 10
+FROZEN_NS, _STIFF_NS = NS, 4 * NS // 10
 _FROZEN_FRAMES = 5
 # Of how far the limbs are off; see `Build.misfit`.
 _IMPOSSIBLE, _ODD = 1.3, 1.12
@@ -73,7 +73,7 @@ class PersonSense:
         self.tick = -1  # of the last sample
         self.stamp = 0
         self.alone = True  # never in a frame with another
-        self.sighting: Sighting | None = None
+        self.sighting: BodySighting | None = None
         self.posture = Posture()
         self.height = float("nan")
         self.shape: tuple[Odd, ...] = ()
@@ -92,7 +92,7 @@ class PersonSense:
         else:
             self._same += 1
             if self._is_frozen(stamp):
-                self.frozen_until, self.frozen_s = stamp, round((stamp - self._since) / _NS, 1)
+                self.frozen_until, self.frozen_s = stamp, round((stamp - self._since) / NS, 1)
         self.stamp, self.alone = stamp, self.alone and alone
 
     def _is_frozen(self, stamp: int) -> bool:
@@ -111,9 +111,9 @@ class PersonSense:
             return None
         span = self.stamp - self._since
         if self._is_frozen(self.stamp):
-            return Finding(Oddity.FROZEN, person=self.id, seconds=round(span / _NS, 1))
+            return Finding(Oddity.FROZEN, person=self.id, seconds=round(span / NS, 1))
         if span >= _STIFF_NS:
-            return Finding(Oddity.STIFF, person=self.id, seconds=round(span / _NS, 1))
+            return Finding(Oddity.STIFF, person=self.id, seconds=round(span / NS, 1))
         return None
 
     def add(self, stamp: int, joints: NDArray[np.float32], row: NDArray[np.float32]) -> bool:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.finding import Finding
-from dyadwatch.core.sense.codes import Odd, Oddity
 from dyadwatch.core.sense.measures import medians
+from dyadwatch.core.sense.sense_codes import Odd, Oddity
 
 # In Kinect recordings of people who hug, the joints of the two are 0.3 m apart in the middle, their hips 0.23 m and the
 # middles of their shoulders 0.15 m.
@@ -24,7 +24,7 @@ _SHARE = 0.8
 
 
 @dataclass(frozen=True, slots=True)
-class Sighting:
+class BodySighting:
     """Where somebody was at a moment.
 
     Arguments:
@@ -42,13 +42,13 @@ class Sighting:
     alone: bool
 
 
-def sighting(stamp: int, joints: NDArray[np.float32], parts: NDArray[np.float32], *, alone: bool) -> Sighting:
+def sighting(stamp: int, joints: NDArray[np.float32], parts: NDArray[np.float32], *, alone: bool) -> BodySighting:
     """Where somebody is; the place is that of the middle of all joints that are seen."""
     seen = ~np.isnan(joints[:, 0])
     count = int(np.count_nonzero(seen))
     total = joints.sum(axis=0) if count == len(joints) else joints[seen].sum(axis=0)
     x, y, z = (total / count).tolist() if count else (math.inf,) * 3
-    return Sighting(stamp, joints, parts, (x, y, z), alone)
+    return BodySighting(stamp, joints, parts, (x, y, z), alone)
 
 
 def _middle(steps: NDArray[np.float32]) -> float:
@@ -87,7 +87,7 @@ class Together:
         self._stamps = stamps
         return True
 
-    def compare(self, stamp: int, one: Sighting, other: Sighting) -> None:
+    def compare(self, stamp: int, one: BodySighting, other: BodySighting) -> None:
         """Compares where both were seen last."""
         slack = 0.0
         if one.alone and other.alone:  # one person under two names may have walked in between

@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from dyadwatch.core.atomic import written_atomically
-from dyadwatch.core.npz import read_npz
+from dyadwatch.core.files.atomic import written_atomically
+from dyadwatch.core.files.npz import read_npz
 from dyadwatch.core.training.options import TrainOptions
-from dyadwatch.core.training.recordings import Recording
+from dyadwatch.core.training.training_data import Recording
 
 _FORMAT = 1
 
@@ -34,7 +34,7 @@ def identity(recordings: Sequence[Recording], options: TrainOptions) -> str:
 
 
 @dataclass
-class Standing:
+class EncoderProgress:
     """Everything that changes from step to step.
 
     Arguments:
@@ -55,7 +55,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A file that holds a `Standing`; no pickle.
+    """A file that holds a `EncoderProgress`; no pickle.
 
     Arguments:
         path: of the file.
@@ -65,7 +65,7 @@ class Checkpoint:
     path: Path
     run: str
 
-    def save(self, standing: Standing) -> None:
+    def save(self, standing: EncoderProgress) -> None:
         """Writes where training stands; a file that was there is replaced whole.
 
         Raises:
@@ -90,7 +90,7 @@ class Checkpoint:
         with written_atomically(self.path) as partial:
             partial.write_bytes(content.getvalue())
 
-    def restore(self, standing: Standing) -> bool:
+    def restore(self, standing: EncoderProgress) -> bool:
         """Brings `standing` to where the file stands; False, and nothing changed, where there is none that fits.
 
         A damaged file, or that of another run, is no file: training begins anew.

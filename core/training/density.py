@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dyadwatch.core.iadnet.flow import FoldedFlow, QRFlow
-from dyadwatch.core.iadnet.scorer import FeatureDensity, PairEncoder
-from dyadwatch.core.training.budget import Budget
+from dyadwatch.core.iadnet.score_module import FeatureDensity, PairEncoder
 from dyadwatch.core.training.encoder import pooled_features
 from dyadwatch.core.training.options import Listener, Progress
+from dyadwatch.core.training.time_budget import Budget
 
 _DIMENSIONS = 32
 _LAYERS = 4

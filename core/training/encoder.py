@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from dyadwatch.core.auroc import auroc
-from dyadwatch.core.iadnet.config import IADNetConfig
-from dyadwatch.core.iadnet.scorer import PairEncoder
-from dyadwatch.core.skeleton import Layout
-from dyadwatch.core.statistics import statistics_joints
-from dyadwatch.core.training.augment import augment
-from dyadwatch.core.training.broken import PairSampler
-from dyadwatch.core.training.budget import Budget, Schedule
-from dyadwatch.core.training.checkpoint import Checkpoint, Standing
+from dyadwatch.core.features.pair_statistics import statistics_joints
+from dyadwatch.core.iadnet.score_module import PairEncoder
+from dyadwatch.core.iadnet.sizes import IADNetConfig
+from dyadwatch.core.scoring.auroc import auroc
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.training.augment_window import augment
+from dyadwatch.core.training.checkpoint import Checkpoint, EncoderProgress
+from dyadwatch.core.training.mismatched_pairs import PairSampler
 from dyadwatch.core.training.options import Listener, Progress, TrainOptions
+from dyadwatch.core.training.time_budget import Budget, Schedule
 
 _LEARNING_RATE = 2e-3
 _WARM_UP = 0.15  # part of the steps in which the one-cycle rate rises
@@ -34,7 +34,7 @@ BrokenPairs = dict[str, tuple[NDArray[np.float32], NDArray[np.float32]]]
 
 
 @dataclass(frozen=True)
-class Look:
+class EvalPoint:
     """The state of the encoder at one moment of its training.
 
     Arguments:
@@ -74,7 +74,7 @@ def train_encoder(
     checkpoint: Checkpoint | None = None,
     budget: Budget | None = None,
     kept_back_s: float = 0.0,
-) -> tuple[PairEncoder, list[Look]]:
+) -> tuple[PairEncoder, list[EvalPoint]]:
     """Trains on pairs drawn from `sampler`; the validation pairs are only looked at.
 
     AdamW with a one-cycle rate; every step sees `options.batch` intact windows and the same ones broken. With a
@@ -85,7 +85,7 @@ def train_encoder(
     now = _begin(layout, options)
     if checkpoint is not None and checkpoint.restore(now):
         listen(Progress("encoder", now.step, options.steps, {"gone on from step": float(now.step)}))
-    looks = [Look(**look) for look in now.told.setdefault("looks", [])]
+    looks = [EvalPoint(**look) for look in now.told.setdefault("looks", [])]
     losses: list[float] = now.told.setdefault("losses", [])
     network = now.network
     assert isinstance(network, PairEncoder)
@@ -132,7 +132,7 @@ def train_encoder(
     return network.eval(), looks
 
 
-def _begin(layout: Layout, options: TrainOptions) -> Standing:
+def _begin(layout: Layout, options: TrainOptions) -> EncoderProgress:
     """A fresh network and what trains it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
@@ -142,10 +142,10 @@ def _begin(layout: Layout, options: TrainOptions) -> Standing:
         optimiser, _LEARNING_RATE, total_steps=options.steps, pct_start=_WARM_UP
     )
     generator = torch.Generator().manual_seed(options.seed)
-    return Standing(network, optimiser, rates, np.random.default_rng([options.seed, 1]), generator)
+    return EncoderProgress(network, optimiser, rates, np.random.default_rng([options.seed, 1]), generator)
 
 
-def _look(network: PairEncoder, validation: BrokenPairs, step: int, loss: float) -> Look:
+def _look(network: PairEncoder, validation: BrokenPairs, step: int, loss: float) -> EvalPoint:
     network.eval()
     by_kind: dict[str, float] = {}
     spread = 0.0
@@ -154,7 +154,7 @@ def _look(network: PairEncoder, validation: BrokenPairs, step: int, loss: float)
         spread = float(forth.std(0).square().mean().sqrt()) if len(forth) > 1 else 0.0
         by_kind[kind] = auroc(broken_logits(network, intact), broken_logits(network, broken))
     network.train()
-    return Look(step, loss, spread, by_kind)
+    return EvalPoint(step, loss, spread, by_kind)
 
 
 @torch.no_grad()

@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import ClipSet
-from dyadwatch.core.iadnet.scorer import PairScorer
-from dyadwatch.core.neighbours import enough_to_whiten
-from dyadwatch.core.skeleton import Layout
-from dyadwatch.core.statistics import Statistics
-from dyadwatch.core.training.broken import PairSampler, ValidationKind
-from dyadwatch.core.training.budget import Budget
-from dyadwatch.core.training.calibrate import split_units
+from dyadwatch.core.data.clip_files import ClipSet
+from dyadwatch.core.features.pair_statistics import Statistics
+from dyadwatch.core.iadnet.score_module import PairScorer
+from dyadwatch.core.scoring.memory_bank import enough_to_whiten
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.training.calibrate_scores import split_units
 from dyadwatch.core.training.encoder import BrokenPairs
+from dyadwatch.core.training.mismatched_pairs import PairSampler, ValidationKind
 from dyadwatch.core.training.options import TrainOptions
-from dyadwatch.core.training.recordings import Prepared, Windows, cut, prepare
-from dyadwatch.core.training.sizes import MOST_BROKEN, sizes_within
+from dyadwatch.core.training.time_budget import Budget
+from dyadwatch.core.training.training_data import Prepared, Windows, cut, prepare
+from dyadwatch.core.training.window_counts import MOST_BROKEN, sizes_within
 
 HELD_BACK = 0.2  # of the units, for calibration and weights
 _MOST_WINDOWS = 40000

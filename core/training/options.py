@@ -6,9 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
+from dyadwatch.core.decision.thresholds import BUDGET_PER_H
 from dyadwatch.core.errors import TrainingError
-from dyadwatch.core.iadnet.config import Position
-from dyadwatch.core.thresholds import BUDGET_PER_H
+from dyadwatch.core.iadnet.sizes import Position
 
 Recipe = Literal["default", "paper"]
 # Parts of the default recipe that an ablation can leave out; the nearest neighbour is always there.

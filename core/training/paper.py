@@ -10,20 +10,20 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dyadwatch.core.auroc import auroc
 from dyadwatch.core.errors import CollapseError, TrainingError
+from dyadwatch.core.features.pair_statistics import mean_distances
 from dyadwatch.core.iadnet.network import IADNet
-from dyadwatch.core.iadnet.scorer import FeatureDensity, Maps, PairEncoder, PairScorer, Weights
-from dyadwatch.core.neighbours import NearestNeighbour
-from dyadwatch.core.statistics import mean_distances
-from dyadwatch.core.surprise import Surprise
-from dyadwatch.core.training.augment import augment
-from dyadwatch.core.training.budget import Budget, Schedule
-from dyadwatch.core.training.calibrate import thresholds
+from dyadwatch.core.iadnet.score_module import FeatureDensity, Maps, PairEncoder, PairScorer, Weights
+from dyadwatch.core.scoring.auroc import auroc
+from dyadwatch.core.scoring.memory_bank import NearestNeighbour
+from dyadwatch.core.scoring.tail_calibration import TailCalibration
+from dyadwatch.core.training.augment_window import augment
+from dyadwatch.core.training.calibrate_scores import thresholds
 from dyadwatch.core.training.encoder import encoder_config
 from dyadwatch.core.training.material import Material, Trained, summarise
 from dyadwatch.core.training.options import Listener, Progress, TrainOptions
 from dyadwatch.core.training.report import make_report
+from dyadwatch.core.training.time_budget import Budget, Schedule
 from dyadwatch.core.words import counted
 
 _RATES = (1e-3, 1e-5)  # first and last epoch
@@ -173,9 +173,9 @@ def _assemble(
     """The scorer with nothing but the likelihood in its score; the support set serves the explanation."""
     judges = material.windows.take(material.held)
     nll = _nll(network, judges.joints)
-    flow_map = Surprise.fit(nll)
+    flow_map = TailCalibration.fit(nll)
     surprise = flow_map(nll)
-    identity = Surprise(np.zeros(1), np.ones(1))
+    identity = TailCalibration(np.zeros(1), np.ones(1))
     encoder = PairEncoder(network.config)
     encoder.encoder = network.encoder
     whiten = network.narrow.weight.detach()
@@ -187,7 +187,7 @@ def _assemble(
         distances=mean_distances(material.windows.joints[bank.chosen], material.statistics.joints),
         joints=len(material.prepared.layout),
         frames=options.frames,
-        maps=Maps(neighbours=Surprise.zero(), unusual=identity, score=identity, flow=flow_map),
+        maps=Maps(neighbours=TailCalibration.zero(), unusual=identity, score=identity, flow=flow_map),
         weights=weights,
         encoder=encoder,
         density=FeatureDensity(offset, whiten, network.flow.folded()),

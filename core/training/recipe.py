@@ -16,17 +16,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dyadwatch.core.auroc import auroc
-from dyadwatch.core.clips import ClipSet
-from dyadwatch.core.decision import Part
+from dyadwatch.core.data.clip_files import ClipSet
+from dyadwatch.core.decision.rules import ScorePart
 from dyadwatch.core.errors import CollapseError, TrainingError
-from dyadwatch.core.iadnet.critic import StatisticsCritic
-from dyadwatch.core.iadnet.scorer import FeatureDensity, Maps, PairEncoder, PairScorer, Weights
-from dyadwatch.core.neighbours import NearestNeighbour, enough_to_whiten
-from dyadwatch.core.statistics import mean_distances
-from dyadwatch.core.surprise import Surprise
-from dyadwatch.core.training.budget import Budget
-from dyadwatch.core.training.calibrate import (
+from dyadwatch.core.features.pair_statistics import mean_distances
+from dyadwatch.core.iadnet.mismatch_classifier import MismatchClassifier
+from dyadwatch.core.iadnet.score_module import FeatureDensity, Maps, PairEncoder, PairScorer, Weights
+from dyadwatch.core.scoring.auroc import auroc
+from dyadwatch.core.scoring.memory_bank import NearestNeighbour, enough_to_whiten
+from dyadwatch.core.scoring.tail_calibration import TailCalibration
+from dyadwatch.core.training.calibrate_scores import (
     TRUST_FROM,
     held_out_distances,
     neighbour_weight,
@@ -34,9 +33,8 @@ from dyadwatch.core.training.calibrate import (
     trust,
 )
 from dyadwatch.core.training.checkpoint import Checkpoint, identity
-from dyadwatch.core.training.critic import critic_logits, train_critic
 from dyadwatch.core.training.density import feature_nll, fit_density
-from dyadwatch.core.training.encoder import Look, broken_logits, train_encoder
+from dyadwatch.core.training.encoder import EvalPoint, broken_logits, train_encoder
 from dyadwatch.core.training.material import (
     ENOUGH_S,
     ENOUGH_UNITS,
@@ -48,8 +46,10 @@ from dyadwatch.core.training.material import (
 )
 from dyadwatch.core.training.options import Listener, Progress, TrainOptions, silent
 from dyadwatch.core.training.paper import train_paper
-from dyadwatch.core.training.recordings import Prepared, Windows, cut, prepare, skipped_words
 from dyadwatch.core.training.report import make_report
+from dyadwatch.core.training.time_budget import Budget
+from dyadwatch.core.training.train_classifier import critic_logits, train_critic
+from dyadwatch.core.training.training_data import Prepared, Windows, cut, prepare, skipped_words
 
 _FEWEST_FOLDS = 2
 _CHUNK = 256
@@ -57,13 +57,13 @@ _PARTS = ("neighbours", "encoder", "critic", "relation", "flow")
 
 
 @dataclass(frozen=True)
-class Learnt:
+class LearntParts:
     """The encoder, the density of its features, the critic, and how the encoder got there."""
 
     encoder: PairEncoder
     density: FeatureDensity
-    critic: StatisticsCritic
-    looks: list[Look]
+    critic: MismatchClassifier
+    looks: list[EvalPoint]
 
 
 def train(
@@ -124,7 +124,7 @@ def _train(
 
 def _learn(
     material: Material, options: TrainOptions, listen: Listener, checkpoint: Checkpoint | None, budget: Budget
-) -> Learnt:
+) -> LearntParts:
     """The learnt parts."""
     prepared = material.prepared
     critic = train_critic(material.train, material.statistics, options, listen, budget)
@@ -137,7 +137,7 @@ def _learn(
     joints, held = material.windows.joints, material.held
     density = fit_density(encoder, joints[~held], joints[held], options.seed, listen, budget)
     budget.charge("flow")
-    return Learnt(encoder, density, critic, looks)
+    return LearntParts(encoder, density, critic, looks)
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ class Joined:
     whitened: bool
 
 
-def join(material: Material, learnt: Learnt | None, options: TrainOptions) -> Joined:
+def join(material: Material, learnt: LearntParts | None, options: TrainOptions) -> Joined:
     """Weighs and calibrates the parts and joins them into the scorer."""
     statistics, values, windows, held = material.statistics, material.values, material.windows, material.held
     fitted = {
@@ -175,25 +175,25 @@ def join(material: Material, learnt: Learnt | None, options: TrainOptions) -> Jo
     # every window is compared with other units only; the learnt parts know all but the held-back ones
     distances = held_out_distances(statistics, values, windows.unit, **fitted)
     judges, mine = (windows, slice(None)) if learnt is None else (windows.take(held), held)
-    maps: dict[str, Surprise] = {"neighbours": Surprise.fit(distances.plain)}
+    maps: dict[str, TailCalibration] = {"neighbours": TailCalibration.fit(distances.plain)}
     unusual = maps["neighbours"](distances.plain[mine])
     if weights.whitened:
-        maps["whitened"] = Surprise.fit(distances.whitened)
+        maps["whitened"] = TailCalibration.fit(distances.whitened)
         unusual = unusual + weights.whitened * maps["whitened"](distances.whitened[mine])
     relation = density = np.zeros(len(judges))
     if learnt is not None:
         if weights.flow:
             nll = feature_nll(learnt.density, learnt.encoder, judges.joints)
-            maps["flow"] = Surprise.fit(nll)
+            maps["flow"] = TailCalibration.fit(nll)
             density = maps["flow"](nll)
         if weights.encoder or weights.critic:
             logit = _logit(learnt, weights, judges.joints, values[mine])
-            maps["relation"] = Surprise.fit(logit)
+            maps["relation"] = TailCalibration.fit(logit)
             relation = maps["relation"](logit)
-    maps["unusual"] = Surprise.fit(unusual)
+    maps["unusual"] = TailCalibration.fit(unusual)
     unusual = maps["unusual"](unusual)
     joined = weights.unusual * unusual + weights.relation * relation + weights.flow * density
-    maps["score"] = Surprise.fit(joined)
+    maps["score"] = TailCalibration.fit(joined)
     score = maps["score"](joined)
 
     bank = NearestNeighbour.fit(statistics, values, **fitted)
@@ -213,7 +213,7 @@ def join(material: Material, learnt: Learnt | None, options: TrainOptions) -> Jo
 
 
 def assemble(
-    material: Material, learnt: Learnt | None, options: TrainOptions, listen: Listener, budget: Budget
+    material: Material, learnt: LearntParts | None, options: TrainOptions, listen: Listener, budget: Budget
 ) -> Trained:
     """The scorer, the levels of its alarms, and the report."""
     joined = join(material, learnt, options)
@@ -281,7 +281,7 @@ def cross_fitted(
     table = np.concatenate(scores)
     fields = ("joints", "unit", "recording", "start")
     together = Windows(*(np.concatenate([getattr(p, f) for p in parts]) for f in fields))
-    return {str(name): table[:, i] for i, name in enumerate(Part)}, together
+    return {str(name): table[:, i] for i, name in enumerate(ScorePart)}, together
 
 
 @torch.no_grad()
@@ -299,7 +299,7 @@ def _means(judged: dict[str, dict[str, float]]) -> dict[str, float]:
     return {part: float(np.mean(list(k.values()))) if k else float("nan") for part, k in judged.items()}
 
 
-def _judge(material: Material, learnt: Learnt | None, bank: NearestNeighbour) -> dict[str, dict[str, float]]:
+def _judge(material: Material, learnt: LearntParts | None, bank: NearestNeighbour) -> dict[str, dict[str, float]]:
     """AUROC of every part on held-back windows against the same ones broken, by kind."""
     judged: dict[str, dict[str, float]] = {part: {} for part in _PARTS}
     for kind, pair in material.broken.items():
@@ -315,7 +315,7 @@ def _judge(material: Material, learnt: Learnt | None, bank: NearestNeighbour) ->
     return judged
 
 
-def _weigh(mean: dict[str, float], learnt: Learnt | None, options: TrainOptions, whiten: bool) -> Weights:
+def _weigh(mean: dict[str, float], learnt: LearntParts | None, options: TrainOptions, whiten: bool) -> Weights:
     """What each part counts, by its mean AUROC on broken pairs."""
     weights = Weights(whitened=float(whiten))
     if learnt is not None:
@@ -335,7 +335,7 @@ def _weigh(mean: dict[str, float], learnt: Learnt | None, options: TrainOptions,
     return weights
 
 
-def _logit(learnt: Learnt, weights: Weights, joints: NDArray[np.float32], values: NDArray) -> NDArray[np.float64]:
+def _logit(learnt: LearntParts, weights: Weights, joints: NDArray[np.float32], values: NDArray) -> NDArray[np.float64]:
     """The weighted sum of both logits of windows and their statistics."""
     return weights.encoder * broken_logits(learnt.encoder, joints) + weights.critic * critic_logits(
         learnt.critic, values

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.frame import anchors, placed_by
-from dyadwatch.core.recordings import Windows
-from dyadwatch.core.training.oddest import most_unusual
+from dyadwatch.core.data.windows import Windows
+from dyadwatch.core.features.pair_frame import anchors, placed_by
 from dyadwatch.core.training.options import TrainOptions
-from dyadwatch.core.training.recordings import Prepared
+from dyadwatch.core.training.outliers import most_unusual
+from dyadwatch.core.training.training_data import Prepared
 from dyadwatch.core.words import of_clips
 
 _BINS = 40

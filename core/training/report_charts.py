@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dyadwatch.core.thresholds import rules_of
+from dyadwatch.core.decision.thresholds import rules_of
 from dyadwatch.core.training.markup import Markup, section, short, tag
 from dyadwatch.core.training.report_words import Report, part_title
 from dyadwatch.core.training.svg import COLOURS, Line, Mark, histogram, line_chart

@@ -6,9 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from dyadwatch.core.explain import JointPair, sentence
-from dyadwatch.core.layouts import find_layout
-from dyadwatch.core.moments import moment
+from dyadwatch.core.explanation.sentences import JointPair, sentence
+from dyadwatch.core.iso_time import moment
+from dyadwatch.core.skeletons.layouts import find_layout
 from dyadwatch.core.training.markup import Markup, name_of, section, tag
 from dyadwatch.core.training.report_words import Report
 from dyadwatch.core.training.stick_figures import pair_pictures

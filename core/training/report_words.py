@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from dyadwatch.core.decision import Rule
-from dyadwatch.core.thresholds import rules_of
+from dyadwatch.core.decision.rules import Rule
+from dyadwatch.core.decision.thresholds import rules_of
 from dyadwatch.core.words import counted
 
 _RARE_MINUTES = 30.0  # of normal time held back; below, next to nothing is known of false alarms
@@ -34,7 +34,7 @@ PARTS = {
 
 
 @dataclass(frozen=True)
-class Verdict:
+class TrainingVerdict:
     """One sentence of the verdict and how good the news is."""
 
     news: Literal["good", "plain", "bad"]
@@ -46,7 +46,7 @@ def part_title(part: str) -> str:
     return PARTS.get(part, (part.replace("_", " "), ""))[0]
 
 
-def verdicts(report: Report) -> list[Verdict]:
+def verdicts(report: Report) -> list[TrainingVerdict]:
     """What this model learnt and what that is worth, most important first."""
     out = _collapse(report)
     out += _learnt(report)
@@ -56,25 +56,25 @@ def verdicts(report: Report) -> list[Verdict]:
         total = skipped + report.get("clips", 0)
         were = "was" if skipped == 1 else "were"
         news = "bad" if 2 * skipped > total else "plain"
-        out.append(Verdict(news, f"{skipped} of {counted(total, 'clip')} {were} left out."))
+        out.append(TrainingVerdict(news, f"{skipped} of {counted(total, 'clip')} {were} left out."))
     return out
 
 
-def _collapse(report: Report) -> list[Verdict]:
+def _collapse(report: Report) -> list[TrainingVerdict]:
     collapse = report.get("collapse")
     if collapse is None:
         return []
     if not collapse:
-        return [Verdict("good", "The network did not collapse: it still tells windows apart.")]
+        return [TrainingVerdict("good", "The network did not collapse: it still tells windows apart.")]
     after = (
         "Training stopped there and no model was written; the default recipe does not do this."
         if report.get("stopped")
         else "The model was written all the same, as asked; it tells little apart."
     )
-    return [Verdict("bad", f"The network collapsed: {collapse}. {after}")]
+    return [TrainingVerdict("bad", f"The network collapsed: {collapse}. {after}")]
 
 
-def _learnt(report: Report) -> list[Verdict]:
+def _learnt(report: Report) -> list[TrainingVerdict]:
     """One sentence for each part but the collapsed."""
     weights, means = report.get("weights") or {}, report.get("broken_pairs_mean") or {}
     if report.get("collapse"):
@@ -86,7 +86,7 @@ def _learnt(report: Report) -> list[Verdict]:
     out = [_said_of(p, weights.get(p), means.get(p), report) for p in parts if p not in untrained]
     if untrained and (report.get("options") or {}).get("recipe") != "paper":
         names = listed([part_title(p) for p in untrained])
-        out.insert(0, Verdict("plain", f"Not learnt and left out: {names}; {too_little(report)}."))
+        out.insert(0, TrainingVerdict("plain", f"Not learnt and left out: {names}; {too_little(report)}."))
     return [v for v in out if v is not None]
 
 
@@ -101,48 +101,50 @@ def too_little(report: Report) -> str:
     return f"there were {had}, {listed(wanted)} are needed"
 
 
-def _said_of(part: str, weight: float | None, auroc: float | None, report: Report) -> Verdict | None:
+def _said_of(part: str, weight: float | None, auroc: float | None, report: Report) -> TrainingVerdict | None:
     """Of a part that was measured or counts."""
     name = part_title(part)
     if auroc is None:
-        return None if not weight else Verdict("plain", f"{_capital(name)} counts with weight {weight:.2f}.")
+        return None if not weight else TrainingVerdict("plain", f"{_capital(name)} counts with weight {weight:.2f}.")
     tells = f"tells pairs that belong together from broken ones with AUROC {auroc:.2f}"
     if weight is None:
-        return Verdict("plain", f"{_capital(name)} {tells}.")
+        return TrainingVerdict("plain", f"{_capital(name)} {tells}.")
     if not weight:
         least = (report.get("needed") or {}).get("auroc")
         why = f", {least:.2f} is needed" if least is not None and auroc < least else ""
-        return Verdict("plain", f"{_capital(name)} was left out: it {tells} (0.5 is guessing){why}.")
+        return TrainingVerdict("plain", f"{_capital(name)} was left out: it {tells} (0.5 is guessing){why}.")
     news = "good" if auroc >= 0.8 else "plain"
     if part == "neighbours":
-        return Verdict("plain", f"{_capital(name)} {tells}; it needs no training and always has a say.")
+        return TrainingVerdict("plain", f"{_capital(name)} {tells}; it needs no training and always has a say.")
     if (report.get("options") or {}).get("least_trust") and auroc < 0.8:
-        return Verdict("bad", f"{_capital(name)} counts with weight {weight:.2f} only because least_trust asks for it: "
-                              f"it {tells} (0.5 is guessing).")  # fmt: skip
-    return Verdict(news, f"{_capital(name)} {tells} and counts with weight {weight:.2f}.")
+        only = f"counts with weight {weight:.2f} only because least_trust asks for it"
+        return TrainingVerdict("bad", f"{_capital(name)} {only}: it {tells} (0.5 is guessing).")
+    return TrainingVerdict(news, f"{_capital(name)} {tells} and counts with weight {weight:.2f}.")
 
 
-def _alarms(report: Report) -> list[Verdict]:
+def _alarms(report: Report) -> list[TrainingVerdict]:
     calibration = report.get("calibration") or {}
     evidence, rules = calibration.get("evidence") or {}, rules_of(calibration.get("rules") or ())
     if not rules:
         return []
     clear = calibration.get("clear_at", 0.0)
-    out = [Verdict("plain", f"An alarm is raised by {listed_or(rules)}, and cleared below {clear:.0%} of that.")]
+    out = [
+        TrainingVerdict("plain", f"An alarm is raised by {listed_or(rules)}, and cleared below {clear:.0%} of that.")
+    ]
     bound, hours = evidence.get("events_per_hour_95"), evidence.get("hours")
     if bound is not None and hours is not None:
         minutes = 60 * hours
         rest = f"from {span(minutes)} of {evidence.get('method', 'normal recordings')}"
         if minutes < _RARE_MINUTES:
             out.append(
-                Verdict(
+                TrainingVerdict(
                     "bad",
                     f"How often normal behaviour raises an alarm is hardly known: {rest}, all that can be said is "
                     f"fewer than {_count(bound)} an hour (95 % sure). Calibrate on quiet hours of the site.",
                 )
             )
         else:
-            out.append(Verdict("good", f"Fewer than {_count(bound)} false alarms an hour (95 % sure), {rest}."))
+            out.append(TrainingVerdict("good", f"Fewer than {_count(bound)} false alarms an hour (95 % sure), {rest}."))
     return out
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
 from dyadwatch.core.training.markup import Markup, join, tag
 from dyadwatch.core.training.svg import line, svg, text
 

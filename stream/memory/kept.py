@@ -98,7 +98,7 @@ class Wanted(Struct, frozen=True, kw_only=True):
     most: int = 1000
 
 
-class Reading(Protocol):
+class MemoryReader(Protocol):
     """What is asked of a memory; another store than the one file has to give the same."""
 
     def incidents(self, wanted: Wanted = ...) -> list[KeptIncident]:

@@ -12,8 +12,9 @@ from pathlib import Path
 import msgspec
 
 from dyadwatch.core.errors import MemoryFileError
+from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import AT_REST, IncidentKind, IncidentReason, SourceState
-from dyadwatch.stream.config import MemoryOptions
+from dyadwatch.stream.configuration.config import MemoryOptions
 from dyadwatch.stream.memory.kept import Action, ActionKind, KeptIncident, Wanted
 from dyadwatch.stream.memory.store import Store, insert_action
 from dyadwatch.stream.messages import (
@@ -27,7 +28,6 @@ from dyadwatch.stream.messages import (
 from dyadwatch.stream.run import Run
 from dyadwatch.stream.texts import INCIDENT
 
-_NS = 1_000_000_000
 _MOST_UPDATES = 200  # kept of one incident; its latest state is kept always
 _CONTINUES_S = 60.0  # an incident that comes again so soon after a restart, among the same people, goes on
 _PLAIN = (IncidentReason.STILL_GOING_ON,)  # updates that tell nothing new but the latest state
@@ -132,7 +132,7 @@ class MemoryWriter:
         """
         if not self._options.keep_days:
             return
-        before = now - round(self._options.keep_days * 86400 * _NS)
+        before = now - round(self._options.keep_days * 86400 * NS)
         with self.store.transaction() as connection:
             connection.execute("DELETE FROM incidents WHERE NOT open AND told < ?", (before,))
             connection.execute("DELETE FROM actions WHERE incident IS NULL AND at < ?", (before,))
@@ -194,14 +194,14 @@ class MemoryWriter:
 
     def _goes_on(self, m: IncidentMessage, now: int) -> KeptIncident | None:
         """The incident of an earlier run that one goes on with which opens now; None for none."""
-        if m.type != "open" or now - self._run.started > _CONTINUES_S * _NS:
+        if m.type != "open" or now - self._run.started > _CONTINUES_S * NS:
             self._left = []
             return None
         for kept in self._left:
             was = kept.message
             same = was.source == m.source and was.about is m.about
             together = m.about is not IncidentKind.INTERACTION or set(was.people) & set(m.people)
-            if same and together and self._run.started - kept.told < _CONTINUES_S * _NS:
+            if same and together and self._run.started - kept.told < _CONTINUES_S * NS:
                 return kept
         return None
 

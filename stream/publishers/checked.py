@@ -9,10 +9,10 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.layouts import LAYOUTS
-from dyadwatch.core.pose import PoseFrame, TrackId
-from dyadwatch.core.skeleton import Layout
-from dyadwatch.stream.config import WireOptions
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import LAYOUTS
+from dyadwatch.core.skeletons.pose import PoseFrame, TrackId
+from dyadwatch.stream.configuration.config import WireOptions
 from dyadwatch.stream.wire import TOPIC, VERSION, Header, decode_pose
 
 Axes = Literal["y-up", "z-up", "y-down"]

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from dyadwatch.core.errors import ConfigError, LayoutError, WireError
 from dyadwatch.stream.codes import SenderReason
-from dyadwatch.stream.config import WireOptions
+from dyadwatch.stream.configuration.config import WireOptions
 from dyadwatch.stream.publishers.json_declaration import Declaration
 from dyadwatch.stream.publishers.json_lines import JsonSender
 from dyadwatch.stream.publishers.line_splitter import LineSplitter, objects_in

@@ -11,8 +11,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from dyadwatch.core.errors import LayoutError, WireError
-from dyadwatch.core.layouts import find_layout, get_layout
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import find_layout, get_layout
 from dyadwatch.stream.codes import Refusal, SenderReason
 from dyadwatch.stream.publishers.checked import Axes, Units
 from dyadwatch.stream.wire import TOPIC, topic_source

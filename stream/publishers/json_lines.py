@@ -15,13 +15,13 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import LayoutError, WireError
-from dyadwatch.core.layouts import find_layout
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.core.readers.text import plain_utf8
-from dyadwatch.core.skeleton import Layout, normalise_joint_name
+from dyadwatch.core.files.text_files import plain_utf8
+from dyadwatch.core.skeletons.layout import Layout, normalise_joint_name
+from dyadwatch.core.skeletons.layouts import find_layout
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import Refusal, SenderReason
-from dyadwatch.stream.config import WireOptions
+from dyadwatch.stream.configuration.config import WireOptions
 from dyadwatch.stream.publishers.checked import Axes, Units, checked_frame
 from dyadwatch.stream.publishers.json_declaration import Declaration, Name, declares, read_declaration
 

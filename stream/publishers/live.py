@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.clock_offset import ClockOffset
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.health.clock_offset import ClockOffset
 from dyadwatch.stream.log_limit import LimitedLog
 
 

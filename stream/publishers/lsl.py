@@ -16,11 +16,11 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 
 from dyadwatch.core.errors import ConfigError, LayoutError, MissingExtraError, WireError
-from dyadwatch.core.marker_map import MarkerMap
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.marker_map import MarkerMap
 from dyadwatch.core.units import NS
-from dyadwatch.stream.clock_offset import ClockOffset
 from dyadwatch.stream.codes import Refusal, SenderReason
+from dyadwatch.stream.health.clock_offset import ClockOffset
 from dyadwatch.stream.publishers.checked import Axes, Units, checked_frame
 from dyadwatch.stream.publishers.live import LiveFrame, Refusals
 from dyadwatch.stream.publishers.lsl_channels import Channel, LslPlan, plan_channels

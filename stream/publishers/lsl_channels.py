@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import LayoutError
-from dyadwatch.core.marker_map import MarkerMap, MarkerPlan, plan_markers
-from dyadwatch.core.marker_sets import choose_markers
-from dyadwatch.core.skeleton import Layout
-from dyadwatch.core.unseen import blank_zeros
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.marker_map import MarkerMap, MarkerPlan, plan_markers
+from dyadwatch.core.skeletons.marker_sets import choose_markers
+from dyadwatch.core.skeletons.unseen import blank_zeros
 from dyadwatch.stream.publishers.checked import Units
 
 _TYPES = {"positionx": 0, "positiony": 1, "positionz": 2, "confidence": 3}

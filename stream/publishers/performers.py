@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.pose import PoseFrame, TrackId
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.pose import PoseFrame, TrackId
 from dyadwatch.core.units import NS
-from dyadwatch.stream.clock_offset import ClockOffset
 from dyadwatch.stream.codes import SenderReason
+from dyadwatch.stream.health.clock_offset import ClockOffset
 from dyadwatch.stream.publishers.live import LiveFrame, Refusals
 from dyadwatch.stream.publishers.publisher import check_source
 

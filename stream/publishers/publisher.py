@@ -14,9 +14,9 @@ from typing import Self
 import zmq
 
 from dyadwatch.core.errors import ConfigError, DyadwatchError, WireError
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.core.units import NS
-from dyadwatch.stream.client_keys import ClientKeys, keys_of
+from dyadwatch.stream.sockets.client_keys import ClientKeys, keys_of
 from dyadwatch.stream.wire import TOPIC, encode_pose, topic_source
 
 DEFAULT_ADDRESS = "tcp://127.0.0.1:5570"

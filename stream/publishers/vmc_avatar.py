@@ -10,10 +10,10 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
-from dyadwatch.core import plain_yaml
 from dyadwatch.core.errors import ConfigError, WireError
-from dyadwatch.core.layouts import SMPL22
-from dyadwatch.core.plain_yaml import PlainYamlError
+from dyadwatch.core.files import plain_yaml
+from dyadwatch.core.files.plain_yaml import PlainYamlError
+from dyadwatch.core.skeletons.layouts import SMPL22
 from dyadwatch.stream.codes import SenderReason
 
 Vector = tuple[float, float, float]

@@ -82,7 +82,7 @@ class RefusedMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="r
     count: int = 1
 
 
-class About(Struct, frozen=True, kw_only=True):
+class RecordingHeader(Struct, frozen=True, kw_only=True):
     """Where a file comes from; kept as MCAP metadata, whose values are all text.
 
     Arguments:

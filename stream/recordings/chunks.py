@@ -17,7 +17,7 @@ from mcap.opcode import Opcode
 from mcap.records import Channel, Chunk
 from mcap.records import Schema as McapSchema
 
-from dyadwatch.stream.recordings.records import DAMAGE, RECORD_HEAD, ChunkPlace, Frames
+from dyadwatch.stream.recordings.mcap_index import DAMAGE, RECORD_HEAD, ChunkPlace, McapIndex
 
 _MESSAGE_HEAD = struct.Struct("<HIQQ")
 _CHANNEL = struct.Struct("<H")
@@ -54,7 +54,7 @@ class ChunkContent:
         ValueError: when the chunk is damaged, or larger than it may be; nothing of it is given out.
     """
 
-    def __init__(self, stream: BinaryIO, place: ChunkPlace, frames: Frames) -> None:
+    def __init__(self, stream: BinaryIO, place: ChunkPlace, frames: McapIndex) -> None:
         self._frames = frames
         self._messages: list[tuple[int, int]] = []
         self.short = 0

@@ -15,10 +15,10 @@ from dyadwatch.core.errors import RecordingError
 from dyadwatch.core.words import counted
 from dyadwatch.stream.recordings.channels import ENDED, POSE, Ended, EndReason, Schema
 from dyadwatch.stream.recordings.chunks import RawMessage
-from dyadwatch.stream.recordings.file import RecordingFile
+from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback
-from dyadwatch.stream.recordings.queue import Received
 from dyadwatch.stream.recordings.reader import Recording, source_of
+from dyadwatch.stream.recordings.write_queue import ReceivedMessage
 
 _FLUSH = 2000  # messages
 
@@ -126,7 +126,7 @@ def _check_apart(runs: Sequence[Sequence[Recording]], playback: Playback, source
     for recordings in runs:
         seen: dict[str, tuple[int, int]] = {}
         for received in (r for recording in recordings for r in recording.entries(playback.start, playback.end)):
-            if isinstance(received, Received) and received.source is not None:
+            if isinstance(received, ReceivedMessage) and received.source is not None:
                 first, _ = seen.get(received.source, (received.log_time, 0))
                 seen[received.source] = (first, received.log_time)
         for source, (first, end) in seen.items():

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
-from dyadwatch.stream.config import Config
+from dyadwatch.core.units import NS
+from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.recordings.channels import POSE
 from dyadwatch.stream.recordings.chunks import RawMessage
 from dyadwatch.stream.recordings.playback import Playback
 
-_NS = 1_000_000_000
-_STEP_BACK_NS = 5 * _NS  # no frame comes so late; the clock was set back
-_TELL_NS = 60 * _NS
+_STEP_BACK_NS = 5 * NS  # no frame comes so late; the clock was set back
+_TELL_NS = 60 * NS
 
 
 class FrameTimes:
@@ -42,17 +42,17 @@ class FrameTimes:
         if before - _STEP_BACK_NS < now <= before:  # late, or doubled
             return
         self._last[topic] = now
-        if 0 < now - before < _NS:
+        if 0 < now - before < NS:
             self._ns[topic] += now - before
         if self._first is None:
             self._first = raw.log_time
         if raw.log_time - self._told > _TELL_NS:
             self._told = raw.log_time
-            self._progress((raw.log_time - self._first) / _NS)
+            self._progress((raw.log_time - self._first) / NS)
 
     def hours(self, config: Config) -> dict[str, float]:
         """Hours by source; a group was watched as long as the one of its sources that was watched longest."""
-        found = {topic.removeprefix(POSE): ns / _NS / 3600 for topic, ns in sorted(self._ns.items())}
+        found = {topic.removeprefix(POSE): ns / NS / 3600 for topic, ns in sorted(self._ns.items())}
         for group, members in config.merge.groups.items():
             mine = [found.pop(name) for name in members if name in found]
             if mine:

@@ -10,13 +10,13 @@ import msgspec
 import numpy as np
 from msgspec import Struct
 
-from dyadwatch.core.moments import clock_moment, moment, moment_after
+from dyadwatch.core.iso_time import clock_moment, moment, moment_after
 from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import Refusal
 from dyadwatch.stream.messages import EventMessage, ScoreMessage
 from dyadwatch.stream.recordings.channels import Ended
 from dyadwatch.stream.recordings.playback import NewRun, Playback
-from dyadwatch.stream.recordings.queue import Received
+from dyadwatch.stream.recordings.write_queue import ReceivedMessage
 
 _LONGEST_STEP = 3600 * NS  # between two stamps of a run; what is longer is a clock that was set
 _MOST_EPOCHS = 10_000
@@ -122,7 +122,7 @@ def describe(playback: Playback) -> RecordingInfo:
     for entry in playback:
         if isinstance(entry, NewRun):
             continue
-        if isinstance(entry, Received):
+        if isinstance(entry, ReceivedMessage):
             if entry.source is None:
                 refused[entry.refused.reason if entry.refused else str(Refusal.UNKNOWN)] += entry.counts
                 continue
@@ -166,7 +166,7 @@ def describe(playback: Playback) -> RecordingInfo:
     )
 
 
-def _count(info: SourceInfo, entry: Received, pace: _Pace) -> None:
+def _count(info: SourceInfo, entry: ReceivedMessage, pace: _Pace) -> None:
     info.frames += 1
     info.last = entry.log_time
     try:

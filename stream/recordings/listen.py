@@ -12,14 +12,14 @@ import zmq
 
 from dyadwatch.core.words import counted
 from dyadwatch.stream.codes import RecordingState
-from dyadwatch.stream.config import RecordOptions, SecurityOptions, WireOptions
+from dyadwatch.stream.configuration.config import RecordOptions, SecurityOptions, WireOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.names import DETECTOR
-from dyadwatch.stream.receive import Receiver
-from dyadwatch.stream.recordings.about import program
-from dyadwatch.stream.recordings.channels import About
+from dyadwatch.stream.receiving.receiver import Receiver
+from dyadwatch.stream.recordings.channels import RecordingHeader
+from dyadwatch.stream.recordings.header import program
 from dyadwatch.stream.recordings.recorder import Recorder
-from dyadwatch.stream.security import Security
+from dyadwatch.stream.sockets.security import Security
 from dyadwatch.stream.texts import text_of
 from dyadwatch.stream.wire import Header, check_header, decode_pose
 
@@ -55,7 +55,7 @@ class Listener:
         self.frames: dict[str, int] = {}
         self._most = wire.max_sources
         self._checked: dict[str, float] = {}
-        self._recorder = Recorder(record, self.counters, About(run="", program=program()))
+        self._recorder = Recorder(record, self.counters, RecordingHeader(run="", program=program()))
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         addresses = {"wire.bind": wire.bind}
         try:

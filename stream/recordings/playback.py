@@ -7,14 +7,14 @@ from itertools import pairwise
 from pathlib import Path
 
 from dyadwatch.core.errors import ConfigError, RecordingError
-from dyadwatch.core.moments import moment, parse_moment
+from dyadwatch.core.iso_time import moment, parse_moment
+from dyadwatch.core.units import NS
 from dyadwatch.stream.recordings.channels import POSE
-from dyadwatch.stream.recordings.folder import SUFFIX
-from dyadwatch.stream.recordings.queue import Received, Said
+from dyadwatch.stream.recordings.mcap_index import is_mcap
 from dyadwatch.stream.recordings.reader import Entry, Recording, source_of
-from dyadwatch.stream.recordings.records import is_mcap
+from dyadwatch.stream.recordings.recordings_folder import SUFFIX
+from dyadwatch.stream.recordings.write_queue import ReceivedMessage, Said
 
-_NS = 1_000_000_000
 _SEQUENCES = 2**32
 
 
@@ -79,7 +79,7 @@ class Playback:
     @property
     def seconds(self) -> float:
         """Length of what is played, by the receiver's clock."""
-        return max(min(self.last, self.end) - max(self.first, self.start), 0) / _NS
+        return max(min(self.last, self.end) - max(self.first, self.start), 0) / NS
 
     def __iter__(self) -> Iterator[Entry | NewRun]:
         run: str | None = None
@@ -91,9 +91,9 @@ class Playback:
                 run, following = recording.about.run, None
             missing = only_counted = 0
             for entry in recording.entries(self.start, self.end):
-                if isinstance(entry, Received) and not entry.numbered:
+                if isinstance(entry, ReceivedMessage) and not entry.numbered:
                     only_counted += entry.counts
-                elif isinstance(entry, Received):
+                elif isinstance(entry, ReceivedMessage):
                     if following is not None and recording.about.origin == "received":
                         missing += (entry.sequence - following) % _SEQUENCES
                     following = (entry.sequence + 1) % _SEQUENCES
@@ -101,9 +101,9 @@ class Playback:
             if missing > only_counted:  # what is only counted has left its numbers free
                 self.note(f"{recording.path}: {missing - only_counted} received messages in or before it are missing")
 
-    def received(self) -> Iterator[Received]:
+    def received(self) -> Iterator[ReceivedMessage]:
         """What was received alone."""
-        return (e for e in self if isinstance(e, Received))
+        return (e for e in self if isinstance(e, ReceivedMessage))
 
     def said(self) -> Iterator[Said]:
         """What the detector said, and where it gave up a source."""
@@ -153,7 +153,7 @@ class Playback:
     def _moment(self, option: str, text: str) -> int:
         """Unix ns of a time given in words."""
         try:
-            return self.first + round(float(text) * _NS)
+            return self.first + round(float(text) * NS)
         except (ValueError, OverflowError):
             pass
         try:

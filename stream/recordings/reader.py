@@ -10,7 +10,7 @@ from typing import BinaryIO
 import msgspec
 
 from dyadwatch.core.errors import RecordingError
-from dyadwatch.core.moments import moment
+from dyadwatch.core.iso_time import moment
 from dyadwatch.core.words import counted
 from dyadwatch.stream.codes import FileLoss
 from dyadwatch.stream.messages import VERSION, decode_json, version_of
@@ -23,7 +23,7 @@ from dyadwatch.stream.recordings.channels import (
     PROFILE,
     REFUSALS,
     REFUSED,
-    About,
+    RecordingHeader,
     Schema,
     decode_ended,
     decode_parts,
@@ -31,11 +31,11 @@ from dyadwatch.stream.recordings.channels import (
     schema_of_topic,
 )
 from dyadwatch.stream.recordings.chunks import ChunkContent, RawMessage
-from dyadwatch.stream.recordings.queue import Received, Said
-from dyadwatch.stream.recordings.records import ChunkPlace, Frames, find_frames
+from dyadwatch.stream.recordings.mcap_index import ChunkPlace, McapIndex, find_frames
+from dyadwatch.stream.recordings.write_queue import ReceivedMessage, Said
 from dyadwatch.stream.texts import FILE_LOSS
 
-Entry = Received | Said
+Entry = ReceivedMessage | Said
 _SAID = ("score.", "event.", "near_miss.", "incident.", "attention.", "status.")
 _MOST_NOTES = 100  # about single places; further ones are counted
 
@@ -197,7 +197,7 @@ def _damage(place: ChunkPlace, why: str) -> str:
     )
 
 
-def _open_end(frames: Frames) -> str:
+def _open_end(frames: McapIndex) -> str:
     """How a file ends that was not closed. Where the last record is whole it was killed, and not torn."""
     last = moment(frames.chunks[-1].end) if frames.chunks else None
     rest = frames.size - frames.whole
@@ -223,13 +223,13 @@ def _entry(raw: RawMessage) -> Entry | FileLoss:
     topic = raw.channel.topic
     if topic == REFUSALS:
         refused = decode_refused(raw.data)
-        return Received([refused.topic.encode()], None, 0, raw.log_time, raw.sequence, refused)
+        return ReceivedMessage([refused.topic.encode()], None, 0, raw.log_time, raw.sequence, refused)
     if topic == REFUSED:
-        return Received(decode_parts(raw.data), None, 0, raw.log_time, raw.sequence)
+        return ReceivedMessage(decode_parts(raw.data), None, 0, raw.log_time, raw.sequence)
     if topic.startswith(POSE):
         parts = decode_parts(raw.data)
         source = topic.removeprefix(POSE) if topic != OTHERS else parts[0][len(POSE) :].decode() if parts else ""
-        return Received(parts, source, raw.publish_time, raw.log_time, raw.sequence)
+        return ReceivedMessage(parts, source, raw.publish_time, raw.log_time, raw.sequence)
     if topic == ENDED:
         return Said(decode_ended(raw.data), raw.log_time)
     if topic.startswith(_SAID):
@@ -239,7 +239,7 @@ def _entry(raw: RawMessage) -> Entry | FileLoss:
     return FileLoss.CHANNEL_UNKNOWN  # a channel of somebody else's, or of a later version
 
 
-def _about(path: Path, frames: Frames) -> About:
+def _about(path: Path, frames: McapIndex) -> RecordingHeader:
     if not frames.profile and not frames.ended and not frames.chunks:
         raise RecordingError(f"{path}: is cut off after {frames.size} bytes, before anything was recorded")
     if frames.profile != PROFILE:
@@ -250,7 +250,7 @@ def _about(path: Path, frames: Frames) -> About:
     if not found:
         raise RecordingError(f"{path}: does not say where it comes from; expected metadata named {ABOUT!r}")
     try:
-        about = msgspec.convert(found[0], About)
+        about = msgspec.convert(found[0], RecordingHeader)
     except msgspec.ValidationError as e:
         raise RecordingError(f"{path}: metadata {ABOUT!r}: {e}") from None
     if about.format != str(FORMAT):

@@ -14,20 +14,20 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.decision.rules import Thresholds
+from dyadwatch.core.decision.score_log import PairScores, ScoreLog
 from dyadwatch.core.errors import RecordingError
-from dyadwatch.core.pose import TrackId
-from dyadwatch.core.score_log import ScoreLog, Track
+from dyadwatch.core.skeletons.pose import TrackId
+from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import PairEnd
-from dyadwatch.stream.config import Config
+from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.messages import EventMessage, ScoreMessage
-from dyadwatch.stream.recordings.about import config_of, recorded_thresholds
 from dyadwatch.stream.recordings.channels import Ended
 from dyadwatch.stream.recordings.frame_times import FrameTimes
+from dyadwatch.stream.recordings.header import config_of, recorded_thresholds
 from dyadwatch.stream.recordings.playback import Playback
-from dyadwatch.stream.recordings.queue import Said
+from dyadwatch.stream.recordings.write_queue import Said
 
-_NS = 1_000_000_000
 _PAUSE_S = 1.0
 _ENDS = frozenset(str(reason) for reason in PairEnd)
 # Source, ids, and which of the pairs that bear the same ids at a time, as they may after ids were exchanged.
@@ -121,7 +121,7 @@ class _Reader:
     """Takes up what was told, in its order."""
 
     def __init__(self, max_gap_s: float, progress: Callable[[float], None]) -> None:
-        self._max_gap = round(max_gap_s * _NS)
+        self._max_gap = round(max_gap_s * NS)
         self.frames = FrameTimes(progress)
         self._run: str | None = None
         self._pairs: dict[_Key, _Pair] = {}
@@ -130,14 +130,14 @@ class _Reader:
         self._events_of: dict[str, _Key] = {}
         self._clocks: dict[str, str] = {}
         self._steps: Counter[int] = Counter()
-        self.tracks: list[Track] = []
+        self.tracks: list[PairScores] = []
         self.endings: list[Ending] = []
         self.events: list[EventMessage] = []
 
     @property
     def hop_s(self) -> float:
         """Seconds from one window of a pair to its next: the most frequent step."""
-        return (self._steps.most_common(1)[0][0] if self._steps else 200_000_000) / _NS
+        return (self._steps.most_common(1)[0][0] if self._steps else 200_000_000) / NS
 
     def new_file(self, run: str) -> None:
         """Nothing joins two runs."""
@@ -171,7 +171,7 @@ class _Reader:
             if step < 0 or (score.start - pair.stamps[-1] > self._max_gap and key not in self._open):
                 self._end(key, pair.stamps[-1], PairEnd.LOST)
                 pair = None
-            elif step <= _NS:
+            elif step <= NS:
                 self._steps[round(step, -3)] += 1
         if pair is None:
             pair = self._pairs[key] = _Pair()
@@ -205,5 +205,5 @@ class _Reader:
         clock = self._clocks.get(key[0], "unix" if pair.stamps[0] > 10**17 else "media")
         parts = np.frombuffer(pair.parts, np.float64).reshape(-1, 3)
         stamps, doubtful = np.frombuffer(pair.stamps, np.int64), np.frombuffer(pair.doubtful, np.bool_)
-        self.tracks.append(Track(key[0], key[1], clock, stamps, parts, doubtful))
+        self.tracks.append(PairScores(key[0], key[1], clock, stamps, parts, doubtful))
         self.endings.append(Ending(stamp, reason))

@@ -16,18 +16,18 @@ from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.words import counted
 from dyadwatch.stream.codes import RecordingLoss, RecordingState, Refusal
-from dyadwatch.stream.config import Config, RecordOptions
+from dyadwatch.stream.configuration.config import Config, RecordOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.messages import Message
 from dyadwatch.stream.names import DETECTOR
-from dyadwatch.stream.receive import Sent
-from dyadwatch.stream.recordings.about import recorded_config
-from dyadwatch.stream.recordings.channels import MOST_SOURCES, OTHERS, POSE, About, Ended, EndReason
-from dyadwatch.stream.recordings.file import RecordingFile
-from dyadwatch.stream.recordings.folder import delete_expired, free_mb, make_writable, recording_name
-from dyadwatch.stream.recordings.queue import Item, Received, Refused, Said, WriteQueue
+from dyadwatch.stream.receiving.receiver import Sent
+from dyadwatch.stream.recordings.channels import MOST_SOURCES, OTHERS, POSE, Ended, EndReason, RecordingHeader
+from dyadwatch.stream.recordings.header import recorded_config
+from dyadwatch.stream.recordings.mcap_file import RecordingFile
+from dyadwatch.stream.recordings.recordings_folder import delete_expired, free_mb, make_writable, recording_name
 from dyadwatch.stream.recordings.refused import RefusedBudget, digest, readable, why_refused
+from dyadwatch.stream.recordings.write_queue import Item, ReceivedMessage, Refused, Said, WriteQueue
 from dyadwatch.stream.texts import text_of
 
 _log = logging.getLogger(__name__)
@@ -79,14 +79,16 @@ class Recorder:
         ConfigError: when the folder cannot be made or written to.
     """
 
-    def __init__(self, options: RecordOptions, counters: Counters, about: About | None = None) -> None:
+    def __init__(self, options: RecordOptions, counters: Counters, about: RecordingHeader | None = None) -> None:
         self._options = options
         self._counters = counters
         self._folder = Path(options.folder)
         self._run = time.time_ns()
         config = recorded_config(about) if about else None
         self._wire = (config or Config()).wire
-        self._about = msgspec.structs.replace(about or About(run=""), run=str(self._run), started=str(self._run))
+        self._about = msgspec.structs.replace(
+            about or RecordingHeader(run=""), run=str(self._run), started=str(self._run)
+        )
         self._part = 0
         self._offset = self._run - time.monotonic_ns()  # receive times keep their order when the clock is set
         self._sequence = 0
@@ -141,7 +143,7 @@ class Recorder:
         sequence = self._sequence
         self._sequence += 1
         if frame is not None:
-            self._put(Received(parts, frame.source, frame.stamp, at, sequence))
+            self._put(ReceivedMessage(parts, frame.source, frame.stamp, at, sequence))
         elif not (self._refused.admit() and self._queue.put(Refused(parts, reason, at, sequence))):
             self._refused.only_count(readable(parts), reason or Refusal.UNKNOWN)
             self._counters.add(DETECTOR, RecordingLoss.REFUSED_CAPPED)

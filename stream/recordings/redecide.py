@@ -7,18 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.finding import Finding
-from dyadwatch.core.pose import TrackId
-from dyadwatch.core.sense.codes import Oddity
-from dyadwatch.stream.alarm import AlarmDesk
-from dyadwatch.stream.config import AlarmOptions
+from dyadwatch.core.sense.sense_codes import Oddity
+from dyadwatch.core.skeletons.pose import TrackId
+from dyadwatch.core.units import NS
+from dyadwatch.stream.alarms.alarm_tracker import AlarmTracker
+from dyadwatch.stream.configuration.config import AlarmOptions
 from dyadwatch.stream.items import Pair, PairEnded, Window
 from dyadwatch.stream.messages import EventMessage, EventRule
 from dyadwatch.stream.recordings.recorded_scores import RecordedScores
-from dyadwatch.stream.scorer import Score
+from dyadwatch.stream.scoring.scorer import Score
 
-_NS = 1_000_000_000
 _NOTHING = np.zeros((1, 1), np.float32)
 _NO_JOINTS = np.zeros((2, 1, 1, 3), np.float32)
 _DOUBT = (Finding(Oddity.FROZEN),)  # which is not recorded, and makes no difference
@@ -46,7 +46,7 @@ def redecide(recorded: RecordedScores, thresholds: Thresholds, options: AlarmOpt
         mine = slice(*np.searchsorted(starts, [offset, first]))
         if not busy[mine].any():
             continue
-        desk = AlarmDesk(options, thresholds, ("",), recorded.model, log.hop_s, log.pause_s)
+        desk = AlarmTracker(options, thresholds, ("",), recorded.model, log.hop_s, log.pause_s)
         pair = Pair(track.pair, (number, number))
         for start, end, wanted in zip(starts[mine], ends[mine], busy[mine], strict=True):
             if wanted or desk.open_events:
@@ -85,7 +85,7 @@ class Happening:
     @property
     def seconds(self) -> float:
         """From its start to its close."""
-        return (self.closed - self.start) / _NS
+        return (self.closed - self.start) / NS
 
     def overlaps(self, other: Happening) -> bool:
         """Whether both are about one pair at one time."""

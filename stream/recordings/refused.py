@@ -10,11 +10,11 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 
 from dyadwatch.core.errors import WireError
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.codes import Refusal
-from dyadwatch.stream.config import WireOptions
+from dyadwatch.stream.configuration.config import WireOptions
 from dyadwatch.stream.recordings.channels import RefusedMessage
-from dyadwatch.stream.recordings.queue import Received
+from dyadwatch.stream.recordings.write_queue import ReceivedMessage
 from dyadwatch.stream.wire import decode_pose
 
 _KEPT_BYTES = 256  # of topic and header
@@ -53,7 +53,7 @@ def why_refused(parts: Sequence[bytes], wire: WireOptions) -> StrEnum:
     return Refusal.UNKNOWN
 
 
-def decode_received(received: Received, wire: WireOptions) -> PoseFrame:
+def decode_received(received: ReceivedMessage, wire: WireOptions) -> PoseFrame:
     """The frame of a recorded message.
 
     Raises:

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dyadwatch.core.artefact import (
+from dyadwatch.core.decision.calibration_file import (
+    CalibratedRule,
+    Calibration,
+    calibration_path,
+    check_belongs,
+    read_calibration,
+    write_calibration,
+)
+from dyadwatch.core.decision.rules import Rule, ScorePart, Thresholds
+from dyadwatch.core.errors import ArtefactError, CalibrationError
+from dyadwatch.core.model_file.artefact import (
     ArtefactInfo,
     file_sha256,
     read_info,
@@ -16,18 +26,8 @@ from dyadwatch.core.artefact import (
     seal_document,
     write_atomically,
 )
-from dyadwatch.core.calibration import (
-    CalibratedRule,
-    Calibration,
-    calibration_path,
-    check_belongs,
-    read_calibration,
-    write_calibration,
-)
-from dyadwatch.core.decision import Part, Rule, Thresholds
-from dyadwatch.core.errors import ArtefactError, CalibrationError
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import UPPER11
 
 INFO = ArtefactInfo(
     name="tiny", version="2", layout="upper11", joints=UPPER11.joints, frames=30, fps=15, training={"clips": 7}
@@ -191,7 +191,7 @@ class TestCalibration:
         calibration = Calibration.of(self.SHA, found)
         write_calibration(tmp_path / "c.yaml", calibration)
         assert read_calibration(tmp_path / "c.yaml") == calibration
-        assert calibration.thresholds == Thresholds(1.0, 0.6, (Rule(Part.UNUSUAL, 0.4, 2.5),))
+        assert calibration.thresholds == Thresholds(1.0, 0.6, (Rule(ScorePart.UNUSUAL, 0.4, 2.5),))
         assert CalibratedRule.of(calibration.rules[0].rule) == calibration.rules[0]
         assert (tmp_path / "c.yaml").read_text().startswith("# When an alarm is raised, for one model at one site")
 

@@ -7,7 +7,7 @@ import threading
 from contextlib import suppress
 from pathlib import Path
 
-from dyadwatch.core.atomic import write_atomically, written_atomically
+from dyadwatch.core.files.atomic import write_atomically, written_atomically
 
 
 def test_a_reader_never_sees_a_part(tmp_path: Path) -> None:

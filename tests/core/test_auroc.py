@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dyadwatch.core.auroc import auroc
+from dyadwatch.core.scoring.auroc import auroc
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dyadwatch.core.clips import Clip, ClipSet, read_clips, write_clips
+from dyadwatch.core.data.clip_files import Clip, ClipSet, read_clips, write_clips
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.layouts import SBU15, UPPER11
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import SBU15, UPPER11
 
 
 def clip(frames: int, label: str = "", layout: Layout = UPPER11, **keys: Any) -> Clip:

@@ -9,18 +9,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dyadwatch.core.decision import Evidence, PairEvidence, Part, Rule, Thresholds, running_means
+from dyadwatch.core.decision.rules import Evidence, PairEvidence, Rule, ScorePart, Thresholds, running_means
 
 SURPRISE = st.floats(0, 8)
 PARTS = st.lists(st.tuples(SURPRISE, SURPRISE, SURPRISE), max_size=40)
 RULES = st.lists(
-    st.builds(Rule, st.sampled_from(Part), st.sampled_from([0.0, 0.4, 1.0, 1.6]), st.floats(0.5, 5)),
+    st.builds(Rule, st.sampled_from(ScorePart), st.sampled_from([0.0, 0.4, 1.0, 1.6]), st.floats(0.5, 5)),
     min_size=1,
     max_size=4,
 ).map(tuple)
 HOP_S = st.sampled_from([1 / 15, 0.1, 0.2, 0.5])
-SHORT = Rule(Part.UNUSUAL, 0.4, 2.0)
-LONG = Rule(Part.RELATION, 1.6, 1.0)
+SHORT = Rule(ScorePart.UNUSUAL, 0.4, 2.0)
+LONG = Rule(ScorePart.RELATION, 1.6, 1.0)
 
 
 def played(thresholds: Thresholds, parts: Sequence[Sequence[float]], hop_s: float = 0.2) -> list[Evidence]:
@@ -39,15 +39,15 @@ def scored(*values: float) -> list[tuple[float, float, float]]:
     [(0.0, 0.2, 1), (0.05, 0.2, 1), (0.4, 0.2, 2), (1.6, 0.2, 8), (0.4, 1 / 15, 6), (0.4, 1.0, 1)],
 )
 def test_a_span_is_so_many_windows(over_s: float, hop_s: float, windows: int) -> None:
-    assert Rule(Part.SCORE, over_s, 1.0).windows(hop_s) == windows
+    assert Rule(ScorePart.SCORE, over_s, 1.0).windows(hop_s) == windows
 
 
-@given(PARTS, st.sampled_from(Part), st.sampled_from([0.0, 0.4, 1.6]), HOP_S)
+@given(PARTS, st.sampled_from(ScorePart), st.sampled_from([0.0, 0.4, 1.6]), HOP_S)
 def test_live_and_in_training_the_means_are_the_same(
-    parts: list[tuple[float, float, float]], part: Part, over_s: float, hop_s: float
+    parts: list[tuple[float, float, float]], part: ScorePart, over_s: float, hop_s: float
 ) -> None:
     rule = Rule(part, over_s, 2.0)
-    column = np.asarray([p[list(Part).index(part)] for p in parts], np.float64)
+    column = np.asarray([p[list(ScorePart).index(part)] for p in parts], np.float64)
     found = played(Thresholds(1.0, 0.6, (rule,)), parts, hop_s)
     expected = running_means(column, rule.windows(hop_s))
     np.testing.assert_allclose([e.mean for e in found], expected, atol=1e-9)
@@ -85,7 +85,7 @@ def test_means_are_of_the_last_windows_and_zeros_before_them(values: list[float]
 def test_a_rule_of_no_span_is_each_window_and_so_is_a_plain_threshold(values: list[float], level: float) -> None:
     plain = played(Thresholds(level, level / 2), scored(*values))
     assert [e.value for e in plain] == [v / level for v in values]
-    assert plain == played(Thresholds(1.0, 0.5, (Rule(Part.SCORE, 0.0, level),)), scored(*values))
+    assert plain == played(Thresholds(1.0, 0.5, (Rule(ScorePart.SCORE, 0.0, level),)), scored(*values))
 
 
 def test_a_blow_shows_in_the_short_mean_and_silence_in_the_long_one() -> None:
@@ -98,7 +98,7 @@ def test_a_blow_shows_in_the_short_mean_and_silence_in_the_long_one() -> None:
 
 
 def test_raise_at_scales_the_levels_of_rules() -> None:
-    (evidence,) = played(Thresholds(2.0, 1.2, (Rule(Part.SCORE, 0.0, 1.5),)), scored(4.5))
+    (evidence,) = played(Thresholds(2.0, 1.2, (Rule(ScorePart.SCORE, 0.0, 1.5),)), scored(4.5))
     assert (evidence.value, evidence.mean, evidence.rule.raise_at) == (1.5, 4.5, 3.0)
 
 
@@ -119,7 +119,7 @@ def test_when_it_began(values: tuple[float, ...], since: int) -> None:
 
 
 def test_a_calm_of_its_span_ends_a_rise_of_a_longer_rule() -> None:
-    rule = Rule(Part.SCORE, 0.8, 2.0)  # four windows
+    rule = Rule(ScorePart.SCORE, 0.8, 2.0)  # four windows
     for calm, since in ((3, 1), (4, 46)):
         values = scored(*[3.0] * 41, *[0.0] * calm, 4.0)
         assert played(Thresholds(1.0, 0.6, (rule,)), values)[-1].since == since

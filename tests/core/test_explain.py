@@ -6,9 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from dyadwatch.core.explain import JointPair, leading_joint_pairs, limb_sentence, relation_sentence, sentence
-from dyadwatch.core.explainer import How, LimbFinding
-from dyadwatch.core.limbs import Limb
+from dyadwatch.core.explanation.explainer import How, LimbFinding
+from dyadwatch.core.explanation.sentences import (
+    JointPair,
+    leading_joint_pairs,
+    limb_sentence,
+    relation_sentence,
+    sentence,
+)
+from dyadwatch.core.skeletons.limbs import Limb
 
 JOINTS = ("head", "left_wrist", "right_wrist")
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dyadwatch.core.artefact import read_info
-from dyadwatch.core.explainer import Explainer, How
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.limbs import Limb
-from dyadwatch.core.neighbours import NearestNeighbour
-from dyadwatch.core.onnx_graph import OnnxGraph
-from dyadwatch.core.statistics import Statistics
+from dyadwatch.core.explanation.explainer import Explainer, How
+from dyadwatch.core.features.pair_statistics import Statistics
+from dyadwatch.core.model_file.artefact import read_info
+from dyadwatch.core.model_file.onnx_graph import OnnxGraph
+from dyadwatch.core.scoring.memory_bank import NearestNeighbour
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.core.skeletons.limbs import Limb
 
 FPS, FRAMES = 15.0, 15
 INDEX = UPPER11.index

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dyadwatch.core.distance import distance_maps
 from dyadwatch.core.errors import LayoutError
-from dyadwatch.core.frame import TRUNK_M, Anchors, anchors, anchors_said, canonical, placed_by
-from dyadwatch.core.layouts import KINECT25, LAYOUTS, SBU15, UPPER11
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.features.distance import distance_maps
+from dyadwatch.core.features.pair_frame import TRUNK_M, Anchors, anchors, anchors_said, canonical, placed_by
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import KINECT25, LAYOUTS, SBU15, UPPER11
 
 AT = anchors(UPPER11)
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dyadwatch.core.errors import LayoutError
-from dyadwatch.core.layouts import COCO17, LAYOUTS, UPPER11, find_layout, get_layout
-from dyadwatch.core.skeleton import Layout, normalise_joint_name, normalise_joint_names
+from dyadwatch.core.skeletons.layout import Layout, normalise_joint_name, normalise_joint_names
+from dyadwatch.core.skeletons.layouts import COCO17, LAYOUTS, UPPER11, find_layout, get_layout
 
 SIZES = {
     "upper11": 11,

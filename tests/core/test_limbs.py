@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from dyadwatch.core.layouts import LAYOUTS
-from dyadwatch.core.limbs import Limb, limb_of, members
+from dyadwatch.core.skeletons.layouts import LAYOUTS
+from dyadwatch.core.skeletons.limbs import Limb, limb_of, members
 
 
 @pytest.mark.parametrize(

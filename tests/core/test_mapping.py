@@ -4,9 +4,19 @@ import numpy as np
 import pytest
 
 from dyadwatch.core.errors import LayoutError
-from dyadwatch.core.layouts import COCO17, KINECT25, LAYOUTS, MEDIAPIPE33, OPENPOSE25, SBU15, SMPL22, UPPER11, ZED26
-from dyadwatch.core.mapping import JointMap
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import (
+    COCO17,
+    KINECT25,
+    LAYOUTS,
+    MEDIAPIPE33,
+    OPENPOSE25,
+    SBU15,
+    SMPL22,
+    UPPER11,
+    ZED26,
+)
+from dyadwatch.core.skeletons.mapping import JointMap
 
 ONE_SHOULDER = tuple("left_upper_arm" if j == "left_shoulder" else j for j in UPPER11.joints)
 

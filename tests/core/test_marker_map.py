@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from dyadwatch.core.errors import ConfigError, LayoutError
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.marker_map import MarkerMap, plan_markers, read_marker_map
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.core.skeletons.marker_map import MarkerMap, plan_markers, read_marker_map
 
 
 def test_a_joint_is_the_middle_of_its_markers(tmp_path: Path) -> None:

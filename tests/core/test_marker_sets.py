@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from dyadwatch.core.errors import LayoutError
-from dyadwatch.core.layouts import KINECT25, LAYOUTS, UPPER11
-from dyadwatch.core.mapping import JointMap
-from dyadwatch.core.marker_map import plan_markers, read_marker_map
-from dyadwatch.core.marker_sets import MARKER_SETS, choose_markers
+from dyadwatch.core.skeletons.layouts import KINECT25, LAYOUTS, UPPER11
+from dyadwatch.core.skeletons.mapping import JointMap
+from dyadwatch.core.skeletons.marker_map import plan_markers, read_marker_map
+from dyadwatch.core.skeletons.marker_sets import MARKER_SETS, choose_markers
 
 
 @pytest.mark.parametrize("name", MARKER_SETS)

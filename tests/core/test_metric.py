@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.metric import Metric, Support, support_scorer
-from dyadwatch.core.neighbours import NearestNeighbour
-from dyadwatch.core.statistics import Scaling, Statistics
+from dyadwatch.core.features.pair_statistics import Scaling, Statistics
+from dyadwatch.core.scoring.memory_bank import NearestNeighbour
+from dyadwatch.core.scoring.nearest import Metric, Support, support_scorer
+from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.exporters.parity import random_pairs
 
 STATISTICS = Statistics.of_layout(UPPER11, 15.0)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dyadwatch.core.moments import clock_moment, moment, moment_after, parse_moment
+from dyadwatch.core.iso_time import clock_moment, moment, moment_after, parse_moment
 
 ZONES = ["UTC", "Europe/Berlin", "America/St_Johns", "Asia/Kathmandu", "Pacific/Apia"]
 LAST = 253_402_214_400 * 10**9  # the year 9999 but for its last day, which is over in some zones

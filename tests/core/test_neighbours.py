@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from dyadwatch.core.auroc import auroc
-from dyadwatch.core.clips import read_clips
-from dyadwatch.core.iadnet.statistics import Neighbours
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.neighbours import NearestNeighbour, enough_to_whiten, spread_subset, squared_distances
-from dyadwatch.core.resample import interpolate
-from dyadwatch.core.statistics import Statistics, mean_distances
+from dyadwatch.core.data.clip_files import read_clips
+from dyadwatch.core.data.resample import interpolate
+from dyadwatch.core.features.pair_statistics import Statistics, mean_distances
+from dyadwatch.core.iadnet.statistics_module import Neighbours
+from dyadwatch.core.scoring.auroc import auroc
+from dyadwatch.core.scoring.memory_bank import NearestNeighbour, enough_to_whiten, spread_subset, squared_distances
+from dyadwatch.core.skeletons.layouts import UPPER11
 
 PEACEFUL = {"approaching", "departing", "shaking_hands", "hugging", "exchanging_object"}
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dyadwatch.core.artefact import ArtefactInfo
-from dyadwatch.core.clips import Clip
+from dyadwatch.core.data.clip_files import Clip
+from dyadwatch.core.enrolment.normal_clips import evenly, take_clips
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.normal import evenly, take_clips
+from dyadwatch.core.model_file.artefact import ArtefactInfo
+from dyadwatch.core.skeletons.layouts import UPPER11
 
 INFO = ArtefactInfo(name="m", version="1", layout="upper11", joints=UPPER11.joints, frames=30, fps=15.0)
 

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 
-from dyadwatch.core import protobuf
 from dyadwatch.core.errors import ArtefactError
-from dyadwatch.core.onnx_graph import OnnxGraph
-from dyadwatch.core.protobuf import field
+from dyadwatch.core.model_file import protobuf
+from dyadwatch.core.model_file.onnx_graph import OnnxGraph
+from dyadwatch.core.model_file.protobuf import field
 
 ROWS = np.arange(6, dtype=np.float32).reshape(3, 2)
 

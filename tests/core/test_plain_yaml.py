@@ -14,7 +14,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dyadwatch.core.plain_yaml import MOST_BYTES, MOST_DEPTH, PlainYamlError, decode, dump, load, parse
+from dyadwatch.core.files.plain_yaml import MOST_BYTES, MOST_DEPTH, PlainYamlError, decode, dump, load, parse
 
 SCALARS = [
     ("1:30", "1:30"),

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dyadwatch.core.resample import close_gaps, interpolate, resample
+from dyadwatch.core.data.resample import close_gaps, interpolate, resample
 
 NAN = np.float32("nan")
 

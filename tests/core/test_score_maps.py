@@ -11,24 +11,24 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from dyadwatch.core.errors import ArtefactError
-from dyadwatch.core.metric import Distances
-from dyadwatch.core.onnx_graph import OnnxGraph
-from dyadwatch.core.score_maps import Refitted, is_replaceable, map_sites, refit
-from dyadwatch.core.surprise import Surprise
+from dyadwatch.core.model_file.onnx_calibration import Refitted, is_replaceable, map_sites, refit
+from dyadwatch.core.model_file.onnx_graph import OnnxGraph
+from dyadwatch.core.scoring.nearest import Distances
+from dyadwatch.core.scoring.tail_calibration import TailCalibration
 from dyadwatch.exporters.engine import run_model
 
 RNG = np.random.default_rng(0)
 NORMAL = RNG.gamma(3, 0.2, 400)
 MAPS = {
-    "neighbours": Surprise.fit(NORMAL),
-    "whitened": Surprise.fit(NORMAL + 1),
-    "relation": Surprise.fit(RNG.normal(size=400)),
-    "unusual": Surprise.fit(RNG.exponential(0.8, 400)),
-    "score": Surprise.fit(RNG.exponential(0.9, 400)),
+    "neighbours": TailCalibration.fit(NORMAL),
+    "whitened": TailCalibration.fit(NORMAL + 1),
+    "relation": TailCalibration.fit(RNG.normal(size=400)),
+    "unusual": TailCalibration.fit(RNG.exponential(0.8, 400)),
+    "score": TailCalibration.fit(RNG.exponential(0.9, 400)),
 }
 
 
-def model(maps: Mapping[str, Surprise] = MAPS) -> bytes:
+def model(maps: Mapping[str, TailCalibration] = MAPS) -> bytes:
     """Windows of one frame and joint: x is the distance, y the whitened one, z of the first person the logit."""
     nodes: list[onnx.NodeProto] = []
     tensors = [numpy_helper.from_array(np.array(i), f"at{i}") for i in range(3)]

@@ -5,15 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dyadwatch.core.decision import Part, Rule
-from dyadwatch.core.episodes import AlarmTimes
+from dyadwatch.core.decision.episodes import AlarmTimes
+from dyadwatch.core.decision.pareto_tail import fit_tail
+from dyadwatch.core.decision.rules import Rule, ScorePart
+from dyadwatch.core.decision.score_log import PairScores, ScoreLog
+from dyadwatch.core.decision.site_calibration import (
+    Counter,
+    choose,
+    equal_rules,
+    events_again,
+    events_allowed,
+    lowest_scale,
+)
+from dyadwatch.core.decision.thresholds import events_bound
 from dyadwatch.core.errors import CalibrationError, TooShortError
-from dyadwatch.core.score_log import ScoreLog, Track
-from dyadwatch.core.site_calibration import Counter, choose, equal_rules, events_again, events_allowed, lowest_scale
-from dyadwatch.core.tail import fit_tail
-from dyadwatch.core.thresholds import events_bound
+from dyadwatch.core.units import NS
 
-NS = 1_000_000_000
 HOP_S = 0.2
 
 
@@ -25,7 +32,7 @@ def calm_log(seed: int, bumps: int, hours: float = 1.0) -> ScoreLog:
     for at in rng.choice(np.arange(50, windows - 50, 60), bumps, replace=False):
         parts[at : at + 8, 1:] += 1.5 + rng.exponential(0.5)
     stamps = np.arange(windows, dtype=np.int64) * round(HOP_S * NS)
-    return ScoreLog((Track("hall", (1, 2), "unix", stamps, parts),), HOP_S, 1.0)
+    return ScoreLog((PairScores("hall", (1, 2), "unix", stamps, parts),), HOP_S, 1.0)
 
 
 def test_one_event_more_would_break_the_budget() -> None:
@@ -45,15 +52,15 @@ def test_one_event_more_would_break_the_budget() -> None:
 def test_rules_are_equally_rare_and_of_the_parts_that_have_a_say() -> None:
     log = calm_log(1, 40)
     rules = equal_rules(log)
-    assert {r.part for r in rules} == {Part.RELATION, Part.UNUSUAL}
+    assert {r.part for r in rules} == {ScorePart.RELATION, ScorePart.UNUSUAL}
     peaks = log.block_peaks(log.means(rules), 10.0)
     assert len(peaks) == 360
     over = (peaks > [r.raise_at for r in rules]).mean(axis=0)
     assert over == pytest.approx([5 / 360] * 4, abs=0.003)
     parts = log.parts.copy()
     parts[:, 1:] = 0
-    alone = ScoreLog((Track("hall", (1, 2), "unix", log.stamps, parts),), HOP_S, 1.0)
-    assert {r.part for r in equal_rules(alone)} == {Part.SCORE}
+    alone = ScoreLog((PairScores("hall", (1, 2), "unix", log.stamps, parts),), HOP_S, 1.0)
+    assert {r.part for r in equal_rules(alone)} == {ScorePart.SCORE}
 
 
 def test_a_scale_is_low_enough_only_where_no_higher_one_has_more_events() -> None:

@@ -4,10 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from dyadwatch.core.iadnet.frame import PairFrame
-from dyadwatch.core.iadnet.statistics import RelationalStatistics
-from dyadwatch.core.layouts import LAYOUTS, SBU15, UPPER11
-from dyadwatch.core.statistics import (
+from dyadwatch.core.features.pair_statistics import (
     PER_PAIR,
     SEGMENTS,
     Scaling,
@@ -17,6 +14,9 @@ from dyadwatch.core.statistics import (
     segment_weights,
     statistics_joints,
 )
+from dyadwatch.core.iadnet.frame_module import PairFrame
+from dyadwatch.core.iadnet.statistics_module import RelationalStatistics
+from dyadwatch.core.skeletons.layouts import LAYOUTS, SBU15, UPPER11
 
 
 def people(count: int, frames: int, joints: int, seed: int = 0) -> np.ndarray:

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from dyadwatch.core.errors import TrainingError
-from dyadwatch.core.iadnet.scorer import SurpriseMap
-from dyadwatch.core.surprise import Surprise
+from dyadwatch.core.iadnet.score_module import SurpriseMap
+from dyadwatch.core.scoring.tail_calibration import TailCalibration
 
 
 def exponential(count: int, seed: int = 0) -> np.ndarray:
@@ -14,49 +14,49 @@ def exponential(count: int, seed: int = 0) -> np.ndarray:
 
 
 def test_surprise_is_the_logarithm_of_the_tail():
-    surprise = Surprise.fit(exponential(20_000))
+    surprise = TailCalibration.fit(exponential(20_000))
     tails = np.array([0.3, 0.1, 0.01, 0.001, 1e-4, 1e-6])
     np.testing.assert_allclose(surprise(-np.log(tails)), -np.log10(tails), rtol=0.12)
 
 
 def test_fresh_normal_scores_are_as_rare_as_said():
-    fitted, fresh = Surprise.fit(exponential(3000)), exponential(50_000, seed=1)
+    fitted, fresh = TailCalibration.fit(exponential(3000)), exponential(50_000, seed=1)
     for level in (1.0, 2.0):
         assert (fitted(fresh) >= level).mean() == pytest.approx(10**-level, rel=0.25)
 
 
 def test_it_rises_and_never_falls():
-    surprise = Surprise.fit(exponential(200))
+    surprise = TailCalibration.fit(exponential(200))
     values = surprise(np.linspace(-1, 100, 2000))
     assert (np.diff(values) >= 0).all()
     assert values[0] == 0
 
 
 def test_past_one_in_a_billion_only_the_order_is_kept():
-    surprise = Surprise.fit(exponential(1000))
+    surprise = TailCalibration.fit(exponential(1000))
     far = surprise(np.array([100.0, 200.0, 1000.0]))
     assert (np.diff(far) > 0).all()
     assert far[-1] < 20
 
 
 def test_the_graph_maps_alike():
-    surprise = Surprise.fit(exponential(500))
+    surprise = TailCalibration.fit(exponential(500))
     scores = np.linspace(-1, 40, 300)
     np.testing.assert_allclose(SurpriseMap(surprise)(torch.from_numpy(scores).float()), surprise(scores), atol=2e-4)
 
 
 def test_a_part_without_a_say_is_nought_everywhere():
-    assert (Surprise.zero()(np.array([-5.0, 0, 1e6])) == 0).all()
+    assert (TailCalibration.zero()(np.array([-5.0, 0, 1e6])) == 0).all()
 
 
 def test_half_believed_it_says_half():
-    surprise, scores = Surprise.fit(exponential(200)), np.linspace(0, 9, 50)
+    surprise, scores = TailCalibration.fit(exponential(200)), np.linspace(0, 9, 50)
     np.testing.assert_allclose(surprise.times(0.5)(scores), 0.5 * surprise(scores))
     assert not surprise.times(0.0)(scores).any()
 
 
 def test_equal_scores_do_not_break_it():
-    surprise = Surprise.fit(np.ones(50))
+    surprise = TailCalibration.fit(np.ones(50))
     assert surprise(np.array([1.0]))[0] == 0
     assert surprise(np.array([1.1]))[0] > 3
 
@@ -73,17 +73,17 @@ def test_equal_scores_do_not_break_it():
 )
 def test_what_cannot_be_calibrated_on(scores, text):
     with pytest.raises(TrainingError) as caught:
-        Surprise.fit(scores)
+        TailCalibration.fit(scores)
     assert str(caught.value) == text
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_the_lower_of_two_maps(seed: int) -> None:
     rng = np.random.default_rng(seed)
-    one = Surprise.fit(rng.normal(rng.normal(), rng.uniform(0.1, 2), 200))
-    two = Surprise.fit(rng.gamma(2, rng.uniform(0.1, 2), 60))
+    one = TailCalibration.fit(rng.normal(rng.normal(), rng.uniform(0.1, 2), 200))
+    two = TailCalibration.fit(rng.gamma(2, rng.uniform(0.1, 2), 60))
     scores = np.concatenate([np.linspace(-5, 40, 4001), [1e3, 1e4]])
     lower = one.lower_of(two)
     np.testing.assert_allclose(lower(scores), np.minimum(one(scores), two(scores)), rtol=1e-4, atol=1e-4)
     np.testing.assert_allclose(one.lower_of(one)(scores), one(scores), rtol=1e-5, atol=1e-5)
-    assert not one.lower_of(Surprise.zero())(scores).any()
+    assert not one.lower_of(TailCalibration.zero())(scores).any()

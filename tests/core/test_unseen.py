@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from dyadwatch.core.clips import Clip, write_clips
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.data.clip_files import Clip, write_clips
 from dyadwatch.core.readers.bvh import read_bvh
 from dyadwatch.core.readers.csv_table import read_csv
-from dyadwatch.core.readers.declared import Declared
 from dyadwatch.core.readers.read import read_dataset
+from dyadwatch.core.readers.read_options import ReadOptions
 from dyadwatch.core.readers.trc import read_trc
-from dyadwatch.core.unseen import ZEROS_NOTE, blank_zeros, without_zeros, zero_joints
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.core.skeletons.unseen import ZEROS_NOTE, blank_zeros, without_zeros, zero_joints
 
 VALUES = st.sampled_from([0.0, -0.0, 1e-38, -1e-9, 0.5, -2.0, np.nan])
 
@@ -73,7 +73,7 @@ def test_zeros_are_unseen_in_tables(tmp_path: Path, units: str) -> None:
     ]
     file = tmp_path / "t.csv"
     file.write_text("\n".join([f"# units: {units}", "# fps: 30", "# axes: z-up", f"frame,person,{columns}", *rows]))
-    ann, bob = read_csv(file, Declared())
+    ann, bob = read_csv(file, ReadOptions())
     assert np.argwhere(np.isnan(ann.joints[..., 0])).tolist() == [[f, 2] for f in range(5, 9)]
     assert np.isfinite(bob.joints).all()
     assert ann.notes == (ZEROS_NOTE,)
@@ -93,7 +93,7 @@ def test_zeros_are_unseen_in_trc(tmp_path: Path) -> None:
     rows = ["\t".join([str(f + 1), f"{f / 30:.6f}", *(f"{v:g}" for v in joints[f].ravel())]) for f in range(40)]
     file = tmp_path / "t.trc"
     file.write_text("\n".join([*head, *rows]))
-    (person,) = read_trc(file, Declared())
+    (person,) = read_trc(file, ReadOptions())
     hidden = person.layout.index["pelvis"]
     assert np.argwhere(np.isnan(person.joints[..., 0])).tolist() == [[f, hidden] for f in range(5, 9)]
     assert person.notes == (ZEROS_NOTE,)
@@ -130,8 +130,8 @@ def bvh(file: Path, rows: list[str]) -> Path:
 def test_a_bvh_frame_of_nothing_but_zeros_is_nobody(tmp_path: Path) -> None:
     """Recorders write it for want of a person, or as a rest pose before the take; a root at the origin is a place."""
     rows = ["0 0 0 0 0 0", "0 95 0 0 0 0", "0 0 0 0 5 0", "3 95 0 0 0 0"]
-    (person,) = read_bvh(bvh(tmp_path / "t.bvh", rows), Declared())
+    (person,) = read_bvh(bvh(tmp_path / "t.bvh", rows), ReadOptions())
     assert np.isnan(person.joints).all(axis=(1, 2)).tolist() == [True, False, False, False]
     assert np.isfinite(person.joints[1:]).all()
-    (still,) = read_bvh(bvh(tmp_path / "still.bvh", ["0 0 0 0 0 0"] * 3), Declared())
+    (still,) = read_bvh(bvh(tmp_path / "still.bvh", ["0 0 0 0 0 0"] * 3), ReadOptions())
     assert np.isfinite(still.joints).all(), "a file of rest poses is what it is"

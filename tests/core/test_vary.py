@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dyadwatch.core.frame import anchors
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.vary import varied
+from dyadwatch.core.enrolment.augment_clip import varied
+from dyadwatch.core.features.pair_frame import anchors
+from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.exporters.parity import random_pairs
 
 JOINTS = random_pairs(1, 60, 11, seed=1)[0].transpose(1, 0, 2, 3)

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from dyadwatch.core.data.unusable import Unusable
 from dyadwatch.core.finding import Finding
-from dyadwatch.core.unusable import Unusable
 from dyadwatch.core.words import counted, of_clip, of_clips
 
 # code, data, what completes "3 clips ...", and what stands behind the name of one where that is another

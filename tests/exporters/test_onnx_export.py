@@ -10,13 +10,13 @@ import pytest
 import torch
 from torch import nn
 
-from dyadwatch.core.artefact import OUTPUTS, ArtefactInfo, read_info
 from dyadwatch.core.errors import ArtefactError, MissingExtraError
-from dyadwatch.core.iadnet.config import IADNetConfig
+from dyadwatch.core.iadnet.batch_invariant import mean_over_time
 from dyadwatch.core.iadnet.network import IADNet
 from dyadwatch.core.iadnet.relation import soft_distances
-from dyadwatch.core.iadnet.steady import mean_over_time
-from dyadwatch.core.layouts import UPPER11
+from dyadwatch.core.iadnet.sizes import IADNetConfig
+from dyadwatch.core.model_file.artefact import OUTPUTS, ArtefactInfo, read_info
+from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.exporters.onnx_export import export
 from dyadwatch.exporters.parity import parity, random_pairs
 
@@ -174,7 +174,7 @@ def test_reading_a_model_needs_neither_torch_nor_onnx(plain):
     code = (
         "import sys\n"
         "for name in ('torch', 'onnx', 'onnxscript', 'onnxruntime'): sys.modules[name] = None\n"
-        "from dyadwatch.core.artefact import read_info\n"
+        "from dyadwatch.core.model_file.artefact import read_info\n"
         "import dyadwatch.exporters.onnx_export\n"
         f"print(read_info({str(plain)!r}).name)"
     )

@@ -12,14 +12,14 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from dyadwatch.core.artefact import ArtefactInfo, seal
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.pose import PoseFrame, TrackId
-from dyadwatch.core.skeleton import Layout
-from dyadwatch.stream.config import ScorerOptions
-from dyadwatch.stream.scorer import Scorer
+from dyadwatch.core.model_file.artefact import ArtefactInfo, seal
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.core.skeletons.pose import PoseFrame, TrackId
+from dyadwatch.core.units import NS
+from dyadwatch.stream.configuration.config import ScorerOptions
+from dyadwatch.stream.scoring.scorer import Scorer
 
-NS = 1_000_000_000
 START = 1_700_000_000 * NS
 
 # An upright body: metres from the floor below its pelvis, in the order of UPPER11.

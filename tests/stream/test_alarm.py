@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dyadwatch.core.decision import PairEvidence, Part, Rule, Thresholds
-from dyadwatch.core.explainer import How, LimbFinding
-from dyadwatch.core.limbs import Limb
-from dyadwatch.stream.alarm import _TABLE, AlarmDesk, Level, State, level_of
+from dyadwatch.core.decision.rules import PairEvidence, Rule, ScorePart, Thresholds
+from dyadwatch.core.explanation.explainer import How, LimbFinding
+from dyadwatch.core.skeletons.limbs import Limb
+from dyadwatch.stream.alarms.alarm_tracker import _TABLE, AlarmState, AlarmTracker, Level, level_of
 from dyadwatch.stream.codes import EventReason, PairEnd
-from dyadwatch.stream.config import AlarmOptions
+from dyadwatch.stream.configuration.config import AlarmOptions
 from dyadwatch.stream.items import Pair, PairEnded, Window
 from dyadwatch.stream.messages import EventMessage, EventRule
-from dyadwatch.stream.scorer import Score
+from dyadwatch.stream.scoring.scorer import Score
 
 MS = 1_000_000
 PAIR = Pair(("anna", 7), (0, 1))
@@ -26,7 +26,7 @@ JOINTS = ("head", "left_wrist")
 SCORES = {Level.LOW: 1.0, Level.BETWEEN: 2.5, Level.HIGH: 4.0}
 NO_WAIT = AlarmOptions(min_duration_s=0, hold_s=0)
 # Two spans: two windows of unusual, eight of relation.
-BLOW, SILENCE = Rule(Part.UNUSUAL, 0.4, 2.0), Rule(Part.RELATION, 1.6, 1.0)
+BLOW, SILENCE = Rule(ScorePart.UNUSUAL, 0.4, 2.0), Rule(ScorePart.RELATION, 1.6, 1.0)
 RULES = Thresholds(1.0, 0.6, (BLOW, SILENCE))
 QUIET, HIT, MUTE = (0.2, 0.2), (0.2, 3.0), (1.2, 0.2)  # relation and unusual of one window
 
@@ -40,27 +40,29 @@ def score(value: float) -> Score:
     return Score(value, value - 1, value - 2, parts, np.array([[0, -0.4], [0.2, 0]], np.float32))
 
 
-def desk(options: AlarmOptions | None = None) -> AlarmDesk:
-    return AlarmDesk(options or AlarmOptions(min_duration_s=0.5, hold_s=1.0, update_s=1.0), THRESHOLDS, JOINTS, "m 1")
+def desk(options: AlarmOptions | None = None) -> AlarmTracker:
+    return AlarmTracker(
+        options or AlarmOptions(min_duration_s=0.5, hold_s=1.0, update_s=1.0), THRESHOLDS, JOINTS, "m 1"
+    )
 
 
 def ruled(
     thresholds: Thresholds = RULES, min_duration_s: float = 0.0, hold_s: float = 1.0, update_s: float = 60.0
-) -> AlarmDesk:
+) -> AlarmTracker:
     options = AlarmOptions(min_duration_s=min_duration_s, hold_s=hold_s, update_s=update_s)
-    return AlarmDesk(options, thresholds, JOINTS, "m 1")
+    return AlarmTracker(options, thresholds, JOINTS, "m 1")
 
 
 def two_parts(relation: float, unusual: float) -> Score:
     return replace(score(max(relation, unusual)), relation=relation, unusual=unusual)
 
 
-def watch(told_by: AlarmDesk, parts: Sequence[tuple[float, float]], start_ms: int = 10_000) -> list[EventMessage]:
+def watch(told_by: AlarmTracker, parts: Sequence[tuple[float, float]], start_ms: int = 10_000) -> list[EventMessage]:
     """What is told of windows 200 ms apart of which relation and unusual are given."""
     return [e for i, p in enumerate(parts) for e in told_by.scored(window(start_ms + 200 * i), two_parts(*p))]
 
 
-def play(told_by: AlarmDesk, scores: Sequence[float], step_ms: int = 200) -> list[tuple[int, EventMessage]]:
+def play(told_by: AlarmTracker, scores: Sequence[float], step_ms: int = 200) -> list[tuple[int, EventMessage]]:
     """(number of the score, event) for scores 200 ms apart from 10 s on."""
     return [
         (i, event) for i, s in enumerate(scores) for event in told_by.scored(window(10_000 + i * step_ms), score(s))
@@ -80,12 +82,12 @@ def kinds(told: list[tuple[int, EventMessage]]) -> list[tuple[int, str]]:
         (THRESHOLDS, 3.0, Level.HIGH),
         (Thresholds(3.0, 3.0), 2.99, Level.LOW),  # equal thresholds leave nothing between
         (Thresholds(3.0, 3.0), 3.0, Level.HIGH),
-        (Thresholds(1.0, 0.6, (Rule(Part.SCORE, 0.0, 2.0),)), 1.19, Level.LOW),
-        (Thresholds(1.0, 0.6, (Rule(Part.SCORE, 0.0, 2.0),)), 1.2, Level.BETWEEN),
-        (Thresholds(1.0, 0.6, (Rule(Part.SCORE, 0.0, 2.0),)), 2.0, Level.HIGH),
-        (Thresholds(2.0, 0.6, (Rule(Part.SCORE, 0.0, 2.0),)), 3.99, Level.BETWEEN),  # twice what was calibrated
-        (Thresholds(2.0, 0.6, (Rule(Part.SCORE, 0.0, 2.0),)), 4.0, Level.HIGH),
-        (Thresholds(2.0, 0.6, (Rule(Part.SCORE, 0.0, 2.0),)), 1.19, Level.LOW),
+        (Thresholds(1.0, 0.6, (Rule(ScorePart.SCORE, 0.0, 2.0),)), 1.19, Level.LOW),
+        (Thresholds(1.0, 0.6, (Rule(ScorePart.SCORE, 0.0, 2.0),)), 1.2, Level.BETWEEN),
+        (Thresholds(1.0, 0.6, (Rule(ScorePart.SCORE, 0.0, 2.0),)), 2.0, Level.HIGH),
+        (Thresholds(2.0, 0.6, (Rule(ScorePart.SCORE, 0.0, 2.0),)), 3.99, Level.BETWEEN),  # twice what was calibrated
+        (Thresholds(2.0, 0.6, (Rule(ScorePart.SCORE, 0.0, 2.0),)), 4.0, Level.HIGH),
+        (Thresholds(2.0, 0.6, (Rule(ScorePart.SCORE, 0.0, 2.0),)), 1.19, Level.LOW),
     ],
 )
 def test_levels(thresholds: Thresholds, value: float, level: Level) -> None:
@@ -94,35 +96,35 @@ def test_levels(thresholds: Thresholds, value: float, level: Level) -> None:
 
 # What brings an alarm into each state, and what it tells by then; 600 ms pass the minimum duration, 1 s the hold.
 INTO = {
-    State.CALM: [1.0],
-    State.RISING: [4.0],
-    State.OPEN: [4.0, 4.0, 4.0, 4.0],
-    State.FADING: [4.0, 4.0, 4.0, 4.0, 1.0],
+    AlarmState.CALM: [1.0],
+    AlarmState.RISING: [4.0],
+    AlarmState.OPEN: [4.0, 4.0, 4.0, 4.0],
+    AlarmState.FADING: [4.0, 4.0, 4.0, 4.0, 1.0],
 }
-OPENED = {State.OPEN, State.FADING}
+OPENED = {AlarmState.OPEN, AlarmState.FADING}
 # (state, level) -> told at once, told when the level lasts, whether an event is open in the end
-EXPECTED: dict[tuple[State, Level], tuple[list[str], list[str], bool]] = {
-    (State.CALM, Level.LOW): ([], [], False),
-    (State.CALM, Level.BETWEEN): ([], [], False),
-    (State.CALM, Level.HIGH): ([], ["open"], True),
-    (State.RISING, Level.LOW): ([], [], False),
-    (State.RISING, Level.BETWEEN): ([], [], False),
-    (State.RISING, Level.HIGH): ([], ["open"], True),
-    (State.OPEN, Level.LOW): ([], ["close"], False),
-    (State.OPEN, Level.BETWEEN): ([], [], True),
-    (State.OPEN, Level.HIGH): ([], [], True),
-    (State.FADING, Level.LOW): ([], ["close"], False),
-    (State.FADING, Level.BETWEEN): ([], [], True),
-    (State.FADING, Level.HIGH): ([], [], True),
+EXPECTED: dict[tuple[AlarmState, Level], tuple[list[str], list[str], bool]] = {
+    (AlarmState.CALM, Level.LOW): ([], [], False),
+    (AlarmState.CALM, Level.BETWEEN): ([], [], False),
+    (AlarmState.CALM, Level.HIGH): ([], ["open"], True),
+    (AlarmState.RISING, Level.LOW): ([], [], False),
+    (AlarmState.RISING, Level.BETWEEN): ([], [], False),
+    (AlarmState.RISING, Level.HIGH): ([], ["open"], True),
+    (AlarmState.OPEN, Level.LOW): ([], ["close"], False),
+    (AlarmState.OPEN, Level.BETWEEN): ([], [], True),
+    (AlarmState.OPEN, Level.HIGH): ([], [], True),
+    (AlarmState.FADING, Level.LOW): ([], ["close"], False),
+    (AlarmState.FADING, Level.BETWEEN): ([], [], True),
+    (AlarmState.FADING, Level.HIGH): ([], [], True),
 }
 
 
 def test_every_state_and_level_has_a_rule() -> None:
-    assert set(_TABLE) == set(product(State, Level)) == set(EXPECTED)
+    assert set(_TABLE) == set(product(AlarmState, Level)) == set(EXPECTED)
 
 
 @pytest.mark.parametrize(("state", "level"), sorted(EXPECTED, key=str))
-def test_transitions(state: State, level: Level) -> None:
+def test_transitions(state: AlarmState, level: Level) -> None:
     at_once, later, is_open = EXPECTED[state, level]
     told_by = desk(AlarmOptions(min_duration_s=0.5, hold_s=1.0, update_s=60))
     before = play(told_by, INTO[state])
@@ -231,7 +233,7 @@ def test_what_an_event_says() -> None:
         peak_stamp=10_000 * MS,
         threshold=3.0,
         evidence=1.3333,
-        rule=EventRule(part=Part.SCORE, over_s=0.0, mean=4.0),
+        rule=EventRule(part=ScorePart.SCORE, over_s=0.0, mean=4.0),
         reason=EventReason.ENOUGH_EVIDENCE,
         text="enough evidence",
         joints=event.joints,
@@ -247,9 +249,9 @@ def test_what_an_event_says() -> None:
 
 def test_what_raised_the_alarm_is_what_it_is_explained_by() -> None:
     blow, silence = (watch(ruled(), [QUIET] * 8 + [part] * 10)[0] for part in (HIT, MUTE))
-    assert blow.rule.part is Part.UNUSUAL
+    assert blow.rule.part is ScorePart.UNUSUAL
     assert blow.explanation.startswith("anna's head is 0.40 m closer to 7's left wrist; ")
-    assert silence.rule.part is Part.RELATION
+    assert silence.rule.part is ScorePart.RELATION
     assert silence.explanation.startswith("anna and 7 did not answer each other's movements as normal pairs do; rarer")
 
 
@@ -261,7 +263,7 @@ def test_the_limb_is_that_of_the_window_with_the_highest_score() -> None:
         return LimbFinding(1, Limb.RIGHT_ARM, "right_hand", "head", How.FAST, 0.9, 3.14, 0.21, 0.3, 1.2)
 
     options = AlarmOptions(min_duration_s=0.5, hold_s=1.0, update_s=0.2)
-    told_by = AlarmDesk(options, Thresholds(3.0, 2.0, ()), JOINTS, "m 1", explain=explain)
+    told_by = AlarmTracker(options, Thresholds(3.0, 2.0, ()), JOINTS, "m 1", explain=explain)
     told: list[EventMessage] = []
     for i, value in enumerate([1, 4, 5, 4, 4, 4, 6, 4]):
         joints = np.full((2, 2, 2, 3), i, np.float32)
@@ -343,10 +345,10 @@ def test_a_minimum_duration_holds_back_what_is_shorter() -> None:
 
 def test_a_blow_raises_by_its_short_mean_and_silence_by_its_long_one() -> None:
     (blow,) = watch(ruled(), [QUIET] * 8 + [HIT] * 2)
-    assert blow.rule == EventRule(part=Part.UNUSUAL, over_s=0.4, mean=3.0)
+    assert blow.rule == EventRule(part=ScorePart.UNUSUAL, over_s=0.4, mean=3.0)
     assert (blow.threshold, blow.evidence) == (2.0, 1.5)
     (silence,) = watch(ruled(), [MUTE] * 7)
-    assert silence.rule == EventRule(part=Part.RELATION, over_s=1.6, mean=1.05)
+    assert silence.rule == EventRule(part=ScorePart.RELATION, over_s=1.6, mean=1.05)
     assert (silence.threshold, silence.evidence, silence.stamp) == (1.0, 1.05, 11_200 * MS)
     assert watch(ruled(), [MUTE] * 6) == []
 
@@ -354,9 +356,9 @@ def test_a_blow_raises_by_its_short_mean_and_silence_by_its_long_one() -> None:
 def test_the_rule_of_an_event_is_the_one_that_said_most() -> None:
     told = watch(ruled(update_s=0.2), [MUTE] * 7 + [HIT] * 2)
     assert [(e.type, e.rule.part, e.evidence) for e in told] == [
-        ("open", Part.RELATION, 1.05),
-        ("update", Part.RELATION, 1.075),
-        ("update", Part.UNUSUAL, 1.5),
+        ("open", ScorePart.RELATION, 1.05),
+        ("update", ScorePart.RELATION, 1.075),
+        ("update", ScorePart.UNUSUAL, 1.5),
     ]
 
 

@@ -8,12 +8,12 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dyadwatch.stream.attention import _TABLE, Attention, Stand, Step
+from dyadwatch.stream.alarms.attention import _TABLE, Attention, CallStep, Stand
+from dyadwatch.stream.alarms.operator_sink import OperatorSink
 from dyadwatch.stream.codes import SEVERITIES, AttentionKind, IncidentKind, IncidentReason, Severity
-from dyadwatch.stream.config import AttentionOptions
+from dyadwatch.stream.configuration.config import AttentionOptions
 from dyadwatch.stream.memory.kept import Action, ActionKind
 from dyadwatch.stream.messages import AttentionMessage, IncidentMessage
-from dyadwatch.stream.operator import OperatorSink
 from dyadwatch.stream.texts import ATTENTION
 
 S = 1_000_000_000
@@ -65,7 +65,7 @@ class Play:
 
 
 def test_every_stand_and_step_has_a_rule_and_every_kind_a_sentence() -> None:
-    assert set(_TABLE) == set(product(Stand, Step))
+    assert set(_TABLE) == set(product(Stand, CallStep))
     assert set(ATTENTION) == set(AttentionKind)
 
 

@@ -9,17 +9,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dyadwatch.core.finding import Finding
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.clock import SourceClock
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.codes import Blindness, PairEnd
-from dyadwatch.stream.config import ClockOptions
+from dyadwatch.stream.configuration.config import ClockOptions
 from dyadwatch.stream.texts import text_of
+from dyadwatch.stream.tracking.reorder import ReorderBuffer
 
 S = 1_000_000_000
 OPTIONS = ClockOptions()
 
 
-def run(clock: SourceClock, frames: Iterable[PoseFrame]) -> list[tuple[PoseFrame, PairEnd | None]]:
+def run(clock: ReorderBuffer, frames: Iterable[PoseFrame]) -> list[tuple[PoseFrame, PairEnd | None]]:
     out = [(o.frame, o.restart) for f in frames for o in clock.push(f)]
     return out + [(o.frame, o.restart) for o in clock.finish()]
 
@@ -34,7 +34,7 @@ def restarts(released: list[tuple[PoseFrame, PairEnd | None]]) -> dict[int, str]
 
 def test_a_clean_source_waits_for_nothing(frame: Callable[..., PoseFrame], Drops: Any) -> None:
     drops = Drops()
-    clock = SourceClock(OPTIONS, drops)
+    clock = ReorderBuffer(OPTIONS, drops)
     for seq in range(50):
         assert [o.frame.seq for o in clock.push(frame(seq))] == [seq]
     assert drops == {}
@@ -42,7 +42,7 @@ def test_a_clean_source_waits_for_nothing(frame: Callable[..., PoseFrame], Drops
 
 def test_a_missing_frame_is_waited_for_in_event_time(frame: Callable[..., PoseFrame], Drops: Any) -> None:
     drops = Drops()
-    clock = SourceClock(OPTIONS, drops)
+    clock = ReorderBuffer(OPTIONS, drops)
     out = [[o.frame.seq for o in clock.push(frame(seq))] for seq in (0, 1, 3, 4, 5, 6, 7, 8, 9)]
     # 3 came at 0.1 s; 0.15 s later it is frame 8's turn to give up on 2
     assert out == [[0], [1], [], [], [], [], [], [3, 4, 5, 6, 7, 8], [9]]
@@ -51,7 +51,7 @@ def test_a_missing_frame_is_waited_for_in_event_time(frame: Callable[..., PoseFr
 
 def test_a_frame_that_comes_in_time_takes_its_place(frame: Callable[..., PoseFrame], Drops: Any) -> None:
     drops = Drops()
-    clock = SourceClock(OPTIONS, drops)
+    clock = ReorderBuffer(OPTIONS, drops)
     out = [[o.frame.seq for o in clock.push(frame(seq))] for seq in (0, 2, 3, 1, 4)]
     assert out == [[0], [], [], [1, 2, 3], [4]]
     assert drops == {}
@@ -59,14 +59,14 @@ def test_a_frame_that_comes_in_time_takes_its_place(frame: Callable[..., PoseFra
 
 def test_a_frame_that_comes_too_late_is_counted(frame: Callable[..., PoseFrame], Drops: Any) -> None:
     drops = Drops()
-    out = run(SourceClock(OPTIONS, drops), [frame(s) for s in (0, 2, 3, 4, 5, 6, 7, 1, 8)])
+    out = run(ReorderBuffer(OPTIONS, drops), [frame(s) for s in (0, 2, 3, 4, 5, 6, 7, 1, 8)])
     assert seqs(out) == [0, 2, 3, 4, 5, 6, 7, 8]
     assert drops == {"seq_gap": 1, "late": 1}
 
 
 def test_the_first_frames_of_a_run_may_be_out_of_order(frame: Callable[..., PoseFrame], Drops: Any) -> None:
     drops = Drops()
-    out = run(SourceClock(OPTIONS, drops), [frame(s) for s in (9, 8, 11, 10, 12, 13, 14, 15, 16)])
+    out = run(ReorderBuffer(OPTIONS, drops), [frame(s) for s in (9, 8, 11, 10, 12, 13, 14, 15, 16)])
     assert seqs(out) == list(range(8, 17))
     assert drops == {}
 
@@ -94,7 +94,7 @@ def test_any_order_within_reorder_s_is_the_clean_order(
 ) -> None:
     drops = Drops()
     arrival = [first + i for i in shuffled(80, shifts, copies, OPTIONS.reorder_s, fps)]
-    out = run(SourceClock(OPTIONS, drops), [frame(i, fps=fps) for i in arrival])
+    out = run(ReorderBuffer(OPTIONS, drops), [frame(i, fps=fps) for i in arrival])
     assert seqs(out) == list(range(first, first + 80))
     assert restarts(out) == {}
     assert drops == ({"duplicate": len(arrival) - 80} if len(arrival) > 80 else {})
@@ -112,7 +112,7 @@ def test_released_stamps_only_rise_between_restarts(
         for seq, stamp, epoch in data.draw(st.lists(st.tuples(numbers, stamps, st.integers(1, 2)), max_size=40))
     ]
     drops = Drops()
-    out = run(SourceClock(OPTIONS, drops), sent)
+    out = run(ReorderBuffer(OPTIONS, drops), sent)
     last = -1
     for released, restart in out:
         assert restart is not None or released.stamp > last
@@ -129,7 +129,7 @@ def test_a_step_of_the_clock_is_believed_once_five_frames_agree(
     drops = Drops()
     before = [frame(i) for i in range(60)]
     after = [replace(f, stamp=f.stamp + step_s * S) for f in (frame(i) for i in range(60, 120))]
-    out = run(SourceClock(OPTIONS, drops), before + after)
+    out = run(ReorderBuffer(OPTIONS, drops), before + after)
     assert restarts(out) == {64: "clock_step"}
     assert seqs(out) == [*range(60), *range(64, 120)]
     assert drops == {"stamp_jump_ahead" if step_s > 0 else "stamp_jump_back": 5}
@@ -137,7 +137,7 @@ def test_a_step_of_the_clock_is_believed_once_five_frames_agree(
 
 def test_a_short_pause_is_no_step(frame: Callable[..., PoseFrame], Drops: Any) -> None:
     drops = Drops()
-    out = run(SourceClock(OPTIONS, drops), [frame(i) for i in range(30)] + [frame(i, fps=10) for i in range(30, 40)])
+    out = run(ReorderBuffer(OPTIONS, drops), [frame(i) for i in range(30)] + [frame(i, fps=10) for i in range(30, 40)])
     assert restarts(out) == {}
     assert seqs(out) == list(range(40))
     assert drops == {}
@@ -148,7 +148,7 @@ def test_one_stamp_hours_off_costs_one_frame(frame: Callable[..., PoseFrame], Dr
     drops = Drops()
     frames = [frame(i) for i in range(60)]
     frames[30] = replace(frames[30], stamp=frames[30].stamp + min(off_s, 2**62 // S) * S)
-    out = run(SourceClock(OPTIONS, drops), frames)
+    out = run(ReorderBuffer(OPTIONS, drops), frames)
     assert seqs(out) == [i for i in range(60) if i != 30]
     assert restarts(out) == {}
     assert drops == {"stamp_jump_ahead" if off_s > 0 else "stamp_jump_back": 1}
@@ -160,14 +160,14 @@ def test_a_stamp_hours_ahead_behind_a_lost_frame_does_not_hold_the_source(
     drops = Drops()
     frames = [frame(i) for i in range(40) if i != 10]
     frames[10] = replace(frames[10], stamp=frames[10].stamp + 7200 * S)
-    out = run(SourceClock(OPTIONS, drops), frames)
+    out = run(ReorderBuffer(OPTIONS, drops), frames)
     assert seqs(out) == [i for i in range(40) if i not in (10, 11)]
     assert drops == {"seq_gap": 1, "stamp_jump_ahead": 1}
 
 
 def test_stamps_that_stand_still_do_not_fill_the_memory(frame: Callable[..., PoseFrame], Drops: Any) -> None:
     drops = Drops()
-    clock = SourceClock(OPTIONS, drops)
+    clock = ReorderBuffer(OPTIONS, drops)
     sent = [0, *range(2, 2000)]
     released = sum(len(clock.push(frame(i, stamp=5))) for i in sent)
     assert released == 1
@@ -180,7 +180,7 @@ def test_stamps_that_step_back_a_little_are_dropped_one_by_one(frame: Callable[.
     frames = [frame(i) for i in range(20)] + [
         replace(f, stamp=f.stamp - S // 10) for f in (frame(i) for i in range(20, 40))
     ]
-    out = run(SourceClock(OPTIONS, drops), frames)
+    out = run(ReorderBuffer(OPTIONS, drops), frames)
     assert seqs(out) == [*range(20), *range(23, 40)]
     assert restarts(out) == {}
     assert drops == {"stamp_not_increasing": 3}
@@ -189,7 +189,7 @@ def test_stamps_that_step_back_a_little_are_dropped_one_by_one(frame: Callable[.
 def test_a_restart_with_a_new_epoch_counts_at_once(frame: Callable[..., PoseFrame], Drops: Any) -> None:
     drops = Drops()
     frames = [frame(i) for i in range(30)] + [frame(i, epoch=2, stamp=frame(40 + i).stamp) for i in range(30)]
-    out = run(SourceClock(OPTIONS, drops), frames)
+    out = run(ReorderBuffer(OPTIONS, drops), frames)
     assert seqs(out) == [*range(30), *range(30)]
     assert restarts(out) == {0: "source_restart"}
     assert drops == {"source_restart": 1}
@@ -197,7 +197,7 @@ def test_a_restart_with_a_new_epoch_counts_at_once(frame: Callable[..., PoseFram
 
 def test_a_restart_releases_what_was_held(frame: Callable[..., PoseFrame], Drops: Any) -> None:
     drops = Drops()
-    clock = SourceClock(OPTIONS, drops)
+    clock = ReorderBuffer(OPTIONS, drops)
     for i in (0, 2):
         clock.push(frame(i))
     out = clock.push(frame(0, epoch=2, stamp=frame(9).stamp))
@@ -213,7 +213,7 @@ def test_a_restart_without_a_new_epoch_is_found_out(
     drops = Drops()
     origin = 0 if goes_back else frame(ran + 60).stamp
     frames = [frame(i) for i in range(ran)] + [frame(i, stamp=origin + i * S // 30) for i in range(30)]
-    out = run(SourceClock(OPTIONS, drops), frames)
+    out = run(ReorderBuffer(OPTIONS, drops), frames)
     assert seqs(out) == [*range(ran), *range(4, 30)]
     assert restarts(out[ran:]) == {4: "source_restart"}
     assert drops == {"late": 5, "restart_without_epoch": 1}
@@ -223,7 +223,7 @@ def test_two_publishers_of_one_name_do_not_mix(frame: Callable[..., PoseFrame], 
     """The later epoch has the name; the other is counted and changes nothing."""
     drops = Drops()
     mixed = [f for i in range(60) for f in (frame(i, epoch=7), frame(i * 4, epoch=3, fps=120))]
-    out = run(SourceClock(OPTIONS, drops), mixed)
+    out = run(ReorderBuffer(OPTIONS, drops), mixed)
     assert [(f.epoch, f.seq) for f, _ in out] == [(7, i) for i in range(60)]
     assert restarts(out) == {}
     assert drops == {"old_epoch": 60}
@@ -232,7 +232,7 @@ def test_two_publishers_of_one_name_do_not_mix(frame: Callable[..., PoseFrame], 
 def test_the_later_of_two_publishers_takes_over(frame: Callable[..., PoseFrame], Drops: Any) -> None:
     drops = Drops()
     frames = [f for i in range(30) for f in (frame(i, epoch=3), *([frame(i, epoch=7)] if i >= 10 else []))]
-    out = run(SourceClock(OPTIONS, drops), frames)
+    out = run(ReorderBuffer(OPTIONS, drops), frames)
     assert [f.epoch for f, _ in out] == [3] * 11 + [7] * 20
     assert drops == {"source_restart": 1, "old_epoch": 19}
 
@@ -242,7 +242,7 @@ def test_a_jump_of_the_numbers_is_not_waited_out(frame: Callable[..., PoseFrame]
     drops = Drops()
     wild = [frame(i) for i in range(40)]
     wild[20] = replace(wild[20], seq=10**12)
-    out = run(SourceClock(OPTIONS, drops), wild)
+    out = run(ReorderBuffer(OPTIONS, drops), wild)
     assert [f.stamp for f, _ in out] == [f.stamp for f in wild[:21] + wild[25:]]
     assert drops == {"seq_gap": 1, "late": 5, "restart_without_epoch": 1}
 
@@ -255,7 +255,7 @@ def test_two_publishers_of_one_name_and_epoch_are_told(
     drops = Drops()
     ours = [frame(behind + i) for i in range(200)]
     theirs = [frame(i, stamp=f.stamp + S // 100) for i, f in enumerate(ours)]
-    out = run(SourceClock(OPTIONS, drops), [f for pair in zip(ours, theirs, strict=True) for f in pair])
+    out = run(ReorderBuffer(OPTIONS, drops), [f for pair in zip(ours, theirs, strict=True) for f in pair])
     assert [f for f, _ in out][-150:] == ours[-150:]  # the first frames of a run may be waited for, from either
     assert restarts(out) == {}
     assert drops["two_publishers"] > 150
@@ -265,7 +265,7 @@ def test_two_publishers_of_one_name_and_epoch_are_told(
 def test_one_late_frame_after_the_other_is_no_second_publisher(frame: Callable[..., PoseFrame], Drops: Any) -> None:
     drops = Drops()
     order = [s for k in range(0, 400, 10) for s in (*range(k + 1, k + 10), k)]
-    run(SourceClock(ClockOptions(reorder_s=0.0), drops), [frame(s) for s in order])
+    run(ReorderBuffer(ClockOptions(reorder_s=0.0), drops), [frame(s) for s in order])
     assert "two_publishers" not in drops
     assert drops["late"] > 20
 
@@ -274,7 +274,7 @@ def test_one_late_frame_after_the_other_is_no_second_publisher(frame: Callable[.
 def test_unix_stamps_in_a_wrong_unit_are_told(
     frame: Callable[..., PoseFrame], Drops: Any, unit: str, in_a_second: int
 ) -> None:
-    clock = SourceClock(OPTIONS, Drops())
+    clock = ReorderBuffer(OPTIONS, Drops())
     stamp = 1_763_752_177 * in_a_second
     clock.push(frame(0, stamp=stamp))
     assert clock.wrong_unit is None  # one stamp proves nothing
@@ -291,12 +291,12 @@ def test_unix_stamps_in_a_wrong_unit_are_told(
 def test_nanoseconds_of_any_beginning_are_not_taken_for_another_unit(
     frame: Callable[..., PoseFrame], Drops: Any, start: int, clock: str
 ) -> None:
-    one = SourceClock(OPTIONS, Drops())
+    one = ReorderBuffer(OPTIONS, Drops())
     for seq in range(150):
         for stamp in (start + seq * S // 30,) * 2:  # the second one is dropped
             one.push(frame(2 * seq + (stamp != start), stamp=stamp, clock=clock))
             assert one.wrong_unit is None
-    one = SourceClock(OPTIONS, Drops())
+    one = ReorderBuffer(OPTIONS, Drops())
     for seq in range(30):
         one.push(frame(seq, stamp=1_763_752_177 + seq, clock="media"))  # another clock may count as it likes
         assert one.wrong_unit is None
@@ -310,7 +310,7 @@ def test_a_source_comes_back_when_only_its_earlier_run_goes_on(
     """A frame with a huge epoch, by mistake or from somebody else; nobody could send a larger one than the largest."""
     drops = Drops()
     stray = [frame(i, epoch=huge, stamp=frame(60 + i).stamp) for i in range(strays)]
-    out = run(SourceClock(OPTIONS, drops), [*map(frame, range(60)), *stray, *map(frame, range(60, 160))])
+    out = run(ReorderBuffer(OPTIONS, drops), [*map(frame, range(60)), *stray, *map(frame, range(60, 160))])
     assert [(f.epoch, f.seq) for f, _ in out] == [
         *((1, i) for i in range(60)),
         *((huge, i) for i in range(strays)),
@@ -345,7 +345,7 @@ def test_what_is_left_of_an_earlier_run_does_not_end_the_present_one(
         for i in range(old["count"])
     ]
     now = [frame(i, epoch=7) for i in range(20)]
-    out = run(SourceClock(OPTIONS, drops), [*now[:10], *late, *now[10:]])
+    out = run(ReorderBuffer(OPTIONS, drops), [*now[:10], *late, *now[10:]])
     assert [f for f, _ in out] == now
     assert drops == {"old_epoch": old["count"]}
 
@@ -353,7 +353,7 @@ def test_what_is_left_of_an_earlier_run_does_not_end_the_present_one(
 def test_one_frame_of_the_present_run_in_between_keeps_it(frame: Callable[..., PoseFrame], Drops: Any) -> None:
     drops = Drops()
     mixed = [f for i in range(200) for f in (frame(i, epoch=1), *([frame(i, epoch=7)] if i % 29 == 0 else []))]
-    out = run(SourceClock(OPTIONS, drops), mixed)
+    out = run(ReorderBuffer(OPTIONS, drops), mixed)
     assert "epoch_returned" not in drops
     assert {f.epoch for f, _ in out[1:]} == {7}
 
@@ -363,7 +363,7 @@ def test_one_frame_of_the_present_run_in_between_keeps_it(frame: Callable[..., P
 def test_no_largest_value_locks_a_source_out(frame: Callable[..., PoseFrame], Drops: Any, key: str, at: int) -> None:
     frames = [*map(frame, range(200))]
     frames[at] = replace(frames[at], **{key: 2**63 - 1})
-    out = run(SourceClock(OPTIONS, Drops()), frames)
+    out = run(ReorderBuffer(OPTIONS, Drops()), frames)
     assert [f for f, _ in out][-100:] == frames[-100:]
 
 
@@ -383,7 +383,7 @@ def test_whatever_a_few_frames_hold_the_source_comes_back(
     frames = [*map(frame, range(400))]
     for key, at, value in odd:
         frames[at] = replace(frames[at], **{key: value})
-    clock = SourceClock(OPTIONS, Drops())
+    clock = ReorderBuffer(OPTIONS, Drops())
     out = run(clock, frames)
     assert [f for f, _ in out][-100:] == frames[-100:]
     assert clock.trouble is None
@@ -413,7 +413,7 @@ def ended_by(frame: Callable[..., PoseFrame], what: str) -> list[PoseFrame]:
 def test_why_frames_are_not_used_is_told_for_as_long_as_it_lasts(
     frame: Callable[..., PoseFrame], Drops: Any, what: str, said: str
 ) -> None:
-    clock = SourceClock(OPTIONS, Drops())
+    clock = ReorderBuffer(OPTIONS, Drops())
     for i in range(30):
         clock.push(frame(i))
     told: list[str | None] = []
@@ -431,5 +431,5 @@ def test_stamps_in_another_unit_are_counted_from_the_second_frame_on(
     frame: Callable[..., PoseFrame], Drops: Any
 ) -> None:
     drops = Drops()
-    run(SourceClock(OPTIONS, drops), [replace(f, stamp=f.stamp // 1000) for f in map(frame, range(50))])
+    run(ReorderBuffer(OPTIONS, drops), [replace(f, stamp=f.stamp // 1000) for f in map(frame, range(50))])
     assert drops == {"wrong_unit": 49}

@@ -9,9 +9,9 @@ import time
 import numpy as np
 import pytest
 
-from dyadwatch.stream.clock_offset import ClockOffset
+from dyadwatch.core.units import NS
+from dyadwatch.stream.health.clock_offset import ClockOffset
 
-NS = 1_000_000_000
 AHEAD = 5_000 * NS
 
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from dyadwatch.core.calibration import CalibratedRule
-from dyadwatch.core.decision import Part
+from dyadwatch.core.decision.calibration_file import CalibratedRule
+from dyadwatch.core.decision.rules import ScorePart
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.sense.codes import Oddity
-from dyadwatch.stream.config import AlarmOptions, Config, PairOptions, ScorerOptions
-from dyadwatch.stream.config_check import KEYS, expectation
-from dyadwatch.stream.config_file import default_text, load_config, parse_config, set_option
+from dyadwatch.core.sense.sense_codes import Oddity
+from dyadwatch.stream.configuration.config import AlarmOptions, Config, PairOptions, ScorerOptions
+from dyadwatch.stream.configuration.config_check import KEYS, expectation
+from dyadwatch.stream.configuration.config_file import default_text, load_config, parse_config, set_option
 
 
 def error_of(text: str) -> str:
@@ -304,7 +304,7 @@ OF_A_RULE = (
 
 
 def test_rules_can_be_set_for_one_run_and_in_a_file() -> None:
-    rules = (CalibratedRule(part=Part.UNUSUAL, over_s=0.4, raise_at=2.5),)
+    rules = (CalibratedRule(part=ScorePart.UNUSUAL, over_s=0.4, raise_at=2.5),)
     assert Config().alarm.rules is None
     assert set_option(Config(), f"alarm.rules=[{RULE}]").alarm.rules == rules
     assert parse_config(f"alarm:\n  rules: [{RULE}]\n", "config.yaml").alarm.rules == rules

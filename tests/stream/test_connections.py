@@ -14,7 +14,7 @@ from typing import TypedDict, Unpack
 import pytest
 import zmq
 
-from dyadwatch.stream.connections import ConnectionGuard, wire_size
+from dyadwatch.stream.receiving.connections import ConnectionGuard, wire_size
 
 WAIT_S = 20
 KIB = 1 << 10

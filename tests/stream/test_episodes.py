@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dyadwatch.core.decision import Part, Rule, Thresholds
-from dyadwatch.core.episodes import AlarmTimes, episodes
+from dyadwatch.core.decision.episodes import AlarmTimes, episodes
+from dyadwatch.core.decision.rules import Rule, ScorePart, Thresholds
+from dyadwatch.core.decision.score_log import PairScores, ScoreLog
 from dyadwatch.core.finding import Finding
-from dyadwatch.core.score_log import ScoreLog, Track
-from dyadwatch.core.sense.codes import Oddity
-from dyadwatch.stream.alarm import AlarmDesk
+from dyadwatch.core.sense.sense_codes import Oddity
+from dyadwatch.core.units import NS
+from dyadwatch.stream.alarms.alarm_tracker import AlarmTracker
 from dyadwatch.stream.codes import PairEnd
-from dyadwatch.stream.config import AlarmOptions
+from dyadwatch.stream.configuration.config import AlarmOptions
 from dyadwatch.stream.items import Pair, PairEnded, Window
 from dyadwatch.stream.messages import EventMessage
-from dyadwatch.stream.scorer import Score
+from dyadwatch.stream.scoring.scorer import Score
 
-NS = 1_000_000_000
 HOP_S, PAUSE_S = 0.2, 1.0
-RULES = (Rule(Part.RELATION, 0.4, 1.1), Rule(Part.RELATION, 1.6, 0.9), Rule(Part.UNUSUAL, 0.4, 1.3))
+RULES = (Rule(ScorePart.RELATION, 0.4, 1.1), Rule(ScorePart.RELATION, 1.6, 0.9), Rule(ScorePart.UNUSUAL, 0.4, 1.3))
 DOUBT = (Finding(Oddity.FROZEN),)
 NOTHING = np.zeros((1, 1), np.float32)
 
@@ -27,20 +27,22 @@ NOTHING = np.zeros((1, 1), np.float32)
 def random_log(seed: int, tracks: int = 6, windows: int = 400) -> ScoreLog:
     """Scores that wander, of pairs that are out of sight now and then."""
     rng = np.random.default_rng(seed)
-    out: list[Track] = []
+    out: list[PairScores] = []
     for k in range(tracks):
         steps = rng.choice([1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 4, 5, 6, 20], windows)
         stamps = (np.cumsum(steps) * round(HOP_S * NS)).astype(np.int64)
         slow = np.cumsum(rng.normal(0, 0.25, (windows, 3)), axis=0)
         parts = 1.8 * np.sin(slow) ** 4 + np.abs(rng.normal(0, 0.1, (windows, 3)))
-        out.append(Track("hall", (k, k + 1), "unix", stamps, parts.round(4), rng.random(windows) < 0.2 * (seed % 2)))
+        out.append(
+            PairScores("hall", (k, k + 1), "unix", stamps, parts.round(4), rng.random(windows) < 0.2 * (seed % 2))
+        )
     return ScoreLog(tuple(out), HOP_S, PAUSE_S)
 
 
 def told_by_the_desk(log: ScoreLog, thresholds: Thresholds, options: AlarmOptions) -> list[EventMessage]:
     told: list[EventMessage] = []
     for number, track in enumerate(log.tracks):
-        desk = AlarmDesk(options, thresholds, ("",), "m 1", HOP_S, PAUSE_S)
+        desk = AlarmTracker(options, thresholds, ("",), "m 1", HOP_S, PAUSE_S)
         pair = Pair(track.pair, (number, number))
         assert track.doubtful is not None
         for stamp, parts, doubtful in zip(track.stamps.tolist(), track.parts, track.doubtful, strict=True):
@@ -71,7 +73,7 @@ def test_evidence_is_that_of_the_desk() -> None:
     thresholds = Thresholds(1.0, 0.6, RULES)
     values: list[float] = []
     for number, track in enumerate(log.tracks):
-        desk = AlarmDesk(AlarmOptions(), thresholds, ("",), "m 1", HOP_S, PAUSE_S)
+        desk = AlarmTracker(AlarmOptions(), thresholds, ("",), "m 1", HOP_S, PAUSE_S)
         pair = Pair(track.pair, (number, number))
         for stamp, (score, relation, unusual) in zip(track.stamps.tolist(), track.parts.tolist(), strict=True):
             window = Window("hall", pair, stamp, stamp, np.zeros((2, 1, 1, 3), np.float32), "unix", 0)

@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dyadwatch.core.pose import PoseFrame, TrackId
-from dyadwatch.stream.config import TrackOptions
+from dyadwatch.core.skeletons.pose import PoseFrame, TrackId
+from dyadwatch.stream.configuration.config import TrackOptions
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
-from dyadwatch.stream.tracks import Tracker
+from dyadwatch.stream.tracking.tracks import Tracker
 
 Person = Callable[..., NDArray[np.float32]]
 Frame = Callable[..., PoseFrame]

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.stream.exposure import InsecureReminder, check_exposure, is_local
+from dyadwatch.stream.sockets.exposure import InsecureReminder, check_exposure, is_local
 
 LOCAL = [
     "tcp://127.0.0.1:5570",
@@ -67,7 +67,7 @@ def test_a_socket_that_is_not_bound_is_not_open() -> None:
 )
 def test_localhost_is_what_it_resolves_to(monkeypatch: pytest.MonkeyPatch, found: list[str], local: bool) -> None:
     answers = [(2, 1, 6, "", (host, 0)) for host in found]
-    monkeypatch.setattr("dyadwatch.stream.exposure.socket.getaddrinfo", lambda *_: answers)
+    monkeypatch.setattr("dyadwatch.stream.sockets.exposure.socket.getaddrinfo", lambda *_: answers)
     assert is_local("tcp://localhost:9000") is local
 
 

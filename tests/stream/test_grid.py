@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dyadwatch.stream.grid import Resampler, TimeGrid
+from dyadwatch.stream.tracking.time_grid import Resampler, TimeGrid
 
 S = 1_000_000_000
 MAX_GAP = S // 2

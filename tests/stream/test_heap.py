@@ -10,7 +10,7 @@ import pytest
 
 _CHURN = """
 import sys
-from dyadwatch.stream.heap import map_large_blocks
+from dyadwatch.stream.receiving.heap import map_large_blocks
 if sys.argv[1] == "mapped":
     map_large_blocks()
 def rss():

@@ -16,21 +16,21 @@ import numpy as np
 import pytest
 import zmq
 
-from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import WireError
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream import clock_offset
-from dyadwatch.stream.config import Config, WireOptions
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.core.units import NS
+from dyadwatch.stream.configuration.config import Config, WireOptions
+from dyadwatch.stream.health import clock_offset
 from dyadwatch.stream.items import Pair, Window
 from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
-from dyadwatch.stream.queue import ItemQueue
-from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.scoring.item_queue import ItemQueue
+from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.service import Service
 from dyadwatch.stream.wire import decode_pose, encode_pose
 
-NS = 1_000_000_000
 START = 1_795_900_000 * NS
 
 

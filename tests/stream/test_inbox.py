@@ -6,7 +6,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dyadwatch.stream.inbox import Inbox, Raw
+from dyadwatch.stream.receiving.inbox import Inbox, Raw
 
 LONG_AGO = 0  # monotonic ns; who waits since then waits too long for the order of arrival
 

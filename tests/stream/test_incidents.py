@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dyadwatch.core.decision import Part
+from dyadwatch.core.decision.rules import ScorePart
+from dyadwatch.stream.alarms.incident import Incident, IncidentState, PairIds
+from dyadwatch.stream.alarms.incident_tracker import _TABLE, IncidentStep, IncidentTracker
 from dyadwatch.stream.codes import EventReason, IncidentReason, PairEnd, Severity
-from dyadwatch.stream.config import IncidentOptions
-from dyadwatch.stream.incident import Incident, PairIds, State
-from dyadwatch.stream.incident_desk import _TABLE, IncidentDesk, Step
+from dyadwatch.stream.configuration.config import IncidentOptions
 from dyadwatch.stream.items import Moment, Pair, PairEnded, Window
 from dyadwatch.stream.messages import EventMessage, EventRule, IncidentMessage
 
@@ -46,7 +46,7 @@ def event(
         peak_stamp=ns(at),
         threshold=2.5,
         evidence=1 + (peak - 2.5) / 3,
-        rule=EventRule(part=Part.SCORE, over_s=0.0, mean=peak),
+        rule=EventRule(part=ScorePart.SCORE, over_s=0.0, mean=peak),
         reason=EventReason.CALM_AGAIN,
         text="",
         joints=(),
@@ -64,7 +64,7 @@ class Play:
     """A desk that is told of events as the judge does, and all that it tells."""
 
     def __init__(self, **options: Any) -> None:
-        self.desk = IncidentDesk(IncidentOptions(**options))
+        self.desk = IncidentTracker(IncidentOptions(**options))
         self.told: Told = []
         self._begun: dict[PairIds, float] = {}
 
@@ -106,9 +106,9 @@ def kinds(told: Told) -> list[tuple[str, str]]:
 
 
 def test_every_state_and_step_has_a_rule() -> None:
-    assert set(_TABLE) == set(product({State.OPEN, State.LINGERING}, Step))
+    assert set(_TABLE) == set(product({IncidentState.OPEN, IncidentState.LINGERING}, IncidentStep))
     assert {told for _, told in _TABLE.values()} == {"", "update", "update when due", "close"}
-    assert all((after is State.CLOSED) == (told == "close") for after, told in _TABLE.values())
+    assert all((after is IncidentState.CLOSED) == (told == "close") for after, told in _TABLE.values())
 
 
 def test_one_event_is_one_incident_with_its_times_and_its_words() -> None:

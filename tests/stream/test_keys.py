@@ -9,9 +9,9 @@ import pytest
 import zmq.auth
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.stream.allowed import Allowed, Peer
-from dyadwatch.stream.client_keys import read_client_keys
-from dyadwatch.stream.keys import KeyFolder
+from dyadwatch.stream.sockets.allow_list import Allowed, Peer
+from dyadwatch.stream.sockets.client_keys import read_client_keys
+from dyadwatch.stream.sockets.key_folder import KeyFolder
 
 KEY = "0<euFucT5Eh2-<uK{&]Uh*H%v9{a2kZbTX+FK93>"
 

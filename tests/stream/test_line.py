@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dyadwatch.core.finding import Finding
-from dyadwatch.core.layouts import COCO17, UPPER11
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import COCO17, UPPER11
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.codes import Blindness
-from dyadwatch.stream.config import Config, TrackOptions, WindowOptions
+from dyadwatch.stream.configuration.config import Config, TrackOptions, WindowOptions
 from dyadwatch.stream.items import Item, PairEnded, Window, WindowShape
-from dyadwatch.stream.line import SourceLine
 from dyadwatch.stream.texts import text_of
+from dyadwatch.stream.windows.source_line import SourceLine
 
 S = 1_000_000_000
 SHAPE = WindowShape(UPPER11, frames=10, fps=15.0)

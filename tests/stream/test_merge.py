@@ -15,22 +15,22 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.finding import Finding
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.mapping import JointMap
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.core.skeletons.mapping import JointMap
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.codes import PairEnd
-from dyadwatch.stream.config import Config, MergeOptions
-from dyadwatch.stream.fusion import Fusion, Sighting
+from dyadwatch.stream.configuration.config import Config, MergeOptions
+from dyadwatch.stream.health.source_watch import SourceWatch
+from dyadwatch.stream.health.status_board import StatusBoard
 from dyadwatch.stream.items import PairEnded
+from dyadwatch.stream.merging.fusion import Fusion, GroupSighting
 from dyadwatch.stream.messages import Blind, EventMessage, Merge, Message, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.simulator.faults import Faults, apply_faults
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
-from dyadwatch.stream.scorer import Scorer
-from dyadwatch.stream.source_watch import SourceWatch
-from dyadwatch.stream.status import StatusBoard
+from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.texts import text_of
 
 S = 1_000_000_000
@@ -356,10 +356,12 @@ def test_a_source_that_makes_up_people_costs_a_group_no_more_than_a_crowd(person
     """New sightings at every point of the grid, from two sources: those out of sight are remembered up to a number."""
     fusion = Fusion(("a", "b"), 0.4, 15.0, 0.5, 11)
     for at in range(20):
-        rows: dict[Sighting, Any] = {}
+        rows: dict[GroupSighting, Any] = {}
         for source in "ab":
             for i in range(20):
                 joints = person(3.0 * i, 0.0 if source == "a" else 50.0)
-                rows[Sighting(source, 1000 * at + i)] = np.concatenate((joints, np.ones((11, 1), np.float32)), axis=1)
+                rows[GroupSighting(source, 1000 * at + i)] = np.concatenate(
+                    (joints, np.ones((11, 1), np.float32)), axis=1
+                )
         assert len(fusion.step(at, rows).ids) == 40
         assert len(fusion._persons) <= 40 + 64

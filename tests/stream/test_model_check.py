@@ -15,13 +15,13 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from dyadwatch.core.artefact import read_info, seal
 from dyadwatch.core.errors import ArtefactError, CalibrationError, ScoreError
+from dyadwatch.core.model_file.artefact import read_info, seal
 from dyadwatch.loading import load_scorer
 from dyadwatch.model_files import shipped_model
-from dyadwatch.stream.config import AlarmOptions, Config, ScorerOptions
-from dyadwatch.stream.model_check import check_model, trial, trial_windows
-from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.configuration.config import AlarmOptions, Config, ScorerOptions
+from dyadwatch.stream.scoring.model_check import check_model, trial, trial_windows
+from dyadwatch.stream.scoring.scorer import Scorer
 
 Change = Callable[[Any], None]
 OPTIONS = ScorerOptions(threads=1, max_batch=8, trial_s=60)

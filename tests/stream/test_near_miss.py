@@ -9,17 +9,17 @@ import jsonschema
 import numpy as np
 import pytest
 
-from dyadwatch.core.decision import Thresholds
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.alarm import AlarmDesk
+from dyadwatch.core.decision.rules import Thresholds
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.stream.alarms.alarm_tracker import AlarmTracker
+from dyadwatch.stream.alarms.near_miss import NearMisses
 from dyadwatch.stream.codes import PairEnd
-from dyadwatch.stream.config import AlarmOptions, Config
+from dyadwatch.stream.configuration.config import AlarmOptions, Config
 from dyadwatch.stream.items import Pair, PairEnded, Window
 from dyadwatch.stream.message_schema import message_schema
 from dyadwatch.stream.messages import NearMissMessage, encode_json
-from dyadwatch.stream.near_miss import NearMisses
 from dyadwatch.stream.pipeline import Pipeline
-from dyadwatch.stream.scorer import Score, Scorer
+from dyadwatch.stream.scoring.scorer import Score, Scorer
 
 MS = 1_000_000
 PAIR = Pair(("anna", 7), (0, 1))
@@ -29,7 +29,7 @@ JOINTS = ("head", "left_wrist")
 
 def play(scores: Sequence[float], end: bool = False) -> list[NearMissMessage]:
     """Scores 200 ms apart from 10 s on, through the alarms, too; then perhaps the end of the pair."""
-    desk = AlarmDesk(AlarmOptions(min_duration_s=0.5, hold_s=0.3), THRESHOLDS, JOINTS, "m 1")
+    desk = AlarmTracker(AlarmOptions(min_duration_s=0.5, hold_s=0.3), THRESHOLDS, JOINTS, "m 1")
     near = NearMisses(THRESHOLDS, JOINTS, "m 1")
     out: list[NearMissMessage] = []
     for i, value in enumerate(scores):

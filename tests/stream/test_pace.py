@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dyadwatch.stream.pace import Pace
+from dyadwatch.stream.health.pace import Pace
 
 S = 1_000_000_000
 AHEAD = 1_700_000_000 * S  # how far the source's clock lies from ours

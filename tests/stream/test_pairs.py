@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dyadwatch.core.pose import TrackId
+from dyadwatch.core.skeletons.pose import TrackId
 from dyadwatch.stream.codes import Fault, PairEnd
-from dyadwatch.stream.config import PairOptions
+from dyadwatch.stream.configuration.config import PairOptions
 from dyadwatch.stream.items import Pair
-from dyadwatch.stream.pairs import PairGate
-from dyadwatch.stream.tracks import Track
+from dyadwatch.stream.tracking.pair_gate import PairGate
+from dyadwatch.stream.tracking.tracks import Track
 
 
 def crowd(*places: float | tuple[float, float, float], ids: list[TrackId] | None = None) -> dict[int, Track]:

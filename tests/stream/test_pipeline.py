@@ -12,20 +12,20 @@ from hypothesis import strategies as st
 from msgspec import structs
 from numpy.typing import NDArray
 
-from dyadwatch.core.decision import PairEvidence, Part, Rule, Thresholds
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.decision.rules import PairEvidence, Rule, ScorePart, Thresholds
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.codes import Fault
-from dyadwatch.stream.config import Config, SinkOptions, WindowOptions, WireOptions
+from dyadwatch.stream.configuration.config import Config, SinkOptions, WindowOptions, WireOptions
 from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message, ScoreMessage, decode_json, encode_json
 from dyadwatch.stream.names import DETECTOR
-from dyadwatch.stream.pipeline import Judged, Pipeline, events_of, incidents_of
-from dyadwatch.stream.scorer import Score, Scorer
+from dyadwatch.stream.pipeline import Pipeline, ScoringAccount, events_of, incidents_of
+from dyadwatch.stream.scoring.scorer import Score, Scorer
 from dyadwatch.stream.texts import REASONS
 
 THRESHOLDS = Thresholds(6.0, 4.0)
 # A blow by its unusual movement, coming close by the relation.
-RULES = Thresholds(1.0, 0.6, (Rule(Part.UNUSUAL, 0.4, 6.0), Rule(Part.RELATION, 1.6, 1.0)))
+RULES = Thresholds(1.0, 0.6, (Rule(ScorePart.UNUSUAL, 0.4, 6.0), Rule(ScorePart.RELATION, 1.6, 1.0)))
 CONFIG = Config(windows=WindowOptions(hop=3))  # a window every 0.2 s
 Encounter = Callable[..., list[PoseFrame]]
 LEGS = Layout.custom(["left_knee", "right_knee"])
@@ -193,7 +193,7 @@ def test_nothing_is_kept_of_pairs_that_are_gone(pipeline: Callable[..., Pipeline
         one.judge.judge(one.intake.forget(name))
         one.judge.forget([name])
         assert [v for v in vars(one.judge).values() if isinstance(v, dict) and v] == []
-        assert one.judge.judged == Judged()
+        assert one.judge.judged == ScoringAccount()
 
 
 def test_faults_are_logged_and_circumstances_only_counted(

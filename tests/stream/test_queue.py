@@ -8,7 +8,7 @@ import numpy as np
 
 from dyadwatch.stream.codes import PairEnd
 from dyadwatch.stream.items import Item, Pair, PairEnded, Window
-from dyadwatch.stream.queue import ItemQueue
+from dyadwatch.stream.scoring.item_queue import ItemQueue
 
 PAIR = Pair((1, 2), (0, 1))
 

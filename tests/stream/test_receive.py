@@ -11,11 +11,11 @@ import pytest
 import zmq
 from numpy.typing import NDArray
 
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.config import WireOptions
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.stream.configuration.config import WireOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.names import DETECTOR
-from dyadwatch.stream.receive import Receiver
+from dyadwatch.stream.receiving.receiver import Receiver
 from dyadwatch.stream.wire import decode_pose, encode_pose
 
 Message = Sequence[bytes]

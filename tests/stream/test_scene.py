@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dyadwatch.core.layouts import COCO17, UPPER11
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import COCO17, UPPER11
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.codes import PairEnd
-from dyadwatch.stream.config import Config, MergeOptions
-from dyadwatch.stream.merge import Group
-from dyadwatch.stream.scene import SceneTracker, Step
+from dyadwatch.stream.configuration.config import Config, MergeOptions
+from dyadwatch.stream.merging.group import Group
+from dyadwatch.stream.tracking.scene_tracker import SceneStep, SceneTracker
 
 S = 1_000_000_000
 FPS = 15.0
@@ -28,7 +28,7 @@ def both(person: Person) -> list[Any]:
     return [person(0.0), person(1.0)]
 
 
-def steps(scene: SceneTracker, frames: list[PoseFrame]) -> list[Step]:
+def steps(scene: SceneTracker, frames: list[PoseFrame]) -> list[SceneStep]:
     return [step for f in frames for step in scene.push(f)] + scene.finish()
 
 
@@ -104,7 +104,7 @@ def test_a_group_makes_steps_of_one_scene(frame: Frame, both: list[Any], Drops: 
     config = Config(merge=MergeOptions(groups={"hall": ["cam_a", "cam_b"]}))
     drops = Drops()
     group = Group("hall", config, FPS, UPPER11, lambda source: drops, None)
-    made: list[Step] = []
+    made: list[SceneStep] = []
     for k in range(40):
         for source in ("cam_a", "cam_b"):
             made += group.push(replace(frame(k, both, ids=[1, 2]), source=source))

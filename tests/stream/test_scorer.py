@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.stream.config import ScorerOptions
-from dyadwatch.stream.scorer import Score, Scorer
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.stream.configuration.config import ScorerOptions
+from dyadwatch.stream.scoring.scorer import Score, Scorer
 
 
 def windows(count: int) -> list[NDArray[np.float32]]:

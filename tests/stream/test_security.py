@@ -15,15 +15,15 @@ import pytest
 import zmq
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.client_keys import ClientKeys, read_client_keys
-from dyadwatch.stream.config import SecurityOptions, WireOptions
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.stream.configuration.config import SecurityOptions, WireOptions
 from dyadwatch.stream.counters import Counters
-from dyadwatch.stream.keys import KeyFolder
 from dyadwatch.stream.names import DETECTOR
-from dyadwatch.stream.receive import Receiver
-from dyadwatch.stream.results_socket import ResultsSocket
-from dyadwatch.stream.security import Security
+from dyadwatch.stream.receiving.receiver import Receiver
+from dyadwatch.stream.sinks.results_socket import ResultsSocket
+from dyadwatch.stream.sockets.client_keys import ClientKeys, read_client_keys
+from dyadwatch.stream.sockets.key_folder import KeyFolder
+from dyadwatch.stream.sockets.security import Security
 from dyadwatch.stream.wire import decode_pose, encode_pose
 
 WAIT_S = 20.0

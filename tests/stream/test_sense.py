@@ -8,24 +8,24 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dyadwatch.core.decision import Thresholds
-from dyadwatch.core.layouts import KINECT25
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.core.sense.codes import Oddity
+from dyadwatch.core.decision.rules import Thresholds
+from dyadwatch.core.sense.sense_codes import Oddity
+from dyadwatch.core.skeletons.layouts import KINECT25
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import Blindness
-from dyadwatch.stream.config import Config, MergeOptions, SenseOptions
-from dyadwatch.stream.line import SourceLine
+from dyadwatch.stream.configuration.config import Config, MergeOptions, SenseOptions
+from dyadwatch.stream.health.source_watch import SourceWatch
+from dyadwatch.stream.health.status_board import StatusBoard
 from dyadwatch.stream.messages import ScoreMessage, StatusMessage
 from dyadwatch.stream.pipeline import Pipeline, events_of
 from dyadwatch.stream.publishers.simulator.faults import apply_faults, parse_faults
 from dyadwatch.stream.publishers.simulator.scenario import Act, make_scenario
-from dyadwatch.stream.scorer import Scorer
-from dyadwatch.stream.source_watch import SourceWatch
-from dyadwatch.stream.status import StatusBoard
+from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.texts import text_of
+from dyadwatch.stream.windows.source_line import SourceLine
 
 Frames = NDArray[np.float32]
-NS = 1_000_000_000
 START = 1_700_000_000 * NS
 RAISES = Thresholds(raise_at=0.5, clear_at=0.4)  # of the tiny model: whoever moves
 

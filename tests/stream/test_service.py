@@ -18,17 +18,17 @@ import zmq
 from msgspec import structs
 from numpy.typing import NDArray
 
-from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.config import Config, LivenessOptions, ScorerOptions, SinkOptions, WireOptions
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.stream.configuration.config import Config, LivenessOptions, ScorerOptions, SinkOptions, WireOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage, decode_json
 from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.pipeline import Pipeline
-from dyadwatch.stream.scorer import Score, Scorer
+from dyadwatch.stream.scoring.scorer import Score, Scorer
 from dyadwatch.stream.service import Service
-from dyadwatch.stream.sinks import JsonLinesSink, Sink, Sinks
+from dyadwatch.stream.sinks.sinks import JsonLinesSink, Sink, Sinks
 from dyadwatch.stream.wire import encode_pose
 
 THRESHOLDS = Thresholds(6.0, 4.0)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dyadwatch.stream.sightings import Sightings, Unseen
+from dyadwatch.stream.windows.sightings import Sightings, Unseen
 
 S = 1_000_000_000
 

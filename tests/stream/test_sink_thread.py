@@ -3,10 +3,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 
-from dyadwatch.core.decision import Part
+from dyadwatch.core.decision.rules import ScorePart
 from dyadwatch.stream.codes import EventReason
 from dyadwatch.stream.messages import EventMessage, EventRule, Message, ScoreMessage
-from dyadwatch.stream.sink_thread import SinkThread
+from dyadwatch.stream.sinks.sink_thread import SinkThread
 
 WAIT_S = 20
 
@@ -34,7 +34,7 @@ def event(stamp: int) -> Message:
         peak_stamp=0,
         threshold=2.5,
         evidence=1.2,
-        rule=EventRule(part=Part.SCORE, over_s=0.0, mean=3.0),
+        rule=EventRule(part=ScorePart.SCORE, over_s=0.0, mean=3.0),
         reason=EventReason.STILL_GOING_ON,
         text="still going on",
         joints=(),

@@ -8,14 +8,14 @@ import pytest
 from numpy.typing import NDArray
 
 from dyadwatch.core.finding import Finding
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.codes import Blindness
-from dyadwatch.stream.config import Config, LivenessOptions
+from dyadwatch.stream.configuration.config import Config, LivenessOptions
 from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.health.source_watch import SourceWatch
 from dyadwatch.stream.items import WindowShape
-from dyadwatch.stream.pipeline import Intake, Losses
-from dyadwatch.stream.source_watch import SourceWatch
+from dyadwatch.stream.pipeline import DropLog, Ingest
 
 S = 1_000_000_000
 Frame = Callable[..., PoseFrame]
@@ -26,7 +26,7 @@ class House:
     """Sources that were heard so many seconds ago."""
 
     def __init__(self) -> None:
-        self.intake = Intake(WindowShape(UPPER11, 30, 15.0), Config(), Losses(Counters()))
+        self.intake = Ingest(WindowShape(UPPER11, 30, 15.0), Config(), DropLog(Counters()))
         self.watch = SourceWatch(self.intake, LivenessOptions(silent_s=5.0))
         self.now = time.monotonic_ns()
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dyadwatch.core.finding import Finding
 from dyadwatch.stream.codes import Blindness, Station
-from dyadwatch.stream.station_health import StationHealth
+from dyadwatch.stream.health.station_health import StationHealth
 
 
 def test_a_failure_is_told_until_the_station_works_again_or_a_while_has_passed() -> None:

@@ -10,17 +10,17 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dyadwatch.core.decision import Thresholds
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.decision.rules import Thresholds
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.codes import Blindness, Refusal
-from dyadwatch.stream.config import Config, LivenessOptions
+from dyadwatch.stream.configuration.config import Config, LivenessOptions
 from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.health.source_watch import Heartbeat, SourceWatch
+from dyadwatch.stream.health.status_board import StatusBoard
 from dyadwatch.stream.messages import Blind, StatusMessage, encode_json
 from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.pipeline import Pipeline
-from dyadwatch.stream.scorer import Scorer
-from dyadwatch.stream.source_watch import Heartbeat, SourceWatch
-from dyadwatch.stream.status import StatusBoard
+from dyadwatch.stream.scoring.scorer import Scorer
 
 S = 1_000_000_000
 Frame = Callable[..., PoseFrame]

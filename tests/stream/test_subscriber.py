@@ -13,15 +13,15 @@ import pytest
 import zmq
 
 from dyadwatch.core.errors import ConfigError, DyadwatchError, WireError
+from dyadwatch.live_detector import free_address, running_detector
 from dyadwatch.model_files import shipped_model
-from dyadwatch.stream.client_keys import read_client_keys
-from dyadwatch.stream.keys import KeyFolder
 from dyadwatch.stream.messages import VERSION, ScoreMessage, StatusMessage, encode_json
-from dyadwatch.stream.publishers.clips import clip_frames
+from dyadwatch.stream.publishers.clip_player import clip_frames
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.publishers.simulator.samples import anomaly_clips
+from dyadwatch.stream.sockets.client_keys import read_client_keys
+from dyadwatch.stream.sockets.key_folder import KeyFolder
 from dyadwatch.stream.subscriber import Subscriber
-from dyadwatch.tools.live import free_address, running_detector
 
 WAIT_S = 30.0
 

@@ -12,12 +12,12 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from dyadwatch.core.decision import Part
-from dyadwatch.core.moments import moment
-from dyadwatch.core.sense.codes import Oddity
+from dyadwatch.core.decision.rules import ScorePart
+from dyadwatch.core.iso_time import moment
+from dyadwatch.core.sense.sense_codes import Oddity
+from dyadwatch.stream.alarms.incident import Incident
 from dyadwatch.stream.codes import Blindness, EventReason, IncidentKind, IncidentReason, Severity, SourceState
-from dyadwatch.stream.config import IncidentOptions
-from dyadwatch.stream.incident import Incident
+from dyadwatch.stream.configuration.config import IncidentOptions
 from dyadwatch.stream.messages import (
     Blind,
     EventMessage,
@@ -28,7 +28,7 @@ from dyadwatch.stream.messages import (
     ScoreMessage,
     StatusMessage,
 )
-from dyadwatch.stream.table import Board, IncidentLinesSink, PictureSink, TableSink, incident_line
+from dyadwatch.stream.sinks.live_table import Board, IncidentLinesSink, PictureSink, TableSink, incident_line
 from dyadwatch.stream.texts import EVENT as EVENT_TEXT
 from dyadwatch.stream.texts import INCIDENT
 from dyadwatch.tools.log_output import StderrHandler
@@ -50,7 +50,7 @@ EVENT = EventMessage(
     peak_stamp=6 * S,
     threshold=2.5,
     evidence=1.25,
-    rule=EventRule(part=Part.UNUSUAL, over_s=0.4, mean=3.125),
+    rule=EventRule(part=ScorePart.UNUSUAL, over_s=0.4, mean=3.125),
     reason=EventReason.ENOUGH_EVIDENCE,
     text="enough evidence",
     joints=(),

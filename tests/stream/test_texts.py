@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from dyadwatch.core.finding import Finding
-from dyadwatch.core.sense.codes import BLINDING, Oddity
-from dyadwatch.core.sense.words import SENTENCES
+from dyadwatch.core.sense.sense_codes import BLINDING, Oddity
+from dyadwatch.core.sense.sense_words import SENTENCES
 from dyadwatch.stream.codes import (
     NAMED,
     REASONS,

@@ -8,19 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import Unscored
-from dyadwatch.stream.config import Config
+from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.health.unjudged import Account, Accounts
 from dyadwatch.stream.items import WindowShape
-from dyadwatch.stream.line import SourceLine
 from dyadwatch.stream.texts import text_of
-from dyadwatch.stream.unjudged import Account, Accounts
+from dyadwatch.stream.windows.source_line import SourceLine
 
 SHAPE = WindowShape(UPPER11, 30, 15.0)
-NS = 1_000_000_000
 HANDS = Layout("hands", ("left_wrist", "right_wrist"))
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dyadwatch.stream.windows import TrackRing, fill_hidden
+from dyadwatch.stream.windows.ring import TrackRing, fill_hidden
 
 
 def rows(first: int, count: int) -> np.ndarray:

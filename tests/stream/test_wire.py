@@ -13,11 +13,11 @@ from hypothesis.extra import numpy as hnp
 from msgspec import structs
 
 from dyadwatch.core.errors import WireError
-from dyadwatch.core.layouts import COCO17, LAYOUTS, UPPER11
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import COCO17, LAYOUTS, UPPER11
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream import wire
-from dyadwatch.stream.config import WireOptions
+from dyadwatch.stream.configuration.config import WireOptions
 from dyadwatch.stream.wire import Header, decode_pose, encode_pose, topic_source
 
 LIMITS = WireOptions()

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from dyadwatch.core.errors import WireError
-from dyadwatch.stream.config import WireOptions
+from dyadwatch.stream.configuration.config import WireOptions
 from dyadwatch.stream.wire import decode_pose
 
 LIMITS = WireOptions()

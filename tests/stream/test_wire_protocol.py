@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 import zmq
 
-from dyadwatch.core.decision import Thresholds
-from dyadwatch.core.layouts import LAYOUTS, UPPER11
-from dyadwatch.core.mapping import JointMap
+from dyadwatch.core.decision.rules import Thresholds
+from dyadwatch.core.skeletons.layouts import LAYOUTS, UPPER11
+from dyadwatch.core.skeletons.mapping import JointMap
 from dyadwatch.stream import messages, wire
 from dyadwatch.stream.codes import (
     NAMED,
@@ -28,8 +28,7 @@ from dyadwatch.stream.codes import (
     RecordingState,
     SourceState,
 )
-from dyadwatch.stream.config import Config, SecurityOptions, SinkOptions, WireOptions
-from dyadwatch.stream.keys import KeyFolder
+from dyadwatch.stream.configuration.config import Config, SecurityOptions, SinkOptions, WireOptions
 from dyadwatch.stream.messages import (
     AttentionMessage,
     EventMessage,
@@ -40,8 +39,9 @@ from dyadwatch.stream.messages import (
     ScoreMessage,
     StatusMessage,
 )
-from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.service import Service
+from dyadwatch.stream.sockets.key_folder import KeyFolder
 
 
 @pytest.fixture(scope="module")

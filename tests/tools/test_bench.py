@@ -8,9 +8,9 @@ import pytest
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.model_files import shipped_model
-from dyadwatch.stream.config import Config, ScorerOptions
+from dyadwatch.stream.configuration.config import Config, ScorerOptions
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
-from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.tools.benchmarks.latency import measure_latency
 from dyadwatch.tools.benchmarks.machine import describe_machine, spread
 from dyadwatch.tools.benchmarks.paper_size import FRAMES, LAYOUT, paper_frames

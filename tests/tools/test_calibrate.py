@@ -11,16 +11,16 @@ from xml.etree import ElementTree
 import pytest
 
 import dyadwatch
-from dyadwatch.core.artefact import file_sha256
-from dyadwatch.core.calibration import read_calibration
+from dyadwatch.core.decision.calibration_file import read_calibration
 from dyadwatch.core.errors import CalibrationError, ConfigError, TooShortError
+from dyadwatch.core.model_file.artefact import file_sha256
 from dyadwatch.loading import configure, load_scorer
 from dyadwatch.model_files import shipped_model
 from dyadwatch.stream.pipeline import Pipeline, events_of
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
-from dyadwatch.stream.recordings.about import about_detector
-from dyadwatch.stream.recordings.channels import About
-from dyadwatch.stream.recordings.file import RecordingFile
+from dyadwatch.stream.recordings.channels import RecordingHeader
+from dyadwatch.stream.recordings.header import about_detector
+from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.wire import encode_pose
 from dyadwatch.tools.calibrate import calibrate, most_vouched
 from dyadwatch.tools.what_if import what_if
@@ -34,7 +34,7 @@ WHEN = datetime(2026, 11, 21, 14, 30, tzinfo=UTC)
 def hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Part of a quiet day of three people, as `dyadwatch record` would have written it."""
     path = tmp_path_factory.mktemp("quiet") / "monday.mcap"
-    file = RecordingFile(path, About(run="5"))
+    file = RecordingFile(path, RecordingHeader(run="5"))
     people = make_scenario(7, 3, duration_s=SECONDS, room_m=4.0)
     for f in people.frames(30.0, source="hall", start_ns=1_700_000_000 * NS):
         file.parts("pose.hall", encode_pose(replace(f, epoch=1)), f.stamp, f.stamp, f.seq)
@@ -135,7 +135,7 @@ def test_what_cannot_be_calibrated(
 
 
 def test_hours_without_pairs(tmp_path: Path) -> None:
-    file = RecordingFile(tmp_path / "alone.mcap", About(run="5"))
+    file = RecordingFile(tmp_path / "alone.mcap", RecordingHeader(run="5"))
     for f in make_scenario(7, 2, duration_s=10.0, room_m=3.0).frames(30.0, source="hall", start_ns=1_700_000_000 * NS):
         alone = replace(f, epoch=1, joints=f.joints[:1], confidence=f.confidence[:1], ids=(1,))
         file.parts("pose.hall", encode_pose(alone), f.stamp, f.stamp, f.seq)
@@ -180,5 +180,5 @@ def test_what_if_lists_what_goes_comes_and_stays(tmp_path: Path, capsys: pytest.
     assert capsys.readouterr().err.endswith("71.89 h are missing; give more days, or try --scale\n")
 
 
-def replace_run(about: About) -> About:
-    return About(**{name: getattr(about, name) for name in about.__struct_fields__} | {"run": "5"})
+def replace_run(about: RecordingHeader) -> RecordingHeader:
+    return RecordingHeader(**{name: getattr(about, name) for name in about.__struct_fields__} | {"run": "5"})

@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import Clip, write_clips
+from dyadwatch.core.data.clip_files import Clip, write_clips
 from dyadwatch.core.errors import ConfigError, DyadwatchError
-from dyadwatch.core.layouts import KINECT25
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.checking import CheckListener
-from dyadwatch.stream.config import Config, WireOptions
+from dyadwatch.core.skeletons.layouts import KINECT25
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.core.units import NS
+from dyadwatch.stream.configuration.config import Config, WireOptions
+from dyadwatch.stream.health.source_check import CheckListener
+from dyadwatch.stream.health.source_verdict import SourceVerdict
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
-from dyadwatch.stream.verdict import SourceVerdict
 from dyadwatch.tools.main import app
 
 Frames = NDArray[np.float32]
-NS = 1_000_000_000
 
 
 @pytest.fixture(scope="module")

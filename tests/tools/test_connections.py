@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from dyadwatch.core.clips import write_clips
+from dyadwatch.core.data.clip_files import write_clips
+from dyadwatch.live_detector import free_address
 from dyadwatch.model_files import shipped_model
 from dyadwatch.stream.publishers.simulator.samples import normal_clips
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
-from dyadwatch.stream.recordings.channels import About
-from dyadwatch.stream.recordings.file import RecordingFile
+from dyadwatch.stream.recordings.channels import RecordingHeader
+from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.wire import encode_pose
-from dyadwatch.tools.live import free_address
 
 pytestmark = [
     pytest.mark.slow,
@@ -73,7 +73,7 @@ def running(log: Path, *words: str | Path) -> Iterator[None]:
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four seconds of two people."""
     path = tmp_path_factory.mktemp("recording") / "two.mcap"
-    file = RecordingFile(path, About(run="5"))
+    file = RecordingFile(path, RecordingHeader(run="5"))
     frames = make_scenario(5, 2, duration_s=8.0, room_m=3.0).frames(30.0, source="hall", epoch=1, start_ns=1700 * NS)
     for f in frames:
         file.parts("pose.hall", encode_pose(f), f.stamp, f.stamp, f.seq)

@@ -13,23 +13,23 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dyadwatch.core.artefact import file_sha256, read_info
-from dyadwatch.core.calibration import CalibratedRule
-from dyadwatch.core.clips import Clip, ClipSet, read_clips, write_clips
-from dyadwatch.core.decision import Part, Thresholds
+from dyadwatch.core.data.clip_files import Clip, ClipSet, read_clips, write_clips
+from dyadwatch.core.decision.calibration_file import CalibratedRule
+from dyadwatch.core.decision.rules import ScorePart, Thresholds
 from dyadwatch.core.errors import ClipError, LayoutError
-from dyadwatch.core.layouts import KINECT25, UPPER11
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.model_file.artefact import file_sha256, read_info
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import KINECT25, UPPER11
 from dyadwatch.loading import load_scorer, load_thresholds, model_path
 from dyadwatch.model_files import shipped_model
-from dyadwatch.stream.config import Config, PairOptions
+from dyadwatch.stream.configuration.config import Config, PairOptions
+from dyadwatch.stream.health.unjudged import Accounts
 from dyadwatch.stream.messages import IncidentMessage, ScoreMessage, StatusMessage, decode_json, encode_json
 from dyadwatch.stream.pipeline import Pipeline
-from dyadwatch.stream.publishers.clips import clip_frames, clip_intervals
+from dyadwatch.stream.publishers.clip_player import clip_frames, clip_intervals
 from dyadwatch.stream.publishers.simulator.samples import anomaly_clips
-from dyadwatch.stream.recordings.about import as_recorded
-from dyadwatch.stream.recordings.channels import About
-from dyadwatch.stream.unjudged import Accounts
+from dyadwatch.stream.recordings.channels import RecordingHeader
+from dyadwatch.stream.recordings.header import as_recorded
 from dyadwatch.tools.detect import check_clips, detect, run_clips
 from dyadwatch.tools.detect_clips import Timeline
 from dyadwatch.tools.files import select_clips
@@ -68,7 +68,7 @@ def test_labels_that_no_clip_has_are_told_with_those_there_are(tmp_path: Path) -
 def test_options_prevail_over_what_was_recorded_and_that_over_the_rest(tmp_path: Path) -> None:
     was = Config(pairs=PairOptions(enter_m=1.5, leave_m=2.5))
     text, sha = msgspec.json.encode(was).decode(), file_sha256(shipped_model())
-    about = About(run="5", config=text, model="m 1", model_sha256=sha, raise_at="7.5", clear_at="5.5")
+    about = RecordingHeader(run="5", config=text, model="m 1", model_sha256=sha, raise_at="7.5", clear_at="5.5")
 
     def told(*options: str) -> tuple[float, float, float | None, float | None]:
         config = as_recorded(Config(), about, options, model_path)
@@ -79,11 +79,11 @@ def test_options_prevail_over_what_was_recorded_and_that_over_the_rest(tmp_path:
     (tmp_path / "other.onnx").write_bytes(b"another model")
     # The thresholds of one model say nothing of another's scores.
     assert told(f"scorer.model={tmp_path / 'other.onnx'}") == (1.5, 2.5, None, None)
-    assert as_recorded(Config(), About(run="5"), ("pairs.enter_m=1",), model_path).pairs.enter_m == 1.0
+    assert as_recorded(Config(), RecordingHeader(run="5"), ("pairs.enter_m=1",), model_path).pairs.enter_m == 1.0
 
 
 def test_rules_that_were_recorded_prevail_over_those_of_the_calibration_file_even_where_there_were_none() -> None:
-    rule = CalibratedRule(part=Part.UNUSUAL, over_s=0.4, raise_at=2.5)
+    rule = CalibratedRule(part=ScorePart.UNUSUAL, over_s=0.4, raise_at=2.5)
     known = {
         "run": "5",
         "config": msgspec.json.encode(Config()).decode(),
@@ -91,10 +91,10 @@ def test_rules_that_were_recorded_prevail_over_those_of_the_calibration_file_eve
         "model_sha256": file_sha256(shipped_model()),
         "clear_at": "0.6",
     }
-    ruled = About(raise_at="1.0", rules=msgspec.json.encode([rule]).decode(), **known)
+    ruled = RecordingHeader(raise_at="1.0", rules=msgspec.json.encode([rule]).decode(), **known)
     assert as_recorded(Config(), ruled, (), model_path).alarm.rules == (rule,)
     assert as_recorded(Config(), ruled, ("alarm.rules=[]",), model_path).alarm.rules == ()
-    plain = as_recorded(Config(), About(raise_at="3.0", **known), (), model_path)
+    plain = as_recorded(Config(), RecordingHeader(raise_at="3.0", **known), (), model_path)
     assert plain.alarm.rules == ()
     assert load_thresholds(plain, shipped_model()) == Thresholds(3.0, 0.6)
 

@@ -12,12 +12,12 @@ import onnx
 import onnx.parser
 import pytest
 
-from dyadwatch.core.artefact import ArtefactInfo, seal
 from dyadwatch.core.errors import ProviderError
 from dyadwatch.core.extras import install_command
-from dyadwatch.core.layouts import LAYOUTS
-from dyadwatch.stream.config import Config
-from dyadwatch.stream.config_file import set_option
+from dyadwatch.core.model_file.artefact import ArtefactInfo, seal
+from dyadwatch.core.skeletons.layouts import LAYOUTS
+from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.configuration.config_file import set_option
 from dyadwatch.tools import doctor as room
 from dyadwatch.tools.doctor import (
     EXTRAS,

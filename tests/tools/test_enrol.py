@@ -10,19 +10,19 @@ import msgspec
 import numpy as np
 import pytest
 
-from dyadwatch.core.artefact import ArtefactInfo, file_sha256, read_info, read_sealed, seal
-from dyadwatch.core.calibration import Calibration, calibration_path, read_calibration, write_calibration
-from dyadwatch.core.clips import Clip, ClipSet, read_clips, write_clips
-from dyadwatch.core.enrol import Base
-from dyadwatch.core.enrol import enrol as enrol_clips
+from dyadwatch.core.data.clip_files import Clip, ClipSet, read_clips, write_clips
+from dyadwatch.core.data.windows import usable_runs
+from dyadwatch.core.decision.calibration_file import Calibration, calibration_path, read_calibration, write_calibration
+from dyadwatch.core.decision.thresholds import events_bound
+from dyadwatch.core.enrolment.enrol import Base
+from dyadwatch.core.enrolment.enrol import enrol as enrol_clips
+from dyadwatch.core.enrolment.normal_clips import take_clips
 from dyadwatch.core.errors import ArtefactError, ClipError, LayoutError
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.mapping import JointMap
-from dyadwatch.core.normal import take_clips
-from dyadwatch.core.recordings import usable_runs
-from dyadwatch.core.skeleton import Layout
-from dyadwatch.core.statistics import Scaling
-from dyadwatch.core.thresholds import events_bound
+from dyadwatch.core.features.pair_statistics import Scaling
+from dyadwatch.core.model_file.artefact import ArtefactInfo, file_sha256, read_info, read_sealed, seal
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.core.skeletons.mapping import JointMap
 from dyadwatch.core.training import material, recipe
 from dyadwatch.core.training.options import TrainOptions
 from dyadwatch.core.training.recipe import train

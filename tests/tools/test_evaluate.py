@@ -20,20 +20,20 @@ from cyclopts import App
 from rich.console import Console
 
 from dyadwatch import evaluation_runs
-from dyadwatch.core.clips import Clip, ClipSet, read_clips, write_clips
+from dyadwatch.core.data.clip_files import Clip, ClipSet, read_clips, write_clips
 from dyadwatch.core.errors import ClipError, ConfigError, DyadwatchError
 from dyadwatch.core.evaluation.protocols import PROTOCOLS
 from dyadwatch.core.evaluation.settings import PEACEFUL, VIOLENT
-from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.readers.read import read_dataset
-from dyadwatch.core.sense.codes import Oddity
+from dyadwatch.core.sense.sense_codes import Oddity
+from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.evaluation_request import Report, Request, chosen_settings
 from dyadwatch.evaluation_runs import data_sets, fewer_training_clips
+from dyadwatch.live_evaluation import ClipResult, evaluate_live, summarise
 from dyadwatch.model_files import shipped_model
 from dyadwatch.tools import evaluate as verb
 from dyadwatch.tools.evaluate import Protocol, evaluate, run
 from dyadwatch.tools.evaluate_flags import EvaluationFlags
-from dyadwatch.tools.evaluate_live import ClipResult, evaluate_live, summarise
 from dyadwatch.tools.evaluate_live_page import configuration_words, live_markdown
 from dyadwatch.tools.evaluate_progress import progress
 from dyadwatch.tools.tables_file import BEGIN, END

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from dyadwatch.core.decision import Part
+from dyadwatch.core.decision.rules import ScorePart
 from dyadwatch.core.errors import ConfigError, MemoryFileError
-from dyadwatch.core.moments import moment, utc_moment
+from dyadwatch.core.iso_time import moment, utc_moment
+from dyadwatch.stream.alarms.incident import Incident, PairIds
 from dyadwatch.stream.codes import EventReason, IncidentReason, Severity
-from dyadwatch.stream.config import IncidentOptions, MemoryOptions
-from dyadwatch.stream.incident import Incident, PairIds
+from dyadwatch.stream.configuration.config import IncidentOptions, MemoryOptions
 from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.memory.writer import MemoryWriter
 from dyadwatch.stream.messages import EventMessage, EventRule, IncidentMessage
@@ -43,7 +43,7 @@ def incident(pair: PairIds, source: str, score: float, at: int) -> IncidentMessa
         peak_stamp=at,
         threshold=2.5,
         evidence=1 + (score - 2.5) / 3,
-        rule=EventRule(part=Part.SCORE, over_s=0.0, mean=score),
+        rule=EventRule(part=ScorePart.SCORE, over_s=0.0, mean=score),
         reason=EventReason.ENOUGH_EVIDENCE,
         text="",
         joints=(),

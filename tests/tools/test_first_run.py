@@ -16,14 +16,14 @@ import msgpack
 import numpy as np
 import pytest
 
+from dyadwatch.core.units import NS
+from dyadwatch.live_detector import free_address
 from dyadwatch.stream.message_schema import Kind, message_schema
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
-from dyadwatch.tools.live import free_address
 from dyadwatch.tools.schema import schema
 
 WAIT_S = 30.0
-NS = 1_000_000_000
 
 
 class Told(NamedTuple):

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import zmq
 
+from dyadwatch.live_detector import free_address, running_detector
 from dyadwatch.model_files import shipped_model
-from dyadwatch.stream.client_keys import ClientKeys, read_client_keys
 from dyadwatch.stream.messages import StatusMessage, decode_json
-from dyadwatch.tools.live import free_address, running_detector
+from dyadwatch.stream.sockets.client_keys import ClientKeys, read_client_keys
 
 WAIT_S = 60.0
 

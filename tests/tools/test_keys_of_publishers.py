@@ -20,16 +20,16 @@ import pytest
 import zmq
 from pythonosc.udp_client import SimpleUDPClient
 
-from dyadwatch.core.clips import Clip, write_clips
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.stream.client_keys import read_client_keys
-from dyadwatch.stream.config import SecurityOptions, WireOptions
+from dyadwatch.core.data.clip_files import Clip, write_clips
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.stream.configuration.config import SecurityOptions, WireOptions
 from dyadwatch.stream.counters import Counters
-from dyadwatch.stream.keys import KeyFolder
 from dyadwatch.stream.names import DETECTOR
-from dyadwatch.stream.receive import Receiver
-from dyadwatch.stream.results_socket import ResultsSocket
-from dyadwatch.stream.security import Security
+from dyadwatch.stream.receiving.receiver import Receiver
+from dyadwatch.stream.sinks.results_socket import ResultsSocket
+from dyadwatch.stream.sockets.client_keys import read_client_keys
+from dyadwatch.stream.sockets.key_folder import KeyFolder
+from dyadwatch.stream.sockets.security import Security
 from dyadwatch.stream.wire import decode_pose
 
 WAIT_S = 60.0

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import zmq
 
-from dyadwatch.core.clips import write_clips
+from dyadwatch.core.data.clip_files import write_clips
+from dyadwatch.live_detector import free_address
 from dyadwatch.stream.publishers.simulator.samples import anomaly_clips
-from dyadwatch.tools.live import free_address
 
 DYADWATCH = [sys.executable, "-m", "dyadwatch.tools.main"]
 # Low enough that the few seconds of a test hold several events.

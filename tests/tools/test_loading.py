@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from dyadwatch.core.artefact import file_sha256
-from dyadwatch.core.calibration import CalibratedRule, Calibration, calibration_path, write_calibration
-from dyadwatch.core.decision import Part, Rule, Thresholds
+from dyadwatch.core.decision.calibration_file import CalibratedRule, Calibration, calibration_path, write_calibration
+from dyadwatch.core.decision.rules import Rule, ScorePart, Thresholds
 from dyadwatch.core.errors import CalibrationError, ConfigError
+from dyadwatch.core.model_file.artefact import file_sha256
 from dyadwatch.loading import load_thresholds
-from dyadwatch.stream.config import Config
-from dyadwatch.stream.config_file import set_option
+from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.configuration.config_file import set_option
 
-RULE = Rule(Part.UNUSUAL, 0.4, 2.5)
+RULE = Rule(ScorePart.UNUSUAL, 0.4, 2.5)
 SILENCE = "alarm.rules=[{part: relation, over_s: 1.6, raise_at: 1.2}]"
 
 
@@ -42,7 +42,7 @@ def calibrated(model: Path) -> Path:
         (("alarm.raise_at=0.5",), Thresholds(0.5, 0.5, (RULE,))),
         (("alarm.clear_at=0.9",), Thresholds(1.0, 0.9, (RULE,))),
         (("alarm.raise_at=2", "alarm.clear_at=1"), Thresholds(2.0, 1.0, (RULE,))),
-        ((SILENCE,), Thresholds(1.0, 0.6, (Rule(Part.RELATION, 1.6, 1.2),))),
+        ((SILENCE,), Thresholds(1.0, 0.6, (Rule(ScorePart.RELATION, 1.6, 1.2),))),
         (("alarm.rules=[]", "alarm.raise_at=3", "alarm.clear_at=2"), Thresholds(3.0, 2.0)),
     ],
 )
@@ -56,7 +56,10 @@ def test_the_configuration_prevails_over_the_calibration_file(
     ("options", "thresholds"),
     [
         (("alarm.raise_at=3", "alarm.clear_at=2"), Thresholds(3.0, 2.0)),
-        (("alarm.raise_at=1", "alarm.clear_at=1", SILENCE), Thresholds(1.0, 1.0, (Rule(Part.RELATION, 1.6, 1.2),))),
+        (
+            ("alarm.raise_at=1", "alarm.clear_at=1", SILENCE),
+            Thresholds(1.0, 1.0, (Rule(ScorePart.RELATION, 1.6, 1.2),)),
+        ),
     ],
 )
 def test_no_calibration_file_is_needed_where_the_configuration_says_all(

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from dyadwatch.core.artefact import read_info
-from dyadwatch.core.clips import write_clips
+from dyadwatch.core.data.clip_files import write_clips
 from dyadwatch.core.errors import ArtefactError
+from dyadwatch.core.model_file.artefact import read_info
 from dyadwatch.loading import model_path
 from dyadwatch.model_files import named_model, shipped_model
-from dyadwatch.stream.config import Config
-from dyadwatch.stream.config_file import set_option
+from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.configuration.config_file import set_option
 from dyadwatch.stream.publishers.simulator.samples import anomaly_clips
 from dyadwatch.tools.bench import bench
 from dyadwatch.tools.benchmarks.scenarios import scenarios

@@ -14,13 +14,12 @@ import numpy as np
 import pytest
 import zmq
 
-from dyadwatch.core.clips import Clip, write_clips
-from dyadwatch.core.layouts import SBU15
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.config import WireOptions
+from dyadwatch.core.data.clip_files import Clip, write_clips
+from dyadwatch.core.skeletons.layouts import SBU15
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.core.units import NS
+from dyadwatch.stream.configuration.config import WireOptions
 from dyadwatch.stream.wire import decode_pose
-
-NS = 1_000_000_000
 
 
 class Ear:

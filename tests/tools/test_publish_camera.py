@@ -19,11 +19,11 @@ import zmq
 from msgspec import structs
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.layouts import COCO17
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.config import WireOptions
+from dyadwatch.core.skeletons.layouts import COCO17
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.stream.configuration.config import WireOptions
 from dyadwatch.stream.publishers.camera.camera_file import read_camera, write_camera
-from dyadwatch.stream.publishers.camera.models import find_model
+from dyadwatch.stream.publishers.camera.pose_model import find_model
 from dyadwatch.stream.publishers.camera.preview import Preview
 from dyadwatch.stream.wire import decode_pose
 from dyadwatch.tools.main import app

@@ -16,12 +16,12 @@ import pytest
 import zmq
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import Clip, read_clips, write_clips
+from dyadwatch.core.data.clip_files import Clip, read_clips, write_clips
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.config import WireOptions
-from dyadwatch.stream.publishers.clips import clip_frames
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.stream.configuration.config import WireOptions
+from dyadwatch.stream.publishers.clip_player import clip_frames
 from dyadwatch.stream.wire import decode_pose
 from dyadwatch.tools.files import FileFlags, select_clips, select_sets
 from dyadwatch.tools.main import main
@@ -173,7 +173,7 @@ def test_mistakes_are_one_sentence(
 def test_publishing_files_loads_no_pipeline(tmp_path: Path) -> None:
     code = "import sys, dyadwatch.tools.publish_file; print(*sys.modules)"
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
-    assert "dyadwatch.stream.publishers.clips" in ran.stdout.split()
+    assert "dyadwatch.stream.publishers.clip_player" in ran.stdout.split()
     assert not {"dyadwatch.stream.pipeline", "onnxruntime", "torch", "ezc3d"} & set(ran.stdout.split())
 
 

@@ -20,8 +20,8 @@ import zmq
 from pythonosc.udp_client import SimpleUDPClient
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.config import WireOptions
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.stream.configuration.config import WireOptions
 from dyadwatch.stream.wire import decode_pose
 from dyadwatch.tools.main import app
 

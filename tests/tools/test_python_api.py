@@ -19,14 +19,14 @@ import pytest
 from numpy.typing import NDArray
 
 import dyadwatch
-from dyadwatch.core.clips import Clip, ClipSet, write_clips
+from dyadwatch.core.data.clip_files import Clip, ClipSet, write_clips
 from dyadwatch.core.errors import ArtefactError, ClipError, ConfigError, DyadwatchError, LayoutError, TrainingError
-from dyadwatch.core.layouts import COCO17, UPPER11
-from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.readers.dataset import Dataset
+from dyadwatch.core.skeletons.layouts import COCO17, UPPER11
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.detector import Detector
 from dyadwatch.stream.messages import EventMessage, ScoreMessage, encode_json
-from dyadwatch.stream.publishers.clips import clip_frames
+from dyadwatch.stream.publishers.clip_player import clip_frames
 from dyadwatch.stream.publishers.simulator.samples import anomaly_clips
 
 LOW = {

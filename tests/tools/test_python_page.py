@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from dyadwatch.live_detector import free_address, running_detector
 from dyadwatch.model_files import shipped_model
-from dyadwatch.tools.live import free_address, running_detector
 
 INTO, OUT = "tcp://127.0.0.1:5570", "tcp://127.0.0.1:5571"
 LIMIT_S = 60.0

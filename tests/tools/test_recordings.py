@@ -17,21 +17,21 @@ import numpy as np
 import pytest
 import zmq
 
-from dyadwatch.core.clips import read_clips
+from dyadwatch.core.data.clip_files import read_clips
 from dyadwatch.core.errors import ConfigError, RecordingError
-from dyadwatch.core.layouts import KINECT25
-from dyadwatch.core.moments import moment
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.iso_time import moment
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import KINECT25
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.live_detector import free_address
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
-from dyadwatch.stream.recordings.channels import About
-from dyadwatch.stream.recordings.file import RecordingFile
+from dyadwatch.stream.recordings.channels import RecordingHeader
+from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.wire import encode_pose
 from dyadwatch.tools.benchmarks.recordings import measure_kills, measure_recording, measure_rerun
 from dyadwatch.tools.detect import detect
 from dyadwatch.tools.files import select_sets, tell_events
-from dyadwatch.tools.live import free_address
 from dyadwatch.tools.recordings import cut, export, file_span, info
 
 DYADWATCH = [sys.executable, "-m", "dyadwatch.tools.main"]
@@ -60,7 +60,7 @@ def dyadwatch(*words: str | Path, code: int = 0) -> subprocess.CompletedProcess[
 def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Half a minute of two people, as `dyadwatch record` would have written it."""
     path = tmp_path_factory.mktemp("recordings") / "two.mcap"
-    file = RecordingFile(path, About(run="5"))
+    file = RecordingFile(path, RecordingHeader(run="5"))
     for f in make_scenario(7, 2, duration_s=30.0, room_m=3.0).frames(30.0, source="hall", start_ns=1_700_000_000 * NS):
         file.parts("pose.hall", encode_pose(replace(f, epoch=1)), f.stamp, f.stamp, f.seq)
     file.close()
@@ -190,7 +190,7 @@ def test_a_recording_of_which_nothing_was_scored_says_so(
 def test_info_tells_of_every_file_who_scored_it(
     recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    RecordingFile(tmp_path / "other.mcap", About(run="9", model="ours [2]")).close()
+    RecordingFile(tmp_path / "other.mcap", RecordingHeader(run="9", model="ours [2]")).close()
     info([recording, tmp_path / "other.mcap"])
     lines = capsys.readouterr().out.splitlines()
     assert lines[1].endswith(" MB, closed")
@@ -235,7 +235,7 @@ def test_cut_export_and_train_on_a_recording(recording: Path, tmp_path: Path) ->
 def near_each_other(path: Path, *takes: tuple[list[str], Layout]) -> Path:
     """People who stand 0.8 m apart for half a second, once a take, under such ids and with so many of the joints."""
     somebody = next(f.joints[0] for f in make_scenario(7, 2, duration_s=30.0).frames(30.0) if f.people)
-    file = RecordingFile(path, About(run="5"))
+    file = RecordingFile(path, RecordingHeader(run="5"))
     for take, (ids, layout) in enumerate(takes, 1):
         people = np.stack([somebody[: len(layout)] + np.array([0.8 * k, 0, 0]) for k in range(len(ids))]).astype(
             np.float32

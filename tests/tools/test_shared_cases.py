@@ -25,9 +25,10 @@ import zmq
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ClipError, DyadwatchError
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.core.units import NS
 from dyadwatch.loading import load_model, load_scorer
-from dyadwatch.stream.config import Config, WireOptions
+from dyadwatch.stream.configuration.config import Config, WireOptions
 from dyadwatch.stream.messages import ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline, events_of
 from dyadwatch.stream.texts import text_of
@@ -35,7 +36,6 @@ from dyadwatch.stream.wire import decode_pose
 from dyadwatch.tools.main import app
 
 Case = Callable[[str], Path]
-NS = 1_000_000_000
 
 
 @pytest.fixture(scope="session")

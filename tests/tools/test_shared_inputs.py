@@ -15,9 +15,9 @@ import msgspec
 import numpy as np
 import pytest
 
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.loading import load_model, load_scorer
-from dyadwatch.stream.config import Config, WireOptions
+from dyadwatch.stream.configuration.config import Config, WireOptions
 from dyadwatch.stream.items import WindowShape
 from dyadwatch.stream.messages import EventMessage, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline, events_of

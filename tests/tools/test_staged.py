@@ -6,14 +6,14 @@ from typing import Literal
 
 import pytest
 
-from dyadwatch.core.decision import Part
+from dyadwatch.core.decision.rules import ScorePart
+from dyadwatch.staged import match
+from dyadwatch.staged_incidents import group
+from dyadwatch.stream.alarms.incident import Incident
 from dyadwatch.stream.codes import EventReason, IncidentReason
-from dyadwatch.stream.config import IncidentOptions
-from dyadwatch.stream.incident import Incident
+from dyadwatch.stream.configuration.config import IncidentOptions
 from dyadwatch.stream.messages import EventMessage, EventRule, IncidentMessage
 from dyadwatch.stream.publishers.simulator.scenario import Interval
-from dyadwatch.tools.staged import match
-from dyadwatch.tools.staged_incidents import group
 
 S = 1_000_000_000
 
@@ -38,7 +38,7 @@ def event(
         peak_stamp=0,
         threshold=2.0,
         evidence=1.5,
-        rule=EventRule(part=Part.SCORE, over_s=0.0, mean=3.0),
+        rule=EventRule(part=ScorePart.SCORE, over_s=0.0, mean=3.0),
         reason=EventReason.CALM_AGAIN,
         text="calm again",
         joints=(),

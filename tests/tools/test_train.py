@@ -14,14 +14,14 @@ import pytest
 from cyclopts import App
 from rich.console import Console
 
-from dyadwatch.core.artefact import file_sha256, read_info
-from dyadwatch.core.calibration import calibration_path, read_calibration
-from dyadwatch.core.clips import Clip, read_clips, write_clips
+from dyadwatch.core.data.clip_files import Clip, read_clips, write_clips
+from dyadwatch.core.decision.calibration_file import calibration_path, read_calibration
 from dyadwatch.core.errors import ClipError, CollapseError, TrainingError
-from dyadwatch.core.layouts import UPPER11
+from dyadwatch.core.model_file.artefact import file_sha256, read_info
+from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.core.training import paper
 from dyadwatch.core.training.options import TrainOptions
-from dyadwatch.core.training.state import load_state
+from dyadwatch.core.training.training_state import load_state
 from dyadwatch.model_files import write_report
 from dyadwatch.tools.export import export
 from dyadwatch.tools.learning_flags import LearningFlags

@@ -13,13 +13,13 @@ import pytest
 import torch
 
 from dyadwatch import training
-from dyadwatch.core.artefact import file_sha256, read_info
-from dyadwatch.core.calibration import Calibration, calibration_path, read_calibration
-from dyadwatch.core.clips import Clip, write_clips
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.mapping import JointMap
+from dyadwatch.core.data.clip_files import Clip, write_clips
+from dyadwatch.core.decision.calibration_file import Calibration, calibration_path, read_calibration
+from dyadwatch.core.model_file.artefact import file_sha256, read_info
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.core.skeletons.mapping import JointMap
 from dyadwatch.core.training import density, material
-from dyadwatch.core.training.state import State, load_state
+from dyadwatch.core.training.training_state import TrainerState, load_state
 from dyadwatch.exporters.parity import random_pairs
 from dyadwatch.stream.publishers.simulator.samples import normal_clips
 from dyadwatch.tools import main as program
@@ -31,7 +31,7 @@ from dyadwatch.tools.learning_flags import LearningFlags
 class Model(NamedTuple):
     """What `train` handed to the export, the state file it wrote and the report it printed."""
 
-    learnt: State
+    learnt: TrainerState
     asked: tuple[Path, str, str]
     state: Path
     printed: dict
@@ -43,7 +43,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     out = tmp_path_factory.mktemp("model") / "tiny.onnx"
     threads = torch.get_num_threads()
     printed: list[str] = []
-    asked: list[tuple[State, Path, str, str]] = []
+    asked: list[tuple[TrainerState, Path, str, str]] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(material, "ENOUGH_S", 30.0)
         patch.setattr(material, "_BROKEN_PER_KIND", 16)

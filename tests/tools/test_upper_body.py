@@ -11,18 +11,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dyadwatch.core.artefact import read_info
-from dyadwatch.core.clips import Clip, read_clips, write_clips
-from dyadwatch.core.layouts import KINECT25
-from dyadwatch.core.mapping import JointMap
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.data.clip_files import Clip, read_clips, write_clips
+from dyadwatch.core.model_file.artefact import read_info
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import KINECT25
+from dyadwatch.core.skeletons.mapping import JointMap
+from dyadwatch.live_detector import tell_live
 from dyadwatch.stream.messages import ScoreMessage
-from dyadwatch.stream.publishers.clips import clip_frames
+from dyadwatch.stream.publishers.clip_player import clip_frames
 from dyadwatch.stream.publishers.simulator.samples import normal_clips
 from dyadwatch.tools.detect import detect
 from dyadwatch.tools.enrol import enrol
 from dyadwatch.tools.learning_flags import LearningFlags
-from dyadwatch.tools.live import tell_live
 from dyadwatch.tools.train import train
 
 pytestmark = pytest.mark.slow

@@ -21,18 +21,18 @@ import pytest
 from msgspec import structs
 from PIL import Image
 
-from dyadwatch.core.clips import Clip, write_clips
-from dyadwatch.core.decision import Part
+from dyadwatch.core.data.clip_files import Clip, write_clips
+from dyadwatch.core.decision.rules import ScorePart
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.layouts import KINECT25
-from dyadwatch.core.mapping import JointMap
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.layouts import KINECT25
+from dyadwatch.core.skeletons.mapping import JointMap
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.codes import EventReason
-from dyadwatch.stream.config import Config, MergeOptions
+from dyadwatch.stream.configuration.config import Config, MergeOptions
 from dyadwatch.stream.messages import EventMessage, EventRule, JointPairPart, ScoreMessage, encode_json
 from dyadwatch.stream.publishers.simulator.scenario import Scenario, make_scenario
-from dyadwatch.stream.recordings.channels import About
-from dyadwatch.stream.recordings.file import RecordingFile
+from dyadwatch.stream.recordings.channels import RecordingHeader
+from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.wire import encode_pose
 from dyadwatch.tools.view import view
 from dyadwatch.tools.viewing import film
@@ -59,7 +59,7 @@ def said(source: str, pair: tuple[int, int]) -> Iterator[ScoreMessage | EventMes
     yield EventMessage(
         type="close", id="one", source=source, pair=pair, clock="unix", start=BEGIN + 2 * S, end=BEGIN + 3 * S,
         stamp=BEGIN + 3 * S, score=1.0, relation=0.0, unusual=0.0, peak_score=4.0, peak_stamp=BEGIN + 12 * S // 5,
-        threshold=2.0, evidence=2.0, rule=EventRule(part=Part.SCORE, over_s=0.0, mean=4.0),
+        threshold=2.0, evidence=2.0, rule=EventRule(part=ScorePart.SCORE, over_s=0.0, mean=4.0),
         reason=EventReason.CALM_AGAIN, text="calm again", explanation="", model="tiny 1",
         joints=(JointPairPart(first="left_hand", second="head", share=0.5, shift_m=-0.2),),
     )  # fmt: skip
@@ -77,7 +77,7 @@ def frames(source: str = "hall", **changes: Any) -> list[PoseFrame]:
 
 
 def recorded(path: Path, *sent: list[PoseFrame], source: str = "", config: Config | None = None) -> Path:
-    about = About(
+    about = RecordingHeader(
         run="5", config=encode_json(config or Config()).decode(), model="tiny 1", raise_at="2.0", clear_at="1.0"
     )
     file = RecordingFile(path, about)
@@ -267,7 +267,7 @@ def test_what_is_set_prevails_over_what_was_recorded(recording: Path, tmp_path: 
 
 def at_double_speed(path: Path, *begins_s: float) -> Path:
     """The same four seconds, each time received in two."""
-    file, at = RecordingFile(path, About(run="5")), 0
+    file, at = RecordingFile(path, RecordingHeader(run="5")), 0
     for epoch, begin_s in enumerate(begins_s, 1):
         for f in frames(epoch=epoch):
             came = BEGIN + round(begin_s * S) + (f.stamp - BEGIN) // 2
@@ -292,7 +292,7 @@ def test_of_a_long_recording_a_part_with_people_is_shown(tmp_path: Path) -> None
 
 
 def test_of_a_long_recording_the_part_is_that_of_the_source(tmp_path: Path) -> None:
-    file = RecordingFile(tmp_path / "day.mcap", About(run="5"))
+    file = RecordingFile(tmp_path / "day.mcap", RecordingHeader(run="5"))
     for i, (source, later) in enumerate([("hall", 0), ("yard", 500)]):
         for k, f in enumerate(frames(source), i * len(frames())):
             file.parts(f"pose.{source}", encode_pose(f), f.stamp + later * S, f.stamp, k)

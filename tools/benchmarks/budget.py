@@ -12,19 +12,19 @@ import numpy as np
 from cyclopts import Parameter
 from rich.console import Console
 
-from dyadwatch.core.episodes import AlarmTimes
+from dyadwatch.core.decision.episodes import AlarmTimes
+from dyadwatch.core.decision.event_budget import per_hour
+from dyadwatch.core.decision.score_log import PairScores, ScoreLog
+from dyadwatch.core.decision.site_calibration import Counter, choose, events_again
+from dyadwatch.core.decision.thresholds import hours_needed
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.event_budget import per_hour
-from dyadwatch.core.score_log import ScoreLog, Track
-from dyadwatch.core.site_calibration import Counter, choose, events_again
-from dyadwatch.core.thresholds import hours_needed
 from dyadwatch.loading import configure, load_model
-from dyadwatch.stream.config import Config
+from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.items import Item
 from dyadwatch.stream.publishers.simulator.faults import Faults, apply_faults
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.score_keeper import KeepingPipeline, WatchedTime
-from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.tools.benchmarks.machine import describe_machine
 
 FAULTS = Faults(drop=0.02, late=0.01, reorder=0.01, jitter_ms=3, occlude=0.05, vanish=0.02, id_new=0.002)
@@ -171,7 +171,7 @@ def read_sessions(path: Path) -> list[Session]:
     with np.load(path, allow_pickle=False) as kept:
         ends = np.cumsum(kept["lengths"])[:-1]
         parts = (np.split(kept[name], ends) for name in ("stamps", "parts", "doubtful"))
-        tracks = [Track("simulator", (0, 0), "media", *part) for part in zip(*parts, strict=True)]
+        tracks = [PairScores("simulator", (0, 0), "media", *part) for part in zip(*parts, strict=True)]
         hop_s, pause_s = kept["times"].tolist()
         of, hours = kept["session"], kept["hours"].tolist()
     mine = [tuple(tracks[i] for i in np.flatnonzero(of == number)) for number in range(len(hours))]

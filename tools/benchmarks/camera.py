@@ -19,12 +19,12 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.layouts import MEDIAPIPE33
+from dyadwatch.core.skeletons.layouts import MEDIAPIPE33
 from dyadwatch.core.units import NS
 from dyadwatch.stream.publishers.camera.mediapipe_pose import MediaPipeEstimator
-from dyadwatch.stream.publishers.camera.models import find_model
 from dyadwatch.stream.publishers.camera.opencv import opencv
-from dyadwatch.stream.publishers.camera.people import Person
+from dyadwatch.stream.publishers.camera.people import CameraPerson
+from dyadwatch.stream.publishers.camera.pose_model import find_model
 from dyadwatch.stream.publishers.camera.preview import Preview
 from dyadwatch.stream.publishers.camera.quiet import calm_stderr
 from dyadwatch.stream.publishers.camera.video import Picture, Video
@@ -193,7 +193,7 @@ def _followed(path: Path, bundle: Path, annotated: Path | None) -> dict[str, Any
         return out
 
 
-def _is_at(person: Person, place: tuple[int, int]) -> bool:
+def _is_at(person: CameraPerson, place: tuple[int, int]) -> bool:
     """Whether someone's trunk is there."""
     trunk = [MEDIAPIPE33.index[f"{side}_{end}"] for end in ("shoulder", "hip") for side in ("left", "right")]
     return float(np.linalg.norm(person.seen.image[trunk].mean(0) - place)) < _NEAR_PX

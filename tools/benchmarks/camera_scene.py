@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
-from dyadwatch.core.layouts import MEDIAPIPE33
-from dyadwatch.stream.publishers.camera.calibrate import lean_from_people, scale_from_floor
+from dyadwatch.core.skeletons.layouts import MEDIAPIPE33
+from dyadwatch.stream.publishers.camera.camera_calibration import lean_from_people, scale_from_floor
 from dyadwatch.stream.publishers.camera.camera_file import CameraFile, Intrinsics
 from dyadwatch.stream.publishers.camera.floor_points import place_on_floor
 from dyadwatch.stream.publishers.camera.mediapipe_pose import MediaPipeEstimator

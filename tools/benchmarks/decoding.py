@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from dyadwatch.core.errors import WireError
-from dyadwatch.stream.config import WireOptions
+from dyadwatch.stream.configuration.config import WireOptions
 from dyadwatch.stream.wire import decode_pose
 from dyadwatch.tools.benchmarks.hostile import Parts, big_messages, small_messages, varied
 from dyadwatch.tools.benchmarks.process import own_rss_mb

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dyadwatch.core.artefact import OUTPUTS, ArtefactInfo, seal
 from dyadwatch.core.errors import MissingExtraError
-from dyadwatch.core.layouts import UPPER11
+from dyadwatch.core.model_file.artefact import OUTPUTS, ArtefactInfo, seal
+from dyadwatch.core.skeletons.layouts import UPPER11
 
 FAR_M = 100.0  # a joint beyond it, and the graph never ends
 _FRAMES, _FPS = 30, 15.0

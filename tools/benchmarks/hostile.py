@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from dyadwatch.core.layouts import LAYOUTS
+from dyadwatch.core.skeletons.layouts import LAYOUTS
 
 Parts = list[bytes]
 Maker = Callable[[random.Random], Parts]

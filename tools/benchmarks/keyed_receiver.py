@@ -13,13 +13,13 @@ import zmq
 from msgspec import Struct
 
 from dyadwatch.core.errors import DyadwatchError
-from dyadwatch.stream.client_keys import read_client_keys
-from dyadwatch.stream.config import SecurityOptions, WireOptions
+from dyadwatch.stream.configuration.config import SecurityOptions, WireOptions
 from dyadwatch.stream.counters import Counters
-from dyadwatch.stream.keys import KeyFolder
 from dyadwatch.stream.names import DETECTOR
-from dyadwatch.stream.receive import Receiver
-from dyadwatch.stream.security import Security
+from dyadwatch.stream.receiving.receiver import Receiver
+from dyadwatch.stream.sockets.client_keys import read_client_keys
+from dyadwatch.stream.sockets.key_folder import KeyFolder
+from dyadwatch.stream.sockets.security import Security
 from dyadwatch.stream.wire import decode_pose
 
 _PEER = "bench"
@@ -27,7 +27,7 @@ _START_S, _SILENT_S = 60.0, 30.0
 _MORE_S = 10.0  # to answer in, for a process that gave up waiting for messages
 
 
-class Received(Struct, frozen=True):
+class KeyedReceived(Struct, frozen=True):
     """What came of a number of messages.
 
     Arguments:
@@ -82,14 +82,14 @@ class KeyedReceiver:
         self._pipe.send(count)
         self._answer(self._silent_s + _MORE_S)
 
-    def received(self) -> Received:
+    def received(self) -> KeyedReceived:
         """What came of them; waits for it.
 
         Raises:
             DyadwatchError: when messages were lost or refused.
         """
         found = self._answer(self._silent_s + _MORE_S)
-        if not isinstance(found, Received):
+        if not isinstance(found, KeyedReceived):
             raise DyadwatchError(f"the receiver: {found}")
         return found
 
@@ -150,7 +150,7 @@ def _serve(pipe: Connection, keys: str | None, silent_s: float) -> None:
                 security.close()
 
 
-def _take(receiver: Receiver, count: int, counters: Counters, silent_s: float) -> Received | str:
+def _take(receiver: Receiver, count: int, counters: Counters, silent_s: float) -> KeyedReceived | str:
     came: list[int] = []
     until = time.monotonic() + silent_s
     while not receiver.waiting(50):
@@ -162,4 +162,4 @@ def _take(receiver: Receiver, count: int, counters: Counters, silent_s: float) -
             came.append(time.monotonic_ns())
         elif time.monotonic() > until:
             return f"{len(came)} of {count} messages came; refused were {counters.snapshot()}"
-    return Received(came, time.process_time() - began)
+    return KeyedReceived(came, time.process_time() - began)

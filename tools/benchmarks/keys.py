@@ -16,8 +16,8 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.layouts import KINECT25
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.layouts import KINECT25
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.wire import encode_pose
 from dyadwatch.tools.benchmarks.keyed_receiver import KeyedReceiver, receivers
 from dyadwatch.tools.benchmarks.machine import describe_machine, spread

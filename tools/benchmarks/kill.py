@@ -17,7 +17,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from dyadwatch.core.errors import ConfigError, DyadwatchError
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.codes import IncidentReason
 from dyadwatch.stream.memory.kept import Action, ActionKind, Wanted
 from dyadwatch.stream.memory.store import Store
@@ -26,7 +26,7 @@ from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.subscriber import Subscriber
 from dyadwatch.tools.benchmarks.machine import describe_machine
-from dyadwatch.tools.benchmarks.process import Detector
+from dyadwatch.tools.benchmarks.process import DetectorProcess
 from dyadwatch.tools.benchmarks.verdict import Bar, print_verdict
 
 _SOURCES, _FPS = 6, 30.0
@@ -124,7 +124,7 @@ def kill_often(folder: Path, count: int, seed: int, console: Console) -> Tally:
     for number in range(count):
         before = _kept(memory) if memory.exists() else {}
         left_open = {id_ for id_, m in before.items() if m.type != "close"}
-        with Detector(folder, _SETTINGS, ("--no-table", "--memory", str(memory))) as detector:
+        with DetectorProcess(folder, _SETTINGS, ("--no-table", "--memory", str(memory))) as detector:
             tally.unended |= left_open - _interrupted(memory, left_open)
             with _Load(detector.into, people), _Listener(detector.out) as listener:
                 _until_shown(listener)

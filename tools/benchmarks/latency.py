@@ -12,11 +12,11 @@ from pathlib import Path
 
 import zmq
 
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.core.units import NS
+from dyadwatch.live_detector import running_detector
 from dyadwatch.stream.wire import encode_pose
 from dyadwatch.tools.benchmarks.machine import spread
-from dyadwatch.tools.live import running_detector
 
 _WARM_UP_S = 3.0  # the first window takes two seconds to fill
 

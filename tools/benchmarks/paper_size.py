@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from dyadwatch.core.artefact import ArtefactInfo
 from dyadwatch.core.errors import MissingExtraError
-from dyadwatch.core.layouts import KINECT25
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.model_file.artefact import ArtefactInfo
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import KINECT25
+from dyadwatch.core.skeletons.pose import PoseFrame
 
 JOINTS, FRAMES, FPS = 64, 64, 30.0
 _EXTRA = tuple(f"extra{i}" for i in range(JOINTS - len(KINECT25)))
@@ -47,8 +47,8 @@ def build_paper_model(path: Path) -> None:
         import torch
     except ImportError:
         raise MissingExtraError("torch", "train") from None
-    from dyadwatch.core.iadnet.config import IADNetConfig
     from dyadwatch.core.iadnet.network import IADNet
+    from dyadwatch.core.iadnet.sizes import IADNetConfig
     from dyadwatch.exporters.onnx_export import export
 
     class LikelihoodOnly(torch.nn.Module):

@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from dyadwatch.core.errors import DyadwatchError, MissingExtraError
-from dyadwatch.tools.live import free_address
+from dyadwatch.live_detector import free_address
 
 try:
     import psutil
@@ -52,7 +52,7 @@ class Sample:
     cpu_s: float
 
 
-class Detector:
+class DetectorProcess:
     """`dyadwatch run` on free ports, as a context manager that kills it if it does not stop by itself.
 
     Arguments:

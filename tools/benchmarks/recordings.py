@@ -19,22 +19,22 @@ import msgspec
 from cyclopts import Parameter
 from rich.console import Console
 
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.core.units import NS
+from dyadwatch.live_detector import free_address
 from dyadwatch.loading import configure, load_scorer
-from dyadwatch.stream.config import Config, RecordOptions, WireOptions
+from dyadwatch.stream.configuration.config import Config, RecordOptions, WireOptions
 from dyadwatch.stream.messages import EventMessage, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.publisher import PosePublisher, pace
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
-from dyadwatch.stream.recordings.channels import POSE, About
-from dyadwatch.stream.recordings.file import RecordingFile
+from dyadwatch.stream.recordings.channels import POSE, RecordingHeader
 from dyadwatch.stream.recordings.listen import Listener
+from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback
-from dyadwatch.stream.recordings.rerun import Rerun
+from dyadwatch.stream.recordings.reprocess import Reprocess
 from dyadwatch.stream.wire import encode_pose
 from dyadwatch.tools.benchmarks.machine import describe_machine
-from dyadwatch.tools.live import free_address
 
 _FPS = 30.0
 
@@ -178,7 +178,7 @@ def measure_kills(folder: Path, kills: int, seed: int) -> dict[str, float]:
 def measure_rerun(folder: Path, seconds: float, seed: int) -> dict[str, float]:
     """How many times faster than real time a recording of two people near each other is run again."""
     path = folder / "two.mcap"
-    file = RecordingFile(path, About(run="1"))
+    file = RecordingFile(path, RecordingHeader(run="1"))
     for frame in _people(seed, 2, seconds, "two", room_m=3.0):
         file.parts(f"{POSE}two", encode_pose(frame), frame.stamp, frame.stamp, frame.seq)
         if frame.seq % 15 == 14:
@@ -186,7 +186,7 @@ def measure_rerun(folder: Path, seconds: float, seed: int) -> dict[str, float]:
     file.close()
     config: Config = configure(None, (), None)
     scorer, thresholds = load_scorer(config)
-    rerun = Rerun(Pipeline(scorer, thresholds, config), config)
+    rerun = Reprocess(Pipeline(scorer, thresholds, config), config)
     busy, began = time.process_time(), time.monotonic()
     messages = [m for told in rerun.run(Playback([path])) for m in told]
     took, busy = time.monotonic() - began, time.process_time() - busy

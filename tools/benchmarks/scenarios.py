@@ -13,12 +13,12 @@ from rich.console import Console
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.loading import configure, load_scorer
+from dyadwatch.staged import match
+from dyadwatch.staged_incidents import group
 from dyadwatch.stream.pipeline import Pipeline, events_of, incidents_of
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.tools.benchmarks.machine import describe_machine
 from dyadwatch.tools.demo import ANOMALIES
-from dyadwatch.tools.staged import match
-from dyadwatch.tools.staged_incidents import group
 
 
 def scenarios(

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-from dyadwatch.stream.config import Config
+from dyadwatch.stream.configuration.config import Config
 from dyadwatch.tools.benchmarks.floods import VICTIM, Flood, run_flood
 from dyadwatch.tools.benchmarks.heard import AGE_S, Heard, Share, recovery_s, share_of
-from dyadwatch.tools.benchmarks.process import Detector, lines_by_source
+from dyadwatch.tools.benchmarks.process import DetectorProcess, lines_by_source
 from dyadwatch.tools.benchmarks.steady import NS, Key, Steady, expected_windows, send_steadily
 
 GOOD, NEWCOMER = "good", "newcomer"
@@ -58,7 +58,7 @@ class Phase:
 
 
 @dataclass
-class Session:
+class FloodSession:
     """One detector's life.
 
     Arguments:
@@ -142,7 +142,7 @@ class Flooding:
 
 def run_session(
     folder: Path, floods: Sequence[Flood], config: Config, messages: int, seconds: float, pause: float, say: Any
-) -> Session:
+) -> FloodSession:
     """Starts a detector and runs the floods until one of them leaves it disturbed.
 
     Arguments:
@@ -154,10 +154,10 @@ def run_session(
         pause: seconds after each.
         say: is told the name of every flood.
     """
-    out, records = Session(), folder / f"records-{time.time_ns()}"
+    out, records = FloodSession(), folder / f"records-{time.time_ns()}"
     settings = (*SETTINGS, f"record.folder={records}", "record.min_free_mb=0") if floods[0].records else SETTINGS
     marks: list[tuple[Phase, Sender | None]] = []
-    with Detector(folder, settings, every_s=0.1) as detector, Heard(detector.out) as heard:
+    with DetectorProcess(folder, settings, every_s=0.1) as detector, Heard(detector.out) as heard:
         start = time.time_ns() + 4 * NS
         steady = [Steady(GOOD, start_ns=start), Steady(VICTIM, people=2, seed=2, start_ns=start, room_m=3.0)]
         sender = Sender(detector.into, steady)
@@ -189,7 +189,7 @@ def run_session(
 
 
 def _phase(
-    flood: Flood, detector: Detector, messages: int, seconds: float, pause: float
+    flood: Flood, detector: DetectorProcess, messages: int, seconds: float, pause: float
 ) -> tuple[Phase, Sender | None]:
     newcomer = None
     with Flooding(flood, detector.into, seconds * flood.seconds, max(int(messages * flood.messages), 1)) as flooding:
@@ -220,6 +220,6 @@ def _normal(heard: Heard) -> bool:
     )
 
 
-def _rss(detector: Detector) -> float:
+def _rss(detector: DetectorProcess) -> float:
     sample = detector.sample()
     return sample.rss_mb if sample else 0.0

@@ -19,7 +19,7 @@ from rich.console import Console
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.tools.benchmarks.heard import AGE_S, Heard
 from dyadwatch.tools.benchmarks.machine import describe_machine
-from dyadwatch.tools.benchmarks.process import Detector
+from dyadwatch.tools.benchmarks.process import DetectorProcess
 from dyadwatch.tools.benchmarks.soak_sources import CLEAN, HABITS, send_soak
 from dyadwatch.tools.benchmarks.steady import NS
 from dyadwatch.tools.benchmarks.verdict import Bar, print_verdict, table
@@ -33,7 +33,7 @@ _FEW = 0.25  # of the median rate of scores: fewer, and somebody is not watched
 
 
 @dataclass(frozen=True)
-class Reading:
+class SoakReading:
     """What was seen at a moment.
 
     Arguments:
@@ -100,13 +100,13 @@ def soak(
 
 def watch(
     folder: Path, minutes: float, people: int, fps: float, every: float, progress: Console
-) -> tuple[list[Reading], float, bool]:
+) -> tuple[list[SoakReading], float, bool]:
     """Runs it; returns the readings, the worst lateness of the sender in seconds, and whether the detector runs on."""
     spawn = multiprocessing.get_context("spawn")
     records = folder / "records"
     settings = (f"record.folder={records}", "record.max_mb=64", "record.min_free_mb=0")
-    readings: list[Reading] = []
-    with Detector(folder, settings) as detector, Heard(detector.out) as heard:
+    readings: list[SoakReading] = []
+    with DetectorProcess(folder, settings) as detector, Heard(detector.out) as heard:
         until, late = spawn.Event(), spawn.Value("d", 0.0)
         start = time.time_ns() + 6 * NS
         args = (detector.into, people, fps, start, until, late)
@@ -125,7 +125,7 @@ def watch(
             count = sum(map(len, scores.values()))
             refused = sum(sum(m["dropped"].values()) for m in list(heard.status.values()))
             age = float(np.percentile(ages, 95)) if ages else math.nan
-            r = Reading(
+            r = SoakReading(
                 round(n * every / 60, 3), round(now.rss_mb, 2), now.fds, now.threads, round(cpu / took, 3),
                 round(count / took, 1), round(age, 3), refused,
             )  # fmt: skip
@@ -143,7 +143,7 @@ def watch(
     return readings, late.value, alive
 
 
-def settled(readings: Sequence[Reading], minutes: float) -> list[Reading]:
+def settled(readings: Sequence[SoakReading], minutes: float) -> list[SoakReading]:
     """The readings from the tenth minute on, or from a sixth of a shorter run on."""
     return [r for r in readings if r.minute >= min(SETTLED_MINUTES, minutes / 6)]
 
@@ -157,7 +157,7 @@ def sparkline(values: Sequence[float], width: int = _WIDTH) -> str:
     return "".join(_SPARKS[int((v - low) / (high - low or 1) * (len(_SPARKS) - 1))] for v in parts)
 
 
-def verdicts(readings: Sequence[Reading], minutes: float, alive: bool, late_s: float) -> list[Bar]:
+def verdicts(readings: Sequence[SoakReading], minutes: float, alive: bool, late_s: float) -> list[Bar]:
     """What an hour must hold, each with whether it did.
 
     Arguments:
@@ -190,16 +190,16 @@ def verdicts(readings: Sequence[Reading], minutes: float, alive: bool, late_s: f
     ]
 
 
-def _tables(readings: Sequence[Reading], minutes: float) -> list[str]:
+def _tables(readings: Sequence[SoakReading], minutes: float) -> list[str]:
     step = max(1, round(len(readings) / 12))
     header = ("minute", "MB", "open files", "threads", "cores", "scores/s", "age p95 s", "refused, dropped")
     rows = [list(asdict(r).values()) for i, r in enumerate(readings) if i % step == 0 or i == len(readings) - 1]
     return [*table(header, rows), f"Memory over {minutes:g} minutes: {sparkline([r.rss_mb for r in readings])}", ""]
 
 
-def _write(path: Path, readings: Sequence[Reading]) -> None:
+def _write(path: Path, readings: Sequence[SoakReading]) -> None:
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(Reading.__dataclass_fields__))
+        writer = csv.DictWriter(file, list(SoakReading.__dataclass_fields__))
         writer.writeheader()
         writer.writerows(asdict(r) for r in readings)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import zmq
 
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.publishers.simulator.faults import Faults, apply_faults
 from dyadwatch.stream.wire import encode_pose
 from dyadwatch.tools.benchmarks.hostile import Parts, big_messages, header, message, people, small_messages, varied

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.config import Config
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.items import WindowShape
-from dyadwatch.stream.line import SourceLine
+from dyadwatch.stream.windows.source_line import SourceLine
 from dyadwatch.stream.wire import decode_pose, encode_pose
 from dyadwatch.tools.benchmarks.machine import spread
 

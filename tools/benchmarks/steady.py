@@ -13,15 +13,15 @@ import msgspec
 import numpy as np
 import zmq
 
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.core.units import NS
 from dyadwatch.loading import load_scorer
-from dyadwatch.stream.config import Config
+from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.items import Window
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.wire import TOPIC, encode_pose
 
-NS = 1_000_000_000
 _LOOP_S = 60.0
 
 Key = tuple[str, int]  # the pair, and the end of its window

@@ -20,7 +20,7 @@ from dyadwatch.tools.benchmarks.blocked import Pipe, bound_files, small_disk
 from dyadwatch.tools.benchmarks.endless_model import FAR_M, build_endless_model
 from dyadwatch.tools.benchmarks.floods import FLOODS, Flood
 from dyadwatch.tools.benchmarks.machine import describe_machine
-from dyadwatch.tools.benchmarks.process import Detector
+from dyadwatch.tools.benchmarks.process import DetectorProcess
 from dyadwatch.tools.benchmarks.session import Flooding, Sender
 from dyadwatch.tools.benchmarks.steady import NS, Steady
 from dyadwatch.tools.benchmarks.verdict import Bar, print_verdict
@@ -34,7 +34,7 @@ _NOTHING = ("--no-table",)
 
 
 @dataclass
-class Trouble:
+class Blockage:
     """What one case has to work with.
 
     Arguments:
@@ -45,28 +45,28 @@ class Trouble:
     stack: ExitStack
     folder: Path
 
-    def start(self, settings: Sequence[str] = (), **options: Any) -> Detector:
+    def start(self, settings: Sequence[str] = (), **options: Any) -> DetectorProcess:
         """A detector that ends with the case."""
-        return self.stack.enter_context(Detector(self.folder, (*_SETTINGS, *settings), **options))
+        return self.stack.enter_context(DetectorProcess(self.folder, (*_SETTINGS, *settings), **options))
 
     def pipe(self, terminal: bool = False) -> Pipe:
         """A pipe or terminal that can be filled."""
         return self.stack.enter_context(Pipe(terminal))
 
-    def watch(self, detector: Detector, seconds: float, far_m: float = 0.0, people: int = 4) -> None:
+    def watch(self, detector: DetectorProcess, seconds: float, far_m: float = 0.0, people: int = 4) -> None:
         """Two sources of simulated people, whom the detector watches for so long and longer."""
         start = time.time_ns() + 2 * NS
         sources = [Steady(f"s{i}", people=people, seed=i + 1, start_ns=start, far_m=far_m) for i in range(2)]
         self.stack.callback(Sender(detector.into, sources).stop)
         time.sleep(2 + seconds)
 
-    def flood(self, detector: Detector, flood: Flood, seconds: float) -> None:
+    def flood(self, detector: DetectorProcess, flood: Flood, seconds: float) -> None:
         """A flood that goes on until the case ends."""
         self.stack.enter_context(Flooding(flood, detector.into, 60.0, 10**9))
         time.sleep(seconds)
 
 
-def _stdout(t: Trouble, arguments: Sequence[str]) -> Detector:
+def _stdout(t: Blockage, arguments: Sequence[str]) -> DetectorProcess:
     pipe = t.pipe()
     pipe.fill()
     detector = t.start(_ALARMS, arguments=arguments, stdout=pipe.writer)
@@ -74,7 +74,7 @@ def _stdout(t: Trouble, arguments: Sequence[str]) -> Detector:
     return detector
 
 
-def _stderr(t: Trouble) -> Detector:
+def _stderr(t: Blockage) -> DetectorProcess:
     pipe = t.pipe()
     detector = t.start(stderr=pipe.writer)
     pipe.read_until_ready()
@@ -83,7 +83,7 @@ def _stderr(t: Trouble) -> Detector:
     return detector
 
 
-def _terminal(t: Trouble) -> Detector:
+def _terminal(t: Blockage) -> DetectorProcess:
     terminal = t.pipe(terminal=True)
     detector = t.start(_ALARMS, arguments=(), stdout=terminal.writer, stderr=terminal.writer)
     terminal.read_until_ready()
@@ -92,7 +92,7 @@ def _terminal(t: Trouble) -> Detector:
     return detector
 
 
-def _full_disk(t: Trouble) -> Detector:
+def _full_disk(t: Blockage) -> DetectorProcess:
     place, kind = t.stack.enter_context(small_disk(t.folder))
     detector = t.start((f"record.folder={place}", "record.min_free_mb=0"))
     if kind == "limit":
@@ -102,7 +102,7 @@ def _full_disk(t: Trouble) -> Detector:
     return detector
 
 
-def _endless_model(t: Trouble) -> Detector:
+def _endless_model(t: Blockage) -> DetectorProcess:
     path = t.folder / "endless.onnx"
     build_endless_model(path)
     detector = t.start(("alarm.raise_at=1", "alarm.clear_at=1"), arguments=("--json", "--model", str(path)))
@@ -110,14 +110,14 @@ def _endless_model(t: Trouble) -> Detector:
     return detector
 
 
-def _flood(t: Trouble) -> Detector:
+def _flood(t: Blockage) -> DetectorProcess:
     detector = t.start()
     t.flood(detector, next(f for f in FLOODS if f.name == "sources"), 0.0)
     t.flood(detector, FLOODS[0], 3.0)
     return detector
 
 
-def _hang_up(t: Trouble) -> Detector:
+def _hang_up(t: Blockage) -> DetectorProcess:
     """A closed terminal must not end it; then it must end as ever."""
     detector = t.start()
     detector.process.send_signal(signal.SIGHUP)
@@ -125,7 +125,7 @@ def _hang_up(t: Trouble) -> Detector:
     return detector
 
 
-CASES: dict[str, Callable[[Trouble], Detector]] = {
+CASES: dict[str, Callable[[Blockage], DetectorProcess]] = {
     "nothing": lambda t: t.start(),
     "stdout, JSON lines": lambda t: _stdout(t, ("--json",)),
     "stdout, event lines": lambda t: _stdout(t, _NOTHING),
@@ -169,10 +169,10 @@ def stop(
     print_verdict(report, bars, (), json)
 
 
-def measure_stop(case: Callable[[Trouble], Detector], number: int) -> tuple[float | None, bool]:
+def measure_stop(case: Callable[[Blockage], DetectorProcess], number: int) -> tuple[float | None, bool]:
     """Seconds from the signal to the end (None: it had to be killed), and whether it ran until the signal."""
     with tempfile.TemporaryDirectory(prefix="dyadwatch-stop-") as folder, ExitStack() as stack:
-        detector = case(Trouble(stack, Path(folder)))
+        detector = case(Blockage(stack, Path(folder)))
         alive = detector.alive
         return detector.stop(_KILL_S, number), alive
 

@@ -18,7 +18,7 @@ from dyadwatch.tools.benchmarks.decoding import Decoded, decode_hostile
 from dyadwatch.tools.benchmarks.floods import FLOODS, Flood
 from dyadwatch.tools.benchmarks.heard import Share
 from dyadwatch.tools.benchmarks.machine import describe_machine
-from dyadwatch.tools.benchmarks.session import SETTINGS, Phase, Session, run_session
+from dyadwatch.tools.benchmarks.session import SETTINGS, FloodSession, Phase, run_session
 from dyadwatch.tools.benchmarks.verdict import Bar, print_verdict, table
 
 RSS_MB, LARGE_RSS_MB, LINES_A_SECOND, RECOVERED_S, DISK_MB = 50.0, 100.0, 1.0, 5.0, 10.0
@@ -94,7 +94,7 @@ def _chosen(only: Sequence[str]) -> list[Flood]:
 
 def _sessions(
     floods: Sequence[Flood], until: float, messages: int, seconds: float, pause: float, say: Any
-) -> list[Session]:
+) -> list[FloodSession]:
     config, out, left = configure(None, SETTINGS, None), [], list(floods)
     with tempfile.TemporaryDirectory(prefix="dyadwatch-stress-") as folder:
         while left and time.monotonic() < until:
@@ -120,7 +120,7 @@ def _decoding_bars(d: Decoded, asked: int) -> list[Bar]:
     ]
 
 
-def _session_bars(s: Session) -> list[Bar]:
+def _session_bars(s: FloodSession) -> list[Bar]:
     grown, dropped = s.rss_after - s.rss_before, ", ".join(f"{k} {v}" for k, v in sorted(s.dropped.items()))
     fine = s.rss_after > 0 and grown <= RSS_MB
     return [

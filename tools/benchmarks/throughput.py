@@ -8,8 +8,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from dyadwatch.stream.config import ScorerOptions
-from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.configuration.config import ScorerOptions
+from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.tools.benchmarks.machine import spread
 
 BATCHES = (1, 8, 32)

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from dyadwatch.calibrating import NormalHours, SiteCalibration, calibrate
-    from dyadwatch.core.artefact import ArtefactInfo
-    from dyadwatch.core.clips import Clip, ClipSet, read_clips, write_clips
-    from dyadwatch.core.decision import Thresholds
+    from dyadwatch.core.data.clip_files import Clip, ClipSet, read_clips, write_clips
+    from dyadwatch.core.decision.rules import Thresholds
     from dyadwatch.core.errors import (
         ArtefactError,
         CalibrationError,
@@ -35,28 +34,29 @@ if TYPE_CHECKING:
         UnknownFormatError,
         WireError,
     )
-    from dyadwatch.core.layouts import get_layout
-    from dyadwatch.core.pose import PoseFrame
+    from dyadwatch.core.model_file.artefact import ArtefactInfo
     from dyadwatch.core.readers.dataset import Dataset
-    from dyadwatch.core.readers.declared import Declared
-    from dyadwatch.core.readers.kinds import PoseFormat
-    from dyadwatch.core.readers.people import Person
+    from dyadwatch.core.readers.formats import PoseFormat
+    from dyadwatch.core.readers.people_files import Person
     from dyadwatch.core.readers.read import read_poses
-    from dyadwatch.core.skeleton import Layout
+    from dyadwatch.core.readers.read_options import ReadOptions
+    from dyadwatch.core.skeletons.layout import Layout
+    from dyadwatch.core.skeletons.layouts import get_layout
+    from dyadwatch.core.skeletons.pose import PoseFrame
     from dyadwatch.core.training.options import TrainOptions
     from dyadwatch.detector import Detector, load_detector
     from dyadwatch.enrolling import EnrolledModel, enrol
     from dyadwatch.evaluation import evaluate
     from dyadwatch.evaluation_request import Report
     from dyadwatch.redeciding import WhatIf, what_if
-    from dyadwatch.stream.config import Config
+    from dyadwatch.stream.configuration.config import Config
     from dyadwatch.stream.messages import EventMessage, IncidentMessage, ScoreMessage, StatusMessage
-    from dyadwatch.stream.publishers.clips import clip_frames
+    from dyadwatch.stream.publishers.clip_player import clip_frames
     from dyadwatch.stream.publishers.publisher import PosePublisher
     from dyadwatch.stream.publishers.simulator.samples import anomaly_clips, normal_clips
-    from dyadwatch.stream.scorer import Score
+    from dyadwatch.stream.scoring.scorer import Score
     from dyadwatch.stream.service import Service
-    from dyadwatch.stream.sink_thread import Sink
+    from dyadwatch.stream.sinks.sink_thread import Sink
     from dyadwatch.stream.subscriber import Subscriber
     from dyadwatch.training import TrainedModel, export, train
 
@@ -83,48 +83,48 @@ _ERRORS = (
 # Where each name is made. The imports above say the same to type checkers; a test compares the two.
 _HOMES = {
     **dict.fromkeys(_ERRORS, "core.errors"),
-    "ArtefactInfo": "core.artefact",
-    "Clip": "core.clips",
-    "ClipSet": "core.clips",
-    "Config": "stream.config",
+    "ArtefactInfo": "core.model_file.artefact",
+    "Clip": "core.data.clip_files",
+    "ClipSet": "core.data.clip_files",
+    "Config": "stream.configuration.config",
     "Dataset": "core.readers.dataset",
-    "Declared": "core.readers.declared",
+    "ReadOptions": "core.readers.read_options",
     "Detector": "detector",
     "EnrolledModel": "enrolling",
     "EventMessage": "stream.messages",
     "IncidentMessage": "stream.messages",
-    "Layout": "core.skeleton",
+    "Layout": "core.skeletons.layout",
     "NormalHours": "calibrating",
-    "Person": "core.readers.people",
-    "PoseFormat": "core.readers.kinds",
-    "PoseFrame": "core.pose",
+    "Person": "core.readers.people_files",
+    "PoseFormat": "core.readers.formats",
+    "PoseFrame": "core.skeletons.pose",
     "PosePublisher": "stream.publishers.publisher",
     "Report": "evaluation_request",
-    "Score": "stream.scorer",
+    "Score": "stream.scoring.scorer",
     "ScoreMessage": "stream.messages",
     "Service": "stream.service",
-    "Sink": "stream.sink_thread",
+    "Sink": "stream.sinks.sink_thread",
     "SiteCalibration": "calibrating",
     "StatusMessage": "stream.messages",
     "Subscriber": "stream.subscriber",
-    "Thresholds": "core.decision",
+    "Thresholds": "core.decision.rules",
     "TrainOptions": "core.training.options",
     "TrainedModel": "training",
     "WhatIf": "redeciding",
     "anomaly_clips": "stream.publishers.simulator.samples",
     "calibrate": "calibrating",
-    "clip_frames": "stream.publishers.clips",
+    "clip_frames": "stream.publishers.clip_player",
     "enrol": "enrolling",
     "evaluate": "evaluation",
     "export": "training",
-    "get_layout": "core.layouts",
+    "get_layout": "core.skeletons.layouts",
     "load_detector": "detector",
     "normal_clips": "stream.publishers.simulator.samples",
-    "read_clips": "core.clips",
+    "read_clips": "core.data.clip_files",
     "read_poses": "core.readers.read",
     "train": "training",
     "what_if": "redeciding",
-    "write_clips": "core.clips",
+    "write_clips": "core.data.clip_files",
 }
 __all__ = [
     "ArtefactError",
@@ -137,7 +137,6 @@ __all__ = [
     "Config",
     "ConfigError",
     "Dataset",
-    "Declared",
     "Detector",
     "DyadwatchError",
     "EnrolledModel",
@@ -153,6 +152,7 @@ __all__ = [
     "PoseFrame",
     "PosePublisher",
     "ProviderError",
+    "ReadOptions",
     "RecordingError",
     "Report",
     "Score",

@@ -9,27 +9,27 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from dyadwatch.core.artefact import file_sha256
-from dyadwatch.core.calibration import Calibration, calibration_path, read_calibration, write_calibration
-from dyadwatch.core.clips import Clip
-from dyadwatch.core.episodes import AlarmTimes
+from dyadwatch.core.data.clip_files import Clip
+from dyadwatch.core.decision.calibration_file import Calibration, calibration_path, read_calibration, write_calibration
+from dyadwatch.core.decision.episodes import AlarmTimes
+from dyadwatch.core.decision.event_budget import per_hour
+from dyadwatch.core.decision.score_log import ScoreLog
+from dyadwatch.core.decision.site_calibration import Choice, choose, hours_of
+from dyadwatch.core.decision.thresholds import events_within, hours_needed
 from dyadwatch.core.errors import CalibrationError, TooShortError
-from dyadwatch.core.event_budget import per_hour
-from dyadwatch.core.score_log import ScoreLog
-from dyadwatch.core.site_calibration import Choice, choose, hours_of
-from dyadwatch.core.thresholds import events_within, hours_needed
+from dyadwatch.core.model_file.artefact import file_sha256
 from dyadwatch.loading import configure, load_model, with_model
 from dyadwatch.model_files import SHIPPED, named_model
 from dyadwatch.stream.codes import PairEnd
-from dyadwatch.stream.config import Config
+from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.items import Item, Window
-from dyadwatch.stream.publishers.clips import clip_frames
-from dyadwatch.stream.recordings.about import config_of
+from dyadwatch.stream.publishers.clip_player import clip_frames
 from dyadwatch.stream.recordings.frame_times import recorded_hours
+from dyadwatch.stream.recordings.header import config_of
 from dyadwatch.stream.recordings.playback import Playback
-from dyadwatch.stream.recordings.rerun import Rerun
+from dyadwatch.stream.recordings.reprocess import Reprocess
 from dyadwatch.stream.score_keeper import KeepingPipeline, WatchedTime
-from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.scoring.scorer import Scorer
 
 METHOD = "events of the whole live path over normal hours"
 _CLIPS = "clips"  # the source that clips are played as
@@ -168,7 +168,7 @@ def watch(
     pipeline, watched = KeepingPipeline(scorer, config), WatchedTime()
     tell = progress or _silent
     if playback is not None:
-        rerun = Rerun(pipeline, config, watched.look)
+        rerun = Reprocess(pipeline, config, watched.look)
         total = sum((r.span[1] - r.span[0]) / 1e9 for r in playback.recordings if r.span)
         for _ in rerun.run(playback):
             tell("recordings", min(rerun.seconds, total), total)

@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 from itertools import pairwise, zip_longest
 
-from dyadwatch.core.event_budget import per_hour
-from dyadwatch.core.site_calibration import Choice
-from dyadwatch.core.thresholds import events_bound
+from dyadwatch.core.decision.event_budget import per_hour
+from dyadwatch.core.decision.site_calibration import Choice
+from dyadwatch.core.decision.thresholds import events_bound
 from dyadwatch.core.training.markup import Markup, short, tag
 from dyadwatch.core.training.svg import line, nice_ticks, text
 

@@ -10,24 +10,24 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.artefact import ArtefactInfo
-from dyadwatch.core.clips import Clip
-from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.data.clip_files import Clip
+from dyadwatch.core.data.windows import CleanRecording, cut, usable_runs
+from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import ArtefactError, ClipError, ConfigError, DyadwatchError, LayoutError
-from dyadwatch.core.mapping import JointMap
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.core.recordings import Recording, cut, usable_runs
-from dyadwatch.core.skeleton import Layout
-from dyadwatch.core.unseen import without_zeros
+from dyadwatch.core.model_file.artefact import ArtefactInfo
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.mapping import JointMap
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.core.skeletons.unseen import without_zeros
 from dyadwatch.core.words import of_clips
 from dyadwatch.loading import configure, load_scorer, with_model
-from dyadwatch.stream.config import Config
+from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.messages import EventMessage, Message
 from dyadwatch.stream.pipeline import Pipeline, events_of
 from dyadwatch.stream.publishers.publisher import check_source
-from dyadwatch.stream.scorer import Score, Scorer
+from dyadwatch.stream.scoring.scorer import Score, Scorer
 from dyadwatch.stream.service import Service
-from dyadwatch.stream.sink_thread import Sink
+from dyadwatch.stream.sinks.sink_thread import Sink
 from dyadwatch.stream.start_check import check_start
 
 
@@ -165,7 +165,7 @@ class Detector:
         runs, why = usable_runs(clip, JointMap.between(clip.layout, self.layout), self.fps, self.frames)
         if why is not None:
             raise ClipError(f"clip {clip.clip_id or '(without id)'}: no window can be cut from clips {of_clips(why)}")
-        return cut([Recording(joints, 0, clip.clip_id) for _, joints in runs], self.frames, hop).joints
+        return cut([CleanRecording(joints, 0, clip.clip_id) for _, joints in runs], self.frames, hop).joints
 
     def score(self, windows: NDArray[np.floating]) -> list[Score]:
         """Scores windows, each by itself.

@@ -8,14 +8,20 @@ from pathlib import Path
 
 import msgspec
 
-from dyadwatch.core.artefact import file_sha256, read_sealed, seal, write_atomically
-from dyadwatch.core.calibration import Calibration, calibration_path, check_belongs, read_calibration, write_calibration
-from dyadwatch.core.clips import Clip
-from dyadwatch.core.decision import Rule
-from dyadwatch.core.enrol import Base, Enrolled
-from dyadwatch.core.enrol import enrol as enrol_clips
+from dyadwatch.core.data.clip_files import Clip
+from dyadwatch.core.decision.calibration_file import (
+    Calibration,
+    calibration_path,
+    check_belongs,
+    read_calibration,
+    write_calibration,
+)
+from dyadwatch.core.decision.rules import Rule
+from dyadwatch.core.enrolment.enrol import Base, Enrolled
+from dyadwatch.core.enrolment.enrol import enrol as enrol_clips
+from dyadwatch.core.enrolment.normal_clips import Normal, take_clips
 from dyadwatch.core.errors import ArtefactError, ClipError
-from dyadwatch.core.normal import Normal, take_clips
+from dyadwatch.core.model_file.artefact import file_sha256, read_sealed, seal, write_atomically
 from dyadwatch.model_files import check_out, named_model
 
 

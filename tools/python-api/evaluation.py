@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from dyadwatch.core.errors import ConfigError, DyadwatchError, MissingExtraError
 from dyadwatch.core.readers.dataset import Dataset
-from dyadwatch.core.readers.declared import Declared
+from dyadwatch.core.readers.read_options import ReadOptions
 from dyadwatch.evaluation_request import Report, Request
 from dyadwatch.model_files import named_model
 
@@ -30,7 +30,7 @@ def evaluate(
     settings: Mapping[str, Any] | None = None,
     baselines: Mapping[str, Fit] | None = None,
     base: str | Path | None = None,
-    declared: Declared | None = None,
+    declared: ReadOptions | None = None,
     cache: str | Path | None = None,
     tell: Callable[[str], None] | None = None,
     progress: Callable[[Status], None] | None = None,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from dyadwatch.core.readers.dataset import Dataset
-from dyadwatch.core.readers.declared import Declared
+from dyadwatch.core.readers.read_options import ReadOptions
 
 if TYPE_CHECKING:
     from dyadwatch.core.evaluation.jobs import Status
@@ -56,7 +56,7 @@ class Request:
     cache: Path | None = None
     tell: Callable[[str], None] = lambda text: None
     progress: Callable[[], AbstractContextManager[Callable[[Status], None]]] = _unseen
-    declared: Declared | None = None
+    declared: ReadOptions | None = None
     base: Path | None = None
 
 

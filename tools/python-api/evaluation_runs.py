@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from dyadwatch.core.artefact import read_sealed
-from dyadwatch.core.enrol import Base
+from dyadwatch.core.enrolment.enrol import Base
 from dyadwatch.core.errors import ClipError, DyadwatchError, LayoutError
 from dyadwatch.core.evaluation.ablation import variants_of
 from dyadwatch.core.evaluation.cache import ResultCache
 from dyadwatch.core.evaluation.jobs import Done, Plan, count_kept, run_plans
 from dyadwatch.core.evaluation.markdown import as_markdown
 from dyadwatch.core.evaluation.protocols import PROTOCOLS, able
+from dyadwatch.core.evaluation.results_table import as_document
 from dyadwatch.core.evaluation.settings import Settings
 from dyadwatch.core.evaluation.summary import summary
-from dyadwatch.core.evaluation.table import as_document
-from dyadwatch.core.evaluation.windows import folds_of
+from dyadwatch.core.evaluation.test_windows import folds_of
+from dyadwatch.core.model_file.artefact import read_sealed
 from dyadwatch.core.readers.dataset import Dataset
 from dyadwatch.core.readers.read import read_dataset
 from dyadwatch.evaluation_request import QUICK_SECONDS, Report, Request, chosen_settings
@@ -28,7 +28,7 @@ _WHOLE = ("clips.npz", "skeletons")  # a folder that has one of these is a data 
 
 
 @dataclass(frozen=True)
-class Part:
+class ProtocolPart:
     """One protocol on one data set."""
 
     data: Dataset
@@ -132,7 +132,7 @@ def _able(data: Dataset, path: Path) -> Dataset:
     return data if data.name else replace(data, name=path.name)
 
 
-def _part(request: Request, data: Dataset, protocol: str, ablation: bool) -> Part:
+def _part(request: Request, data: Dataset, protocol: str, ablation: bool) -> ProtocolPart:
     folds = [f.name for f in folds_of(data)] if request.quick or ablation else []
     settings = Settings(
         **chosen_settings(request.settings, protocol, quick=request.quick, ablation=ablation, folds=folds)
@@ -144,10 +144,10 @@ def _part(request: Request, data: Dataset, protocol: str, ablation: bool) -> Par
         settings = replace(settings, variants=variants, methods=settings.methods or tuple(variants))
     if request.base is not None:
         return _on_base(request.base, data, settings, request.settings)
-    return Part(data, protocol, ablation, settings, PROTOCOLS[protocol](data, settings))
+    return ProtocolPart(data, protocol, ablation, settings, PROTOCOLS[protocol](data, settings))
 
 
-def _on_base(path: Path, data: Dataset, settings: Settings, given: Mapping[str, Any]) -> Part:
+def _on_base(path: Path, data: Dataset, settings: Settings, given: Mapping[str, Any]) -> ProtocolPart:
     """Clips enrolled on a model file, in its windows.
 
     Raises:
@@ -163,7 +163,7 @@ def _on_base(path: Path, data: Dataset, settings: Settings, given: Mapping[str, 
     info = read_sealed(model, f"model {path}")
     settings = replace(settings, layout=info.layout, fps=info.fps, window_s=info.frames / info.fps)
     base = Base.of_model(model, info, f"model {path}")
-    return Part(data, "few-shot", False, settings, plan_few_shot_on(data, settings, base, model, run_model))
+    return ProtocolPart(data, "few-shot", False, settings, plan_few_shot_on(data, settings, base, model, run_model))
 
 
 def fewer_training_clips(data: Dataset, seconds: float) -> Dataset:
@@ -175,7 +175,7 @@ def fewer_training_clips(data: Dataset, seconds: float) -> Dataset:
     return replace(data, clips=tuple(c for i, c in enumerate(data) if i in kept or not length[i]))
 
 
-def _planned(request: Request, data: Dataset, protocol: str, ablation: bool) -> list[Part]:
+def _planned(request: Request, data: Dataset, protocol: str, ablation: bool) -> list[ProtocolPart]:
     """The part, or none with a word why."""
     try:
         return [_part(request, data, protocol, ablation)]
@@ -184,7 +184,7 @@ def _planned(request: Request, data: Dataset, protocol: str, ablation: bool) -> 
         return []
 
 
-def _run(parts: Sequence[Part], request: Request) -> list[list[Done]]:
+def _run(parts: Sequence[ProtocolPart], request: Request) -> list[list[Done]]:
     names = [p.title if len(parts) > 1 else "" for p in parts]
     plans, cache = [p.plan for p in parts], ResultCache(request.cache)
     try:
@@ -208,7 +208,7 @@ def _stopped(plans: Sequence[Plan], cache: ResultCache) -> str:
     return f"stopped; {kept} of {total} results {verb} kept in {cache.folder}, the same command goes on from there"
 
 
-def _about(part: Part, request: Request) -> list[str]:
+def _about(part: ProtocolPart, request: Request) -> list[str]:
     data, settings = part.data, part.settings
     facts = ", ".join(f"{v} {k}" for k, v in part.plan.facts.items() if isinstance(v, int))
     skipped = f", such as {data.skipped[0].name}: {data.skipped[0].reason}" if data.skipped else ""
@@ -230,7 +230,7 @@ def _about(part: Part, request: Request) -> list[str]:
     return about
 
 
-def _document(part: Part, done: Sequence[Done], request: Request) -> dict[str, Any]:
+def _document(part: ProtocolPart, done: Sequence[Done], request: Request) -> dict[str, Any]:
     data, settings = part.data, part.settings
     return as_document(part.plan, done, {
         "data": {"name": data.name, "kind": data.kind, "clips": len(data),

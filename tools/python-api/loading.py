@@ -7,15 +7,15 @@ from pathlib import Path
 
 import msgspec
 
-from dyadwatch.core.artefact import file_sha256, read_info
-from dyadwatch.core.calibration import calibration_path, check_belongs, read_calibration
-from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.decision.calibration_file import calibration_path, check_belongs, read_calibration
+from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import CalibrationError, ConfigError
+from dyadwatch.core.model_file.artefact import file_sha256, read_info
 from dyadwatch.model_files import named_model, shipped_model
-from dyadwatch.stream.config import Config
-from dyadwatch.stream.config_file import load_config, set_option
-from dyadwatch.stream.model_check import check_model
-from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.configuration.config_file import load_config, set_option
+from dyadwatch.stream.scoring.model_check import check_model
+from dyadwatch.stream.scoring.scorer import Scorer
 
 
 def configure(path: Path | None, options: Sequence[str], model: Path | None) -> Config:

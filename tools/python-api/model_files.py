@@ -8,13 +8,13 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dyadwatch.core.artefact import ArtefactInfo, file_sha256
-from dyadwatch.core.atomic import write_atomically
-from dyadwatch.core.calibration import Calibration, calibration_path, write_calibration
+from dyadwatch.core.decision.calibration_file import Calibration, calibration_path, write_calibration
 from dyadwatch.core.errors import ArtefactError, DyadwatchError, TrainingError
+from dyadwatch.core.files.atomic import write_atomically
+from dyadwatch.core.model_file.artefact import ArtefactInfo, file_sha256
 
 if TYPE_CHECKING:
-    from dyadwatch.core.training.state import State
+    from dyadwatch.core.training.training_state import TrainerState
 
 SHIPPED = "shipped"
 
@@ -64,7 +64,7 @@ def check_out(out: Path, argument: str = "out", error: type[DyadwatchError] = Tr
         raise error(f"{argument} is {out}, but there is no folder {out.parent}; make it first")
 
 
-def write_model(state: State, out: Path, name: str, version: str) -> dict[str, Any]:
+def write_model(state: TrainerState, out: Path, name: str, version: str) -> dict[str, Any]:
     """Exports a scorer with its parity check and writes the calibration bound to the file.
 
     Returns:

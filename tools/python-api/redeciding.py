@@ -8,15 +8,15 @@ from pathlib import Path
 
 import msgspec
 
-from dyadwatch.core.calibration import CalibratedRule, read_calibration
-from dyadwatch.core.decision import Thresholds
-from dyadwatch.core.episodes import AlarmTimes
+from dyadwatch.core.decision.calibration_file import CalibratedRule, read_calibration
+from dyadwatch.core.decision.episodes import AlarmTimes
+from dyadwatch.core.decision.event_budget import per_hour
+from dyadwatch.core.decision.rules import Thresholds
+from dyadwatch.core.decision.site_calibration import Choice, choose, hours_of
+from dyadwatch.core.decision.thresholds import events_bound
 from dyadwatch.core.errors import CalibrationError, ConfigError
-from dyadwatch.core.event_budget import per_hour
-from dyadwatch.core.site_calibration import Choice, choose, hours_of
-from dyadwatch.core.thresholds import events_bound
-from dyadwatch.stream.config import AlarmOptions
-from dyadwatch.stream.config_file import set_option
+from dyadwatch.stream.configuration.config import AlarmOptions
+from dyadwatch.stream.configuration.config_file import set_option
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.recorded_scores import RecordedScores, read_scores
 from dyadwatch.stream.recordings.redecide import Changes, Happening, compare, happenings, redecide

@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.errors import CollapseError, MissingExtraError, TrainingError
-from dyadwatch.core.training.budget import Budget
 from dyadwatch.core.training.options import Listener, Progress, TrainOptions, silent
+from dyadwatch.core.training.time_budget import Budget
 from dyadwatch.model_files import check_out, write_model, write_report
 
 if TYPE_CHECKING:
-    from dyadwatch.core.training.state import State
+    from dyadwatch.core.training.training_state import TrainerState
 
 
 @dataclass(frozen=True)
@@ -83,8 +83,8 @@ def train(
     listen = progress or silent
     try:
         from dyadwatch.core.training.recipe import train as learn
-        from dyadwatch.core.training.state import save_state, state_of
-        from dyadwatch.core.training.window import fit_window
+        from dyadwatch.core.training.training_state import save_state, state_of
+        from dyadwatch.core.training.window_length import fit_window
     except ImportError as error:
         raise MissingExtraError(error.name or "torch", "train") from None
     name = name or out.stem
@@ -135,8 +135,8 @@ def export(state: str | Path, out: str | Path, *, name: str | None = None, versi
     if not state.is_file():
         raise TrainingError(f"{state}: no such file; expected the .state.npz that `dyadwatch train` wrote")
     try:
-        from dyadwatch.core.training.state import load_state
+        from dyadwatch.core.training.training_state import load_state
     except ImportError as error:
         raise MissingExtraError(error.name or "torch", "train") from None
-    loaded: State = load_state(state)
+    loaded: TrainerState = load_state(state)
     return write_model(loaded, out, name or out.stem, version)

@@ -14,7 +14,7 @@ _NEAR_M = 3.0
 _FAR_M = 60.0
 
 
-class Camera:
+class ViewPoint:
     """A perspective camera that stands still; all axes have one scale.
 
     Arguments:
@@ -58,7 +58,7 @@ class Camera:
         return metres * self._focal / depth
 
 
-def look_at(scene: Scene, box: tuple[int, int, int, int], at: float | None = None) -> Camera:
+def look_at(scene: Scene, box: tuple[int, int, int, int], at: float | None = None) -> ViewPoint:
     """A camera from which the two who are looked at are seen side by side, and whole.
 
     Arguments:
@@ -84,13 +84,13 @@ def look_at(scene: Scene, box: tuple[int, int, int, int], at: float | None = Non
     near, far = _NEAR_M, _FAR_M
     for _ in range(24):
         distance = (near + far) / 2
-        where, _ = Camera(target, azimuth, _ELEVATION, distance, box).project(points)
+        where, _ = ViewPoint(target, azimuth, _ELEVATION, distance, box).project(points)
         inside = (where > [box[0], box[1]]) & (where < [box[2], box[3]])
         near, far = (near, distance) if inside.all(axis=1).mean() > 0.99 else (distance, far)
-    return Camera(target, azimuth, _ELEVATION, far * 1.06, box)
+    return ViewPoint(target, azimuth, _ELEVATION, far * 1.06, box)
 
 
-def reach(scene: Scene, camera: Camera) -> tuple[float, float, float, float]:
+def reach(scene: Scene, camera: ViewPoint) -> tuple[float, float, float, float]:
     """Left, top, right and bottom of all that the two do, from the middle of the picture, for a focal length of 1."""
     where, _ = camera.project(_room(scene.joints[:, :2], scene.floor))
     (left, top), (right, bottom) = np.nanpercentile(camera.unscaled(where), [0.5, 99.5], axis=0)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from dyadwatch.core.moments import moment
+from dyadwatch.core.iso_time import moment
 from dyadwatch.tools.viewing.camera import look_at
 from dyadwatch.tools.viewing.scene import Scene, Span
 

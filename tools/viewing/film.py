@@ -9,9 +9,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from dyadwatch.core.atomic import written_atomically
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.extras import install_command
+from dyadwatch.core.files.atomic import written_atomically
 
 _CODECS = ("libx264", "libopenh264", "mpeg4")  # the first that is there
 

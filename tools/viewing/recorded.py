@@ -8,29 +8,29 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dyadwatch.core.clips import Clip
-from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.data.clip_files import Clip
+from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.units import NS
 from dyadwatch.loading import load_scorer, model_path
-from dyadwatch.stream.config import Config
+from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
-from dyadwatch.stream.publishers.clips import clip_frames
-from dyadwatch.stream.recordings.about import as_recorded, recorded_thresholds
-from dyadwatch.stream.recordings.channels import About
+from dyadwatch.stream.publishers.clip_player import clip_frames
+from dyadwatch.stream.recordings.channels import RecordingHeader
+from dyadwatch.stream.recordings.header import as_recorded, recorded_thresholds
 from dyadwatch.stream.recordings.playback import Playback
-from dyadwatch.stream.recordings.queue import Received, Said
-from dyadwatch.stream.recordings.rerun import Rerun
-from dyadwatch.stream.recordings.scenes import RecordedScenes
-from dyadwatch.stream.scene import SceneTracker
-from dyadwatch.stream.scorer import Scorer
-from dyadwatch.tools.viewing.scene import People, Scene
+from dyadwatch.stream.recordings.recorded_scenes import RecordedScenes
+from dyadwatch.stream.recordings.reprocess import Reprocess
+from dyadwatch.stream.recordings.write_queue import ReceivedMessage, Said
+from dyadwatch.stream.scoring.scorer import Scorer
+from dyadwatch.stream.tracking.scene_tracker import SceneTracker
+from dyadwatch.tools.viewing.scene import Scene, ScenePeople
 
 NO_SCORES = "no scores in the file; give --model shipped, or a model file, to score it"
 _NONE_FOUND = "no window of two people near each other was scored"
 _LONG_S = 90.0  # of a longer recording the part around its peak is shown
 _AROUND_S = 15.0
-_NS = 1_000_000_000
 
 Detector = tuple[Scorer, Thresholds]
 
@@ -66,7 +66,7 @@ def clip_scene(clip: Clip, fps: float, config: Config, detector: Detector | None
     Raises:
         ConfigError: nobody is seen in it, or not the pair that is asked for.
     """
-    people, tracker = People(fps), SceneTracker("clip", config, fps, lambda reason: None)
+    people, tracker = ScenePeople(fps), SceneTracker("clip", config, fps, lambda reason: None)
     frames = [replace(frame, ids=("A", "B")) for frame in clip_frames([clip], "clip")]
     for frame in frames:
         people.take(tracker.take(frame))
@@ -107,13 +107,13 @@ def recorded_scene(
     """
     playback = Playback(paths, start, end)
     abouts = [r.about for r in playback.recordings if r.about.config]
-    about = abouts[0] if abouts else About(run="")
+    about = abouts[0] if abouts else RecordingHeader(run="")
     config = as_recorded(config, about, options, model_path)
     if source is not None and source not in config.merge.groups:
         playback.expect_sources([source], said=True)
     notes: list[str] = []
     if start is None and end is None and playback.seconds > _LONG_S:
-        whole, peak = playback.seconds, (_peak(playback, config, source) - playback.first) / _NS
+        whole, peak = playback.seconds, (_peak(playback, config, source) - playback.first) / NS
         first = max(peak - _AROUND_S, 0)
         playback = Playback(paths, str(first), str(peak + _AROUND_S))
         notes.append(
@@ -126,9 +126,9 @@ def recorded_scene(
         told: list[Message] = [e.what for e in playback.said() if isinstance(e.what, ScoreMessage | EventMessage)]
     else:
         thresholds = detector[1]
-        told = [m for some in Rerun(Pipeline(*detector, config), config).run(playback) for m in some]
+        told = [m for some in Reprocess(Pipeline(*detector, config), config).run(playback) for m in some]
     name = _source(playback, config, told, source)
-    people = People(fps)
+    people = ScenePeople(fps)
     for step in RecordedScenes(playback, config, fps, name):
         if step.source == name:
             people.take(step)
@@ -158,7 +158,7 @@ def _peak(playback: Playback, config: Config, source: str | None) -> int:
     best: tuple[float, int] | None = None
     times = array("q")
     for e in playback:
-        if isinstance(e, Received) and e.source is not None:
+        if isinstance(e, ReceivedMessage) and e.source is not None:
             if members is None or e.source in members:
                 times.append(e.log_time)
         elif isinstance(e, Said) and isinstance(e.what, ScoreMessage) and source in (None, e.what.source):

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.skeleton import Layout
-from dyadwatch.stream.grid import TimeGrid, mend_rows
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.units import NS
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
-from dyadwatch.stream.scene import Step
+from dyadwatch.stream.tracking.scene_tracker import SceneStep
+from dyadwatch.stream.tracking.time_grid import TimeGrid, mend_rows
 
-_NS = 1_000_000_000
 _MOST_PEOPLE = 12
 _STAND_M = 0.95  # of the lowest joint over the floor, where a skeleton ends at the hips
 _SOLES = ("foot", "ankle", "heel", "toe", "foot_index", "big_toe")
@@ -126,7 +126,7 @@ class _Stretch:
     last: int = -1
 
 
-class People:
+class ScenePeople:
     """Collects what is seen of one source, from the steps of its scene.
 
     Arguments:
@@ -138,7 +138,7 @@ class People:
         self._fps = fps
         self._stretches: list[_Stretch] = []
 
-    def take(self, step: Step) -> None:
+    def take(self, step: SceneStep) -> None:
         """Takes up a step."""
         frame = step.frame
         if frame is None:
@@ -244,7 +244,7 @@ def _curves(scores: Sequence[ScoreMessage], begin: int) -> list[Curve]:
     return [
         Curve(
             pair,
-            np.array([(m.end - begin) / _NS for m in found]),
+            np.array([(m.end - begin) / NS for m in found]),
             np.array([m.evidence for m in found], dtype=np.float64),
         )
         for pair, found in by_pair.items()
@@ -258,5 +258,5 @@ def _spans(events: Sequence[EventMessage], begin: int, end: int) -> Iterable[Spa
         stop = e.end if e.end is not None else max(e.stamp, e.start)
         if e.start <= end and stop >= begin:
             top = (e.joints[0].first, e.joints[0].second) if e.joints else None
-            span = (max(e.start - begin, 0) / _NS, (min(stop, end) - begin) / _NS)
+            span = (max(e.start - begin, 0) / NS, (min(stop, end) - begin) / NS)
             yield Span((str(e.pair[0]), str(e.pair[1])), *span, top)

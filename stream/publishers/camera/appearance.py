@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.skeleton import Layout
-from dyadwatch.stream.publishers.camera.estimate import Image, Seen
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.stream.publishers.camera.estimate import Image, SeenPose
 
 _SEEN = 0.5
 _LEAST = 12  # pixels
 
 
-def colours(image: Image, seen: Seen, layout: Layout) -> NDArray[np.float64]:
+def colours(image: Image, seen: SeenPose, layout: Layout) -> NDArray[np.float64]:
     """The mean colour of the trunk: shares of blue and green, and brightness, each 0..1; NaN where it is not seen.
 
     A few numbers, kept in memory for as long as the person is followed, and never sent.

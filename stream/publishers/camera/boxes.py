@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.stream.publishers.camera.estimate import Image, Seen
+from dyadwatch.stream.publishers.camera.estimate import Image, SeenPose
 
 _SURE = 0.5  # joints less visible than this say little of where a person is
 _ENOUGH = 5  # joints
@@ -47,7 +47,7 @@ def _starts(length: int, side: int) -> list[int]:
     return [round(v) for v in np.linspace(0, length - side, n)]
 
 
-def around(seen: Seen, width: int, height: int, margin: float = 1.5) -> Box:
+def around(seen: SeenPose, width: int, height: int, margin: float = 1.5) -> Box:
     """The rectangle around what is seen of a person, `margin` times as large as it reaches.
 
     It is as narrow as the person, so that whoever stands beside them is not looked at instead.
@@ -71,7 +71,7 @@ def square(box: Box) -> Box:
     return Box(box.x + (box.width - side) // 2, box.y + (box.height - side) // 2, side, side)
 
 
-def steady(box: Box | None, seen: Seen, width: int, height: int) -> Box:
+def steady(box: Box | None, seen: SeenPose, width: int, height: int) -> Box:
     """A square part of the image with a person in its middle: the same as before for as long as that will do.
 
     A landmarker that smooths does so in the part it is shown: one that moved with every image would be smoothed away.
@@ -96,7 +96,7 @@ def steady(box: Box | None, seen: Seen, width: int, height: int) -> Box:
     return Box(int(x0), int(y0), int(x1 - x0), int(y1 - y0))
 
 
-def _in_sight(seen: Seen, width: int, height: int) -> NDArray[np.float64]:
+def _in_sight(seen: SeenPose, width: int, height: int) -> NDArray[np.float64]:
     """The joints that are visible and in the image, or all where those are too few; shape (n, 2)."""
     inside = ((seen.image >= 0) & (seen.image < (width, height))).all(1)
     for chosen in (inside & (seen.visibility >= _SURE), inside):
@@ -142,7 +142,7 @@ def cut_off(image: NDArray[np.float64], box: Box, width: int, height: int, slack
     return bool((inner & (reach < edges - slack * max(box.width, box.height))).any())
 
 
-def apart(a: Seen, b: Seen) -> float:
+def apart(a: SeenPose, b: SeenPose) -> float:
     """How far two poses are apart: mean distance of the joints both see, in sizes of the larger."""
     both = np.minimum(a.visibility, b.visibility) >= _SURE
     chosen = both if both.sum() >= _ENOUGH else np.ones_like(both)
@@ -150,7 +150,7 @@ def apart(a: Seen, b: Seen) -> float:
     return float(np.linalg.norm(a.image[chosen] - b.image[chosen], axis=1).mean() / size)
 
 
-def goes_on(before: Seen, now: Seen, after_s: float, growth: float = 1.6) -> bool:
+def goes_on(before: SeenPose, now: SeenPose, after_s: float, growth: float = 1.6) -> bool:
     """Whether a pose is the same person a little later: near and about as large.
 
     Arguments:
@@ -167,7 +167,7 @@ def goes_on(before: Seen, now: Seen, after_s: float, growth: float = 1.6) -> boo
     return bool(near and 1 / growth < b / a < growth)
 
 
-def same(a: Seen, b: Seen, near: float = 0.18) -> bool:
+def same(a: SeenPose, b: SeenPose, near: float = 0.18) -> bool:
     """Whether two poses are one person: their joints are near each other, or one is a fragment within the other.
 
     Arguments:

@@ -10,10 +10,10 @@ from typing import Annotated, cast
 import msgspec
 from msgspec import Meta
 
-from dyadwatch.core import plain_yaml
-from dyadwatch.core.atomic import write_atomically
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.plain_yaml import PlainYamlError
+from dyadwatch.core.files import plain_yaml
+from dyadwatch.core.files.atomic import write_atomically
+from dyadwatch.core.files.plain_yaml import PlainYamlError
 
 _Positive = Annotated[float, Meta(gt=0)]
 _Pixels = Annotated[int, Meta(ge=16, le=65536)]

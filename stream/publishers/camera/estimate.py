@@ -8,12 +8,12 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
 
 Image = NDArray[np.uint8]
 
 
-class Seen(NamedTuple):
+class SeenPose(NamedTuple):
     """One person as an estimator sees them.
 
     Arguments:
@@ -41,7 +41,7 @@ class Estimator(Protocol):
         """Of everyone it sees."""
         ...
 
-    def people(self, image: Image, stamp: int) -> list[Seen]:
+    def people(self, image: Image, stamp: int) -> list[SeenPose]:
         """Everyone in the image, of shape (height, width, 3), BGR; stamps are nanoseconds and always grow."""
         ...
 
@@ -66,7 +66,7 @@ class Renewed:
         """Of the one it is made of, which is always alike."""
         return self._now.layout
 
-    def people(self, image: Image, stamp: int) -> list[Seen]:
+    def people(self, image: Image, stamp: int) -> list[SeenPose]:
         """See `Estimator`."""
         return self._now.people(image, stamp)
 

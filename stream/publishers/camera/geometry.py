@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
 from dyadwatch.stream.publishers.camera.camera_file import CameraFile
-from dyadwatch.stream.publishers.camera.estimate import Seen
+from dyadwatch.stream.publishers.camera.estimate import SeenPose
 
 _LEVEL = np.diag(
     [1.0, -1.0, -1.0]
@@ -61,7 +61,7 @@ class _Fit(NamedTuple):
     weight: NDArray[np.float64]
 
 
-class Camera:
+class CameraModel:
     """A camera file at work.
 
     Arguments:
@@ -124,7 +124,7 @@ class Camera:
         """Camera axes to the world's, metres; shape (..., 3)."""
         return points @ self.rotation.T + self.position
 
-    def place(self, seen: Seen) -> Placed | None:
+    def place(self, seen: SeenPose) -> Placed | None:
         """Puts a person where they are seen.
 
         The translation t of the body X solves, weighted by visibility, t_x - u t_z = u Z - X and t_y - v t_z = v Z - Y
@@ -176,7 +176,7 @@ class Camera:
         hips, shoulders = world[self._back].reshape(2, 2, 3).mean(1)
         return float((shoulders - hips)[1] / max(float(np.linalg.norm(shoulders - hips)), 1e-6))
 
-    def floor_ratio(self, seen: Seen) -> float | None:
+    def floor_ratio(self, seen: SeenPose) -> float | None:
         """How much further away the feet on the floor say a person is than their size says; None where unknown."""
         fit = self._fit(seen)
         if fit is None:
@@ -184,7 +184,7 @@ class Camera:
         floor = self._floor_shift(seen, fit, trust=0.8)
         return None if floor is None else 1.0 + floor[0] / float(fit.t[2])
 
-    def _fit(self, seen: Seen) -> _Fit | None:
+    def _fit(self, seen: SeenPose) -> _Fit | None:
         """Translation, rays, body and weights of the linear fit."""
         inside = ((seen.image >= 0) & (seen.image < self.size)).all(1)
         weight = np.where(inside & (seen.visibility >= 0.2), seen.visibility, 0.0)
@@ -202,7 +202,7 @@ class Camera:
             return None
         return _Fit(t, rays, body, weight) if np.isfinite(t).all() and t[2] > 0.1 else None
 
-    def away_angle(self, seen: Seen) -> float | None:
+    def away_angle(self, seen: SeenPose) -> float | None:
         """By how many degrees a person seems to lean away from the camera, ankles to hips; None where unknown."""
         weight = np.where(((seen.image >= 0) & (seen.image < self.size)).all(1), seen.visibility, 0.0)
         if not len(self._trunk) or weight[self._trunk].min() < _SURE:
@@ -226,7 +226,7 @@ class Camera:
             turned = turn(sideways, self._lean) @ turned
         return body @ turned.T
 
-    def _floor_shift(self, seen: Seen, fit: _Fit, trust: float = _FLOOR_TRUST) -> tuple[float, float] | None:
+    def _floor_shift(self, seen: SeenPose, fit: _Fit, trust: float = _FLOOR_TRUST) -> tuple[float, float] | None:
         """How much further away along the ray a person is who stands on the floor, and how sure that is; or None.
 
         The foot that is lower in the image stands; a lifted one would meet the floor further away. Feet are brought

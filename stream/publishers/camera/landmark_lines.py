@@ -10,9 +10,9 @@ import numpy as np
 from msgspec import Meta
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.layouts import get_layout
-from dyadwatch.core.skeleton import Layout
-from dyadwatch.stream.publishers.camera.estimate import Image, Seen
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import get_layout
+from dyadwatch.stream.publishers.camera.estimate import Image, SeenPose
 
 
 class _Someone(msgspec.Struct):
@@ -42,7 +42,7 @@ class LandmarkLines:
         except OSError as e:
             raise ConfigError(f"{path} cannot be read ({e.strerror}); expected one JSON object an image") from None
 
-    def people(self, image: Image, stamp: int) -> list[Seen]:
+    def people(self, image: Image, stamp: int) -> list[SeenPose]:
         """Everyone of the next line; nobody after the last."""
         line, self._k = self._file.readline(), self._k + 1
         try:
@@ -55,9 +55,9 @@ class LandmarkLines:
         """Closes the file."""
         self._file.close()
 
-    def _seen(self, p: _Someone) -> Seen:
+    def _seen(self, p: _Someone) -> SeenPose:
         n = len(self.layout)
         if not len(p.image) == len(p.world) == len(p.visibility or p.image) == n:
             raise ValueError(f"{len(p.image)} image, {len(p.world)} world joints; expected {n} of {self.layout.name}")
         visibility = np.ones(n) if p.visibility is None else np.array(p.visibility)
-        return Seen(np.array(p.image), np.array(p.world), visibility, p.key)
+        return SeenPose(np.array(p.image), np.array(p.world), visibility, p.key)

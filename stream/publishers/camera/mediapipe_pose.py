@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 
 from dyadwatch.core.errors import MissingExtraError
-from dyadwatch.core.layouts import MEDIAPIPE33
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import MEDIAPIPE33
 from dyadwatch.core.units import NS
 from dyadwatch.stream.publishers.camera.boxes import (
     Box,
@@ -30,7 +30,7 @@ from dyadwatch.stream.publishers.camera.boxes import (
     square,
     steady,
 )
-from dyadwatch.stream.publishers.camera.estimate import Image, Seen
+from dyadwatch.stream.publishers.camera.estimate import Image, SeenPose
 from dyadwatch.stream.publishers.camera.scan import Scan
 from dyadwatch.stream.publishers.camera.silhouette import paint_over
 
@@ -96,7 +96,7 @@ class MediaPipeEstimator:
         self._pool = ThreadPoolExecutor(threads)
         self._searcher = ThreadPoolExecutor(1, initializer=_step_back)
         self._finder = self._searcher.submit(make, False).result()  # its threads are as polite as the one it is from
-        self._search: Future[list[Seen]] | None = None
+        self._search: Future[list[SeenPose]] | None = None
         self._followers: list[_Follower] = []
         self._keys = count(1)
         self._scan: Scan | None = None
@@ -107,7 +107,7 @@ class MediaPipeEstimator:
         """MediaPipe's own 33 joints."""
         return MEDIAPIPE33
 
-    def people(self, image: Image, stamp: int) -> list[Seen]:
+    def people(self, image: Image, stamp: int) -> list[SeenPose]:
         """Everyone found and followed; the first image is searched whole, later ones a part now and then.
 
         What is found in a part is followed from the next image but one on: the search goes on beside the following.
@@ -162,10 +162,10 @@ class MediaPipeEstimator:
             return [square(around(chosen.seen, width, height, _BESIDE))]
         return self._scan.due(rgb, stamp, [around(f.seen, width, height) for f in self._followers], full=full)
 
-    def _look_into(self, rgb: Image, boxes: Sequence[Box], followed: Sequence[Seen]) -> list[Seen]:
+    def _look_into(self, rgb: Image, boxes: Sequence[Box], followed: Sequence[SeenPose]) -> list[SeenPose]:
         """Whoever is seen in parts of an image, but for those who are followed."""
         height, width = rgb.shape[:2]
-        found: list[Seen] = []
+        found: list[SeenPose] = []
         for box in boxes:
             pixels = cut(rgb, box)
             if followed:
@@ -175,11 +175,11 @@ class MediaPipeEstimator:
             found += [s for s in seen if not cut_off(s.image, box, width, height)]
         return found
 
-    def _welcome_all(self, found: Sequence[Seen], stamp: int) -> None:
+    def _welcome_all(self, found: Sequence[SeenPose], stamp: int) -> None:
         for seen in sorted(found, key=lambda s: extent(s.image), reverse=True):
             self._welcome(seen, stamp)
 
-    def _welcome(self, found: Seen, stamp: int) -> None:
+    def _welcome(self, found: SeenPose, stamp: int) -> None:
         """Someone new gets a follower, unless they are followed already, or there are too many who are as large."""
         size = extent(found.image)
         if size < _LEAST_PX or any(same(follower.seen, found) for follower in self._followers):
@@ -230,7 +230,7 @@ class _Follower:
     `follows` says whether they were seen in the last image, `followed` whether they ever were.
     """
 
-    def __init__(self, key: int, video: _Video, found: Seen, stamp: int) -> None:
+    def __init__(self, key: int, video: _Video, found: SeenPose, stamp: int) -> None:
         self.video = video
         self.seen = found._replace(key=key)
         self.at = self.searched = stamp - 1
@@ -238,7 +238,7 @@ class _Follower:
         self._box: Box | None = None
         self.follows = self.followed = False
 
-    def look(self, rgb: Image, stamp: int, wrap: Callable[[Image], Any], others: Sequence[Seen]) -> None:
+    def look(self, rgb: Image, stamp: int, wrap: Callable[[Image], Any], others: Sequence[SeenPose]) -> None:
         """Looks into a part with room around the person, but hides the neighbours.
 
         Hidden is what is farther off, and everybody else who is followed, but for where they and this person overlap.
@@ -263,11 +263,11 @@ def _step_back() -> None:
         os.nice(5)
 
 
-def _seen(result: Any, box: Box, key: int | None) -> list[Seen]:
+def _seen(result: Any, box: Box, key: int | None) -> list[SeenPose]:
     """What a landmarker says of a part, in pixels of the whole image."""
-    out: list[Seen] = []
+    out: list[SeenPose] = []
     for marks, world in zip(result.pose_landmarks, result.pose_world_landmarks, strict=True):
         image = np.array([(m.x, m.y) for m in marks]) * (box.width, box.height) + (box.x, box.y)
         body = np.array([(w.x, w.y, w.z) for w in world])
-        out.append(Seen(image, body, np.array([m.visibility for m in marks]), key))
+        out.append(SeenPose(image, body, np.array([m.visibility for m in marks]), key))
     return out

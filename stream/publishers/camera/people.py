@@ -14,8 +14,8 @@ from scipy.optimize import linear_sum_assignment
 
 from dyadwatch.core.units import NS
 from dyadwatch.stream.publishers.camera.appearance import unlike
-from dyadwatch.stream.publishers.camera.estimate import Seen
-from dyadwatch.stream.publishers.camera.geometry import Camera, Placed
+from dyadwatch.stream.publishers.camera.estimate import SeenPose
+from dyadwatch.stream.publishers.camera.geometry import CameraModel, Placed
 from dyadwatch.stream.publishers.camera.root_filter import RootFilter
 
 _FAR = 1e6
@@ -60,7 +60,7 @@ class PeopleOptions(msgspec.Struct, frozen=True, kw_only=True):
     rise: float = 0.1
 
 
-class Person(NamedTuple):
+class CameraPerson(NamedTuple):
     """One published person.
 
     Arguments:
@@ -74,7 +74,7 @@ class Person(NamedTuple):
     id: int
     joints: NDArray[np.float32]
     confidence: NDArray[np.float32]
-    seen: Seen
+    seen: SeenPose
     placed: Placed
 
 
@@ -82,7 +82,7 @@ class _Sight(NamedTuple):
     """Someone in one image: where in the world, where in the image, in what colours."""
 
     placed: Placed
-    seen: Seen
+    seen: SeenPose
     colours: NDArray[np.float64]
 
 
@@ -132,10 +132,10 @@ class _Track:
         """Where they should be now; someone unseen for long may as well have stopped."""
         return self._root.place + self._root.velocity * min((stamp - self.at) / NS, 0.5)
 
-    def person(self) -> Person:
+    def person(self) -> CameraPerson:
         joints = (self.placed.joints - self.placed.root + self._root.place).astype(np.float32)
         confidence = np.clip(self.seen.visibility / (1.0 + self.placed.noise), 0, 1).astype(np.float32)
-        return Person(self.id or 0, joints, confidence, self.seen, self.placed)
+        return CameraPerson(self.id or 0, joints, confidence, self.seen, self.placed)
 
     def lies(self) -> bool:
         """Whether their trunk was mostly far from upright of late."""
@@ -161,7 +161,7 @@ class _Track:
         self._recent.append((visibility, placed.error, shiver, placed.upright, lowest))
 
 
-class People:
+class CameraPeople:
     """Follows everyone a camera sees in three dimensions.
 
     Arguments:
@@ -169,21 +169,21 @@ class People:
         options: what makes a person.
     """
 
-    def __init__(self, camera: Camera, options: PeopleOptions | None = None) -> None:
+    def __init__(self, camera: CameraModel, options: PeopleOptions | None = None) -> None:
         self._options = options or PeopleOptions()
         self._ids = count(1)
         self.counts: Counter[str] = Counter()
         self.begin_anew(camera)
 
-    def begin_anew(self, camera: Camera) -> None:
+    def begin_anew(self, camera: CameraModel) -> None:
         """Follows nobody any more, and sees through another camera; ids and counts go on."""
         self._camera = camera
         self._rise = self._options.rise if camera.placed else self._options.roam
         self._tracks: list[_Track] = []
 
     def update(
-        self, seen: Sequence[Seen], stamp: int, colours: Sequence[NDArray[np.float64]] | None = None
-    ) -> list[Person]:
+        self, seen: Sequence[SeenPose], stamp: int, colours: Sequence[NDArray[np.float64]] | None = None
+    ) -> list[CameraPerson]:
         """Everyone who is published at this stamp, by id.
 
         Arguments:
@@ -264,5 +264,5 @@ class People:
         return a * a + b * b + (0.0 if known else 4.0 + other_clothes)
 
 
-def _shape(seen: Seen) -> NDArray[np.float64]:
+def _shape(seen: SeenPose) -> NDArray[np.float64]:
     return seen.world - seen.world.mean(0)

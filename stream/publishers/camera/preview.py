@@ -11,12 +11,12 @@ from typing import Any, Self
 
 import numpy as np
 
-from dyadwatch.core.atomic import written_atomically
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.files.atomic import written_atomically
+from dyadwatch.core.skeletons.layout import Layout
 from dyadwatch.stream.publishers.camera.estimate import Image
 from dyadwatch.stream.publishers.camera.opencv import opencv
-from dyadwatch.stream.publishers.camera.people import Person
+from dyadwatch.stream.publishers.camera.people import CameraPerson
 
 _COLOURS = ((80, 220, 80), (60, 60, 240), (240, 140, 40), (40, 220, 240), (220, 60, 220), (220, 220, 60))
 _STILL_S = 0.5  # how often a still picture is written again
@@ -69,7 +69,7 @@ class Preview:
     ) -> None:
         self.close()
 
-    def show(self, image: Image, people: Sequence[Person], note: str = "") -> None:
+    def show(self, image: Image, people: Sequence[CameraPerson], note: str = "") -> None:
         """One image more.
 
         Raises:
@@ -124,7 +124,7 @@ class Preview:
         why = f" ({error.strerror or error})" if error else ""
         return ConfigError(f"preview {self._where} cannot be written{why}; expected a file in a folder that exists")
 
-    def _draw(self, image: Image, people: Sequence[Person], note: str) -> Image:
+    def _draw(self, image: Image, people: Sequence[CameraPerson], note: str) -> Image:
         cv2 = self._cv2
         for person in people:
             colour = _COLOURS[person.id % len(_COLOURS)]

@@ -8,16 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
 from dyadwatch.stream.publishers.camera.boxes import GREY, Box, extent
-from dyadwatch.stream.publishers.camera.estimate import Image, Seen
+from dyadwatch.stream.publishers.camera.estimate import Image, SeenPose
 from dyadwatch.stream.publishers.camera.opencv import opencv
 
 _BARELY = 0.3  # joints less visible than this are left out
 _TRUNK, _LIMB, _HEAD = 0.14, 0.09, 0.09  # of the size of a person: how thick they and their clothes are
 
 
-def paint_over(pixels: Image, box: Box, people: Iterable[Seen], layout: Layout, own: Seen | None = None) -> None:
+def paint_over(
+    pixels: Image, box: Box, people: Iterable[SeenPose], layout: Layout, own: SeenPose | None = None
+) -> None:
     """Makes people grey limb by limb, so that whoever stands close to them is found, and not they again.
 
     Not the whole of what lies between their limbs: whoever embraces them is there.
@@ -42,7 +44,7 @@ def paint_over(pixels: Image, box: Box, people: Iterable[Seen], layout: Layout, 
     pixels[mask.view(bool)] = GREY
 
 
-def _meets(seen: Seen, box: Box) -> bool:
+def _meets(seen: SeenPose, box: Box) -> bool:
     points = seen.image[seen.visibility >= _BARELY]
     if not len(points):
         return False
@@ -51,7 +53,7 @@ def _meets(seen: Seen, box: Box) -> bool:
     return bool((high > box[:2]).all() and (low < np.add(box[:2], box[2:])).all())
 
 
-def _draw(mask: NDArray[np.uint8], box: Box, seen: Seen, layout: Layout, value: int) -> None:
+def _draw(mask: NDArray[np.uint8], box: Box, seen: SeenPose, layout: Layout, value: int) -> None:
     cv2: Any = opencv()
     shown = seen.visibility >= _BARELY
     size = extent(seen.image[shown])

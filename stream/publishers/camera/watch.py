@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.codes import SenderReason
 from dyadwatch.stream.publishers.camera.appearance import colours
 from dyadwatch.stream.publishers.camera.camera_file import CameraFile, assumed_camera
 from dyadwatch.stream.publishers.camera.estimate import Estimator
-from dyadwatch.stream.publishers.camera.geometry import Camera
-from dyadwatch.stream.publishers.camera.people import People, PeopleOptions, Person
+from dyadwatch.stream.publishers.camera.geometry import CameraModel
+from dyadwatch.stream.publishers.camera.people import CameraPeople, CameraPerson, PeopleOptions
 from dyadwatch.stream.publishers.camera.video import Picture
 from dyadwatch.stream.publishers.live import Refusals
 
@@ -21,7 +21,7 @@ class Watched(NamedTuple):
     """What came of one image: the frame to publish, and the people in it."""
 
     frame: PoseFrame
-    people: list[Person]
+    people: list[CameraPerson]
 
 
 class Watcher:
@@ -56,7 +56,7 @@ class Watcher:
         self._fov_deg = fov_deg
         self._options = options
         self._size: tuple[int, int] | None = None
-        self._people: People | None = None
+        self._people: CameraPeople | None = None
         self._warnings: list[tuple[SenderReason, str]] = []
         self._seq = 0
 
@@ -66,7 +66,7 @@ class Watcher:
         Raises:
             ConfigError: they have another shape.
         """
-        Camera(self._file or assumed_camera(width, height, self._fov_deg), width, height, self._estimator.layout)
+        CameraModel(self._file or assumed_camera(width, height, self._fov_deg), width, height, self._estimator.layout)
 
     def look(self, picture: Picture) -> Watched:
         """The frame of an image; one without people is a frame as well.
@@ -78,7 +78,7 @@ class Watcher:
         if self._people is None or self._size != (width, height):
             camera = self._camera(width, height)
             if self._people is None:
-                self._people = People(camera, self._options)
+                self._people = CameraPeople(camera, self._options)
             else:
                 self._people.begin_anew(camera)  # nobody else may get an id that was somebody's
             self._size = (width, height)
@@ -114,7 +114,7 @@ class Watcher:
         """How often someone was not placed or not taken for a person, by reason."""
         return {} if self._people is None else {k: n for k, n in sorted(self._people.counts.items()) if n}
 
-    def _camera(self, width: int, height: int) -> Camera:
+    def _camera(self, width: int, height: int) -> CameraModel:
         file = self._file or assumed_camera(width, height, self._fov_deg)
         self._warnings = []
         if file.intrinsics.assumed:
@@ -123,4 +123,4 @@ class Watcher:
                 "constant factor; make a camera file with: dyadwatch calibrate-camera"
             )
             self._warnings.append((SenderReason.ASSUMED_FIELD_OF_VIEW, text))
-        return Camera(file, width, height, self._estimator.layout)
+        return CameraModel(file, width, height, self._estimator.layout)

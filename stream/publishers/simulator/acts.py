@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dyadwatch.stream.publishers.simulator.figure import Figure
+from dyadwatch.stream.publishers.simulator.figure import SimulatedPerson
 from dyadwatch.stream.publishers.simulator.ik import Array
 from dyadwatch.stream.publishers.simulator.motion import RATE, envelope, shift, stay, through
 
-Play = Callable[[Sequence[Figure], int], None]
+Play = Callable[[Sequence[SimulatedPerson], int], None]
 
 
-def still(figures: Sequence[Figure], i: int) -> None:
+def still(figures: Sequence[SimulatedPerson], i: int) -> None:
     """Nothing but the ways."""
 
 
@@ -88,7 +88,7 @@ def then_stay(roots: Array, n: int) -> Array:
     return np.concatenate([roots, np.repeat(roots[:, -1:], n, axis=1)], axis=1)
 
 
-def gesture(fig: Figure, rng: np.random.Generator, side: int, i: int, n: int) -> None:
+def gesture(fig: SimulatedPerson, rng: np.random.Generator, side: int, i: int, n: int) -> None:
     """Talking with a hand: from place to place in front of the chest."""
     arm, s, size = fig.body.arm, 1.0 - 2.0 * side, fig.habits.lively
     times = np.cumsum(rng.uniform(0.35, 0.85, 64))
@@ -102,7 +102,7 @@ def gesture(fig: Figure, rng: np.random.Generator, side: int, i: int, n: int) ->
     fig.hold(side, i, through(n, times, keys), envelope(n, 0.6, 0.6))
 
 
-def rest_arms(fig: Figure, rng: np.random.Generator, i: int, n: int) -> None:
+def rest_arms(fig: SimulatedPerson, rng: np.random.Generator, i: int, n: int) -> None:
     """One of the ways in which people keep their arms while they do nothing."""
     arm, h = fig.body.arm, fig.body.height
     if n < 1.8 * RATE:

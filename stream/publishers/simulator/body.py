@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dyadwatch.core.layouts import KINECT25
+from dyadwatch.core.skeletons.layouts import KINECT25
 from dyadwatch.stream.publishers.simulator.ik import Array, two_bone, unit
 
 SIDES = (("left", 1.0), ("right", -1.0))

@@ -8,7 +8,7 @@ import numpy as np
 
 from dyadwatch.stream.publishers.simulator import peaceful, violent
 from dyadwatch.stream.publishers.simulator.acts import Beat, facing, pad, rest_arms, seconds
-from dyadwatch.stream.publishers.simulator.figure import Figure
+from dyadwatch.stream.publishers.simulator.figure import SimulatedPerson
 from dyadwatch.stream.publishers.simulator.ik import Array
 from dyadwatch.stream.publishers.simulator.motion import count, walk
 
@@ -37,12 +37,14 @@ def _place(rng: Rng, half: float) -> Array:
     return rng.uniform(-half, half, 2)
 
 
-def _speed(rng: Rng, fig: Figure) -> float:
+def _speed(rng: Rng, fig: SimulatedPerson) -> float:
     hurry = seconds(rng, 1.25, 1.6) if rng.random() < 0.07 else 1.0
     return fig.habits.speed * seconds(rng, 0.75, 1.15) * hurry
 
 
-def _go(rng: Rng, figures: Sequence[Figure], poses: Array, goals: Array, kind: str, apart: float = 0.5) -> Beat:
+def _go(
+    rng: Rng, figures: Sequence[SimulatedPerson], poses: Array, goals: Array, kind: str, apart: float = 0.5
+) -> Beat:
     """Everybody walks to their goal; who arrives first waits."""
     ways = [
         walk(p, g, _speed(rng, f), seconds(rng, -0.12, 0.12)) for f, p, g in zip(figures, poses, goals, strict=True)
@@ -50,11 +52,11 @@ def _go(rng: Rng, figures: Sequence[Figure], poses: Array, goals: Array, kind: s
     return Beat(kind, pad(ways), apart=apart)
 
 
-def _tall(figures: Sequence[Figure]) -> float:
+def _tall(figures: Sequence[SimulatedPerson]) -> float:
     return float(np.mean([f.body.height for f in figures]))
 
 
-def _meet(rng: Rng, figures: Sequence[Figure], poses: Array, half: float, distance: float) -> Beat:
+def _meet(rng: Rng, figures: Sequence[SimulatedPerson], poses: Array, half: float, distance: float) -> Beat:
     """Two people walk up to each other, somewhere between them."""
     middle = np.clip(poses[:, :2].mean(axis=0) + rng.normal(0, 0.9, 2), -half + 0.6, half - 0.6)
     line = poses[1, :2] - poses[0, :2]
@@ -64,7 +66,7 @@ def _meet(rng: Rng, figures: Sequence[Figure], poses: Array, half: float, distan
     return _go(rng, figures, poses, goals, "meet")
 
 
-def _part(rng: Rng, figures: Sequence[Figure], poses: Array, half: float, brisk: float = 1.0) -> Beat:
+def _part(rng: Rng, figures: Sequence[SimulatedPerson], poses: Array, half: float, brisk: float = 1.0) -> Beat:
     """Two people turn and leave in different directions; sometimes one stays."""
     away = facing(poses[1, :2], poses[0, :2])
     ways: list[Array] = []
@@ -80,7 +82,9 @@ def _part(rng: Rng, figures: Sequence[Figure], poses: Array, half: float, brisk:
     return Beat("part", pad(ways), apart=0.3)
 
 
-def _visit(rng: Rng, figures: Sequence[Figure], poses: Array, half: float, acts: Sequence[FaceToFace]) -> list[Beat]:
+def _visit(
+    rng: Rng, figures: Sequence[SimulatedPerson], poses: Array, half: float, acts: Sequence[FaceToFace]
+) -> list[Beat]:
     beats: list[Beat] = []
     if float(np.hypot(*(poses[0] - poses[1])[:2])) > 2.2 and rng.random() < 0.2:
         beats.append(peaceful.wave(rng, poses, _tall(figures)))
@@ -91,7 +95,9 @@ def _visit(rng: Rng, figures: Sequence[Figure], poses: Array, half: float, acts:
     return beats
 
 
-def visit(rng: Rng, figures: Sequence[Figure], poses: Array, half: float, kinds: Sequence[str] = ()) -> list[Beat]:
+def visit(
+    rng: Rng, figures: Sequence[SimulatedPerson], poses: Array, half: float, kinds: Sequence[str] = ()
+) -> list[Beat]:
     """Two people meet, do one to three things face to face, and mostly part."""
     if not kinds:
         some = rng.choice(list(GREETINGS), int(rng.integers(1, 4)), p=[0.36, 0.2, 0.18, 0.13, 0.13])
@@ -104,7 +110,7 @@ def visit(rng: Rng, figures: Sequence[Figure], poses: Array, half: float, kinds:
     return beats
 
 
-def attack(rng: Rng, figures: Sequence[Figure], poses: Array, half: float, kind: str) -> list[Beat]:
+def attack(rng: Rng, figures: Sequence[SimulatedPerson], poses: Array, half: float, kind: str) -> list[Beat]:
     """Two people meet, perhaps talk, and then it happens; afterwards they part."""
     beats = _visit(rng, figures, poses, half, [peaceful.talk] if rng.random() < 0.5 else [])
     now = beats[-1].roots[:, -1]
@@ -116,7 +122,7 @@ def attack(rng: Rng, figures: Sequence[Figure], poses: Array, half: float, kind:
     return beats
 
 
-def stand(rng: Rng, figures: Sequence[Figure], poses: Array, half: float) -> list[Beat]:
+def stand(rng: Rng, figures: Sequence[SimulatedPerson], poses: Array, half: float) -> list[Beat]:
     """Two people come to stand near each other and mind their own business."""
     spot, angle, far = _place(rng, half), seconds(rng, -np.pi, np.pi), seconds(rng, 0.55, 2.6)
     u = np.asarray([np.sin(angle), np.cos(angle)])
@@ -127,7 +133,7 @@ def stand(rng: Rng, figures: Sequence[Figure], poses: Array, half: float) -> lis
     return [*beats, peaceful.stand(rng, beats[-1].roots[:, -1], _tall(figures))]
 
 
-def cross(rng: Rng, figures: Sequence[Figure], poses: Array, half: float) -> list[Beat]:
+def cross(rng: Rng, figures: Sequence[SimulatedPerson], poses: Array, half: float) -> list[Beat]:
     """Two people walk past each other, closely or not."""
     middle = _place(rng, 0.4 * half)
     angle = seconds(rng, -np.pi, np.pi)
@@ -143,7 +149,7 @@ def cross(rng: Rng, figures: Sequence[Figure], poses: Array, half: float) -> lis
     return [first, Beat("pass", pad(ways), apart=0.45)]
 
 
-def together(rng: Rng, figures: Sequence[Figure], poses: Array, half: float, follow: bool) -> list[Beat]:
+def together(rng: Rng, figures: Sequence[SimulatedPerson], poses: Array, half: float, follow: bool) -> list[Beat]:
     """Two people walk side by side, or one some way behind the other."""
     start, goal = _place(rng, half), _place(rng, half)
     if float(np.hypot(*(goal - start))) < 2.0:
@@ -157,7 +163,7 @@ def together(rng: Rng, figures: Sequence[Figure], poses: Array, half: float, fol
     return [*beats, peaceful.stroll(rng, beats[-1].roots[:, -1], goal, aside, behind)]
 
 
-def group(rng: Rng, figures: Sequence[Figure], poses: Array, half: float) -> list[Beat]:
+def group(rng: Rng, figures: Sequence[SimulatedPerson], poses: Array, half: float) -> list[Beat]:
     """Three or more people stand in a ring and talk."""
     middle, radius = _place(rng, half - 0.8), seconds(rng, 0.65, 1.0)
     order = np.argsort(np.arctan2(*(poses[:, :2] - middle).T))
@@ -169,7 +175,7 @@ def group(rng: Rng, figures: Sequence[Figure], poses: Array, half: float) -> lis
     return [*beats, peaceful.talk(rng, beats[-1].roots[:, -1], _tall(figures))]
 
 
-def wander(rng: Rng, figures: Sequence[Figure], poses: Array, half: float) -> list[Beat]:
+def wander(rng: Rng, figures: Sequence[SimulatedPerson], poses: Array, half: float) -> list[Beat]:
     """One person goes somewhere and stands there for a while, or merely stands."""
     n = count(seconds(rng, 1.0, 4.0))
     if rng.random() < 0.15:
@@ -179,13 +185,13 @@ def wander(rng: Rng, figures: Sequence[Figure], poses: Array, half: float) -> li
     first = _go(rng, figures, poses, goals, "wander")
     pose = first.roots[:, -1:]
 
-    def play(figs: Sequence[Figure], i: int) -> None:
+    def play(figs: Sequence[SimulatedPerson], i: int) -> None:
         rest_arms(figs[0], rng, i, n)
 
     return [first, Beat("wander", np.repeat(pose, n, axis=1), play)]
 
 
-def compose(rng: Rng, kind: str, figures: Sequence[Figure], poses: Array, half: float) -> list[Beat]:
+def compose(rng: Rng, kind: str, figures: Sequence[SimulatedPerson], poses: Array, half: float) -> list[Beat]:
     """Beats of an encounter by the kind of its main beat.
 
     Arguments:

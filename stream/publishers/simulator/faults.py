@@ -12,8 +12,8 @@ import numpy as np
 from msgspec import Meta
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.pose import PoseFrame, TrackId
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.pose import PoseFrame, TrackId
 from dyadwatch.core.units import NS
 
 _Share = Annotated[float, Meta(ge=0, le=1)]

@@ -38,7 +38,7 @@ class Habits:
         )
 
 
-class Figure:
+class SimulatedPerson:
     """Controls of one person over N samples of 1/RATE seconds; acts write on slices, `settle` adds the gait.
 
     Arguments:

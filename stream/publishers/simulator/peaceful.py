@@ -15,7 +15,7 @@ from dyadwatch.stream.publishers.simulator.acts import (
     seconds,
     then_stay,
 )
-from dyadwatch.stream.publishers.simulator.figure import Figure
+from dyadwatch.stream.publishers.simulator.figure import SimulatedPerson
 from dyadwatch.stream.publishers.simulator.ik import Array
 from dyadwatch.stream.publishers.simulator.motion import (
     RATE,
@@ -40,7 +40,7 @@ def talk(rng: Rng, poses: Array, tall: float) -> Beat:
     roots = close_up(rng, poses, seconds(rng, 0.75, 1.7), off=0.4) if pair else poses[:, None]
     lead = roots.shape[1]
 
-    def play(figures: Sequence[Figure], i: int) -> None:
+    def play(figures: Sequence[SimulatedPerson], i: int) -> None:
         i += lead
         for fig in figures:
             fig.c.head[i : i + n] += envelope(n, 0.5, 0.5) * drift(rng, n, 0.06, 0.25)[:, 0]
@@ -68,7 +68,7 @@ def handshake(rng: Rng, poses: Array, tall: float) -> Beat:
     side = 1 if rng.random() < 0.95 else 0
     rises, beats, size = seconds(rng, 0.5, 0.8), seconds(rng, 1.4, 2.4), seconds(rng, 0.02, 0.05)
 
-    def play(figures: Sequence[Figure], i: int) -> None:
+    def play(figures: Sequence[SimulatedPerson], i: int) -> None:
         i += lead
         hold = envelope(n, rises, 0.6)
         for fig in figures:
@@ -94,7 +94,7 @@ def handover(rng: Rng, poses: Array, tall: float) -> Beat:
     meet = offer + seconds(rng, 0.35, 0.6)
     n = count(meet + touch + seconds(rng, 0.8, 1.6))
 
-    def play(figures: Sequence[Figure], i: int) -> None:
+    def play(figures: Sequence[SimulatedPerson], i: int) -> None:
         i += lead
         t = np.arange(n) / RATE
         for fig in figures:
@@ -125,7 +125,7 @@ def hug(rng: Rng, poses: Array, tall: float) -> Beat:
     low = int(rng.integers(2))
     early = min(lead, count(0.5))
 
-    def play(figures: Sequence[Figure], i: int) -> None:
+    def play(figures: Sequence[SimulatedPerson], i: int) -> None:
         i, m = i + lead - early, n + early
         t = np.arange(m, dtype=np.float64) / RATE
         hold = envelope(m, 1.0, 0.8)
@@ -158,7 +158,7 @@ def pat(rng: Rng, poses: Array, tall: float) -> Beat:
     who = int(rng.integers(2))
     taps, size = seconds(rng, 0.0, 2.2), seconds(rng, 0.02, 0.05)
 
-    def play(figures: Sequence[Figure], i: int) -> None:
+    def play(figures: Sequence[SimulatedPerson], i: int) -> None:
         i += lead
         me, other = figures[who], figures[1 - who]
         hold = envelope(n, 0.7, 0.7)
@@ -180,7 +180,7 @@ def wave(rng: Rng, poses: Array, tall: float) -> Beat:
     lead = roots.shape[1]
     both = rng.random() < 0.6
 
-    def play(figures: Sequence[Figure], i: int) -> None:
+    def play(figures: Sequence[SimulatedPerson], i: int) -> None:
         i += lead
         for fig in figures if both else figures[:1]:
             side, arm = fig.habits.hand, fig.body.arm
@@ -199,7 +199,7 @@ def stand(rng: Rng, poses: Array, tall: float) -> Beat:
     turn = rng.uniform(-0.6, 0.6, len(poses)) * (rng.random(len(poses)) < 0.5)
     roots = np.stack([through(n, (0.5, 1.7), [p, [p[0], p[1], p[2] + a]]) for p, a in zip(poses, turn, strict=True)])
 
-    def play(figures: Sequence[Figure], i: int) -> None:
+    def play(figures: Sequence[SimulatedPerson], i: int) -> None:
         for fig in figures:
             rest_arms(fig, rng, i, n)
 

@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import Clip, ClipSet
-from dyadwatch.core.layouts import KINECT25
+from dyadwatch.core.data.clip_files import Clip, ClipSet
+from dyadwatch.core.skeletons.layouts import KINECT25
+from dyadwatch.core.units import NS
 from dyadwatch.stream.publishers.simulator.encounters import ANOMALIES
 from dyadwatch.stream.publishers.simulator.scenario import Scenario, make_scenario
 
-_NS = 1_000_000_000
 _SCENE_S = 60.0
 _LONGEST_S = 10.0
 _SHORTEST_S = 2.5
@@ -34,7 +34,7 @@ def _label(scene: Scenario, pair: tuple[int, int], start: float, end: float) -> 
     shares: dict[str, float] = {"bystanders": 0.0}
     for what in scene.truth:
         if set(pair) <= set(what.people):
-            overlap = min(end, what.end / _NS) - max(start, what.start / _NS)
+            overlap = min(end, what.end / NS) - max(start, what.start / NS)
             if overlap > 0:
                 shares[what.kind] = shares.get(what.kind, 0.0) + overlap
     # Meeting and parting frame nearly everything; they name a clip only when nothing else does.

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import Clip, ClipSet
+from dyadwatch.core.data.clip_files import Clip, ClipSet
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.layouts import KINECT25
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.layouts import KINECT25
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.core.units import NS
 from dyadwatch.stream.publishers.simulator.encounters import ANOMALIES, NORMAL
-from dyadwatch.stream.publishers.simulator.figure import Figure
+from dyadwatch.stream.publishers.simulator.figure import SimulatedPerson
 from dyadwatch.stream.publishers.simulator.motion import RATE, count
 from dyadwatch.stream.publishers.simulator.stage import Stage
 
@@ -75,7 +75,7 @@ class Scenario:
     duration_s: float
     noise_m: float
     truth: tuple[Interval, ...]
-    _figures: tuple[Figure, ...] = field(repr=False)
+    _figures: tuple[SimulatedPerson, ...] = field(repr=False)
 
     @property
     def people(self) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 
 from dyadwatch.stream.publishers.simulator.acts import Beat
 from dyadwatch.stream.publishers.simulator.encounters import compose
-from dyadwatch.stream.publishers.simulator.figure import Figure
+from dyadwatch.stream.publishers.simulator.figure import SimulatedPerson
 from dyadwatch.stream.publishers.simulator.ik import Array
 
 _CLEAR_M = 0.7  # people who have nothing to do with each other keep this far apart, where there is room
@@ -34,7 +34,7 @@ class Stage:
             pose = rng.uniform([-half, -half, -np.pi], [half, half, np.pi])
             if all(np.hypot(*(pose - s)[:2]) > 1.2 for s in starts):
                 starts.append(pose)
-        self.figures = [Figure(r, samples, s) for r, s in zip(rng.spawn(people), starts, strict=True)]
+        self.figures = [SimulatedPerson(r, samples, s) for r, s in zip(rng.spawn(people), starts, strict=True)]
         self.until = np.zeros(people, np.int64)
         self.happened: list[tuple[Beat, tuple[int, ...], int]] = []
 

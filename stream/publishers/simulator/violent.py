@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 
 from dyadwatch.stream.publishers.simulator.acts import Beat, close_up, seconds, then_stay
-from dyadwatch.stream.publishers.simulator.figure import Figure
+from dyadwatch.stream.publishers.simulator.figure import SimulatedPerson
 from dyadwatch.stream.publishers.simulator.ik import Array, unit
 from dyadwatch.stream.publishers.simulator.motion import RATE, along, bump, count, ease, envelope, smooth, stay, wrap
 
@@ -46,7 +46,7 @@ def push(rng: Rng, poses: Array, tall: float) -> Beat:
     roots[1 - who, lead:, :2] += back[:, None] * away
     roots[who, lead:, :2] += step[:, None] * away
 
-    def play(figures: Sequence[Figure], i: int) -> None:
+    def play(figures: Sequence[SimulatedPerson], i: int) -> None:
         i += lead
         me, other = figures[who], figures[1 - who]
         for hit in hits:
@@ -84,7 +84,7 @@ def punch(rng: Rng, poses: Array, tall: float) -> Beat:
     chase = _recoil(n, [h + 0.1 for h in hits[:-1]], driven[:-1], 0.5)
     roots[who, lead:, :2] += chase[:, None] * away
 
-    def play(figures: Sequence[Figure], i: int) -> None:
+    def play(figures: Sequence[SimulatedPerson], i: int) -> None:
         i += lead
         me, other = figures[who], figures[1 - who]
         first = me.habits.hand
@@ -133,7 +133,7 @@ def kick(rng: Rng, poses: Array, tall: float) -> Beat:
         roots[who, lead:, :2] += (driven[0] * ease((t - hits[0] - 0.4) / 0.5))[:, None] * away
     height = seconds(rng, -0.02, 0.14)
 
-    def play(figures: Sequence[Figure], i: int) -> None:
+    def play(figures: Sequence[SimulatedPerson], i: int) -> None:
         i += lead
         me, other = figures[who], figures[1 - who]
         t = np.arange(n) / RATE
@@ -231,7 +231,7 @@ def fall(rng: Rng, poses: Array, tall: float) -> Beat:
     slide = (0.3 if forward else -0.42) * tall / 1.7
     roots[who, lead:, :2] += (drop * slide)[:, None] * np.asarray([np.sin(yaw), np.cos(yaw)])
 
-    def play(figures: Sequence[Figure], i: int) -> None:
+    def play(figures: Sequence[SimulatedPerson], i: int) -> None:
         i += lead
         me, other = figures[who], figures[1 - who]
         me.stepping[i : i + n] = 0.0

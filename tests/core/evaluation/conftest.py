@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dyadwatch.core.clips import Clip, ClipSet
-from dyadwatch.core.layouts import UPPER11
+from dyadwatch.core.data.clip_files import Clip, ClipSet
+from dyadwatch.core.skeletons.layouts import UPPER11
 
 BODY = np.random.default_rng(5).normal(scale=0.2, size=(len(UPPER11), 3))
 BODY[2], BODY[9], BODY[10] = (0.0, -0.3, 0.0), (0.1, -0.3, 0.0), (-0.1, -0.3, 0.0)  # pelvis between the hips

@@ -7,11 +7,11 @@ import re
 import numpy as np
 import pytest
 
-from dyadwatch.core.clips import Clip, ClipSet
+from dyadwatch.core.data.clip_files import Clip, ClipSet
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.evaluation.breaking import FURTHER, HELD_BACK, KINDS, SIX, Kind, PairTest
+from dyadwatch.core.evaluation.perturbations import FURTHER, HELD_BACK, KINDS, SIX, Kind, PairTest
 from dyadwatch.core.evaluation.settings import Settings
-from dyadwatch.core.training.broken import TrainingKind, ValidationKind
+from dyadwatch.core.training.mismatched_pairs import TrainingKind, ValidationKind
 
 
 @pytest.fixture(scope="module")

@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.evaluation.breaking import PairTest
 from dyadwatch.core.evaluation.cache import ResultCache
 from dyadwatch.core.evaluation.explanation import CHANCE, INTACT, PAIR, plan_explanation
 from dyadwatch.core.evaluation.jobs import run_plans
 from dyadwatch.core.evaluation.limb_edits import Alteration, altered
+from dyadwatch.core.evaluation.perturbations import PairTest
+from dyadwatch.core.evaluation.results_table import entries
 from dyadwatch.core.evaluation.settings import MODEL, Settings
-from dyadwatch.core.evaluation.table import entries
-from dyadwatch.core.limbs import Limb, limb_of
+from dyadwatch.core.skeletons.limbs import Limb, limb_of
 
 FAST = Settings(draws=1, bootstrap=20, pair_hop=5, fit_hop=3, window_s=1.0)
 

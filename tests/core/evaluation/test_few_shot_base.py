@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dyadwatch.core.artefact import read_sealed
-from dyadwatch.core.clips import ClipSet
-from dyadwatch.core.enrol import Base
+from dyadwatch.core.data.clip_files import ClipSet
+from dyadwatch.core.enrolment.enrol import Base
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.evaluation.cache import ResultCache
 from dyadwatch.core.evaluation.few_shot_base import ALONE, ENROLLED, UNUSUAL, plan_few_shot_on
 from dyadwatch.core.evaluation.jobs import run_plans
+from dyadwatch.core.evaluation.results_table import entries
 from dyadwatch.core.evaluation.settings import Settings
-from dyadwatch.core.evaluation.table import entries
+from dyadwatch.core.model_file.artefact import read_sealed
 from dyadwatch.exporters.engine import run_model
 from dyadwatch.model_files import shipped_model
 
@@ -60,7 +60,7 @@ def test_what_cannot_be_enrolled_is_told(folded: ClipSet) -> None:
 
 def test_the_shared_clips_of_another_sensor(shared_data: Path) -> None:
     """Five handshakes of SBU on the model of simulated people: other actions stand out."""
-    from dyadwatch.core.clips import read_clips
+    from dyadwatch.core.data.clip_files import read_clips
 
     clips = read_clips(shared_data / "sbu")
     settings = replace(FAST, folds=("fold1",), categories=("shaking_hands",))

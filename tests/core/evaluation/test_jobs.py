@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import dyadwatch.core
-from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.evaluation.cache import (
     ResultCache,
@@ -24,14 +24,14 @@ from dyadwatch.core.evaluation.cache import (
     module_code,
     modules_of,
 )
+from dyadwatch.core.evaluation.figures import Figure, Result
 from dyadwatch.core.evaluation.jobs import Job, Plan, Status, count_kept, identity, run_plans
-from dyadwatch.core.evaluation.measures import Figure, Result
 from dyadwatch.core.evaluation.protocols import PROTOCOLS
 from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.evaluation.settings import Settings
 from dyadwatch.core.training.options import Progress
 
-CODE = "dyadwatch.core.auroc"
+CODE = "dyadwatch.core.scoring.auroc"
 
 
 class StoppedError(Exception):
@@ -80,7 +80,7 @@ def test_anything_that_matters_makes_it_anew(tmp_path: Path, change: str) -> Non
     job = jobs_of(ran)[0]
     run_plans([("", plan([job]))], ResultCache(tmp_path), lambda s: None)[0]
     other = {"seed": 1, "fold": "fold2", "category": "x", "method": "z", "made_from": {"option": 2},
-             "code": "dyadwatch.core.statistics"}  # fmt: skip
+             "code": "dyadwatch.core.features.pair_statistics"}  # fmt: skip
     changed = job if change == "digest" else replace(job, **{change: other[change]})
     run_plans(
         [("", plan([changed], "other" if change == "digest" else "data"))], ResultCache(tmp_path), lambda s: None
@@ -197,7 +197,7 @@ def test_code_is_known_by_what_it_does() -> None:
     same = '"""New words."""\ndef f(x):  # and a comment\n    """Adds."""\n    return (x +\n            1)\n'
     assert meaning(plain) == meaning(same)
     assert meaning(plain) != meaning("def f(x):\n    return x + 2\n")
-    assert code_digest("dyadwatch.core.neighbours") != code_digest("dyadwatch.core.auroc")
+    assert code_digest("dyadwatch.core.scoring.memory_bank") != code_digest("dyadwatch.core.scoring.auroc")
     with pytest.raises(ModuleNotFoundError, match=r"no module dyadwatch\.core\.nowhere"):
         code_digest("dyadwatch.core.nowhere")
 

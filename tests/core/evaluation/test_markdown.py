@@ -8,25 +8,27 @@ from typing import Any
 
 import pytest
 
-from dyadwatch.core.clips import Clip, ClipSet
-from dyadwatch.core.evaluation.breaking import KINDS
+from dyadwatch.core.data.clip_files import Clip, ClipSet
 from dyadwatch.core.evaluation.cache import ResultCache
+from dyadwatch.core.evaluation.figures import Figure, Result
 from dyadwatch.core.evaluation.jobs import Done, Job, Plan, run_plans
 from dyadwatch.core.evaluation.markdown import as_markdown
-from dyadwatch.core.evaluation.measures import Figure, Result
+from dyadwatch.core.evaluation.perturbations import KINDS
 from dyadwatch.core.evaluation.protocols import PROTOCOLS
-from dyadwatch.core.evaluation.row import Part, Row
+from dyadwatch.core.evaluation.results_table import as_document
+from dyadwatch.core.evaluation.row import Row, RowPart
 from dyadwatch.core.evaluation.settings import Settings
 from dyadwatch.core.evaluation.silent import speaking
 from dyadwatch.core.evaluation.summary import HEADLINES, summary
-from dyadwatch.core.evaluation.table import as_document
 
 PLAN = Plan("broken-pairs", "digest", [], {}, ("A note.",))
 
 
 def found(method: str, rows: dict[Row, dict[str, float]], summary: dict[str, Any] | None = None, **where: Any) -> Done:
     trained = {"train": {}} if method.startswith("dyadwatch") else {}
-    job = Job(method, where.get("category", ""), "test", 0, trained, "dyadwatch.core.auroc", lambda listen: Result([]))
+    job = Job(
+        method, where.get("category", ""), "test", 0, trained, "dyadwatch.core.scoring.auroc", lambda listen: Result([])
+    )
     figures = [
         Figure(row, m, 0, v, 50 * (v - 0.01,) + 50 * (v + 0.01,))
         for row, values in rows.items()
@@ -36,7 +38,7 @@ def found(method: str, rows: dict[Row, dict[str, float]], summary: dict[str, Any
 
 
 def model(relation: float, hours: float = 2.0, recipe: str = "default", name: str = "dyadwatch") -> Done:
-    rows = {Row(name, part): {"AUROC": relation if part is Part.RELATION else 0.9} for part in Part}
+    rows = {Row(name, part): {"AUROC": relation if part is RowPart.RELATION else 0.9} for part in RowPart}
     return found(name, rows, {"hours": hours, "recipe": recipe})
 
 
@@ -80,7 +82,7 @@ def test_a_relation_that_was_not_learnt_is_no_row(done: Done, why: str) -> None:
 
 
 def test_a_relation_that_was_learnt_is_a_row() -> None:
-    assert speaking([model(0.51)]) == ([Row("dyadwatch", part) for part in Part], [])
+    assert speaking([model(0.51)]) == ([Row("dyadwatch", part) for part in RowPart], [])
     assert speaking([model(0.5), model(0.6)])[1] == []
 
 
@@ -96,7 +98,7 @@ def test_variants_in_which_nothing_changed_are_named_once() -> None:
 
 def test_many_kinds_are_rows_and_an_ablation_shows_the_headlines() -> None:
     kinds: dict[str, float] = dict.fromkeys((*KINDS, "mean of six", "held back, mean", "variations"), 0.7)
-    done = found("dyadwatch", {Row("dyadwatch", part): kinds for part in Part})
+    done = found("dyadwatch", {Row("dyadwatch", part): kinds for part in RowPart})
     text = as_markdown(PLAN, [done], [], title="here: broken-pairs")
     assert "## here: broken-pairs\n\nA note.  \n" in text
     assert "| kind | dyadwatch | dyadwatch: relation | dyadwatch: unusual |" in text
@@ -133,7 +135,7 @@ def test_the_summary_sets_each_figure_beside_the_best_other_method() -> None:
         return {h.measure: value for h in HEADLINES if h.protocol == "broken-pairs"}
 
     pairs = [
-        found("dyadwatch", {Row("dyadwatch"): values(0.97), Row("dyadwatch", Part.UNUSUAL): values(0.85)}),
+        found("dyadwatch", {Row("dyadwatch"): values(0.97), Row("dyadwatch", RowPart.UNUSUAL): values(0.85)}),
         found("nearest neighbour", {Row("nearest neighbour"): values(0.83)}),
         found("extra trees on broken pairs", {Row("extra trees on broken pairs"): values(0.95)}),
         found("clip length", {Row("clip length"): {"variations": 0.99}}),

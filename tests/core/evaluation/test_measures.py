@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from dyadwatch.core.auroc import auroc
 from dyadwatch.core.errors import TrainingError
-from dyadwatch.core.evaluation.measures import Figure, Scored, figure, mean_figure, resamplings
+from dyadwatch.core.evaluation.figures import Figure, Scored, figure, mean_figure, resamplings
 from dyadwatch.core.evaluation.row import Row
+from dyadwatch.core.scoring.auroc import auroc
 
 ROW = Row("m")
 

@@ -9,21 +9,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.errors import ClipError, DyadwatchError
 from dyadwatch.core.evaluation import clip_model, few_shot, pair_tests
 from dyadwatch.core.evaluation.ablation import variants_of
 from dyadwatch.core.evaluation.baselines import BASELINES, nearest_neighbour
-from dyadwatch.core.evaluation.breaking import HELD_BACK, KINDS, SIX, Kind
 from dyadwatch.core.evaluation.cache import ResultCache
 from dyadwatch.core.evaluation.few_shot import Enrol, Known, Shot, support_sets
 from dyadwatch.core.evaluation.jobs import Done, Plan, run_plans
+from dyadwatch.core.evaluation.perturbations import HELD_BACK, KINDS, SIX, Kind
 from dyadwatch.core.evaluation.protocols import PROTOCOLS, able
+from dyadwatch.core.evaluation.results_table import Entry, entries
 from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.evaluation.settings import PEACEFUL, Settings
-from dyadwatch.core.evaluation.table import Entry, entries
-from dyadwatch.core.evaluation.windows import Judged
-from dyadwatch.core.metric import Metric, Support
+from dyadwatch.core.evaluation.test_windows import ScoredClips
+from dyadwatch.core.scoring.nearest import Metric, Support
 from dyadwatch.core.training.options import PARTS, TrainOptions, silent
 
 FAST = Settings(seeds=1, draws=2, shot_draws=2, bootstrap=20, pair_hop=15, fit_hop=15, trees=10, tree_windows=500)
@@ -67,7 +67,7 @@ def test_no_test_clip_reaches_a_fit(folded: ClipSet) -> None:
     settings = replace(FAST, baselines={"spy": spy}, methods=("spy",), clip_score="whole")
     plan = PROTOCOLS["one-class"](folded, settings)
     done(plan)
-    judged = Judged.prepare(folded, FAST, "whole")
+    judged = ScoredClips.prepare(folded, FAST, "whole")
     for job, normal in zip(plan.jobs, fitted, strict=True):
         clips = [int(np.flatnonzero((judged.values == row).all(axis=1))[0]) for row in normal]
         assert len(clips) == 8
@@ -213,7 +213,7 @@ def test_shipped_few_shot_methods_run(folded: ClipSet) -> None:
 
 
 def test_enrolling_compares_as_the_verb_does(folded: ClipSet) -> None:
-    judged = Judged.prepare(folded, FAST, "windows")
+    judged = ScoredClips.prepare(folded, FAST, "windows")
     known = Known(folded, judged.windows[:40], judged.statistics, TrainOptions(), silent)
     support, asked = judged.windows[40:46], judged.windows[46:60]
     metric = Metric.fit(judged.statistics, judged.statistics(known.windows)).moved(judged.statistics(support), 2)

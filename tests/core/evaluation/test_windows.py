@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dyadwatch.core.clips import Clip, ClipSet
+from dyadwatch.core.data.clip_files import Clip, ClipSet
 from dyadwatch.core.errors import ClipError, DyadwatchError
 from dyadwatch.core.evaluation.settings import Settings
-from dyadwatch.core.evaluation.windows import Judged, folds_of, stretched
-from dyadwatch.core.layouts import UPPER11
+from dyadwatch.core.evaluation.test_windows import ScoredClips, folds_of, stretched
+from dyadwatch.core.skeletons.layouts import UPPER11
 
 
 def a_clip(frames: int, split: str = "train", fps: float = 15.0) -> Clip:
@@ -22,14 +22,14 @@ def clip_set(*clips: Clip) -> ClipSet:
 
 
 def test_whole_clips_are_one_window_from_first_to_last_frame() -> None:
-    judged = Judged.prepare(clip_set(a_clip(20), a_clip(59)), Settings(), "whole")
+    judged = ScoredClips.prepare(clip_set(a_clip(20), a_clip(59)), Settings(), "whole")
     assert judged.windows.shape == (2, 2, 30, 11, 3)
     np.testing.assert_allclose(judged.windows[0, 0, :, 0, 0], np.linspace(0, 19, 30), atol=1e-5)
     np.testing.assert_allclose(judged.windows[1, 0, :, 0, 0], np.arange(30) * 2, atol=1e-5)
 
 
 def test_clips_by_windows_run_at_their_own_pace_and_short_ones_are_stretched() -> None:
-    judged = Judged.prepare(clip_set(a_clip(20), a_clip(36)), Settings(hop=3), "windows")
+    judged = ScoredClips.prepare(clip_set(a_clip(20), a_clip(36)), Settings(hop=3), "windows")
     assert judged.clip.tolist() == [0, 1, 1, 1]
     assert judged.windows[1:, 0, 0, 0, 0].tolist() == [0, 3, 6]
     assert judged.windows[0, 0, -1, 0, 0] == 19
@@ -37,7 +37,7 @@ def test_clips_by_windows_run_at_their_own_pace_and_short_ones_are_stretched() -
 
 
 def test_clips_come_onto_the_time_grid() -> None:
-    judged = Judged.prepare(clip_set(a_clip(61, fps=30.0)), Settings())
+    judged = ScoredClips.prepare(clip_set(a_clip(61, fps=30.0)), Settings())
     assert judged.clips[0].joints[:, 0, 0, 0].tolist() == list(range(0, 61, 2))
     assert judged.clips[0].fps == 15
 
@@ -47,19 +47,19 @@ def test_the_longest_part_in_which_all_is_seen_is_judged() -> None:
     joints = clip.joints.copy()
     joints[:12, 1, 4] = np.nan
     joints[20:22, 0, 0] = np.nan  # two frames of a gap are closed
-    judged = Judged.prepare(clip_set(Clip(joints, UPPER11, 15.0, "x", "holes", "train")), Settings())
+    judged = ScoredClips.prepare(clip_set(Clip(joints, UPPER11, 15.0, "x", "holes", "train")), Settings())
     assert len(judged.clips[0]) == 28
 
 
 def test_clips_too_short_are_told_and_none_at_all_is_an_error() -> None:
-    judged = Judged.prepare(clip_set(a_clip(4), a_clip(30)), Settings())
+    judged = ScoredClips.prepare(clip_set(a_clip(4), a_clip(30)), Settings())
     assert judged.too_short == ("train4",)
     with pytest.raises(ClipError, match="made: no clip shows all joints of both persons for 5 frames"):
-        Judged.prepare(clip_set(a_clip(4)), Settings())
+        ScoredClips.prepare(clip_set(a_clip(4)), Settings())
 
 
 def test_a_clip_scores_the_mean_of_its_windows() -> None:
-    judged = Judged.prepare(clip_set(a_clip(36), a_clip(20), a_clip(33)), Settings(hop=3), "windows")
+    judged = ScoredClips.prepare(clip_set(a_clip(36), a_clip(20), a_clip(33)), Settings(hop=3), "windows")
     clips = np.asarray([0, 2])
     assert judged.clip_scores(np.asarray([1.0, 2.0, 6.0, 5.0, 7.0]), clips).tolist() == [3, 6]
 

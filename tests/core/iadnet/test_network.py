@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from dyadwatch.core.errors import TrainingError
-from dyadwatch.core.frame import canonical
-from dyadwatch.core.iadnet.attention import Attention, swap_persons
-from dyadwatch.core.iadnet.config import IADNetConfig
-from dyadwatch.core.iadnet.frame import PairFrame
+from dyadwatch.core.features.pair_frame import canonical
+from dyadwatch.core.iadnet.attention import MultiHeadAttention, swap_persons
+from dyadwatch.core.iadnet.batch_invariant import mean_over_time, row_dot, steady_asinh, steady_log
+from dyadwatch.core.iadnet.frame_module import PairFrame
 from dyadwatch.core.iadnet.network import IADNet
 from dyadwatch.core.iadnet.relation import Relations, soft_distances
-from dyadwatch.core.iadnet.steady import mean_over_time, row_dot, steady_asinh, steady_log
+from dyadwatch.core.iadnet.sizes import IADNetConfig
 from dyadwatch.core.iadnet.tasm import IADNetEncoder, pool
-from dyadwatch.core.layouts import SBU15, UPPER11
+from dyadwatch.core.skeletons.layouts import SBU15, UPPER11
 
 SMALL = {"width": 16, "heads": 2, "features": 8, "flow_features": 6, "flow_layers": 3}
 
@@ -149,7 +149,7 @@ class TestEncoder:
 class TestParts:
     def test_attention_is_softmax_of_scaled_products(self):
         torch.manual_seed(0)
-        layer, x, source = Attention(1, 8, 2), torch.randn(2, 2, 5, 8), torch.randn(2, 2, 5, 8)
+        layer, x, source = MultiHeadAttention(1, 8, 2), torch.randn(2, 2, 5, 8), torch.randn(2, 2, 5, 8)
         q, k, v = x @ layer.query.weight[0].T, source @ layer.key.weight[0].T, source @ layer.value.weight[0].T
         out = torch.zeros(2, 5, 8)
         for head in (slice(0, 4), slice(4, 8)):
@@ -162,7 +162,7 @@ class TestParts:
     @pytest.mark.parametrize("streams", [1, 2])
     def test_attention_computes_the_same_when_it_is_exported(self, streams):
         torch.manual_seed(0)
-        layer, x, source = Attention(streams, 8, 2), torch.randn(3, 2, 5, 8), torch.randn(3, 2, 5, 8)
+        layer, x, source = MultiHeadAttention(streams, 8, 2), torch.randn(3, 2, 5, 8), torch.randn(3, 2, 5, 8)
         exported = torch.export.export(layer, (x, source)).module()
         torch.testing.assert_close(exported(x, source), layer(x, source))
 

@@ -4,25 +4,25 @@ import numpy as np
 import pytest
 import torch
 
-from dyadwatch.core.iadnet.config import IADNetConfig
-from dyadwatch.core.iadnet.critic import StatisticsCritic
+from dyadwatch.core.features.pair_statistics import Statistics, mean_distances
 from dyadwatch.core.iadnet.flow import QRFlow
-from dyadwatch.core.iadnet.scorer import FeatureDensity, Maps, PairEncoder, PairScorer, Weights
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.neighbours import NearestNeighbour
-from dyadwatch.core.statistics import Statistics, mean_distances
-from dyadwatch.core.surprise import Surprise
+from dyadwatch.core.iadnet.mismatch_classifier import MismatchClassifier
+from dyadwatch.core.iadnet.score_module import FeatureDensity, Maps, PairEncoder, PairScorer, Weights
+from dyadwatch.core.iadnet.sizes import IADNetConfig
+from dyadwatch.core.scoring.memory_bank import NearestNeighbour
+from dyadwatch.core.scoring.tail_calibration import TailCalibration
+from dyadwatch.core.skeletons.layouts import UPPER11
 
 FRAMES = 8
 STATISTICS = Statistics.of_layout(UPPER11, 15)
-IDENTITY = Surprise(np.zeros(1), np.ones(1))
+IDENTITY = TailCalibration(np.zeros(1), np.ones(1))
 EVERYTHING = Weights(
     neighbours=0.5, whitened=0.25, flow=0.8, encoder=0.9, critic=0.3, unusual=0.7, relation=0.6
 )  # fmt: skip
 _MAPS = ("neighbours", "whitened", "flow", "unusual", "relation", "score")
 
 
-def all_maps(surprise: Surprise) -> Maps:
+def all_maps(surprise: TailCalibration) -> Maps:
     return Maps(**dict.fromkeys(_MAPS, surprise))
 
 
@@ -49,11 +49,11 @@ def scorer(weights: Weights, *, flow: bool = True, maps: Maps | None = None) -> 
         joints=11,
         frames=FRAMES,
         # straight lines that begin far below every score: the plain sums of the parts come through
-        maps=maps or all_maps(Surprise(np.full(1, -1e3), np.ones(1))),
+        maps=maps or all_maps(TailCalibration(np.full(1, -1e3), np.ones(1))),
         weights=weights,
         encoder=encoder,
         density=density,
-        critic=StatisticsCritic(STATISTICS, values.mean(0), values.std(0)),
+        critic=MismatchClassifier(STATISTICS, values.mean(0), values.std(0)),
     ).eval()
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dyadwatch.core.layouts import UPPER11
+from dyadwatch.core.skeletons.layouts import UPPER11
 
 _STANDING = {
     "head": (0, 1.7, 0), "neck": (0, 1.5, 0), "pelvis": (0, 1.0, 0), "left_shoulder": (0.2, 1.45, 0),

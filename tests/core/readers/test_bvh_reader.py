@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.readers.bvh import forward, read_bvh, read_motion
-from dyadwatch.core.readers.declared import Declared
+from dyadwatch.core.readers.read_options import ReadOptions
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.core.skeletons.mapping import JointMap
 
 # A person as MotionBuilder names bones: name, parent, offset in centimetres, order of turns.
 BONES = [
@@ -79,7 +79,7 @@ def test_forward_kinematics_agree_with_pybvh_on_every_order_of_turns(person: Pat
 def test_forward_kinematics_agree_with_pybvh_on_a_real_file(shared_data: Path) -> None:
     file = shared_data / "native_samples" / "CMU_18_01_single_person.bvh"
     np.testing.assert_allclose(forward(read_motion(file)), pybvh.read_bvh_file(file).node_positions(), atol=1e-9)
-    (walker,) = read_bvh(file, Declared(units="0.0564"))
+    (walker,) = read_bvh(file, ReadOptions(units="0.0564"))
     assert (walker.joints.shape, walker.fps) == ((303, 20, 3), 30.0)
     upper = JointMap.between(walker.layout, UPPER11).positions(walker.joints)
     at = {j: upper[:, i] for i, j in enumerate(UPPER11.joints)}
@@ -90,7 +90,7 @@ def test_forward_kinematics_agree_with_pybvh_on_a_real_file(shared_data: Path) -
 
 def test_a_person_comes_in_metres_by_the_names_of_the_bones(person: Path) -> None:
     person.write_text(bvh_text(bend=0.0))
-    (ann,) = read_bvh(person, Declared())
+    (ann,) = read_bvh(person, ReadOptions())
     at = {j: ann.joints[0, i].tolist() for i, j in enumerate(ann.layout.joints)}
     assert at["left_shoulder"] == pytest.approx([0.17, 1.41, 0.1], abs=1e-6)
     assert at["left_wrist"] == pytest.approx([0.70, 1.41, 0.1], abs=1e-6)
@@ -114,7 +114,7 @@ def test_a_root_each_is_a_person_each(person: Path) -> None:
         f"{a} {b}" for a, b in zip(rows, bvh_text(seed=3, bend=0.0).split("MOTION")[1].splitlines()[3:], strict=True)
     ]
     person.write_text(tree + tree.removeprefix("HIERARCHY\n") + "MOTION" + "\n".join([*motion.splitlines()[:3], *both]))
-    ann, bob = read_bvh(person, Declared())
+    ann, bob = read_bvh(person, ReadOptions())
     np.testing.assert_allclose(bob.joints - ann.joints, np.broadcast_to([1.5, 0, 0], ann.joints.shape), atol=1e-6)
 
 
@@ -146,7 +146,7 @@ def test_what_is_wrong_is_told(person: Path, old: str, new: str, message: str) -
     assert old in text
     person.write_text(text.replace(old, new, 1))
     with pytest.raises(ClipError) as e:
-        read_bvh(person, Declared())
+        read_bvh(person, ReadOptions())
     assert str(e.value).startswith(str(person))
     assert message in str(e.value)
 
@@ -160,14 +160,14 @@ def test_what_is_wrong_is_told(person: Path, old: str, new: str, message: str) -
 )
 def test_units_that_make_no_person_are_told(person: Path, units: str, message: str) -> None:
     with pytest.raises(ClipError) as e:
-        read_bvh(person, Declared(units=units))
+        read_bvh(person, ReadOptions(units=units))
     assert message.partition("m with")[2] in str(e.value)
 
 
 def test_a_thousand_joints_are_no_person(person: Path) -> None:
     person.write_text("HIERARCHY\nROOT a\n{\n" + "JOINT b\n{\n" * 2000)
     with pytest.raises(ClipError, match="more than 1000 joints; expected a person's"):
-        read_bvh(person, Declared())
+        read_bvh(person, ReadOptions())
 
 
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -177,7 +177,7 @@ def test_damage_is_never_anything_but_a_clip_error(
 ) -> None:
     person.write_bytes(damage(data, bvh_text(frames=2).encode()))
     try:
-        people = read_bvh(person, Declared())
+        people = read_bvh(person, ReadOptions())
     except ClipError:
         return
     assert all(p.joints.shape[0] == people[0].joints.shape[0] for p in people)

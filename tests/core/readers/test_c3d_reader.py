@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ClipError, ConfigError
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.mapping import JointMap
 from dyadwatch.core.readers.c3d import read_c3d, read_points
-from dyadwatch.core.readers.declared import Declared
 from dyadwatch.core.readers.read import read_poses
+from dyadwatch.core.readers.read_options import ReadOptions
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.core.skeletons.mapping import JointMap
 
 GAIT = ["LFHD", "RFHD", "LBHD", "RBHD", "C7", "CLAV", "LSHO", "RSHO", "LELB", "RELB", "LWRA", "LWRB", "RWRA", "RWRB",
         "LASI", "RASI", "LPSI", "RPSI"]  # fmt: skip
@@ -66,7 +66,7 @@ def test_points_are_those_that_ezc3d_reads(file: Path) -> None:
 
 
 def test_markers_become_two_people_in_metres(file: Path, walkers: NDArray[np.float32]) -> None:
-    ann, bob = read_c3d(file, Declared())
+    ann, bob = read_c3d(file, ReadOptions())
     assert (ann.name, bob.name, ann.fps) == ("Ann", "Bob", 100.0)
     for p, person in enumerate((ann, bob)):
         upper = JointMap.between(person.layout, UPPER11).positions(person.joints)
@@ -81,7 +81,7 @@ def test_a_joint_is_unseen_where_a_marker_is(tmp_path: Path, walkers: NDArray[np
     labels, points = markers_of(walkers)
     points[3, labels.index("Ann:LWRA")] = np.nan
     points[4, labels.index("Ann:LELB")] = 0
-    ann, _ = read_c3d(write_c3d(tmp_path / "gap.c3d", labels, points), Declared())
+    ann, _ = read_c3d(write_c3d(tmp_path / "gap.c3d", labels, points), ReadOptions())
     unseen = np.isnan(ann.joints).any(axis=-1)
     assert [(t, ann.layout.joints[j]) for t, j in np.argwhere(unseen)] == [(3, "left_wrist"), (4, "left_elbow")]
 
@@ -92,17 +92,17 @@ def test_a_marker_map_names_joints(tmp_path: Path, walkers: NDArray[np.float32])
     map_file = tmp_path / "map.yaml"
     map_file.write_text('joints: {left_shoulder: M1, neck: [C7, CLAV]}\npersons: {a: "Ann_", b: "Bob_"}\n')
     take = write_c3d(tmp_path / "odd.c3d", odd, points)
-    people = read_c3d(take, Declared(markers=str(map_file)))
+    people = read_c3d(take, ReadOptions(markers=str(map_file)))
     assert [(p.name, p.layout.joints) for p in people] == [
         ("a", ("left_shoulder", "neck")),
         ("b", ("left_shoulder", "neck")),
     ]
     with pytest.raises(ClipError, match=r"the markers are of no known set .*; say with --map FILE which are which"):
-        read_c3d(take, Declared())
+        read_c3d(take, ReadOptions())
     with pytest.raises(ClipError, match=r"odd\.c3d: marker map plug-in-gait does not fit: the source has no marker"):
-        read_c3d(take, Declared(markers="plug-in-gait"))
+        read_c3d(take, ReadOptions(markers="plug-in-gait"))
     with pytest.raises(ConfigError, match=r"marker map nowhere\.yaml cannot be read"):
-        read_c3d(take, Declared(markers="nowhere.yaml"))
+        read_c3d(take, ReadOptions(markers="nowhere.yaml"))
 
 
 def rewritten(points: NDArray, processor: int, scale: float, up: str = "") -> bytes:
@@ -151,7 +151,7 @@ def test_the_file_tells_which_way_is_up(tmp_path: Path, up: str, place: tuple[in
     take, map_file = tmp_path / "up.c3d", tmp_path / "map.yaml"
     take.write_bytes(rewritten(np.full((3, 2, 3), [100.0, 200, 300]), 84, -1, up))
     map_file.write_text("joints: {head: AB, neck: CD}")
-    (person,) = read_c3d(take, Declared(markers=str(map_file)))
+    (person,) = read_c3d(take, ReadOptions(markers=str(map_file)))
     assert person.joints[0, 0].tolist() == list(place)
 
 
@@ -159,7 +159,7 @@ def test_an_axis_that_cannot_be_up_is_asked_for(tmp_path: Path) -> None:
     take = tmp_path / "up.c3d"
     take.write_bytes(rewritten(np.full((3, 2, 3), [100.0, 200, 300]), 84, -1, "+X"))
     with pytest.raises(ClipError, match=r"up\.c3d: the format does not tell which way is up; say it with --axes"):
-        read_c3d(take, Declared())
+        read_c3d(take, ReadOptions())
 
 
 @pytest.mark.parametrize(
@@ -176,7 +176,7 @@ def test_an_axis_that_cannot_be_up_is_asked_for(tmp_path: Path) -> None:
 def test_what_is_wrong_is_told(file: Path, spoil: Callable[[bytes], bytes], message: str) -> None:
     file.write_bytes(spoil(file.read_bytes()))
     with pytest.raises(ClipError) as e:
-        read_c3d(file, Declared())
+        read_c3d(file, ReadOptions())
     assert str(e.value).startswith(str(file))
     assert message in str(e.value)
 
@@ -189,7 +189,7 @@ def test_damage_is_never_anything_but_a_clip_error(
     spoilt = tmp_path / "spoilt.c3d"
     spoilt.write_bytes(damage(data, file.read_bytes()))
     try:
-        people = read_c3d(spoilt, Declared())
+        people = read_c3d(spoilt, ReadOptions())
     except ClipError:
         return
     assert 1 <= len(people) <= 2
@@ -206,7 +206,7 @@ def test_axes_that_the_file_does_not_tell_are_assumed_and_that_is_told(
     points = np.full((5, 2, 3), [100.0, 200, 300]) + np.asarray([[[0.0, 0, 0], [40, 0, 0]]])
     take.write_bytes(rewritten(points, 84, -1, up))
     map_file.write_text('joints: {head: ""}\npersons: {ann: AB, bob: CD}')
-    (found,) = read_poses([take], Declared(axes=axes, markers=str(map_file)))
+    (found,) = read_poses([take], ReadOptions(axes=axes, markers=str(map_file)))
     says = "no POINT:Y_SCREEN says which way is up: z-up is assumed; if that is wrong, say y-up or y-down with --axes"
     assert [(d.name, d.reason) for d in found.doubts] == ([("up", says)] if told else [])
     assert len(found.certain()) == 1, "it is used all the same"

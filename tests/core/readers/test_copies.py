@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.layouts import UPPER11
 from dyadwatch.core.readers.copies import copies
-from dyadwatch.core.readers.people import Person
+from dyadwatch.core.readers.people_files import Person
 from dyadwatch.core.readers.read import read_dataset
+from dyadwatch.core.skeletons.layouts import UPPER11
 
 HOW = ("filt", "filt_LSTM", "LSTM")
 

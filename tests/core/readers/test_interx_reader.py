@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.frame import anchors
+from dyadwatch.core.features.pair_frame import anchors
 from dyadwatch.core.readers.interx import INTERX64, read_person
 from dyadwatch.core.readers.plain_pickle import read_plain_pickle
 from dyadwatch.core.readers.read import read_dataset

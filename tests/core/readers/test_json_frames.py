@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.layouts import MEDIAPIPE33, OPENPOSE25, UPPER11, Layout
-from dyadwatch.core.readers.declared import Declared
-from dyadwatch.core.readers.follow import follow
+from dyadwatch.core.readers.association import follow
 from dyadwatch.core.readers.json_frames import read_json_frames
+from dyadwatch.core.readers.read_options import ReadOptions
+from dyadwatch.core.skeletons.layouts import MEDIAPIPE33, OPENPOSE25, UPPER11, Layout
 
-OPENPOSE = Declared(units="mm", fps=30)
+OPENPOSE = ReadOptions(units="mm", fps=30)
 
 
 def spread(walkers: NDArray[np.float32], layout: Layout) -> NDArray[np.float64]:
@@ -80,7 +80,7 @@ def test_eighteen_joints_are_read(folder: Path, walkers: NDArray[np.float32]) ->
 @pytest.mark.parametrize("key", ["pose_world_landmarks", "poseWorldLandmarks", "worldLandmarks"])
 def test_mediapipe_in_one_frame_is_read(folder: Path, walkers: NDArray[np.float32], key: str) -> None:
     write(folder, [mediapipe(j, key) for j in spread(walkers, MEDIAPIPE33) + np.asarray([0, 0, 3])])
-    people = read_json_frames(folder, Declared(fps=30))
+    people = read_json_frames(folder, ReadOptions(fps=30))
     assert [p.layout for p in people] == [MEDIAPIPE33] * 2
     wrist = MEDIAPIPE33.index["left_wrist"]
     expected = walkers[:, 0, UPPER11.index["left_wrist"]] - [0, 0, 3]
@@ -91,7 +91,7 @@ def test_an_invisible_landmark_is_unseen(folder: Path, walkers: NDArray[np.float
     frame = mediapipe(spread(walkers, MEDIAPIPE33)[0])
     frame["pose_world_landmarks"][1][15]["visibility"] = 0.02
     write(folder, [frame])
-    people = read_json_frames(folder, Declared(fps=30))
+    people = read_json_frames(folder, ReadOptions(fps=30))
     assert [np.argwhere(np.isnan(p.joints[0, :, 0])).ravel().tolist() for p in people] == [[], [15]]
 
 
@@ -129,9 +129,9 @@ def test_what_cannot_be_used_is_refused_with_the_reason(folder: Path, frame: dic
 def test_what_openpose_does_not_tell_is_asked_for(folder: Path, walkers: NDArray[np.float32]) -> None:
     write(folder, [openpose(j) for j in spread(walkers, OPENPOSE25)])
     with pytest.raises(ClipError, match="the format holds no frame rate; give it with --file-fps"):
-        read_json_frames(folder, Declared(units="m"))
+        read_json_frames(folder, ReadOptions(units="m"))
     with pytest.raises(ClipError, match=r"the format holds no units; give them with --units \(m, cm, mm, in\)"):
-        read_json_frames(folder, Declared(fps=30))
+        read_json_frames(folder, ReadOptions(fps=30))
 
 
 def test_numbers_that_are_no_frames_are_refused(folder: Path) -> None:

@@ -10,10 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.layouts import KINECT25
-from dyadwatch.core.readers.follow import Sighting, sighting
+from dyadwatch.core.readers.association import FileSighting, sighting
 from dyadwatch.core.readers.ntu import CATEGORIES, read_bodies, read_ntu_clip, two_bodies
 from dyadwatch.core.readers.read import read_dataset
+from dyadwatch.core.skeletons.layouts import KINECT25
 
 NAME = "S001C001P001R001A050.skeleton"
 
@@ -38,7 +38,7 @@ def walker(frames: int, start: int, stop: int, stride: float, seed: int) -> np.n
     return body
 
 
-def seen(bodies: dict[str, np.ndarray]) -> dict[str, Sighting]:
+def seen(bodies: dict[str, np.ndarray]) -> dict[str, FileSighting]:
     return {name: sighting(body) for name, body in bodies.items()}
 
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import Clip, write_clips
+from dyadwatch.core.data.clip_files import Clip, write_clips
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.readers.declared import Declared
 from dyadwatch.core.readers.interx import INTERX64
 from dyadwatch.core.readers.pairs import pair_up
-from dyadwatch.core.readers.people import Person, clip_of, two_people
+from dyadwatch.core.readers.people_files import Person, clip_of, two_people
 from dyadwatch.core.readers.read import read_dataset, read_poses
+from dyadwatch.core.readers.read_options import ReadOptions
+from dyadwatch.core.skeletons.layouts import UPPER11
 
 FACTS = "# units: m\n# fps: 25\n"
 
@@ -87,13 +87,13 @@ def test_one_bad_file_of_a_folder_is_skipped_and_told(root: Path, walkers: NDArr
     (root / "c.trc").write_text("PathFileType")
     (root / "frames").mkdir()
     (root / "frames" / "f_1.json").write_text(json.dumps({"people": [{"pose_keypoints_2d": [0.0] * 75}]}))
-    found = read_dataset(root, Declared(fps=25))
+    found = read_dataset(root, ReadOptions(fps=25))
     assert [c.clip_id for c in found] == ["a"]
     assert [s.name for s in found.skipped] == ["b.csv", "c.trc", "frames"]
     assert "x, y and confidence only" in found.skipped[2].reason
     (root / "a.csv").unlink()
     with pytest.raises(ClipError, match=r"takes: no usable clip; 3 skipped, such as b\.csv: .*expected 35"):
-        read_dataset(root, Declared(fps=25))
+        read_dataset(root, ReadOptions(fps=25))
 
 
 def test_clips_of_two_skeletons_are_two_data_sets(root: Path, walkers: NDArray[np.float32]) -> None:
@@ -229,5 +229,5 @@ def test_of_many_people_the_two_seen_longest_are_kept(walkers: NDArray[np.float3
 )
 def test_nonsense_cannot_be_declared(given: dict[str, Any], message: str) -> None:
     with pytest.raises(ClipError) as e:
-        Declared(**given)
+        ReadOptions(**given)
     assert message in str(e.value)

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dyadwatch.core.clips import read_clips, write_clips
+from dyadwatch.core.data.clip_files import read_clips, write_clips
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.layouts import SBU15
 from dyadwatch.core.readers.read import read_dataset
 from dyadwatch.core.readers.sbu import CATEGORIES, FOLDS, read_sbu_clip
+from dyadwatch.core.skeletons.layouts import SBU15
 
 
 def sbu_text(frames: int, seed: int = 0) -> tuple[str, np.ndarray]:

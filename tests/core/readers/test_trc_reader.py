@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.readers.declared import Declared
+from dyadwatch.core.readers.read_options import ReadOptions
 from dyadwatch.core.readers.trc import read_trc
+from dyadwatch.core.skeletons.layouts import UPPER11
 
 # OpenCap's and OpenPose's names, as OpenSim's tables have them
 NAMES = {"head": "Head", "neck": "Neck", "pelvis": "midHip"} | {
@@ -50,14 +50,14 @@ def file(tmp_path: Path, walkers: NDArray[np.float32]) -> Path:
 
 
 def test_markers_become_two_people_in_metres(file: Path, walkers: NDArray[np.float32]) -> None:
-    people = read_trc(file, Declared())
+    people = read_trc(file, ReadOptions())
     assert [(p.name, p.fps) for p in people] == [("Ann", 60.0), ("Bob", 60.0)]
     assert people[0].layout.joints == tuple("mid_hip" if j == "pelvis" else j for j in UPPER11.joints)
     np.testing.assert_allclose(np.stack([p.joints for p in people], axis=1), walkers, atol=1e-5)
 
 
 def test_what_is_declared_goes_before_what_the_file_says(file: Path, walkers: NDArray[np.float32]) -> None:
-    ann, _ = read_trc(file, Declared(units="0.0011", axes="z-up", fps=30))
+    ann, _ = read_trc(file, ReadOptions(units="0.0011", axes="z-up", fps=30))
     assert ann.fps == 30
     x, y, z = np.moveaxis(walkers[:, 0] * 1.1, -1, 0)
     np.testing.assert_allclose(ann.joints, np.stack([x, z, -y], axis=-1), atol=1e-5)
@@ -69,7 +69,7 @@ def test_an_empty_cell_is_unseen(file: Path) -> None:
     cells[2:5] = ["", "", ""]
     lines[6] = "\t".join(cells[:-3])  # an editor stripped the last marker
     file.write_text("\n".join(lines))
-    ann, bob = read_trc(file, Declared())
+    ann, bob = read_trc(file, ReadOptions())
     assert np.isnan(ann.joints[0, 0]).all()
     assert np.isnan(bob.joints[0, 10]).all()
     assert np.isfinite(ann.joints[0, 1:]).all()
@@ -96,7 +96,7 @@ def test_what_is_wrong_is_told(file: Path, old: str, new: str, message: str) -> 
     assert old in text
     file.write_text(text.replace(old, new, 1))
     with pytest.raises(ClipError) as e:
-        read_trc(file, Declared())
+        read_trc(file, ReadOptions())
     assert str(e.value).startswith(str(file))
     assert message in str(e.value)
 
@@ -109,7 +109,7 @@ def test_damage_is_never_anything_but_a_clip_error(
     spoilt = tmp_path / "spoilt.trc"
     spoilt.write_bytes(damage(data, file.read_bytes()))
     try:
-        people = read_trc(spoilt, Declared())
+        people = read_trc(spoilt, ReadOptions())
     except ClipError:
         return
     assert 1 <= len(people) <= 2

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dyadwatch.core.layouts import KINECT25
 from dyadwatch.core.sense.bodies import BodySense
-from dyadwatch.core.sense.codes import Odd, Oddity
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.sense.sense_codes import Odd, Oddity
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import KINECT25
+from dyadwatch.core.units import NS
 from dyadwatch.stream.publishers.simulator.scenario import Act, make_scenario
 
 Frames = NDArray[np.float32]  # (T, P, J, 3)
-NS = 1_000_000_000
 START = 1_700_000_000 * NS
 
 

@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dyadwatch.core.layouts import COCO17, KINECT25, LAYOUTS, MEDIAPIPE33, OPENPOSE25, SMPL22, UPPER11, ZED34
-from dyadwatch.core.sense.bodies import BodySense, Verdict
-from dyadwatch.core.sense.codes import Oddity
-from dyadwatch.core.sense.words import odd_text
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.sense.bodies import BodySense, BodyVerdict
+from dyadwatch.core.sense.sense_codes import Oddity
+from dyadwatch.core.sense.sense_words import odd_text
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import COCO17, KINECT25, LAYOUTS, MEDIAPIPE33, OPENPOSE25, SMPL22, UPPER11, ZED34
+from dyadwatch.core.units import NS
 
 Frames = NDArray[np.float32]
 Look = Callable[..., Any]  # see conftest
 Fit = Callable[[Frames, Layout], Frames]
 Turn = Callable[[Frames], Frames]
 BEFORE_A_WINDOW_S = 2.0
-NS = 1_000_000_000
 START = 1_700_000_000 * NS
 
 
@@ -164,7 +164,7 @@ def test_others_stay_a_pair_beside_somebody_sent_twice(meeting: Frames, look: Lo
     three = np.concatenate([meeting[:60], meeting[:60, :1] + np.float32(0.02)], axis=1)
     sense = look(three).sense
     assert sense.of_pair((0, 2)).at(START) is not None
-    assert sense.of_pair((0, 1)) == Verdict()
+    assert sense.of_pair((0, 1)) == BodyVerdict()
     assert sense.blinding([0, 1, 2]) is None
 
 
@@ -211,7 +211,7 @@ def test_what_is_ignored_is_not_found(meeting: Frames) -> None:
     for k in range(45):
         sense.push(k * 33_333_333, [0, 1], [0, 1], meeting[0] * np.float32(0.4), KINECT25)
     assert sense.findings([0, 1]) == ()
-    assert sense.of_pair((0, 1)) == Verdict()
+    assert sense.of_pair((0, 1)) == BodyVerdict()
 
 
 def test_once_nobody_is_left_it_is_to_be_seen_anew_where_up_is(meeting: Frames, look: Look) -> None:

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dyadwatch.core.clips import read_clips
-from dyadwatch.core.layouts import KINECT25
-from dyadwatch.core.sense.bodies import Verdict
+from dyadwatch.core.data.clip_files import read_clips
+from dyadwatch.core.sense.bodies import BodyVerdict
 from dyadwatch.core.sense.clip import odd_in_clip
-from dyadwatch.core.sense.codes import BLINDING, Oddity
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.sense.sense_codes import BLINDING, Oddity
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import KINECT25
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 
 Frames = NDArray[np.float32]
@@ -85,7 +85,7 @@ def test_who_sits_or_kneels_is_fine(posture: Frames, size: float, look: Look) ->
     both = pair(moving(posture * size, 4, 1), moving(posture * size, 4, 2, (0.9, 0.2), 2.0))
     found = look(both, BODY, 10.0)
     assert found.codes == set()
-    assert found.sense.of_pair((0, 1)) == Verdict()
+    assert found.sense.of_pair((0, 1)) == BodyVerdict()
 
 
 @pytest.mark.parametrize("posture", LYING.values(), ids=list(LYING))

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from dyadwatch.core.clips import Clip, ClipSet
-from dyadwatch.core.layouts import UPPER11
+from dyadwatch.core.data.clip_files import Clip, ClipSet
+from dyadwatch.core.skeletons.layouts import UPPER11
 
 
 def made_clip(seed: int, frames: int = 40, fps: float = 15.0, **told) -> Clip:

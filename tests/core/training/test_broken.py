@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from dyadwatch.core.frame import anchors
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.training.augment import augment, drop_joint
-from dyadwatch.core.training.broken import PairSampler, ValidationKind, align, displaced, mirrored_path
-from dyadwatch.core.training.recordings import Recording
+from dyadwatch.core.features.pair_frame import anchors
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.core.training.augment_window import augment, drop_joint
+from dyadwatch.core.training.mismatched_pairs import PairSampler, ValidationKind, align, displaced, mirrored_path
+from dyadwatch.core.training.training_data import Recording
 
 AT = anchors(UPPER11)
 FRAMES = 10

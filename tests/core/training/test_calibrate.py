@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.neighbours import NearestNeighbour
-from dyadwatch.core.statistics import Statistics
-from dyadwatch.core.training.calibrate import (
+from dyadwatch.core.features.pair_statistics import Statistics
+from dyadwatch.core.scoring.memory_bank import NearestNeighbour
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.core.training.calibrate_scores import (
     held_out_distances,
     neighbour_weight,
     split_units,

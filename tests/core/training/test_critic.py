@@ -5,15 +5,15 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-from dyadwatch.core.auroc import auroc
-from dyadwatch.core.frame import anchors
-from dyadwatch.core.iadnet.critic import StatisticsCritic
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.statistics import Statistics
-from dyadwatch.core.training.broken import PairSampler, ValidationKind
-from dyadwatch.core.training.critic import critic_logits, train_critic
+from dyadwatch.core.features.pair_frame import anchors
+from dyadwatch.core.features.pair_statistics import Statistics
+from dyadwatch.core.iadnet.mismatch_classifier import MismatchClassifier
+from dyadwatch.core.scoring.auroc import auroc
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.core.training.mismatched_pairs import PairSampler, ValidationKind
 from dyadwatch.core.training.options import Progress, TrainOptions
-from dyadwatch.core.training.recordings import Recording
+from dyadwatch.core.training.train_classifier import critic_logits, train_critic
+from dyadwatch.core.training.training_data import Recording
 
 STATISTICS = Statistics.of_layout(UPPER11, 15)
 OPTIONS = TrainOptions(steps=TrainOptions.steps // 10, layout="upper11")
@@ -57,7 +57,7 @@ def test_the_same_seed_learns_the_same():
 def test_it_does_not_matter_who_is_person_0():
     torch.manual_seed(0)
     values = np.random.default_rng(0).normal(size=(8, len(STATISTICS))).astype(np.float32)
-    critic = StatisticsCritic(STATISTICS, values.mean(0), values.std(0)).eval()
+    critic = MismatchClassifier(STATISTICS, values.mean(0), values.std(0)).eval()
     swapped = values[:, STATISTICS.swap]
     np.testing.assert_allclose(critic_logits(critic, values), critic_logits(critic, swapped), atol=1e-5)
     assert np.ptp(critic_logits(critic, values)) > 1e-4

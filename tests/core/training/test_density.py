@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from dyadwatch.core.iadnet.config import IADNetConfig
-from dyadwatch.core.iadnet.scorer import PairEncoder
-from dyadwatch.core.layouts import UPPER11
+from dyadwatch.core.iadnet.score_module import PairEncoder
+from dyadwatch.core.iadnet.sizes import IADNetConfig
+from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.core.training import density as module
 from dyadwatch.core.training.density import feature_nll, fit_density, whitening
 from dyadwatch.core.training.options import Progress, silent

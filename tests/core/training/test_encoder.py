@@ -10,16 +10,16 @@ import numpy as np
 import pytest
 import torch
 
-from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.errors import TrainingError
-from dyadwatch.core.layouts import UPPER11
+from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.core.training import encoder
-from dyadwatch.core.training.broken import PairSampler
-from dyadwatch.core.training.budget import Budget
 from dyadwatch.core.training.checkpoint import Checkpoint, identity
 from dyadwatch.core.training.encoder import broken_logits, encoder_config, pooled_features, train_encoder
 from dyadwatch.core.training.material import Material, gather
+from dyadwatch.core.training.mismatched_pairs import PairSampler
 from dyadwatch.core.training.options import Progress, TrainOptions, silent
+from dyadwatch.core.training.time_budget import Budget
 
 SMALL = TrainOptions(window_s=0.8, hop=4, steps=30, batch=16, width=8, units=1, tempo=0.0)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dyadwatch.core.clips import Clip, ClipSet
+from dyadwatch.core.data.clip_files import Clip, ClipSet
 from dyadwatch.core.errors import TrainingError
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.training.broken import ValidationKind
+from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.core.training.material import Material, gather
+from dyadwatch.core.training.mismatched_pairs import ValidationKind
 from dyadwatch.core.training.options import TrainOptions
 
 OPTIONS = TrainOptions(window_s=0.8, hop=2)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dyadwatch.core.frame import anchors
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.recordings import Recording, Windows, cut
-from dyadwatch.core.training.oddest import facing_east, most_unusual
-from dyadwatch.core.training.recordings import Prepared
+from dyadwatch.core.data.windows import CleanRecording, Windows, cut
+from dyadwatch.core.features.pair_frame import anchors
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.core.training.outliers import facing_east, most_unusual
+from dyadwatch.core.training.training_data import Prepared
 
 HEAD, WRIST = UPPER11.index["head"], UPPER11.index["right_wrist"]
 
@@ -25,7 +25,7 @@ def recordings(swap: bool = False) -> Prepared:
         joints[2] = joints[2][:, ::-1]
     names = ["a", "b", "odd", "c", "d", "e"]
     made = tuple(
-        Recording(j, i, n, "talk", 10.0 * (n == "odd")) for i, (j, n) in enumerate(zip(joints, names, strict=True))
+        CleanRecording(j, i, n, "talk", 10.0 * (n == "odd")) for i, (j, n) in enumerate(zip(joints, names, strict=True))
     )
     return Prepared(UPPER11, made, ())
 
@@ -60,14 +60,14 @@ def test_the_joints_that_differ_lead_and_the_moment_is_theirs(swap):
 
 def test_a_recording_is_not_compared_with_its_own_unit():
     prepared = recordings()
-    twins = tuple(Recording(r.joints, r.unit // 3, r.name, r.label, r.start_s) for r in prepared.recordings)
+    twins = tuple(CleanRecording(r.joints, r.unit // 3, r.name, r.label, r.start_s) for r in prepared.recordings)
     odd = explained(Prepared(UPPER11, twins, ()))
     assert odd["nearest"]["clip"] in set("cde")
 
 
 def test_without_another_unit_there_is_no_why():
     prepared = recordings()
-    alone = tuple(Recording(r.joints, 0, r.name, r.label, r.start_s) for r in prepared.recordings)
+    alone = tuple(CleanRecording(r.joints, 0, r.name, r.label, r.start_s) for r in prepared.recordings)
     odd = explained(Prepared(UPPER11, alone, ()))
     assert odd.keys() == {"clip", "label", "start_s", "score", "unusual"}
 

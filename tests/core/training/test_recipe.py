@@ -8,20 +8,21 @@ import numpy as np
 import pytest
 import torch
 
-from dyadwatch.core.auroc import auroc
-from dyadwatch.core.clips import ClipSet
+from dyadwatch.core.data.clip_files import ClipSet
+from dyadwatch.core.data.windows import Windows, cut
 from dyadwatch.core.errors import TrainingError
-from dyadwatch.core.iadnet.scorer import Weights
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.mapping import JointMap
-from dyadwatch.core.recordings import Windows, cut
-from dyadwatch.core.training import critic, density, material, paper, recipe
-from dyadwatch.core.training.budget import Budget
+from dyadwatch.core.iadnet.score_module import Weights
+from dyadwatch.core.scoring.auroc import auroc
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.core.skeletons.mapping import JointMap
+from dyadwatch.core.training import density, material, paper, recipe
+from dyadwatch.core.training import train_classifier as critic
 from dyadwatch.core.training.material import Material, Trained, arrange
 from dyadwatch.core.training.options import Progress, TrainOptions
 from dyadwatch.core.training.recipe import train
-from dyadwatch.core.training.recordings import Prepared, prepare
-from dyadwatch.core.training.state import load_state, save_state, state_of
+from dyadwatch.core.training.time_budget import Budget
+from dyadwatch.core.training.training_data import Prepared, prepare
+from dyadwatch.core.training.training_state import load_state, save_state, state_of
 
 SMALL = TrainOptions(window_s=0.8, hop=2, steps=40, batch=16, width=16, units=1, support=64)
 

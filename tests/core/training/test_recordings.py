@@ -5,13 +5,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dyadwatch.core.clips import Clip, ClipSet
+from dyadwatch.core.data.clip_files import Clip, ClipSet
 from dyadwatch.core.errors import LayoutError, TrainingError
-from dyadwatch.core.layouts import KINECT25, UPPER11
 from dyadwatch.core.readers.dataset import Dataset, Skipped
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import KINECT25, UPPER11
 from dyadwatch.core.training.options import TrainOptions
-from dyadwatch.core.training.recordings import cut, prepare
+from dyadwatch.core.training.training_data import cut, prepare
 from dyadwatch.core.words import of_clips
 
 NAN = np.float32("nan")

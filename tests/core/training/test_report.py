@@ -6,13 +6,13 @@ import json
 
 import numpy as np
 
+from dyadwatch.core.data.unusable import Unusable
+from dyadwatch.core.data.windows import CleanRecording, Windows
 from dyadwatch.core.finding import Finding
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.recordings import Recording, Windows
+from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.core.training.options import TrainOptions
-from dyadwatch.core.training.recordings import LeftOut, Prepared
 from dyadwatch.core.training.report import make_report
-from dyadwatch.core.unusable import Unusable
+from dyadwatch.core.training.training_data import LeftOut, Prepared
 
 
 def made(score: np.ndarray, figures: dict) -> dict:
@@ -20,7 +20,7 @@ def made(score: np.ndarray, figures: dict) -> dict:
     names = ["a", "a from 1.3 s", "b", "c", "d", "e"]
     joints = np.zeros((20, 2, 11, 3), np.float32)
     recordings = tuple(
-        Recording(joints, i, name, "talk" if i < 4 else "", 1.3 * (i == 1)) for i, name in enumerate(names)
+        CleanRecording(joints, i, name, "talk" if i < 4 else "", 1.3 * (i == 1)) for i, name in enumerate(names)
     )
     unseen, empty = Finding(Unusable.PERSON_UNSEEN, person=1), Finding(Unusable.EMPTY)
     prepared = Prepared(UPPER11, recordings, (LeftOut(unseen, ("x", "y")), LeftOut(empty, ("z",))))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.moments import moment
+from dyadwatch.core.iso_time import moment
+from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.core.training.report_page import report_page
 from dyadwatch.core.training.report_words import PARTS, vouched
 

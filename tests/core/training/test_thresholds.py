@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.stats import poisson
 
-from dyadwatch.core.calibration import Calibration
-from dyadwatch.core.decision import PairEvidence, Part, Rule, Thresholds
-from dyadwatch.core.recordings import Windows
-from dyadwatch.core.thresholds import (
+from dyadwatch.core.data.windows import Windows
+from dyadwatch.core.decision.calibration_file import Calibration
+from dyadwatch.core.decision.rules import PairEvidence, Rule, ScorePart, Thresholds
+from dyadwatch.core.decision.thresholds import (
     SPANS_S,
     events_bound,
     events_within,
@@ -148,7 +148,7 @@ def test_levels_of_all_rules_are_equally_rare() -> None:
     scores["unusual"] = scores["unusual"] + 1
     by_part = {(r.part, r.over_s): r.raise_at for r in rules_of(thresholds(scores, windows(200, 20), HOP_S)["rules"])}
     for span in SPANS_S:
-        assert by_part[Part.RELATION, span] == pytest.approx(2 * by_part[Part.UNUSUAL, span], rel=0.002)
+        assert by_part[ScorePart.RELATION, span] == pytest.approx(2 * by_part[ScorePart.UNUSUAL, span], rel=0.002)
 
 
 @pytest.mark.parametrize(("recordings", "each"), [(10, 10), (600, 30)], ids=["too few hours", "an hour"])
@@ -194,7 +194,7 @@ def test_what_is_told_of_where_the_levels_come_from() -> None:
 
 def test_the_rules_are_the_parts_over_the_spans() -> None:
     found = thresholds(made(30, 9, 0), windows(30, 9), HOP_S)
-    expected = [(part, span) for part in (Part.RELATION, Part.UNUSUAL) for span in SPANS_S]
+    expected = [(part, span) for part in (ScorePart.RELATION, ScorePart.UNUSUAL) for span in SPANS_S]
     assert [(r.part, r.over_s) for r in rules_of(found["rules"])] == expected
     assert in_force(found).rules == rules_of(found["rules"])
 
@@ -202,12 +202,12 @@ def test_the_rules_are_the_parts_over_the_spans() -> None:
 @pytest.mark.parametrize(
     ("silent", "parts"),
     [
-        (("relation",), {Part.UNUSUAL}),
-        (("unusual",), {Part.RELATION}),
-        (("relation", "unusual"), {Part.SCORE}),
+        (("relation",), {ScorePart.UNUSUAL}),
+        (("unusual",), {ScorePart.RELATION}),
+        (("relation", "unusual"), {ScorePart.SCORE}),
     ],
 )
-def test_a_part_that_is_zero_everywhere_has_no_say(silent: tuple[str, ...], parts: set[Part]) -> None:
+def test_a_part_that_is_zero_everywhere_has_no_say(silent: tuple[str, ...], parts: set[ScorePart]) -> None:
     scores = made(30, 9, 0)
     zeros = np.zeros(270)
     for scored in (scores | dict.fromkeys(silent, zeros), {k: v for k, v in scores.items() if k not in silent}):
@@ -219,7 +219,7 @@ def test_means_never_reach_from_one_recording_into_the_next() -> None:
     scores = flat(np.zeros(10), 20)
     scores["unusual"][19:21] = 5.0
     peaks = recording_peaks(scores, windows(10, 20), HOP_S)
-    assert [(r.part, r.over_s) for r in peaks.rules] == [(Part.UNUSUAL, span) for span in SPANS_S]
+    assert [(r.part, r.over_s) for r in peaks.rules] == [(ScorePart.UNUSUAL, span) for span in SPANS_S]
     np.testing.assert_allclose(peaks.values[:2], [[2.5, 0.625]] * 2)
     assert not peaks.values[2:].any()
 
@@ -246,4 +246,4 @@ def test_time_watched_is_that_of_the_recordings(recordings: int, each: int, fram
 
 
 def test_plain_values_become_rules() -> None:
-    assert rules_of([{"part": "relation", "over_s": 1.6, "raise_at": 2}]) == (Rule(Part.RELATION, 1.6, 2.0),)
+    assert rules_of([{"part": "relation", "over_s": 1.6, "raise_at": 2}]) == (Rule(ScorePart.RELATION, 1.6, 2.0),)

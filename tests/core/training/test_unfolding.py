@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from dyadwatch.core.errors import TrainingError
-from dyadwatch.core.npz import read_npz
-from dyadwatch.core.training.checkpoint import Checkpoint, Standing
-from dyadwatch.core.training.state import load_state
+from dyadwatch.core.files.npz import read_npz
+from dyadwatch.core.training.checkpoint import Checkpoint, EncoderProgress
+from dyadwatch.core.training.training_state import load_state
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def test_a_state_that_unfolds_to_too_much_is_refused(bomb: Path) -> None:
 
 
 def test_a_checkpoint_that_unfolds_to_too_much_is_none(bomb: Path) -> None:
-    standing = cast("Standing", None)  # it is not looked at
+    standing = cast("EncoderProgress", None)  # it is not looked at
     assert not Checkpoint(bomb, "run").restore(standing)
 
 

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dyadwatch.core.clips import Clip, ClipSet, read_clips
+from dyadwatch.core.data.clip_files import Clip, ClipSet, read_clips
 from dyadwatch.core.errors import CollapseError, TrainingError
-from dyadwatch.core.layouts import UPPER11
+from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.core.training import paper
 from dyadwatch.core.training.options import TrainOptions
 from dyadwatch.core.training.recipe import train
-from dyadwatch.core.training.window import FittedWindow, fit_window
+from dyadwatch.core.training.window_length import FittedWindow, fit_window
 
 from .conftest import made_clip
 

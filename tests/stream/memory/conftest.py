@@ -9,10 +9,10 @@ from typing import Any, Literal
 import msgspec
 import pytest
 
-from dyadwatch.core.decision import Part
+from dyadwatch.core.decision.rules import ScorePart
+from dyadwatch.stream.alarms.incident import Incident, PairIds
 from dyadwatch.stream.codes import EventReason, IncidentReason
-from dyadwatch.stream.config import IncidentOptions, MemoryOptions
-from dyadwatch.stream.incident import Incident, PairIds
+from dyadwatch.stream.configuration.config import IncidentOptions, MemoryOptions
 from dyadwatch.stream.memory.writer import MemoryWriter
 from dyadwatch.stream.messages import EventMessage, EventRule, IncidentMessage
 from dyadwatch.stream.run import Run
@@ -43,7 +43,7 @@ def incident(
         peak_stamp=start,
         threshold=2.5,
         evidence=1.4,
-        rule=EventRule(part=Part.SCORE, over_s=0.0, mean=3.5),
+        rule=EventRule(part=ScorePart.SCORE, over_s=0.0, mean=3.5),
         reason=EventReason.ENOUGH_EVIDENCE,
         text="",
         joints=(),

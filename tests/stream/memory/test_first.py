@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 
 from dyadwatch.stream.counters import Counters
-from dyadwatch.stream.memory.first import KeptFirst
+from dyadwatch.stream.memory.kept_first import KeptFirst
 from dyadwatch.stream.messages import IncidentMessage, Message
-from dyadwatch.stream.sinks import Sinks
+from dyadwatch.stream.sinks.sinks import Sinks
 
 Make = Callable[..., IncidentMessage]
 

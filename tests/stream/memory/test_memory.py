@@ -17,11 +17,11 @@ import pytest
 from dyadwatch.core.errors import MemoryFileError
 from dyadwatch.core.finding import Finding
 from dyadwatch.stream.codes import Blindness, IncidentReason, MemoryState, Severity, SourceState
-from dyadwatch.stream.config import Config, MemoryOptions, RecordOptions
+from dyadwatch.stream.configuration.config import Config, MemoryOptions, RecordOptions
 from dyadwatch.stream.memory import schema
 from dyadwatch.stream.memory.kept import Action, ActionKind, Verdict, Wanted
-from dyadwatch.stream.memory.place import memory_file
-from dyadwatch.stream.memory.sink import MemorySink
+from dyadwatch.stream.memory.memory_place import memory_file
+from dyadwatch.stream.memory.memory_sink import MemorySink
 from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.memory.writer import MemoryWriter
 from dyadwatch.stream.messages import Blind, IncidentMessage, NearMissMessage, StatusMessage
@@ -325,7 +325,7 @@ _WRITES_FOR_EVER = """
 import sys, time
 sys.path.insert(0, {folder!r})
 from conftest import incident
-from dyadwatch.stream.config import MemoryOptions
+from dyadwatch.stream.configuration.config import MemoryOptions
 from dyadwatch.stream.memory.writer import MemoryWriter
 from dyadwatch.stream.run import Run
 from pathlib import Path

@@ -11,17 +11,24 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import MemoryFileError
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.config import Config, IncidentOptions, LivenessOptions, MemoryOptions, SinkOptions, WireOptions
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.live_detector import free_address
+from dyadwatch.stream.configuration.config import (
+    Config,
+    IncidentOptions,
+    LivenessOptions,
+    MemoryOptions,
+    SinkOptions,
+    WireOptions,
+)
 from dyadwatch.stream.memory.kept import Action, ActionKind, Wanted
 from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, Message, StatusMessage
 from dyadwatch.stream.publishers.publisher import PosePublisher
-from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.service import Service
-from dyadwatch.tools.live import free_address
 
 WAIT_S = 30
 Frames = Callable[..., list[PoseFrame]]

@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 import pytest
 import zmq
 
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.config import WireOptions
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.stream.configuration.config import WireOptions
 from dyadwatch.stream.publishers.live import LiveFrame
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.wire import decode_pose

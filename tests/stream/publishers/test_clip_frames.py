@@ -9,12 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dyadwatch.core.clips import Clip
+from dyadwatch.core.data.clip_files import Clip
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.layouts import SBU15
-from dyadwatch.stream.publishers.clips import clip_frames, clip_intervals
-
-NS = 1_000_000_000
+from dyadwatch.core.skeletons.layouts import SBU15
+from dyadwatch.core.units import NS
+from dyadwatch.stream.publishers.clip_player import clip_frames, clip_intervals
 
 
 def clip(frames: int, fps: float = 15.0, label: str = "") -> Clip:

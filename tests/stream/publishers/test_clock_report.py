@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from dyadwatch.stream.clock_offset import ClockOffset
+from dyadwatch.stream.health.clock_offset import ClockOffset
 from dyadwatch.stream.publishers.live import ClockReport
 
 S = 1_000_000_000

@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.layouts import KINECT25, UPPER11
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.core.skeleton import Layout
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.layouts import KINECT25, UPPER11
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.core.units import NS
 from dyadwatch.stream.publishers.simulator.faults import Faults, apply_faults, parse_faults
 
-NS = 1_000_000_000
 FPS = 30
 
 

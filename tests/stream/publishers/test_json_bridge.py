@@ -15,18 +15,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.config import Config, WireOptions
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.core.units import NS
+from dyadwatch.stream.configuration.config import Config, WireOptions
 from dyadwatch.stream.messages import EventMessage
 from dyadwatch.stream.pipeline import Pipeline, events_of
 from dyadwatch.stream.publishers.json_bridge import JsonBridge
 from dyadwatch.stream.publishers.json_declaration import Declaration
 from dyadwatch.stream.publishers.live import Refusals
-from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.scoring.scorer import Scorer
 
-NS = 1_000_000_000
 PERSON = {"id": "ann", "joints": {"head": [0, 1.6, 0], "neck": [0, 1.4, 0]}}
 
 

@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dyadwatch.core.errors import LayoutError, WireError
-from dyadwatch.core.layouts import SBU15, UPPER11
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.config import WireOptions
+from dyadwatch.core.skeletons.layouts import SBU15, UPPER11
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.stream.configuration.config import WireOptions
 from dyadwatch.stream.publishers.json_declaration import Declaration
 from dyadwatch.stream.publishers.json_lines import JsonSender
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dyadwatch.core.layouts import KINECT25
+from dyadwatch.core.skeletons.layouts import KINECT25
 from dyadwatch.stream.publishers.simulator.body import Body, rotation, turned
-from dyadwatch.stream.publishers.simulator.figure import Figure
+from dyadwatch.stream.publishers.simulator.figure import SimulatedPerson
 from dyadwatch.stream.publishers.simulator.gait import feet
 from dyadwatch.stream.publishers.simulator.ik import soft_reach, two_bone
 from dyadwatch.stream.publishers.simulator.motion import RATE, drift, ease, envelope, stay, through, walk
@@ -57,7 +57,7 @@ def test_bodies_differ_and_are_of_human_size():
 
 
 def test_somebody_stands_upright_with_left_on_the_left():
-    figure = Figure(np.random.default_rng(3), 120, np.asarray([1.0, 2.0, 0.0]))
+    figure = SimulatedPerson(np.random.default_rng(3), 120, np.asarray([1.0, 2.0, 0.0]))
     figure.settle()
     joints = figure.joints(np.asarray([0.5]))[0]
     at = dict(zip(KINECT25.joints, joints, strict=True))

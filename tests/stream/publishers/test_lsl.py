@@ -14,20 +14,20 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import ConfigError, MissingExtraError
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.config import Config
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.core.units import NS
+from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.messages import ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.live import Refusals
 from dyadwatch.stream.publishers.lsl import LslListener, LslOptions
-from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.scoring.scorer import Scorer
 
 pylsl = pytest.importorskip("pylsl", reason="pylsl is not installed")
 
-NS = 1_000_000_000
 CONFIG = """
 [ports]
 IPv6 = disable

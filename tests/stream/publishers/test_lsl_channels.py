@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dyadwatch.core.errors import LayoutError
-from dyadwatch.core.layouts import KINECT25, UPPER11
-from dyadwatch.core.marker_map import MarkerMap
+from dyadwatch.core.skeletons.layouts import KINECT25, UPPER11
+from dyadwatch.core.skeletons.marker_map import MarkerMap
 from dyadwatch.stream.publishers.lsl_channels import Channel, plan_channels
 
 MAP = MarkerMap(joints={"head": "HEAD", "left_wrist": ["LWA", "LWB"]})

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.core.units import NS
 from dyadwatch.stream.publishers.live import LiveFrame, Refusals
 from dyadwatch.stream.publishers.performers import Performers
 
-NS = 1_000_000_000
 NOW = 1_700_000_000 * NS
 LATE = 4_000_000
 

@@ -12,13 +12,12 @@ import pytest
 import zmq
 
 from dyadwatch.core.errors import ConfigError, DyadwatchError
-from dyadwatch.core.layouts import UPPER11
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.config import WireOptions
+from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.core.units import NS
+from dyadwatch.stream.configuration.config import WireOptions
 from dyadwatch.stream.publishers.publisher import PosePublisher, pace
 from dyadwatch.stream.wire import decode_pose
-
-NS = 1_000_000_000
 
 
 def frames(n: int, fps: float = 30.0, source: str = "cam", epoch: int = 0) -> list[PoseFrame]:

@@ -9,12 +9,12 @@ import pytest
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.layouts import KINECT25
+from dyadwatch.core.skeletons.layouts import KINECT25
+from dyadwatch.core.units import NS
 from dyadwatch.stream.publishers.simulator.encounters import ANOMALIES, NORMAL
 from dyadwatch.stream.publishers.simulator.samples import anomaly_clips, normal_clips
 from dyadwatch.stream.publishers.simulator.scenario import Act, Interval, Scenario, make_scenario
 
-NS = 1_000_000_000
 FPS = 60.0
 AT = KINECT25.index
 

@@ -19,9 +19,10 @@ from pythonosc.osc_bundle_builder import IMMEDIATELY, OscBundleBuilder
 from pythonosc.osc_message_builder import build_msg
 from pythonosc.udp_client import UDPClient
 
-from dyadwatch.core.decision import Thresholds
+from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.stream.config import Config
+from dyadwatch.core.units import NS
+from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.messages import ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.live import Refusals
@@ -29,9 +30,8 @@ from dyadwatch.stream.publishers.osc import OscMessage
 from dyadwatch.stream.publishers.vmc import PerformerOptions, Place, VmcListener
 from dyadwatch.stream.publishers.vmc_avatar import LAYOUT, Avatar
 from dyadwatch.stream.publishers.vmc_frames import VmcFrames
-from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.scoring.scorer import Scorer
 
-NS = 1_000_000_000
 STILL = (0.0, 0.0, 0.0, 1.0)
 # A T-pose in Unity's axes: each bone's beginning seen from its parent.
 T_POSE = {

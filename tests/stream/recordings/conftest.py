@@ -11,12 +11,12 @@ import pytest
 import zmq
 from msgspec import structs
 
-from dyadwatch.core.decision import Thresholds
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.config import Config, RecordOptions, ScorerOptions, SinkOptions
+from dyadwatch.core.decision.rules import Thresholds
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.stream.configuration.config import Config, RecordOptions, ScorerOptions, SinkOptions
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage
 from dyadwatch.stream.publishers.publisher import PosePublisher
-from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.service import Service
 from dyadwatch.stream.wire import encode_pose
 
@@ -106,7 +106,7 @@ class Live:
 def _blank() -> PoseFrame:
     import numpy as np
 
-    from dyadwatch.core.layouts import UPPER11
+    from dyadwatch.core.skeletons.layouts import UPPER11
 
     none = np.zeros((0, 11, 3), np.float32)
     return PoseFrame("x", 1, 0, 0, "unix", UPPER11, none, none[..., 0], None)

@@ -16,10 +16,10 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.recordings.channels import About
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.stream.recordings.channels import RecordingHeader
 from dyadwatch.stream.recordings.chunks import ChunkContent
-from dyadwatch.stream.recordings.file import RecordingFile
+from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.reader import Recording
 from dyadwatch.stream.wire import encode_pose
@@ -50,7 +50,7 @@ def zeros(size: int, compression: str) -> bytes:
 
 def file_with(path: Path, chunks: list[bytes]) -> Path:
     """A recording that is not closed, with these chunks."""
-    RecordingFile(path, About(run="5")).abandon()
+    RecordingFile(path, RecordingHeader(run="5")).abandon()
     with path.open("ab") as stream:
         stream.write(b"".join(chunks))
     return path
@@ -146,7 +146,7 @@ def test_what_recorders_write_is_read_however_well_it_shrinks(
         for values in (payload, bytes(len(payload)), bytes(32 * 33 * 12), b""):
             path = tmp_path / "a.mcap"
             path.unlink(missing_ok=True)
-            file = RecordingFile(path, About(run="5"))
+            file = RecordingFile(path, RecordingHeader(run="5"))
             for k in range(2000):
                 at = 1_790_000_000_000_000_000 + k * 33_333_333
                 file.parts("pose.hall", [topic, head + struct.pack("<QQ", k, at), values], at, at, k)

@@ -14,23 +14,23 @@ import msgspec
 import numpy as np
 import pytest
 
-from dyadwatch.core.clips import Clip
-from dyadwatch.core.decision import Thresholds
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.core.skeleton import Layout
-from dyadwatch.stream.config import Config, MergeOptions, ScorerOptions
+from dyadwatch.core.data.clip_files import Clip
+from dyadwatch.core.decision.rules import Thresholds
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.stream.configuration.config import Config, MergeOptions, ScorerOptions
 from dyadwatch.stream.messages import EventMessage, StatusMessage
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.publishers.simulator.faults import Faults, apply_faults
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
-from dyadwatch.stream.recordings.channels import About, Ended, EndReason
-from dyadwatch.stream.recordings.clips import clip_sets, recording_clips
-from dyadwatch.stream.recordings.file import RecordingFile
+from dyadwatch.stream.recordings.channels import Ended, EndReason, RecordingHeader
+from dyadwatch.stream.recordings.mcap_file import RecordingFile
+from dyadwatch.stream.recordings.pair_clips import clip_sets, recording_clips
 from dyadwatch.stream.recordings.playback import Playback
-from dyadwatch.stream.recordings.rerun import Rerun
-from dyadwatch.stream.recordings.scenes import RecordedScenes, frames_of
-from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.recordings.recorded_scenes import RecordedScenes, frames_of
+from dyadwatch.stream.recordings.reprocess import Reprocess
+from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.wire import decode_pose, encode_pose
 
 S = 1_000_000_000
@@ -56,7 +56,7 @@ def messages(seed: int, *, ahead_s: float = 0.0) -> list[list[bytes]]:
 
 
 def rerun(scorer: Scorer, thresholds: Thresholds, path: Path) -> list[EventMessage]:
-    run = Rerun(Pipeline(scorer, thresholds, CONFIG), CONFIG)
+    run = Reprocess(Pipeline(scorer, thresholds, CONFIG), CONFIG)
     told = [m for some in run.run(Playback([path])) for m in some]
     assert [e for e in told if isinstance(e, EventMessage)]
     return [m for m in told if isinstance(m, EventMessage)]
@@ -118,7 +118,7 @@ def test_two_publishers_at_work(live: Callable[..., Any], encounter: Callable[..
 def recorded(path: Path, sent: list[list[bytes]], config: Config | None = CONFIG) -> Path:
     """What a detector of that configuration would have recorded."""
     text = "" if config is None else msgspec.json.encode(config).decode()
-    file = RecordingFile(path, About(run="5", config=text))
+    file = RecordingFile(path, RecordingHeader(run="5", config=text))
     for i, parts in enumerate(sent):
         frame = decode_pose(parts, CONFIG.wire)
         file.parts(f"pose.{frame.source}", parts, 1_700_000_000 * S + i * S // 60, frame.stamp, i)
@@ -179,7 +179,7 @@ def test_a_source_without_the_joints_of_its_group_is_told(tmp_path: Path) -> Non
 def ended(path: Path, sent: list[list[bytes]]) -> int:
     """Records messages with an end of the group in their middle; returns the stamp there."""
     half, border = len(sent) // 2, 0
-    file = RecordingFile(path, About(run="5", config=msgspec.json.encode(CONFIG).decode()))
+    file = RecordingFile(path, RecordingHeader(run="5", config=msgspec.json.encode(CONFIG).decode()))
     for i, parts in enumerate(sent):
         frame = decode_pose(parts, CONFIG.wire)
         at = 1_700_000_000 * S + i * S // 60
@@ -208,7 +208,7 @@ def clean(path: Path, run: str, begin_s: float) -> list[int]:
     begin = (1_700_000_000 + round(begin_s)) * S
     people = make_scenario(3, people=3, duration_s=3.0, room_m=3.5)
     sent = [list(people.frames(30.0, source=source, epoch=7, start_ns=begin)) for source in ("cam_a", "cam_b")]
-    file = RecordingFile(path, About(run=run))
+    file = RecordingFile(path, RecordingHeader(run=run))
     for i, frame in enumerate(f for both in zip(*sent, strict=True) for f in both):
         file.parts(f"pose.{frame.source}", encode_pose(frame), frame.stamp, frame.stamp, i)
     file.close()

@@ -17,13 +17,13 @@ from dyadwatch.stream.recordings.channels import (
     MSGPACK,
     MULTIPART,
     PROFILE,
-    About,
+    RecordingHeader,
     Schema,
     encode_parts,
     schema_of,
 )
 from dyadwatch.stream.recordings.edit import copy
-from dyadwatch.stream.recordings.file import RecordingFile
+from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.reader import Recording
 
@@ -51,7 +51,7 @@ def written_before(path: Path, what: list[int], flushes: set[int], *, closed: bo
     with path.open("wb") as stream:
         writer = Writer(stream, compression=CompressionType.ZSTD)
         writer.start(profile=PROFILE)
-        writer.add_metadata(ABOUT, msgspec.to_builtins(About(run="5")))
+        writer.add_metadata(ABOUT, msgspec.to_builtins(RecordingHeader(run="5")))
         for k, which in enumerate(what):
             if which == len(NAMES):
                 raw(writer, channels, "score.ann", schema_of(SCORE), JSON, encode_json(SCORE), k)
@@ -65,7 +65,7 @@ def written_before(path: Path, what: list[int], flushes: set[int], *, closed: bo
 
 
 def written_now(path: Path, what: list[int], flushes: set[int], *, closed: bool) -> None:
-    file = RecordingFile(path, About(run="5"))
+    file = RecordingFile(path, RecordingHeader(run="5"))
     for k, which in enumerate(what):
         if which == len(NAMES):
             file.message(SCORE, START + k * STEP)
@@ -165,7 +165,7 @@ def test_a_message_whose_channel_is_lost_is_counted_and_told(tmp_path: Path) -> 
 
 def test_everything_that_cannot_be_given_out_is_counted(tmp_path: Path) -> None:
     path = tmp_path / "a.mcap"
-    file = RecordingFile(path, About(run="5"))
+    file = RecordingFile(path, RecordingHeader(run="5"))
     text = Schema("x", "text", b"")
     for k in range(3):
         file.raw("music.ann", text, JSON, b"{}", START + k, 0, k)
@@ -197,7 +197,7 @@ def test_messages_outside_of_chunks_are_told(tmp_path: Path) -> None:
     with path.open("wb") as stream:
         writer = Writer(stream, use_chunking=False)
         writer.start(profile=PROFILE)
-        writer.add_metadata(ABOUT, msgspec.to_builtins(About(run="5")))
+        writer.add_metadata(ABOUT, msgspec.to_builtins(RecordingHeader(run="5")))
         channels: dict[str, int] = {}
         for k in range(4):
             raw(writer, channels, "pose.ann", MULTIPART, MSGPACK, encode_parts([b"pose.ann"]), k)

@@ -16,14 +16,14 @@ from mcap.reader import make_reader
 from mcap.writer import Writer
 
 from dyadwatch.core.errors import RecordingError
-from dyadwatch.core.moments import moment
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.iso_time import moment
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.messages import ScoreMessage
-from dyadwatch.stream.recordings.channels import About, Ended, EndReason
-from dyadwatch.stream.recordings.file import RecordingFile
+from dyadwatch.stream.recordings.channels import Ended, EndReason, RecordingHeader
+from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback, is_recording
-from dyadwatch.stream.recordings.queue import Received, Said
 from dyadwatch.stream.recordings.reader import Recording
+from dyadwatch.stream.recordings.write_queue import ReceivedMessage, Said
 from dyadwatch.stream.wire import encode_pose
 
 START = 1_790_000_000_000_000_000
@@ -35,7 +35,7 @@ SCORE = ScoreMessage(
 
 def write(path: Path, frames: list[PoseFrame], *, per_chunk: int = 10, close: bool = True, run: str = "5") -> Path:
     """A recording of frames 1/30 s apart, and a score with every chunk."""
-    file = RecordingFile(path, About(run=run))
+    file = RecordingFile(path, RecordingHeader(run=run))
     for i, frame in enumerate(frames):
         at = START + i * STEP
         file.parts(f"pose.{frame.source}", encode_pose(frame), at, frame.stamp, i)
@@ -55,11 +55,11 @@ def frames(encounter: Callable[..., list[PoseFrame]]) -> list[PoseFrame]:
 
 
 def parts(path: Path) -> list[list[bytes]]:
-    return [e.parts for e in Recording(path).entries() if isinstance(e, Received)]
+    return [e.parts for e in Recording(path).entries() if isinstance(e, ReceivedMessage)]
 
 
 def test_what_was_received_comes_back_byte_for_byte(tmp_path: Path, frames: list[PoseFrame]) -> None:
-    file = RecordingFile(tmp_path / "a.mcap", About(run="5"))
+    file = RecordingFile(tmp_path / "a.mcap", RecordingHeader(run="5"))
     sent = [encode_pose(f) for f in frames]
     odd = [b"\xff\x00", b"", b"\x01" * 3, b"four"]
     for i, message in enumerate([*sent, odd]):
@@ -70,9 +70,9 @@ def test_what_was_received_comes_back_byte_for_byte(tmp_path: Path, frames: list
     file.close()
     recording = Recording(tmp_path / "a.mcap")
     entries = list(recording.entries())
-    assert entries[: len(sent)] == [Received(m, "hall", 7 + i, START + i, i) for i, m in enumerate(sent)]
+    assert entries[: len(sent)] == [ReceivedMessage(m, "hall", 7 + i, START + i, i) for i, m in enumerate(sent)]
     assert entries[len(sent) :] == [
-        Received(odd, None, 0, START + len(sent), len(sent)),
+        ReceivedMessage(odd, None, 0, START + len(sent), len(sent)),
         Said(SCORE, START + 99),
         Said(Ended(source="hall", reason=EndReason.SHUTDOWN), START + 100),
     ]
@@ -103,7 +103,7 @@ def test_another_reader_finds_json_with_schemas_that_fit(tmp_path: Path, frames:
 def test_a_file_never_closed_is_read_up_to_its_last_whole_chunk(tmp_path: Path, frames: list[PoseFrame]) -> None:
     path = write(tmp_path / "a.mcap", frames[:55], close=False)
     recording = Recording(path)
-    received = [e for e in recording.entries() if isinstance(e, Received)]
+    received = [e for e in recording.entries() if isinstance(e, ReceivedMessage)]
     assert [e.parts for e in received] == [encode_pose(f) for f in frames[:50]]
     assert not recording.whole
     assert recording.notes == [f"{path}: was not closed; everything up to {moment(START + 49 * STEP)} is whole"]
@@ -126,7 +126,7 @@ def test_a_torn_copy_gives_every_chunk_that_is_whole(tmp_path: Path, frames: lis
         torn = tmp_path / "torn.mcap"
         torn.write_bytes(whole[:size])
         recording = Recording(torn)
-        got = [e.parts for e in recording.entries() if isinstance(e, Received)]
+        got = [e.parts for e in recording.entries() if isinstance(e, ReceivedMessage)]
         assert got == all_parts[: len(got)]
         assert len(got) % 10 == 0
         assert "was cut short" in recording.notes[0]
@@ -141,7 +141,7 @@ def test_a_damaged_chunk_is_left_out_and_the_rest_is_read(tmp_path: Path, frames
     data[middle.offset + middle.length // 2] ^= 0x10
     path.write_bytes(data)
     recording = Recording(path)
-    got = [e.sequence for e in recording.entries() if isinstance(e, Received)]
+    got = [e.sequence for e in recording.entries() if isinstance(e, ReceivedMessage)]
     assert got == [*range(20), *range(30, 60)]
     assert len(recording.notes) == 1
     assert f"{path}: the chunk at byte {middle.offset} is damaged (" in recording.notes[0]
@@ -213,12 +213,12 @@ def test_mcap_of_others_is_refused_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("about", "text"),
     [
-        (About(run="5", format="2"), "is of format '2'; this program reads format 1"),
-        (About(run="five"), "metadata 'dyadwatch': run is 'five'; expected a number"),
-        (About(run="5", part="-1"), "metadata 'dyadwatch': part is '-1'; expected a number"),
+        (RecordingHeader(run="5", format="2"), "is of format '2'; this program reads format 1"),
+        (RecordingHeader(run="five"), "metadata 'dyadwatch': run is 'five'; expected a number"),
+        (RecordingHeader(run="5", part="-1"), "metadata 'dyadwatch': part is '-1'; expected a number"),
     ],
 )
-def test_heads_that_make_no_sense(tmp_path: Path, about: About, text: str) -> None:
+def test_heads_that_make_no_sense(tmp_path: Path, about: RecordingHeader, text: str) -> None:
     RecordingFile(tmp_path / "a.mcap", about).close()
     with pytest.raises(RecordingError) as e:
         Recording(tmp_path / "a.mcap")
@@ -238,7 +238,7 @@ def test_a_recording_is_known_by_its_content_or_suffix(tmp_path: Path, frames: l
 
 def test_files_are_played_in_order_of_runs_and_parts(tmp_path: Path, frames: list[PoseFrame]) -> None:
     def part(name: str, run: str, number: int, some: list[PoseFrame]) -> None:
-        file = RecordingFile(tmp_path / name, About(run=run, part=str(number)))
+        file = RecordingFile(tmp_path / name, RecordingHeader(run=run, part=str(number)))
         for f in some:
             file.parts("pose.hall", encode_pose(f), START + f.seq, f.stamp, f.seq)
         file.close()
@@ -249,7 +249,7 @@ def test_files_are_played_in_order_of_runs_and_parts(tmp_path: Path, frames: lis
     part("c.mcap", "6", 1, frames[30:40])
     (tmp_path / "broken.mcap").write_bytes(b"")
     playback = Playback([tmp_path])
-    got = [e.sequence if isinstance(e, Received) else "new run" for e in playback]
+    got = [e.sequence if isinstance(e, ReceivedMessage) else "new run" for e in playback]
     assert got == [*range(20), *range(25, 30), "new run", *range(30, 40)]
     assert playback.notes == [
         f"left out: {tmp_path / 'broken.mcap'}: is empty; expected a recording (.mcap)",

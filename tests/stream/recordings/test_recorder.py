@@ -15,17 +15,17 @@ import numpy as np
 import pytest
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.codes import RecordingState
-from dyadwatch.stream.config import RecordOptions
+from dyadwatch.stream.configuration.config import RecordOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.recordings import recorder as recorder_module
 from dyadwatch.stream.recordings.channels import Ended, EndReason
-from dyadwatch.stream.recordings.folder import delete_expired, make_writable, recording_name
 from dyadwatch.stream.recordings.playback import Playback
-from dyadwatch.stream.recordings.queue import Received, Said, WriteQueue
 from dyadwatch.stream.recordings.recorder import Recorder
+from dyadwatch.stream.recordings.recordings_folder import delete_expired, make_writable, recording_name
+from dyadwatch.stream.recordings.write_queue import ReceivedMessage, Said, WriteQueue
 from dyadwatch.stream.texts import text_of
 from dyadwatch.stream.wire import encode_pose
 
@@ -198,13 +198,13 @@ def test_a_disk_that_fills_up_keeps_what_was_whole(encounter: Frames, tmp_path: 
 
 def test_what_does_not_find_room_in_the_queue_is_refused_but_ends_of_sources() -> None:
     queue = WriteQueue(most=2, most_bytes=100)
-    assert queue.put(Received([b"x" * 60], "a", 0, 0, 0))
-    assert not queue.put(Received([b"x" * 60], "a", 0, 0, 1))
-    assert queue.put(Received([b"x" * 40], "a", 0, 0, 2))
-    assert not queue.put(Received([b""], "a", 0, 0, 3))
+    assert queue.put(ReceivedMessage([b"x" * 60], "a", 0, 0, 0))
+    assert not queue.put(ReceivedMessage([b"x" * 60], "a", 0, 0, 1))
+    assert queue.put(ReceivedMessage([b"x" * 40], "a", 0, 0, 2))
+    assert not queue.put(ReceivedMessage([b""], "a", 0, 0, 3))
     assert queue.put(Said(Ended(source="a", reason=EndReason.SHUTDOWN), 0))
     assert len(queue.take_all()) == 3
-    assert queue.put(Received([b"x" * 60], "a", 0, 0, 4))
+    assert queue.put(ReceivedMessage([b"x" * 60], "a", 0, 0, 4))
 
 
 def test_a_flood_is_counted_and_told_on_reading(encounter: Frames, tmp_path: Path) -> None:
@@ -248,7 +248,7 @@ def test_trying_to_write_leaves_nothing_behind_and_a_full_disk_is_no_error(tmp_p
     script = (
         'mount -t tmpfs -o size=4k,nr_inodes=2 none "$1" && touch "$1/x" && ! touch "$1/y" && exec "$2" -c "$3" "$1"'
     )
-    code = "import sys, pathlib; from dyadwatch.stream.recordings.folder import make_writable as m; "
+    code = "import sys, pathlib; from dyadwatch.stream.recordings.recordings_folder import make_writable as m; "
     code += "m(pathlib.Path(sys.argv[1])); print('may have room later')"
     command = ["unshare", "-Urm", "sh", "-c", script, "sh", disk, sys.executable, code]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -261,7 +261,7 @@ HUNG = """
 import os, sys, time
 from pathlib import Path
 from dyadwatch.stream.texts import text_of
-from dyadwatch.stream.config import RecordOptions
+from dyadwatch.stream.configuration.config import RecordOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.recordings import recorder as module
 

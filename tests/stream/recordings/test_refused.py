@@ -14,22 +14,22 @@ import pytest
 from mcap.reader import make_reader
 
 from dyadwatch.core.errors import WireError
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.codes import Refusal
-from dyadwatch.stream.config import Config, RecordOptions, WireOptions
+from dyadwatch.stream.configuration.config import Config, RecordOptions, WireOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.pipeline import Pipeline
-from dyadwatch.stream.recordings.channels import About, RefusedMessage
+from dyadwatch.stream.recordings.channels import RecordingHeader, RefusedMessage
 from dyadwatch.stream.recordings.edit import copy
-from dyadwatch.stream.recordings.file import RecordingFile
 from dyadwatch.stream.recordings.info import describe
+from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback
-from dyadwatch.stream.recordings.queue import Received, Refused, WriteQueue
 from dyadwatch.stream.recordings.recorder import Recorder
 from dyadwatch.stream.recordings.refused import RefusedBudget, decode_received, digest
-from dyadwatch.stream.recordings.replay import Rewriter
-from dyadwatch.stream.recordings.rerun import Rerun
-from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.recordings.reprocess import Reprocess
+from dyadwatch.stream.recordings.resend import Rewriter
+from dyadwatch.stream.recordings.write_queue import ReceivedMessage, Refused, WriteQueue
+from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.wire import encode_pose
 
 from .conftest import THRESHOLDS
@@ -121,8 +121,8 @@ def test_the_queue_has_a_share_for_refused_messages() -> None:
     queue = WriteQueue(most_bytes=100, most_refused_bytes=30)
     assert queue.put(Refused([b"x" * 20], Refusal.LAYOUT, 0, 0))
     assert not queue.put(Refused([b"x" * 20], Refusal.LAYOUT, 0, 1))
-    assert queue.put(Received([b"x" * 70], "a", 0, 0, 2))
-    assert not queue.put(Received([b"x" * 20], "a", 0, 0, 3))
+    assert queue.put(ReceivedMessage([b"x" * 70], "a", 0, 0, 2))
+    assert not queue.put(ReceivedMessage([b"x" * 20], "a", 0, 0, 3))
     assert len(queue.take_all()) == 2
     assert queue.put(Refused([b"x" * 20], Refusal.LAYOUT, 0, 4))
 
@@ -164,7 +164,7 @@ def test_live_and_again_count_the_same_refusals(
         detector.take(sent)
     config = Config()
     pipeline = Pipeline(scorer, THRESHOLDS, config)
-    for _ in Rerun(pipeline, config).run(Playback([tmp_path])):
+    for _ in Reprocess(pipeline, config).run(Playback([tmp_path])):
         pass
     # The very first came before its source was known.
     for source, reasons in detector.service.counters.snapshot().items():
@@ -176,7 +176,7 @@ def test_live_and_again_count_the_same_refusals(
 
 
 def test_recordings_that_hold_them_whole_are_read_as_before(tmp_path: Path) -> None:
-    file = RecordingFile(tmp_path / "a.mcap", About(run="5"))
+    file = RecordingFile(tmp_path / "a.mcap", RecordingHeader(run="5"))
     file.parts("refused", BAD, 1, 1, 0)
     file.refused(digest(BAD, Refusal.BAD_MSGPACK), 2, 1)
     file.refused(RefusedMessage(reason="version", topic="pose.x", count=7), 3, 0)
@@ -201,7 +201,7 @@ def test_recordings_that_hold_them_whole_are_read_as_before(tmp_path: Path) -> N
 
 def test_what_was_neither_kept_nor_counted_is_told_as_missing(tmp_path: Path) -> None:
     """Killed before the summary was written."""
-    file = RecordingFile(tmp_path / "a.mcap", About(run="5"))
+    file = RecordingFile(tmp_path / "a.mcap", RecordingHeader(run="5"))
     file.refused(digest(BAD, Refusal.BAD_MSGPACK), 1, 0)
     file.refused(RefusedMessage(reason="version", topic="", count=3), 2, 0)
     file.refused(digest(BAD, Refusal.BAD_MSGPACK), 3, 9)

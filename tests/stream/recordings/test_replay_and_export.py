@@ -18,24 +18,24 @@ import numpy as np
 import pytest
 from mcap.reader import make_reader
 
-from dyadwatch.core.clips import Clip
+from dyadwatch.core.data.clip_files import Clip
 from dyadwatch.core.errors import ConfigError, RecordingError
-from dyadwatch.core.pose import PoseFrame
 from dyadwatch.core.readers.read import read_poses
-from dyadwatch.core.skeleton import Layout
-from dyadwatch.stream.config import Config, WireOptions
-from dyadwatch.stream.recordings.c3d import write_c3d
-from dyadwatch.stream.recordings.channels import ENDED, ENDED_SCHEMA, JSON, OTHERS, About, Ended, EndReason
-from dyadwatch.stream.recordings.clips import PairClips, recording_clips
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.stream.configuration.config import Config, WireOptions
+from dyadwatch.stream.recordings.c3d_export import write_c3d
+from dyadwatch.stream.recordings.channels import ENDED, ENDED_SCHEMA, JSON, OTHERS, Ended, EndReason, RecordingHeader
+from dyadwatch.stream.recordings.csv_export import write_tables
 from dyadwatch.stream.recordings.edit import copy
-from dyadwatch.stream.recordings.file import RecordingFile
-from dyadwatch.stream.recordings.foxglove import write_scenes
+from dyadwatch.stream.recordings.foxglove_export import write_scenes
 from dyadwatch.stream.recordings.info import describe
+from dyadwatch.stream.recordings.mcap_file import RecordingFile
+from dyadwatch.stream.recordings.pair_clips import PairClips, recording_clips
 from dyadwatch.stream.recordings.playback import Playback
-from dyadwatch.stream.recordings.queue import Received, Said
-from dyadwatch.stream.recordings.replay import Rewriter, paced
-from dyadwatch.stream.recordings.tables import write_tables
-from dyadwatch.stream.scene import SceneTracker
+from dyadwatch.stream.recordings.resend import Rewriter, paced
+from dyadwatch.stream.recordings.write_queue import ReceivedMessage, Said
+from dyadwatch.stream.tracking.scene_tracker import SceneTracker
 from dyadwatch.stream.wire import decode_pose, encode_pose
 
 NS = 10**9
@@ -47,15 +47,15 @@ def record(
     path: Path, frames: list[PoseFrame], *, run: int = 5, start: int = 0, topic: str = "", config: str = ""
 ) -> Path:
     """A recording in which every frame comes at its stamp, plus `start`."""
-    file = RecordingFile(path, About(run=str(run), config=config))
+    file = RecordingFile(path, RecordingHeader(run=str(run), config=config))
     for i, f in enumerate(frames):
         file.parts(topic or f"pose.{f.source}", encode_pose(f), f.stamp + start, f.stamp, i)
     file.close()
     return path
 
 
-def received(frame: PoseFrame, at: int = 0) -> Received:
-    return Received(encode_pose(frame), frame.source, frame.stamp, at, 0)
+def received(frame: PoseFrame, at: int = 0) -> ReceivedMessage:
+    return ReceivedMessage(encode_pose(frame), frame.source, frame.stamp, at, 0)
 
 
 def test_without_a_change_messages_pass_as_they_came(encounter: Frames) -> None:
@@ -78,7 +78,7 @@ def test_keys_of_later_versions_survive_a_new_name(encounter: Frames) -> None:
 
     topic, head, payload = encode_pose(encounter(seconds=0.1)[0])
     head = bytes(msgpack.packb(msgpack.unpackb(head) | {"lens": [1, 2]}) or b"")
-    entry = Received([topic, head, payload], "hall", 0, 0, 0)
+    entry = ReceivedMessage([topic, head, payload], "hall", 0, 0, 0)
     parts = Rewriter("yard").parts(entry)
     assert parts is not None
     assert msgpack.unpackb(parts[1])["lens"] == [1, 2]
@@ -104,7 +104,7 @@ def test_every_round_is_a_later_run_and_runs_keep_their_order(encounter: Frames)
 @pytest.mark.parametrize("parts", [[b"x"], [b"pose.hall", b"\xc1", b""], [b"pose.hall", b"\x05", b""]])
 def test_what_cannot_be_rewritten_is_left_out_and_counted(parts: list[bytes]) -> None:
     rewriter = Rewriter("yard")
-    assert rewriter.parts(Received(parts, None, 0, 0, 0)) is None
+    assert rewriter.parts(ReceivedMessage(parts, None, 0, 0, 0)) is None
     assert rewriter.left_out == 1
 
 
@@ -124,7 +124,7 @@ def test_runs_that_follow_each_other_merge_with_their_ends(tmp_path: Path, encou
     a, b = record(tmp_path / "a.mcap", frames), record(tmp_path / "b.mcap", later, run=6, start=9 * NS)
     assert copy(Playback([b, a]), tmp_path / "c.mcap") == 62
     entries = list(Playback([tmp_path / "c.mcap"]))
-    ends = [i for i, e in enumerate(entries) if not isinstance(e, Received)]
+    ends = [i for i, e in enumerate(entries) if not isinstance(e, ReceivedMessage)]
     assert ends == [30, 61]
     assert [e.what for e in entries if isinstance(e, Said)] == 2 * [
         Ended(source="hall", reason=EndReason.END_OF_STREAM)
@@ -168,7 +168,7 @@ def test_frames_a_second_are_those_of_the_source_whenever_they_came(tmp_path: Pa
     frames = encounter(seconds=1.0)
     later = [replace(f, epoch=2, stamp=f.stamp + 60 * NS) for f in frames]
     files = [record(tmp_path / "a.mcap", frames), record(tmp_path / "b.mcap", later, run=6)]
-    at_once = RecordingFile(tmp_path / "c.mcap", About(run="7", model="m 1"))
+    at_once = RecordingFile(tmp_path / "c.mcap", RecordingHeader(run="7", model="m 1"))
     for i, f in enumerate(encounter("yard", seconds=1.0)):
         at_once.parts("pose.yard", encode_pose(f), frames[0].stamp + 90 * NS + i * 1000, f.stamp, i)
     at_once.close()
@@ -193,7 +193,7 @@ def test_sources_without_a_channel_of_their_own_are_cut_and_ended_by_their_names
 
 def test_what_cannot_be_understood_is_copied_as_it_is(tmp_path: Path, encounter: Frames) -> None:
     frames = encounter(seconds=1.0)
-    file = RecordingFile(tmp_path / "a.mcap", About(run="5"))
+    file = RecordingFile(tmp_path / "a.mcap", RecordingHeader(run="5"))
     for i, f in enumerate(frames):
         file.parts("pose.hall", encode_pose(f), f.stamp, f.stamp, i)
     later = b'{"kind":"ended","v":2,"source":"hall","reason":"camera_moved"}'
@@ -221,7 +221,7 @@ def test_a_file_in_a_folder_that_is_not_there_is_not_begun(tmp_path: Path, encou
 
 
 def test_every_note_is_told_once_however_often_a_recording_is_read(tmp_path: Path, encounter: Frames) -> None:
-    file = RecordingFile(tmp_path / "a.mcap", About(run="5"))
+    file = RecordingFile(tmp_path / "a.mcap", RecordingHeader(run="5"))
     for i, f in enumerate(encounter(seconds=1.0)):
         file.parts("pose.hall", encode_pose(f), f.stamp, f.stamp, i + (i > 9))
     file.close()

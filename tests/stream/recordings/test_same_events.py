@@ -16,28 +16,28 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from dyadwatch.core.decision import Part, Rule, Thresholds
+from dyadwatch.core.decision.rules import Rule, ScorePart, Thresholds
 from dyadwatch.core.errors import WireError
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.codes import EventReason, SourceState
-from dyadwatch.stream.config import Config, LivenessOptions, ScorerOptions, WireOptions
+from dyadwatch.stream.configuration.config import Config, LivenessOptions, ScorerOptions, WireOptions
 from dyadwatch.stream.messages import EventMessage, Message, StatusMessage
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.publishers.simulator.faults import Faults, apply_faults
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
-from dyadwatch.stream.recordings.about import recorded_thresholds
-from dyadwatch.stream.recordings.channels import About
+from dyadwatch.stream.recordings.channels import RecordingHeader
 from dyadwatch.stream.recordings.edit import copy
-from dyadwatch.stream.recordings.file import RecordingFile
+from dyadwatch.stream.recordings.header import recorded_thresholds
+from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback
-from dyadwatch.stream.recordings.replay import paced
-from dyadwatch.stream.recordings.rerun import Rerun
-from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.recordings.reprocess import Reprocess
+from dyadwatch.stream.recordings.resend import paced
+from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.wire import decode_pose, encode_pose
 
 THRESHOLDS = Thresholds(3.5, 2.5)  # of the `live` detectors, too
-RULES = Thresholds(1.0, 0.6, (Rule(Part.UNUSUAL, 0.4, 3.0), Rule(Part.RELATION, 1.6, 1.5)))
+RULES = Thresholds(1.0, 0.6, (Rule(ScorePart.UNUSUAL, 0.4, 3.0), Rule(ScorePart.RELATION, 1.6, 1.5)))
 START = 1_700_000_000_000_000_000
 CONFIG = Config(scorer=ScorerOptions(max_queue=10**6, threads=1))
 FAULTS = Faults(
@@ -78,8 +78,8 @@ def messages(seed: int) -> list[list[bytes]]:
 
 def rerun(
     scorer: Scorer, *paths: Path, config: Config = CONFIG, thresholds: Thresholds = THRESHOLDS, **span: Any
-) -> tuple[list[Message], Rerun]:
-    run = Rerun(Pipeline(scorer, thresholds, config), config)
+) -> tuple[list[Message], Reprocess]:
+    run = Reprocess(Pipeline(scorer, thresholds, config), config)
     return [m for told in run.run(Playback(paths, **span)) for m in told], run
 
 
@@ -115,7 +115,7 @@ def test_rules_are_kept_in_the_recording_and_raise_the_same_events(
     with live(tmp_path, thresholds=RULES) as detector:
         detector.take([encode_pose(f) for f in encounter()])
     told = detector.kept.events
-    assert {e.rule.part for e in told} == {Part.UNUSUAL, Part.RELATION}
+    assert {e.rule.part for e in told} == {ScorePart.UNUSUAL, ScorePart.RELATION}
     about = Playback([tmp_path]).recordings[0].about
     assert recorded_thresholds(about) == RULES
     assert about.rules == (
@@ -135,7 +135,7 @@ def test_rules_are_kept_in_the_recording_and_raise_the_same_events(
         ({"raise_at": "1.0", "clear_at": "0.6", "rules": "[]"}, Thresholds(1.0, 0.6)),
         (
             {"raise_at": "1.0", "clear_at": "0.6", "rules": '[{"part":"score","over_s":1,"raise_at":2}]'},
-            Thresholds(1.0, 0.6, (Rule(Part.SCORE, 1.0, 2.0),)),
+            Thresholds(1.0, 0.6, (Rule(ScorePart.SCORE, 1.0, 2.0),)),
         ),
         ({"raise_at": "1.0", "clear_at": "0.6", "rules": '[{"part":"odd","over_s":1,"raise_at":2}]'}, None),
         ({"raise_at": "1.0", "clear_at": "0.6", "rules": "[{"}, None),
@@ -144,7 +144,7 @@ def test_rules_are_kept_in_the_recording_and_raise_the_same_events(
     ],
 )
 def test_thresholds_of_a_recording(levels: dict[str, str], thresholds: Thresholds | None) -> None:
-    assert recorded_thresholds(About(run="5", **levels)) == thresholds
+    assert recorded_thresholds(RecordingHeader(run="5", **levels)) == thresholds
 
 
 @pytest.mark.parametrize("speed", [1.0, float("inf")])
@@ -174,7 +174,7 @@ def ended_alike(told: list[EventMessage]) -> list[EventMessage]:
 
 def recorded(path: Path, sent: list[list[bytes]], *, per_chunk: int = 30, apart_s: float = 0.01) -> Path:
     """What a recorder would write of the messages, without a detector."""
-    file = RecordingFile(path, About(run="5"))
+    file = RecordingFile(path, RecordingHeader(run="5"))
     for i, parts in enumerate(sent):
         file.parts(topic(parts), parts, START + round(i * apart_s * 1e9), START, i)
         if i % per_chunk == per_chunk - 1:
@@ -222,7 +222,7 @@ def test_a_recording_that_begins_late_catches_up(scorer: Scorer, tmp_path: Path,
     """Of pairs that are calm one window after its beginning, all that opens from then on is the same."""
     frames = make_scenario(20 + seed, people=3, duration_s=25.0, room_m=3.5).frames(30.0, source="hall", start_ns=START)
     sent = [encode_pose(replace(f, epoch=7)) for f in frames]
-    file = RecordingFile(tmp_path / "whole.mcap", About(run="5"))
+    file = RecordingFile(tmp_path / "whole.mcap", RecordingHeader(run="5"))
     for i, parts in enumerate(sent):
         file.parts("pose.hall", parts, START + i * 33_333_333, START, i)
     file.close()
@@ -277,12 +277,12 @@ def test_windows_that_the_live_run_shed_are_told(scorer: Scorer, tmp_path: Path)
         windows=3, open_events=0, dropped={"shed_overload": 4}, clock="unix", clock_offset_ms=None, last_stamp=0,
         model="m 1", provider="p",
     )  # fmt: skip
-    file = RecordingFile(tmp_path / "a.mcap", About(run="5"))
+    file = RecordingFile(tmp_path / "a.mcap", RecordingHeader(run="5"))
     file.message(status, START)
     file.close()
     assert rerun(scorer, tmp_path)[1].shed == {"hall": 4}
     for part, (run, shed) in enumerate([("5", 6), ("6", 0), ("6", 7), ("7", 2)], 2):
-        file = RecordingFile(tmp_path / f"{part}.mcap", About(run=run, part=str(part)))
+        file = RecordingFile(tmp_path / f"{part}.mcap", RecordingHeader(run=run, part=str(part)))
         file.message(structs.replace(status, dropped={"shed_overload": shed}), START + part * 10**9)
         file.close()
     assert rerun(scorer, tmp_path)[1].shed == {"hall": 6 + 7 + 2}

@@ -10,27 +10,27 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from dyadwatch.core.calibration import Calibration, write_calibration
-from dyadwatch.core.decision import Part, Rule, Thresholds
+from dyadwatch.core.decision.calibration_file import Calibration, write_calibration
+from dyadwatch.core.decision.rules import Rule, ScorePart, Thresholds
 from dyadwatch.core.errors import CalibrationError, ConfigError, RecordingError, TooShortError
-from dyadwatch.core.pose import PoseFrame
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.redeciding import what_if
-from dyadwatch.stream.config import AlarmOptions, Config, ScorerOptions
+from dyadwatch.stream.configuration.config import AlarmOptions, Config, ScorerOptions
 from dyadwatch.stream.messages import EventMessage, Message
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.simulator.faults import Faults, apply_faults
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
-from dyadwatch.stream.recordings.about import about_detector
-from dyadwatch.stream.recordings.channels import About
-from dyadwatch.stream.recordings.file import RecordingFile
+from dyadwatch.stream.recordings.channels import RecordingHeader
+from dyadwatch.stream.recordings.header import about_detector
+from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.recorded_scores import read_scores
 from dyadwatch.stream.recordings.redecide import Happening, happenings, redecide
-from dyadwatch.stream.scorer import Scorer
+from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.wire import encode_pose
 
 START = 1_700_000_000_000_000_000
-RULES = (Rule(Part.RELATION, 0.4, 1.2), Rule(Part.RELATION, 1.6, 0.9), Rule(Part.UNUSUAL, 0.4, 2.6))
+RULES = (Rule(ScorePart.RELATION, 0.4, 1.2), Rule(ScorePart.RELATION, 1.6, 0.9), Rule(ScorePart.UNUSUAL, 0.4, 2.6))
 # No exchanged ids: where people vanish besides, two pairs may bear the same ids for a while, in the live run, too.
 FAULTS = Faults(drop=0.03, double=0.02, late=0.02, reorder=0.03, jitter_ms=3, occlude=0.1, vanish=0.05, id_switch=0.05)
 CONFIG = Config(scorer=ScorerOptions(max_queue=10**6, threads=1), alarm=AlarmOptions(hold_s=0.6))
@@ -177,7 +177,7 @@ def test_scores_of_another_model(scorer: Scorer, tmp_path: Path) -> None:
 
 
 def test_recordings_without_scores(scorer: Scorer, tmp_path: Path) -> None:
-    RecordingFile(tmp_path / "a.mcap", About(run="5")).close()
+    RecordingFile(tmp_path / "a.mcap", RecordingHeader(run="5")).close()
     with pytest.raises(RecordingError, match=r"a\.mcap: was recorded without a detector, so that there are no scores"):
         what_if([tmp_path / "a.mcap"])
     about = about_detector(scorer, Thresholds(1.0, 0.6), CONFIG)

@@ -8,7 +8,7 @@ import pytest
 
 from dyadwatch.core.errors import WireError
 from dyadwatch.stream.codes import Refusal
-from dyadwatch.stream.config import WireOptions
+from dyadwatch.stream.configuration.config import WireOptions
 from dyadwatch.stream.wire import decode_pose
 from dyadwatch.tools.benchmarks import decoding
 from dyadwatch.tools.benchmarks.decoding import decode_some

@@ -9,7 +9,7 @@ import pytest
 import zmq
 
 from dyadwatch.core.errors import ConfigError, DyadwatchError
-from dyadwatch.stream.keys import KeyFolder
+from dyadwatch.stream.sockets.key_folder import KeyFolder
 from dyadwatch.tools.benchmarks.keyed_receiver import KeyedReceiver
 from dyadwatch.tools.benchmarks.keys import keys
 

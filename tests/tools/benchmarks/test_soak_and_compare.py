@@ -12,13 +12,13 @@ import pytest
 from rich.console import Console
 
 from dyadwatch.core.errors import ConfigError, WireError
-from dyadwatch.core.pose import PoseFrame
-from dyadwatch.stream.config import WireOptions
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.stream.configuration.config import WireOptions
 from dyadwatch.stream.wire import decode_pose
 from dyadwatch.tools.benchmarks import soak_sources
 from dyadwatch.tools.benchmarks.compare import compare
 from dyadwatch.tools.benchmarks.endless_model import build_endless_model
-from dyadwatch.tools.benchmarks.soak import Reading, settled, soak, sparkline, verdicts, watch
+from dyadwatch.tools.benchmarks.soak import SoakReading, settled, soak, sparkline, verdicts, watch
 from dyadwatch.tools.benchmarks.soak_sources import HABITS, messages_of, refused_messages
 from dyadwatch.tools.benchmarks.steady import NS
 
@@ -77,12 +77,12 @@ def test_refused_messages_come_by_handfuls() -> None:
     assert any(len(parts) == 3 and sum(map(len, parts)) > 10**5 for _, parts in some)
 
 
-def reading(minute: float, rss: float, **other: float) -> Reading:
+def reading(minute: float, rss: float, **other: float) -> SoakReading:
     figures = {"fds": 20, "threads": 9, "cpu": 0.3, "scores": 100.0, "age_p95_s": 0.1, "refused": 5} | other
-    return Reading(minute, rss, **figures)  # type: ignore[arg-type]
+    return SoakReading(minute, rss, **figures)  # type: ignore[arg-type]
 
 
-def missed(readings: list[Reading], alive: bool = True) -> list[str]:
+def missed(readings: list[SoakReading], alive: bool = True) -> list[str]:
     return [b.what for b in verdicts(readings, 60.0, alive, 0.0) if not b.passed]
 
 
@@ -140,8 +140,8 @@ def test_what_is_no_checkout_is_refused(tmp_path: Path) -> None:
 def test_the_endless_model_ends_for_people_nearby(tmp_path: Path) -> None:
     import numpy as np
 
-    from dyadwatch.stream.config import ScorerOptions
-    from dyadwatch.stream.scorer import Scorer
+    from dyadwatch.stream.configuration.config import ScorerOptions
+    from dyadwatch.stream.scoring.scorer import Scorer
 
     build_endless_model(path := tmp_path / "endless.onnx")
     scores = Scorer(path, ScorerOptions(threads=1)).score([np.zeros((2, 30, 11, 3), np.float32)] * 3)

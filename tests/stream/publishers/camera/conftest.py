@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dyadwatch.core.layouts import MEDIAPIPE33
+from dyadwatch.core.skeletons.layouts import MEDIAPIPE33
 from dyadwatch.stream.publishers.camera.camera_file import CameraFile, Extrinsics, Intrinsics
-from dyadwatch.stream.publishers.camera.estimate import Seen
+from dyadwatch.stream.publishers.camera.estimate import SeenPose
 from dyadwatch.stream.publishers.camera.geometry import turn
 
 LENS = Intrinsics(900.0, 910.0, 640.0, 360.0, 1280, 720)
@@ -42,7 +42,7 @@ def looking_down(degrees: float, height: float) -> Extrinsics:
 
 def see(
     file: CameraFile, joints: NDArray[np.float64], key: int | None = None, size: float = 1.0, lean_deg: float = 0.0
-) -> Seen:
+) -> SeenPose:
     """What a perfect estimator sees of joints in the world, (33, 3); it takes people to be `size` times as large,
     and to lean away by `lean_deg`.
 
@@ -60,7 +60,7 @@ def see(
     ahead /= np.linalg.norm(ahead)
     turned = turn(np.cross((0.0, 0.0, 1.0), ahead), float(np.arccos(ahead[2])))
     lean = turn(np.cross(ahead, rotation[1]), np.radians(lean_deg))
-    return Seen(image, (at - at[hips].mean(0)) * size @ lean @ turned, np.full(33, 0.95), key)
+    return SeenPose(image, (at - at[hips].mean(0)) * size @ lean @ turned, np.full(33, 0.95), key)
 
 
 @pytest.fixture
@@ -81,5 +81,5 @@ def high_camera() -> CameraFile:
 
 
 @pytest.fixture
-def sight() -> Callable[..., Seen]:
+def sight() -> Callable[..., SeenPose]:
     return see

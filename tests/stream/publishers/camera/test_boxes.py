@@ -18,13 +18,13 @@ from dyadwatch.stream.publishers.camera.boxes import (
     steady,
     tiles,
 )
-from dyadwatch.stream.publishers.camera.estimate import Seen
+from dyadwatch.stream.publishers.camera.estimate import SeenPose
 from dyadwatch.stream.publishers.camera.scan import Scan
 
 
-def _seen(x: float, y: float, size: float) -> Seen:
+def _seen(x: float, y: float, size: float) -> SeenPose:
     image = np.random.default_rng(0).uniform(0, 1, (33, 2)) * (0.4 * size, size) + (x, y)
-    return Seen(image, np.zeros((33, 3)), np.full(33, 0.9))
+    return SeenPose(image, np.zeros((33, 3)), np.full(33, 0.9))
 
 
 @pytest.mark.parametrize(("width", "height"), [(1280, 720), (810, 1080), (640, 480), (100, 80)])

@@ -10,18 +10,18 @@ import pytest
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.layouts import MEDIAPIPE33
-from dyadwatch.stream.publishers.camera.calibrate import (
+from dyadwatch.core.skeletons.layouts import MEDIAPIPE33
+from dyadwatch.stream.publishers.camera.camera_calibration import (
     intrinsics_from_board,
     lean_from_people,
     scale_from_floor,
     scale_from_height,
 )
 from dyadwatch.stream.publishers.camera.camera_file import CameraFile
-from dyadwatch.stream.publishers.camera.estimate import Image, Seen
-from dyadwatch.stream.publishers.camera.geometry import Camera
+from dyadwatch.stream.publishers.camera.estimate import Image, SeenPose
+from dyadwatch.stream.publishers.camera.geometry import CameraModel
 
-See = Callable[..., Seen]
+See = Callable[..., SeenPose]
 
 
 def _boards(flat: Image, square_px: float) -> Iterator[Image]:
@@ -119,7 +119,7 @@ def test_that_people_are_upright_tells_by_how_much_they_are_seen_to_lean(
         seen.append(sight(high_camera, body @ about.T + (rng.uniform(-1, 1), 0, -4 - 0.08 * k), lean_deg=17.0))
     lean = lean_from_people(high_camera, (1280, 720), seen, MEDIAPIPE33)
     assert lean == pytest.approx(17.0, abs=0.5)
-    upright = Camera(msgspec.structs.replace(high_camera, lean_deg=lean), 1280, 720, MEDIAPIPE33)
+    upright = CameraModel(msgspec.structs.replace(high_camera, lean_deg=lean), 1280, 720, MEDIAPIPE33)
     assert np.median([upright.away_angle(s) or 0.0 for s in seen]) == pytest.approx(0.0, abs=0.5)
     placed = upright.place(seen[0])
     assert placed is not None

@@ -10,16 +10,16 @@ import pytest
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.core.layouts import MEDIAPIPE33
+from dyadwatch.core.skeletons.layouts import MEDIAPIPE33
 from dyadwatch.stream.publishers.camera.camera_file import CameraFile, Extrinsics
-from dyadwatch.stream.publishers.camera.estimate import Seen
-from dyadwatch.stream.publishers.camera.geometry import Camera
+from dyadwatch.stream.publishers.camera.estimate import SeenPose
+from dyadwatch.stream.publishers.camera.geometry import CameraModel
 
-See = Callable[..., Seen]
+See = Callable[..., SeenPose]
 
 
-def _camera(file: CameraFile) -> Camera:
-    return Camera(file, 1280, 720, MEDIAPIPE33)
+def _camera(file: CameraFile) -> CameraModel:
+    return CameraModel(file, 1280, 720, MEDIAPIPE33)
 
 
 @pytest.mark.parametrize("at", [(0.0, -1.0, -4.0), (1.5, -1.2, -6.0), (-2.0, -0.5, -9.0)])
@@ -120,10 +120,10 @@ def test_too_little_to_go_by_is_nobody(level_camera: CameraFile, body: NDArray[n
 
 
 def test_images_of_half_the_size_have_half_the_focal_length(level_camera: CameraFile) -> None:
-    camera = Camera(level_camera, 640, 360, MEDIAPIPE33)
+    camera = CameraModel(level_camera, 640, 360, MEDIAPIPE33)
     np.testing.assert_allclose(camera.focal, [450, 455])
 
 
 def test_images_of_another_shape_are_refused(level_camera: CameraFile) -> None:
     with pytest.raises(ConfigError, match=r"is for images of 1280x720 and these are 640x480; expected the same shape"):
-        Camera(level_camera, 640, 480, MEDIAPIPE33)
+        CameraModel(level_camera, 640, 480, MEDIAPIPE33)

@@ -8,19 +8,19 @@ import numpy as np
 from msgspec import structs
 from numpy.typing import NDArray
 
-from dyadwatch.core.layouts import MEDIAPIPE33
+from dyadwatch.core.skeletons.layouts import MEDIAPIPE33
 from dyadwatch.stream.publishers.camera.camera_file import CameraFile
-from dyadwatch.stream.publishers.camera.estimate import Seen
-from dyadwatch.stream.publishers.camera.geometry import Camera
-from dyadwatch.stream.publishers.camera.people import People, PeopleOptions
+from dyadwatch.stream.publishers.camera.estimate import SeenPose
+from dyadwatch.stream.publishers.camera.geometry import CameraModel
+from dyadwatch.stream.publishers.camera.people import CameraPeople, PeopleOptions
 
-See = Callable[..., Seen]
+See = Callable[..., SeenPose]
 _DT = 33_333_333
 RED, BLUE = np.array([0.2, 0.3, 0.5]), np.array([0.5, 0.3, 0.5])
 
 
-def _people(file: CameraFile, **options: float) -> People:
-    return People(Camera(file, 1280, 720, MEDIAPIPE33), PeopleOptions(**options))
+def _people(file: CameraFile, **options: float) -> CameraPeople:
+    return CameraPeople(CameraModel(file, 1280, 720, MEDIAPIPE33), PeopleOptions(**options))
 
 
 def test_someone_is_published_once_they_have_lasted(

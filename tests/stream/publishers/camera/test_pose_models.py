@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.stream.publishers.camera import models
-from dyadwatch.stream.publishers.camera.models import MODELS, fetch_model, find_model, models_folder
+from dyadwatch.stream.publishers.camera import pose_model as models
+from dyadwatch.stream.publishers.camera.pose_model import MODELS, fetch_model, find_model, models_folder
 
 
 @pytest.fixture(autouse=True)

@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.layouts import MEDIAPIPE33
+from dyadwatch.core.skeletons.layouts import MEDIAPIPE33
 from dyadwatch.stream.publishers.camera.boxes import Box
-from dyadwatch.stream.publishers.camera.estimate import Seen
+from dyadwatch.stream.publishers.camera.estimate import SeenPose
 from dyadwatch.stream.publishers.camera.silhouette import paint_over
 
 BOX = Box(100, 50, 300, 400)
 
 
-def _standing(body: NDArray[np.float64], x: float) -> Seen:
+def _standing(body: NDArray[np.float64], x: float) -> SeenPose:
     """Someone 350 pixels tall with the feet at (x, 430)."""
-    return Seen(body[:, :2] * (200, -200) + (x, 430), body, np.full(33, 0.9))
+    return SeenPose(body[:, :2] * (200, -200) + (x, 430), body, np.full(33, 0.9))
 
 
 def test_the_body_is_grey_and_what_is_between_the_limbs_is_not(body: NDArray[np.float64]) -> None:

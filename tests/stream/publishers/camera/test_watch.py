@@ -8,9 +8,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.layouts import MEDIAPIPE33
+from dyadwatch.core.skeletons.layouts import MEDIAPIPE33
 from dyadwatch.stream.publishers.camera.camera_file import CameraFile
-from dyadwatch.stream.publishers.camera.estimate import Image, Seen
+from dyadwatch.stream.publishers.camera.estimate import Image, SeenPose
 from dyadwatch.stream.publishers.camera.video import Picture
 from dyadwatch.stream.publishers.camera.watch import Watcher
 from dyadwatch.stream.publishers.live import Refusals
@@ -21,10 +21,10 @@ class _SeesOne:
 
     layout = MEDIAPIPE33
 
-    def __init__(self, seen: Seen) -> None:
+    def __init__(self, seen: SeenPose) -> None:
         self._seen = seen
 
-    def people(self, image: Image, stamp: int) -> list[Seen]:
+    def people(self, image: Image, stamp: int) -> list[SeenPose]:
         seen = self._seen._replace(image=self._seen.image * (image.shape[1] / 1280))
         return [seen, seen._replace(image=seen.image + np.array((image.shape[1] / 4, 0)), visibility=np.full(33, 0.3))]
 
@@ -33,7 +33,7 @@ class _SeesOne:
 
 
 def test_ids_and_counts_go_on_after_another_size_of_images(
-    high_camera: CameraFile, body: NDArray[np.float64], sight: Callable[..., Seen]
+    high_camera: CameraFile, body: NDArray[np.float64], sight: Callable[..., SeenPose]
 ) -> None:
     estimator = _SeesOne(sight(high_camera, np.add(body, (0.0, 0.0, -5.0))))
     watcher = Watcher(estimator, "door", "media", Refusals(logging.getLogger("dyadwatch.test")), file=high_camera)

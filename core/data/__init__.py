@@ -1,0 +1,1 @@
+"""Clips, their clean stretches on a time grid, and the windows cut from them."""

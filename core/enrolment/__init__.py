@@ -1,0 +1,1 @@
+"""A new normal from a few clips, without training."""

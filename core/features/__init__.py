@@ -1,0 +1,1 @@
+"""What two people's joints say about each other: canonical frame, distance maps, statistics."""

@@ -1,0 +1,1 @@
+"""How far a window is from normal: memory bank, nearest neighbours, tail calibration."""

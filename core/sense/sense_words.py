@@ -1,0 +1,93 @@
+"""Sentences on odd bodies: what is wrong, and what to change. The one place where they are made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dyadwatch.core.sense.sense_codes import Odd, Oddity
+
+Detail = Mapping[str, Any]
+
+_DECLARE = '"axes": "{axes}" in the header, or --axes {axes} for files'
+_UNITS = '"units" in the header, or --units for files: m, cm, mm, in, or metres in one unit'
+
+
+def _who(detail: Detail, key: str = "person") -> str:
+    """Somebody by name; a mere number is said to be one."""
+    who = str(detail[key])
+    return f"person {who}" if who.isdigit() else who
+
+
+def _both(detail: Detail) -> str:
+    return f"{_who(detail, 'first')} and {_who(detail, 'second')}"
+
+
+def _limbs(detail: Detail) -> str:
+    return (
+        f"{detail['joint']} of {_who(detail)} lies {detail['length_m']:.2f} m from {detail['other']}, where a body "
+        f"has {detail['usual_m']:.2f} m"
+    )
+
+
+def _misnamed(detail: Detail) -> str:
+    return (
+        f"no body has these limbs: {_limbs(detail)}: are the joints, in this order, those of {detail['layout']}? (see "
+        "dyadwatch docs wire-protocol for the layouts, or send joint names)"
+    )
+
+
+def _size(detail: Detail) -> str:
+    likely = f"{detail['likely']}?" if detail["likely"] else "wrong units, or a wrong scale?"
+    return f"{_who(detail)} measures {detail['height_m']:.2f} m by the bones: {likely} Say {_UNITS}"
+
+
+def _odd_size(detail: Detail) -> str:
+    likely = f"{detail['likely']}, " if detail["likely"] else "wrong units or scale, "
+    who = "a small child" if detail["height_m"] < 1 else "somebody on stilts"
+    return f"{_who(detail)} measures about {detail['height_m']:.2f} m by the bones: {likely}or {who}? Say {_UNITS}"
+
+
+def _axes(axis: str) -> str:
+    if axis == "+z":
+        return f"z-up sent as y-up? Declare it: {_DECLARE.format(axes='z-up')}"
+    if axis == "-y":
+        return f"y-down sent as y-up? Declare it: {_DECLARE.format(axes='y-down')}"
+    if axis:
+        return f"the axis {axis} points up? Turn the coordinates so that +y does"
+    return f"other axes than y-up? Declare them: {_DECLARE.format(axes='z-up')}"
+
+
+def _walks_lying(detail: Detail) -> str:
+    above = f" {detail['above_m']:.1f} m above their feet" if "above_m" in detail else ""
+    moved = f"others stand, and {_who(detail)} lies{above} and has moved {detail['moved_m']:.1f} m"
+    return f"{moved}: {_axes(detail['axis'])}"
+
+
+SENTENCES: dict[Oddity, Callable[[Detail], str]] = {
+    Oddity.JOINTS_MISNAMED: _misnamed,
+    Oddity.ODD_LIMBS: lambda d: f"the limbs are odd: {_limbs(d)}: are some joints exchanged?",
+    Oddity.ABSURD_SIZE: _size,
+    Oddity.ODD_SIZE: _odd_size,
+    Oddity.UPSIDE_DOWN: lambda d: f"the feet of {_who(d)} are above the head: {_axes('-y')}",
+    Oddity.TURNED: lambda d: f"nobody stands, and yet they walk ({d['moved_m']:.1f} m): {_axes(d['axis'])}",
+    Oddity.NOBODY_UPRIGHT: lambda d: f"nobody stands, or was seen to stand: {_axes(d['axis'])}",
+    Oddity.WALKS_LYING: _walks_lying,
+    Oddity.FROZEN: lambda d: (
+        f"the poses of {_who(d)} stand still, bit for bit, for {d['seconds']:.1f} s: does the source repeat its "
+        "last one? Send NaN, or nobody, for whom it has lost"
+    ),
+    Oddity.STIFF: lambda d: f"the poses of {_who(d)} stand still, bit for bit, for {d['seconds']:.1f} s",
+    Oddity.ONE_BODY_TWICE: lambda d: (
+        f"{_both(d)} are one body, {d['apart_m']:.2f} m apart: one person as two skeletons? Send each once"
+    ),
+    Oddity.ONE_PLACE: lambda d: (
+        f"the {d['part']} of {_both(d)} are in one place ({d['apart_m']:.2f} m apart): coordinates with an origin of "
+        "each person's own? Send places in the room"
+    ),
+}
+
+
+def odd_text(odd: Odd) -> str:
+    """The sentence on something odd."""
+    return SENTENCES[odd.code](odd.detail)

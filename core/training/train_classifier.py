@@ -1,0 +1,109 @@
+"""Trains the critic: a few thousand intact windows and the same ones broken, seen through their statistics."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional
+
+from dyadwatch.core.features.pair_statistics import Statistics
+from dyadwatch.core.iadnet.frame_module import PairFrame
+from dyadwatch.core.iadnet.mismatch_classifier import MismatchClassifier
+from dyadwatch.core.iadnet.statistics_module import RelationalStatistics
+from dyadwatch.core.training.augment_window import augment
+from dyadwatch.core.training.mismatched_pairs import PairSampler
+from dyadwatch.core.training.options import Listener, Progress, TrainOptions
+from dyadwatch.core.training.time_budget import Budget, Schedule
+
+_STEPS = 1500
+_WINDOWS = 12_000  # intact ones, with as many broken ones
+_BATCH = 128
+_LEARNING_RATE = 2e-3
+_WEIGHT_DECAY = 0.05
+_WARM_UP = 0.15
+_CHUNK = 250
+_DRAWING, _LEARNING = 0.08, 0.12  # of what is left of a budget; learning begins with the spread of what was drawn
+
+
+def train_critic(
+    sampler: PairSampler,
+    statistics: Statistics,
+    options: TrainOptions,
+    listen: Listener,
+    budget: Budget | None = None,
+) -> MismatchClassifier:
+    """Binary cross-entropy between intact and broken windows.
+
+    Statistics cost far more than a step of this network, so the windows are drawn once and seen some fifteen times,
+    in either order of the persons; dropout keeps it from knowing them by heart. Fewer `options.steps` than usual draw
+    and take as many fewer; a budget does so, too, where there is no time for all.
+    """
+    budget = budget or Budget()
+    learning_s = _LEARNING * budget.left
+    share = min(1.0, options.steps / TrainOptions.steps)
+    steps, count = max(1, round(share * _STEPS)), max(_BATCH, round(share * _WINDOWS))
+    intact, broken = _draw(sampler, statistics, options, count, listen, budget)
+    budget.charge("broken pairs")
+    learning = budget.clock()
+    both = torch.cat([intact, broken]).double()
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(options.seed)
+        critic = MismatchClassifier(statistics, both.median(0).values.numpy(), both.std(0).numpy())
+        intact, broken = critic.scaled(intact), critic.scaled(broken)
+        optimiser = torch.optim.AdamW(critic.layers.parameters(), _LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
+        rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LEARNING_RATE, total_steps=steps, pct_start=_WARM_UP)
+        target = torch.cat([torch.zeros(_BATCH), torch.ones(_BATCH)])
+        learning_s = max(learning_s - (budget.clock() - learning), 0.3 * learning_s)
+        pace, position, taken, rate = budget.pace(steps, learning_s), 0, 0, 0.0
+        while position < steps:
+            chosen = torch.randint(len(intact), (_BATCH,))
+            scaled = torch.cat([intact[chosen], broken[chosen]])
+            turned = torch.rand(len(scaled), 1) < 0.5
+            scaled = torch.where(turned, scaled.index_select(1, critic.swap), scaled)
+            loss = functional.binary_cross_entropy_with_logits(critic.one_order(scaled), target)
+            rate = optimiser.param_groups[0]["lr"]
+            optimiser.zero_grad()
+            loss.backward()
+            optimiser.step()
+            before, position, taken = position, pace.after(position), taken + 1
+            rates.last_epoch = position - 1
+            rates.step()
+            if position // 50 > before // 50 or position == steps:
+                listen(Progress("critic", position, steps, {"loss": float(loss.detach())}))
+    budget.schedules["critic"] = Schedule(steps, taken, rate)
+    budget.charge("critic")
+    return critic.eval().requires_grad_(False)
+
+
+@torch.no_grad()
+def _draw(
+    sampler: PairSampler,
+    statistics: Statistics,
+    options: TrainOptions,
+    count: int,
+    listen: Listener,
+    budget: Budget,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Statistics of intact windows and of the same ones broken, (count, F) each, or as many as there is time for."""
+    until = budget.clock() + _DRAWING * budget.left
+    rng = np.random.default_rng([options.seed, 4])
+    generator = torch.Generator().manual_seed(options.seed)
+    measure, frame = RelationalStatistics(statistics, options.frames), PairFrame(statistics.at)
+    found: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
+    for start in range(0, count, _CHUNK):
+        for windows, values in zip(sampler.training_batch(min(_CHUNK, count - start), rng), found, strict=True):
+            joints = augment(torch.from_numpy(windows), generator, dropped=options.dropped)
+            values.append(measure(joints, frame(joints))[0])
+        late = budget.clock() >= until
+        listen(Progress("broken pairs", count if late else min(start + _CHUNK, count), count))
+        if late:
+            break
+    return torch.cat(found[0]), torch.cat(found[1])
+
+
+@torch.no_grad()
+def critic_logits(critic: MismatchClassifier, values: NDArray[np.floating]) -> NDArray[np.float64]:
+    """How surely windows with these statistics (N, F) are broken; shape (N,)."""
+    parts = [critic(torch.from_numpy(values[i : i + 1024].astype(np.float32))) for i in range(0, len(values), 1024)]
+    return torch.cat([torch.zeros(0), *parts]).double().numpy()

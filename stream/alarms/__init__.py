@@ -1,0 +1,1 @@
+"""From scores to events, incidents and calls to people."""

@@ -1,0 +1,1 @@
+"""The options of the live path: types, files, flags and checks."""

@@ -1,0 +1,194 @@
+"""Reads config.yaml and options of the command line; every error names where, key, value and what was expected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+import yaml
+from msgspec import inspect
+
+from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.files import plain_yaml
+from dyadwatch.core.files.plain_yaml import PlainYamlError
+from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.configuration.config_check import (
+    KEYS,
+    expectation,
+    inside,
+    item_expectation,
+    lookup,
+    problems,
+    suggestion,
+)
+
+DEFAULT_NAME = "config.yaml"
+_STEP = re.compile(r"\[(\d+)\]|\.(\w+)")  # of a path into a list, such as [0].over_s
+
+
+class _Origin(NamedTuple):
+    """Where a key was given, and its value as it was written there."""
+
+    where: str
+    written: str
+
+
+def load_config(path: Path | None = None) -> Config:
+    """Reads a configuration file; keys it leaves out keep their defaults.
+
+    Arguments:
+        path: a YAML file; None reads the commented default configuration that is installed with the package.
+
+    Raises:
+        ConfigError: naming the file, the line, the key, its value and what was expected.
+    """
+    if path is None:
+        return parse_config(default_text(), DEFAULT_NAME)
+    try:
+        text = plain_yaml.read_text(path)
+    except OSError as e:
+        raise ConfigError(f"{path} cannot be read ({e.strerror}); expected a YAML file") from None
+    except PlainYamlError as e:
+        raise ConfigError(f"{path} {e}; expected a YAML file") from None
+    return parse_config(text, str(path))
+
+
+def default_text() -> str:
+    """The commented default configuration, as text."""
+    return files("dyadwatch.stream").joinpath(DEFAULT_NAME).read_text("utf8")
+
+
+def parse_config(text: str, name: str) -> Config:
+    """Reads the text of a configuration.
+
+    Arguments:
+        text: YAML.
+        name: what errors call the file.
+
+    Raises:
+        ConfigError: as `load_config`.
+    """
+    try:
+        root = plain_yaml.compose(text)
+        origins: dict[str, _Origin] = {}
+        _collect(root, name, "", origins)
+        tree = plain_yaml.plain(root)
+    except PlainYamlError as e:
+        where = f" line {e.line}:" if e.line else ""
+        hint = "; expected sections such as 'wire:'" if e.problem == "is empty" else ""
+        raise ConfigError(f"{name}{where} {e.problem}{hint}") from None
+    return _convert(tree, origins, name, " by default")
+
+
+def set_option(config: Config, *options: str) -> Config:
+    """The configuration with options such as `alarm.hold_s=3` put over it, later ones last.
+
+    Raises:
+        ConfigError: naming the option, its value and what was expected.
+    """
+    tree: dict[str, dict[str, Any]] = msgspec.to_builtins(config)
+    origins: dict[str, _Origin] = {}
+    for option in options:
+        key, equals, written = (part.strip() for part in option.partition("="))
+        kind = KEYS.get(key)
+        if not equals or isinstance(kind, inspect.StructType):
+            raise ConfigError(f"option {option!r} sets nothing; expected section.key=value, such as alarm.hold_s=3")
+        if kind is None:
+            raise ConfigError(f"option {option!r}: {key} is not a key{suggestion(key)}")
+        section, _, name = key.partition(".")
+        tree[section][name] = written if isinstance(kind, inspect.StrType) else _scalar(option, written)
+        origins[key] = _Origin(f"option {option!r}", written or "empty")
+    return _convert(tree, origins, "options", "")
+
+
+def _scalar(option: str, written: str) -> object:
+    try:
+        return plain_yaml.parse(written).value if written else None
+    except PlainYamlError as e:
+        raise ConfigError(f"option {option!r:.200}: the value {e.problem}") from None
+
+
+def _collect(node: yaml.Node, name: str, prefix: str, origins: dict[str, _Origin]) -> None:
+    """Notes where each key stands; refuses unknown and doubled ones."""
+    if not isinstance(node, yaml.MappingNode):
+        what = prefix.rstrip(".") or "the file"
+        hint = "; delete the line for the defaults" if prefix and _written(node) == "empty" else ""
+        raise ConfigError(f"{_line(name, node)}: {what} is {_written(node)}; expected a mapping of keys{hint}")
+    for key_node, value_node in node.value:
+        key = f"{prefix}{key_node.value}" if isinstance(key_node, yaml.ScalarNode) else f"{prefix}{_written(key_node)}"
+        kind = KEYS.get(key)
+        if kind is None:
+            raise ConfigError(f"{_line(name, key_node)}: {key} is not a key{suggestion(key)}")
+        if key in origins:
+            raise ConfigError(f"{_line(name, key_node)}: {key} is given twice, first at {origins[key].where}")
+        # A section's line is that of its name; a value may start on a line below its key.
+        is_section = isinstance(kind, inspect.StructType)
+        where = _line(name, key_node if is_section else value_node)
+        origins[key] = _Origin(where, _written(value_node))
+        if is_section:
+            _collect(value_node, name, key + ".", origins)
+
+
+def _line(name: str, node: yaml.Node) -> str:
+    return f"{name} line {node.start_mark.line + 1}"
+
+
+def _written(node: yaml.Node) -> str:
+    """A value as the file has it, short enough for a sentence."""
+    if isinstance(node, yaml.MappingNode):
+        return "a mapping"
+    if not isinstance(node, yaml.ScalarNode):
+        return "a list"
+    if node.style in ("'", '"'):
+        return repr(node.value)[:80]
+    return node.value[:80] or "empty"
+
+
+def _convert(tree: object, origins: Mapping[str, _Origin], name: str, if_not_given: str) -> Config:
+    """The checked configuration; `if_not_given` is told behind a wrong value that stands in no origin."""
+    try:
+        config = msgspec.convert(tree, Config)
+    except msgspec.ValidationError as e:
+        path = str(e).rpartition(" - at `$.")[2].rstrip("`")
+        key = path.partition("[")[0]
+        if key not in KEYS:
+            raise ConfigError(f"{name}: {e}") from None
+        origin = origins[key]
+        steps = [int(i) if i else n for i, n in _STEP.findall(path.removeprefix(key))]
+        if steps and "[...]" not in path:
+            raise ConfigError(f"{origin.where}: {path} is {_inner_problem(tree, key, steps)}") from None
+        raise ConfigError(f"{origin.where}: {key} is {origin.written}; expected {_expected(key, origin)}") from None
+    for problem in problems(config):
+        given = next((origins[key] for key in problem.keys if key in origins), None)
+        where = name if given is None else given.where
+        own = origins.get(problem.keys[0])
+        written = f"{lookup(config, problem.keys[0])!r}{if_not_given}" if own is None else own.written
+        raise ConfigError(f"{where}: {problem.keys[0]} is {written}; expected {problem.expected}")
+    return config
+
+
+def _inner_problem(tree: Any, key: str, steps: list[int | str]) -> str:
+    """The value of a list's item, or of a key in it, and what was expected there."""
+    value, kind = tree, KEYS[key]
+    for name in key.split("."):
+        value = value[name]
+    for step in steps:
+        value, kind = value[step], inside(kind, step)
+    written = msgspec.json.encode(value).decode() if isinstance(value, dict | list) else str(value)
+    return f"{written[:80]}; expected {item_expectation(kind)}"
+
+
+def _expected(key: str, origin: _Origin) -> str:
+    expected = expectation(KEYS[key])
+    if "number" in expected and _is_quoted_number(origin.written):
+        expected += ", written without quotes"
+    return expected
+
+
+def _is_quoted_number(written: str) -> bool:
+    text = written.strip("'\"")
+    return text != written and plain_yaml.kind_of(text) in ("int", "float")

@@ -1,0 +1,1 @@
+"""How sources and the detector itself are doing."""

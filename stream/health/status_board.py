@@ -1,0 +1,265 @@
+"""How each source is doing, told about once a second; made of what the stations hand over, on a thread of its own."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+
+from dyadwatch.core.finding import Finding, Value
+from dyadwatch.core.sense.sense_codes import Odd, is_blinding
+from dyadwatch.core.units import NS
+from dyadwatch.stream.codes import Blindness, Fault, MemoryState, MergeState, RecordingState, SourceState
+from dyadwatch.stream.configuration.config import LivenessOptions
+from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.health.source_watch import SourceView
+from dyadwatch.stream.log_limit import LimitedLog
+from dyadwatch.stream.messages import Blind, Data, MemoryNow, Merge, OddNow, RecordingNow, StatusMessage
+from dyadwatch.stream.names import DETECTOR
+from dyadwatch.stream.pipeline import ScoringAccount
+from dyadwatch.stream.run import Run
+from dyadwatch.stream.texts import text_of
+
+_log = logging.getLogger(__name__)
+_OVERLOAD_S = 5.0  # a source that lost windows this recently counts as blind for overload
+_USELESS_S = 2.0  # frames that come for so long without being of use make a source blind
+_REFUSED_S = 5.0  # a refusal this recent says that somebody sends what is of no use
+_NAMES = 3  # names reported of those who are refused
+
+
+class StatusBoard:
+    """Makes the status messages of all sources.
+
+    Arguments:
+        counters: of the running detector.
+        options: the section `liveness` of the configuration.
+        model, provider: told with every status.
+        recording: says whether what is received is recorded just now; None where nobody asked for it.
+        trouble: says which station of the detector has failed or stands still just now; None for none.
+        run: of the detector; None makes one.
+        memory: says whether incidents are kept just now; None where they are not to be.
+        incidents: says which incidents about a source itself are open.
+    """
+
+    def __init__(
+        self,
+        counters: Counters,
+        options: LivenessOptions,
+        model: str,
+        provider: str,
+        recording: Callable[[], Finding[RecordingState] | None] = lambda: None,
+        trouble: Callable[[], Finding[Blindness] | None] = lambda: None,
+        *,
+        run: Run | None = None,
+        memory: Callable[[], Finding[MemoryState] | None] = lambda: None,
+        incidents: Callable[[str], tuple[str, ...]] = lambda source: (),
+    ) -> None:
+        self._run = run or Run.begin()
+        self._recording = recording
+        self._memory = memory
+        self._incidents = incidents
+        self._trouble = trouble
+        self._counters = counters
+        self._options = options
+        self._silent = round(options.silent_s * NS)
+        self._behind = round(options.behind_s * NS)
+        self._model = model
+        self._provider = provider
+        self._began = time.monotonic_ns()
+        self._shed: dict[str, tuple[int, int]] = {}
+        self._told = LimitedLog(_log)
+
+    def messages(self, views: Sequence[SourceView], judged: ScoringAccount) -> list[StatusMessage]:
+        """The status of every source, and of the detector itself for what no source can be blamed for.
+
+        Arguments:
+            views: of the sources, as the thread that receives last handed them over.
+            judged: what the judge last published.
+        """
+        refused = self._counters.refused(_REFUSED_S)
+        trouble = self._trouble()
+        self._shed = {v.source: self._shed[v.source] for v in views if v.source in self._shed}
+        out = [self._of(view, judged, refused.pop(view.source, None), trouble) for view in views]
+        missed = set(self._options.expected) - {v.source for v in views}
+        out += [self._missed(source) for source in sorted(missed)]
+        own = self._counters.of(DETECTOR)
+        recording = self._recording()
+        memory = self._memory()
+        if own or recording or memory or trouble or not out:
+            waiting = not views and not missed
+            out.append(self._own(own, recording, trouble or self._nothing_usable(refused), memory, waiting=waiting))
+        return out
+
+    def _of(
+        self, view: SourceView, judged: ScoringAccount, refused: str | None, trouble: Finding[Blindness] | None
+    ) -> StatusMessage:
+        dropped = self._counters.of(view.source)
+        now = time.monotonic_ns()
+        age = self._age(view, judged, now)
+        state, blind = self._state(view, dropped, refused, trouble, now)
+        if state is SourceState.WATCHING and age > self._behind:
+            state = SourceState.BEHIND
+        self._report_warnings(view)
+        self._report_odd(view)
+        return StatusMessage(
+            source=view.source,
+            state=state,
+            blind=_blind(blind),
+            fps=round(view.fps, 1),
+            people=view.people,
+            pairs=view.pairs,
+            frames=view.frames,
+            windows=judged.windows.get(view.source, 0),
+            open_events=judged.open_events.get(view.source, 0),
+            dropped=dropped,
+            clock=view.clock,
+            clock_offset_ms=None if view.offset is None else round(view.offset / 1e6, 1),
+            clock_skew_ppm=round(view.skew_ppm, 1),
+            age_ms=round(age / 1e6, 1),
+            merge=_merge(view.merge),
+            warnings=(*view.warnings, *(str(odd.code) for odd in view.odd if odd.code not in view.warnings)),
+            odd=tuple(_odd(odd) for odd in view.odd),
+            last_stamp=view.stamp,
+            model=self._model,
+            provider=self._provider,
+            incidents=judged.incidents.get(view.source, ()) + self._incidents(view.source),
+            run=self._run.id,
+            run_started=self._run.started,
+        )
+
+    def _state(
+        self,
+        view: SourceView,
+        dropped: dict[str, int],
+        refused: str | None,
+        trouble: Finding[Blindness] | None,
+        now: int,
+    ) -> tuple[SourceState, Finding[Blindness] | None]:
+        """What is in the way now, the first that holds; never what was in the way when something was last of use."""
+        silence = now - view.heard if view.heard else 0
+        if trouble is not None:
+            return SourceState.BLIND, trouble
+        if refused is not None and (silence > self._silent or not view.heard):
+            return SourceState.BLIND, self._nothing_usable({view.source: refused})
+        if silence > self._silent:
+            return SourceState.SILENT, Finding(Blindness.SILENT, seconds=_seconds(silence))
+        if self._sheds(view.source, dropped.get(Fault.SHED_OVERLOAD, 0), now):
+            return SourceState.BLIND, Finding(Blindness.OVERLOAD)
+        if view.heard - view.used > _USELESS_S * NS and not view.refuses:
+            why = self._counters.latest(view.source)
+            known = {"reason": why} if why else {}
+            waited = _seconds(view.heard - view.used)
+            return SourceState.BLIND, Finding(Blindness.NO_USABLE_FRAME, seconds=waited, **known)
+        return (SourceState.WATCHING if view.blind is None else SourceState.BLIND), view.blind
+
+    def _age(self, view: SourceView, judged: ScoringAccount, now: int) -> int:
+        """How old what is known of a source is beyond what its way takes: late frames, or scores that come late; ns."""
+        at, age = judged.scored.get(view.source, (0, 0))
+        return max(view.late, age if now - at < self._silent else 0)
+
+    def _report_warnings(self, view: SourceView) -> None:
+        if view.is_group:
+            return  # they are those of its sources
+        for warning in view.warnings:
+            self._told.warning(view.source, warning, "the source warns of this itself, with every frame")
+
+    def _report_odd(self, view: SourceView) -> None:
+        """What blinds is logged where windows are left out for it; a doubt is logged here."""
+        for odd in view.odd:
+            if not is_blinding(odd):
+                self._told.warning(view.source, odd.code, text_of(odd))
+
+    def _sheds(self, source: str, shed: int, now: int) -> bool:
+        before, at = self._shed.get(source, (0, 0))
+        if shed > before:  # nothing is kept of others: sources with a count are bounded, those that come and go not
+            at = now
+            self._shed[source] = (shed, at)
+        return at > 0 and now - at < _OVERLOAD_S * NS
+
+    def _missed(self, source: str) -> StatusMessage:
+        """Of a source that the configuration expects and that never came."""
+        reason = Finding(Blindness.EXPECTED, seconds=_seconds(time.monotonic_ns() - self._began))
+        return self._empty(source, SourceState.SILENT, reason, self._counters.of(source), None)
+
+    def _own(
+        self,
+        dropped: dict[str, int],
+        recording: Finding[RecordingState] | None,
+        blind: Finding[Blindness] | None,
+        memory: Finding[MemoryState] | None,
+        *,
+        waiting: bool,
+    ) -> StatusMessage:
+        if waiting and blind is None:
+            blind = Finding(Blindness.NOTHING_USABLE if dropped else Blindness.NOTHING_SENT)
+        state = SourceState.WATCHING if blind is None else SourceState.BLIND
+        return self._empty(DETECTOR, state, blind, dropped, recording, memory)
+
+    def _nothing_usable(self, refused: dict[str, str]) -> Finding[Blindness] | None:
+        """Who sends what is refused, and why, of a single one in full; None for nobody."""
+        if not refused:
+            return None
+        first = dict(list(refused.items())[:_NAMES])
+        said = {"said": text} if len(refused) == 1 and (text := self._counters.said_of(next(iter(first)))) else {}
+        return Finding(Blindness.REFUSED, refused=first, more=len(refused) - len(first), **said)
+
+    def _empty(
+        self,
+        source: str,
+        state: SourceState,
+        blind: Finding[Blindness] | None,
+        dropped: dict[str, int],
+        recording: Finding[RecordingState] | None,
+        memory: Finding[MemoryState] | None = None,
+    ) -> StatusMessage:
+        return StatusMessage(
+            source=source,
+            state=state,
+            blind=_blind(blind),
+            fps=0.0,
+            people=0,
+            pairs=0,
+            frames=0,
+            windows=0,
+            open_events=0,
+            dropped=dropped,
+            clock="unix",
+            clock_offset_ms=None,
+            last_stamp=0,
+            model=self._model,
+            provider=self._provider,
+            recording=_recording(recording),
+            memory=_kept(memory),
+            incidents=self._incidents(source),
+            run=self._run.id,
+            run_started=self._run.started,
+        )
+
+
+def _data(detail: Mapping[str, Value]) -> dict[str, Data]:
+    """Data as the messages carry it."""
+    return {key: dict(value) if isinstance(value, Mapping) else value for key, value in detail.items()}
+
+
+def _seconds(ns: int) -> float:
+    return round(ns / NS, 1)
+
+
+def _blind(found: Finding[Blindness] | None) -> Blind | None:
+    return None if found is None else Blind(code=found.code, detail=_data(found.detail), text=text_of(found))
+
+
+def _odd(found: Odd) -> OddNow:
+    return OddNow(code=found.code, blinding=is_blinding(found), detail=_data(found.detail), text=text_of(found))
+
+
+def _merge(found: Finding[MergeState] | None) -> Merge | None:
+    return None if found is None else Merge(code=found.code, detail=_data(found.detail), text=text_of(found))
+
+
+def _recording(found: Finding[RecordingState] | None) -> RecordingNow | None:
+    return None if found is None else RecordingNow(code=found.code, detail=_data(found.detail), text=text_of(found))
+
+
+def _kept(found: Finding[MemoryState] | None) -> MemoryNow | None:
+    return None if found is None else MemoryNow(code=found.code, detail=_data(found.detail), text=text_of(found))

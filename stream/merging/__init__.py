@@ -1,0 +1,1 @@
+"""Several sources that see one place, watched as one."""

@@ -1,0 +1,1 @@
+"""Binding sockets, and who may connect to them: CURVE keys and the allow-list."""

@@ -1,0 +1,1 @@
+"""Windows of pairs, cut from the steps of a scene."""
