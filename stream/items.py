@@ -25,11 +25,20 @@ class Pair(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class WindowShape:
-    """What the model wants: layout, T frames, on a grid of fps points a second."""
+    """What the model wants: layout, T frames, on a grid of fps points a second.
+
+    The first `lead` of them at most may be from before a pair was seen: they repeat its first frame.
+    """
 
     layout: Layout
     frames: int
     fps: float
+    lead: int = 0
+
+    @property
+    def least(self) -> int:
+        """Frames for which a pair must be seen to be judged."""
+        return self.frames - self.lead
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,7 +81,7 @@ def bench(
         for path, mine, settings in _models(measured, frames, paper, Path(folder), progress):
             info = read_info(path)
             progress.print(f"measuring {info.name} {info.version}")
-            shape = WindowShape(info.skeleton, info.frames, info.fps)
+            shape = WindowShape(info.skeleton, info.frames, info.fps, info.lead)
             rows = [measure_latency(path, mine, n, settings) for n in sources]
             report["models"].append(
                 {

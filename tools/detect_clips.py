@@ -119,7 +119,7 @@ class Timeline:
         found = Unjudged([], [])
         for i, played in enumerate(self._played):
             if i not in self._scored:
-                holds = _holds_window(grid, played, shape.frames, hop)
+                holds = _holds_window(grid, played, shape.least, hop)
                 (found.others if holds else found.short).append(_name(i, played.clip))
         return found
 
@@ -137,7 +137,7 @@ class Timeline:
             if i in self._scored:
                 continue
             if _name(i, played.clip) in short:
-                every, need = config.windows.hop / shape.fps, shape.frames / shape.fps
+                every, need = config.windows.hop / shape.fps, shape.least / shape.fps
                 fitting = _fitting_window_s(played.clip, shape, config)
                 cause = Finding(Unscored.SHORT, need_s=need, every_s=every, fitting_s=fitting)
             else:

@@ -39,6 +39,7 @@ class CleanRecording:
         name: of the clip, and the second it starts at if that is not the first.
         label: of the clip.
         start_s: where in the clip it starts.
+        lead: frames at its beginning that repeat the first that was seen, see `led`.
     """
 
     joints: NDArray[np.float32]
@@ -46,6 +47,12 @@ class CleanRecording:
     name: str
     label: str = ""
     start_s: float = 0.0
+    lead: int = 0
+
+    @property
+    def seen(self) -> NDArray[np.float32]:
+        """The joints without the lead."""
+        return self.joints[self.lead :]
 
     @property
     def clip(self) -> str:
@@ -59,7 +66,8 @@ class Windows:
 
     Arguments:
         joints: metres, shape (N, 2, T, J, 3).
-        unit, recording, start: where each comes from; shape (N,).
+        unit, recording, start: where each comes from; shape (N,). `start` counts from the first frame that was seen,
+            so that a window with a lead starts below 0.
     """
 
     joints: NDArray[np.float32]
@@ -76,10 +84,11 @@ class Windows:
 
 
 def usable_runs(clip: Clip, joint_map: JointMap, fps: float, frames: int) -> tuple[list[Run], WhyUnusable | None]:
-    """Runs of a clip on the time grid without a hidden joint, long enough for a window; or none, and why.
+    """Runs of a clip on the time grid without a hidden joint, long enough to be judged; or none, and why.
 
     Arguments:
-        fps, frames: of the grid and of a window on it.
+        fps: of the grid.
+        frames: the fewest on it.
     """
     if not len(clip):
         return [], Finding(Unusable.EMPTY)
@@ -112,6 +121,22 @@ def pieces(run: Run, fps: float, frames: int) -> list[Run]:
     return [(first + a, joints[a:b]) for a, b in pairwise(edges)]
 
 
+def led(joints: NDArray[np.float32], lead: int) -> NDArray[np.float32]:
+    """Joints (T, 2, J, 3) with their first frame `lead` times before them: both stand still until they are seen.
+
+    So windows of several seconds judge two people from their first moments on, and clips that are shorter. The live
+    path cuts the first windows of a pair in the same way (`stream.windows.pair_windows`).
+    """
+    return np.concatenate([np.repeat(joints[:1], lead, axis=0), joints]) if lead else joints
+
+
+def recordings_of(run: Run, fps: float, frames: int, lead: int) -> list[tuple[float, NDArray[np.float32], int]]:
+    """A run as `CleanRecording` has it, whole or in pieces: second it starts at, joints, lead."""
+    (first, joints), *rest = pieces(run, fps, frames)
+    # only the first piece begins with the people
+    return [(first / fps, led(joints, lead), lead), *((at / fps, part, 0) for at, part in rest)]
+
+
 def cut(recordings: Sequence[CleanRecording], frames: int, hop: int) -> Windows:
     """All windows of `frames` frames, `hop` apart."""
     joints: list[NDArray[np.float32]] = []
@@ -119,6 +144,6 @@ def cut(recordings: Sequence[CleanRecording], frames: int, hop: int) -> Windows:
     for i, recording in enumerate(recordings):
         for start in range(0, len(recording.joints) - frames + 1, hop):
             joints.append(recording.joints[start : start + frames].transpose(1, 0, 2, 3))
-            origin.append((recording.unit, i, start))
+            origin.append((recording.unit, i, start - recording.lead))
     where = np.asarray(origin, np.intp).reshape(-1, 3)
     return Windows(np.stack(joints), where[:, 0], where[:, 1], where[:, 2])

@@ -113,7 +113,9 @@ def watched_h(windows: Windows, hop_s: float) -> float:
     """Hours that the recordings of the windows last."""
     frames = windows.joints.shape[2]
     step_s = hop_s / max(_step(windows), 1)
-    return (len(windows) * hop_s + len(np.unique(windows.recording)) * (frames * step_s - hop_s)) / 3600
+    recordings, first = np.unique(windows.recording, return_index=True)
+    unseen = int(np.minimum(windows.start[first], 0).sum())  # frames of leads
+    return (len(windows) * hop_s + len(recordings) * (frames * step_s - hop_s) + unseen * step_s) / 3600
 
 
 def _step(windows: Windows) -> int:

@@ -28,7 +28,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.data.windows import CleanRecording, Windows, cut
+from dyadwatch.core.data.windows import CleanRecording, Windows, cut, led
 from dyadwatch.core.decision.rules import Rule
 from dyadwatch.core.decision.thresholds import events_bound, thresholds
 from dyadwatch.core.enrolment.augment_clip import varied
@@ -196,7 +196,7 @@ def enrol(
     calibration["rules"] = _not_below(calibration["rules"], least)
     evidence = calibration["evidence"]
     # variations are no time that anybody watched: the bound rests on the real recordings alone
-    hours = sum(len(r.joints) for r in normal.recordings) / info.fps / 3600
+    hours = sum(len(r.seen) for r in normal.recordings) / info.fps / 3600
     bound = events_bound(evidence["events"], hours)
     evidence |= {
         "method": _method(normal, guessed) + "; " + evidence["method"],
@@ -263,7 +263,7 @@ def _judged(normal: Normal, statistics: Statistics, info: ArtefactInfo, seed: in
         rng = np.random.default_rng(seed)
         for _ in range(_VARIATIONS):
             recordings += [
-                replace(r, joints=varied(r.joints, statistics.at, info.fps, info.frames, rng))
+                replace(r, joints=led(varied(r.seen, statistics.at, info.fps, info.frames - r.lead, rng), r.lead))
                 for r in normal.recordings
             ]
         if normal.units == 1:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.data.clip_files import Clip
 from dyadwatch.core.data.unusable import Unusable, WhyUnusable
-from dyadwatch.core.data.windows import CleanRecording, Run, from_second, pieces, usable_runs
+from dyadwatch.core.data.windows import CleanRecording, Run, from_second, led, recordings_of, usable_runs
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.model_file.artefact import ArtefactInfo
@@ -66,11 +66,11 @@ def take_clips(named: Sequence[tuple[str, Clip]], info: ArtefactInfo, take: int 
             f"--take {MOST_CLIPS}, or choose some with --label, --split or --clip, or learn from all of them with "
             "'dyadwatch train'"
         )
-    fps, frames = info.fps, info.frames
+    fps, frames, least = info.fps, info.frames, info.frames - info.lead
     usable: list[tuple[str, Clip, list[Run]]] = []
     skipped: list[tuple[str, WhyUnusable]] = []
     for name, clip in named:
-        runs, why = usable_runs(clip, JointMap.between(clip.layout, info.skeleton), fps, frames)
+        runs, why = usable_runs(clip, JointMap.between(clip.layout, info.skeleton), fps, least)
         why = why or _without_extent([joints for _, joints in runs])
         if why is not None:
             skipped.append((name, why))
@@ -80,12 +80,14 @@ def take_clips(named: Sequence[tuple[str, Clip]], info: ArtefactInfo, take: int 
         reasons = "; ".join(f"{name}: {of_clip(why)}" for name, why in skipped[:_MOST_REASONS])
         reasons += f"; and {len(skipped) - _MOST_REASONS} more" if len(skipped) > _MOST_REASONS else ""
         raise ClipError(
-            f"none of {len(named)} clips can be enrolled; expected 1 to {MOST_CLIPS} of {frames / fps:g} s or longer "
+            f"none of {len(named)} clips can be enrolled; expected 1 to {MOST_CLIPS} of {least / fps:g} s or longer "
             f"in which both people are seen ({reasons})"
         )
     taken = evenly(len(usable), take or len(usable))
     recordings = [
-        CleanRecording(joints, unit, usable[i][0] + from_second(at / fps), usable[i][1].label, at / fps)
+        CleanRecording(
+            led(joints, info.lead), unit, usable[i][0] + from_second(at / fps), usable[i][1].label, at / fps, info.lead
+        )
         for unit, i in enumerate(taken)
         for at, joints in usable[i][2]
     ]
@@ -102,12 +104,14 @@ def evenly(count: int, wanted: int) -> list[int]:
 
 def _in_pieces(recordings: list[CleanRecording], fps: float, frames: int) -> list[CleanRecording]:
     """The recordings of a single clip, in pieces where it is long enough to leave one out."""
-    parts = [(r, part) for r in recordings for part in pieces((round(r.start_s * fps), r.joints), fps, frames)]
+    parts = [
+        (r, part) for r in recordings for part in recordings_of((round(r.start_s * fps), r.seen), fps, frames, r.lead)
+    ]
     if len(parts) == len(recordings):
         return recordings
     return [
-        replace(r, joints=joints, unit=i, name=r.clip + from_second(at / fps), start_s=at / fps)
-        for i, (r, (at, joints)) in enumerate(parts)
+        replace(r, joints=joints, unit=i, name=r.clip + from_second(start_s), start_s=start_s, lead=lead)
+        for i, (r, (start_s, joints, lead)) in enumerate(parts)
     ]
 
 

@@ -28,18 +28,21 @@ class Raised:
     since_s: float
 
 
-def window_ends(frames_of_clip: int, frames: int, hop: int, phase: int) -> NDArray[np.intp]:
+def window_ends(frames_of_clip: int, least: int, hop: int, phase: int) -> NDArray[np.intp]:
     """The last frames of the windows that the detector cuts of a clip, `phase` frames into the hop.
 
     They lie on multiples of the hop of a grid that does not know where a clip begins.
+
+    Arguments:
+        least: frames from which on two people are judged.
     """
-    first = frames - 1 + (phase - (frames - 1)) % hop
+    first = least - 1 + (phase - (least - 1)) % hop
     return np.arange(first, frames_of_clip, hop)
 
 
 def windows_of(clip: Clip, frames: int, ends: NDArray[np.intp]) -> NDArray[np.float32]:
-    """Windows (N, 2, T, J, 3) of a clip that end with those frames."""
-    at = ends[:, None] + np.arange(1 - frames, 1)
+    """Windows (N, 2, T, J, 3) of a clip that end with those frames; what they lack repeats its first."""
+    at = np.maximum(ends[:, None] + np.arange(1 - frames, 1), 0)
     return np.ascontiguousarray(clip.joints[at].transpose(0, 2, 1, 3, 4))
 
 

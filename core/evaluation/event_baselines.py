@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dyadwatch.core.data.windows import CleanRecording, Windows, cut
 from dyadwatch.core.decision.thresholds import thresholds, thresholds_of
 from dyadwatch.core.evaluation.baselines import extra_trees, nearest_neighbour
-from dyadwatch.core.evaluation.event_tests import EventTest
+from dyadwatch.core.evaluation.event_tests import EventTest, alarm_options
 from dyadwatch.core.evaluation.figures import Result
 from dyadwatch.core.evaluation.pair_baselines import TREES
 from dyadwatch.core.evaluation.row import Row
@@ -59,7 +59,7 @@ def _statistics(test: EventTest) -> Statistics:
 
 def _through_alarms(test: EventTest, statistics: Statistics, fit: Fit, name: str) -> Result:
     settings = test.settings
-    recordings = list(prepare([test.train], settings.train_options(0)).recordings)
+    recordings = list(prepare([test.train], alarm_options(settings, 0)).recordings)
     windows = cut(recordings, settings.frames, settings.hop)
     values = statistics(windows.joints)
     raw = _left_out(recordings, windows, values, fit)

@@ -9,7 +9,7 @@ from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.evaluation.cache import data_digest
 from dyadwatch.core.evaluation.event_baselines import NEAREST, run_nearest, run_trees
 from dyadwatch.core.evaluation.event_model import run_model
-from dyadwatch.core.evaluation.event_tests import EventTest
+from dyadwatch.core.evaluation.event_tests import EventTest, alarm_options
 from dyadwatch.core.evaluation.figures import Result
 from dyadwatch.core.evaluation.jobs import Job, Plan
 from dyadwatch.core.evaluation.pair_baselines import TREES
@@ -39,7 +39,7 @@ def plan_events(clips: ClipSet, settings: Settings) -> Plan:
         ]
         for seed in range(settings.seeds):
             for name, variant in (settings.variants or {MODEL: {}}).items():
-                options = settings.train_options(seed, hop=settings.hop, **variant)
+                options = alarm_options(settings, seed, **variant)
                 every.append((name, seed, {"train": asdict(options)}, partial(run_model, test, name, options)))
         jobs += [
             Job(name, "", fold.name, seed, made_from | made, run.func.__module__, run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +20,7 @@ from dyadwatch.core.evaluation.settings import PEACEFUL, Settings
 from dyadwatch.core.evaluation.test_windows import Fold, on_grid
 from dyadwatch.core.skeletons.layouts import get_layout
 from dyadwatch.core.skeletons.mapping import JointMap
+from dyadwatch.core.training.options import TrainOptions
 
 FALSE, FALSE_EVENTS, JUDGED = "normal clips that raise", "false events", "clips judged"
 DELAY, DELAY_95, ONSET = "delay, median s", "delay, 95 % s", "onset told, median error s"
@@ -41,6 +43,11 @@ class PlayedClip:
     clip: Clip
     measure: str
     onset_s: float | None
+
+
+def alarm_options(settings: Settings, seed: int, **more: Any) -> TrainOptions:
+    """Training options of a model that is to raise alarms: as `dyadwatch train` takes them, pairs judged early."""
+    return settings.train_options(seed, **{"least_s": TrainOptions.least_s, "hop": settings.hop, **more})
 
 
 class EventTest:
@@ -101,7 +108,8 @@ class EventTest:
     def _raise(self, parts: Parts, thresholds: Thresholds) -> tuple[list[list[Raised]], list[bool]]:
         """The events of every clip, and whether it was long enough for a window."""
         frames, hop, fps = self.settings.frames, self.settings.hop, self.settings.fps
-        ends = [window_ends(len(p.clip), frames, hop, i % hop) for i, p in enumerate(self.played)]
+        least = alarm_options(self.settings, 0).least_frames
+        ends = [window_ends(len(p.clip), least, hop, i % hop) for i, p in enumerate(self.played)]
         cut = [windows_of(p.clip, frames, e) for p, e in zip(self.played, ends, strict=True)]
         counts = np.cumsum([len(c) for c in cut])[:-1]
         found = {name: np.split(values, counts) for name, values in parts(np.concatenate(cut)).items()}

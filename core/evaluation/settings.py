@@ -103,7 +103,15 @@ class Settings:
             TrainingError: when one of them is out of bounds.
         """
         return TrainOptions(
-            **{"layout": self.layout, "fps": self.fps, "window_s": self.window_s, "seed": seed, **self.train, **more}
+            **{
+                "layout": self.layout,
+                "fps": self.fps,
+                "window_s": self.window_s,
+                "least_s": self.window_s,
+                "seed": seed,
+                **self.train,
+                **more,
+            }
         )
 
     def chosen_methods(self, protocol: str, known: Collection[str]) -> set[str]:

@@ -47,6 +47,7 @@ class ArtefactInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         joints: J joint names, in the order of the J axis.
         frames: T, frames of a window.
         fps: frames a second of the time grid that windows lie on.
+        lead: the most frames at the beginning of a window that may repeat the first in which both people were seen.
         training: what it was trained on and how, for people and model cards.
         parity: how closely the graph follows the network it was exported from, see `exporters.parity`.
     """
@@ -57,6 +58,7 @@ class ArtefactInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     joints: tuple[str, ...]
     frames: int
     fps: float
+    lead: int = 0
     format: int = FORMAT
     training: dict[str, Any] = {}
     parity: dict[str, Any] = {}
@@ -67,6 +69,8 @@ class ArtefactInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError(f"joints are not those of layout {self.layout!r}, which are {', '.join(known.joints)}")
         if self.frames < 2:
             raise ValueError(f"frames is {self.frames}; expected at least 2")
+        if not 0 <= self.lead < self.frames:
+            raise ValueError(f"lead is {self.lead}; expected 0 to {self.frames - 1}, less than frames")
         if self.frames > _MAX_FRAMES:
             raise ValueError(f"frames is {self.frames}; expected at most {_MAX_FRAMES}")
         if len(self.joints) > _MAX_JOINTS:

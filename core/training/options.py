@@ -14,6 +14,7 @@ Recipe = Literal["default", "paper"]
 # Parts of the default recipe that an ablation can leave out; the nearest neighbour is always there.
 PARTS = ("encoder", "critic", "flow", "whitened")
 FEWEST_FRAMES = 8  # of a window
+_FEWEST_SEEN = 3  # of a window with a lead
 _MOST_FRAMES = 240
 _MOST_FOLDS = 10
 
@@ -26,6 +27,8 @@ class TrainOptions:
         layout: name of the model's skeleton layout; None is the layout of the first clips.
         fps: frames per second of the model's time grid.
         window_s: length of a window, seconds.
+        least_s: seconds of two people from which on they are judged, and the shortest clip that can be learnt from;
+            what a window lacks at their beginning repeats their first frame.
         hop: grid steps between the windows that the model is fitted to and calibrated on.
         recipe: `default`, or the published end-to-end likelihood training, `paper`.
         seed: of everything random.
@@ -61,7 +64,8 @@ class TrainOptions:
 
     layout: str | None = None
     fps: float = 15.0
-    window_s: float = 1.0
+    window_s: float = 2.0
+    least_s: float = 0.6
     hop: int = 2
     recipe: Recipe = "default"
     seed: int = 0
@@ -98,6 +102,7 @@ class TrainOptions:
             f"{FEWEST_FRAMES} to {_MOST_FRAMES} frames, {FEWEST_FRAMES / self.fps:.2f} to "
             f"{_MOST_FRAMES / self.fps:.0f} s at {self.fps:g} fps",
         )
+        _expect(self.least_s > 0, "least_s", self.least_s, "more than 0 s")
         _expect(self.position in get_args(Position), "position", self.position, " or ".join(get_args(Position)))
         _expect(self.recipe in get_args(Recipe), "recipe", self.recipe, " or ".join(get_args(Recipe)))
         _expect(0 <= self.noise_m <= 0.1, "noise_m", self.noise_m, "0 to 0.1 m")
@@ -114,6 +119,18 @@ class TrainOptions:
     def frames(self) -> int:
         """T, frames of a window."""
         return round(self.window_s * self.fps)
+
+    @property
+    def least_frames(self) -> int:
+        """Frames of two people from which on they are judged."""
+        if self.recipe == "paper":
+            return self.frames  # as published: whole windows
+        return min(max(round(self.least_s * self.fps), _FEWEST_SEEN), self.frames)
+
+    @property
+    def lead(self) -> int:
+        """The most frames of a window that repeat the first that was seen."""
+        return self.frames - self.least_frames
 
 
 def _expect(holds: bool, key: str, value: object, expected: str) -> None:

@@ -50,7 +50,7 @@ def most_unusual(
     out: list[dict[str, Any]] = []
     for i, at in enumerate(chosen):
         recording = prepared.recordings[int(odd.recording[i])]
-        start_s = recording.start_s + float(odd.start[i]) / fps
+        start_s = recording.start_s + float(max(odd.start[i], 0)) / fps
         entry: dict[str, Any] = {"clip": recording.clip, "label": recording.label, "start_s": round(start_s, 2)}
         entry |= {name: round(float(score[at]), 3) for name, score in scores.items()}
         if elsewhere[i].any():
@@ -61,7 +61,7 @@ def most_unusual(
             entry |= _explained(prepared, statistics, odd.joints[i], other, maps, shift)
             frame_s = entry.pop("frame") / fps
             twin = prepared.recordings[int(compared.recording[near])]
-            twin_s = twin.start_s + float(compared.start[near]) / fps + frame_s
+            twin_s = twin.start_s + float(max(compared.start[near], 0)) / fps + frame_s
             entry["moment_s"] = round(start_s + frame_s, 2)
             entry["nearest"] = {"clip": twin.clip, "moment_s": round(twin_s, 2), "pose": entry.pop("other_pose")}
         out.append(entry)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.data.resample import resample
 from dyadwatch.core.data.unusable import Unusable, WhyUnusable
-from dyadwatch.core.data.windows import PIECE_S, CleanRecording, Windows, cut, from_second, pieces, usable_runs
+from dyadwatch.core.data.windows import PIECE_S, CleanRecording, Windows, cut, from_second, recordings_of, usable_runs
 from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.readers.dataset import Dataset
@@ -65,8 +65,8 @@ class Prepared:
 
     @property
     def frames(self) -> int:
-        """Frames of all recordings together."""
-        return sum(len(r.joints) for r in self.recordings)
+        """Frames of all recordings together, as they were seen."""
+        return sum(len(r.seen) for r in self.recordings)
 
 
 def prepare(clip_sets: Sequence[ClipSet], options: TrainOptions) -> Prepared:
@@ -90,17 +90,17 @@ def prepare(clip_sets: Sequence[ClipSet], options: TrainOptions) -> Prepared:
         joint_map = JointMap.between(clips.layout, layout)
         for i, clip in enumerate(clips):
             name = clip.clip_id or f"{clips.name or 'clips'}[{i}]"
-            runs, why = usable_runs(clip, joint_map, options.fps, options.frames)
+            runs, why = usable_runs(clip, joint_map, options.fps, options.least_frames)
             if why is not None:
                 lost.append((name, why))
                 if why.code is Unusable.SHORT:
                     too_short.append(len(resample(clip.joints, clip.fps, options.fps)))
                 continue
             for run in runs:
-                parts = pieces(run, options.fps, options.frames)
-                for first, joints in parts:
-                    start_s = first / options.fps
-                    recordings.append(CleanRecording(joints, unit, name + from_second(start_s), clip.label, start_s))
+                parts = recordings_of(run, options.fps, options.frames, options.lead)
+                for start_s, joints, lead in parts:
+                    name_there = name + from_second(start_s)
+                    recordings.append(CleanRecording(joints, unit, name_there, clip.label, start_s, lead))
                     unit += len(parts) > 1
             sessions += [clip.session] * (len(recordings) - len(sessions))
             unit = recordings[-1].unit + 1
@@ -164,7 +164,8 @@ def _reasons(skipped: Sequence[LeftOut]) -> str:
 def _too_few(units: int, skipped: Sequence[LeftOut], options: TrainOptions, layout: Layout) -> str:
     lost = _reasons(skipped)
     return (
-        f"{units} usable clips; expected at least {FEWEST_UNITS} clips of {options.window_s:.3g} s or longer, or "
+        f"{units} usable clips; expected at least {FEWEST_UNITS} clips of "
+        f"{options.least_frames / options.fps:.3g} s or longer, or "
         f"{FEWEST_UNITS * PIECE_S:.0f} s of one recording"
         + (f" (skipped: {lost})" if lost else "")
         + f"; {', or '.join(_advice(units, skipped, layout))}"

@@ -47,6 +47,7 @@ class _Document(msgspec.Struct, forbid_unknown_fields=True):
     summary: dict[str, Any]
     calibration: dict[str, Any]
     trunk: float = 1.0
+    lead: int = 0
 
 
 class TrainerState(msgspec.Struct, frozen=True):
@@ -54,7 +55,7 @@ class TrainerState(msgspec.Struct, frozen=True):
 
     Arguments:
         scorer: the module to export.
-        layout, joints, frames, fps: what it takes.
+        layout, joints, frames, fps, lead: what it takes, see `ArtefactInfo`.
         summary: of its training.
         calibration: `raise_at`, `clear_at`, `rules` and `evidence`.
     """
@@ -66,6 +67,7 @@ class TrainerState(msgspec.Struct, frozen=True):
     fps: float
     summary: dict[str, Any]
     calibration: dict[str, Any]
+    lead: int = 0
 
 
 def state_of(trained: Trained) -> TrainerState:
@@ -79,6 +81,7 @@ def state_of(trained: Trained) -> TrainerState:
         options.fps,
         trained.summary,
         trained.calibration,
+        options.lead,
     )
 
 
@@ -103,6 +106,7 @@ def save_state(path: str | Path, state: TrainerState) -> None:
         summary=state.summary,
         calibration=state.calibration,
         trunk=statistics.at.trunk,
+        lead=state.lead,
     )
     arrays: _Arrays = {
         f"scorer.{name}": value.numpy()
@@ -145,6 +149,7 @@ def load_state(path: str | Path) -> TrainerState:
         document.fps,
         document.summary,
         document.calibration,
+        document.lead,
     )
 
 

@@ -56,7 +56,7 @@ def fit_window(clip_sets: Sequence[ClipSet], options: TrainOptions) -> tuple[Tra
         LayoutError: when the joints of a set do not map onto the model's layout.
     """
     lengths = [len(c) / c.fps for clips in clip_sets for c in clips]
-    long_enough = [s for s in lengths if round(s * options.fps) >= options.frames]
+    long_enough = [s for s in lengths if round(s * options.fps) >= options.least_frames]
     if 2 * len(long_enough) >= len(lengths) or 2 * sum(long_enough) >= sum(lengths):
         return options, None
     frames = sorted(_longest(clip_sets, options))

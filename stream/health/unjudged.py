@@ -101,7 +101,7 @@ class Account:
             return Finding(Unscored.SLOW, step_s=self.period_s, most_s=gap)
         if not self.near and self.nearest_m < math.inf:
             return Finding(Unscored.APART, nearest_m=self.nearest_m, enter_m=config.pairs.enter_m)
-        every, need = config.windows.hop / shape.fps, shape.frames / shape.fps
+        every, need = config.windows.hop / shape.fps, shape.least / shape.fps
         longest = self.longest_ns / NS
         return Finding(Unscored.INTERRUPTED, longest_s=longest, need_s=need, every_s=every, max_gap_s=gap)
 

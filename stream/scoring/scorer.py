@@ -99,7 +99,7 @@ class Scorer:
     @property
     def shape(self) -> WindowShape:
         """The windows the model wants."""
-        return WindowShape(self.info.skeleton, self.info.frames, self.info.fps)
+        return WindowShape(self.info.skeleton, self.info.frames, self.info.fps, self.info.lead)
 
     def score(self, windows: Sequence[NDArray[np.float32]]) -> list[Score]:
         """Scores windows of shape (2, T, J, 3) in batches of at most `max_batch`.

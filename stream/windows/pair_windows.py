@@ -137,12 +137,16 @@ class PairWindows:
         people = [self._people[k] for k in pair.keys]
         a, b = (p.ring for p in people)
         hop, frames = self._options.hop, self._shape.frames
-        earliest = max(a.first_end, b.first_end)
+        begun = max(a.first, b.first)  # from here on both are seen
+        earliest = max(begun + frames - self._shape.lead - 1, a.oldest_end, b.oldest_end)
         end = max(self._next_end.get(pair.keys, 0), -(-earliest // hop) * hop)
         out: list[Item] = []
         while end <= a.last and end <= b.last:
             joints = np.stack((a.window(end), b.window(end)))
-            start, stamp = self._grid.stamp(end - frames + 1), self._grid.stamp(end)
+            lead = max(0, begun - (end - frames + 1))
+            if lead:
+                joints[:, :lead] = joints[:, lead : lead + 1]
+            start, stamp = self._grid.stamp(end - frames + 1 + lead), self._grid.stamp(end)
             if self._begins_far(joints) or self._is_odd(pair, verdict.at(start)):
                 end += hop
                 continue

@@ -49,12 +49,15 @@ class TrackRing:
             k += 1
 
     @property
-    def first_end(self) -> int:
-        """The earliest point up to which T unbroken rows are still there; beyond `last` when there are too few."""
-        return max(self.first, self.last - self._capacity + 1) + self._frames - 1
+    def oldest_end(self) -> int:
+        """The earliest point up to which the T rows of a window have not been written over."""
+        return self.last - self._capacity + self._frames
 
     def window(self, end: int) -> NDArray[np.float32]:
-        """View (T, J, 3) of the rows up to point `end`; valid until rows are written."""
+        """View (T, J, 3) of the rows up to point `end`; valid until rows are written.
+
+        Rows before `first` hold nothing of use.
+        """
         start = (end - self._frames + 1) % self._capacity
         return self._rows[start : start + self._frames]
 

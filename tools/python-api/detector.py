@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.data.clip_files import Clip
-from dyadwatch.core.data.windows import CleanRecording, cut, usable_runs
+from dyadwatch.core.data.windows import CleanRecording, cut, led, usable_runs
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import ArtefactError, ClipError, ConfigError, DyadwatchError, LayoutError
 from dyadwatch.core.model_file.artefact import ArtefactInfo
@@ -111,6 +111,11 @@ class Detector:
         return self._scorer.shape.frames
 
     @property
+    def lead(self) -> int:
+        """The most frames of a window that repeat the first in which both people were seen."""
+        return self._scorer.shape.lead
+
+    @property
     def fps(self) -> float:
         """Frames per second of a window."""
         return self._scorer.shape.fps
@@ -162,10 +167,11 @@ class Detector:
         """
         if hop < 1:
             raise ClipError(f"hop is {hop}; expected at least 1 frame")
-        runs, why = usable_runs(clip, JointMap.between(clip.layout, self.layout), self.fps, self.frames)
+        runs, why = usable_runs(clip, JointMap.between(clip.layout, self.layout), self.fps, self.frames - self.lead)
         if why is not None:
             raise ClipError(f"clip {clip.clip_id or '(without id)'}: no window can be cut from clips {of_clips(why)}")
-        return cut([CleanRecording(joints, 0, clip.clip_id) for _, joints in runs], self.frames, hop).joints
+        recordings = [CleanRecording(led(joints, self.lead), 0, clip.clip_id, lead=self.lead) for _, joints in runs]
+        return cut(recordings, self.frames, hop).joints
 
     def score(self, windows: NDArray[np.floating]) -> list[Score]:
         """Scores windows, each by itself.

@@ -79,6 +79,7 @@ def write_model(state: TrainerState, out: Path, name: str, version: str) -> dict
         joints=state.joints,
         frames=state.frames,
         fps=state.fps,
+        lead=state.lead,
         training=state.summary,
     )
     report = export(state.scorer, info, out)
