@@ -18,12 +18,12 @@ from torch import nn
 from dyadwatch.core.files.atomic import written_atomically
 from dyadwatch.core.files.npz import read_npz
 from dyadwatch.core.training.options import TrainOptions
-from dyadwatch.core.training.training_data import Recording
+from dyadwatch.core.training.training_data import CleanRecording
 
 _FORMAT = 1
 
 
-def identity(recordings: Sequence[Recording], options: TrainOptions) -> str:
+def identity(recordings: Sequence[CleanRecording], options: TrainOptions) -> str:
     """What a run depends on: another one's checkpoint is not gone on from."""
     told = {k: v for k, v in asdict(options).items() if k != "max_minutes"}
     digest = hashlib.sha256(json.dumps([_FORMAT, torch.__version__, told], sort_keys=True).encode())

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.features.pair_frame import Anchors
-from dyadwatch.core.training.training_data import Recording
+from dyadwatch.core.training.training_data import CleanRecording
 
 
 class TrainingKind(StrEnum):
@@ -89,7 +89,7 @@ class PairSampler:
     """
 
     def __init__(
-        self, recordings: Sequence[Recording], frames: int, fps: float, at: Anchors, tempo: float = 0.0
+        self, recordings: Sequence[CleanRecording], frames: int, fps: float, at: Anchors, tempo: float = 0.0
     ) -> None:
         self.frames, self.fps, self.anchors, self.tempo = frames, fps, at, tempo
         lengths = np.asarray([len(r.joints) for r in recordings])

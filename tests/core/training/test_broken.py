@@ -8,19 +8,19 @@ from dyadwatch.core.features.pair_frame import anchors
 from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.core.training.augment_window import augment, drop_joint
 from dyadwatch.core.training.mismatched_pairs import PairSampler, ValidationKind, align, displaced, mirrored_path
-from dyadwatch.core.training.training_data import Recording
+from dyadwatch.core.training.training_data import CleanRecording
 
 AT = anchors(UPPER11)
 FRAMES = 10
 
 
-def counting(unit: int, frames: int = 40) -> Recording:
+def counting(unit: int, frames: int = 40) -> CleanRecording:
     """Joints that say when and who: x is the frame; y, and z in the room, the unit."""
     joints = np.zeros((frames, 2, 11, 3), np.float32)
     joints[..., 0] = np.arange(frames)[:, None, None]
     joints[:, 1, :, 1] = 1 + unit
     joints[..., 2] = 100 * unit
-    return Recording(joints, unit, f"r{unit}")
+    return CleanRecording(joints, unit, f"r{unit}")
 
 
 def sampler(count: int = 4, frames: int = 40, tempo: float = 0.0) -> PairSampler:

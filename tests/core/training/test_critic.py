@@ -13,13 +13,13 @@ from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.core.training.mismatched_pairs import PairSampler, ValidationKind
 from dyadwatch.core.training.options import Progress, TrainOptions
 from dyadwatch.core.training.train_classifier import critic_logits, train_critic
-from dyadwatch.core.training.training_data import Recording
+from dyadwatch.core.training.training_data import CleanRecording
 
 STATISTICS = Statistics.of_layout(UPPER11, 15)
 OPTIONS = TrainOptions(steps=TrainOptions.steps // 10, layout="upper11")
 
 
-def mimics(count: int, seed: int) -> list[Recording]:
+def mimics(count: int, seed: int) -> list[CleanRecording]:
     """Person 1 does at once what person 0 does: another partner or a shift is plain to see."""
     rng = np.random.default_rng(seed)
     body = np.random.default_rng(9).uniform([-0.3, 0, -0.2], [0.3, 1.6, 0.2], (11, 3))
@@ -27,7 +27,7 @@ def mimics(count: int, seed: int) -> list[Recording]:
     for i in range(count):
         way = 0.08 * rng.normal(size=(60, 1, 3)).cumsum(axis=0) * [1, 0, 1]
         pair = np.stack([body + way, body + way + [1.0, 0, 0]], axis=1)
-        out.append(Recording((pair + rng.normal(scale=0.003, size=pair.shape)).astype(np.float32), i, f"clip {i}"))
+        out.append(CleanRecording((pair + rng.normal(scale=0.003, size=pair.shape)).astype(np.float32), i, f"clip {i}"))
     return out
 
 
