@@ -17,7 +17,7 @@ def counted(number: int, thing: str) -> str:
 
 
 def _short(detail: Detail) -> str:
-    text = f"shorter than a window of {detail['window_s']:.3g} s"
+    text = f"shorter than {detail['window_s']:.3g} s"
     if "fitting_s" not in detail:
         return text
     which = "them" if detail["fitting"] == detail["of"] else f"{detail['fitting']} of them"

@@ -252,9 +252,8 @@ FILE_LOSS: dict[FileLoss, tuple[str, str]] = {
 def _short(detail: Detail) -> str:
     fitting = detail.get("fitting_s")
     usable = f"; a model trained with --window-s {fitting:g} could judge it" if fitting else ""
-    return (
-        f"too short for a window of {detail['need_s']:.3g} s, of which one ends every {detail['every_s']:.2g} s{usable}"
-    )
+    every, need = detail["every_s"], detail["need_s"]
+    return f"too short: a pair is judged once it was seen for {need:.3g} s, every {every:.2g} s{usable}"
 
 
 def _all_refused(detail: Detail) -> str:

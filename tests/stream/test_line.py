@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from dyadwatch.core.data.windows import CleanRecording, cut, led
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.skeletons.layout import Layout
 from dyadwatch.core.skeletons.layouts import COCO17, UPPER11
@@ -66,6 +67,28 @@ def test_windows_end_on_multiples_of_the_hop_and_hold_the_right_moments(
         np.testing.assert_allclose(w.joints[0, [0, -1], 0, 0], (np.array([w.start, w.end]) - start) / S, atol=1e-5)
         assert w.pair.ids == ("a", "b")
         assert frame(w.arrived, fps=25).stamp >= w.end > frame(w.arrived - 1, fps=25).stamp
+
+
+def test_the_first_windows_of_a_pair_repeat_its_first_frame_as_those_of_a_clip_do(frame: Frame, person: Person) -> None:
+    """One has been there for a second before the other comes: for the pair it begins with the second person."""
+    shape = WindowShape(UPPER11, frames=10, fps=15.0, lead=6)
+    source = SourceLine("hall", shape, Config(windows=WindowOptions(hop=1)), lambda *_: None)
+    items: list[Item] = []
+    for seq in range(60):
+        people = [person(0.0), person(1.0, 1.0)][: 1 + (seq >= 30)]
+        f = frame(seq, people, ids=["a", "b"][: len(people)], fps=30)
+        f.joints[:, :, 0] += np.float32(0.02 * seq)
+        items += source.push(f, seq)
+    live = windows(items)
+    first = point(live[0].start)
+    assert [point(w.end) - first + 1 for w in live[:8]] == [4, 5, 6, 7, 8, 9, 10, 11]
+    assert [point(w.start) - first for w in live[:8]] == [0, 0, 0, 0, 0, 0, 0, 1]
+    np.testing.assert_array_equal(live[0].joints[:, :6], np.repeat(live[0].joints[:, 6:7], 6, axis=1))
+    seen = np.concatenate([w.joints[:, -1:] for w in live], axis=1).transpose(1, 0, 2, 3)
+    seen = np.concatenate([live[0].joints[:, 6:9].transpose(1, 0, 2, 3), seen])
+    learnt = cut([CleanRecording(led(seen, 6), 0, "clip", lead=6)], 10, 1)
+    assert learnt.start.tolist()[:8] == [-6, -5, -4, -3, -2, -1, 0, 1]
+    np.testing.assert_array_equal(learnt.joints, np.stack([w.joints for w in live]))
 
 
 @settings(max_examples=15)

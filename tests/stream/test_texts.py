@@ -125,7 +125,7 @@ ALL_WITH_DATA: list[tuple[StrEnum, dict[str, Any], str]] = [
 ]  # fmt: skip
 UNSCORED_WITH_DATA: list[tuple[Unscored, dict[str, Any], str]] = [
     (Unscored.SHORT, {"need_s": 2.0, "every_s": 0.2, "fitting_s": 1.5},
-     "too short for a window of 2 s, of which one ends every 0.2 s; a model trained with --window-s 1.5 could "
+     "too short: a pair is judged once it was seen for 2 s, every 0.2 s; a model trained with --window-s 1.5 could "
      "judge it"),
     (Unscored.NO_FRAMES, {}, "no frame came"),
     (Unscored.REFUSED, {"frames": 2, "reasons": {"late": 2}}, "none of 2 frames could be used: late 2"),

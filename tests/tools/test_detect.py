@@ -102,7 +102,7 @@ def test_rules_that_were_recorded_prevail_over_those_of_the_calibration_file_eve
 # Low enough that the few seconds of a test hold several events.
 INFO = read_info(shipped_model())
 WINDOW_S, EVERY_S = INFO.frames / INFO.fps, Config().windows.hop / INFO.fps
-SHORT = f"too short for a window of {WINDOW_S:.3g} s, of which one ends every {EVERY_S:.2g} s"
+SHORT = f"too short: a pair is judged once it was seen for {WINDOW_S:.3g} s, every {EVERY_S:.2g} s"
 SENSITIVE = ("alarm.rules=[]", "alarm.raise_at=1.5", "alarm.clear_at=1", "alarm.hold_s=0.5")
 
 

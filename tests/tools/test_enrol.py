@@ -287,7 +287,7 @@ class TestRefusals:
         bad = write_clips(tmp_path / "bad", [blind, headless, short, nothing])
         assert self.refusal(tmp_path, base, [bad]) == (
             "none of 2 clips can be enrolled; expected 1 to 20 of 2 s or longer in which both people are seen "
-            "(bad: headless: never shows head; bad: short: shorter than a window of 2 s)"
+            "(bad: headless: never shows head; bad: short: shorter than 2 s)"
         )
 
     @pytest.mark.parametrize("person", [0, 1])
@@ -313,7 +313,7 @@ class TestRefusals:
         enrol(base, [tmp_path / "clips"], out=tmp_path / "new.onnx")
         told = capsys.readouterr()
         assert "skipped" in told.err
-        assert "short: shorter than a window of 2 s" in " ".join(told.err.split())
+        assert "short: shorter than 2 s" in " ".join(told.err.split())
         assert "2 / 1" in told.out
 
     def test_layouts(self, base: Path, tmp_path: Path) -> None:

@@ -150,8 +150,8 @@ def test_windows_of_a_clip_are_those_that_training_cuts_and_have_a_score(detecto
     assert scores[0].joint_pairs.shape == (len(detector.layout), len(detector.layout))
     with pytest.raises(ClipError, match=r"^hop is 0; expected at least 1 frame$"):
         detector.windows(clips[0], hop=0)
-    seconds = detector.frames / detector.model.fps
-    said = rf"^clip short: no window can be cut from clips shorter than a window of {seconds:g} s$"
+    seconds = (detector.frames - detector.lead) / detector.model.fps
+    said = rf"^clip short: no window can be cut from clips shorter than {seconds:g} s$"
     with pytest.raises(ClipError, match=said):
         detector.windows(replace(clips[0], joints=clips[0].joints[:20], clip_id="short"))
 

@@ -15,7 +15,7 @@ from dyadwatch.core.training.training_data import cut, prepare
 from dyadwatch.core.words import of_clips
 
 NAN = np.float32("nan")
-OPTIONS = TrainOptions(window_s=1.0)
+OPTIONS = TrainOptions(window_s=1.0, least_s=1.0)
 
 
 def still(frames: int = 20, fps: float = 15.0, layout: Layout = UPPER11, **told) -> Clip:
@@ -69,8 +69,8 @@ def millimetres(joints):
     ("bad", "reason"),
     [
         (still(0, clip_id="bad"), "of zero length"),
-        (still(9, clip_id="bad"), "shorter than a window of 1 s (--window-s 0.6 would use them)"),
-        (still(7, clip_id="bad"), "shorter than a window of 1 s"),
+        (still(9, clip_id="bad"), "shorter than 1 s (--window-s 0.6 would use them)"),
+        (still(7, clip_id="bad"), "shorter than 1 s"),
         (spoilt(lose_person), "without person 1"),
         (spoilt(lose_joint), "that never show left_wrist"),
         (spoilt(blink), "without 1 s in which all joints are seen"),
@@ -94,12 +94,12 @@ def test_infinities_count_as_unseen():
         (
             [still(4, clip_id="bad")],
             None,
-            "(skipped: 1 shorter than a window of 1 s, such as bad); record more normal behaviour",
+            "(skipped: 1 shorter than 1 s, such as bad); record more normal behaviour",
         ),
         (
             [still(4, clip_id="bad"), still(9), still(12)],
             None,
-            "(skipped: 3 shorter than a window of 1 s (--window-s 0.6 would use 2 of them), such as bad); record more "
+            "(skipped: 3 shorter than 1 s (--window-s 0.6 would use 2 of them), such as bad); record more "
             "normal behaviour, or shorten the window",
         ),
         (

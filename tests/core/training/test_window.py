@@ -18,7 +18,7 @@ from dyadwatch.core.training.window_length import FittedWindow, fit_window
 
 from .conftest import made_clip
 
-OPTIONS = TrainOptions(window_s=2.0)
+OPTIONS = TrainOptions(window_s=2.0, least_s=2.0)
 
 
 def of_lengths(*frames: int, fps: float = 15.0) -> ClipSet:
@@ -68,7 +68,7 @@ def test_what_breaks_a_clip_makes_it_shorter() -> None:
 def test_a_training_that_fails_says_what_was_skipped() -> None:
     with pytest.raises(TrainingError) as caught:
         train([of_lengths(*[30] * 6, *[12] * 30)], replace(OPTIONS, recipe="paper", width=8, units=1, epochs=1))
-    assert "(30 of 36 clips were skipped: 30 shorter than a window of 2 s (--window-s 0.8 would use them), such as" in (
+    assert "(30 of 36 clips were skipped: 30 shorter than 2 s (--window-s 0.8 would use them), such as" in (
         str(caught.value)
     )
 
@@ -80,7 +80,7 @@ def test_a_collapse_says_what_was_skipped_and_keeps_its_report(monkeypatch: pyte
     with pytest.raises(CollapseError) as caught:
         train([clips], TrainOptions(recipe="paper", window_s=0.8, hop=2, width=8, units=1, support=40, epochs=4))
     assert str(caught.value).endswith(
-        "(1 of 13 clips was skipped: 1 shorter than a window of 0.8 s (--window-s 0.6 would use them), such as clip12)"
+        "(1 of 13 clips was skipped: 1 shorter than 0.8 s (--window-s 0.6 would use them), such as clip12)"
     )
     assert caught.value.report["stopped"] is True
 
