@@ -19,7 +19,7 @@ EVERYTHING := $(VENV)/.installed-everything
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check-fast lint format types layers pytest coverage bench stress soak doctor setup setup-demo clean distclean
+.PHONY: help demo test check-fast lint format types layers pytest coverage figures bench stress soak doctor setup setup-demo clean distclean
 
 help: ## list the goals
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,9 @@ pytest: $(EVERYTHING) ## the tests alone
 
 coverage: $(EVERYTHING) ## the tests with the lines of core and stream that they run; takes about half as long again
 	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) --cov=core --cov=stream --cov-report=term:skip-covered
+
+figures: $(EVERYTHING) ## size of the source, its longest parts, names that occur twice, circles between rooms
+	@$(BIN)/python tests/figures.py
 
 bench: $(EVERYTHING) ## cost of each station and latency end to end, on this machine
 	@$(BIN)/dyadwatch bench
