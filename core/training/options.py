@@ -64,7 +64,7 @@ class TrainOptions:
 
     layout: str | None = None
     fps: float = 15.0
-    window_s: float = 2.0
+    window_s: float = 1.5
     least_s: float = 0.6
     hop: int = 2
     recipe: Recipe = "default"
