@@ -176,13 +176,13 @@ def test_the_wheel_works_from_its_own_folder(wheel: Path, tmp_path: Path) -> Non
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); "
         "sys.meta_path = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]; "
-        "from dyadwatch.stream import config_file; print(config_file.__file__); "
+        "from dyadwatch.stream.configuration import config_file; print(config_file.__file__); "
         "print(config_file.load_config().wire.bind); "
         "import dyadwatch; print(dyadwatch.__file__); print(dyadwatch.load_detector().model.name); "
         "from dyadwatch.tools.docs import docs; docs('wire-protocol')"
     )
     place, bind, face, model, page = python(code, str(tmp_path / "site"), cwd=tmp_path).split("\n", 4)
-    assert place == str(tmp_path / "site" / "dyadwatch" / "stream" / "config_file.py")
+    assert place == str(tmp_path / "site" / "dyadwatch" / "stream" / "configuration" / "config_file.py")
     assert bind == "tcp://127.0.0.1:5570"
     assert face == str(tmp_path / "site" / "dyadwatch" / "__init__.py")
     assert model == "simulated"

@@ -37,7 +37,7 @@ Limbs = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class OddLimb:
+class FoundLimb:
     """The limb that explains most of what is odd.
 
     Arguments:
@@ -111,13 +111,13 @@ class LimbReference:
         out = np.stack([self._rest(part, seen) for part in self._parts])
         return np.logaddexp.reduce(out, axis=0) + self._alone(seen)
 
-    def oddest(self, values: NDArray[np.floating]) -> OddLimb:
+    def oddest(self, values: NDArray[np.floating]) -> FoundLimb:
         """The limb that explains a window best; `values` are its unscaled statistics, shape (F,)."""
         scores = self.scores(values[None])[0]
         best = int(scores.argmax())
         person, which = divmod(best, len(self.limbs))
         share = 1 / float(np.exp(np.maximum(scores - scores[best], -700)).sum())
-        return OddLimb(person, self.limbs[which].limb, round(share, 4), round(self._off(values, best), 3))
+        return FoundLimb(person, self.limbs[which].limb, round(share, 4), round(self._off(values, best), 3))
 
     def _off(self, values: NDArray[np.floating], limb: int) -> float:
         """Metres between the end of a limb and where the rest would have it."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from dyadwatch.core.iadnet.attention import StreamLinear
+from dyadwatch.core.iadnet.attention_blocks import StreamLinear
 from dyadwatch.core.iadnet.batch_invariant import steady_log
 from dyadwatch.core.iadnet.frame_module import Axes
 

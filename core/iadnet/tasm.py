@@ -7,7 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from dyadwatch.core.iadnet.attention import MultiHeadAttention, StreamMLP, StreamNorm, swap_persons
+from dyadwatch.core.iadnet.attention_blocks import MultiHeadAttention, StreamMLP, StreamNorm, swap_persons
 from dyadwatch.core.iadnet.batch_invariant import mean_over_time
 from dyadwatch.core.iadnet.frame_module import Axes
 from dyadwatch.core.iadnet.relation import Relations

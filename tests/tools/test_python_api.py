@@ -335,7 +335,7 @@ def test_an_evaluation_that_cannot_be(arguments: dict[str, Any], text: str, clip
 
 
 def test_a_format_of_ones_own_is_read_in_folders_too_and_before_all_others(tmp_path: Path) -> None:
-    def read(path: Path, declared: dyadwatch.Declared) -> list[dyadwatch.Person]:
+    def read(path: Path, declared: dyadwatch.ReadOptions) -> list[dyadwatch.Person]:
         if declared.units is None:
             raise ClipError(f"{path}: tells no units; expected them to be declared")
         walk = np.random.default_rng(0).normal(0, 0.3, (1, 11, 3)) + np.zeros((40, 1, 1))
@@ -346,7 +346,7 @@ def test_a_format_of_ones_own_is_read_in_folders_too_and_before_all_others(tmp_p
     for name in ("hug/a.lab", "hug/b.csv"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"LAB" if name.endswith("csv") else b"?")
-    declared = dyadwatch.Declared(units="m")
+    declared = dyadwatch.ReadOptions(units="m")
     (data,) = dyadwatch.read_poses([tmp_path], declared, formats=[lab])
     assert (data.kind, [c.label for c in data]) == ("lab", ["hug", "hug"])
     (alone,) = dyadwatch.read_poses(tmp_path / "hug" / "a.lab", declared, [lab])

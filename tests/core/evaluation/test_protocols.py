@@ -140,7 +140,7 @@ def test_broken_pairs_are_seen_where_they_can_be(handovers: ClipSet) -> None:
 
 
 def test_shifted_windows_meet_the_same_windows_intact(handovers: ClipSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    material = pair_tests.Material(handovers, FAST)
+    material = pair_tests.PairMaterial(handovers, FAST)
     seen: dict[str, tuple[NDArray, NDArray]] = {}
 
     def spy(row, kind, normal, anomalous, samples, draw=0):
@@ -157,7 +157,7 @@ def test_shifted_windows_meet_the_same_windows_intact(handovers: ClipSet, monkey
 
 
 def test_broken_pairs_test_on_other_clips_than_they_train_on(handovers: ClipSet) -> None:
-    material = pair_tests.Material(handovers, FAST)
+    material = pair_tests.PairMaterial(handovers, FAST)
     assert {c.clip_id for c in material.train} == {f"clip{i}" for i in range(8)}
     assert {c.clip_id for c in material.test.clips} == {f"clip{i}" for i in range(8, 14)}
     assert material.variations is not None

@@ -8,7 +8,7 @@ import torch
 
 from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.features.pair_frame import canonical
-from dyadwatch.core.iadnet.attention import MultiHeadAttention, swap_persons
+from dyadwatch.core.iadnet.attention_blocks import MultiHeadAttention, swap_persons
 from dyadwatch.core.iadnet.batch_invariant import mean_over_time, row_dot, steady_asinh, steady_log
 from dyadwatch.core.iadnet.frame_module import PairFrame
 from dyadwatch.core.iadnet.network import IADNet
