@@ -30,7 +30,7 @@ class LearningFlags:
     ] = 15.0
     window_s: Annotated[
         float | None,
-        _help("Length of a window in seconds; 1 if not given, or less where most clips are shorter than that."),
+        _help("Length of a window in seconds; 1.5 if not given, or less where it fits few clips."),
     ] = None
     hop: Annotated[int, _help("Frames from one training window to the next.")] = 2
     recipe: Annotated[
