@@ -13,6 +13,9 @@ DyadwatchError
 ├── MissingExtraError    an optional dependency is not installed: names the command that installs it
 ├── RecordingError       a recording cannot be read or used: names the file and what was found in it
 ├── MemoryFileError      the file of incidents cannot be used, or does not hold what is asked for
+├── DeliveryError        the spool of deliveries cannot be used
+│   ├── UnreachableError     the other side does not answer, or not now: to be tried again
+│   └── RefusedError         the other side will never take an update: not to be tried again
 ├── ProviderError        the inference engine cannot run where it was told to
 ├── ScoreError           a loaded model gave no usable scores; has a countable `reason`
 └── WireError            a message from a publisher breaks the wire protocol; has a countable `reason`
@@ -105,6 +108,18 @@ class RecordingError(DyadwatchError):
 
 class MemoryFileError(DyadwatchError):
     """The file in which incidents are kept cannot be used, or does not hold what is asked for."""
+
+
+class DeliveryError(DyadwatchError):
+    """The spool of deliveries cannot be used, or a delivery did not arrive."""
+
+
+class UnreachableError(DeliveryError):
+    """The other side did not take an update now; it may later."""
+
+
+class RefusedError(DeliveryError):
+    """The other side says that it will never take this update."""
 
 
 class ProviderError(DyadwatchError):

@@ -264,6 +264,23 @@ class MemoryState(StrEnum):
     FAILS = "fails"
 
 
+class DeliveryState(StrEnum):
+    """How it stands with one target of `delivery.to`."""
+
+    READY = "ready"  # nothing waits
+    DELIVERING = "delivering"
+    FAILING = "failing"  # the last try failed; it is tried again
+
+
+class DeliveryLoss(StrEnum):
+    """Why an update was not delivered, and will not be."""
+
+    REFUSED = "refused"  # the other side says that it never takes it
+    EXPIRED = "expired"  # it waited for longer than delivery.keep_h
+    FULL = "full"  # more waited than delivery.most_waiting
+    UNREADABLE = "unreadable"  # another version of the program kept it
+
+
 class FileLoss(StrEnum):
     """Why something in the file of a recording is not given out."""
 

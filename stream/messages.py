@@ -17,6 +17,8 @@ from dyadwatch.stream.codes import (
     REASONS,
     AttentionKind,
     Blindness,
+    DeliveryLoss,
+    DeliveryState,
     EventReason,
     IncidentKind,
     IncidentReason,
@@ -286,6 +288,19 @@ class MemoryNow(Struct, frozen=True, kw_only=True):
     text: _Text
 
 
+class DeliveryNow(Struct, frozen=True, kw_only=True):
+    """How it stands with one target that incidents and calls are delivered to."""
+
+    name: Annotated[str, _is("Its name in delivery.to.")]
+    code: Annotated[DeliveryState, _is("ready, delivering, or failing and why.")]
+    detail: _Detail
+    text: _Text
+    waiting: Annotated[int, _is("Updates that wait.")]
+    since: Annotated[int | None, _is("Unix nanoseconds at which the oldest of them was taken; null where none waits.")]
+    delivered: Annotated[int, _is("Updates delivered since its spool was made.")]
+    dropped: Annotated[dict[DeliveryLoss, int], _is("Updates that were not, and why, since then.")]
+
+
 _DROPPED = {
     "propertyNames": {
         "anyOf": [
@@ -341,6 +356,9 @@ class StatusMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="st
     odd: Annotated[tuple[OddNow, ...], _is("What is odd about the bodies in view.")] = ()
     incidents: Annotated[tuple[str, ...], _is("Ids of its incidents that are open just now.")] = ()
     memory: Annotated[MemoryNow | None, _is("Of @detector, where incidents are kept; else null.")] = None
+    deliveries: Annotated[
+        tuple[DeliveryNow, ...], _is("Of @detector, where incidents and calls are delivered: how that goes.")
+    ] = ()
     run: Annotated[str, _is("Of this run of the detector, from its start to its end.")] = ""
     run_started: Annotated[int, _is("When that began, unix nanoseconds by the detector's clock.")] = 0
 

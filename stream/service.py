@@ -23,6 +23,8 @@ from dyadwatch.stream.alarms.operator_sink import OperatorSink
 from dyadwatch.stream.codes import Fault, OwnFault, PairEnd, Station
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.delivery.sink import DeliverySink
+from dyadwatch.stream.delivery.start import open_delivery, open_metrics
 from dyadwatch.stream.health.source_incidents import SourceIncidents
 from dyadwatch.stream.health.source_watch import SourceView, SourceWatch
 from dyadwatch.stream.health.station_health import StationHealth
@@ -97,6 +99,7 @@ class Service:
         self._scorer = scorer
         self._run = Run.begin()
         self._memory: MemorySink | None = None
+        self._delivery: DeliverySink | None = None
         self._interrupted: Sequence[Message] = ()
         losses = DropLog(self.counters)
         self._health = StationHealth()
@@ -136,6 +139,7 @@ class Service:
             run=self._run,
             memory=lambda: self._memory and self._memory.state,
             incidents=self._source_incidents.open,
+            deliveries=lambda: self._delivery.states() if self._delivery is not None else (),
         )
         self._stop = threading.Event()
         self._stopped_at = self._scored_at = 0.0
@@ -170,6 +174,11 @@ class Service:
             self._memory = self._open_memory()
             if self._memory is not None:
                 all_sinks["memory"] = self._memory
+            self._delivery = open_delivery(config, self._operator.act, kept=self._memory is not None)
+            if self._delivery is not None:
+                all_sinks["delivery"] = self._delivery
+            if config.metrics.bind:
+                all_sinks["metrics"] = open_metrics(config.metrics, self._waiting)
         except BaseException:
             self._security.close()
             self._context.destroy(linger=0)
@@ -192,6 +201,10 @@ class Service:
         self._interrupted = writer.interrupted
         lost = partial(self.counters.add, DETECTOR, OwnFault.SINK_FULL, name="memory")
         return MemorySink(writer, self._operator.act, lost=lambda count: lost(n=count))
+
+    def _waiting(self) -> dict[str, int]:
+        """How much waits in each queue: windows to be scored, and messages of each sink."""
+        return {"windows": self._queue.windows, **self._sinks.waiting()}
 
     def stop(self) -> None:
         """Asks the service to stop; `run` returns once open events are closed and ports are free.

@@ -14,6 +14,8 @@ from dyadwatch.stream.codes import (
     AttentionKind,
     Blindness,
     Circumstance,
+    DeliveryLoss,
+    DeliveryState,
     EventReason,
     Fault,
     FileLoss,
@@ -234,6 +236,23 @@ MEMORY: dict[MemoryState, Sentence] = {
     ),
 }
 
+DELIVERY: dict[DeliveryState, Sentence] = {
+    DeliveryState.READY: "ready",
+    DeliveryState.DELIVERING: lambda detail: f"delivering {counted(detail['waiting'], 'update')}",
+    DeliveryState.FAILING: lambda detail: (
+        f"failing for {detail['seconds']:.0f} s: {detail['error']}; "
+        f"{counted(detail['waiting'], 'update')} wait{'s' * (detail['waiting'] == 1)}"
+    ),
+}
+
+# Why an update was not delivered.
+DELIVERY_LOSS: dict[DeliveryLoss, str] = {
+    DeliveryLoss.REFUSED: "the other side does not take it",
+    DeliveryLoss.EXPIRED: "it could not be delivered for longer than delivery.keep_h",
+    DeliveryLoss.FULL: "more wait than delivery.most_waiting; updates of what still goes on go first",
+    DeliveryLoss.UNREADABLE: "another version of dyadwatch kept it in a form that this one does not know",
+}
+
 # What is lost, and why.
 FILE_LOSS: dict[FileLoss, tuple[str, str]] = {
     FileLoss.CHANNEL_LOST: ("message", "left out: the channel is nowhere in what is whole of the file"),
@@ -298,6 +317,7 @@ _TABLES: dict[type[StrEnum], Mapping[Any, Sentence]] = {
     MergeState: MERGE,
     RecordingState: RECORDING,
     MemoryState: MEMORY,
+    DeliveryState: DELIVERY,
     Unscored: UNSCORED,
     Oddity: SENTENCES,
 }

@@ -31,6 +31,7 @@ app = App(name="bench", help="Measure what each station costs, throughput and la
 _OTHERS = {
     "budget": "Whether a budget of false events holds in simulated hours that were not calibrated on.",
     "camera": "People on photos and videos: how many are found, how fast, and how far off their places are.",
+    "delivery": "Latency of scores with and without deliveries that hang or fail, run alternately.",
     "kill": "Detectors killed with SIGKILL under load: no incident that was shown or acknowledged may be lost.",
     "recordings": "What recording costs, what kills lose, and how fast a recording is run again.",
     "compare": "Message-to-window cost and scoring rate of this checkout and another, run alternately.",

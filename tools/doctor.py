@@ -34,6 +34,7 @@ EXTRAS = {
     "train": ("torch", "onnx", "onnxscript", "scikit-learn"),
     "camera": ("mediapipe", "opencv-python"),
     "lsl": ("pylsl",),
+    "notify": ("apprise", "httpx", "paho-mqtt", "prometheus-client"),
     "view": ("pillow", "imageio-ffmpeg"),
 }
 _BASE = ("numpy", "scipy", "pyzmq", "msgspec", "PyYAML", "mcap", "zstandard", "rich", "cyclopts")

@@ -25,6 +25,7 @@ _VERBS = {
     "replay": "Publish a recording again, as it came.",
     "recordings": "Look into recordings, cut, merge and export them.",
     "events": "List, show, export, acknowledge and judge the incidents that a detector kept.",
+    "notify": "List the targets that incidents and calls are delivered to, and try one.",
     "view": "Look at a recording or pose file: a page to turn, a picture or a film.",
     "demo": "Show the whole thing at work on simulated people.",
     "keys": "Make and revoke the keys that let publishers and subscribers in.",
@@ -44,7 +45,7 @@ _VERBS = {
 }
 for _verb, _help in _VERBS.items():
     _module = _verb.replace("-", "_")
-    _attribute = "app" if _verb in ("publish", "recordings", "events", "keys", "models", "bench") else _module
+    _attribute = "app" if _verb in ("publish", "recordings", "events", "notify", "keys", "models", "bench") else _module
     app.command(f"dyadwatch.tools.{_module}:{_attribute}", name=_verb, help=_help)
 
 

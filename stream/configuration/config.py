@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from dyadwatch.core.decision.calibration_file import CalibratedRule
 from dyadwatch.core.sense.sense_codes import Oddity
+from dyadwatch.stream.delivery.options import DeliveryOptions, MetricsOptions
 
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]
@@ -191,3 +192,5 @@ class Config(Section, frozen=True):
     record: RecordOptions = RecordOptions()
     memory: MemoryOptions = MemoryOptions()
     security: SecurityOptions = SecurityOptions()
+    delivery: DeliveryOptions = DeliveryOptions()
+    metrics: MetricsOptions = MetricsOptions()

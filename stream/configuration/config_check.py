@@ -11,6 +11,7 @@ from typing import NamedTuple
 from msgspec import inspect
 
 from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.delivery.options_check import delivery_problems
 from dyadwatch.stream.names import PROVIDERS
 
 _TCP = re.compile(r"tcp://(\*|[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.%]+\]):(\*|\d{1,5})")
@@ -68,7 +69,7 @@ def expectation(kind: inspect.Type) -> str:
             return "a mapping of keys"
         case inspect.UnionType():
             some = [expectation(t) for t in kind.types if not isinstance(t, inspect.NoneType)]
-            return " or ".join(some + ["null"] * (len(some) < len(kind.types)))
+            return " or ".join([*dict.fromkeys(some), *["null"] * (len(some) < len(kind.types))])
         case _:
             raise TypeError(f"no words for {kind}")
 
@@ -132,6 +133,8 @@ def problems(config: Config) -> Iterator[Problem]:
     if config.scorer.provider not in PROVIDERS:
         yield Problem(("scorer.provider",), config.scorer.provider, f"one of {', '.join(PROVIDERS)}")
     yield from _merge_problems(config)
+    for keys, value, expected in delivery_problems(config.delivery, config.metrics):
+        yield Problem(keys, value, expected)
     if not _is_address(config.wire.bind):
         yield Problem(("wire.bind",), config.wire.bind, "an address like tcp://127.0.0.1:5570 or ipc:///path")
     if config.sinks.bind and not _is_address(config.sinks.bind):
@@ -202,7 +205,7 @@ def lookup(config: Config, key: str) -> object:
     """The value under a dotted key."""
     value: object = config
     for name in key.split("."):
-        value = getattr(value, name)
+        value = value[name] if isinstance(value, dict) else getattr(value, name)
     return value
 
 

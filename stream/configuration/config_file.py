@@ -15,6 +15,7 @@ from msgspec import inspect
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.files import plain_yaml
 from dyadwatch.core.files.plain_yaml import PlainYamlError
+from dyadwatch.stream.config_entries import entry_problem, has_entries
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.config_check import (
     KEYS,
@@ -131,6 +132,16 @@ def _collect(node: yaml.Node, name: str, prefix: str, origins: dict[str, _Origin
         origins[key] = _Origin(where, _written(value_node))
         if is_section:
             _collect(value_node, name, key + ".", origins)
+        elif has_entries(kind):
+            _collect_entries(value_node, name, key, origins)
+
+
+def _collect_entries(node: yaml.Node, name: str, key: str, origins: dict[str, _Origin]) -> None:
+    """Notes where settings under names of the user's own stand."""
+    for key_node, value_node in node.value if isinstance(node, yaml.MappingNode) else ():
+        inner = f"{key}.{key_node.value}"
+        origins[inner] = _Origin(_line(name, key_node), _written(value_node))
+        _collect_entries(value_node, name, inner, origins)
 
 
 def _line(name: str, node: yaml.Node) -> str:
@@ -157,6 +168,10 @@ def _convert(tree: object, origins: Mapping[str, _Origin], name: str, if_not_giv
         key = path.partition("[")[0]
         if key not in KEYS:
             raise ConfigError(f"{name}: {e}") from None
+        found = entry_problem(key, _value(tree, key), KEYS[key])
+        if found is not None:
+            where = origins.get(found.key) or origins.get(found.key.rpartition(".")[0]) or origins[key]
+            raise ConfigError(f"{where.where}: {found.key} {found.text}") from None
         origin = origins[key]
         steps = [int(i) if i else n for i, n in _STEP.findall(path.removeprefix(key))]
         if steps and "[...]" not in path:
@@ -173,13 +188,18 @@ def _convert(tree: object, origins: Mapping[str, _Origin], name: str, if_not_giv
 
 def _inner_problem(tree: Any, key: str, steps: list[int | str]) -> str:
     """The value of a list's item, or of a key in it, and what was expected there."""
-    value, kind = tree, KEYS[key]
-    for name in key.split("."):
-        value = value[name]
+    value, kind = _value(tree, key), KEYS[key]
     for step in steps:
         value, kind = value[step], inside(kind, step)
     written = msgspec.json.encode(value).decode() if isinstance(value, dict | list) else str(value)
     return f"{written[:80]}; expected {item_expectation(kind)}"
+
+
+def _value(tree: Any, key: str) -> Any:
+    """What was written under a key."""
+    for name in key.split("."):
+        tree = tree[name]
+    return tree
 
 
 def _expected(key: str, origin: _Origin) -> str:

@@ -6,15 +6,18 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+from msgspec import structs
+
 from dyadwatch.core.finding import Finding, Value
 from dyadwatch.core.sense.sense_codes import Odd, is_blinding
 from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import Blindness, Fault, MemoryState, MergeState, RecordingState, SourceState
 from dyadwatch.stream.configuration.config import LivenessOptions
 from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.delivery.spool import TargetState
 from dyadwatch.stream.health.source_watch import SourceView
 from dyadwatch.stream.log_limit import LimitedLog
-from dyadwatch.stream.messages import Blind, Data, MemoryNow, Merge, OddNow, RecordingNow, StatusMessage
+from dyadwatch.stream.messages import Blind, Data, DeliveryNow, MemoryNow, Merge, OddNow, RecordingNow, StatusMessage
 from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.pipeline import ScoringAccount
 from dyadwatch.stream.run import Run
@@ -39,6 +42,7 @@ class StatusBoard:
         run: of the detector; None makes one.
         memory: says whether incidents are kept just now; None where they are not to be.
         incidents: says which incidents about a source itself are open.
+        deliveries: says how it stands with each target that incidents are delivered to.
     """
 
     def __init__(
@@ -53,11 +57,13 @@ class StatusBoard:
         run: Run | None = None,
         memory: Callable[[], Finding[MemoryState] | None] = lambda: None,
         incidents: Callable[[str], tuple[str, ...]] = lambda source: (),
+        deliveries: Callable[[], Sequence[TargetState]] = lambda: (),
     ) -> None:
         self._run = run or Run.begin()
         self._recording = recording
         self._memory = memory
         self._incidents = incidents
+        self._deliveries = deliveries
         self._trouble = trouble
         self._counters = counters
         self._options = options
@@ -85,9 +91,11 @@ class StatusBoard:
         own = self._counters.of(DETECTOR)
         recording = self._recording()
         memory = self._memory()
-        if own or recording or memory or trouble or not out:
+        deliveries = tuple(_delivery(one) for one in self._deliveries())
+        if own or recording or memory or deliveries or trouble or not out:
             waiting = not views and not missed
-            out.append(self._own(own, recording, trouble or self._nothing_usable(refused), memory, waiting=waiting))
+            mine = self._own(own, recording, trouble or self._nothing_usable(refused), memory, waiting=waiting)
+            out.append(structs.replace(mine, deliveries=deliveries))
         return out
 
     def _of(
@@ -251,6 +259,20 @@ def _blind(found: Finding[Blindness] | None) -> Blind | None:
 
 def _odd(found: Odd) -> OddNow:
     return OddNow(code=found.code, blinding=is_blinding(found), detail=_data(found.detail), text=text_of(found))
+
+
+def _delivery(one: TargetState) -> DeliveryNow:
+    name, found, account = one
+    return DeliveryNow(
+        name=name,
+        code=found.code,
+        detail=_data(found.detail),
+        text=text_of(found),
+        waiting=account.waiting,
+        since=account.since,
+        delivered=account.delivered,
+        dropped=account.dropped,
+    )
 
 
 def _merge(found: Finding[MergeState] | None) -> Merge | None:

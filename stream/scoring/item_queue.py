@@ -106,6 +106,11 @@ class ItemQueue:
         self._closed = False
         self._ready = threading.Condition()
 
+    @property
+    def windows(self) -> int:
+        """How many windows wait; from any thread."""
+        return self._windows
+
     def put(self, items: Sequence[Item]) -> None:
         """Adds items at the end; most frames bring none, and those wake nobody."""
         if not items:

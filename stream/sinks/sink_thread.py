@@ -105,6 +105,11 @@ class SinkThread:
         if dropped:
             self._lost(self._name, dropped)
 
+    @property
+    def waiting(self) -> int:
+        """How many messages wait; from any thread."""
+        return sum(map(len, self._waiting))
+
     def end(self) -> None:
         """Lets the sink take what waits, then close."""
         with self._changed:

@@ -109,6 +109,10 @@ class Sinks:
             for thread in self._threads.values():
                 thread.put(messages)
 
+    def waiting(self) -> dict[str, int]:
+        """How many messages wait for each sink; from any thread."""
+        return {name: thread.waiting for name, thread in self._threads.items()}
+
     def close(self, within_s: float = 2.0, first: str = "") -> list[str]:
         """Lets every sink take what waits and closes it; returns the names of those that did not end in time.
 

@@ -13,6 +13,7 @@ from dyadwatch.core.sense.sense_codes import Oddity
 from dyadwatch.stream.configuration.config import AlarmOptions, Config, PairOptions, ScorerOptions
 from dyadwatch.stream.configuration.config_check import KEYS, expectation
 from dyadwatch.stream.configuration.config_file import default_text, load_config, parse_config, set_option
+from dyadwatch.stream.delivery.options import MqttOptions
 
 
 def error_of(text: str) -> str:
@@ -351,3 +352,81 @@ def test_a_wrong_rule_is_named_with_its_value(written: str, error: str) -> None:
     assert str(caught.value) == f"option 'alarm.rules={written}': {error}"
     if written != "3":
         assert error_of(f"alarm:\n  rules: {written}\n") == f"config.yaml line 2: {error}"
+
+
+@pytest.mark.parametrize(
+    ("target", "error"),
+    [
+        ("3", "line 3: delivery.to.a is 3; expected a mapping of keys, kind among them"),
+        (
+            "{host: x}",
+            "line 3: delivery.to.a has no kind; expected kind: one of apprise, command, mqtt, webhook",
+        ),
+        ("{kind: fax}", "line 3: delivery.to.a.kind is fax; expected one of apprise, command, mqtt, webhook"),
+        (
+            "\n      kind: mqtt\n      port: 99999",
+            "line 5: delivery.to.a.port is 99999; expected a whole number from 1 to 65535",
+        ),
+        (
+            "\n      kind: mqtt\n      prot: 1883",
+            "line 5: delivery.to.a.prot is not a key of kind mqtt; did you mean 'port'?",
+        ),
+        ("{kind: webhook}", "line 3: delivery.to.a has no url; expected url: text"),
+        ("{kind: webhook, url: x}", "line 3: delivery.to.a.url is x; expected an address like https://host/path"),
+        (
+            "{kind: webhook, url: 'http://x', secret_file: a, secret_env: b}",
+            "line 3: delivery.to.a.secret_env is b; expected only one of secret_file, secret_env",
+        ),
+        ("{kind: apprise}", "line 3: delivery.to.a.url is '' by default; expected one of url, url_file, url_env"),
+        (
+            "{kind: command, command: []}",
+            "line 3: delivery.to.a.command is a list; expected a program and its arguments, such as "
+            "[/usr/local/bin/page, --loud]",
+        ),
+        (
+            "{kind: mqtt, hours: [7-9]}",
+            "line 3: delivery.to.a.hours is a list; expected hours such as 21:00-07:00, sat,sun 00:00-24:00 or mon-fri "
+            "08:00-18:30, unlike '7-9'",
+        ),
+        (
+            "{kind: mqtt, least: grave}",
+            "line 3: delivery.to.a.least is grave; expected one of notice, alarm, critical",
+        ),
+        (
+            "{kind: mqtt, title: '{people}'}",
+            "line 3: delivery.to.a.title is '{people}'; expected text with no other fields than {place}, {source}, "
+            "{severity}, {what}, {since}, {until}, {who}, {detail}, {explanation}, {id}, {key}, {title}, {text}",
+        ),
+        (
+            "{kind: mqtt, password_file: p}",
+            "line 3: delivery.to.a.user is '' by default; expected a name, since a password is given",
+        ),
+        (
+            "{kind: mqtt, ca_file: p}",
+            "line 3: delivery.to.a.tls is False by default; expected true, since ca_file is given",
+        ),
+        ("{kind: mqtt, node: a/b}", "line 3: delivery.to.a.node is a/b; expected 1 to 64 characters A-Z a-z 0-9 _ -"),
+    ],
+)
+def test_errors_of_targets_name_line_key_value_and_expectation(target: str, error: str) -> None:
+    assert error_of(f"delivery:\n  to:\n    a: {target}\n") == f"config.yaml {error}"
+
+
+def test_errors_of_the_rest_of_deliveries() -> None:
+    assert error_of("delivery:\n  to:\n    a b: {kind: mqtt}\n") == (
+        "config.yaml line 3: delivery.to is a mapping; expected names of 1 to 64 characters A-Z a-z 0-9 _ -, "
+        "unlike 'a b'"
+    )
+    assert error_of("delivery:\n  to: [a]\n") == (
+        "config.yaml line 2: delivery.to is a list; expected a mapping of names, each to a mapping of keys"
+    )
+    assert error_of("metrics:\n  bind: 0.0.0.0:9108\n") == (
+        "config.yaml line 2: metrics.bind is 0.0.0.0:9108; expected an address of this machine alone, like "
+        "127.0.0.1:9108, or '' for none"
+    )
+    with pytest.raises(ConfigError) as caught:
+        set_option(Config(), "delivery.to={a: {kind: mqtt, hours: [7-9]}}")
+    assert str(caught.value).startswith("option 'delivery.to={a: {kind: mqtt, hours: [7-9]}}': delivery.to.a.hours is ")
+    config = set_option(Config(), "delivery.to={a: {kind: mqtt, host: broker}}", "delivery.most_waiting=5")
+    assert config.delivery.to["a"] == MqttOptions(host="broker")
+    assert set_option(config, "alarm.hold_s=3").delivery == config.delivery

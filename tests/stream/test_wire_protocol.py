@@ -22,6 +22,8 @@ from dyadwatch.stream.codes import (
     NAMED,
     REASONS,
     Blindness,
+    DeliveryLoss,
+    DeliveryState,
     EventReason,
     IncidentReason,
     MergeState,
@@ -31,6 +33,7 @@ from dyadwatch.stream.codes import (
 from dyadwatch.stream.configuration.config import Config, SecurityOptions, SinkOptions, WireOptions
 from dyadwatch.stream.messages import (
     AttentionMessage,
+    DeliveryNow,
     EventMessage,
     IncidentMessage,
     IncidentPair,
@@ -133,6 +136,7 @@ def test_every_reason_is_documented_and_no_other(page: str) -> None:
         ("### Why an incident is told", IncidentReason),
         ("### Why a source is blind", Blindness),
         ("### How sources are merged", MergeState),
+        ("### How deliveries go", DeliveryState),
         ("### Whether it records", RecordingState),
     ],
 )
@@ -141,6 +145,12 @@ def test_every_code_of_a_message_is_documented_in_its_order_and_no_other(
 ) -> None:
     rows = re.findall(r"^\| `(\w+)` \| (?!what happened|`detail`)", section(page, title), re.MULTILINE)
     assert rows == [str(code) for code in codes]
+
+
+def test_the_keys_of_deliveries_are_documented(page: str) -> None:
+    (row,) = re.findall(r"^\| `deliveries` \|.*$", page, re.MULTILINE)
+    assert set(re.findall(r"`([a-z]+)`", row)) - {"deliveries"} == set(DeliveryNow.__struct_fields__)
+    assert all(f"`{loss}` (" in section(page, "### How deliveries go") for loss in DeliveryLoss)
 
 
 def test_every_state_is_documented(page: str) -> None:

@@ -1,0 +1,104 @@
+"""What the types of the section `delivery` allow and their meaning does not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from dyadwatch.stream.delivery.hours import parse_hours
+from dyadwatch.stream.delivery.options import (
+    AppriseOptions,
+    CommandOptions,
+    DeliveryOptions,
+    MetricsOptions,
+    MqttOptions,
+    Target,
+    TargetOptions,
+    WebhookOptions,
+)
+from dyadwatch.stream.delivery.wording import FIELDS, template_problem
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_PREFIX = re.compile(r"[^+#\s\x00-\x1f/]+(?:/[^+#\s\x00-\x1f/]+)*")
+_LOOPBACK = re.compile(r"(127(?:\.\d{1,3}){3}|localhost|\[::1\]):(\d{1,5})")
+
+_Problem = tuple[tuple[str, ...], object, str]  # keys, the culprit first; value; expected
+
+
+def delivery_problems(delivery: DeliveryOptions, metrics: MetricsOptions) -> Iterator[_Problem]:
+    """Every rule that the two sections break: (keys that it depends on, value, what was expected)."""
+    for name, target in delivery.to.items():
+        if not _NAME.fullmatch(name):
+            yield ("delivery.to",), name, f"names of 1 to 64 characters A-Z a-z 0-9 _ -, unlike {name!r:.80}"
+            continue
+        for key, value, expected in _target_problems(target):
+            at = f"delivery.to.{name}"
+            yield (f"{at}.{key}", at, "delivery.to"), value, expected
+    found = _LOOPBACK.fullmatch(metrics.bind)
+    if metrics.bind and (found is None or int(found[2]) > 65535):
+        yield (
+            ("metrics.bind",),
+            metrics.bind,
+            "an address of this machine alone, like 127.0.0.1:9108, or '' for none",
+        )
+
+
+def metrics_address(bind: str) -> tuple[str, int]:
+    """Host and port of `metrics.bind`."""
+    host, _, port = bind.rpartition(":")
+    return host.strip("[]"), int(port)
+
+
+def _target_problems(target: Target) -> Iterator[tuple[str, object, str]]:
+    for span in target.hours:
+        try:
+            parse_hours(span)
+        except ValueError as e:
+            yield "hours", span, f"{e}, unlike {span!r:.40}"
+    for key in ("title", "text"):
+        if template_problem(getattr(target, key)):
+            yield key, getattr(target, key), f"text with no other fields than {{{'}, {'.join(FIELDS)}}}"
+    match target:
+        case MqttOptions():
+            yield from _mqtt_problems(target)
+        case WebhookOptions():
+            parts = _split(target.url)
+            if parts is None or parts[0] not in ("http", "https") or not parts[1]:
+                yield "url", target.url, "an address like https://host/path"
+            yield from _one_of(target, "secret_file", "secret_env", needed=False)
+        case AppriseOptions():
+            yield from _one_of(target, "url", "url_file", "url_env", needed=True)
+        case CommandOptions():
+            if not target.command or not target.command[0]:
+                yield "command", target.command, "a program and its arguments, such as [/usr/local/bin/page, --loud]"
+
+
+def _mqtt_problems(target: MqttOptions) -> Iterator[tuple[str, object, str]]:
+    if not target.host:
+        yield "host", target.host, "name or address of the broker"
+    if not _NAME.fullmatch(target.node):
+        yield "node", target.node, "1 to 64 characters A-Z a-z 0-9 _ -"
+    if not _PREFIX.fullmatch(target.discovery_prefix):
+        yield "discovery_prefix", target.discovery_prefix, "a topic such as homeassistant"
+    if (target.password_file or target.password_env) and not target.user:
+        yield "user", target.user, "a name, since a password is given"
+    if target.ca_file and not target.tls:
+        yield "tls", target.tls, "true, since ca_file is given"
+    yield from _one_of(target, "password_file", "password_env", needed=False)
+
+
+def _one_of(target: TargetOptions, *keys: str, needed: bool) -> Iterator[tuple[str, object, str]]:
+    given = [key for key in keys if getattr(target, key)]
+    if len(given) > 1:
+        yield given[1], getattr(target, given[1]), f"only one of {', '.join(keys)}"
+    if needed and not given:
+        yield keys[0], "", f"one of {', '.join(keys)}"
+
+
+def _split(url: str) -> tuple[str, str] | None:
+    try:
+        parts = urlsplit(url)
+        return (parts.scheme, parts.hostname or "") if parts.port != 0 else None
+    except ValueError:
+        return None

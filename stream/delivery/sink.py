@@ -1,0 +1,133 @@
+"""Incidents and calls into the spool, and the threads that deliver them from there."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+
+from dyadwatch.core.finding import Finding
+from dyadwatch.stream.codes import DeliveryState
+from dyadwatch.stream.delivery.carrier import Board, Surroundings
+from dyadwatch.stream.delivery.carriers import make_carrier
+from dyadwatch.stream.delivery.courier import Courier
+from dyadwatch.stream.delivery.filters import Filter
+from dyadwatch.stream.delivery.options import DeliveryOptions
+from dyadwatch.stream.delivery.parcel import Update, incidents_of
+from dyadwatch.stream.delivery.spool import Account, Spool, Taken, TargetState
+from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, Message, ScoreMessage, StatusMessage
+
+_FORGET_S = 3600.0  # between two looks for what is no longer needed
+_MOST_CLOSED = 256  # incidents that are over, of which a call may still come
+_LAST_S = 0.4  # of a stop, for what was told last
+
+
+class DeliverySink:
+    """Takes what the detector tells; each target has its own thread, so that none waits for another.
+
+    Arguments:
+        options: the section `delivery` of the configuration.
+        spool: closed with it.
+        around: what targets are given of the detector.
+        clock: unix ns.
+
+    Raises:
+        ConfigError: a secret cannot be read, or an address is none.
+        MissingExtraError: a library is not installed.
+    """
+
+    idle_s = 0.2
+    takes: tuple[type[Message], ...]
+
+    def __init__(
+        self, options: DeliveryOptions, spool: Spool, around: Surroundings, clock: Callable[[], int] = time.time_ns
+    ) -> None:
+        self._spool = spool
+        self._clock = clock
+        self._filters = {name: Filter(target) for name, target in options.to.items()}
+        self._incidents: dict[str, IncidentMessage] = {}  # those that are open
+        self._forgot = 0.0
+        self._couriers: dict[str, Courier] = {}
+        for name, target in options.to.items():
+            carrier = make_carrier(name, target, options.names, around, lambda name=name: self._try_now(name))
+            self._couriers[name] = Courier(name, carrier, spool, clock)
+        self._boards = [c.carrier for c in self._couriers.values() if isinstance(c.carrier, Board)]
+        self.takes = (IncidentMessage, AttentionMessage, StatusMessage, *((ScoreMessage,) if self._boards else ()))
+        for courier in self._couriers.values():
+            courier.start()
+
+    def emit(self, messages: Sequence[Message]) -> None:
+        """Takes messages; those that are to be delivered are on the disk when it returns."""
+        at = self._clock()
+        taken: list[Taken] = []
+        for m in messages:
+            if isinstance(m, IncidentMessage):
+                self._incidents[m.id] = m
+            if isinstance(m, IncidentMessage | AttentionMessage):
+                taken.append(self._taken(m, at))
+        if taken:
+            for name in self._spool.put(taken):
+                self._couriers[name].wake()
+            self._let_go()
+        for board in self._boards:
+            board.show(messages)
+
+    def idle(self) -> None:
+        """What is due, messages or not."""
+        for board in self._boards:
+            board.tick()
+        self._spool.keep()
+        if time.monotonic() - self._forgot > _FORGET_S:
+            self._forgot = time.monotonic()
+            self._spool.forget(self._clock())
+
+    def states(self) -> list[TargetState]:
+        """How it stands with each target; from any thread."""
+        out: list[TargetState] = []
+        for name, courier in self._couriers.items():
+            try:
+                found, account = courier.state()
+            except sqlite3.Error as e:
+                found, account = self._failing(f"the spool cannot be read ({e})", 0), Account(0, None, 0, {})
+            if self._spool.error:
+                found = self._failing(f"{self._spool.error}; what is new waits in memory", account.waiting)
+            out.append((name, found, account))
+        return out
+
+    def close(self) -> None:
+        """Delivers for a moment what was told last; what is not by then waits in the spool for the next run."""
+        until = time.monotonic() + _LAST_S
+        while time.monotonic() < until and any(self._waits(courier) for courier in self._couriers.values()):
+            time.sleep(0.02)
+        for courier in self._couriers.values():
+            courier.end()
+            courier.carrier.close()
+        for courier in self._couriers.values():
+            courier.join(max(until - time.monotonic(), 0.1))
+        self._spool.close()
+
+    def _taken(self, m: Update, at: int) -> Taken:
+        about = m if isinstance(m, IncidentMessage) else None
+        if about is None and len(ids := incidents_of(m)) == 1:
+            about = self._incidents.get(ids[0])
+        takes = {name: choice.takes(m, at) for name, choice in self._filters.items()}
+        return Taken(m, about, at, {name: taken is None for name, taken in takes.items() if taken is not False})
+
+    def _let_go(self) -> None:
+        """Forgets incidents that are over, the oldest first; calls about the latest may still come."""
+        closed = [id_ for id_, m in self._incidents.items() if m.type == "close"]
+        for id_ in closed[: max(len(closed) - _MOST_CLOSED, 0)]:
+            del self._incidents[id_]
+
+    def _waits(self, courier: Courier) -> bool:
+        try:
+            return courier.state()[0].code is DeliveryState.DELIVERING
+        except sqlite3.Error:
+            return False
+
+    def _try_now(self, name: str) -> None:
+        if name in self._couriers:
+            self._couriers[name].try_now()
+
+    def _failing(self, why: str, waiting: int) -> Finding[DeliveryState]:
+        return Finding(DeliveryState.FAILING, error=why, seconds=0.0, waiting=waiting)

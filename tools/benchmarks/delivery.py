@@ -1,0 +1,126 @@
+"""`dyadwatch bench delivery`: what deliveries that hang, fail and are refused cost the scores."""
+
+from __future__ import annotations
+
+import socket
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from cyclopts import Parameter
+from rich.console import Console
+
+from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.loading import configure, model_path
+from dyadwatch.stream.publishers.simulator.scenario import make_scenario
+from dyadwatch.tools.benchmarks.latency import measure_latency
+from dyadwatch.tools.benchmarks.machine import describe_machine
+
+# Every window is an event, and each incident is told five times a second: far more than a home has in a day.
+_BUSY = (
+    "alarm.rules=[]", "alarm.raise_at=0.01", "alarm.clear_at=0.01", "alarm.update_s=0.2", "incidents.update_s=0.2",
+    "attention.cooldown_s=0", "attention.most_calls=100000",
+)  # fmt: skip
+_FPS, _PEOPLE = 30.0, 4
+
+
+def delivery(
+    *,
+    model: Path | None = None,
+    sources: int = 2,
+    seconds: float = 10.0,
+    rounds: int = 4,
+    json: Annotated[bool, Parameter(negative=())] = False,
+) -> None:
+    """Measure the latency of scores with and without deliveries that are broken, run alternately.
+
+    Broken are a broker and a webhook where nobody listens, a webhook that never answers, and a command that hangs. Both
+    kinds of runs tell incidents as fast as they can.
+
+    Parameters
+    ----------
+    model
+        Model file, instead of the shipped one.
+    sources
+        How many sources of four simulated people send at once.
+    seconds
+        How long each run sends.
+    rounds
+        How many runs of each kind.
+    json
+        Print one JSON object instead.
+    """
+    path = model_path(configure(None, (), model))
+    frames = _frames(seconds)
+    progress = Console(stderr=True)
+    rows: dict[str, list[dict[str, float]]] = {"without": [], "with": []}
+    with tempfile.TemporaryDirectory(prefix="dyadwatch-bench-") as folder, _hanging() as hung, _closed() as closed:
+        broken = (f"delivery.to={_targets(hung, closed)}", f"delivery.file={folder}/delivery.db")
+        for number in range(rounds):
+            kinds = list(rows)
+            for kind in kinds if number % 2 == 0 else reversed(kinds):  # what drifts costs both alike
+                progress.print(f"round {number + 1} of {rounds}, {kind} deliveries")
+                settings = (*_BUSY, *(broken if kind == "with" else ()))
+                rows[kind].append(measure_latency(path, frames, sources, settings))
+    report = {
+        "machine": describe_machine(),
+        "latency_ms": {kind: {p: _median(runs, p) for p in ("p50", "p95", "p99")} for kind, runs in rows.items()},
+        "scores": {kind: int(sum(run["scores"] for run in runs)) for kind, runs in rows.items()},
+        "shed": {kind: int(sum(run["shed"] for run in runs)) for kind, runs in rows.items()},
+        "ratio": {p: _ratio(rows, p) for p in ("p50", "p95", "p99")},
+    }
+    if json:
+        sys.stdout.write(msgspec.json.encode(report).decode() + "\n")
+        return
+    print("| deliveries | scores | shed | latency ms p50 | p95 | p99 |\n|---|---|---|---|---|---|")
+    for kind, latency in report["latency_ms"].items():
+        figures = " | ".join(f"{latency[p]:.1f}" for p in latency)
+        print(f"| {kind} broken ones | {report['scores'][kind]} | {report['shed'][kind]} | {figures} |")
+    print(
+        "| with / without, median of the rounds | | | "
+        + " | ".join(f"{r:.2f}" for r in report["ratio"].values())
+        + " |"
+    )
+
+
+def _frames(seconds: float) -> list[PoseFrame]:
+    return list(make_scenario(seed=1, people=_PEOPLE, duration_s=seconds).frames(_FPS))
+
+
+def _targets(hung: int, closed: int) -> str:
+    targets = {
+        "broker": {"kind": "mqtt", "port": closed},
+        "nobody": {"kind": "webhook", "url": f"http://127.0.0.1:{closed}/"},
+        "mute": {"kind": "webhook", "url": f"http://127.0.0.1:{hung}/", "timeout_s": 2.0},
+        "stuck": {"kind": "command", "command": ["sleep", "60"], "send": "both", "timeout_s": 2.0},
+    }
+    return msgspec.json.encode(targets).decode()
+
+
+@contextmanager
+def _hanging() -> Iterator[int]:
+    """A port at which connections stand and nothing is ever answered."""
+    with socket.create_server(("127.0.0.1", 0), backlog=128) as server:
+        yield server.getsockname()[1]
+
+
+@contextmanager
+def _closed() -> Iterator[int]:
+    """A port at which nobody listens, and nobody else will."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
+
+
+def _median(runs: list[dict[str, float]], percentile: str) -> float:
+    return round(statistics.median(run[percentile] for run in runs), 2)
+
+
+def _ratio(rows: dict[str, list[dict[str, float]]], percentile: str) -> float:
+    pairs = zip(rows["with"], rows["without"], strict=True)
+    return round(statistics.median(a[percentile] / b[percentile] for a, b in pairs), 3)
