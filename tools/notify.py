@@ -18,9 +18,15 @@ from dyadwatch.core.words import counted
 from dyadwatch.loading import configure
 from dyadwatch.stream.codes import AttentionKind, DeliveryLoss, Severity
 from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.configuration.delivery_options import (
+    AppriseOptions,
+    CommandOptions,
+    MqttOptions,
+    Target,
+    WebhookOptions,
+)
 from dyadwatch.stream.delivery.carrier import Surroundings
 from dyadwatch.stream.delivery.carriers import make_carrier
-from dyadwatch.stream.delivery.options import AppriseOptions, CommandOptions, MqttOptions, Target, WebhookOptions
 from dyadwatch.stream.delivery.parcel import Parcel
 from dyadwatch.stream.delivery.spool_file import SpoolFile
 from dyadwatch.stream.delivery.start import spool_path

@@ -8,7 +8,7 @@ from msgspec import Meta, Struct
 
 from dyadwatch.core.decision.calibration_file import CalibratedRule
 from dyadwatch.core.sense.sense_codes import Oddity
-from dyadwatch.stream.delivery.options import DeliveryOptions, MetricsOptions
+from dyadwatch.stream.configuration.delivery_options import DeliveryOptions, MetricsOptions
 
 Positive = Annotated[float, Meta(gt=0)]
 NotNegative = Annotated[float, Meta(ge=0)]

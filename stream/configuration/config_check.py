@@ -11,7 +11,7 @@ from typing import NamedTuple
 from msgspec import inspect
 
 from dyadwatch.stream.configuration.config import Config
-from dyadwatch.stream.delivery.options_check import delivery_problems
+from dyadwatch.stream.configuration.delivery_check import delivery_problems
 from dyadwatch.stream.names import PROVIDERS
 
 _TCP = re.compile(r"tcp://(\*|[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.%]+\]):(\*|\d{1,5})")

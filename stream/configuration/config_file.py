@@ -15,7 +15,6 @@ from msgspec import inspect
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.files import plain_yaml
 from dyadwatch.core.files.plain_yaml import PlainYamlError
-from dyadwatch.stream.config_entries import entry_problem, has_entries
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.config_check import (
     KEYS,
@@ -26,6 +25,7 @@ from dyadwatch.stream.configuration.config_check import (
     problems,
     suggestion,
 )
+from dyadwatch.stream.configuration.config_entries import entry_problem, has_entries
 
 DEFAULT_NAME = "config.yaml"
 _STEP = re.compile(r"\[(\d+)\]|\.(\w+)")  # of a path into a list, such as [0].over_s

@@ -11,7 +11,7 @@ from apprise.plugins import NotifyBase
 
 from dyadwatch.core.errors import ConfigError, UnreachableError
 from dyadwatch.stream.codes import AttentionKind, Severity
-from dyadwatch.stream.delivery.options import AppriseOptions
+from dyadwatch.stream.configuration.delivery_options import AppriseOptions
 from dyadwatch.stream.delivery.parcel import Parcel
 from dyadwatch.stream.delivery.secret import read_secret
 from dyadwatch.stream.delivery.wording import Wording

@@ -5,8 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from dyadwatch.core.errors import MissingExtraError
+from dyadwatch.stream.configuration.delivery_options import (
+    AppriseOptions,
+    CommandOptions,
+    MqttOptions,
+    Target,
+    WebhookOptions,
+)
 from dyadwatch.stream.delivery.carrier import Carrier, Surroundings
-from dyadwatch.stream.delivery.options import AppriseOptions, CommandOptions, MqttOptions, Target, WebhookOptions
 from dyadwatch.stream.delivery.wording import Wording
 
 EXTRA = "notify"

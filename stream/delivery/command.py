@@ -9,7 +9,7 @@ import threading
 from contextlib import suppress
 
 from dyadwatch.core.errors import RefusedError, UnreachableError
-from dyadwatch.stream.delivery.options import CommandOptions
+from dyadwatch.stream.configuration.delivery_options import CommandOptions
 from dyadwatch.stream.delivery.parcel import Parcel
 from dyadwatch.stream.delivery.payload import payload
 from dyadwatch.stream.delivery.wording import Wording

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from dyadwatch.stream.codes import SourceState
-from dyadwatch.stream.delivery.options import MqttOptions
+from dyadwatch.stream.configuration.delivery_options import MqttOptions
 
 ACKNOWLEDGE, SNOOZE = "acknowledge", "snooze"
 ONLINE, OFFLINE = "online", "offline"

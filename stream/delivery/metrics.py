@@ -13,8 +13,8 @@ from prometheus_client.registry import Collector
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.codes import DeliveryState, SourceState
-from dyadwatch.stream.delivery.options import MetricsOptions
-from dyadwatch.stream.delivery.options_check import metrics_address
+from dyadwatch.stream.configuration.delivery_check import metrics_address
+from dyadwatch.stream.configuration.delivery_options import MetricsOptions
 from dyadwatch.stream.messages import (
     AttentionMessage,
     DeliveryNow,

@@ -17,10 +17,10 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from dyadwatch.core.errors import ConfigError, UnreachableError
+from dyadwatch.stream.configuration.delivery_options import MqttOptions
 from dyadwatch.stream.delivery.carrier import Surroundings
 from dyadwatch.stream.delivery.home_assistant import OFFLINE, ONLINE, Topics, discovery
 from dyadwatch.stream.delivery.mqtt_commands import actions
-from dyadwatch.stream.delivery.options import MqttOptions
 from dyadwatch.stream.delivery.parcel import Parcel
 from dyadwatch.stream.delivery.payload import payload
 from dyadwatch.stream.delivery.secret import read_secret

@@ -7,8 +7,8 @@ import re
 import time
 from collections.abc import Sequence
 
+from dyadwatch.stream.configuration.delivery_options import MqttOptions
 from dyadwatch.stream.delivery.home_assistant import ACKNOWLEDGE, SNOOZE
-from dyadwatch.stream.delivery.options import MqttOptions
 from dyadwatch.stream.memory.kept import Action, ActionKind
 
 _log = logging.getLogger(__name__)

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 
 from dyadwatch.core.finding import Finding
 from dyadwatch.stream.codes import DeliveryState
+from dyadwatch.stream.configuration.delivery_options import DeliveryOptions
 from dyadwatch.stream.delivery.carrier import Board, Surroundings
 from dyadwatch.stream.delivery.carriers import make_carrier
 from dyadwatch.stream.delivery.courier import Courier
 from dyadwatch.stream.delivery.filters import Filter
-from dyadwatch.stream.delivery.options import DeliveryOptions
 from dyadwatch.stream.delivery.parcel import Update, incidents_of
 from dyadwatch.stream.delivery.spool import Account, Spool, Taken, TargetState
 from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, Message, ScoreMessage, StatusMessage

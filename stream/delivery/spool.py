@@ -13,7 +13,7 @@ from msgspec import structs
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import DeliveryLoss, DeliveryState
-from dyadwatch.stream.delivery.options import DeliveryOptions
+from dyadwatch.stream.configuration.delivery_options import DeliveryOptions
 from dyadwatch.stream.delivery.parcel import Parcel, Update, group_of, incidents_of
 from dyadwatch.stream.delivery.spool_file import Row, SpoolFile
 from dyadwatch.stream.messages import IncidentMessage

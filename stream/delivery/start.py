@@ -8,9 +8,9 @@ from pathlib import Path
 
 from dyadwatch.core.errors import ConfigError, MemoryFileError, MissingExtraError
 from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.configuration.delivery_options import MetricsOptions
 from dyadwatch.stream.delivery.carrier import Surroundings
 from dyadwatch.stream.delivery.carriers import EXTRA
-from dyadwatch.stream.delivery.options import MetricsOptions
 from dyadwatch.stream.delivery.sink import DeliverySink
 from dyadwatch.stream.delivery.spool import Spool
 from dyadwatch.stream.delivery.spool_file import SpoolFile

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import httpx
 
 from dyadwatch.core.errors import ConfigError, RefusedError, UnreachableError
-from dyadwatch.stream.delivery.options import WebhookOptions
+from dyadwatch.stream.configuration.delivery_options import WebhookOptions
 from dyadwatch.stream.delivery.parcel import Parcel
 from dyadwatch.stream.delivery.payload import payload
 from dyadwatch.stream.delivery.secret import read_secret

@@ -12,7 +12,7 @@ from dyadwatch.core.skeletons.pose import TrackId
 from dyadwatch.core.units import NS
 from dyadwatch.core.words import counted
 from dyadwatch.stream.codes import AttentionKind, IncidentKind, IncidentReason, Severity
-from dyadwatch.stream.delivery.options import TargetOptions
+from dyadwatch.stream.configuration.delivery_options import TargetOptions
 from dyadwatch.stream.delivery.parcel import Parcel, incidents_of
 from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, IncidentPair, OddLimb
 from dyadwatch.stream.names import DETECTOR

@@ -13,7 +13,7 @@ from dyadwatch.core.sense.sense_codes import Oddity
 from dyadwatch.stream.configuration.config import AlarmOptions, Config, PairOptions, ScorerOptions
 from dyadwatch.stream.configuration.config_check import KEYS, expectation
 from dyadwatch.stream.configuration.config_file import default_text, load_config, parse_config, set_option
-from dyadwatch.stream.delivery.options import MqttOptions
+from dyadwatch.stream.configuration.delivery_options import MqttOptions
 
 
 def error_of(text: str) -> str:

@@ -25,8 +25,8 @@ from dyadwatch.core.explanation.explainer import How
 from dyadwatch.core.skeletons.limbs import Limb
 from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import AttentionKind, IncidentKind, IncidentReason, Severity, SourceState
+from dyadwatch.stream.configuration.delivery_options import DeliveryOptions, Target
 from dyadwatch.stream.delivery.carrier import Surroundings
-from dyadwatch.stream.delivery.options import DeliveryOptions, Target
 from dyadwatch.stream.delivery.sink import DeliverySink
 from dyadwatch.stream.delivery.spool import Spool
 from dyadwatch.stream.delivery.spool_file import SpoolFile

@@ -10,8 +10,8 @@ import pytest
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.codes import AttentionKind, DeliveryState
+from dyadwatch.stream.configuration.delivery_options import AppriseOptions
 from dyadwatch.stream.delivery.apprise_carrier import AppriseCarrier
-from dyadwatch.stream.delivery.options import AppriseOptions
 from dyadwatch.stream.delivery.wording import Wording
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise loads it

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dyadwatch.stream.codes import DeliveryLoss, DeliveryState
-from dyadwatch.stream.delivery.options import CommandOptions
+from dyadwatch.stream.configuration.delivery_options import CommandOptions
 
 WRITES = "import os, sys; open({!r}, 'a').write(os.environ['DYADWATCH_TITLE'] + '|' + sys.stdin.read() + '\\n')"
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dyadwatch.stream.configuration.config_file import parse_config
-from dyadwatch.stream.delivery.options import MqttOptions, TargetOptions, WebhookOptions
+from dyadwatch.stream.configuration.delivery_options import MqttOptions, TargetOptions, WebhookOptions
 from dyadwatch.stream.delivery.wording import FIELDS
 
 

@@ -13,8 +13,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.codes import DeliveryLoss, DeliveryState, SourceState
+from dyadwatch.stream.configuration.delivery_options import MetricsOptions
 from dyadwatch.stream.delivery.metrics import Figures, MetricsSink
-from dyadwatch.stream.delivery.options import MetricsOptions
 from dyadwatch.stream.messages import DeliveryNow, ScoreMessage
 
 

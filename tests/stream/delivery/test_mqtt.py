@@ -11,9 +11,9 @@ import pytest
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.codes import AttentionKind, DeliveryState, IncidentKind, IncidentReason, Severity, SourceState
+from dyadwatch.stream.configuration.delivery_options import MqttOptions
 from dyadwatch.stream.delivery.carrier import Surroundings
 from dyadwatch.stream.delivery.mqtt import MqttCarrier
-from dyadwatch.stream.delivery.options import MqttOptions
 from dyadwatch.stream.delivery.wording import Wording
 from dyadwatch.stream.memory.kept import ActionKind
 

@@ -17,7 +17,7 @@ from dyadwatch.core.errors import ConfigError, DeliveryError
 from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.live_detector import free_address
 from dyadwatch.stream.configuration.config import Config, LivenessOptions, MemoryOptions, SinkOptions, WireOptions
-from dyadwatch.stream.delivery.options import DeliveryOptions, MqttOptions, Target, WebhookOptions
+from dyadwatch.stream.configuration.delivery_options import DeliveryOptions, MqttOptions, Target, WebhookOptions
 from dyadwatch.stream.memory.kept import ActionKind
 from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.messages import Message, StatusMessage

@@ -13,7 +13,7 @@ import pytest
 
 from dyadwatch.core.errors import DeliveryError
 from dyadwatch.stream.codes import DeliveryLoss, DeliveryState
-from dyadwatch.stream.delivery.options import DeliveryOptions, WebhookOptions
+from dyadwatch.stream.configuration.delivery_options import DeliveryOptions, WebhookOptions
 from dyadwatch.stream.delivery.parcel import Parcel
 from dyadwatch.stream.delivery.spool import Spool, Taken
 from dyadwatch.stream.delivery.spool_file import SpoolFile
@@ -165,7 +165,7 @@ import os, pathlib, random, signal, sys, time
 from msgspec import json, structs
 from dyadwatch.stream.delivery import webhook# before anything forks
 from dyadwatch.stream.delivery.carrier import Surroundings
-from dyadwatch.stream.delivery.options import DeliveryOptions, WebhookOptions
+from dyadwatch.stream.configuration.delivery_options import DeliveryOptions, WebhookOptions
 from dyadwatch.stream.delivery.sink import DeliverySink
 from dyadwatch.stream.delivery.spool import Spool
 from dyadwatch.stream.delivery.spool_file import SpoolFile

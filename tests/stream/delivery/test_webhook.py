@@ -14,7 +14,7 @@ import pytest
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.codes import DeliveryLoss, DeliveryState
-from dyadwatch.stream.delivery.options import WebhookOptions
+from dyadwatch.stream.configuration.delivery_options import WebhookOptions
 from dyadwatch.stream.delivery.webhook import WebhookCarrier, signature
 from dyadwatch.stream.delivery.wording import Wording
 

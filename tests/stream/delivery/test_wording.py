@@ -14,9 +14,9 @@ from dyadwatch.core.decision.rules import ScorePart
 from dyadwatch.core.explanation.explainer import How
 from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import AttentionKind, IncidentKind, IncidentReason, Severity
+from dyadwatch.stream.configuration.delivery_options import CommandOptions, MqttOptions
 from dyadwatch.stream.delivery.filters import Filter
 from dyadwatch.stream.delivery.hours import in_hours, parse_hours
-from dyadwatch.stream.delivery.options import CommandOptions, MqttOptions
 from dyadwatch.stream.delivery.parcel import Parcel
 from dyadwatch.stream.delivery.wording import Wording
 

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from dyadwatch.stream.delivery.hours import parse_hours
-from dyadwatch.stream.delivery.options import (
+from dyadwatch.stream.configuration.delivery_options import (
     AppriseOptions,
     CommandOptions,
     DeliveryOptions,
@@ -17,6 +16,7 @@ from dyadwatch.stream.delivery.options import (
     TargetOptions,
     WebhookOptions,
 )
+from dyadwatch.stream.delivery.hours import parse_hours
 from dyadwatch.stream.delivery.wording import FIELDS, template_problem
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
