@@ -16,8 +16,8 @@ from dyadwatch.stream.configuration.delivery_options import (
     TargetOptions,
     WebhookOptions,
 )
-from dyadwatch.stream.delivery.hours import parse_hours
-from dyadwatch.stream.delivery.wording import FIELDS, template_problem
+from dyadwatch.stream.configuration.hours import parse_hours
+from dyadwatch.stream.configuration.templates import FIELDS, template_problem
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PREFIX = re.compile(r"[^+#\s\x00-\x1f/]+(?:/[^+#\s\x00-\x1f/]+)*")

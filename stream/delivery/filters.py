@@ -7,7 +7,7 @@ from datetime import datetime
 from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import AttentionKind
 from dyadwatch.stream.configuration.delivery_options import TargetOptions
-from dyadwatch.stream.delivery.hours import in_hours, parse_hours
+from dyadwatch.stream.configuration.hours import in_hours, parse_hours
 from dyadwatch.stream.delivery.parcel import Update
 from dyadwatch.stream.messages import AttentionMessage, IncidentMessage
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import string
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -18,26 +17,12 @@ from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, Inciden
 from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.texts import INCIDENT
 
-# Of templates; `text` and `title` are the default wording.
-FIELDS = (
-    "place", "source", "severity", "what", "since", "until", "who", "detail", "explanation", "id", "key", "title",
-    "text",
-)  # fmt: skip
 _NUMBERS = ("nobody", "somebody", "two people", "three people", "four people", "five people", "six people")
 # What carers call a joint.
 _PLAIN = {"wrist": "hand", "ankle": "foot", "pelvis": "hips"}
 _OVER = "it is over"
 # Closes after which all is well; the others say why they are closes.
 _WELL = (IncidentReason.CALM_AGAIN, IncidentReason.BACK, IncidentReason.END_OF_STREAM)
-
-
-def template_problem(template: str) -> bool:
-    """Whether a template has a field that is unknown, or is none."""
-    try:
-        fields = list(string.Formatter().parse(template))
-    except ValueError:
-        return True
-    return any(name is not None and (name not in FIELDS or spec or turn) for _, name, spec, turn in fields)
 
 
 class Wording:

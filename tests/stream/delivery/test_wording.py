@@ -15,8 +15,8 @@ from dyadwatch.core.explanation.explainer import How
 from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import AttentionKind, IncidentKind, IncidentReason, Severity
 from dyadwatch.stream.configuration.delivery_options import CommandOptions, MqttOptions
+from dyadwatch.stream.configuration.hours import in_hours, parse_hours
 from dyadwatch.stream.delivery.filters import Filter
-from dyadwatch.stream.delivery.hours import in_hours, parse_hours
 from dyadwatch.stream.delivery.parcel import Parcel
 from dyadwatch.stream.delivery.wording import Wording
 
