@@ -14,7 +14,7 @@ import pytest
 
 from dyadwatch.stream.configuration.config_file import parse_config
 from dyadwatch.stream.configuration.delivery_options import MqttOptions, TargetOptions, WebhookOptions
-from dyadwatch.stream.delivery.wording import FIELDS
+from dyadwatch.stream.configuration.templates import FIELDS
 
 
 @pytest.fixture(scope="module")
