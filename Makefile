@@ -18,6 +18,13 @@ EVERYTHING := $(VENV)/.installed-everything
 # One thread a process: the tests run side by side, and a pool of threads in each would only fight for the cores.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 
+# The tests of the page drive a real browser; they say so and skip where there is none.
+CHROMIUM := command -v chromium chromium-browser google-chrome >/dev/null 2>&1 \
+	|| { command -v apt-get >/dev/null 2>&1 && [ "$$(id -u)" = 0 ] \
+	&& echo "installing chromium for the tests of the page" \
+	&& apt-get update -qq >/dev/null 2>&1 && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null 2>&1; } \
+	|| echo "no chromium: the tests of the page in a browser are skipped (apt install chromium)"
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check-fast lint format types layers pytest coverage figures bench stress soak doctor setup setup-demo clean distclean
 
@@ -98,4 +105,5 @@ $(EVERYTHING): pyproject.toml constraints.txt | $(BIN)/python
 	@[ -x /usr/sbin/mosquitto ] || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
 	  RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive timeout 120 apt-get install -y -qq --no-install-recommends mosquitto \
 	  >/dev/null 2>&1 || echo "no MQTT broker to test against: apt-get install mosquitto; those tests are skipped"
+	@$(CHROMIUM)
 	@touch $(DETECTOR) $@

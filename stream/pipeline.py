@@ -30,7 +30,7 @@ from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message, Ne
 from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.scoring.scorer import Score, Scorer
 from dyadwatch.stream.texts import logged
-from dyadwatch.stream.tracking.scene_tracker import SceneStep
+from dyadwatch.stream.tracking.scene_tracker import SceneStep, SceneTracker
 from dyadwatch.stream.windows.source_line import SourceLine
 from dyadwatch.stream.windows.time_marks import QuietSpells
 
@@ -137,6 +137,14 @@ class Ingest:
         if group is not None:
             self._quiet.look(self.lines[group.name], items)
         return items
+
+    def scene(self, source: str) -> SceneTracker | None:
+        """The scene that the people of a source are in: its own, or that of the group it is merged into."""
+        line = self.lines.get(source)
+        group = self.group_of.get(source)
+        if group is None or group.members[source].apart is not None:
+            return None if line is None else line.scene
+        return group.scene
 
     def forget(self, source: str, reason: PairEnd = PairEnd.SOURCE_FORGOTTEN) -> list[Item]:
         """Gives up a source that has been silent for long, which makes room for another; ends its pairs."""

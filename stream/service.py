@@ -36,6 +36,7 @@ from dyadwatch.stream.memory.memory_sink import MemorySink
 from dyadwatch.stream.memory.writer import MemoryWriter
 from dyadwatch.stream.messages import Message, StatusMessage
 from dyadwatch.stream.names import DETECTOR
+from dyadwatch.stream.people import PeopleSocket
 from dyadwatch.stream.pipeline import DropLog, Ingest, Scoring
 from dyadwatch.stream.receiving.receiver import Receiver
 from dyadwatch.stream.recordings.channels import EndReason
@@ -179,6 +180,7 @@ class Service:
                 all_sinks["delivery"] = self._delivery
             if config.metrics.bind:
                 all_sinks["metrics"] = open_metrics(config.metrics, self._waiting)
+            self._people = PeopleSocket(config.sinks.people) if config.sinks.people else None
         except BaseException:
             self._security.close()
             self._context.destroy(linger=0)
@@ -236,6 +238,8 @@ class Service:
                 self._context.destroy(linger=100)
             if self._recorder is not None:
                 self._recorder.close()
+            if self._people is not None:
+                self._people.close()
         _log.info("stopped; open events are closed and ports are free")
 
     def _tell_until_stopped(self) -> None:
@@ -352,6 +356,8 @@ class Service:
         except Exception as e:  # noqa: BLE001 - reported by `failed`
             items = self._intake.failed(frame.source, e)
         self._put(items)
+        if self._people is not None and self._people.wanted:
+            self._people.offer(self._intake.scene(frame.source))
         self._watch.beat(frame, arrived)
 
     def _put(self, items: list[Item]) -> None:

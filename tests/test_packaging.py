@@ -170,6 +170,15 @@ def test_the_wheel_brings_the_pages_and_the_schema(wheel: Path, repo_root: Path)
         assert {name: archive.read(f"dyadwatch/docs/{name}") for name in pages} == pages
 
 
+def test_the_wheel_brings_the_page_and_the_unit(wheel: Path, repo_root: Path) -> None:
+    static = repo_root / "stream" / "page" / "static"
+    files = {f"dyadwatch/stream/page/static/{path.name}" for path in static.iterdir()}
+    with zipfile.ZipFile(wheel) as archive:
+        assert files | {"dyadwatch/tools/deploy/dyadwatch.service"} <= set(archive.namelist())
+        page = archive.read("dyadwatch/stream/page/static/index.html").decode()
+    assert set(re.findall(r'"/static/([^"]+)"', page)) <= {path.name for path in static.iterdir()}
+
+
 def test_the_wheel_works_from_its_own_folder(wheel: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")

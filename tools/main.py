@@ -18,6 +18,8 @@ app = App(
 )
 _VERBS = {
     "run": "Run the detector: poses in over ZeroMQ, scores and alarms out.",
+    "up": "Run the detector with recorder, memory and page: all that people need.",
+    "page": "Serve the page beside a detector that runs; make links and tokens for it.",
     "publish": "Publish cameras, pose files, live protocols or simulated people to a running detector.",
     "detect": "Find events in pose files, offline, as fast as the machine goes.",
     "check": "Say what a source or a file looks like, and what to change about it.",
@@ -43,9 +45,10 @@ _VERBS = {
     "schema": "Print the JSON Schema of the messages of the detector.",
     "completion": "Print a script that completes commands in bash, zsh or fish.",
 }
+_WITH_VERBS = ("publish", "recordings", "events", "notify", "keys", "models", "bench", "page")
 for _verb, _help in _VERBS.items():
     _module = _verb.replace("-", "_")
-    _attribute = "app" if _verb in ("publish", "recordings", "events", "notify", "keys", "models", "bench") else _module
+    _attribute = "app" if _verb in _WITH_VERBS else _module
     app.command(f"dyadwatch.tools.{_module}:{_attribute}", name=_verb, help=_help)
 
 

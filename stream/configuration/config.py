@@ -127,6 +127,7 @@ class SinkOptions(Section, frozen=True):
     bind: str = "tcp://127.0.0.1:5571"  # empty: no socket
     scores: bool = True  # publish every score, not only events and status
     status_s: Positive = 1.0
+    people: str = ""  # file of the socket that poses are told on, for pages that draw them; empty: none
 
 
 class LivenessOptions(Section, frozen=True):
@@ -163,6 +164,19 @@ class SecurityOptions(Section, frozen=True):
     insecure: bool = False  # bind what other machines can reach although nobody is asked for a key
 
 
+class PageOptions(Section, frozen=True):
+    """The page that people watch and answer. See docs/page.md."""
+
+    bind: str = "127.0.0.1:8090"
+    certificate: str = ""  # PEM file; with `key` the page speaks TLS
+    key: str = ""
+    insecure: bool = False  # without TLS where other machines can reach it
+    tokens: str = ""  # file of who may do what; empty: page-tokens.json beside the incidents
+    listen_key: str = ""  # certificate of the page as a listener, where the detector asks for keys
+    before_s: NotNegative = 5.0  # of a clip, before the incident
+    after_s: NotNegative = 5.0  # and after it
+
+
 class MergeOptions(Section, frozen=True):
     """Which sources see the same place, so that people seen by several of them are one. See docs/merge.md."""
 
@@ -191,6 +205,7 @@ class Config(Section, frozen=True):
     merge: MergeOptions = MergeOptions()
     record: RecordOptions = RecordOptions()
     memory: MemoryOptions = MemoryOptions()
+    page: PageOptions = PageOptions()
     security: SecurityOptions = SecurityOptions()
     delivery: DeliveryOptions = DeliveryOptions()
     metrics: MetricsOptions = MetricsOptions()

@@ -17,6 +17,7 @@ class ActionKind(StrEnum):
     ACKNOWLEDGE = "acknowledge"
     SNOOZE = "snooze"
     VERDICT = "verdict"
+    NOTE = "note"
 
 
 class Verdict(StrEnum):

@@ -141,6 +141,7 @@ class SceneTracker:
         frames: how many were of use.
         people: in the last of them.
         stamp, clock: of the last of them.
+        latest: that frame, and who was seen in it; None before the first.
     """
 
     def __init__(self, source: str, config: Config, fps: float, count: Count, layout: Layout | None = None) -> None:
@@ -164,6 +165,7 @@ class SceneTracker:
         self.people = 0
         self.stamp = 0
         self.clock = "unix"
+        self.latest: tuple[PoseFrame, Sequence[SeenPerson]] | None = None
 
     @property
     def pairs(self) -> int:
@@ -250,6 +252,7 @@ class SceneTracker:
             bulk_count(self._count, Circumstance.ZEROS_UNSEEN, frame.zeros)
         seen, lost = self.tracker.push(frame, joints, confidence)
         self.stamp, self.clock, self.people = frame.stamp, frame.clock, len(seen)
+        self.latest = frame, seen
         self._look(frame, seen, lost)
         return seen, lost
 

@@ -1,0 +1,235 @@
+"""The skeletons of an incident out of the recordings: what happened, a little before and a little after."""
+
+from __future__ import annotations
+
+import base64
+import calendar
+import re
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from msgspec import Struct
+from numpy.typing import NDArray
+
+from dyadwatch.core.errors import DyadwatchError
+from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.limbs import limb_of
+from dyadwatch.core.skeletons.pose import TrackId
+from dyadwatch.core.units import NS
+from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.memory.kept import KeptIncident
+from dyadwatch.stream.messages import IncidentMessage, ScoreMessage
+from dyadwatch.stream.page.hub import has_soles, head_of
+from dyadwatch.stream.recordings.header import config_of
+from dyadwatch.stream.recordings.playback import Playback
+from dyadwatch.stream.recordings.recorded_scenes import RecordedScenes
+from dyadwatch.stream.recordings.recordings_folder import SUFFIX
+from dyadwatch.stream.tracking.time_grid import TimeGrid, mend_rows
+
+_FPS = 30.0
+_MOST_S = 90.0  # of an incident that went on for longer the part around its peak
+_MOST_PEOPLE = 12
+# By how much earlier, and later, than reckoned frames may have come.
+_EARLIER_S, _LATER_S = 30.0, 5.0
+_LAG_S = 600.0  # what lies within is taken for a detector or a source that was behind, not for another clock
+_BEGAN = re.compile(r"dyadwatch_(\d{8}T\d{6})Z_")
+
+
+class Curve(Struct, frozen=True, kw_only=True):
+    """The evidence of a pair: seconds from the beginning of the incident, and evidence, of which 1 raises an alarm."""
+
+    pair: tuple[TrackId, TrackId]
+    times: list[float]
+    evidence: list[float]
+
+
+class Guilty(Struct, frozen=True, kw_only=True):
+    """Joints that explain the alarm, as positions."""
+
+    person: TrackId
+    joints: tuple[int, ...]
+
+
+class Clip(Struct, frozen=True, kw_only=True):
+    """Skeletons on an even grid of time.
+
+    Arguments:
+        start_s: of the first frame, seconds from the beginning of the incident; mostly negative.
+        fps: frames a second.
+        frames: how many.
+        ids: of the people.
+        joints, bones, head, soles: as in the live view.
+        places: base64 of float32, shape (frames, people, joints, 3), metres, Y up, NaN where unseen.
+        curves: that of the leading pair first.
+        guilty: what is to be lit.
+        doubtful: whether the bodies of the leading pair looked odd while it was scored.
+    """
+
+    start_s: float
+    fps: float
+    frames: int
+    ids: tuple[TrackId, ...]
+    joints: tuple[str, ...]
+    bones: tuple[tuple[int, int], ...]
+    head: int
+    soles: bool
+    places: str
+    curves: tuple[Curve, ...]
+    guilty: tuple[Guilty, ...]
+    doubtful: bool
+
+
+class ClipError(DyadwatchError):
+    """There is nothing to show; `code` says why."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def span_of(message: IncidentMessage, before_s: float, after_s: float) -> tuple[int, int]:
+    """First and last ns to show, by the source's clock."""
+    end = message.stamp if message.end is None else message.end
+    first, last = message.start - round(before_s * NS), end + round(after_s * NS)
+    if last - first > _MOST_S * NS:
+        middle = message.peak_stamp or message.start
+        half = round(_MOST_S / 2 * NS)
+        first = min(max(first, middle - half), last - 2 * half)
+        last = first + 2 * half
+    return first, last
+
+
+def read_clip(folder: Path, kept: KeptIncident, offset: int, first: int, last: int) -> Clip:
+    """Reads what is to be shown.
+
+    Arguments:
+        folder: of the recordings.
+        kept: the incident.
+        offset: ns that the detector's clock is ahead of the source's.
+        first, last: ns by the source's clock.
+
+    Raises:
+        ClipError: it was not recorded, or is deleted by now.
+    """
+    earliest = 0 if 0 < offset < _LAG_S * NS else offset
+    begin, end = first + earliest - round(_EARLIER_S * NS), last + offset + round(_LATER_S * NS)
+    paths = recordings_between(folder, begin, end)
+    if not paths:
+        raise ClipError("not_recorded", "nothing was recorded at that time, or it is deleted by now")
+    try:
+        playback = Playback(paths)
+        playback.start, playback.end = begin, end
+        config = config_of(r.about for r in playback.recordings)
+        people = _people(playback, config, kept.message.source, first, last)
+    except (DyadwatchError, OSError) as e:
+        raise ClipError("unreadable", f"the recording cannot be read: {e}") from None
+    if people is None:
+        raise ClipError("not_recorded", "nobody is seen in the recording at that time")
+    layout, start, ids, places = people
+    m = kept.message
+    # The leading pair first, then the others who are involved.
+    order = sorted(range(len(ids)), key=lambda i: m.people.index(ids[i]) if ids[i] in m.people else len(m.people))
+    order = order[:_MOST_PEOPLE]
+    curves, doubtful = _curves(playback, m, first, last)
+    return Clip(
+        start_s=(start - m.start) / NS,
+        fps=_FPS,
+        frames=len(places),
+        ids=tuple(ids[i] for i in order),
+        joints=layout.joints,
+        bones=layout.bone_indices,
+        head=head_of(layout.joints),
+        soles=has_soles(layout.joints),
+        places=base64.b64encode(places[:, order].astype("<f4").tobytes()).decode(),
+        curves=curves,
+        guilty=guilty_joints(m, layout.joints),
+        doubtful=doubtful,
+    )
+
+
+def recordings_between(folder: Path, begin: int, end: int) -> list[Path]:
+    """The files in which something of that time may stand: by their names and when they were written to last."""
+    found: list[Path] = []
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        name = _BEGAN.match(path.name)
+        if name is None:
+            continue
+        began = _utc_ns(name[1])
+        try:
+            written = path.stat().st_mtime_ns
+        except OSError:
+            continue
+        if began < end and written >= begin:
+            found.append(path)
+    return found
+
+
+def _utc_ns(text: str) -> int:
+    return calendar.timegm(time.strptime(text, "%Y%m%dT%H%M%S")) * NS
+
+
+def _people(
+    playback: Playback, config: Config, source: str, first: int, last: int
+) -> tuple[Layout, int, list[TrackId], NDArray[np.float32]] | None:
+    """Layout, stamp of the first frame, ids, and joints (T, P, J, 3) of who is seen; None for nobody."""
+    grid = TimeGrid(_FPS)
+    rows: dict[TrackId, dict[int, NDArray[np.float32]]] = {}
+    layout: Layout | None = None
+    for step in RecordedScenes(playback, config, _FPS, source):
+        if step.source != source or step.frame is None:
+            continue
+        if layout is not None and step.frame.layout is not layout:
+            rows.clear()  # the source began anew with other joints
+        layout = step.frame.layout
+        for track, k, some in step.rows:
+            rows.setdefault(track.id, {}).update(enumerate(some, k))
+        for track, mended in step.mended:
+            mend_rows(rows[track.id], mended)
+    k0, k1 = grid.at_or_after(first), grid.at_or_after(last)
+    seen = {who: {k: row for k, row in own.items() if k0 <= k < k1} for who, own in rows.items()}
+    seen = {who: own for who, own in seen.items() if own}
+    if layout is None or not seen:
+        return None
+    k0, k1 = min(min(own) for own in seen.values()), max(max(own) for own in seen.values()) + 1
+    places = np.full((k1 - k0, len(seen), len(layout), 3), np.nan, np.float32)
+    for i, own in enumerate(seen.values()):
+        for k, row in own.items():
+            places[k - k0, i] = row
+    return layout, grid.stamp(k0), list(seen), places
+
+
+def _curves(playback: Playback, message: IncidentMessage, first: int, last: int) -> tuple[tuple[Curve, ...], bool]:
+    """The curves, that of the leading pair first, and whether anything about that pair was doubtful."""
+    leading, doubtful = message.pairs[0].pair if message.pairs else None, False
+    found: dict[tuple[TrackId, TrackId], Curve] = {}
+    for entry in playback.said():
+        score = entry.what
+        if isinstance(score, ScoreMessage) and score.source == message.source and first <= score.end <= last:
+            curve = found.get(score.pair)
+            if curve is None:
+                curve = found[score.pair] = Curve(pair=score.pair, times=[], evidence=[])
+            curve.times.append(round((score.end - message.start) / NS, 3))
+            curve.evidence.append(score.evidence)
+            doubtful |= score.doubtful and score.pair == leading
+    return tuple(sorted(found.values(), key=lambda c: c.pair != leading)), doubtful
+
+
+def guilty_joints(message: IncidentMessage, joints: Sequence[str]) -> tuple[Guilty, ...]:
+    """The limb that explains the leading pair; without one the joints that contribute most to it."""
+    if not message.pairs:
+        return ()
+    pair = message.pairs[0]
+    if pair.limb is not None:
+        limb = pair.limb.limb
+        lit = tuple(i for i, joint in enumerate(joints) if limb_of(joint) is limb)
+        return (Guilty(person=pair.limb.person, joints=lit),)
+    index = {joint: i for i, joint in enumerate(joints)}
+    first = tuple(dict.fromkeys(index[j.first] for j in pair.joints if j.first in index))
+    second = tuple(dict.fromkeys(index[j.second] for j in pair.joints if j.second in index))
+    return (Guilty(person=pair.pair[0], joints=first), Guilty(person=pair.pair[1], joints=second))
+
+
+encode_clip = msgspec.json.Encoder().encode

@@ -1,0 +1,192 @@
+// All that the page says, in every language it speaks. A test checks that no key is missing in one of them.
+
+export const TEXTS = {
+  en: {
+    language: "English",
+    skip: "Skip to content",
+    live: "Live", incidents: "Incidents", sources: "Sources", incident: "Incident", near_misses: "Near misses",
+    calm: "All calm", open_one: "1 open incident", open_many: "{n} open incidents",
+    theme: "Dark or light", logout: "Log out", other_language: "Deutsch",
+    server_lost: "The server does not answer. What you see is {s} s old; it is tried again.",
+    detector_lost: "The page works, but the detector does not answer: nothing is being watched.",
+    login: "Log in", token: "Token", login_help: "Open a link that `dyadwatch page link` prints on the detector's machine, or enter your token.",
+    login_failed: "That link has been used or has expired. Print another one with `dyadwatch page link`.",
+    loading: "Loading …",
+    failed: "That did not work: {why}",
+    no_sources: "No source has sent anything yet.", no_sources_help: "Start one, such as `dyadwatch publish simulator`, or see Sources for how to send poses from your own program.",
+    no_scenes: "The detector tells no poses: start it with `dyadwatch up`, or set sinks.people in its configuration.",
+    full: "{source}: large", back: "Back", back_live: "Back to all sources",
+    view_of: "Skeletons of the people in {source}. Arrow keys turn the view, plus and minus zoom.",
+    strip_of: "How near an alarm {source} was in the last minute; now {value} of 1",
+    threshold: "alarm",
+    people_one: "1 person", people_many: "{n} people",
+    state_watching: "Watching", state_behind: "Late", state_blind: "Blind", state_silent: "Silent", state_learning: "Learning", state_alarm: "Look here",
+    severity_notice: "Notice", severity_alarm: "Alarm", severity_critical: "Critical",
+    status_open: "open", status_closed: "closed", acknowledged: "acknowledged", acknowledged_by: "acknowledged by {who}", snoozed: "snoozed until {time}",
+    verdict_true: "real", verdict_false: "false alarm", verdict_unsure: "unsure", verdict_none: "not judged",
+    about_source_silent: "Source silent", about_source_missing: "Source missing", about_source_blind: "Source blind",
+    filter_source: "Source", filter_severity: "At least", filter_verdict: "Judged", filter_time: "Time", any: "any",
+    last_day: "last 24 hours", last_week: "last 7 days", last_month: "last 30 days", all_time: "all",
+    only_open: "open only", only_unacknowledged: "not acknowledged",
+    none_found: "No incident fits.", no_near_misses: "Nothing came near to an alarm.",
+    days: "Incidents by day", day_count: "{day}: {n}",
+    near_miss_text: "{pair}: {percent} % of what raises an alarm",
+    timeline: "Last 24 hours", timeline_of: "{n} incidents in the last 24 hours, by severity",
+    pair: "{a} and {b}",
+    play: "Play", pause: "Pause", speed: "Speed", scrubber: "Moment of the clip", at_second: "{s} s", begins: "it begins",
+    no_clip: "There is no clip: {why}",
+    clip_view: "Skeletons of the incident; the limbs that explain it are red. Arrow keys turn the view.",
+    curve_of: "How near an alarm the pair was during the clip; 1 raises one",
+    acknowledge: "Acknowledge", snooze: "Snooze 30 min", end_snooze: "End snooze",
+    was: "What was it?", real: "Real", false_alarm: "False alarm", unsure: "Unsure",
+    note: "Note", save_note: "Save note", copy_link: "Copy link", copied: "Copied",
+    previous: "Newer", next: "Older",
+    keys_help: "Keys: space plays, ← → step, A acknowledges, S snoozes, T real, F false alarm, U unsure, N note, J older, K newer.",
+    history: "What happened", pairs: "Pairs", pair_line: "{a} and {b}: {why}",
+    saved: "Saved", may_not: "Your token may look only.",
+    warning_doubtful: "The bodies looked odd while it was scored.",
+    when: "When", lasted: "{s} s", still: "still going on", since: "since {time}",
+    action_acknowledge: "acknowledged", action_snooze: "snoozed until {time}", action_snooze_end: "snooze ended", action_note: "noted", action_verdict: "judged: {verdict}",
+    by: "by {who}",
+    rate: "Frames a second", frames: "Frames", windows: "Windows scored", pairs_now: "Pairs near each other", people_now: "People", late: "Late by", offset: "Clock differs by",
+    dropped: "Not used", findings: "Findings", no_findings: "Nothing is wrong with it.",
+    snooze_source: "Snooze {source} 30 min",
+    publish: "Send poses from your own program", copy: "Copy", publish_help: "Each frame is one ZeroMQ message of three parts to {address}. In Python:",
+    or_ready: "Or with what is ready:",
+    recording: "Recording", memory: "Memory", detector: "Detector", model: "Model",
+    blind_nobody: "nobody in view", blind_one_person: "one person in view", blind_filling: "beginning to watch", blind_silent: "nothing comes",
+    blind_expected: "expected, but has not come", blind_joints_hidden: "joints out of sight", blind_overload: "too much to score", blind_frozen: "the picture stands still",
+    blind_turned: "people lie on their side: wrong axes?", blind_upside_down: "people stand on their heads: wrong axes?", blind_absurd_size: "people of an impossible size: wrong unit?",
+    blind_joints_misnamed: "no body has such limbs: wrong joint names?", blind_layout_unfit: "the joints do not fit the model", blind_refused: "what it sends is refused", blind_nothing_sent: "no source has sent anything yet",
+    why_relation: "{a} and {b} did not answer each other's movements as normal pairs do",
+    why_fast: "{joint} of {me} moved at {speed} m/s, {distance} m from the {toward} of {other}; normal is below {usual} m/s",
+    why_near: "{joint} of {me} came within {distance} m of the {toward} of {other}; normal is {usual} m or more",
+    why_far: "{joint} of {me} stayed {distance} m from the {toward} of {other}; normal is within {usual} m",
+    why_place: "{limb} of {me} was not where normal pairs have it: {joint} off by {off} m",
+    reason_opened: "it began", reason_pair_joined: "another pair belongs to it", reason_resumed: "it went on after a pause", reason_severity_rose: "it became graver", reason_absorbed: "another incident turned out to be part of it", reason_calm_again: "nothing more happened", reason_merged: "it turned out to be part of another incident", reason_back: "the source is back", reason_clock_step: "the clock of the source was set", reason_merge_changed: "the source joined its group or left it", reason_station_failed: "the detector failed on a frame", reason_source_forgotten: "the source was silent for too long", reason_end_of_stream: "the frames have ended", reason_shutdown: "the detector was stopped", reason_interrupted: "the detector ended while it was open",
+    left: "left", right: "right", head: "head", neck: "neck", arm: "arm", leg: "leg", trunk: "trunk", wrist: "wrist", hand: "hand", elbow: "elbow", shoulder: "shoulder", hip: "hip", knee: "knee", ankle: "ankle", foot: "foot", pelvis: "pelvis", nose: "nose", torso: "torso", chest: "chest",
+  },
+  de: {
+    language: "Deutsch",
+    skip: "Zum Inhalt",
+    live: "Live", incidents: "Vorfälle", sources: "Quellen", incident: "Vorfall", near_misses: "Beinahe",
+    calm: "Alles ruhig", open_one: "1 offener Vorfall", open_many: "{n} offene Vorfälle",
+    theme: "Dunkel oder hell", logout: "Abmelden", other_language: "English",
+    server_lost: "Der Server antwortet nicht. Was Sie sehen, ist {s} s alt; es wird weiter versucht.",
+    detector_lost: "Die Seite läuft, aber der Detektor antwortet nicht: Nichts wird überwacht.",
+    login: "Anmelden", token: "Zugangsschlüssel", login_help: "Öffnen Sie einen Link, den `dyadwatch page link` auf dem Rechner des Detektors ausgibt, oder geben Sie Ihren Zugangsschlüssel ein.",
+    login_failed: "Dieser Link wurde schon benutzt oder ist abgelaufen. `dyadwatch page link` gibt einen neuen aus.",
+    loading: "Lädt …",
+    failed: "Das hat nicht geklappt: {why}",
+    no_sources: "Noch keine Quelle hat etwas gesendet.", no_sources_help: "Starten Sie eine, etwa `dyadwatch publish simulator`; unter Quellen steht, wie ein eigenes Programm Posen sendet.",
+    no_scenes: "Der Detektor gibt keine Posen weiter: Starten Sie ihn mit `dyadwatch up`, oder setzen Sie sinks.people.",
+    full: "{source}: groß", back: "Zurück", back_live: "Zurück zu allen Quellen",
+    view_of: "Skelette der Menschen in {source}. Pfeiltasten drehen, Plus und Minus zoomen.",
+    strip_of: "Wie nahe {source} in der letzten Minute an einem Alarm war; jetzt {value} von 1",
+    threshold: "Alarm",
+    people_one: "1 Person", people_many: "{n} Personen",
+    state_watching: "Wacht", state_behind: "Verspätet", state_blind: "Blind", state_silent: "Stumm", state_learning: "Lernt", state_alarm: "Hinsehen",
+    severity_notice: "Hinweis", severity_alarm: "Alarm", severity_critical: "Kritisch",
+    status_open: "offen", status_closed: "beendet", acknowledged: "bestätigt", acknowledged_by: "bestätigt von {who}", snoozed: "stumm bis {time}",
+    verdict_true: "echt", verdict_false: "Fehlalarm", verdict_unsure: "unklar", verdict_none: "nicht beurteilt",
+    about_source_silent: "Quelle stumm", about_source_missing: "Quelle fehlt", about_source_blind: "Quelle blind",
+    filter_source: "Quelle", filter_severity: "Mindestens", filter_verdict: "Beurteilt", filter_time: "Zeit", any: "alle",
+    last_day: "letzte 24 Stunden", last_week: "letzte 7 Tage", last_month: "letzte 30 Tage", all_time: "alle",
+    only_open: "nur offene", only_unacknowledged: "nicht bestätigte",
+    none_found: "Kein Vorfall passt.", no_near_misses: "Nichts kam einem Alarm nahe.",
+    days: "Vorfälle nach Tagen", day_count: "{day}: {n}",
+    near_miss_text: "{pair}: {percent} % dessen, was einen Alarm auslöst",
+    timeline: "Letzte 24 Stunden", timeline_of: "{n} Vorfälle in den letzten 24 Stunden, nach Schwere",
+    pair: "{a} und {b}",
+    play: "Abspielen", pause: "Anhalten", speed: "Tempo", scrubber: "Augenblick des Clips", at_second: "{s} s", begins: "es beginnt",
+    no_clip: "Es gibt keinen Clip: {why}",
+    clip_view: "Skelette des Vorfalls; die Glieder, die ihn erklären, sind rot. Pfeiltasten drehen.",
+    curve_of: "Wie nahe das Paar während des Clips an einem Alarm war; 1 löst einen aus",
+    acknowledge: "Bestätigen", snooze: "30 min stumm", end_snooze: "Nicht mehr stumm",
+    was: "Was war es?", real: "Echt", false_alarm: "Fehlalarm", unsure: "Unklar",
+    note: "Notiz", save_note: "Notiz sichern", copy_link: "Link kopieren", copied: "Kopiert",
+    previous: "Neuerer", next: "Älterer",
+    keys_help: "Tasten: Leertaste spielt, ← → Schritt, A bestätigt, S stumm, T echt, F Fehlalarm, U unklar, N Notiz, J älterer, K neuerer.",
+    history: "Was geschah", pairs: "Paare", pair_line: "{a} und {b}: {why}",
+    saved: "Gesichert", may_not: "Ihr Zugang darf nur ansehen.",
+    warning_doubtful: "Die Körper sahen merkwürdig aus, als bewertet wurde.",
+    when: "Wann", lasted: "{s} s", still: "dauert an", since: "seit {time}",
+    action_acknowledge: "bestätigt", action_snooze: "stumm bis {time}", action_snooze_end: "nicht mehr stumm", action_note: "notiert", action_verdict: "beurteilt: {verdict}",
+    by: "von {who}",
+    rate: "Bilder je Sekunde", frames: "Bilder", windows: "Bewertete Fenster", pairs_now: "Paare nahe beieinander", people_now: "Personen", late: "Verspätung", offset: "Uhr weicht ab um",
+    dropped: "Nicht verwendet", findings: "Befunde", no_findings: "Nichts zu beanstanden.",
+    snooze_source: "{source} 30 min stumm",
+    publish: "Posen aus einem eigenen Programm senden", copy: "Kopieren", publish_help: "Jedes Bild ist eine ZeroMQ-Nachricht aus drei Teilen an {address}. In Python:",
+    or_ready: "Oder mit dem, was fertig ist:",
+    recording: "Aufnahme", memory: "Gedächtnis", detector: "Detektor", model: "Modell",
+    blind_nobody: "niemand im Bild", blind_one_person: "eine Person im Bild", blind_filling: "beginnt zu wachen", blind_silent: "nichts kommt",
+    blind_expected: "wird erwartet, kam aber nicht", blind_joints_hidden: "Gelenke verdeckt", blind_overload: "zu viel zu bewerten", blind_frozen: "das Bild steht still",
+    blind_turned: "Menschen liegen auf der Seite: falsche Achsen?", blind_upside_down: "Menschen stehen auf dem Kopf: falsche Achsen?", blind_absurd_size: "Menschen von unmöglicher Größe: falsche Einheit?",
+    blind_joints_misnamed: "kein Körper hat solche Glieder: falsche Gelenknamen?", blind_layout_unfit: "die Gelenke passen nicht zum Modell", blind_refused: "was sie sendet, wird abgelehnt", blind_nothing_sent: "noch keine Quelle hat etwas gesendet",
+    why_relation: "{a} und {b} gingen nicht aufeinander ein, wie es normale Paare tun",
+    why_fast: "{joint} von {me}: {speed} m/s, {distance} m vom Punkt „{toward}“ von {other}; normal ist unter {usual} m/s",
+    why_near: "{joint} von {me} kam bis auf {distance} m an „{toward}“ von {other}; normal sind mindestens {usual} m",
+    why_far: "{joint} von {me} blieb {distance} m von „{toward}“ von {other}; normal sind höchstens {usual} m",
+    why_place: "{limb} von {me} war nicht, wo normale Paare es haben: {joint} {off} m daneben",
+    reason_opened: "es begann", reason_pair_joined: "ein weiteres Paar gehört dazu", reason_resumed: "es ging nach einer Pause weiter", reason_severity_rose: "es wurde schwerer", reason_absorbed: "ein anderer Vorfall gehört dazu", reason_calm_again: "nichts weiter geschah", reason_merged: "es gehört zu einem anderen Vorfall", reason_back: "die Quelle ist wieder da", reason_clock_step: "die Uhr der Quelle wurde gestellt", reason_merge_changed: "die Quelle kam zu ihrer Gruppe oder verließ sie", reason_station_failed: "der Detektor scheiterte an einem Bild", reason_source_forgotten: "die Quelle war zu lange stumm", reason_end_of_stream: "die Bilder sind zu Ende", reason_shutdown: "der Detektor wurde beendet", reason_interrupted: "der Detektor endete, während er offen war",
+    left: "links", right: "rechts", head: "Kopf", neck: "Hals", arm: "Arm", leg: "Bein", trunk: "Rumpf", wrist: "Handgelenk", hand: "Hand", elbow: "Ellbogen", shoulder: "Schulter", hip: "Hüfte", knee: "Knie", ankle: "Knöchel", foot: "Fuß", pelvis: "Becken", nose: "Nase", torso: "Rumpf", chest: "Brust",
+  },
+};
+
+const stored = key => { try { return localStorage.getItem(key); } catch { return null; } };
+export const remember = (key, value) => { try { localStorage.setItem(key, value); } catch { /* private window */ } };
+
+const wanted = stored("language") || navigator.language.slice(0, 2);
+export const language = wanted in TEXTS ? wanted : "en";
+export const locale = language === "de" ? "de-DE" : "en-GB";
+export const theme = stored("theme");
+
+export function t(key, values = {}) {
+  const text = TEXTS[language][key] ?? TEXTS.en[key] ?? key;
+  return text.replace(/\{(\w+)\}/g, (all, name) => name in values ? values[name] : all);
+}
+
+export const has = key => key in TEXTS[language];
+
+const number = new Intl.NumberFormat(locale, { maximumFractionDigits: 2 });
+export const say = value => number.format(value);
+
+const ms = ns => Number(ns) / 1e6;
+const CLOCK = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const DATE = new Intl.DateTimeFormat(locale, { day: "2-digit", month: "2-digit", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+export function moment(ns) {
+  const at = new Date(ms(ns)), today = new Date().toDateString() === at.toDateString();
+  return (today ? CLOCK : DATE).format(at);
+}
+export const fullMoment = ns => new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "medium" }).format(new Date(ms(ns)));
+
+function joint(name) {  // left_wrist -> left wrist, Handgelenk links
+  const [side, ...rest] = ["left", "right"].includes(name.split("_")[0]) ? name.split("_") : ["", ...name.split("_")];
+  const word = rest.join("_"), plain = has(word) ? t(word) : word.replaceAll("_", " ");
+  if (!side) return plain;
+  return language === "de" ? `${plain} ${t(side)}` : `${t(side)} ${plain}`;
+}
+
+// The explanation in the page's language; the server's own sentence where it is English anyway, or says more.
+export function why(message) {
+  const pair = message.pairs?.[0] ?? message;
+  if (language === "en" || !pair.rule) return blame(message);
+  const [a, b] = pair.pair, relation = pair.rule.part === "relation" || (pair.rule.part === "score" && pair.relation > pair.unusual);
+  const words = relation ? [t("why_relation", { a, b })] : [];
+  if (pair.limb) {
+    const l = pair.limb, other = l.person === a ? b : a;
+    words.push(t(`why_${l.how}`, {
+      joint: joint(l.joint), me: l.person, limb: joint(l.limb), toward: joint(l.toward), other,
+      speed: say(l.speed_m_s), distance: say(l.distance_m), off: say(l.off_m), usual: say(l.usual ?? 0),
+    }));
+  }
+  return words.length ? words.join("; ") : message.explanation;
+}
+
+function blame(message) {
+  const code = message.about?.startsWith("source_") ? t(`about_${message.about}`) : "";
+  return code && language !== "en" ? code : message.explanation;
+}
+
+// Why nothing of a source can be scored, short; the server's sentence where the table has none.
+export const blindness = blind => !blind ? "" : has(`blind_${blind.code}`) ? t(`blind_${blind.code}`) : blind.text;

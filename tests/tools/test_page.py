@@ -1,0 +1,360 @@
+"""`dyadwatch up` as people see it: a real detector, simulated people, and a real browser that drives every view."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from dyadwatch.stream.memory.kept import Verdict, Wanted
+from dyadwatch.stream.memory.store import Store
+
+pytestmark = [pytest.mark.slow]
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+needs_chromium = pytest.mark.skipif(
+    CHROMIUM is None, reason="no chromium is installed; on Debian and Ubuntu: apt install chromium"
+)
+FLAGS = (
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+)  # fmt: skip
+AXE = Path(__file__).parents[1] / "stream" / "page" / "axe"
+PATIENCE_MS = 60_000  # the machine may be busy
+expect.set_options(timeout=PATIENCE_MS)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def program(*words: str) -> list[str]:
+    return [sys.executable, "-m", "dyadwatch.tools.main", *words]
+
+
+class Watch(NamedTuple):
+    """A detector with its page."""
+
+    url: str
+    data: Path
+    into: str
+    link: Callable[[], str]
+    page_pid: Callable[[], int]
+
+
+def _children(pid: int) -> list[int]:
+    found = subprocess.run(["ps", "-o", "pid=", "--ppid", str(pid)], capture_output=True, text=True, check=False)
+    return [int(word) for word in found.stdout.split()]
+
+
+@pytest.fixture(scope="module")
+def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
+    """`dyadwatch up`, and two sources of simulated people who quarrel."""
+    folder = tmp_path_factory.mktemp("watch")
+    data, into = folder / "data", f"tcp://127.0.0.1:{free_port()}"
+    bind = f"127.0.0.1:{free_port()}"
+    options = (f"wire.bind={into}", f"sinks.bind=tcp://127.0.0.1:{free_port()}", f"page.bind={bind}",
+               "record.min_free_mb=0", "incidents.silent_s=20", "liveness.silent_s=20")  # fmt: skip
+    words = [word for option in options for word in ("--set", option)]
+    log = folder / "log"
+    with log.open("wb") as said:
+        up = subprocess.Popen(program("up", "--data", str(data), *words), stdout=said, stderr=said)
+    publishers: list[subprocess.Popen[bytes]] = []
+    try:
+        until = time.monotonic() + 200
+        while "?token=" not in log.read_text():
+            assert up.poll() is None, log.read_text()
+            assert time.monotonic() < until, log.read_text()
+            time.sleep(0.1)
+        staged = ("--people", "4", "--duration", "400", "--seed", "7", "--anomalies", "20", "--rate", "1")
+        for name in ("hall", "yard"):
+            command = program("publish", "simulator", "--to", into, "--source", name, *staged)
+            publishers.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+
+        def link() -> str:
+            made = program(
+                "page", "link", "--set", f"memory.file={data / 'incidents.db'}", "--set", f"page.bind={bind}"
+            )
+            return subprocess.run(made, capture_output=True, text=True, check=True).stdout.strip()
+
+        def page_pid() -> int:
+            (pid,) = _children(up.pid)
+            return pid
+
+        yield Watch(f"http://{bind}/", data, into, link, page_pid)
+    finally:
+        for publisher in publishers:
+            publisher.terminate()
+            publisher.wait(20)
+        up.send_signal(signal.SIGTERM)
+        code = up.wait(30)
+    assert code == 0, log.read_text()
+    assert "Traceback" not in log.read_text()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        one = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(FLAGS))
+        yield one
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def logged_in(watch: Watch, browser: Browser) -> Any:
+    """What a browser keeps after it opened the link."""
+    with browser.new_context() as context:
+        page = context.new_page()
+        page.goto(watch.link())
+        assert page.url == watch.url, "the token is gone from the address"
+        return context.storage_state()
+
+
+class Opened:
+    """A page, with what it complained of and whom it asked."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.complaints: list[str] = []
+        self.asked: set[str] = set()
+        page.on("console", lambda m: self.complaints.append(m.text) if m.type in ("error", "warning") else None)
+        page.on("pageerror", lambda e: self.complaints.append(str(e)))
+        page.on("request", lambda r: self.asked.add(r.url))
+        page.set_default_timeout(PATIENCE_MS)
+
+
+@pytest.fixture
+def opened(watch: Watch, browser: Browser, logged_in: Any) -> Iterator[Callable[..., Opened]]:
+    contexts: list[Any] = []
+
+    def make(path: str = "", width: int = 1280, height: int = 800, **more: Any) -> Opened:
+        more = {"locale": "en-GB", "color_scheme": "dark", **more}
+        context = browser.new_context(viewport={"width": width, "height": height}, storage_state=logged_in, **more)
+        contexts.append(context)
+        one = Opened(context.new_page())
+        one.page.goto(watch.url + path)
+        return one
+
+    yield make
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def found(watch: Watch) -> str:
+    """An incident among people that is over and has been recorded."""
+    until = time.monotonic() + 200
+    while time.monotonic() < until:
+        with Store(watch.data / "incidents.db") as store:
+            over = [k.message.id for k in store.incidents(Wanted()) if k.message.type == "close" and k.message.pairs]
+        if over:
+            return over[-1]
+        time.sleep(1)
+    pytest.fail("no incident within two minutes")
+
+
+def drawn(page: Page, selector: str) -> int:
+    """How many pixels of a canvas are not empty."""
+    script = """canvas => {
+        const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+        let n = 0;
+        for (let i = 3; i < data.length; i += 4) n += data[i] > 0;
+        return n;
+    }"""
+    return page.locator(selector).first.evaluate(script)
+
+
+@needs_chromium
+def test_people_are_drawn_live_and_nothing_comes_from_elsewhere(opened: Callable[..., Opened], watch: Watch) -> None:
+    one = opened()
+    page = one.page
+    expect(page.locator(".tile")).to_have_count(2)
+    expect(page.locator(".tile h2").first).to_have_text("hall")
+    expect(page.locator(".tile .state").first).to_have_text(re.compile("Watching|Alarm|Notice|Critical"))
+    page.wait_for_function("Number(document.querySelector('main').dataset.rate) > 0", timeout=PATIENCE_MS)
+    assert drawn(page, ".tile .scene") > 1000
+    assert drawn(page, ".tile .strip") > 100
+    label = page.locator(".tile .strip").first.get_attribute("aria-label") or ""
+    assert re.fullmatch(r"How near an alarm hall was in the last minute; now [\d.]+ of 1", label)
+    assert {url for url in one.asked if not url.startswith((watch.url, "data:"))} == set()
+    assert one.complaints == []
+
+
+@needs_chromium
+def test_one_source_fills_the_screen_and_escape_leads_back(opened: Callable[..., Opened]) -> None:
+    page = opened().page
+    page.get_by_role("link", name="yard: large").click()
+    expect(page.locator(".tile.large h2")).to_have_text("yard")
+    expect(page.locator(".tile")).to_have_count(1)
+    scene = page.locator(".tile .scene")
+    box = scene.bounding_box()
+    assert box is not None
+    assert box["height"] > 400
+    scene.focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Escape")
+    expect(page.locator(".tile")).to_have_count(2)
+
+
+@needs_chromium
+def test_incidents_are_listed_filtered_and_opened(opened: Callable[..., Opened], found: str) -> None:
+    one = opened("#/incidents")
+    page = one.page
+    expect(page.locator(f"a.incident[href='#/incident/{found}']")).to_be_visible(timeout=PATIENCE_MS)
+    assert page.locator(".lane .mark").count() > 0
+    assert page.locator(".day b", has_text=re.compile(r"\d")).count() > 0
+    page.get_by_label("Judged").select_option("true")
+    expect(page.get_by_text("No incident fits.")).to_be_visible()
+    page.get_by_label("Judged").select_option("none")
+    page.locator(f"a.incident[href='#/incident/{found}']").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text(" and ")
+    page.goto(page.url.partition("#")[0] + "#/incidents/near-misses")
+    expect(page.get_by_role("heading", name="Near misses")).to_be_visible()
+    assert one.complaints == []
+
+
+@needs_chromium
+def test_an_incident_plays_and_is_answered_by_keyboard(opened: Callable[..., Opened], found: str, watch: Watch) -> None:
+    one = opened(f"#/incident/{found}")
+    page = one.page
+    expect(page.locator(".player")).to_be_visible(timeout=PATIENCE_MS)
+    assert drawn(page, ".player .scene") > 1000
+    assert drawn(page, ".player .curve") > 500
+    clock = page.locator(".clock")
+    before = clock.text_content()
+    for _ in range(6):
+        page.keyboard.press("ArrowRight")
+    expect(clock).not_to_have_text(before or "")
+    page.keyboard.press("Space")
+    expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    page.keyboard.press("Space")
+    page.keyboard.press("a")
+    expect(page.get_by_role("button", name="acknowledged")).to_be_disabled()
+    page.keyboard.press("f")
+    expect(page.get_by_role("button", name="False alarm")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("n")
+    page.keyboard.type("tying shoes")
+    page.get_by_role("button", name="Save note").click()
+    expect(page.locator(".history")).to_contain_text("noted by link-")
+    expect(page.locator(".history")).to_contain_text("tying shoes")
+    with Store(watch.data / "incidents.db") as store:
+        kept = store.incident(found)
+    assert kept.acknowledged > 0
+    assert (kept.verdict, kept.note) == (Verdict.FALSE, "tying shoes")
+    page.reload()
+    expect(page.locator(".facts")).to_contain_text("false alarm")
+    assert one.complaints == []
+
+
+@needs_chromium
+def test_sources_say_how_they_do_and_how_to_send(opened: Callable[..., Opened], watch: Watch) -> None:
+    one = opened("#/sources")
+    page = one.page
+    expect(page.locator(".source h2").first).to_have_text("hall")
+    expect(page.locator("pre").first).to_contain_text(f'socket.connect("{watch.into}")')
+    page.get_by_role("button", name="Snooze hall 30 min").click()
+    expect(page.get_by_text("Saved")).to_be_visible()
+    with Store(watch.data / "incidents.db") as store:
+        assert any(a.source == "hall" and a.until for a in store.actions())
+    assert one.complaints == []
+
+
+@needs_chromium
+def test_it_speaks_german(opened: Callable[..., Opened], found: str) -> None:
+    page = opened(f"#/incident/{found}", locale="de-DE").page
+    expect(page.get_by_role("link", name="Vorfälle").first).to_be_visible()
+    expect(page.get_by_role("button", name=re.compile("Bestätigen|bestätigt"))).to_be_visible(timeout=PATIENCE_MS)
+    assert page.locator("html").get_attribute("lang") == "de"
+    page.get_by_role("button", name="English").click()
+    expect(page.get_by_role("link", name="Incidents").first).to_be_visible()
+
+
+@needs_chromium
+@pytest.mark.parametrize("theme", ["dark", "light"])
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)], ids=["desktop", "phone"])
+def test_no_serious_fault_for_those_who_see_or_hear_it_otherwise(
+    opened: Callable[..., Opened], found: str, theme: str, width: int, height: int
+) -> None:
+    axe = (AXE / "axe.min.js").read_text("utf8")
+    page = opened("#/live", width, height, color_scheme=theme).page
+    views = {
+        "#/live": ".tile",
+        "#/incidents": "a.incident",
+        f"#/incident/{found}": ".player",
+        "#/sources": ".source",
+        "#/incidents/near-misses": "h1",
+    }
+    for path, there in views.items():
+        page.evaluate(f"location.hash = {path!r}")
+        page.locator(there).first.wait_for()
+        page.evaluate(axe)
+        result = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        grave = [
+            f"{v['id']}: {n['html'][:150]} {n['failureSummary'][:200]}"
+            for v in result["violations"]
+            if v["impact"] in ("serious", "critical")
+            for n in v["nodes"]
+        ]
+        assert grave == [], path
+        wide = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        assert wide <= 0, f"{path} is wider than the screen"
+
+
+@needs_chromium
+def test_a_page_that_dies_is_said_to_be_lost_and_comes_again(opened: Callable[..., Opened], watch: Watch) -> None:
+    page = opened().page
+    expect(page.locator(".tile")).to_have_count(2)
+    first = watch.page_pid()
+    os.kill(first, signal.SIGSTOP)  # it hangs: worse than to be gone
+    alert = page.locator("#lost")
+    expect(alert).to_contain_text("The server does not answer. What you see is")
+    os.kill(first, signal.SIGKILL)
+    expect(alert).to_be_hidden(timeout=PATIENCE_MS)
+    assert watch.page_pid() != first
+    expect(page.locator(".tile")).to_have_count(2)
+
+
+@needs_chromium
+def test_a_stranger_is_asked_for_a_token(browser: Browser, watch: Watch) -> None:
+    with browser.new_context(locale="en-GB") as context:
+        page = context.new_page()
+        page.goto(watch.url)
+        expect(page.get_by_role("heading", name="Log in")).to_be_visible()
+        page.get_by_label("Token").fill("guess")
+        page.get_by_role("button", name="Log in").click()
+        expect(page.get_by_role("alert").last).to_contain_text("that token is none")
+
+
+def test_what_comes_from_others_is_what_was_looked_at() -> None:
+    listed = json.loads((AXE / "vendored.json").read_text("utf8"))
+    files = {path.name for path in AXE.iterdir()} - {"vendored.json"}
+    assert {f["file"] for f in listed["files"]} == files
+    for f in listed["files"]:
+        assert hashlib.sha256((AXE / f["file"]).read_bytes()).hexdigest() == f["sha256"], f["file"]
+
+
+def test_every_text_is_there_in_every_language_and_every_text_that_is_used_is_there(repo_root: Path) -> None:
+    static = repo_root / "stream" / "page" / "static"
+    source = (static / "texts.js").read_text("utf8")
+    english, german = (
+        re.findall(r"\b([a-z_]+): \"", source[source.index(f"  {a}: {{") : source.index(end)])
+        for a, end in (("en", "\n  de: {"), ("de", "\n};"))
+    )
+    assert sorted(set(english)) == sorted(set(german))
+    assert len(english) == len(set(english)), "a key twice"
+    used = {key for file in static.glob("*.js") for key in re.findall(r"\bt\(\"([a-z_]+)\"", file.read_text("utf8"))}
+    assert used - set(english) == set()

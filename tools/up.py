@@ -1,0 +1,157 @@
+"""`dyadwatch up`: the detector with all that people need around it: recorder, memory and page."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from dyadwatch.core.errors import ConfigError
+from dyadwatch.loading import configure, load_scorer
+from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.memory.memory_place import OFF
+from dyadwatch.stream.page.server import base_url, place_of, tokens_of
+from dyadwatch.stream.receiving.heap import map_large_blocks
+from dyadwatch.stream.service import Service
+from dyadwatch.stream.signals import stop_on_signals
+from dyadwatch.stream.start_check import check_start
+from dyadwatch.tools.log_output import log_in_background
+from dyadwatch.tools.page_keeper import PageKeeper
+from dyadwatch.tools.run import sinks_for
+
+_log = logging.getLogger(__name__)
+_READY_S = 120.0
+
+
+def up(
+    *,
+    config: Path | None = None,
+    data: Path | None = None,
+    model: Path | None = None,
+    set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
+) -> None:
+    """Run the detector, record, keep incidents, and serve the page, until Ctrl-C or SIGTERM.
+
+    Prints a link to the page that works once. The page is a process of its own: whatever happens to it, or in browsers,
+    detecting goes on; it is started again when it ends.
+
+    Parameters
+    ----------
+    config
+        Configuration file; without one the commented default, config.yaml, is used.
+    data
+        Folder for recordings, incidents and tokens, where the configuration names none; by default
+        ~/.local/share/dyadwatch.
+    model
+        Model file to score with, instead of the one the configuration names.
+    set_
+        One configuration key, such as --set page.bind=127.0.0.1:8100; may be repeated.
+    """
+    private = Path(tempfile.mkdtemp(prefix="dyadwatch-"))  # for its owner alone
+    try:
+        options = (*set_, *_filled_in(configure(config, set_, model), data, private))
+        settings = configure(config, options, model)
+        _run(settings, _words(config, options))
+    finally:
+        shutil.rmtree(private, ignore_errors=True)
+
+
+def _filled_in(given: Config, data: Path | None, private: Path) -> list[str]:
+    """Options for what the configuration leaves open.
+
+    Raises:
+        ConfigError: no incident is to be kept.
+    """
+    if given.memory.file == OFF:
+        raise ConfigError(
+            f"memory.file is {OFF!r}; expected a file, or none for one of its own: the page shows what is kept"
+        )
+    options: list[str] = []
+    if data is not None or not given.record.folder:
+        home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "dyadwatch"
+        folder = (data or home).absolute()
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        options.append(f"record.folder={folder}")
+    if not given.sinks.people:
+        options.append(f"sinks.people={private / 'people'}")
+    if not given.sinks.bind:
+        raise ConfigError("sinks.bind is empty; expected an address, on which the page hears the detector")
+    return options
+
+
+def _words(config: Path | None, options: tuple[str, ...]) -> list[str]:
+    words = [] if config is None else ["--config", str(config)]
+    return [*words, *(word for option in options for word in ("--set", option))]
+
+
+def _run(settings: Config, words: list[str]) -> None:
+    check_start(settings)
+    _check_free(settings)
+    url = base_url(settings)
+    tokens = tokens_of(settings)
+    map_large_blocks()
+    log = log_in_background()
+    console = Console()
+    scorer, thresholds = load_scorer(settings)
+    service = Service(scorer, thresholds, settings, sinks_for(False, True, console, {}))
+    _log.info("model %s %s; recording to %s", scorer.info.name, scorer.info.version, settings.record.folder)
+    page = PageKeeper(words)
+    page.start()
+
+    def introduce() -> None:
+        if _answers(settings):
+            console.print(f"the page is at {url}?token={tokens.link()}  (works once)", soft_wrap=True, highlight=False)
+        else:
+            _log.warning("the page does not answer at %s", url)
+
+    threading.Thread(target=introduce, name="introduce", daemon=True).start()
+    try:
+        with stop_on_signals(service.stop):
+            service.run()
+    finally:
+        page.close()
+    if not log.written() or service.left_behind:
+        os._exit(1)
+
+
+def _check_free(settings: Config) -> None:
+    """Finds a port that is taken before a model is loaded.
+
+    Raises:
+        ConfigError: the page could not be bound.
+    """
+    host, port = place_of(settings)
+    family, kind, proto, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    with socket.socket(family, kind, proto) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as e:
+            raise ConfigError(
+                f"page.bind is {settings.page.bind!r}; expected an address this machine can bind ({e.strerror}); "
+                "choose another port with --set page.bind=127.0.0.1:8091"
+            ) from None
+
+
+def _answers(settings: Config) -> bool:
+    """Waits until the page takes connections."""
+    host, port = place_of(settings)
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
+    until = time.monotonic() + _READY_S
+    while time.monotonic() < until:
+        try:
+            socket.create_connection((host, port), 1.0).close()
+        except OSError:
+            time.sleep(0.1)
+        else:
+            return True
+    return False
