@@ -6,7 +6,7 @@ import difflib
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 from msgspec import inspect
 
@@ -203,9 +203,9 @@ def _merge_problems(config: Config) -> Iterator[Problem]:
 
 def lookup(config: Config, key: str) -> object:
     """The value under a dotted key."""
-    value: object = config
+    value: Any = config
     for name in key.split("."):
-        value = value[name] if isinstance(value, dict) else getattr(value, name)
+        value = cast("dict[str, Any]", value)[name] if isinstance(value, dict) else getattr(value, name)
     return value
 
 

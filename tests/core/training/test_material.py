@@ -80,6 +80,6 @@ def test_too_few_clips_are_told() -> None:
     with pytest.raises(TrainingError) as caught:
         gather([ClipSet(tuple(marked(i) for i in range(4)), UPPER11, "made")], OPTIONS)
     assert str(caught.value) == (
-        "4 usable clips; expected at least 5 clips of 0.8 s or longer, or 100 s of one recording; record more normal "
+        "4 usable clips; expected at least 5 clips of 0.6 s or longer, or 100 s of one recording; record more normal "
         "behaviour"
     )

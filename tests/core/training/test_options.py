@@ -35,5 +35,6 @@ def test_options_name_key_value_and_expectation(change, text):
 
 def test_nothing_needs_to_be_set():
     usual = TrainOptions()
-    assert (usual.frames, usual.folds, usual.budget_per_h) == (15, 2, 6.0)
+    assert (usual.frames, usual.lead, usual.folds, usual.budget_per_h) == (22, 13, 2, 6.0)
+    assert TrainOptions(recipe="paper").lead == 0
     assert TrainOptions(window_s=1.5, fps=30).frames == 45

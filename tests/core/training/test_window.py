@@ -100,8 +100,10 @@ def test_most_clips_of_sbu_serve_unasked(shared_data: Path) -> None:
 
 
 def test_a_second_gives_way_to_as_little_as_six_tenths() -> None:
-    assert fit_window([of_lengths(*[17] * 20)], TrainOptions()) == (TrainOptions(), None)
-    options, fitted = fit_window([of_lengths(*[9] * 20)], TrainOptions())
+    assert fit_window([of_lengths(*[9] * 20)], TrainOptions()) == (TrainOptions(), None)  # a window begins with a pair
+    whole = TrainOptions(window_s=1.0, least_s=1.0)
+    assert fit_window([of_lengths(*[17] * 20)], whole) == (whole, None)
+    options, fitted = fit_window([of_lengths(*[9] * 20)], whole)
     assert options.frames == 9
     assert str(fitted) == "0.6 s, for which 20 of 20 clips are long enough; 0 are for the usual 1 s"
 
