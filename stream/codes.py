@@ -89,6 +89,8 @@ class Circumstance(StrEnum):
     PERSON_UNSEEN = "person_unseen"
     ZEROS_UNSEEN = "zeros_unseen"
     JOINTS_HIDDEN = "joints_hidden"
+    ZONE_IGNORED = "zone_ignored"
+    SCHEDULE_IGNORED = "schedule_ignored"
 
 
 class PeerRefusal(StrEnum):
@@ -187,6 +189,7 @@ class SourceState(StrEnum):
     """How a source is doing."""
 
     WATCHING = "watching"
+    LEARNING = "learning"  # scored, and judged by nobody: the detector was given no model of its own
     BEHIND = "behind"  # watched, but later than liveness.behind_s
     BLIND = "blind"  # nothing can be scored
     SILENT = "silent"  # nothing comes
@@ -237,6 +240,20 @@ class Blindness(StrEnum):
 
 # Nothing is wrong with a source that tells these: people come and go.
 AT_REST: frozenset[str] = frozenset({Blindness.NOBODY, Blindness.ONE_PERSON, Blindness.FILLING})
+
+
+class SiteRuleKind(StrEnum):
+    """What a site has laid down for some of its pairs."""
+
+    ZONE = "zone"
+    SCHEDULE = "schedule"
+
+
+class Learning(StrEnum):
+    """How far a source is that is not judged, because no model was named."""
+
+    GATHERING = "gathering"
+    ENOUGH = "enough"  # for a first model by `dyadwatch enrol`
 
 
 class MergeState(StrEnum):

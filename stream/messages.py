@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
+from dyadwatch.core.decision.drift import Drift
 from dyadwatch.core.decision.rules import ScorePart
 from dyadwatch.core.explanation.explainer import How
 from dyadwatch.core.sense.sense_codes import Oddity
@@ -22,10 +23,12 @@ from dyadwatch.stream.codes import (
     EventReason,
     IncidentKind,
     IncidentReason,
+    Learning,
     MemoryState,
     MergeState,
     RecordingState,
     Severity,
+    SiteRuleKind,
     SourceState,
 )
 
@@ -60,6 +63,12 @@ class ScoreMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="sco
     unusual: Annotated[float, _is("How unlike normal either person or their distances are, likewise.")]
     evidence: Annotated[float, _is("How near an alarm is by this and the windows before: 1 raises it.")] = 0.0
     doubtful: Annotated[bool, _is("Whether the bodies look odd; then it opens no event by itself.")] = False
+    learning: Annotated[
+        bool, _is("Whether no model was named for its people; then nothing is concluded from it, and no event opens.")
+    ] = False
+    weight: Annotated[
+        float, _is("What it counts for in the evidence by the zones and schedules of the site; 0: the pair is ignored.")
+    ] = 1.0
     model: _Model
     latency_ms: Annotated[float, _is("From receiving the frame that completed the window to the score.")]
 
@@ -187,6 +196,7 @@ class IncidentMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="
     explanation: Annotated[str, _is("Of the leading pair, or what is wrong with the source.")]
     reason: Annotated[IncidentReason, _is("Why this message.")]
     text: Annotated[str, _is("The reason as a sentence.")]
+    shadow: Annotated[bool, _is("Whether nobody is called about it, as alarm.shadow asks for.")] = False
     merged_into: Annotated[str | None, _is("Of a close with the reason merged: id of the incident that goes on.")] = (
         None
     )
@@ -301,6 +311,40 @@ class DeliveryNow(Struct, frozen=True, kw_only=True):
     dropped: Annotated[dict[DeliveryLoss, int], _is("Updates that were not, and why, since then.")]
 
 
+class CalibrationNow(Struct, frozen=True, kw_only=True):
+    """Quiet times no longer score as those did that the calibration was made on: it is stale."""
+
+    code: Annotated[Drift, _is("higher or lower: how the scores are now.")]
+    hours: Annotated[float, _is("Of windows of pairs, in the last day, that this rests on.")]
+    share: Annotated[float, _is("Part of them above a score that is rare where they are higher, else common.")]
+    expected: Annotated[float, _is("That part as the calibration has it.")]
+    level: Annotated[float, _is("That score: the ninth decile or the median of the calibration.")]
+    text: _Text
+
+
+class SiteRuleNow(Struct, frozen=True, kw_only=True):
+    """A zone or schedule of the site that holds just now."""
+
+    about: Annotated[SiteRuleKind, _is("zone or schedule.")]
+    name: Annotated[str, _is("As the configuration has it.")]
+    ignore: Annotated[bool, _is("Whether its pairs open no event.")]
+    factor: Annotated[float | None, _is("How many times as high their levels are; null where they are ignored.")]
+    pairs: Annotated[int, _is("In view that it is about; of a schedule all.")]
+    text: _Text
+
+
+class LearningNow(Struct, frozen=True, kw_only=True):
+    """How far a source is that nobody judges, because the detector was given no model of its own."""
+
+    code: Annotated[Learning, _is("gathering, or enough: for a first model by `dyadwatch enrol`.")]
+    since: Annotated[int, _is("Unix nanoseconds at which this run first heard of it, by the detector's clock.")]
+    minutes: Annotated[float, _is("In which two people were near each other and could be scored, in this run.")]
+    pairs: Annotated[int, _is("Of people that were; who leaves and comes back may count again.")]
+    more_minutes: Annotated[float, _is("That are missing for a first model; 0 once there is enough.")]
+    folder: Annotated[str, _is("Where skeletons are recorded; empty: nowhere.")]
+    text: _Text
+
+
 _DROPPED = {
     "propertyNames": {
         "anyOf": [
@@ -321,7 +365,11 @@ class StatusMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="st
     v: _Version = VERSION
     source: _Source
     state: Annotated[
-        SourceState, _is("behind: watched, but late; blind: nothing can be scored; silent: nothing comes.")
+        SourceState,
+        _is(
+            "watching; learning: not judged, as no model was named; behind: watched, but late; blind: nothing can be "
+            "scored; silent: nothing comes."
+        ),
     ]
     blind: Annotated[Blind | None, _is("Why nothing can be scored, or nothing comes; else null.")]
     fps: Annotated[float, _is("Frames a second by the source's own stamps.")]
@@ -355,6 +403,12 @@ class StatusMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="st
     ] = ()
     odd: Annotated[tuple[OddNow, ...], _is("What is odd about the bodies in view.")] = ()
     incidents: Annotated[tuple[str, ...], _is("Ids of its incidents that are open just now.")] = ()
+    calibration: Annotated[CalibrationNow | None, _is("Where it is stale, what speaks for that; else null.")] = None
+    shadow: Annotated[bool, _is("Whether nobody is called about anything, as alarm.shadow asks for.")] = False
+    site: Annotated[tuple[SiteRuleNow, ...], _is("Zones and schedules of the site that hold just now.")] = ()
+    learning: Annotated[
+        LearningNow | None, _is("How far it is, while no model is named and nobody is judged; else null.")
+    ] = None
     memory: Annotated[MemoryNow | None, _is("Of @detector, where incidents are kept; else null.")] = None
     deliveries: Annotated[
         tuple[DeliveryNow, ...], _is("Of @detector, where incidents and calls are delivered: how that goes.")

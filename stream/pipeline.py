@@ -9,18 +9,24 @@ import logging
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 
+import msgspec
+
+from dyadwatch.core.decision.drift import DriftFound, DriftWatch, QuietScores
+from dyadwatch.core.decision.misfit import MisfitWatch
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.finding import Finding
+from dyadwatch.core.sense.sense_codes import Odd, Oddity
 from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.alarms.alarm_tracker import AlarmTracker
 from dyadwatch.stream.alarms.incident_tracker import IncidentTracker
 from dyadwatch.stream.alarms.near_miss import NearMisses
 from dyadwatch.stream.codes import Blindness, Fault, PairEnd, Reason
 from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.configuration.site_rules import InForce, SiteRules
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.items import Item, Moment, Pair, PairEnded, Window, WindowShape
 from dyadwatch.stream.log_limit import LimitedLog
@@ -28,6 +34,7 @@ from dyadwatch.stream.merging.group import Group
 from dyadwatch.stream.merging.merged_lines import GroupLine, MemberLine
 from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message, NearMissMessage, ScoreMessage
 from dyadwatch.stream.names import DETECTOR
+from dyadwatch.stream.scoring.learning import Heard, Listener
 from dyadwatch.stream.scoring.scorer import Score, Scorer
 from dyadwatch.stream.texts import logged
 from dyadwatch.stream.tracking.scene_tracker import SceneStep, SceneTracker
@@ -204,12 +211,20 @@ class ScoringAccount:
         open_events: events that are open now by source.
         scored: monotonic ns of the last score by source, and how old its data was by then, ns.
         incidents: ids of those that are open now by source.
+        heard: how much there was to learn from by source, while nobody is judged.
+        site: zones and schedules that hold for pairs in view by source.
+        drifts: what speaks for a stale calibration by source.
+        misfits: that the model was not made for a source, by source.
     """
 
     windows: Mapping[str, int] = field(default_factory=dict[str, int])
     open_events: Mapping[str, int] = field(default_factory=dict[str, int])
     scored: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     incidents: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    heard: Mapping[str, Heard] = field(default_factory=dict[str, Heard])
+    site: Mapping[str, tuple[InForce, ...]] = field(default_factory=dict[str, "tuple[InForce, ...]"])
+    drifts: Mapping[str, DriftFound] = field(default_factory=dict[str, DriftFound])
+    misfits: Mapping[str, Odd] = field(default_factory=dict[str, Odd])
 
 
 class Scoring:
@@ -220,10 +235,29 @@ class Scoring:
         thresholds: when a score raises and clears an alarm.
         config: the whole configuration.
         losses: where windows without a usable score are counted.
+        learning: scores are told and nobody is judged: no event opens, and nothing comes near to one.
+        quiet: the scores of its calibration, which those of quiet times are compared with; None where they are unknown.
+        wall: unix ns by the detector's clock, for the schedules of sources with another; None where frames are read.
     """
 
-    def __init__(self, scorer: Scorer, thresholds: Thresholds, config: Config, losses: DropLog) -> None:
+    def __init__(
+        self,
+        scorer: Scorer,
+        thresholds: Thresholds,
+        config: Config,
+        losses: DropLog,
+        *,
+        learning: bool = False,
+        quiet: QuietScores | None = None,
+        wall: Callable[[], int] | None = None,
+    ) -> None:
         self._scorer = scorer
+        self._wall = wall
+        self._learning = learning
+        self._listeners: dict[str, Listener] = {}
+        self._drifts: dict[str, DriftWatch] = {}
+        self._misfits: dict[str, MisfitWatch] = {}
+        self._looks_for_misfit = not learning and Oddity.MODEL_MISFIT not in config.sense.ignore
         self._losses = losses
         self._model = f"{scorer.info.name} {scorer.info.version}"
         self._scores_wanted = config.sinks.scores
@@ -231,18 +265,49 @@ class Scoring:
         self._windows: defaultdict[str, int] = defaultdict(int)
         self._scored: dict[str, tuple[int, int]] = {}
         self.window_s = scorer.info.frames / scorer.info.fps
-        joints = scorer.shape.layout.joints
-        hop_s = config.windows.hop / scorer.info.fps
-        pause_s = max(_PAUSE_S, 2 * hop_s)
-        self._new_desk = partial(
-            AlarmTracker, config.alarm, thresholds, joints, self._model, hop_s, pause_s, scorer.explainer
-        )
+        self._joints = scorer.shape.layout.joints
+        self._hop_s = hop_s = config.windows.hop / scorer.info.fps
+        self._pause_s = max(_PAUSE_S, 2 * hop_s)
         self._desks: dict[str, AlarmTracker] = {}
         self._pairs: defaultdict[str, set[Pair]] = defaultdict(set)
-        self._new_incidents = partial(IncidentTracker, config.incidents)
         self._incidents: dict[str, IncidentTracker] = {}  # of sources with an open one
-        self._new_near_misses = partial(NearMisses, thresholds, joints, self._model)
         self._near_misses: dict[str, NearMisses] = {}
+        self._take_up(thresholds, config, quiet)
+
+    def _take_up(self, thresholds: Thresholds, config: Config, quiet: QuietScores | None) -> None:
+        self.site = SiteRules(config, self._wall)
+        self._shadow = config.alarm.shadow
+        self._quiet = None if self._learning else quiet
+        self._new_desk = partial(
+            AlarmTracker,
+            config.alarm,
+            thresholds,
+            self._joints,
+            self._model,
+            self._hop_s,
+            self._pause_s,
+            self._scorer.explainer,
+            opens=not self._learning,
+        )
+        self._new_incidents = partial(IncidentTracker, config.incidents)
+        self._new_near_misses = partial(NearMisses, thresholds, self._joints, self._model)
+
+    def adopt(self, thresholds: Thresholds, config: Config, quiet: QuietScores | None = None) -> None:
+        """Goes on by other thresholds, and by what the configuration says of alarms, incidents, zones and schedules.
+
+        Events and incidents that are open go on. Where levels are others, evidence begins afresh.
+        """
+        before = self._quiet
+        self._take_up(thresholds, config, quiet)
+        if self._quiet != before:
+            self._drifts.clear()
+        for desk in self._desks.values():
+            desk.adopt(config.alarm, thresholds)
+        for incidents in self._incidents.values():
+            incidents.adopt(config.incidents)
+        for near in self._near_misses.values():
+            near.adopt(thresholds)
+        self._publish()
 
     def judge(self, items: Sequence[Item]) -> list[Message]:
         """Scores all windows among the items in as few batches as possible; returns what there is to tell, in order.
@@ -262,18 +327,49 @@ class Scoring:
                 self._windows[item.source] += 1
                 self._scored[item.source] = (done, done - item.arrived)
                 desk = self._desk(item)
-                events = desk.scored(item, score)
+                weight = self._weigh(item)
+                if weight and not item.doubtful:
+                    item = self._fitting(item, score)
+                events = desk.scored(item, score, weight)
+                if weight and not item.doubtful and not desk.open_events:
+                    self._note_quiet(item, score)
                 evidence = desk.evidence(item.pair)
                 if self._scores_wanted:
-                    out.append(self._score_message(item, score, evidence, done))
+                    out.append(self._score_message(item, score, evidence, weight, done))
                 out += events
-                out += self._near_miss(item, score, evidence, events)
+                if not self._learning:
+                    out += self._near_miss(item, score, evidence, events)
                 out += self._incidents_of(item, events)
             else:
                 out += self._told_without_score(item)
         if items:
             self._publish()
         return out
+
+    def _fitting(self, window: Window, score: Score) -> Window:
+        """The window, which is doubtful where the model was not made for its source."""
+        if not self._looks_for_misfit:
+            return window
+        watch = self._misfits.get(window.source)
+        if watch is None:
+            watch = self._misfits[window.source] = MisfitWatch(self._hop_s)
+        watch.take(window.end, score.score)
+        return window if watch.found is None else replace(window, findings=(watch.found,))
+
+    def _note_quiet(self, window: Window, score: Score) -> None:
+        """Takes a window of a time without an event, to see whether the calibration still holds."""
+        if self._quiet is not None:
+            watch = self._drifts.get(window.source)
+            if watch is None:
+                watch = self._drifts[window.source] = DriftWatch(self._quiet, self._hop_s)
+            watch.take(window.end, score.score)
+
+    def _weigh(self, window: Window) -> float:
+        """What the score of a window weighs by the rules of the site; what they ignore is counted."""
+        weight, ignored = self.site.weigh(window)
+        if ignored is not None:
+            self._losses.add(window.source, ignored)
+        return weight
 
     def give_up(self, items: Sequence[Item], reason: Reason = Fault.SCORE_FAILED) -> list[Message]:
         """Counts the windows among items that cannot be scored, and ends the pairs that end with them."""
@@ -291,14 +387,24 @@ class Scoring:
         for source in sources:
             self._windows.pop(source, None)
             self._scored.pop(source, None)
+            self._listeners.pop(source, None)
+            self._drifts.pop(source, None)
+            self._misfits.pop(source, None)
             self._publish()
 
     def _publish(self) -> None:
         events = {source: desk.open_events for source, desk in self._desks.items()}
         incidents = {source: desk.open for source, desk in self._incidents.items()}
-        self.judged = ScoringAccount(dict(self._windows), events, dict(self._scored), incidents)
+        heard = {source: listener.heard for source, listener in self._listeners.items()}
+        site = self.site.in_force()
+        drifts = {source: watch.found for source, watch in self._drifts.items() if watch.found is not None}
+        misfits = {source: watch.found for source, watch in self._misfits.items() if watch.found is not None}
+        windows, scored = dict(self._windows), dict(self._scored)
+        self.judged = ScoringAccount(windows, events, scored, incidents, heard, site, drifts, misfits)
 
     def _told_without_score(self, item: PairEnded | Moment) -> list[Message]:
+        if isinstance(item, PairEnded):
+            self.site.ended(item.source, item.pair)
         events = self._ended(item) if isinstance(item, PairEnded) else []
         near = self._near_misses.get(item.source)
         missed = near.ended(item) if near is not None and isinstance(item, PairEnded) else []
@@ -330,9 +436,11 @@ class Scoring:
                 out = desk.moment(item)
         if not desk.open:
             del self._incidents[item.source]
-        return out
+        return [msgspec.structs.replace(m, shadow=True) for m in out] if self._shadow else out
 
     def _desk(self, window: Window) -> AlarmTracker:
+        if self._learning:
+            self._listeners.setdefault(window.source, Listener()).take(window, self._pairs[window.source])
         desk = self._desks.get(window.source)
         if desk is None:
             desk = self._desks[window.source] = self._new_desk()
@@ -351,7 +459,7 @@ class Scoring:
             del self._desks[end.source], self._pairs[end.source]
         return out
 
-    def _score_message(self, window: Window, score: Score, evidence: float, done: int) -> ScoreMessage:
+    def _score_message(self, window: Window, score: Score, evidence: float, weight: float, done: int) -> ScoreMessage:
         return ScoreMessage(
             source=window.source,
             pair=window.pair.ids,
@@ -362,6 +470,8 @@ class Scoring:
             unusual=score.unusual,
             evidence=round(evidence, 4),
             doubtful=window.doubtful,
+            learning=self._learning,
+            weight=round(weight, 6),
             model=self._model,
             latency_ms=round((done - window.arrived) / 1e6, 3),
         )

@@ -43,14 +43,14 @@ class TrackKeeper:
         self._done: list[PairScores] = []
         self.windows = 0
 
-    def add(self, window: Window, score: float, relation: float, unusual: float) -> None:
-        """Takes the score of a pair's next window."""
+    def add(self, window: Window, parts: Sequence[float]) -> None:
+        """Takes score, relation and unusual of a pair's next window."""
         key = window.source, window.pair
         track = self._open.get(key)
         if track is None:
             track = self._open[key] = _Open(window.pair, window.clock)
         track.stamps.append(window.end)
-        track.parts.extend((score, relation, unusual))
+        track.parts.extend(parts)
         track.doubtful.append(window.doubtful)
         self.windows += 1
 
@@ -91,11 +91,13 @@ class ScoreKeeper(Scoring):
             if isinstance(item, Window):
                 score = next(scores)
                 if math.isfinite(score.score + score.relation + score.unusual):
-                    self._tracks.add(item, score.score, score.relation, score.unusual)
+                    weight, _ = self.site.weigh(item)
+                    self._tracks.add(item, [weight * part for part in (score.score, score.relation, score.unusual)])
                 else:
                     self._keeper_losses.add(item.source, Fault.SCORE_NOT_FINITE)
             elif isinstance(item, PairEnded):  # pyright: ignore[reportUnnecessaryIsInstance] - there may be more kinds
                 self._tracks.end(item.source, item.pair)
+                self.site.ended(item.source, item.pair)
         return []
 
     def log(self) -> ScoreLog:

@@ -7,16 +7,21 @@ sources, the scoring thread publishes an immutable account of what it judged, an
 from __future__ import annotations
 
 import logging
+import sqlite3
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
+import msgspec
 import numpy as np
 import zmq
 
+from dyadwatch.core.decision.calibration_file import Calibration
+from dyadwatch.core.decision.drift import QuietScores
 from dyadwatch.core.decision.rules import Thresholds
-from dyadwatch.core.errors import MemoryFileError, ScoreError
+from dyadwatch.core.errors import DyadwatchError, MemoryFileError, ScoreError
+from dyadwatch.core.model_file.artefact import file_sha256
 from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.core.units import NS
 from dyadwatch.stream.alarms.operator_sink import OperatorSink
@@ -31,10 +36,11 @@ from dyadwatch.stream.health.station_health import StationHealth
 from dyadwatch.stream.health.status_board import StatusBoard
 from dyadwatch.stream.items import Item
 from dyadwatch.stream.log_limit import LimitedLog
+from dyadwatch.stream.memory.kept import ChangedKey, ConfigChange
 from dyadwatch.stream.memory.memory_place import memory_file
 from dyadwatch.stream.memory.memory_sink import MemorySink
 from dyadwatch.stream.memory.writer import MemoryWriter
-from dyadwatch.stream.messages import Message, StatusMessage
+from dyadwatch.stream.messages import IncidentMessage, Message, StatusMessage
 from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.people import PeopleSocket
 from dyadwatch.stream.pipeline import DropLog, Ingest, Scoring
@@ -42,6 +48,7 @@ from dyadwatch.stream.receiving.receiver import Receiver
 from dyadwatch.stream.recordings.channels import EndReason
 from dyadwatch.stream.recordings.header import about_detector, program
 from dyadwatch.stream.recordings.recorder import Recorder, RecordSink
+from dyadwatch.stream.reload import Judging, difference
 from dyadwatch.stream.run import Run
 from dyadwatch.stream.scoring.item_queue import ItemQueue
 from dyadwatch.stream.scoring.scorer import Scorer
@@ -81,6 +88,9 @@ class Service:
         thresholds: when a score raises and clears an alarm.
         config: the whole configuration.
         sinks: further sinks by name, beside the PUB socket of the configuration.
+        calibration: that the thresholds come from, to see whether it still holds, and to be kept; None for none.
+        reread: reads the configuration again, and what follows from it; raises a DyadwatchError where it is not sound.
+        learning: nobody named the model for the people who will be seen, so that nobody is judged by it.
 
     Attributes:
         counters: what was dropped or refused, by source and reason.
@@ -92,12 +102,25 @@ class Service:
     """
 
     def __init__(  # noqa: PLR0915 - one line a part
-        self, scorer: Scorer, thresholds: Thresholds, config: Config, sinks: dict[str, Sink] | None = None
+        self,
+        scorer: Scorer,
+        thresholds: Thresholds,
+        config: Config,
+        sinks: dict[str, Sink] | None = None,
+        *,
+        learning: bool = False,
+        calibration: Calibration | None = None,
+        reread: Callable[[], Judging] | None = None,
     ) -> None:
         self.counters = Counters()
         self.left_behind: list[str] = []
         self._config = config
         self._scorer = scorer
+        self._thresholds = thresholds
+        self._calibration = calibration
+        self._reread = reread
+        self._wants_reload = ""
+        self._adopted: Judging | None = None  # for the scoring thread
         self._run = Run.begin()
         self._memory: MemorySink | None = None
         self._delivery: DeliverySink | None = None
@@ -108,7 +131,8 @@ class Service:
         self._forgotten = LimitedLog(_log)
         self._reported: set[Station] = set()
         self._intake = Ingest(scorer.shape, config, losses)
-        self._judge = Scoring(scorer, thresholds, config, losses)
+        quiet = calibration and QuietScores.told(calibration.evidence)
+        self._judge = Scoring(scorer, thresholds, config, losses, learning=learning, quiet=quiet, wall=time.time_ns)
         if scorer.explainer is not None:
             # or the scores would wait for the first explanation
             threading.Thread(target=scorer.explainer.prepare, name="explainer", daemon=True).start()
@@ -141,6 +165,9 @@ class Service:
             memory=lambda: self._memory and self._memory.state,
             incidents=self._source_incidents.open,
             deliveries=lambda: self._delivery.states() if self._delivery is not None else (),
+            shadow=config.alarm.shadow,
+            schedules=lambda source, unix_ns: self._judge.site.schedules_at(source, unix_ns),
+            learning=msgspec.structs.replace(config.learning, folder=config.record.folder) if learning else None,
         )
         self._stop = threading.Event()
         self._stopped_at = self._scored_at = 0.0
@@ -201,12 +228,22 @@ class Service:
             _log.warning("no incident is kept: %s", e)
             return None
         self._interrupted = writer.interrupted
+        self._take_up(writer)
         lost = partial(self.counters.add, DETECTOR, OwnFault.SINK_FULL, name="memory")
         return MemorySink(writer, self._operator.act, lost=lambda count: lost(n=count))
 
     def _waiting(self) -> dict[str, int]:
         """How much waits in each queue: windows to be scored, and messages of each sink."""
         return {"windows": self._queue.windows, **self._sinks.waiting()}
+
+    def _take_up(self, writer: MemoryWriter) -> None:
+        """Keeps what this run judges by, and takes up what people were told before; neither keeps it from starting."""
+        now = time.time_ns()
+        try:
+            writer.keep_calibration(self._calibration, self._thresholds, file_sha256(self._scorer.path))
+            self._operator.restore(writer.before(now, now - round(self._config.attention.per_min * 60 * NS)))
+        except (sqlite3.Error, msgspec.MsgspecError) as e:
+            _log.warning("%s: what was told before this run is not taken up: %s", writer.store.path, e)
 
     def stop(self) -> None:
         """Asks the service to stop; `run` returns once open events are closed and ports are free.
@@ -215,6 +252,46 @@ class Service:
         """
         self._stopped_at = -1.0 if self._stop.is_set() else time.monotonic()
         self._stop.set()
+
+    def reload(self, who: str = "SIGHUP") -> None:
+        """Asks the service to read its configuration again; returns at once, from any thread or a signal handler.
+
+        It is taken up whole, as far as that can be done without a restart, or not at all where anything in it is wrong.
+
+        Arguments:
+            who: asks for it, as the log and the memory tell it.
+        """
+        self._wants_reload = who
+
+    def _reload(self, who: str) -> None:
+        if self._reread is None:
+            _log.warning("%s: this detector was not started from a configuration that could be read again", who)
+            return
+        try:
+            wanted = self._reread()
+        except (DyadwatchError, OSError) as e:
+            _log.error("%s: the configuration stays as it was: %s", who, e)
+            return
+        found = difference(self._config, wanted.config)
+        same = (wanted.thresholds, wanted.calibration) == (self._thresholds, self._calibration)
+        _log.info("%s: configuration read again: %s%s", who, found, "" if same else f"; alarm by {wanted.thresholds}")
+        if found.live or not same:
+            self._adopt(Judging(found.config, wanted.thresholds, wanted.calibration), found.live, who)
+
+    def _adopt(self, judging: Judging, changes: tuple[ChangedKey, ...], who: str) -> None:
+        """Hands over to every part what it goes on by; the judge takes it up on its own thread."""
+        config = self._config = judging.config
+        self._thresholds, self._calibration = judging.thresholds, judging.calibration
+        self._adopted = judging
+        self._board.adopt(config)
+        self._watch.adopt(config.liveness)
+        self._operator.adopt(config.attention)
+        gone = self._source_incidents.adopt(config.incidents, config.liveness.expected, time.time_ns())
+        self._sinks.emit(self._marked(gone))
+        if self._recorder is not None:
+            self._recorder.renew(about_detector(self._scorer, judging.thresholds, config))
+        if self._memory is not None:
+            self._memory.note(ConfigChange(at=time.time_ns(), who=who, changes=changes))
 
     def run(self) -> None:
         """Runs until `stop` is called, from a signal handler or another thread."""
@@ -246,6 +323,9 @@ class Service:
         period = self._config.sinks.status_s
         due = time.monotonic() + period
         while not self._stop.wait(min(max(due - time.monotonic(), 0), _LOOK_S)):
+            if self._wants_reload:
+                who, self._wants_reload = self._wants_reload, ""
+                self._reload(who)
             if time.monotonic() >= due:
                 self._tell_status()
                 due = max(due + period, time.monotonic())
@@ -263,9 +343,15 @@ class Service:
         try:
             at, views = self._viewed
             now = time.monotonic_ns()
-            self._sinks.emit(self._source_incidents.look(views, at, self._statuses, now, time.time_ns()))
+            self._sinks.emit(self._marked(self._source_incidents.look(views, at, self._statuses, now, time.time_ns())))
         except Exception as e:  # noqa: BLE001 - reported by `_report`
             self._report(Station.STATUS, e)
+
+    def _marked(self, incidents: Sequence[IncidentMessage]) -> Sequence[IncidentMessage]:
+        """As they are told: nobody is called about those in shadow."""
+        if not self._config.alarm.shadow:
+            return incidents
+        return [msgspec.structs.replace(m, shadow=True) for m in incidents]
 
     def _join(self, receiving: threading.Thread, scoring: threading.Thread) -> None:
         """Waits for both threads, for as long as a stop may take; leaves behind what does not come back."""
@@ -280,7 +366,7 @@ class Service:
                 self.left_behind.append(thread.name)
                 self.counters.add(DETECTOR, OwnFault.STUCK, name=thread.name)
                 _log.error("the thread %r does not come back; it is left behind with what waited for it", thread.name)
-        self._sinks.emit(self._source_incidents.finish(time.time_ns()))
+        self._sinks.emit(self._marked(self._source_incidents.finish(time.time_ns())))
         if not scoring.is_alive():
             self._tell_status()
 
@@ -385,6 +471,10 @@ class Service:
             self._warm_up()
             known: set[str] = set()
             while (items := self._queue.take(self._config.scorer.max_batch, _IDLE_S)) is not None:
+                adopted, self._adopted = self._adopted, None
+                if adopted is not None:
+                    quiet = adopted.calibration and QuietScores.told(adopted.calibration.evidence)
+                    self._judge.adopt(adopted.thresholds, adopted.config, quiet)
                 if items:
                     self._judge_items(items)
                 if self._stop.is_set() and not self._may_go_on(_FLUSH_S):

@@ -13,17 +13,23 @@ _STOP = (signal.SIGINT, signal.SIGTERM)
 
 
 @contextmanager
-def stop_on_signals(stop: Callable[[], None]) -> Generator[None]:
-    """While it lasts, SIGINT and SIGTERM call `stop` instead of killing the program.
+def stop_on_signals(stop: Callable[[], None], reload: Callable[[], None] | None = None) -> Generator[None]:
+    """While it lasts, SIGINT and SIGTERM call `stop` instead of killing the program, and SIGHUP calls `reload`.
 
-    SIGHUP does nothing: whoever closed the terminal still wants to be warned.
+    SIGHUP never ends it: whoever closed the terminal still wants to be warned.
+
+    Arguments:
+        stop, reload: must return at once; without `reload` SIGHUP does nothing.
     """
 
     def handler(number: int, frame: FrameType | None) -> None:
         stop()
 
     def stay(number: int, frame: FrameType | None) -> None:
-        _log.warning("the terminal was closed (SIGHUP); the detector goes on, stop it with SIGTERM")
+        if reload is None:
+            _log.warning("the terminal was closed (SIGHUP); the detector goes on, stop it with SIGTERM")
+        else:
+            reload()
 
     before = {s: signal.signal(s, handler) for s in _STOP}
     if hasattr(signal, "SIGHUP"):

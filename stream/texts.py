@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
+from dyadwatch.core.decision.drift import Drift
 from dyadwatch.core.finding import Finding
+from dyadwatch.core.iso_time import moment
 from dyadwatch.core.sense.sense_codes import BLINDING, Oddity
 from dyadwatch.core.sense.sense_words import SENTENCES
 from dyadwatch.core.words import counted
@@ -20,12 +22,14 @@ from dyadwatch.stream.codes import (
     Fault,
     FileLoss,
     IncidentReason,
+    Learning,
     MemoryState,
     MergeState,
     OwnFault,
     PeerRefusal,
     RecordingLoss,
     RecordingState,
+    SiteRuleKind,
     Unscored,
 )
 
@@ -88,6 +92,10 @@ REASONS: dict[Fault | Circumstance | PeerRefusal | RecordingLoss | OwnFault, str
     Circumstance.ZEROS_UNSEEN: "a joint came at exactly 0 0 0, which is taken as unseen; send NaN for it",
     Circumstance.JOINTS_HIDDEN: (
         "a joint was out of sight for more than windows.max_hidden of a window, which is not scored"
+    ),
+    Circumstance.ZONE_IGNORED: "a pair was in a zone whose pairs are ignored (see zones); its window opens no event",
+    Circumstance.SCHEDULE_IGNORED: (
+        "a pair was seen in hours in which all are ignored (see schedules); its window opens no event"
     ),
     PeerRefusal.PEER_REFUSED: "a connection came without a key, or with one that is not on the allow-list",
     PeerRefusal.PEER_REVOKED: "a message came of a peer whose key is no longer on the allow-list",
@@ -219,6 +227,48 @@ MERGE: dict[MergeState, Sentence] = {
     MergeState.GROUP: "{merged} of {sources} sources; {shared} of {people} people seen by more than one",
 }
 
+
+_STALE = (
+    "calibration stale: in {hours:.1f} h of quiet pairs {share:.0%} of the windows score above {level:.2f}, and "
+    "{expected:.0%} when it was made; calibrate again (dyadwatch calibrate), or train on what is normal now"
+)
+DRIFT: dict[Drift, Sentence] = dict.fromkeys(Drift, _STALE)
+
+
+def _site_rule(kind: str) -> Callable[[Detail], str]:
+    def sentence(detail: Detail) -> str:
+        pairs = counted(detail["pairs"], "pair")
+        what = f"held to levels {detail['factor']:g} times as high" if detail["factor"] else "ignored"
+        return f"{pairs} {'is' if detail['pairs'] == 1 else 'are'} {what}: {kind} {detail['name']!r}"
+
+    return sentence
+
+
+SITE_RULE: dict[SiteRuleKind, Sentence] = {kind: _site_rule(str(kind)) for kind in SiteRuleKind}
+
+
+def _heard(detail: Detail) -> str:
+    pairs = counted(detail["pairs"], "pair")
+    since = moment(detail["since"])[:16].replace("T", " ")
+    return f"{detail['minutes']:.1f} minutes of {pairs} heard since {since}"
+
+
+def _gathering(detail: Detail) -> str:
+    kept = f", recorded in {detail['folder']}" if detail["folder"] else ", not recorded"
+    return f"nobody is judged: {_heard(detail)}{kept}; {detail['more_minutes']:.1f} more make a first model"
+
+
+def _enough(detail: Detail) -> str:
+    if not detail["folder"]:
+        return f"nobody is judged: {_heard(detail)}, not recorded; see learning.folder"
+    return (
+        f"nobody is judged: {_heard(detail)}, enough for a first model: dyadwatch enrol simulated {detail['folder']} "
+        "--take 20 --out own.onnx"
+    )
+
+
+LEARNING: dict[Learning, Sentence] = {Learning.GATHERING: _gathering, Learning.ENOUGH: _enough}
+
 RECORDING: dict[RecordingState, Sentence] = {
     RecordingState.ON: "on",
     RecordingState.DISK_STUCK: "stopped: {folder} has not answered for {seconds:.0f} s",
@@ -314,6 +364,9 @@ UNSCORED: dict[Unscored, Sentence] = {
 
 _TABLES: dict[type[StrEnum], Mapping[Any, Sentence]] = {
     Blindness: BLIND,
+    Drift: DRIFT,
+    Learning: LEARNING,
+    SiteRuleKind: SITE_RULE,
     MergeState: MERGE,
     RecordingState: RECORDING,
     MemoryState: MEMORY,

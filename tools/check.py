@@ -83,7 +83,7 @@ def check(
             sys.stdout.buffer.write(msgspec.json.encode(verdict) + b"\n")
         sys.stdout.flush()
     else:
-        _show(verdicts, "source" if live else "clip")
+        _show(verdicts, "source" if live else "clip", floor=live or any(is_recording(Path(p)) for p in what or ()))
     if not verdicts or any(verdict.remarks for verdict in verdicts):
         sys.exit(1)
 
@@ -154,7 +154,7 @@ def _of_people(path: Path, flags: FpsFileFlags) -> Iterator[PoseFrame]:
     return frames()
 
 
-def _show(verdicts: Sequence[SourceVerdict], kind: str) -> None:
+def _show(verdicts: Sequence[SourceVerdict], kind: str, *, floor: bool) -> None:
     console = Console()
     fine = [v for v in verdicts if not v.remarks]
     shown = [v for v in verdicts if v.remarks] + (fine if len(fine) <= _MOST_ROWS else [])
@@ -167,6 +167,11 @@ def _show(verdicts: Sequence[SourceVerdict], kind: str) -> None:
         console.print(table)
     if len(fine) > _MOST_ROWS:
         console.print(f"{counted(len(fine), kind)} of {len(verdicts)} are fine")
+    for verdict in shown if floor else ():
+        if verdict.floor_m is not None:
+            x0, x1, z0, z1 = verdict.floor_m
+            where = f"people between x {x0:.1f} and {x1:.1f}, z {z0:.1f} and {z1:.1f} m on the floor"
+            console.print(escape(f"{verdict.source}: {where}"), soft_wrap=True, highlight=False)
     said: dict[str, list[str]] = {}
     for verdict in shown:
         for remark in verdict.remarks:

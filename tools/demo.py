@@ -21,6 +21,7 @@ from dyadwatch.core.errors import ConfigError, DyadwatchError
 from dyadwatch.core.units import NS
 from dyadwatch.live_detector import free_address
 from dyadwatch.loading import configure, load_scorer
+from dyadwatch.model_files import SIMULATED
 from dyadwatch.staged import Outcome, match
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
@@ -86,7 +87,7 @@ def demo(
     rate
         Times real time.
     model
-        Model file to show, instead of the shipped one.
+        Model file to show, instead of the simulated one that comes with dyadwatch.
     picture
         File for an SVG of the table as it stood during the last event.
     json
@@ -98,7 +99,8 @@ def demo(
         check_output("--picture", picture)
     if not 0 < rate < float("inf"):
         raise ConfigError(f"--rate is {rate:g}; expected a positive factor of real time")
-    settings = configure(None, (f"wire.bind={free_address()}", f"sinks.bind={free_address()}"), model)
+    addresses = (f"wire.bind={free_address()}", f"sinks.bind={free_address()}")
+    settings = configure(None, addresses, model or Path(SIMULATED))
     detector = load_scorer(settings)
     scenario = make_scenario(seed=seed, people=people, duration_s=duration, anomalies=ANOMALIES)
     collector = Collector()

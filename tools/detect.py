@@ -22,7 +22,7 @@ from dyadwatch.core.skeletons.layout import Layout
 from dyadwatch.core.skeletons.mapping import JointMap
 from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.core.words import counted
-from dyadwatch.loading import configure, load_scorer
+from dyadwatch.loading import configure, is_learning, load_scorer
 from dyadwatch.stream.health.unjudged import Accounts
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.pipeline import Pipeline
@@ -32,7 +32,7 @@ from dyadwatch.stream.recordings.playback import is_recording
 from dyadwatch.stream.sinks.live_table import IncidentLinesSink
 from dyadwatch.stream.sinks.sinks import Sink
 from dyadwatch.tools.detect_clips import ClipJsonSink, Timeline
-from dyadwatch.tools.detect_recording import detect_recordings
+from dyadwatch.tools.detect_recording import NOT_NAMED, detect_recordings
 from dyadwatch.tools.files import NO_FPS_FLAGS, FpsFileFlags, select_sets
 
 _BATCH = 256  # frames between two words to the sinks
@@ -86,7 +86,8 @@ def detect(
     paths
         Files and folders. Files of one person each, such as BVH, are taken two by two.
     model
-        Model file to score with, instead of the shipped one, or of the recorded one where paths are recordings.
+        Model file to score with. By default the one that the configuration names, or was recorded with; where there is
+        none, the one that comes with dyadwatch, which knows simulated people only.
     config
         Configuration file; without one the commented default is used.
     set_
@@ -111,6 +112,9 @@ def detect(
     # Every score is looked at here, to know which clips were judged; --scores says whether they are printed.
     settings = msgspec.structs.replace(settings, sinks=msgspec.structs.replace(settings.sinks, scores=True))
     detector = load_scorer(settings)
+    summary = Console(stderr=True)
+    if is_learning(settings):
+        summary.print(NOT_NAMED, soft_wrap=True, highlight=False)
     sets = select_sets(paths, label, split, flags, doubtful=True)
     clips = [clip for data in sets for clip in data]
     check_clips(clips, detector[0].shape.layout)
@@ -132,7 +136,6 @@ def detect(
             progress.advance(task, n)
     took = time.monotonic() - began
     dropped = pipeline.counters.of(source)
-    summary = Console(stderr=True)
     summary.print(
         f"{counted(len(clips), 'clip')}, {counted(frames, 'frame')}, {counted(windows, 'window')}, "
         f"{counted(events, 'event')} in {took:.1f} s "

@@ -17,7 +17,8 @@ from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.model_file.artefact import file_sha256
 from dyadwatch.core.sense.sense_codes import settled
 from dyadwatch.core.words import counted
-from dyadwatch.loading import configure, load_scorer, model_path
+from dyadwatch.loading import configure, is_learning, load_scorer, model_path
+from dyadwatch.model_files import SHIPPED, SIMULATED
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.config_file import set_option
 from dyadwatch.stream.health.unjudged import Account, Accounts
@@ -33,6 +34,8 @@ from dyadwatch.stream.sinks.live_table import IncidentLinesSink
 from dyadwatch.stream.sinks.sinks import JsonLinesSink, Sink
 from dyadwatch.stream.texts import text_of
 from dyadwatch.stream.windows.source_line import SourceLine
+
+NOT_NAMED = "judged by the simulated model, which knows no real people: name one of your own with --model"
 
 
 def detect_recordings(
@@ -95,10 +98,13 @@ def _detector(
     if recorded is None:
         settings = set_option(settings, *set_)
     else:
-        if model is None and recorded.scorer.model and Path(recorded.scorer.model).is_file():
-            settings = configure(None, (f"scorer.model={recorded.scorer.model}",), None)
+        named = recorded.scorer.model
+        if model is None and (named in (SHIPPED, SIMULATED) or (named and Path(named).is_file())):
+            settings = configure(None, (f"scorer.model={named}",), None)
         settings = as_recorded(settings, about, set_, model_path)
     scorer, thresholds = load_scorer(settings)
+    if is_learning(settings):
+        console.print(NOT_NAMED, soft_wrap=True, highlight=False)
     if about.model and file_sha256(scorer.path) != about.model_sha256:
         console.print(
             escape(f"recorded with the model {about.model}, scored with another, {scorer.info.name} "

@@ -22,6 +22,7 @@ from dyadwatch.stream.memory.kept import Action, ActionKind, KeptIncident, Verdi
 from dyadwatch.stream.memory.rows import about_action, as_csv, as_json, leading, row, span, state, when
 from dyadwatch.stream.publishers.publisher import check_source
 from dyadwatch.tools.events_flags import open_store, wanted_incidents, who_is
+from dyadwatch.tools.events_runs import runs
 from dyadwatch.tools.outputs import check_output
 
 app = App(name="events", help="List, show, export, acknowledge and judge the incidents that a detector kept.")
@@ -306,3 +307,6 @@ def _print_lines(found: Sequence[KeptIncident], utc: bool) -> None:
         line.append("".join(f"  {word}" for word in words if word))
         line.append(f"\n    {m.explanation}", "dim")
         console.print(line, soft_wrap=True)
+
+
+app.command(runs)

@@ -42,10 +42,11 @@ _VERBS = {
     "bench": "Measure what each station costs, throughput and latency.",
     "doctor": "Check what is installed and whether it truly runs.",
     "docs": "Print the documentation that comes with the program.",
+    "config": "Look at a configuration, check it, and change keys of a file.",
     "schema": "Print the JSON Schema of the messages of the detector.",
     "completion": "Print a script that completes commands in bash, zsh or fish.",
 }
-_WITH_VERBS = ("publish", "recordings", "events", "notify", "keys", "models", "bench", "page")
+_WITH_VERBS = ("publish", "recordings", "events", "notify", "keys", "models", "bench", "page", "config")
 for _verb, _help in _VERBS.items():
     _module = _verb.replace("-", "_")
     _attribute = "app" if _verb in _WITH_VERBS else _module

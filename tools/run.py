@@ -8,11 +8,20 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
+import msgspec
 from cyclopts import Parameter
 from rich.console import Console
 
-from dyadwatch.loading import configure, load_scorer
+from dyadwatch.loading import (
+    configure,
+    is_learning,
+    load_calibration,
+    load_scorer,
+    load_thresholds,
+    while_learning,
+)
 from dyadwatch.stream.receiving.heap import map_large_blocks
+from dyadwatch.stream.reload import Judging
 from dyadwatch.stream.service import Service
 from dyadwatch.stream.signals import stop_on_signals
 from dyadwatch.stream.sinks.live_table import IncidentLinesSink, TableSink
@@ -34,8 +43,12 @@ def run(
     keys: Path | None = None,
     insecure: Annotated[bool, Parameter(negative=())] = False,
     memory: str | None = None,
+    shadow: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Run the detector until it is stopped with Ctrl-C or SIGTERM.
+
+    Without a model it is learning: it records skeletons, tells scores, and judges nobody. Make a model of what it
+    recorded with `dyadwatch enrol` or `dyadwatch train`, and name it with --model.
 
     Any number of publishers connect to tcp://127.0.0.1:5570 and send pose frames; scores, events, incidents and status
     are published on tcp://127.0.0.1:5571. Both addresses, and everything else, are keys of the configuration.
@@ -45,8 +58,8 @@ def run(
     config
         Configuration file; without one the commented default, config.yaml, is used.
     model
-        Model file to score with, instead of the one the configuration names; shipped: the one that comes with
-        dyadwatch.
+        Model file to judge by, instead of the one the configuration names; simulated: the one that comes with
+        dyadwatch, which knows simulated people only.
     set_
         One configuration key, such as --set alarm.hold_s=3; may be repeated.
     json
@@ -60,24 +73,51 @@ def run(
     memory
         File to keep incidents in, for `dyadwatch events`; off: none. By default it lies beside the recordings, where
         they are made.
+    shadow
+        Tell and keep incidents, and call nobody, as --set alarm.shadow=true: for the first days of a new model.
     """
     kept = () if memory is None else (f"memory.file={memory}",)
-    settings = configure(config, (*set_, *security_options(keys, insecure), *kept), model)
+    shadowed = ("alarm.shadow=true",) if shadow else ()
+    options = (*set_, *security_options(keys, insecure), *kept, *shadowed)
+    settings = configure(config, options, model)
     check_start(settings)
     map_large_blocks()
     log = log_in_background()
+    learning = is_learning(settings)
+    if learning:
+        settings = while_learning(settings)
     scorer, thresholds = load_scorer(settings)
     console = Console()
     sinks: dict[str, Sink] = {}
-    service = Service(scorer, thresholds, settings, sinks_for(json, no_table, console, sinks))
-    _log.info(
-        "model %s %s on %s; alarm by %s",
-        scorer.info.name,
-        scorer.info.version,
-        scorer.provider,
-        thresholds,
-    )
-    with stop_on_signals(service.stop):
+    calibration = None if learning else load_calibration(settings)
+    outputs = sinks_for(json, no_table, console, sinks)
+
+    def reread() -> Judging:
+        """The configuration as it stands now, with the same options over it; the model stays."""
+        again = configure(config, options, model)
+        if learning and not again.record.folder:
+            again = msgspec.structs.replace(again, record=settings.record)
+        judged = msgspec.structs.replace(again, scorer=settings.scorer)
+        found = None if learning else load_calibration(judged)
+        return Judging(again, load_thresholds(judged, scorer.path), found)
+
+    service = Service(scorer, thresholds, settings, outputs, learning=learning, calibration=calibration, reread=reread)
+    if learning:
+        _log.info(
+            "learning: no model is named (--model), so nobody is judged; skeletons are recorded in %s",
+            f"the folder {settings.record.folder}" if settings.record.folder else "no folder",
+        )
+    else:
+        _log.info(
+            "model %s %s on %s; alarm by %s",
+            scorer.info.name,
+            scorer.info.version,
+            scorer.provider,
+            thresholds,
+        )
+    if settings.alarm.shadow:
+        _log.info("shadow: incidents are told and kept, and nobody is called")
+    with stop_on_signals(service.stop, service.reload):
         service.run()
     if not log.written() or service.left_behind:
         # Python would wait for the locks these threads hold, and for as long as they hold them.

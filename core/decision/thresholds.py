@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaincinv
 
 from dyadwatch.core.data.windows import Windows
+from dyadwatch.core.decision.drift import quiet_evidence
 from dyadwatch.core.decision.rules import CLEAR_PART, Rule, ScorePart, Thresholds, running_means
 
 # Spans over which each part is averaged, seconds: a blow shows in the short one, not answering in the long one. Chosen
@@ -95,6 +96,7 @@ def thresholds(
         "hours_needed": round(hours_needed(budget_per_h), 2),
         "events": events,
         "events_per_hour_95": round(events_bound(events, hours), 2),
+        **quiet_evidence(np.asarray(scores.get(ScorePart.SCORE, np.zeros(0)))),
     }
     return {"raise_at": 1.0, "clear_at": CLEAR_PART, "rules": rules, "evidence": evidence}
 

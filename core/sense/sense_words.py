@@ -85,6 +85,10 @@ SENTENCES: dict[Oddity, Callable[[Detail], str]] = {
         f"the {d['part']} of {_both(d)} are in one place ({d['apart_m']:.2f} m apart): coordinates with an origin of "
         "each person's own? Send places in the room"
     ),
+    Oddity.MODEL_MISFIT: lambda d: (
+        f"the model finds {d['share']:.0%} of {d['minutes']:.0f} minutes of pairs impossible (score above "
+        f"{d['score']:g}): it was not made for this source? Make one of its own with dyadwatch enrol or train"
+    ),
 }
 
 

@@ -107,6 +107,7 @@ class AlarmTracker:
         hop_s: seconds from one window of a pair to its next.
         pause_s: a longer time between two windows of a pair does not count as time above the threshold.
         explain: called with the window that is told of, and never for others; None where the model cannot say.
+        opens: False: the evidence is told, and no event opens.
     """
 
     def __init__(
@@ -118,21 +119,32 @@ class AlarmTracker:
         hop_s: float = 0.2,
         pause_s: float = 1.0,
         explain: Explain | None = None,
+        *,
+        opens: bool = True,
     ) -> None:
+        self._alarms: dict[Pair, _PairAlarm] = {}
+        self._pause = round(pause_s * NS)
+        self._joints = joints
+        self._model = model
+        self._hop_s = hop_s
+        self._explain = explain
+        self._opens = opens
+        self._thresholds = thresholds
+        self.adopt(options, thresholds)
+
+    def adopt(self, options: AlarmOptions, thresholds: Thresholds) -> None:
+        """Goes on by other options. Where levels are others, evidence begins afresh, and events that are open go on."""
         self._times = {
             "": 0,
             "min_duration": round(options.min_duration_s * NS),
             "hold": round(options.hold_s * NS),
         }
         self._update = round(options.update_s * NS)
-        self._pause = round(pause_s * NS)
-        self._thresholds = thresholds
-        self._joints = joints
-        self._model = model
-        self._hop_s = hop_s
-        self._explain = explain
-        self._remembered = max(rule.windows(hop_s) for rule in thresholds.by_rule) + 1
-        self._alarms: dict[Pair, _PairAlarm] = {}
+        before, self._thresholds = self._thresholds, thresholds
+        self._remembered = max(rule.windows(self._hop_s) for rule in thresholds.by_rule) + 1
+        for alarm in self._alarms.values() if thresholds != before else ():
+            alarm.evidence = self._evidence()
+            alarm.recent = deque(alarm.recent, maxlen=self._remembered)
 
     @property
     def open_events(self) -> int:
@@ -144,14 +156,26 @@ class AlarmTracker:
         alarm = self._alarms.get(pair)
         return 0.0 if alarm is None or alarm.now is None else alarm.now.value
 
-    def scored(self, window: Window, score: Score) -> list[EventMessage]:
-        """Takes the score of a pair's next window; returns what there is to tell."""
+    def scored(self, window: Window, score: Score, weight: float = 1.0) -> list[EventMessage]:
+        """Takes the score of a pair's next window; returns what there is to tell.
+
+        Arguments:
+            weight: what the score counts for in the evidence; 0 counts for nothing, but an open event goes on by what
+                is there.
+        """
         alarm, now = self._alarm(window), window.end
-        evidence = alarm.evidence.push(now, (score.score, score.relation, score.unusual))
+        if not weight and alarm.state in (AlarmState.OPEN, AlarmState.FADING):
+            weight = 1.0
+        parts = (score.score, score.relation, score.unusual)
+        evidence = alarm.evidence.push(now, parts if weight == 1 else tuple(part * weight for part in parts))
         alarm.now, alarm.last = evidence, score
         alarm.recent.append(_Seen(now, score, window.joints))
         level = level_of(evidence, self._thresholds)
-        if window.doubtful and level is Level.HIGH and alarm.state in (AlarmState.CALM, AlarmState.RISING):
+        if (
+            (window.doubtful or not self._opens)
+            and level is Level.HIGH
+            and alarm.state in (AlarmState.CALM, AlarmState.RISING)
+        ):
             level = Level.BETWEEN  # what is doubtful opens no event by itself
         before = alarm.state
         alarm.scored = now

@@ -14,7 +14,7 @@ from dyadwatch.core.units import NS
 from dyadwatch.core.words import counted
 from dyadwatch.stream.codes import SEVERITIES, AttentionKind, Severity
 from dyadwatch.stream.configuration.config import AttentionOptions
-from dyadwatch.stream.memory.kept import Action, ActionKind
+from dyadwatch.stream.memory.kept import Action, ActionKind, Before
 from dyadwatch.stream.messages import AttentionMessage, IncidentMessage
 from dyadwatch.stream.texts import ATTENTION
 
@@ -99,11 +99,8 @@ class Attention:
     """
 
     def __init__(self, options: AttentionOptions) -> None:
-        self._options = options
-        self._cooldown = round(options.cooldown_s * NS)
-        self._per = round(options.per_min * 60 * NS)
-        self._escalate = round(options.escalate_min * 60 * NS)
-        self._digest = round(options.digest_min * 60 * NS)
+        self._before = Before()
+        self.adopt(options)
         self._cases: dict[str, _Case] = {}
         self._calls: deque[tuple[int, Severity]] = deque()  # of the last per_min minutes
         self._of_source: dict[str, dict[Severity, int]] = {}  # source -> severity -> ns of the last call
@@ -112,10 +109,39 @@ class Attention:
         self._more_held = 0  # beyond those
         self._held_since = 0
 
+    def adopt(self, options: AttentionOptions) -> None:
+        """Goes on by other options."""
+        self._options = options
+        self._cooldown = round(options.cooldown_s * NS)
+        self._per = round(options.per_min * 60 * NS)
+        self._escalate = round(options.escalate_min * 60 * NS)
+        self._digest = round(options.digest_min * 60 * NS)
+
+    def restore(self, before: Before) -> None:
+        """Takes up what people were told and did before a restart, so that nobody is called twice for it."""
+        self._before = before
+        for call in before.calls:
+            if call.what in (AttentionKind.CALL, AttentionKind.ESCALATED):
+                self._calls.append((call.at, call.severity))
+                self._of_source.setdefault(call.source, {})[call.severity] = call.at
+            elif call.what is AttentionKind.SNOOZED and not call.incidents and call.until is not None:
+                self._snoozed[call.source] = (call.until, call.severity)
+        lasting = {action.source: action.until for action in before.snoozes}
+        told = self._snoozed
+        self._snoozed = {s: (until, told.get(s, (0, Severity.ALARM))[1]) for s, until in lasting.items()}
+
+    def _acknowledged_before(self, m: IncidentMessage, now: int) -> bool:
+        """Whether an incident that opens goes on with one that somebody took before the restart, and is no graver."""
+        return now < self._before.until and any(
+            kept.may_go_on_as(m) and m.severity.rank <= kept.message.severity.rank for kept in self._before.acknowledged
+        )
+
     def told(self, incidents: Iterable[IncidentMessage], now: int) -> list[AttentionMessage]:
         """Takes what the detector tells; `now` is unix ns."""
         out: list[AttentionMessage] = []
         for m in incidents:
+            if m.shadow and (m.type != "close" or m.id not in self._cases):
+                continue  # of one that people know of they are told that it is over
             case = self._cases.get(m.id)
             if m.type == "close":
                 if case is not None:
@@ -125,6 +151,9 @@ class Attention:
                 continue
             if case is None:
                 case = self._cases[m.id] = _Case(m)
+                if self._acknowledged_before(m, now):
+                    case.stand, case.severity = Stand.ACKNOWLEDGED, m.severity
+                    continue
             elif m.severity.rank <= case.incident.severity.rank:
                 case.incident = m
                 continue

@@ -147,6 +147,7 @@ class Incident:
         id: made of the first event's, so that it is the same in every replay.
         state: changed by the desk alone.
         since: ns at which its last event closed, while it lingers.
+        options: as given; the desk may change them.
         severity: it never falls.
         pairs: by the ids of the two.
     """
@@ -161,7 +162,7 @@ class Incident:
         self.pairs: dict[PairIds, PairRecord] = {}
         self.events = 0
         self.told_at = 0
-        self._options = options
+        self.options = options
         self._last = event.start  # of an event, however it stands now
 
     @property
@@ -199,7 +200,7 @@ class Incident:
 
     def rises(self) -> bool:
         """Takes up the severity that its evidence asks for; whether it rose."""
-        options = self._options
+        options = self.options
         above = max(r.most for r in self.pairs.values()) - 1
         lasted = (self._last - self.start) / NS
         if above >= options.critical_above or lasted >= options.critical_after_s:

@@ -61,12 +61,18 @@ class IncidentTracker:
     """
 
     def __init__(self, options: IncidentOptions) -> None:
+        self._now = 0
+        self._incidents: list[Incident] = []  # those not closed, the eldest first
+        self.adopt(options)
+        self._of: dict[PairIds, Incident] = {}  # pairs with an open event
+
+    def adopt(self, options: IncidentOptions) -> None:
+        """Goes on by other options, incidents that are open too; no severity falls."""
         self._options = options
         self._linger = round(options.linger_s * NS)
         self._update = round(options.update_s * NS)
-        self._now = 0
-        self._incidents: list[Incident] = []  # those not closed, the eldest first
-        self._of: dict[PairIds, Incident] = {}  # pairs with an open event
+        for incident in self._incidents:
+            incident.options = options
 
     @property
     def open(self) -> tuple[str, ...]:

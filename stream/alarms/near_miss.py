@@ -41,6 +41,10 @@ class NearMisses:
         self._rises: dict[Pair, _Rise] = {}
         self._open: set[Pair] = set()  # pairs with an open event
 
+    def adopt(self, thresholds: Thresholds) -> None:
+        """Goes on by other thresholds."""
+        self._thresholds = thresholds
+
     @property
     def idle(self) -> bool:
         """Whether nothing is known of any pair."""

@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 from dyadwatch.core.units import NS
 from dyadwatch.stream.alarms.attention import Attention
 from dyadwatch.stream.configuration.config import AttentionOptions
-from dyadwatch.stream.memory.kept import Action
+from dyadwatch.stream.memory.kept import Action, Before
 from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, Message
 
 _WAITS_NS = 5 * NS  # an action may come a little before the word of what it is about
@@ -37,7 +37,16 @@ class OperatorSink:
         self._tell = tell
         self._clock = clock
         self._actions: SimpleQueue[Action] = SimpleQueue()
+        self._adopted: AttentionOptions | None = None
         self._early: list[tuple[int, Action]] = []  # with when they came
+
+    def restore(self, before: Before) -> None:
+        """Takes up what people were told and did before a restart; before anything else."""
+        self._attention.restore(before)
+
+    def adopt(self, options: AttentionOptions) -> None:
+        """Goes on by other options from the next look on; from any thread."""
+        self._adopted = options
 
     def act(self, action: Action) -> None:
         """Takes what somebody did; from any thread."""
@@ -51,6 +60,9 @@ class OperatorSink:
 
     def idle(self) -> None:
         """Takes up what people did, and what is due."""
+        adopted, self._adopted = self._adopted, None
+        if adopted is not None:
+            self._attention.adopt(adopted)
         now = self._clock()
         try:
             while True:

@@ -8,6 +8,7 @@ from msgspec import Meta, Struct
 
 from dyadwatch.core.decision.calibration_file import CalibratedRule
 from dyadwatch.core.sense.sense_codes import Oddity
+from dyadwatch.core.site.week import DAYS, Day
 from dyadwatch.stream.configuration.delivery_options import DeliveryOptions, MetricsOptions
 
 Positive = Annotated[float, Meta(gt=0)]
@@ -73,7 +74,7 @@ class SenseOptions(Section, frozen=True):
 class ScorerOptions(Section, frozen=True):
     """How windows are scored."""
 
-    model: str = ""  # path of a .onnx artefact; empty: the shipped one
+    model: str = ""  # path of a .onnx artefact; simulated: the one that comes along; empty: sources are learnt
     provider: str = "cpu"  # cpu | cuda | tensorrt
     threads: Count = 2
     max_batch: Count = 32
@@ -81,6 +82,13 @@ class ScorerOptions(Section, frozen=True):
     overload: Literal["shed", "wait"] = "shed"  # what happens beyond max_queue
     trial_s: NotNegative = 30.0  # a model that was not made here is tried for at most so long; 0: not tried
     trial_mb: Count = 1024  # and may take so much memory
+
+
+class LearningOptions(Section, frozen=True):
+    """What happens while no model is named: sources are heard and recorded, and nobody is judged."""
+
+    folder: str = "learning"  # where recordings go then, unless record.folder is set; empty: nowhere
+    enough_min: Positive = 10.0  # minutes of pairs near each other that make a first model
 
 
 class AlarmOptions(Section, frozen=True):
@@ -93,6 +101,31 @@ class AlarmOptions(Section, frozen=True):
     min_duration_s: NotNegative = 0.0  # the evidence must stay up this long before an event opens
     hold_s: NotNegative = 2.0  # and down this long before it closes
     update_s: Positive = 1.0  # an open event is told again this often
+    shadow: bool = False  # incidents are told and kept, and nobody is called
+
+
+class SiteRule(Section, frozen=True, kw_only=True):
+    """What a zone or a schedule does to the pairs that it is about: exactly one of the two."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    ignore: bool = False  # they open no event
+    factor: Annotated[float, Meta(ge=0.1, le=10)] | None = None  # their levels are so many times as high
+
+
+class ZoneOptions(SiteRule, frozen=True, kw_only=True):
+    """A place on the floor of a source. See docs/zones.md."""
+
+    corners: list[tuple[float, float]]  # x and z, metres, around the place
+    inside: Literal["middle", "either", "both"] = "middle"  # of the two: the point between, one of them, or each
+
+
+class ScheduleOptions(SiteRule, frozen=True, kw_only=True):
+    """Hours of the week. See docs/zones.md."""
+
+    days: tuple[Day, ...] = DAYS  # on which they begin
+    start: str  # such as 22:00, by the clock on the wall
+    end: str  # where it is not after start, on the next day
+    time_zone: str = ""  # such as Europe/Berlin; empty: that of the machine
 
 
 class IncidentOptions(Section, frozen=True):
@@ -197,7 +230,10 @@ class Config(Section, frozen=True):
     windows: WindowOptions = WindowOptions()
     sense: SenseOptions = SenseOptions()
     scorer: ScorerOptions = ScorerOptions()
+    learning: LearningOptions = LearningOptions()
     alarm: AlarmOptions = AlarmOptions()
+    zones: dict[str, list[ZoneOptions]] = {}  # by source or group
+    schedules: dict[str, list[ScheduleOptions]] = {}  # by source or group; * is every one
     incidents: IncidentOptions = IncidentOptions()
     attention: AttentionOptions = AttentionOptions()
     sinks: SinkOptions = SinkOptions()

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple, cast
 
 from msgspec import inspect
 
-from dyadwatch.stream.configuration.config import Config
+from dyadwatch.core.site.unfit import UnfitError
+from dyadwatch.stream.configuration.config import Config, SiteRule
 from dyadwatch.stream.configuration.delivery_check import delivery_problems
+from dyadwatch.stream.configuration.site_rules import ALL, compiled
 from dyadwatch.stream.names import PROVIDERS
 
 _TCP = re.compile(r"tcp://(\*|[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.%]+\]):(\*|\d{1,5})")
@@ -20,11 +22,19 @@ _IPC = re.compile(r"ipc://.+")
 
 
 class Problem(NamedTuple):
-    """A value that its type allows and its meaning does not; `keys` are all it depends on, the culprit first."""
+    """A value that its type allows and its meaning does not.
+
+    Arguments:
+        keys: all it depends on, the culprit first.
+        value: of the culprit, or of what is inside it.
+        expected: in words.
+        inside: where in the culprit; empty for the whole of it.
+    """
 
     keys: tuple[str, ...]
     value: object
     expected: str
+    inside: str = ""
 
 
 def _flatten(struct: inspect.StructType, prefix: str = "") -> Iterator[tuple[str, inspect.Type]]:
@@ -44,7 +54,7 @@ def _all_keys() -> dict[str, inspect.Type]:
 KEYS = _all_keys()  # "alarm" and "alarm.hold_s" -> its type
 
 
-def expectation(kind: inspect.Type) -> str:
+def expectation(kind: inspect.Type) -> str:  # noqa: PLR0911 - a line a type
     """What a type takes, such as `a number >= 0`.
 
     Raises:
@@ -61,6 +71,8 @@ def expectation(kind: inspect.Type) -> str:
             return "text"
         case inspect.ListType() | inspect.VarTupleType():
             return f"a list, each {item_expectation(kind.item_type)}"
+        case inspect.TupleType():
+            return f"{len(kind.item_types)} values, each {expectation(kind.item_types[0])}"
         case inspect.DictType():
             return f"a mapping of names, each to {expectation(kind.value_type)}"
         case inspect.LiteralType() | inspect.EnumType():
@@ -87,6 +99,11 @@ def inside(kind: inspect.Type, step: int | str) -> inspect.Type:
         kind = next(t for t in kind.types if not isinstance(t, inspect.NoneType))
     if isinstance(kind, inspect.StructType):
         return next(field.type for field in kind.fields if field.encode_name == step)
+    if isinstance(kind, inspect.DictType):
+        return kind.value_type
+    if isinstance(kind, inspect.TupleType):
+        assert isinstance(step, int)
+        return kind.item_types[step]
     assert isinstance(kind, inspect.ListType | inspect.VarTupleType)
     return kind.item_type
 
@@ -135,6 +152,7 @@ def problems(config: Config) -> Iterator[Problem]:
     yield from _merge_problems(config)
     for keys, value, expected in delivery_problems(config.delivery, config.metrics):
         yield Problem(keys, value, expected)
+    yield from _site_problems(config)
     if not _is_address(config.wire.bind):
         yield Problem(("wire.bind",), config.wire.bind, "an address like tcp://127.0.0.1:5570 or ipc:///path")
     if config.sinks.bind and not _is_address(config.sinks.bind):
@@ -199,6 +217,36 @@ def _merge_problems(config: Config) -> Iterator[Problem]:
             merge.groups,
             f"at most wire.max_sources, which is {config.wire.max_sources}, groups and sources in all",
         )
+
+
+def _site_problems(config: Config) -> Iterator[Problem]:
+    """What is wrong with zones and schedules beyond the types of their values."""
+    group_of = {source: group for group, sources in config.merge.groups.items() for source in sources}
+    kinds: tuple[tuple[str, Mapping[str, Sequence[SiteRule]]], ...] = (
+        ("zones", config.zones),
+        ("schedules", config.schedules),
+    )
+    for key, by_source in kinds:
+        for source, rules in by_source.items():
+            if not (_SOURCE.fullmatch(source) or (source == ALL and key == "schedules")):
+                yield Problem((key,), repr(source), "names of sources or groups", " of a source")
+            if source in group_of:
+                expected = f"{group_of[source]}, its group in merge.groups, which has the pairs"
+                yield Problem((key, "merge.groups"), source, expected, " of a source")
+            for i, rule in enumerate(rules):
+                yield from _rule_problems(rule, rules[:i], key, f".{source}[{i}]")
+
+
+def _rule_problems(rule: SiteRule, before: Sequence[SiteRule], key: str, at: str) -> Iterator[Problem]:
+    if any(rule.name == other.name for other in before):
+        yield Problem((key,), rule.name, "a name of its own for each", f"{at}.name")
+    if rule.ignore == (rule.factor is not None):
+        found = "beside a factor" if rule.ignore else "without a factor"
+        yield Problem((key,), f"{str(rule.ignore).lower()} {found}", "one of the two", f"{at}.ignore")
+    try:
+        compiled(rule)
+    except UnfitError as e:
+        yield Problem((key,), e.found, e.expected, f"{at}.{e.key}")
 
 
 def lookup(config: Config, key: str) -> object:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -28,7 +28,7 @@ from dyadwatch.stream.configuration.config_check import (
 from dyadwatch.stream.configuration.config_entries import entry_problem, has_entries
 
 DEFAULT_NAME = "config.yaml"
-_STEP = re.compile(r"\[(\d+)\]|\.(\w+)")  # of a path into a list, such as [0].over_s
+_STEP = re.compile(r"\[(\d+)\]|\.(\w+)|(\[\.\.\.\])")  # of a path, such as [0].over_s; [...] is some key of a mapping
 
 
 class _Origin(NamedTuple):
@@ -91,7 +91,7 @@ def set_option(config: Config, *options: str) -> Config:
     Raises:
         ConfigError: naming the option, its value and what was expected.
     """
-    tree: dict[str, dict[str, Any]] = msgspec.to_builtins(config)
+    tree: dict[str, Any] = msgspec.to_builtins(config)
     origins: dict[str, _Origin] = {}
     for option in options:
         key, equals, written = (part.strip() for part in option.partition("="))
@@ -101,7 +101,11 @@ def set_option(config: Config, *options: str) -> Config:
         if kind is None:
             raise ConfigError(f"option {option!r}: {key} is not a key{suggestion(key)}")
         section, _, name = key.partition(".")
-        tree[section][name] = written if isinstance(kind, inspect.StrType) else _scalar(option, written)
+        value = written if isinstance(kind, inspect.StrType) else _scalar(option, written)
+        if name:
+            tree[section][name] = value
+        else:
+            tree[section] = value
         origins[key] = _Origin(f"option {option!r}", written or "empty")
     return _convert(tree, origins, "options", "")
 
@@ -173,22 +177,60 @@ def _convert(tree: object, origins: Mapping[str, _Origin], name: str, if_not_giv
             where = origins.get(found.key) or origins.get(found.key.rpartition(".")[0]) or origins[key]
             raise ConfigError(f"{where.where}: {found.key} {found.text}") from None
         origin = origins[key]
-        steps = [int(i) if i else n for i, n in _STEP.findall(path.removeprefix(key))]
-        if steps and "[...]" not in path:
-            raise ConfigError(f"{origin.where}: {path} is {_inner_problem(tree, key, steps)}") from None
+        steps = _steps(tree, key, path)
+        if steps is not None:
+            where = key + "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps)
+            raise ConfigError(f"{origin.where}: {where} is {_inner_problem(tree, key, steps)}") from None
         raise ConfigError(f"{origin.where}: {key} is {origin.written}; expected {_expected(key, origin)}") from None
     for problem in problems(config):
         given = next((origins[key] for key in problem.keys if key in origins), None)
         where = name if given is None else given.where
+        if problem.inside:
+            key = problem.keys[0] + problem.inside
+            raise ConfigError(f"{where}: {key} is {problem.value}; expected {problem.expected}")
         own = origins.get(problem.keys[0])
         written = f"{lookup(config, problem.keys[0])!r}{if_not_given}" if own is None else own.written
         raise ConfigError(f"{where}: {problem.keys[0]} is {written}; expected {problem.expected}")
     return config
 
 
+def _steps(tree: Any, key: str, path: str) -> list[int | str] | None:
+    """The way from a key to the value in it that is wrong; None where the key itself is, or it cannot be told."""
+    steps: list[int | str] = []
+    for number, name, some in _STEP.findall(path.removeprefix(key)):
+        if not some:
+            steps.append(int(number) if number else name)
+            continue
+        inner = _inner(tree, key, steps)
+        wrong = next((k for k, v in inner.items() if not _fits(key, steps, {k: v})), None)
+        if wrong is None:
+            return None
+        steps.append(wrong)
+    return steps or None
+
+
+def _inner(tree: Any, key: str, steps: Sequence[int | str]) -> Any:
+    for step in (*key.split("."), *steps):
+        tree = tree[step]
+    return tree
+
+
+def _fits(key: str, steps: Sequence[int | str], value: object) -> bool:
+    """Whether a mapping in the place of a key would be taken; for keys that are mappings of names themselves."""
+    if steps:  # no key holds mappings of names within others
+        return True
+    for name in reversed(key.split(".")):
+        value = {name: value}
+    try:
+        msgspec.convert(value, Config)
+    except msgspec.ValidationError:
+        return False
+    return True
+
+
 def _inner_problem(tree: Any, key: str, steps: list[int | str]) -> str:
     """The value of a list's item, or of a key in it, and what was expected there."""
-    value, kind = _value(tree, key), KEYS[key]
+    value, kind = _inner(tree, key, ()), KEYS[key]
     for step in steps:
         value, kind = value[step], inside(kind, step)
     written = msgspec.json.encode(value).decode() if isinstance(value, dict | list) else str(value)

@@ -89,14 +89,23 @@ class SourceIncidents:
     """
 
     def __init__(self, options: IncidentOptions, expected: Collection[str], run: Run, began: int) -> None:
-        self._options = options
-        self._silent = round(options.silent_s * NS)
-        self._back = round(options.back_s * NS)
-        self._expected = frozenset(expected)
+        self._set(options, expected)
         self._run = run
         self._began = began
         self._watches: dict[tuple[str, bool], _Watch] = {}  # (source, whether it is about seeing) ->
         self._last_seen: dict[str, int] = {}  # unix ns
+
+    def _set(self, options: IncidentOptions, expected: Collection[str]) -> None:
+        self._options = options
+        self._silent = round(options.silent_s * NS)
+        self._back = round(options.back_s * NS)
+        self._expected = frozenset(expected)
+
+    def adopt(self, options: IncidentOptions, expected: Collection[str], wall: int) -> list[IncidentMessage]:
+        """Goes on by other options; a source that never came and is expected no more is missed no more."""
+        dropped = self._expected - frozenset(expected) - self._last_seen.keys()
+        self._set(options, expected)
+        return [message for source in dropped for message in self._forget(source, wall)]
 
     def open(self, source: str) -> tuple[str, ...]:
         """Ids of the open incidents about a source."""

@@ -39,6 +39,7 @@ class SourceVerdict(Struct, frozen=True, kw_only=True):
         fps: frames a second by their stamps; 0 for fewer than two.
         height_m: of the smallest and the tallest, by the bones; None where too little of them is seen.
         upright, of: how many were seen upright, of how many of whom that can be told.
+        floor_m: least and most x, least and most z of where they were; None where nobody was.
         remarks: what is wrong or doubtful; empty where all is well.
     """
 
@@ -49,6 +50,7 @@ class SourceVerdict(Struct, frozen=True, kw_only=True):
     height_m: tuple[float, float] | None
     upright: int
     of: int
+    floor_m: tuple[float, float, float, float] | None = None
     remarks: tuple[Remark, ...]
 
 
@@ -67,6 +69,7 @@ class SourceCheck:
         self._frames = self._people = 0
         self._first = self._last = 0
         self._heights: dict[int | str, float] = {}
+        self._floor: tuple[float, float, float, float] | None = None
         self._upright: dict[int | str, bool] = {}
         self._odd: dict[Oddity, Odd] = {}
         self._blind: dict[Blindness, str] = {}
@@ -92,6 +95,10 @@ class SourceCheck:
 
     def _look(self, line: SourceLine) -> None:
         self._heights |= line.scene.sense.heights
+        for track in line.scene.tracker.alive.values():
+            x, z = round(float(track.root[0]), 2), round(float(track.root[2]), 2)
+            x0, x1, z0, z1 = self._floor or (x, x, z, z)
+            self._floor = min(x0, x), max(x1, x), min(z0, z), max(z1, z)
         for who, upright in line.scene.sense.upright.items():
             self._upright[who] = upright or self._upright.get(who, False)
         blind = line.blind
@@ -121,5 +128,6 @@ class SourceCheck:
             height_m=(round(tall[0], 2), round(tall[-1], 2)) if tall else None,
             upright=sum(self._upright.values()),
             of=len(self._upright),
+            floor_m=self._floor,
             remarks=tuple(remarks),
         )

@@ -151,6 +151,10 @@ class SourceWatch:
         self._beats: dict[str, Heartbeat] = {}
         self._next_look = 0
 
+    def adopt(self, options: LivenessOptions) -> None:
+        """Goes on by other options; from any thread."""
+        self._forget = round(options.forget_s * NS)
+
     def due(self, frame: PoseFrame, arrived: int) -> int:
         """When a frame was due by its source's pace; `arrived` for sources that are not known yet. Monotonic ns."""
         beat = self._beats.get(frame.source)

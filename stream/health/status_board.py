@@ -6,21 +6,46 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 
+import msgspec
 from msgspec import structs
 
+from dyadwatch.core.decision.drift import DriftFound
 from dyadwatch.core.finding import Finding, Value
 from dyadwatch.core.sense.sense_codes import Odd, is_blinding
 from dyadwatch.core.units import NS
-from dyadwatch.stream.codes import Blindness, Fault, MemoryState, MergeState, RecordingState, SourceState
-from dyadwatch.stream.configuration.config import LivenessOptions
+from dyadwatch.stream.codes import (
+    Blindness,
+    Fault,
+    Learning,
+    MemoryState,
+    MergeState,
+    RecordingState,
+    SiteRuleKind,
+    SourceState,
+)
+from dyadwatch.stream.configuration.config import Config, LearningOptions, LivenessOptions, ScheduleOptions
+from dyadwatch.stream.configuration.site_rules import InForce
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.delivery.spool import TargetState
 from dyadwatch.stream.health.source_watch import SourceView
 from dyadwatch.stream.log_limit import LimitedLog
-from dyadwatch.stream.messages import Blind, Data, DeliveryNow, MemoryNow, Merge, OddNow, RecordingNow, StatusMessage
+from dyadwatch.stream.messages import (
+    Blind,
+    CalibrationNow,
+    Data,
+    DeliveryNow,
+    LearningNow,
+    MemoryNow,
+    Merge,
+    OddNow,
+    RecordingNow,
+    SiteRuleNow,
+    StatusMessage,
+)
 from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.pipeline import ScoringAccount
 from dyadwatch.stream.run import Run
+from dyadwatch.stream.scoring.learning import Heard
 from dyadwatch.stream.texts import text_of
 
 _log = logging.getLogger(__name__)
@@ -43,9 +68,12 @@ class StatusBoard:
         memory: says whether incidents are kept just now; None where they are not to be.
         incidents: says which incidents about a source itself are open.
         deliveries: says how it stands with each target that incidents are delivered to.
+        shadow: whether nobody is called about anything.
+        schedules: says which of a source hold at a moment, unix ns.
+        learning: the section `learning` of the configuration, where nobody is judged; None where people are.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each says one thing of another station
         self,
         counters: Counters,
         options: LivenessOptions,
@@ -58,7 +86,12 @@ class StatusBoard:
         memory: Callable[[], Finding[MemoryState] | None] = lambda: None,
         incidents: Callable[[str], tuple[str, ...]] = lambda source: (),
         deliveries: Callable[[], Sequence[TargetState]] = lambda: (),
+        shadow: bool = False,
+        schedules: Callable[[str, int], Sequence[ScheduleOptions]] = lambda source, unix_ns: (),
+        learning: LearningOptions | None = None,
     ) -> None:
+        self._schedules = schedules
+        self._shadow = shadow
         self._run = run or Run.begin()
         self._recording = recording
         self._memory = memory
@@ -66,14 +99,28 @@ class StatusBoard:
         self._deliveries = deliveries
         self._trouble = trouble
         self._counters = counters
-        self._options = options
-        self._silent = round(options.silent_s * NS)
-        self._behind = round(options.behind_s * NS)
+        self._liveness(options)
         self._model = model
         self._provider = provider
         self._began = time.monotonic_ns()
+        self._learning = learning
+        self._heard_since: dict[str, int] = {}
+        self._enough: set[str] = set()
         self._shed: dict[str, tuple[int, int]] = {}
         self._told = LimitedLog(_log)
+
+    def _liveness(self, options: LivenessOptions) -> None:
+        self._options = options
+        self._silent = round(options.silent_s * NS)
+        self._behind = round(options.behind_s * NS)
+
+    def adopt(self, config: Config) -> None:
+        """Goes on by another configuration: liveness, shadow, and how much is enough to learn from."""
+        self._liveness(config.liveness)
+        self._shadow = config.alarm.shadow
+        if self._learning is not None:
+            enough = config.learning.enough_min
+            self._learning = msgspec.structs.replace(self._learning, enough_min=enough)
 
     def messages(self, views: Sequence[SourceView], judged: ScoringAccount) -> list[StatusMessage]:
         """The status of every source, and of the detector itself for what no source can be blamed for.
@@ -85,6 +132,8 @@ class StatusBoard:
         refused = self._counters.refused(_REFUSED_S)
         trouble = self._trouble()
         self._shed = {v.source: self._shed[v.source] for v in views if v.source in self._shed}
+        self._heard_since = {v.source: self._heard_since.get(v.source, time.time_ns()) for v in views}
+        self._enough &= self._heard_since.keys()
         out = [self._of(view, judged, refused.pop(view.source, None), trouble) for view in views]
         missed = set(self._options.expected) - {v.source for v in views}
         out += [self._missed(source) for source in sorted(missed)]
@@ -107,8 +156,13 @@ class StatusBoard:
         state, blind = self._state(view, dropped, refused, trouble, now)
         if state is SourceState.WATCHING and age > self._behind:
             state = SourceState.BEHIND
+        learning = self._learning_now(view, judged.heard.get(view.source, Heard()))
+        if learning is not None and state in (SourceState.WATCHING, SourceState.BEHIND):
+            state = SourceState.LEARNING
         self._report_warnings(view)
-        self._report_odd(view)
+        misfit = judged.misfits.get(view.source)
+        odds = view.odd if misfit is None else (*view.odd, misfit)
+        self._report_odd(view.source, odds)
         return StatusMessage(
             source=view.source,
             state=state,
@@ -125,12 +179,16 @@ class StatusBoard:
             clock_skew_ppm=round(view.skew_ppm, 1),
             age_ms=round(age / 1e6, 1),
             merge=_merge(view.merge),
-            warnings=(*view.warnings, *(str(odd.code) for odd in view.odd if odd.code not in view.warnings)),
-            odd=tuple(_odd(odd) for odd in view.odd),
+            warnings=(*view.warnings, *(str(odd.code) for odd in odds if odd.code not in view.warnings)),
+            odd=tuple(_odd(odd) for odd in odds),
             last_stamp=view.stamp,
             model=self._model,
             provider=self._provider,
             incidents=judged.incidents.get(view.source, ()) + self._incidents(view.source),
+            calibration=self._calibration(view.source, judged.drifts.get(view.source)),
+            shadow=self._shadow,
+            site=self._site(view, judged.site.get(view.source, ())),
+            learning=learning,
             run=self._run.id,
             run_started=self._run.started,
         )
@@ -160,6 +218,49 @@ class StatusBoard:
             return SourceState.BLIND, Finding(Blindness.NO_USABLE_FRAME, seconds=waited, **known)
         return (SourceState.WATCHING if view.blind is None else SourceState.BLIND), view.blind
 
+    def _calibration(self, source: str, found: DriftFound | None) -> CalibrationNow | None:
+        if found is None:
+            return None
+        told = {
+            "hours": round(found.hours, 2),
+            "share": round(found.share, 4),
+            "expected": round(found.expected, 4),
+            "level": round(found.level, 4),
+        }
+        now = CalibrationNow(code=found.drift, text=text_of(Finding(found.drift, **told)), **told)
+        self._told.warning(source, found.drift, now.text)
+        return now
+
+    def _site(self, view: SourceView, in_force: Sequence[InForce]) -> tuple[SiteRuleNow, ...]:
+        """The zones that pairs stand in, and the schedules of just now, whether there are pairs or not."""
+        now = view.stamp if view.clock == "unix" and view.stamp else time.time_ns()
+        zones = [rule for rule in in_force if rule.kind is SiteRuleKind.ZONE]
+        schedules = [InForce(SiteRuleKind.SCHEDULE, s, view.pairs) for s in self._schedules(view.source, now)]
+        return tuple(map(_site_rule, [*zones, *schedules]))
+
+    def _learning_now(self, view: SourceView, heard: Heard) -> LearningNow | None:
+        """How far a source is that nobody judges; a merged one is heard as its group."""
+        options = self._learning
+        if options is None or (view.merge is not None and view.merge.code is MergeState.MERGED):
+            return None
+        more = max(options.enough_min - heard.minutes, 0.0)
+        code = Learning.GATHERING if more else Learning.ENOUGH
+        since, minutes, more = self._heard_since[view.source], round(heard.minutes, 2), round(more, 2)
+        found = Finding(code, since=since, minutes=minutes, pairs=heard.pairs, more_minutes=more, folder=options.folder)
+        now = LearningNow(
+            code=code,
+            since=since,
+            minutes=minutes,
+            pairs=heard.pairs,
+            more_minutes=more,
+            folder=options.folder,
+            text=text_of(found),
+        )
+        if code is Learning.ENOUGH and view.source not in self._enough:
+            self._enough.add(view.source)
+            _log.info("%s: %s", view.source, now.text)
+        return now
+
     def _age(self, view: SourceView, judged: ScoringAccount, now: int) -> int:
         """How old what is known of a source is beyond what its way takes: late frames, or scores that come late; ns."""
         at, age = judged.scored.get(view.source, (0, 0))
@@ -171,11 +272,11 @@ class StatusBoard:
         for warning in view.warnings:
             self._told.warning(view.source, warning, "the source warns of this itself, with every frame")
 
-    def _report_odd(self, view: SourceView) -> None:
+    def _report_odd(self, source: str, odds: Sequence[Odd]) -> None:
         """What blinds is logged where windows are left out for it; a doubt is logged here."""
-        for odd in view.odd:
+        for odd in odds:
             if not is_blinding(odd):
-                self._told.warning(view.source, odd.code, text_of(odd))
+                self._told.warning(source, odd.code, text_of(odd))
 
     def _sheds(self, source: str, shed: int, now: int) -> bool:
         before, at = self._shed.get(source, (0, 0))
@@ -272,6 +373,19 @@ def _delivery(one: TargetState) -> DeliveryNow:
         since=account.since,
         delivered=account.delivered,
         dropped=account.dropped,
+    )
+
+
+def _site_rule(rule: InForce) -> SiteRuleNow:
+    options = rule.options
+    told = Finding(rule.kind, name=options.name, pairs=rule.pairs, factor=options.factor or 0.0)
+    return SiteRuleNow(
+        about=rule.kind,
+        name=options.name,
+        ignore=options.ignore,
+        factor=options.factor,
+        pairs=rule.pairs,
+        text=text_of(told),
     )
 
 

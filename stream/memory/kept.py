@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from msgspec import Struct
 
-from dyadwatch.stream.codes import Severity
-from dyadwatch.stream.messages import IncidentMessage, NearMissMessage
+from dyadwatch.stream.codes import IncidentKind, Severity
+from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, NearMissMessage
 
 
 class ActionKind(StrEnum):
@@ -75,6 +75,71 @@ class KeptIncident(Struct, frozen=True, kw_only=True):
     snoozed: int = 0
     verdict: Verdict | None = None
     note: str = ""
+
+    def may_go_on_as(self, message: IncidentMessage) -> bool:
+        """Whether an incident that opens may be this one, of an earlier run: the same people, or the same trouble."""
+        was = self.message
+        same = was.source == message.source and was.about is message.about
+        return same and (message.about is not IncidentKind.INTERACTION or bool(set(was.people) & set(message.people)))
+
+
+class KeptRun(Struct, frozen=True, kw_only=True):
+    """A run of the detector, and by what it judged.
+
+    Arguments:
+        id: of the run.
+        started, ended: unix ns; None while it goes on, or where nobody knows.
+        program, model: name and version.
+        thresholds, evidence: those in force at its start, and what they rest on; empty where they are not kept.
+        changes: of its configuration while it ran.
+    """
+
+    id: str
+    started: int
+    ended: int | None
+    program: str
+    model: str
+    thresholds: dict[str, Any] = {}
+    evidence: dict[str, Any] = {}
+    changes: tuple[ConfigChange, ...] = ()
+
+
+class ChangedKey(Struct, frozen=True, kw_only=True):
+    """A key of the configuration that was changed; both values as the configuration has them."""
+
+    key: str
+    before: Any
+    after: Any
+
+
+class ConfigChange(Struct, frozen=True, kw_only=True):
+    """A change of the configuration while the detector ran.
+
+    Arguments:
+        at: unix ns.
+        who: what asked for it, such as SIGHUP.
+        changes: key by key.
+    """
+
+    at: int
+    who: str
+    changes: tuple[ChangedKey, ...]
+
+
+class Before(Struct, frozen=True, kw_only=True):
+    """What people were told and did before a run, as far as it still counts.
+
+    Arguments:
+        calls: in order.
+        snoozes: of sources, which last on.
+        acknowledged: incidents that an earlier run left open so lately that they may go on, and that somebody took.
+        until: unix ns up to which they may.
+    """
+
+    calls: tuple[AttentionMessage, ...] = ()
+    snoozes: tuple[Action, ...] = ()
+    acknowledged: tuple[KeptIncident, ...] = ()
+    until: int = 0
 
 
 class Wanted(Struct, frozen=True, kw_only=True):

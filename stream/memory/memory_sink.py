@@ -6,11 +6,12 @@ import logging
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 
 from dyadwatch.core.finding import Finding
 from dyadwatch.stream.codes import IncidentReason, MemoryState, OwnFault
 from dyadwatch.stream.log_limit import LimitedLog
-from dyadwatch.stream.memory.kept import Action
+from dyadwatch.stream.memory.kept import Action, ConfigChange
 from dyadwatch.stream.memory.kept_first import KeptFirst
 from dyadwatch.stream.memory.writer import MemoryWriter
 from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, Message, NearMissMessage, StatusMessage
@@ -53,6 +54,7 @@ class MemorySink:
         self._clock = clock
         self.kept_first = KeptFirst()
         self._log = LimitedLog(_log)
+        self._changes: SimpleQueue[ConfigChange] = SimpleQueue()
         self._waiting: list[Message] = []
         self._error = ""
         self._last_action = writer.store.last_action
@@ -66,6 +68,10 @@ class MemorySink:
             return Finding(MemoryState.ON)
         return Finding(MemoryState.FAILS, file=str(self._writer.store.path), error=error, waiting=len(self._waiting))
 
+    def note(self, change: ConfigChange) -> None:
+        """Takes note that the configuration was changed; from any thread."""
+        self._changes.put(change)
+
     def emit(self, messages: Sequence[Message]) -> None:
         """Keeps the messages, or lets them wait."""
         self._waiting += (m for m in messages if self._is_kept(m))
@@ -77,6 +83,8 @@ class MemorySink:
         if self._error:
             self._flush()
         try:
+            while not self._changes.empty():
+                self._writer.keep_change(self._changes.get_nowait())
             for action in self._writer.store.actions(self._last_action):
                 self._last_action = action.id
                 if self._acted is not None:

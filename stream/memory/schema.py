@@ -78,6 +78,22 @@ MIGRATIONS = (
     ) STRICT;
     CREATE INDEX source_states_by_time ON source_states (source, at);
     """,
+    """
+    CREATE TABLE calibrations (
+        run TEXT PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+        at INTEGER NOT NULL,         -- unix ns at which the run took it up
+        model_sha256 TEXT NOT NULL,
+        thresholds TEXT NOT NULL,    -- as JSON: raise_at, clear_at and rules in force
+        evidence TEXT NOT NULL       -- as JSON: what the calibration rests on; {} where it is of the configuration
+    ) STRICT;
+    CREATE TABLE config_changes (
+        id INTEGER PRIMARY KEY,
+        run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE,
+        at INTEGER NOT NULL,
+        who TEXT NOT NULL,
+        changes TEXT NOT NULL        -- as JSON: a list of key, before and after
+    ) STRICT;
+    """,
 )
 
 

@@ -15,9 +15,18 @@ import msgspec
 
 from dyadwatch.core.errors import MemoryFileError
 from dyadwatch.stream.codes import SEVERITIES
-from dyadwatch.stream.memory.kept import Action, ActionKind, KeptIncident, Verdict, Wanted
+from dyadwatch.stream.memory.kept import (
+    Action,
+    ActionKind,
+    ChangedKey,
+    ConfigChange,
+    KeptIncident,
+    KeptRun,
+    Verdict,
+    Wanted,
+)
 from dyadwatch.stream.memory.schema import migrate, version_of
-from dyadwatch.stream.messages import IncidentMessage, NearMissMessage
+from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, NearMissMessage
 
 _BUSY_S = 5.0  # for which another writer, such as `dyadwatch events`, is waited for
 _JOURNAL = 4 << 20  # bytes of the log that stay after a checkpoint
@@ -25,6 +34,8 @@ _MOST_ACTIONS = 1000
 
 EVERYTHING = Wanted()
 decode_incident = msgspec.json.Decoder(IncidentMessage).decode
+_decode_call = msgspec.json.Decoder(AttentionMessage).decode
+_decode_changes = msgspec.json.Decoder(tuple[ChangedKey, ...]).decode
 _decode_near_miss = msgspec.json.Decoder(NearMissMessage).decode
 
 
@@ -153,6 +164,48 @@ class Store:
             (source, most),
         )
         return [_decode_near_miss(message) for (message,) in rows]
+
+    def calls(self, since: int) -> list[AttentionMessage]:
+        """What people were told since a moment, unix ns, in order."""
+        rows = self.connection.execute("SELECT message FROM calls WHERE at >= ? ORDER BY id", (since,))
+        return [_decode_call(message) for (message,) in rows]
+
+    def snoozes(self, now: int) -> list[Action]:
+        """The snoozes of sources that last beyond a moment, unix ns; of each source the one that was asked for last."""
+        rows = self.connection.execute(
+            "SELECT source, until, max(id), at, who FROM actions WHERE kind = ? AND source IS NOT NULL GROUP BY source",
+            (str(ActionKind.SNOOZE),),
+        )
+        return [
+            Action(id=id, at=at, kind=ActionKind.SNOOZE, source=source, until=until, who=who)
+            for source, until, id, at, who in rows
+            if until is not None and until > now
+        ]
+
+    def runs(self, most: int = 20) -> list[KeptRun]:
+        """The latest runs, the last first."""
+        rows = self.connection.execute(
+            "SELECT id, started, ended, program, model, ifnull(thresholds, '{}'), ifnull(evidence, '{}') FROM runs"
+            " LEFT JOIN calibrations ON run = id ORDER BY started DESC LIMIT ?",
+            (most,),
+        )
+        return [
+            KeptRun(
+                id=row[0],
+                started=row[1],
+                ended=row[2],
+                program=row[3],
+                model=row[4],
+                thresholds=msgspec.json.decode(row[5]),
+                evidence=msgspec.json.decode(row[6]),
+                changes=self._changes(row[0]),
+            )
+            for row in rows.fetchall()
+        ]
+
+    def _changes(self, run: str) -> tuple[ConfigChange, ...]:
+        rows = self.connection.execute("SELECT at, who, changes FROM config_changes WHERE run = ? ORDER BY id", (run,))
+        return tuple(ConfigChange(at=at, who=who, changes=_decode_changes(changes)) for at, who, changes in rows)
 
     def updates(self, incident: str) -> list[tuple[int, IncidentMessage]]:
         """All that is kept of how an incident went: unix ns at which each message was kept, and the message."""

@@ -11,11 +11,13 @@ from pathlib import Path
 
 import msgspec
 
+from dyadwatch.core.decision.calibration_file import Calibration
+from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import MemoryFileError
 from dyadwatch.core.units import NS
-from dyadwatch.stream.codes import AT_REST, IncidentKind, IncidentReason, SourceState
+from dyadwatch.stream.codes import AT_REST, IncidentReason, SourceState
 from dyadwatch.stream.configuration.config import MemoryOptions
-from dyadwatch.stream.memory.kept import Action, ActionKind, KeptIncident, Wanted
+from dyadwatch.stream.memory.kept import Action, ActionKind, Before, ConfigChange, KeptIncident, Wanted
 from dyadwatch.stream.memory.store import Store, insert_action
 from dyadwatch.stream.messages import (
     AttentionMessage,
@@ -103,6 +105,54 @@ class MemoryWriter:
         except BaseException:
             self._states = states
             raise
+
+    def keep_calibration(self, calibration: Calibration | None, thresholds: Thresholds, model_sha256: str) -> None:
+        """Keeps what the run judges by.
+
+        Arguments:
+            calibration: that its thresholds come from; None where they are of the configuration.
+            thresholds: in force.
+            model_sha256: of the model's file.
+
+        Raises:
+            sqlite3.Error: it could not be kept.
+        """
+        rules = [rule.plain for rule in thresholds.rules]
+        plain = {"raise_at": thresholds.raise_at, "clear_at": thresholds.clear_at, "rules": rules}
+        evidence = {} if calibration is None else calibration.evidence
+        row = (self._run.id, self._run.started, model_sha256, _json(plain), _json(evidence))
+        with self.store.transaction() as connection:
+            connection.execute("INSERT OR REPLACE INTO calibrations VALUES (?, ?, ?, ?, ?)", row)
+
+    def keep_change(self, change: ConfigChange) -> None:
+        """Keeps that the configuration was changed.
+
+        Raises:
+            sqlite3.Error: it could not be kept.
+        """
+        with self.store.transaction() as connection:
+            connection.execute(
+                "INSERT INTO config_changes (run, at, who, changes) VALUES (?, ?, ?, ?)",
+                (self._run.id, change.at, change.who, _json(change.changes)),
+            )
+
+    def before(self, now: int, since: int) -> Before:
+        """What people were told and did before this run, as far as it still counts.
+
+        Arguments:
+            now: unix ns.
+            since: unix ns from which on calls count.
+
+        Raises:
+            sqlite3.Error: it could not be read.
+        """
+        soon = [k for k in self._left if self._run.started - k.told < _CONTINUES_S * NS]
+        return Before(
+            calls=tuple(self.store.calls(since)),
+            snoozes=tuple(self.store.snoozes(now)),
+            acknowledged=tuple(k for k in soon if k.acknowledged),
+            until=self._run.started + round(_CONTINUES_S * NS),
+        )
 
     def is_news(self, status: StatusMessage) -> bool:
         """Whether a source does otherwise than it was kept last."""
@@ -198,10 +248,7 @@ class MemoryWriter:
             self._left = []
             return None
         for kept in self._left:
-            was = kept.message
-            same = was.source == m.source and was.about is m.about
-            together = m.about is not IncidentKind.INTERACTION or set(was.people) & set(m.people)
-            if same and together and self._run.started - kept.told < _CONTINUES_S * NS:
+            if kept.may_go_on_as(m) and self._run.started - kept.told < _CONTINUES_S * NS:
                 return kept
         return None
 
@@ -229,9 +276,14 @@ class MemoryWriter:
 
 
 def _state(status: StatusMessage) -> tuple[str, str]:
-    """State and code; one that sees people come and go watches as it should."""
+    """State and code; one that sees people come and go watches, or learns, as it should."""
     code = str(status.blind.code) if status.blind else ""
-    return (str(SourceState.WATCHING), "") if code in AT_REST else (str(status.state), code)
+    calm = SourceState.WATCHING if status.learning is None else SourceState.LEARNING
+    return (str(calm), "") if code in AT_REST else (str(status.state), code)
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
 
 
 def _lock(path: Path) -> int:

@@ -17,7 +17,7 @@ from dyadwatch.stream.recordings.channels import RecordingHeader
 from dyadwatch.stream.scoring.scorer import Scorer
 
 # The sections that decide on events. The others say where and how fast, not what.
-DECISIVE = ("clock", "tracks", "pairs", "windows", "alarm", "incidents", "merge")
+DECISIVE = ("clock", "tracks", "pairs", "windows", "alarm", "zones", "schedules", "incidents", "merge")
 
 
 def _encode(value: object) -> str:

@@ -176,7 +176,7 @@ class _Reader:
         if pair is None:
             pair = self._pairs[key] = _Pair()
         pair.stamps.append(score.end)
-        pair.parts.extend((score.score, score.relation, score.unusual))
+        pair.parts.extend(score.weight * part for part in (score.score, score.relation, score.unusual))
         pair.doubtful.append(score.doubtful)
 
     def _event(self, event: EventMessage) -> None:

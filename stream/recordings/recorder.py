@@ -90,6 +90,7 @@ class Recorder:
             about or RecordingHeader(run=""), run=str(self._run), started=str(self._run)
         )
         self._part = 0
+        self._renewed = False
         self._offset = self._run - time.monotonic_ns()  # receive times keep their order when the clock is set
         self._sequence = 0
         self._received_at = 0
@@ -111,6 +112,12 @@ class Recorder:
             raise ConfigError(
                 f"record.folder is {options.folder!r}; expected a folder that can be written to ({e.strerror})"
             ) from None
+
+    def renew(self, about: RecordingHeader) -> None:
+        """Goes on in another file, whose head says this: what decides on events is no longer as the present has it."""
+        told = self._about
+        self._about = msgspec.structs.replace(about, run=told.run, started=told.started)
+        self._renewed = True
 
     def start(self) -> None:
         """Opens the first file and begins to write; what comes before waits."""
@@ -249,7 +256,8 @@ class Recorder:
         current.file.flush()
         current.flushed(now)
         options = self._options
-        if current.whole >= options.max_mb * 1e6 or now - current.opened >= options.max_minutes * 60:
+        full = current.whole >= options.max_mb * 1e6 or now - current.opened >= options.max_minutes * 60
+        if full or self._renewed:
             self._end(current)
             self._open()
 
@@ -280,6 +288,7 @@ class Recorder:
     def _open(self) -> None:
         self._offset = max(self._offset, time.time_ns() - time.monotonic_ns())
         self._part += 1
+        self._renewed = False
         about = msgspec.structs.replace(self._about, part=str(self._part))
         file = RecordingFile(self._folder / recording_name(self._run, self._part, time.time_ns()), about)
         self._current = _Writing(file, time.monotonic())

@@ -28,6 +28,7 @@ _BAR = 24
 _PICTURE_WIDTH = 130
 _STYLES = {
     SourceState.WATCHING: "green",
+    SourceState.LEARNING: "cyan",
     SourceState.BEHIND: "yellow",
     SourceState.BLIND: "yellow",
     SourceState.SILENT: "red",
@@ -58,7 +59,8 @@ def _warnings(status: StatusMessage) -> list[str]:
     """What a source warns of, and sentences on what is odd about its people, but for what blinds it anyway."""
     codes = {str(odd.code) for odd in status.odd}
     said = [odd.text for odd in status.odd if status.blind is None or str(odd.code) != str(status.blind.code)]
-    return [w for w in status.warnings if w not in codes] + said
+    stale = [status.calibration.text] if status.calibration else []
+    return [w for w in status.warnings if w not in codes] + said + stale
 
 
 def _who(incident: IncidentMessage) -> str:
@@ -154,6 +156,9 @@ class Board:
         for s in list(self._status.values()):
             dropped = ", ".join(f"{k} {v}" for k, v in sorted(s.dropped.items())) or "-"
             state = Text(s.state + (f": {s.blind.text}" if s.blind else ""), _STYLES[s.state])
+            state.append(f"\n{s.learning.text}" if s.learning else "", "cyan")
+            state.append("".join(f"\n{rule.text}" for rule in (() if s.learning else s.site)), "cyan")
+            state.append("\nshadow: nobody is called" if s.shadow else "", "cyan")
             state.append("".join(f"\nWARNING: {w}" for w in _warnings(s)), "bold red")
             sources.add_row(Text(s.source), state, f"{s.fps:.0f}", str(s.people), str(s.pairs), str(s.windows), dropped)
         pairs = Table(expand=True)
@@ -165,7 +170,7 @@ class Board:
                 self._scores.pop((source, pair), None)
                 continue
             style = "bold red" if (source, pair) in self._open else ""
-            bar = self._bar(m.evidence)
+            bar = Text("not judged", "cyan") if m.learning else self._bar(m.evidence)
             cells = (f"{m.score:.2f}", bar, f"{m.relation:.2f}", f"{m.unusual:.2f}", f"{m.latency_ms:.0f} ms")
             pairs.add_row(Text(source), Text(f"{pair[0]} + {pair[1]}"), *cells, style=style)
         return Group(sources, pairs, *(incident_line(i) for i in list(self._incidents)))

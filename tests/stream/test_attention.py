@@ -7,12 +7,13 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from dyadwatch.stream.alarms.attention import _TABLE, Attention, CallStep, Stand
 from dyadwatch.stream.alarms.operator_sink import OperatorSink
 from dyadwatch.stream.codes import SEVERITIES, AttentionKind, IncidentKind, IncidentReason, Severity
 from dyadwatch.stream.configuration.config import AttentionOptions
-from dyadwatch.stream.memory.kept import Action, ActionKind
+from dyadwatch.stream.memory.kept import Action, ActionKind, Before, KeptIncident
 from dyadwatch.stream.messages import AttentionMessage, IncidentMessage
 from dyadwatch.stream.texts import ATTENTION
 
@@ -199,3 +200,44 @@ def test_the_sink_passes_on_what_people_did_even_a_little_before_the_incident() 
     sink.idle()
     assert [str(m.what) for m in told] == ["call", "acknowledged"]
     sink.close()
+
+
+def call(seconds: float, severity: Severity = ALARM, what: str = "call", **more: Any) -> AttentionMessage:
+    told = {"source": "hall", "incidents": ("x",), "text": "", "explanation": ""} | more
+    return AttentionMessage(what=AttentionKind(what), at=ns(seconds), severity=severity, **told)
+
+
+def test_cooldown_cap_and_snoozes_outlive_a_restart() -> None:
+    play = Play(cooldown_s=60.0, most_calls=3)
+    play.desk.restore(Before(calls=(call(-30), call(-3000, source="yard"), call(-10, what="cleared"))))
+    assert play.at(1, incident("a")) == [], "hall was called about 31 s ago"
+    assert play.at(2, incident("b", CRITICAL)) == [("call", "b")], "graver"
+    assert play.at(3, incident("c", source="yard")) == [], "the third of the hour was the last"
+    snoozed = call(-100, what="snoozed", incidents=(), source="lab", until=ns(50), severity=CRITICAL)
+    play = Play()
+    snooze = Action(at=ns(-100), kind=ActionKind.SNOOZE, source="lab", until=ns(50))
+    play.desk.restore(Before(calls=(snoozed,), snoozes=(snooze,)))
+    assert play.at(1, incident("d", CRITICAL, source="lab")) == []
+    assert play.at(51) == [("call", "d")]
+    play = Play()
+    play.desk.restore(Before(calls=(snoozed,)))  # it was ended since
+    assert play.at(1, incident("d", source="lab")) == [("call", "d")]
+
+
+def test_who_was_acknowledged_before_a_restart_is_not_called_about_again_unless_graver() -> None:
+    was = replace(incident("old"), people=(1, 2))
+    kept = KeptIncident(message=was, run="r", began=0, told=ns(-5), acknowledged=ns(-60))
+    play = Play(cooldown_s=0.0)
+    play.desk.restore(Before(acknowledged=(kept,), until=ns(60)))
+    assert play.at(1, replace(incident("new"), people=(2, 3))) == []
+    assert play.at(2, replace(incident("new", CRITICAL, "update"), people=(2, 3))) == [("call", "new")]
+    assert play.at(3, replace(incident("others"), people=(7, 8))) == [("call", "others")]
+    assert play.at(4, replace(incident("yard", source="yard"), people=(1, 2))) == [("call", "yard")]
+    assert play.at(61, replace(incident("late"), people=(1, 2))) == [("call", "late")]
+
+
+def test_in_shadow_nobody_is_called() -> None:
+    play = Play()
+    shadowed = [replace(incident("a", s, k), shadow=True) for s, k in ((ALARM, "open"), (CRITICAL, "update"))]
+    assert play.at(1, *shadowed, replace(incident("a", CRITICAL, "close"), shadow=True)) == []
+    assert play.at(1000) == []

@@ -250,7 +250,7 @@ def test_every_key_has_words_for_what_it_takes() -> None:
         ),
         (
             "merge:\n  groups:\n    hall: cam_a",
-            "site.yaml line 3: merge.groups is a mapping; expected a mapping of names, each to a list, each text",
+            "site.yaml line 3: merge.groups.hall is cam_a; expected a list, each text",
         ),
         (
             "merge:\n  groups: {hall: [cam_a]}",

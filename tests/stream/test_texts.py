@@ -67,6 +67,9 @@ ODD_WITH_DATA: list[tuple[Oddity, dict[str, Any], str]] = [
     (Oddity.WALKS_LYING, {"person": "ann", "axis": "+z", "moved_m": 1.2, "above_m": 1.5},
      "others stand, and ann lies 1.5 m above their feet and has moved 1.2 m: z-up sent as y-up? "
      f"{DECLARE.format(axes='z-up')}"),
+    (Oddity.MODEL_MISFIT, {"minutes": 29.0, "share": 0.97, "score": 3.0},
+     "the model finds 97% of 29 minutes of pairs impossible (score above 3): it was not made for this source? Make one "
+     "of its own with dyadwatch enrol or train"),
     (Oddity.FROZEN, {"person": "ann", "seconds": 1.5},
      "the poses of ann stand still, bit for bit, for 1.5 s: does the source repeat its last one? Send NaN, or nobody, "
      "for whom it has lost"),

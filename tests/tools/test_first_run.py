@@ -64,7 +64,7 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> Told:
         f"wire.bind={into}", "sinks.bind=", "sinks.status_s=0.2", "liveness.expected=[yard, hall]",
         "alarm.rules=[]", "alarm.raise_at=0.1", "alarm.clear_at=0.05", "alarm.min_duration_s=0", "alarm.hold_s=0.2",
     ]  # fmt: skip
-    command = [sys.executable, "-m", "dyadwatch.tools.main", "run", "--json"]
+    command = [sys.executable, "-m", "dyadwatch.tools.main", "run", "--json", "--model", "simulated"]
     command += [word for option in options for word in ("--set", option)]
     out, log = folder / "out", folder / "log"
     with (

@@ -20,6 +20,8 @@ DYADWATCH = [sys.executable, "-m", "dyadwatch.tools.main"]
 # Low enough that the few seconds of a test hold several events.
 SETTINGS = [
     "--set",
+    "scorer.model=simulated",
+    "--set",
     "alarm.rules=[]",
     "--set",
     "alarm.raise_at=1.5",

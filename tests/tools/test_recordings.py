@@ -38,6 +38,8 @@ DYADWATCH = [sys.executable, "-m", "dyadwatch.tools.main"]
 # Low enough that a few seconds hold several events.
 SETTINGS = [
     "--set",
+    "scorer.model=simulated",
+    "--set",
     "alarm.rules=[]",
     "--set",
     "alarm.raise_at=0.8",

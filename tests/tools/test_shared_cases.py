@@ -347,7 +347,7 @@ def test_a_running_detector_says_that_people_lie_on_one_another(case: Case) -> N
         free.bind("tcp://127.0.0.1:0")
         address = free.getsockopt_string(zmq.LAST_ENDPOINT)
     binds = ("--set", f"wire.bind={address}", "--set", "sinks.bind=", "--set", "sinks.status_s=0.5")
-    command = [sys.executable, "-m", "dyadwatch.tools.main", "run", "--json", *binds]
+    command = [sys.executable, "-m", "dyadwatch.tools.main", "run", "--json", "--set", "learning.folder=", *binds]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stderr is not None
         while b"listening on" not in process.stderr.readline():

@@ -73,7 +73,7 @@ class DetectorProcess:
         every_s: float = 0.0,
     ) -> None:
         self.into, self.out = free_address(), free_address()
-        options = [f"wire.bind={self.into}", f"sinks.bind={self.out}", *settings]
+        options = [f"wire.bind={self.into}", f"sinks.bind={self.out}", "scorer.model=simulated", *settings]
         self._command = [sys.executable, "-m", "dyadwatch.tools.main", "run", *arguments]
         self._command += [word for option in options for word in ("--set", option)]
         self._log_path = folder / f"log-{time.monotonic_ns()}"

@@ -11,8 +11,10 @@ from typing import Any
 
 from dyadwatch.core.data.clip_files import Clip
 from dyadwatch.core.decision.calibration_file import Calibration, calibration_path, read_calibration, write_calibration
+from dyadwatch.core.decision.drift import quiet_evidence
 from dyadwatch.core.decision.episodes import AlarmTimes
 from dyadwatch.core.decision.event_budget import per_hour
+from dyadwatch.core.decision.rules import COLUMN, ScorePart
 from dyadwatch.core.decision.score_log import ScoreLog
 from dyadwatch.core.decision.site_calibration import Choice, choose, hours_of
 from dyadwatch.core.decision.thresholds import events_within, hours_needed
@@ -234,6 +236,7 @@ def described(
         "calibrated_at": calibrated_at.astimezone(UTC).isoformat(timespec="seconds"),
         "budget": budget,
         **values["evidence"],
+        **quiet_evidence(normal.log.parts[:, COLUMN[ScorePart.SCORE]][normal.log.parts.any(axis=1)]),
         "windows": len(normal.log),
         "pairs": len(normal.log.tracks),
         "sources": {name: round(hours, 4) for name, hours in normal.sources.items()},

@@ -20,7 +20,7 @@ from dyadwatch.core.skeletons.mapping import JointMap
 from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.core.skeletons.unseen import without_zeros
 from dyadwatch.core.words import of_clips
-from dyadwatch.loading import configure, load_scorer, with_model
+from dyadwatch.loading import configure, is_learning, load_scorer, with_model
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.messages import EventMessage, Message
 from dyadwatch.stream.pipeline import Pipeline, events_of
@@ -37,8 +37,9 @@ def load_detector(
     """Loads a model with its thresholds.
 
     Arguments:
-        model: a model file (.onnx) with its calibration beside it, or `shipped`; None is the one that the configuration
-            names, which is the shipped one by default.
+        model: a model file (.onnx) with its calibration beside it, or `simulated`, the one that comes along; None is
+            the one that the configuration names. By default that is none: `push` and `run` then take the simulated one,
+            and a `service` is learning.
         config: a configuration file; or keys and values that differ from the default, such as `{"alarm.hold_s": 3}`;
             or a whole configuration. None is the default.
 
@@ -207,6 +208,9 @@ class Detector:
     def service(self, sinks: Mapping[str, Sink] | None = None) -> Service:
         """The detector behind sockets, as `dyadwatch run` has it: `run()` blocks until another thread calls `stop()`.
 
+        Where no model was named, it is learning: scores are told, and no event opens. It records only where
+        `record.folder` says so.
+
         Addresses are `wire.bind` and `sinks.bind` of the configuration; they are bound from now on.
 
         Arguments:
@@ -216,7 +220,8 @@ class Detector:
             ConfigError: an address is taken, or open to other machines without keys.
         """
         check_start(self.config)
-        return Service(self._scorer, self.thresholds, self.config, dict(sinks or {}))
+        learning = is_learning(self.config)
+        return Service(self._scorer, self.thresholds, self.config, dict(sinks or {}), learning=learning)
 
     def _checked_all(self, frames: Iterable[PoseFrame]) -> Iterable[PoseFrame]:
         for frame in frames:

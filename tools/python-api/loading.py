@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
-from dyadwatch.core.decision.calibration_file import calibration_path, check_belongs, read_calibration
+from dyadwatch.core.decision.calibration_file import Calibration, calibration_path, check_belongs, read_calibration
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import CalibrationError, ConfigError
 from dyadwatch.core.model_file.artefact import file_sha256, read_info
 from dyadwatch.model_files import named_model, shipped_model
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.config_file import load_config, set_option
+from dyadwatch.stream.recordings.recordings_folder import make_writable
 from dyadwatch.stream.scoring.model_check import check_model
 from dyadwatch.stream.scoring.scorer import Scorer
+
+_log = logging.getLogger(__name__)
 
 
 def configure(path: Path | None, options: Sequence[str], model: Path | None) -> Config:
@@ -42,6 +46,48 @@ def model_path(config: Config) -> Path:
     return named_model(config.scorer.model) if config.scorer.model else shipped_model()
 
 
+def is_learning(config: Config) -> bool:
+    """Whether nobody named a model for the people who will be seen: the one that comes along is no judge of them."""
+    return not config.scorer.model
+
+
+def while_learning(config: Config) -> Config:
+    """The configuration of a detector that learns: it records into `learning.folder` where no other folder is named.
+
+    A folder that cannot be written to must not keep a detector from starting; it is logged.
+    """
+    folder = config.learning.folder
+    if config.record.folder or not folder:
+        return config
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True, mode=0o700)  # how people move is nobody else's business
+        make_writable(Path(folder))
+    except OSError as e:
+        _log.warning("nothing is recorded: learning.folder is %r, which cannot be written to (%s)", folder, e.strerror)
+        return config
+    return msgspec.structs.replace(config, record=msgspec.structs.replace(config.record, folder=folder))
+
+
+def load_calibration(config: Config) -> Calibration | None:
+    """The calibration that belongs to the model of a configuration; None where there is none.
+
+    Raises:
+        CalibrationError: the file was made for another model, or cannot be read.
+        ArtefactError: there is no such model.
+    """
+    model = model_path(config)
+    file = _calibration_file(config, model)
+    if not file.is_file():
+        return None
+    calibration = read_calibration(file)
+    check_belongs(calibration, model)
+    return calibration
+
+
+def _calibration_file(config: Config, model: Path) -> Path:
+    return Path(config.alarm.calibration) if config.alarm.calibration else calibration_path(model)
+
+
 def load_thresholds(config: Config, model: Path) -> Thresholds:
     """Thresholds of the calibration file that belongs to the model, or those of the configuration.
 
@@ -50,7 +96,7 @@ def load_thresholds(config: Config, model: Path) -> Thresholds:
         ConfigError: the thresholds contradict each other.
     """
     alarm = config.alarm
-    file = Path(alarm.calibration) if alarm.calibration else calibration_path(model)
+    file = _calibration_file(config, model)
     raise_at, clear_at, rules = alarm.raise_at, alarm.clear_at, alarm.rules
     if raise_at is None or clear_at is None or (rules is None and file.is_file()):
         if not file.is_file():

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dyadwatch.core.training.training_state import TrainerState
 
 SHIPPED = "shipped"
+SIMULATED = "simulated"  # the same: what it knows
 
 
 def shipped_model() -> Path:
@@ -25,9 +26,9 @@ def shipped_model() -> Path:
 
 
 def named_model(name: str | Path) -> Path:
-    """The model file that a user names: `shipped` is the one that comes with the package, anything else a file.
+    """The model file that a user names: `simulated` or `shipped` is the one that comes with the package, else a file.
 
-    A file that is really called `shipped` is named as `./shipped`.
+    A file that is really called so is named as `./simulated`.
 
     Arguments:
         name: as given on the command line, or as `scorer.model` of the configuration.
@@ -35,7 +36,7 @@ def named_model(name: str | Path) -> Path:
     Raises:
         ArtefactError: there is no such file; the message says what else may be named.
     """
-    if str(name) == SHIPPED:
+    if str(name) in (SHIPPED, SIMULATED):
         return shipped_model()
     path = Path(name)
     try:

@@ -13,18 +13,37 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
+from dyadwatch.core.decision.calibration_file import Calibration
+from dyadwatch.core.decision.rules import Rule, ScorePart, Thresholds
 from dyadwatch.core.errors import MemoryFileError
 from dyadwatch.core.finding import Finding
-from dyadwatch.stream.codes import Blindness, IncidentReason, MemoryState, Severity, SourceState
+from dyadwatch.stream.codes import (
+    AttentionKind,
+    Blindness,
+    IncidentReason,
+    Learning,
+    MemoryState,
+    Severity,
+    SourceState,
+)
 from dyadwatch.stream.configuration.config import Config, MemoryOptions, RecordOptions
 from dyadwatch.stream.memory import schema
-from dyadwatch.stream.memory.kept import Action, ActionKind, Verdict, Wanted
+from dyadwatch.stream.memory.kept import Action, ActionKind, ChangedKey, ConfigChange, Verdict, Wanted
 from dyadwatch.stream.memory.memory_place import memory_file
 from dyadwatch.stream.memory.memory_sink import MemorySink
 from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.memory.writer import MemoryWriter
-from dyadwatch.stream.messages import Blind, IncidentMessage, NearMissMessage, StatusMessage
+from dyadwatch.stream.messages import (
+    AttentionMessage,
+    Blind,
+    IncidentMessage,
+    LearningNow,
+    NearMissMessage,
+    StatusMessage,
+    encode_json,
+)
 
 S = 1_000_000_000
 T0 = 1_700_000_000 * S
@@ -369,4 +388,74 @@ def test_of_near_misses_the_highest_of_each_source_are_kept(writer: Begin) -> No
         one.keep([near], T0 + at)
     assert [m.peak_score for m in one.store.near_misses("hall")] == [2.9, 2.2, 2.1]
     assert [m.source for m in one.store.near_misses()] == ["hall", "hall", "hall", "yard"]
+    one.close()
+
+
+def test_a_file_of_the_first_version_is_brought_up_to_date_with_all_that_is_in_it(
+    writer: Begin, incident: Make, path: Path
+) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    old = sqlite3.connect(path)
+    old.executescript(
+        f"{schema.MIGRATIONS[0]} PRAGMA application_id = {schema.APPLICATION}; PRAGMA user_version = 1;"
+        "INSERT INTO runs (id, started, program, model) VALUES ('old', 5, 'dyadwatch 0', 'm 1');"
+    )
+    old.execute(
+        "INSERT INTO incidents (id, run, source, about, severity, reason, open, began, told, message)"
+        " VALUES ('x', 'old', 'hall', 'interaction', 'notice', 'opened', 0, 5, 6, ?)",
+        (encode_json(incident("close")).decode(),),
+    )
+    old.commit()
+    old.close()
+    one = writer()
+    assert [run.id for run in one.store.runs()] == ["run0.0", "old"]
+    assert [kept.run for kept in one.store.incidents()] == ["old"]
+    assert one.store.runs()[1].thresholds == {}
+
+
+def test_what_a_run_judges_by_and_changes_of_its_configuration_are_kept(writer: Begin) -> None:
+    one = writer()
+    calibration = Calibration(model_sha256="0" * 64, raise_at=1.0, clear_at=0.6, evidence={"hours": 72.5})
+    one.keep_calibration(calibration, Thresholds(1.0, 0.6, (Rule(ScorePart.SCORE, 0.4, 2.5),)), "0" * 64)
+    one.keep_calibration(calibration, Thresholds(1.2, 0.6), "0" * 64)  # started anew with others: the latest count
+    change = ConfigChange(at=T0 + S, who="SIGHUP", changes=(ChangedKey(key="alarm.hold_s", before=2.0, after=3.0),))
+    one.keep_change(change)
+    (run,) = one.store.runs()
+    assert (run.thresholds, run.evidence) == ({"raise_at": 1.2, "clear_at": 0.6, "rules": []}, {"hours": 72.5})
+    assert (run.ended, run.changes) == (None, (change,))
+
+
+def test_what_people_were_told_and_did_counts_beyond_the_run(writer: Begin, incident: Make) -> None:
+    one = writer()
+    opened = incident()
+    one.keep([opened], T0 + S)
+    one.store.act(Action(at=T0 + S, kind=ActionKind.ACKNOWLEDGE, incident=opened.id, who="ann"))
+    for until in (T0 + 50 * S, T0 + 500 * S):
+        one.store.act(Action(at=T0 + S, kind=ActionKind.SNOOZE, source="hall", until=until, who="ann"))
+    one.store.act(Action(at=T0 + S, kind=ActionKind.SNOOZE, source="yard", until=T0 + 500 * S))
+    one.store.act(Action(at=T0 + S, kind=ActionKind.SNOOZE, source="yard", until=0))  # ended
+    calls = [
+        AttentionMessage(what=AttentionKind.CALL, source="hall", at=T0 + at * S, severity=Severity.ALARM, text="",
+                         explanation="") for at in (1, 2)
+    ]  # fmt: skip
+    one.keep(calls, T0 + 2 * S)
+    one.close()
+    two = writer(10.0)
+    before = two.before(T0 + 10 * S, T0 + 2 * S)
+    assert before.calls == (calls[1],)
+    assert [(a.source, a.until) for a in before.snoozes] == [("hall", T0 + 500 * S)]
+    assert [(k.message.id, k.acknowledged_by) for k in before.acknowledged] == [(opened.id, "ann")]
+    assert before.until == T0 + 70 * S
+
+
+def test_a_source_that_learns_while_people_come_and_go_is_one_state(writer: Begin) -> None:
+    one = writer()
+    now = LearningNow(
+        code=Learning.GATHERING, since=T0, minutes=1.0, pairs=1, more_minutes=9.0, folder="learning", text=""
+    )
+    for at, code in enumerate([None, Blindness.NOBODY, None, Blindness.ONE_PERSON]):
+        told = structs.replace(status("hall", code), learning=now)
+        one.keep([told if code else structs.replace(told, state=SourceState.LEARNING)], T0 + at)
+    rows = one.store.connection.execute("SELECT at, state FROM source_states").fetchall()
+    assert rows == [(T0, "learning")]
     one.close()

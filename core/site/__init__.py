@@ -1,0 +1,1 @@
+"""A place that is watched: its floor, and the hours of its week."""

@@ -1,0 +1,51 @@
+"""What is heard of sources while no model of their own is named: nobody is judged, and time and pairs are counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dyadwatch.core.units import NS
+from dyadwatch.stream.items import Pair, Window
+
+_LONGEST_NS = NS // 2  # between two windows of a source; what is longer was no watching
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """How much of a source could be learnt from.
+
+    Arguments:
+        ns: time in which any two people were near each other and could be scored, by the source's clock.
+        pairs: that were; who is lost and found again may count again.
+    """
+
+    ns: int = 0
+    pairs: int = 0
+
+    @property
+    def minutes(self) -> float:
+        """The time."""
+        return self.ns / NS / 60
+
+
+class Listener:
+    """Adds up what is heard of one source."""
+
+    def __init__(self) -> None:
+        self.heard = Heard()
+        self._last: int | None = None
+
+    def take(self, window: Window, known: set[Pair]) -> None:
+        """Takes a window in event time; what is doubtful is nothing to learn from.
+
+        Arguments:
+            window: the next of any pair of the source.
+            known: pairs of it that are in view, before this window.
+        """
+        if window.doubtful:
+            return
+        step = window.end - window.start if self._last is None else window.end - self._last
+        if step < 0 or step > _LONGEST_NS:  # the first window after a pause holds as much as it is long
+            step = window.end - window.start
+        self._last = window.end
+        self.heard = Heard(self.heard.ns + step, self.heard.pairs + (window.pair not in known))
