@@ -82,7 +82,7 @@ class Courier:
             sqlite3.Error: the spool cannot be read.
         """
         account, failing = self._spool.account(self.name), self._failing
-        if failing is not None:
+        if failing is not None and account.waiting:
             seconds = round(time.monotonic() - failing[1], 1)
             found = Finding(DeliveryState.FAILING, error=failing[0], seconds=seconds, waiting=account.waiting)
         elif account.waiting:

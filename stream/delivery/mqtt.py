@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import ssl
 import sys
 import threading
@@ -27,6 +28,7 @@ from dyadwatch.stream.delivery.secret import read_secret
 from dyadwatch.stream.delivery.source_states import ABSENT, Shown, SourceStates
 from dyadwatch.stream.delivery.wording import Wording
 from dyadwatch.stream.messages import AttentionMessage, Message
+from dyadwatch.stream.names import DETECTOR
 
 _log = logging.getLogger(__name__)
 _KEEP_ALIVE_S = 10  # a detector whose network is gone is offline after one and a half times that
@@ -70,7 +72,7 @@ class MqttCarrier:
         self._absent: set[str] = set()  # of those the ones that are shown as silent
         self._changed = threading.Condition()
         self._taken: dict[int, None] = {}  # message ids that the broker has taken, the latest last
-        self._on_way: dict[str, paho.MQTTMessageInfo] = {}  # by key; the client sends them again by itself
+        self._on_way: tuple[str, paho.MQTTMessageInfo] | None = None  # key; the client sends it again by itself
         self._up = self._closed = False
         self._why = "not connected yet"
         self._client = self._make(at)
@@ -84,19 +86,20 @@ class MqttCarrier:
         with self._changed:
             if not self._changed.wait_for(lambda: self._up or self._closed, 1.0) or self._closed:
                 raise UnreachableError(f"the broker {self._place} is not connected ({self._why})")
-        info = self._on_way.get(parcel.key)
-        if info is None:
-            info = self._client.publish(topic, payload(parcel, self._wording), qos=1)
-            self._on_way[parcel.key] = info
+        if self._on_way is None or self._on_way[0] != parcel.key:
+            self._on_way = parcel.key, self._client.publish(topic, payload(parcel, self._wording), qos=1)
+        mid = self._on_way[1].mid
         with self._changed:
-            mid = info.mid
             if not self._changed.wait_for(lambda: mid in self._taken or self._closed, _WAIT_S) or self._closed:
                 raise UnreachableError(f"the broker {self._place} has not taken an update ({self._why})")
             self._taken.pop(mid, None)
-        del self._on_way[parcel.key]
+        self._on_way = None
 
     def show(self, messages: Sequence[Message]) -> None:
         """Takes messages, and publishes states in which something changed that is to be seen at once."""
+        wanted = self._options.sources
+        if wanted:
+            messages = [m for m in messages if m.source in wanted or m.source == DETECTOR]
         with self._lock:
             self._publish(self._states.take(messages))
 
@@ -131,7 +134,8 @@ class MqttCarrier:
 
     def _make(self, at: str) -> paho.Client:
         options = self._options
-        client = paho.Client(CallbackAPIVersion.VERSION2)
+        # One name for all connections of this run: a new one ends the old one, and its last will comes before.
+        client = paho.Client(CallbackAPIVersion.VERSION2, f"dyadwatch-{options.node}-{secrets.token_hex(4)}")
         if options.user:
             secret = read_secret(at, "password", options.password_file, options.password_env)
             client.username_pw_set(options.user, secret or None)
@@ -193,13 +197,12 @@ class MqttCarrier:
     ) -> None:
         if code.is_failure:
             self._why = f"it answered: {code}"
-            _log.warning("the broker %s refuses: %s", self._place, code)
-            return
+            return  # the courier logs it
         if not self._around.announce:
             self._set_up()
             return
         client.publish(self._topics.available, ONLINE, qos=1, retain=True)
-        wanted = [self._topics.any_state, f"{self._options.discovery_prefix}/status"]
+        wanted = [self._topics.available, self._topics.any_state, f"{self._options.discovery_prefix}/status"]
         if self._options.commands:
             wanted.append(self._topics.any_command)
         client.subscribe([(topic, 1) for topic in wanted])
@@ -248,6 +251,11 @@ class MqttCarrier:
         if message.topic == f"{self._options.discovery_prefix}/status":
             if message.payload == ONLINE.encode():  # Home Assistant has started, and forgotten all
                 self._show_all()
+            return
+        if message.topic == self._topics.available:
+            if message.payload == OFFLINE.encode() and not message.retain and not self._closed:
+                # The last will of an earlier run, whose end the broker saw late.
+                self._client.publish(self._topics.available, ONLINE, qos=1, retain=True)
             return
         source = self._topics.source(message.topic)
         if message.topic == self._topics.state(source):

@@ -99,8 +99,11 @@ class Spool:
             if self._spared:
                 self._spare.add(rows, numbers, told, taken[0].at)
             names = {row.target for row in rows}
-            for name in names:
-                self._make_room(name)
+            try:
+                for name in names:
+                    self._make_room(name)
+            except sqlite3.Error as e:
+                self._fails(e)
             return names
 
     def next(self, name: str, now: int) -> Parcel | None:
@@ -184,18 +187,29 @@ class Spool:
 
     def _rows(self, one: Taken, to: Sequence[str], numbers: dict[str, int]) -> list[Row]:
         m, group = one.message, group_of(one.message)
-        last = numbers.get(group) or max(self._disk.number(group), self._spare.number(group))
-        number = numbers[group] = last + 1
+        number = numbers[group] = (numbers.get(group) or self._last(group, one.at)) + 1
         parcel = Parcel(key=f"{group}-{number}", number=number, at=one.at, message=m, about=one.about)
         text = _encode(parcel).decode()
         plain = int(isinstance(m, IncidentMessage) and m.type == "update")
         return [Row(name, parcel.key, one.at, plain, 0, text) for name in to]
 
+    def _last(self, group: str, at: int) -> int:
+        """The last number of a group; one that was never given where the disk cannot be asked."""
+        try:
+            return max(self._disk.number(group), self._spare.number(group))
+        except sqlite3.Error as e:
+            self._fails(e)
+            return max(at // 1_000_000, self._spare.number(group))
+
     def _is_told(self, name: str, message: Update, told: Mapping[tuple[str, str], None]) -> bool:
-        return any(
-            (name, incident) in told or self._disk.is_told(name, incident) or self._spare.is_told(name, incident)
-            for incident in incidents_of(message)
-        )
+        ids = incidents_of(message)
+        if any((name, incident) in told or self._spare.is_told(name, incident) for incident in ids):
+            return True
+        try:
+            return any(self._disk.is_told(name, incident) for incident in ids)
+        except sqlite3.Error as e:
+            self._fails(e)
+            return bool(ids)  # rather once too often than not at all
 
     def _make_room(self, name: str) -> None:
         while self._disk.waiting(name)[0] + self._spare.waiting(name)[0] - self._gone_of(name) > self._most:
@@ -209,7 +223,12 @@ class Spool:
 
     def _first(self, name: str) -> Row | None:
         gone = {key for target, key in self._gone if target == name}
-        return self._disk.first(name, gone) or self._spare.first(name, gone)
+        try:
+            first = self._disk.first(name, gone)
+        except sqlite3.Error as e:
+            self._fails(e)
+            first = None
+        return first or self._spare.first(name, gone)
 
     def _settle(self, name: str, key: str, what: str) -> None:
         if self._spared and self._spare.end([(name, key, what)]):

@@ -6,7 +6,7 @@ import socket
 import statistics
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +14,9 @@ from typing import Annotated
 import msgspec
 from cyclopts import Parameter
 from rich.console import Console
+from rich.markup import escape
 
+from dyadwatch.core.errors import ConfigError, DyadwatchError
 from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.loading import configure, model_path
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
@@ -27,6 +29,7 @@ _BUSY = (
     "attention.cooldown_s=0", "attention.most_calls=100000",
 )  # fmt: skip
 _FPS, _PEOPLE = 30.0, 4
+_TRIES = 3
 
 
 def delivery(
@@ -55,6 +58,9 @@ def delivery(
     json
         Print one JSON object instead.
     """
+    for flag, value, least in (("--rounds", rounds, 1), ("--sources", sources, 1), ("--seconds", seconds, 5)):
+        if value < least:
+            raise ConfigError(f"{flag} is {value:g}; expected at least {least}")
     path = model_path(configure(None, (), model))
     frames = _frames(seconds)
     progress = Console(stderr=True)
@@ -66,7 +72,7 @@ def delivery(
             for kind in kinds if number % 2 == 0 else reversed(kinds):  # what drifts costs both alike
                 progress.print(f"round {number + 1} of {rounds}, {kind} deliveries")
                 settings = (*_BUSY, *(broken if kind == "with" else ()))
-                rows[kind].append(measure_latency(path, frames, sources, settings))
+                rows[kind].append(_measured(path, frames, sources, settings, progress))
     report = {
         "machine": describe_machine(),
         "latency_ms": {kind: {p: _median(runs, p) for p in ("p50", "p95", "p99")} for kind, runs in rows.items()},
@@ -86,6 +92,29 @@ def delivery(
         + " | ".join(f"{r:.2f}" for r in report["ratio"].values())
         + " |"
     )
+
+
+def _measured(
+    path: Path, frames: list[PoseFrame], sources: int, settings: Sequence[str], progress: Console
+) -> dict[str, float]:
+    """One run; on a machine that is busy with other things it may need a second try.
+
+    Raises:
+        DyadwatchError: none of them told anything.
+    """
+    for left in reversed(range(_TRIES)):
+        try:
+            run = measure_latency(path, frames, sources, settings)
+        except DyadwatchError as e:
+            if not left:
+                raise
+            progress.print(f"once more: {escape(str(e))}")
+            continue
+        if run["p50"] > 0:
+            progress.print(f"    {run['scores']} scores, p50 {run['p50']} ms, p99 {run['p99']} ms")
+            return run
+        progress.print("once more: no score came")
+    raise DyadwatchError(f"no score came in {_TRIES} runs; the machine is too busy to measure anything")
 
 
 def _frames(seconds: float) -> list[PoseFrame]:

@@ -168,8 +168,12 @@ def test_a_broker_that_is_down_for_a_while_gets_all_updates_in_order_and_once_an
     assert account.waiting == 10
     broker.start()
     until(lambda: sink.states()[0][1].code is DeliveryState.READY, "all updates")
-    until(lambda: len(heard.took()) >= 12, "all updates")
-    assert heard.took() == [f"i{i}-{n}" for i in range(6) for n in (1, 2)]
+    until(lambda: "i5-2" in heard.took(), "all updates")
+    # The broker may have stopped before it knew that its client, or the detector that it, has the last one: that comes
+    # again with its key. What came meanwhile comes once.
+    expected = [f"i{i}-{n}" for i in range(6) for n in (1, 2)]
+    assert list(dict.fromkeys(heard.took())) == expected
+    assert heard.took()[-10:] == expected[-10:]
     assert sink.states()[0][2].delivered == 12
     afresh = listen(broker.port)
     until(lambda: afresh.json(STATE).get("problem") == "ON" and AVAILABLE in afresh.retained, "the states")
@@ -196,6 +200,16 @@ def test_the_last_will_says_offline_and_so_does_an_end(
     until(lambda: listener.retained.get(AVAILABLE) == b"online", "the beginning")
     sink.close()
     until(lambda: listener.retained.get(AVAILABLE) == b"offline", "the end")
+
+
+def test_a_late_last_will_of_an_earlier_run_is_put_right(
+    deliver: Any, broker: Any, listener: Any, updates: Any, until: Any
+) -> None:
+    deliver(home=MqttOptions(port=broker.port))
+    until(lambda: listener.retained.get(AVAILABLE) == b"online", "the beginning")
+    listener.heard.clear()
+    listener.client.publish(AVAILABLE, "offline", qos=1, retain=True)
+    until(lambda: [body for topic, body in listener.heard if topic == AVAILABLE] == [b"offline", b"online"], "the word")
 
 
 def test_a_source_that_is_forgotten_is_removed(
@@ -272,6 +286,17 @@ def test_a_certificate_that_cannot_be_used(around: Any, tmp_path: Path) -> None:
         f"delivery.to.home.ca_file is {tmp_path / 'none.pem'}, which cannot be used ([Errno 2] No such file or "
         "directory); expected a file of certificates"
     )
+
+
+def test_a_target_of_some_sources_shows_no_other(
+    deliver: Any, broker: Any, listener: Any, updates: Any, until: Any
+) -> None:
+    sink = deliver(home=MqttOptions(port=broker.port, sources=("hall",)))
+    until(lambda: listener.retained.get(AVAILABLE) == b"online", "the connection")
+    sink.emit([updates.status("yard"), updates.incident(source="yard"), updates.status("hall")])
+    until(lambda: STATE in listener.retained, "the state")
+    assert [topic for topic in listener.retained if "yard" in topic] == []
+    assert listener.all_of("dyadwatch/dyadwatch/incidents") == []
 
 
 def test_numbers_alone_are_published_at_most_once_a_second(

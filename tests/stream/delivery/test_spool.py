@@ -127,6 +127,26 @@ def test_while_the_disk_is_full_updates_are_delivered_from_memory_and_kept_after
     spool.close()
 
 
+class DeadDisk(FailingDisk):
+    """One that cannot be read either."""
+
+    def _broken(self, *_: Any) -> Any:
+        raise sqlite3.OperationalError("disk I/O error")
+
+    number = first = is_told = waiting = _broken
+
+
+def test_without_any_disk_updates_are_delivered_from_memory(tmp_path: Path, updates: Any) -> None:
+    disk = DeadDisk(tmp_path / "s.db")
+    disk.full = True
+    spool = Spool(disk, DeliveryOptions())
+    take(spool, updates.incident("x"), updates.call("x"), at=7_000_000)
+    take(spool, updates.incident("x", "close"), at=9_000_000, to={"a": True})
+    assert drain(spool) == ["x-8", "x-9", "x-10"]
+    assert "cannot be written to (" in spool.error
+    spool.close()
+
+
 def test_what_comes_while_memory_still_holds_some_does_not_go_before_it(tmp_path: Path, updates: Any) -> None:
     disk = FailingDisk(tmp_path / "s.db")
     spool = Spool(disk, DeliveryOptions())

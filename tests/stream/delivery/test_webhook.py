@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import time
 from pathlib import Path
 from typing import Any
@@ -84,6 +85,23 @@ def test_a_server_that_is_down_is_waited_for_across_a_restart_of_the_detector(
     sink.emit([updates.incident(kind="close")])
     until(lambda: len(server.taken) == 3, "what waited")
     assert server.took() == ["1405dc-1", "1405dc-2", "1405dc-3"]
+
+
+def test_a_server_that_never_answers_holds_up_nobody(deliver: Any, server: Any, updates: Any, until: Any) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        url = f"http://127.0.0.1:{mute.getsockname()[1]}/"
+        sink = deliver(mute=WebhookOptions(url=url, timeout_s=0.5), hook=WebhookOptions(url=server.url))
+        began = time.monotonic()
+        for i in range(20):
+            sink.emit([updates.incident(f"i{i}")])
+        assert time.monotonic() - began < 5  # nothing was waited for but the disk
+        until(lambda: len(server.taken) == 20, "what is for the other")
+        until(lambda: sink.states()[0][1].code is DeliveryState.FAILING, "the failure")
+        assert "does not answer (ReadTimeout: timed out)" in str(sink.states()[0][1].detail["error"])
+        assert sink.states()[0][2].waiting == 20
+        began = time.monotonic()
+        sink.close()
+        assert time.monotonic() - began < 1.5
 
 
 @pytest.mark.parametrize("status", [400, 410, 413, 422])

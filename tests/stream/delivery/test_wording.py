@@ -31,7 +31,7 @@ def in_rome(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     time.tzset()
 
 
-def words(message: Any, about: Any = None, at: int = 1_795_960_990 * NS, **options: str) -> tuple[str, str]:
+def words(message: Any, about: Any = None, at: int = 1_795_960_990 * NS, **options: Any) -> tuple[str, str]:
     wording = Wording(MqttOptions(**options), {"hall": "Room hall"})
     return wording.of(Parcel(key="k-1", number=1, at=at, message=message, about=about))
 
