@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -45,6 +46,7 @@ def serve(
     settings = _configured(config, set_)
     server = make_server(settings)
     log_in_background()
+    logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of every browser that left
     with contextlib.suppress(OSError):
         os.nice(_NICE)
     if attached:

@@ -29,6 +29,7 @@ VERSION = 1
 _MOST_NEAR_MISSES = 200
 _MOST_NOTE = 2000  # characters
 _MOST_SNOOZE_MIN = 60 * 24 * 7
+_STAYS_S = 3.0  # between two looks whether who listens may still do so
 _T = TypeVar("_T")
 
 
@@ -203,11 +204,19 @@ class Api:
         if client is None:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "full", "too many pages are open; close some")
 
+        token = token_of(request)
+        assert token is not None, "the guard lets nobody else in"
+
         async def stream() -> AsyncIterator[bytes]:
+            due = time.monotonic() + _STAYS_S
             try:
                 yield b"retry: 1000\n\n"
                 async for data in client.stream():
                     yield data
+                    if time.monotonic() >= due:
+                        due = time.monotonic() + _STAYS_S
+                        if not self._tokens.lasts(token):
+                            return
             finally:
                 self._hub.leave(client)
 

@@ -181,6 +181,8 @@ def _people(
     for step in RecordedScenes(playback, config, _FPS, source):
         if step.source != source or step.frame is None:
             continue
+        if step.frame.stamp > last + NS:
+            break  # what follows came later, too
         if layout is not None and step.frame.layout is not layout:
             rows.clear()  # the source began anew with other joints
         layout = step.frame.layout
@@ -207,7 +209,11 @@ def _curves(playback: Playback, message: IncidentMessage, first: int, last: int)
     found: dict[tuple[TrackId, TrackId], Curve] = {}
     for entry in playback.said():
         score = entry.what
-        if isinstance(score, ScoreMessage) and score.source == message.source and first <= score.end <= last:
+        if not isinstance(score, ScoreMessage) or score.source != message.source:
+            continue
+        if score.end > last + NS:
+            break
+        if first <= score.end <= last:
             curve = found.get(score.pair)
             if curve is None:
                 curve = found[score.pair] = Curve(pair=score.pair, times=[], evidence=[])

@@ -132,6 +132,10 @@ class Tokens:
         found = self._find(token)
         return None if found is None or found.once else found
 
+    def lasts(self, token: Token) -> bool:
+        """Whether somebody who was let in may stay."""
+        return any((t.name, t.made) == (token.name, token.made) for t in self.all())
+
     def cookie(self, token: Token) -> tuple[str, int]:
         """What a browser shows from now on instead of the token, and for how many seconds."""
         until = min(t for t in (token.until, time.time_ns() + _SESSION_NS) if t)

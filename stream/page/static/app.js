@@ -1,7 +1,7 @@
 // Which view is shown, what stands above it, and what is said when the server or the detector is lost.
 
 import { $, colours, el, repaint, say } from "./dom.js";
-import { Refused, get, post, state } from "./server.js";
+import { AT_REST, Refused, get, post, state } from "./server.js";
 import { language, remember, t, theme } from "./texts.js";
 
 if (theme) document.documentElement.dataset.theme = theme;
@@ -51,11 +51,15 @@ function chrome() {
   );
 }
 
+// Nobody there is no trouble; a source of which nothing comes or can be scored is.
+const unwatched = s => s.source !== "@detector" && (s.state === "silent" || (s.state === "blind" && !AT_REST.has(s.blind?.code)));
+
 function summary() {
   const n = [...state.incidents.values()].filter(i => i.severity !== "notice" || i.about === "interaction").length;
-  const bar = $("#summary");
-  bar.className = n ? "open" : "calm";
-  say(bar, n === 0 ? t("calm") : n === 1 ? t("open_one") : t("open_many", { n }));
+  const bar = $("#summary"), away = [...state.sources.values()].filter(unwatched);
+  bar.className = n ? "open" : away.length ? "away" : "calm";
+  const rest = away.length === 1 ? t("unwatched_one", { source: away[0].source }) : t("unwatched_many", { n: away.length });
+  say(bar, n === 1 ? t("open_one") : n ? t("open_many", { n }) : away.length ? rest : t("calm"));
   bar.hidden = state.lost || !state.detector;
 }
 
@@ -100,6 +104,8 @@ async function start() {
   chrome();
   colours();
   state.addEventListener("incidents", summary);
+  state.addEventListener("sources", summary);
+  state.addEventListener("status", summary);
   state.addEventListener("connection", connection);
   summary();
   addEventListener("hashchange", () => { show(); $("#main").focus({ preventScroll: true }); scrollTo(0, 0); });

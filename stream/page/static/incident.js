@@ -173,8 +173,7 @@ export function show(main, id) {
   addEventListener("keydown", key);
   const fresh = event => {
     const m = event.detail;
-    if (m?.id !== details?.incident.message.id) return;
-    if (m.reason === "still_going_on") return;
+    if (!m || m.id !== details?.incident.message.id || m.reason === "still_going_on") return;
     setTimeout(() => { if (!gone) get(`/incidents/${id}`).then(take).then(() => { if (m.type === "close") setTimeout(() => { if (!gone) loadClip(); }, 6500); }).catch(() => {}); }, 400);
   };
   const acts = () => { if (!gone && details) get(`/incidents/${id}`).then(take).catch(() => {}); };

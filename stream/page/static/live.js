@@ -2,11 +2,10 @@
 
 import { colours, el, floats, say } from "./dom.js";
 import { strip } from "./curve.js";
-import { state } from "./server.js";
+import { AT_REST, state } from "./server.js";
 import { blindness, say as number, t, why } from "./texts.js";
 import { View3D } from "./view3d.js";
 
-const AT_REST = new Set(["nobody", "one_person", "filling"]);
 const SIGNS = { watching: "●", behind: "◔", blind: "◌", silent: "✕", learning: "◐", alarm: "▲" };
 
 class Tile {

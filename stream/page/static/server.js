@@ -3,6 +3,9 @@
 const BASE = "/api/v1";
 const QUIET_MS = 6000;  // without a sign of life for so long the server is lost; it gives one every two seconds
 
+// Nothing is wrong with a source that tells these: people come and go.
+export const AT_REST = new Set(["nobody", "one_person", "filling"]);
+
 export class Refused extends Error {
   constructor(status, code, text) { super(text); this.status = status; this.code = code; }
 }

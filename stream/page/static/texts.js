@@ -5,7 +5,7 @@ export const TEXTS = {
     language: "English",
     skip: "Skip to content",
     live: "Live", incidents: "Incidents", sources: "Sources", incident: "Incident", near_misses: "Near misses",
-    calm: "All calm", open_one: "1 open incident", open_many: "{n} open incidents",
+    calm: "All calm", unwatched_one: "{source} is not watched", unwatched_many: "{n} sources are not watched", open_one: "1 open incident", open_many: "{n} open incidents",
     theme: "Dark or light", logout: "Log out", other_language: "Deutsch",
     server_lost: "The server does not answer. What you see is {s} s old; it is tried again.",
     detector_lost: "The page works, but the detector does not answer: nothing is being watched.",
@@ -70,7 +70,7 @@ export const TEXTS = {
     language: "Deutsch",
     skip: "Zum Inhalt",
     live: "Live", incidents: "Vorfälle", sources: "Quellen", incident: "Vorfall", near_misses: "Beinahe",
-    calm: "Alles ruhig", open_one: "1 offener Vorfall", open_many: "{n} offene Vorfälle",
+    calm: "Alles ruhig", unwatched_one: "{source} wird nicht überwacht", unwatched_many: "{n} Quellen werden nicht überwacht", open_one: "1 offener Vorfall", open_many: "{n} offene Vorfälle",
     theme: "Dunkel oder hell", logout: "Abmelden", other_language: "English",
     server_lost: "Der Server antwortet nicht. Was Sie sehen, ist {s} s alt; es wird weiter versucht.",
     detector_lost: "Die Seite läuft, aber der Detektor antwortet nicht: Nichts wird überwacht.",
@@ -129,7 +129,7 @@ export const TEXTS = {
     why_far: "{joint} von {me} blieb {distance} m von „{toward}“ von {other}; normal sind höchstens {usual} m",
     why_place: "{limb} von {me} war nicht, wo normale Paare es haben: {joint} {off} m daneben",
     reason_opened: "es begann", reason_pair_joined: "ein weiteres Paar gehört dazu", reason_resumed: "es ging nach einer Pause weiter", reason_severity_rose: "es wurde schwerer", reason_absorbed: "ein anderer Vorfall gehört dazu", reason_calm_again: "nichts weiter geschah", reason_merged: "es gehört zu einem anderen Vorfall", reason_back: "die Quelle ist wieder da", reason_clock_step: "die Uhr der Quelle wurde gestellt", reason_merge_changed: "die Quelle kam zu ihrer Gruppe oder verließ sie", reason_station_failed: "der Detektor scheiterte an einem Bild", reason_source_forgotten: "die Quelle war zu lange stumm", reason_end_of_stream: "die Bilder sind zu Ende", reason_shutdown: "der Detektor wurde beendet", reason_interrupted: "der Detektor endete, während er offen war",
-    left: "links", right: "rechts", head: "Kopf", neck: "Hals", arm: "Arm", leg: "Bein", trunk: "Rumpf", wrist: "Handgelenk", hand: "Hand", elbow: "Ellbogen", shoulder: "Schulter", hip: "Hüfte", knee: "Knie", ankle: "Knöchel", foot: "Fuß", pelvis: "Becken", nose: "Nase", torso: "Rumpf", chest: "Brust",
+    left: "link", right: "recht", head: "Kopf", neck: "Hals", arm: "Arm", leg: "Bein", trunk: "Rumpf", wrist: "Handgelenk", hand: "Hand", elbow: "Ellbogen", shoulder: "Schulter", hip: "Hüfte", knee: "Knie", ankle: "Knöchel", foot: "Fuß", pelvis: "Becken", nose: "Nase", torso: "Rumpf", chest: "Brust",
   },
 };
 
@@ -160,11 +160,14 @@ export function moment(ns) {
 }
 export const fullMoment = ns => new Intl.DateTimeFormat(locale, { dateStyle: "full", timeStyle: "medium" }).format(new Date(ms(ns)));
 
-function joint(name) {  // left_wrist -> left wrist, Handgelenk links
+// Of the German adjective before a limb or joint: linker Arm, linkes Knie, linke Hand.
+const ENDING = { arm: "er", leg: "es", wrist: "es", hand: "e", elbow: "er", shoulder: "e", hip: "e", knee: "es", ankle: "er", foot: "er" };
+
+function joint(name) {  // left_wrist -> left wrist, linkes Handgelenk
   const [side, ...rest] = ["left", "right"].includes(name.split("_")[0]) ? name.split("_") : ["", ...name.split("_")];
   const word = rest.join("_"), plain = has(word) ? t(word) : word.replaceAll("_", " ");
   if (!side) return plain;
-  return language === "de" ? `${plain} ${t(side)}` : `${t(side)} ${plain}`;
+  return language === "de" ? `${t(side)}${ENDING[word] ?? "e"} ${plain}` : `${t(side)} ${plain}`;
 }
 
 // The explanation in the page's language; the server's own sentence where it is English anyway, or says more.

@@ -84,7 +84,7 @@ export class View3D {
   // How far away people who stand so far apart, metres, fill the picture without leaving it.
   #away(reach) {
     const w = this.#canvas.clientWidth || 4, h = this.#canvas.clientHeight || 3, f = this.#lens();
-    return Math.max((reach + 0.8) * f / w, 2.7 * f / h) + 0.35 * reach;
+    return Math.max((reach + 0.8) * f / w, 3.1 * f / h) + 0.35 * reach;
   }
 
   #lens() { return Math.min(this.#canvas.clientHeight, this.#canvas.clientWidth) * FOV; }
@@ -96,7 +96,7 @@ export class View3D {
     return (x, y, z) => {
       x -= tx; y -= ty; z -= tz;
       const right = x * ct - z * st, along = x * st + z * ct, depth = away - (y * s + along * c);
-      return depth < NEAR ? null : [w / 2 + right / depth * f, h * 0.52 - (y * c - along * s) / depth * f, depth, f / depth];
+      return depth < NEAR ? null : [w / 2 + right / depth * f, h * 0.56 - (y * c - along * s) / depth * f, depth, f / depth];
     };
   }
 

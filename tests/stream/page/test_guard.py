@@ -41,6 +41,17 @@ def test_a_link_logs_a_browser_in_once(page: Any) -> None:
         assert other.get("/api/v1/session").status_code == 401
 
 
+def test_who_is_removed_hears_no_more(page: Any) -> None:
+    token = page.tokens.add("ann", Role.VIEWER)
+    with page.client(headers={"Authorization": f"Bearer {token}"}, timeout=20) as ann:
+        with ann.stream("GET", "/api/v1/stream") as answer:
+            lines = answer.iter_lines()
+            assert next(lines) == "retry: 1000"
+            page.tokens.remove("ann")
+            assert len(list(lines)) < 100, "the stream ends"
+        assert ann.get("/api/v1/state").status_code == 401
+
+
 def test_logging_out_ends_what_a_link_began(page: Any) -> None:
     with page.client() as browser:
         browser.get(f"/?token={page.tokens.link()}")

@@ -12,9 +12,16 @@ import pytest
 import zmq
 
 from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.finding import Finding
+from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.stream.codes import MergeState
 from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.configuration.config_file import set_option
+from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.items import WindowShape
 from dyadwatch.stream.people import PeopleSocket, decode_people, people_of
+from dyadwatch.stream.pipeline import DropLog, Ingest
 from dyadwatch.stream.tracking.scene_tracker import SceneTracker
 
 Encounter = Callable[..., list[PoseFrame]]
@@ -103,6 +110,16 @@ def _seconds(call: Callable[[], None]) -> float:
     began = time.perf_counter()
     call()
     return time.perf_counter() - began
+
+
+def test_people_of_a_merged_source_are_in_the_scene_of_its_group() -> None:
+    config = set_option(Config(), "merge.groups={hall: [left, right]}")
+    intake = Ingest(WindowShape(UPPER11, 10, 15.0), config, DropLog(Counters()))
+    group = intake.groups["hall"]
+    assert intake.scene("left") is group.scene
+    assert intake.scene("yard") is None
+    group.members["left"].apart = Finding(MergeState.OTHER_CLOCK)
+    assert intake.scene("left") is group.members["left"].scene
 
 
 def test_paths_that_cannot_be(tmp_path: Path) -> None:
