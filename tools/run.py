@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -83,14 +84,27 @@ def run(
     check_start(settings)
     map_large_blocks()
     log = log_in_background()
+    service = service_of(config, options, model, sinks_for(json, no_table, Console(), {}))
+    with stop_on_signals(service.stop, service.reload):
+        service.run()
+    if not log.written() or service.left_behind:
+        # Python would wait for the locks these threads hold, and for as long as they hold them.
+        os._exit(1)
+
+
+def service_of(config: Path | None, options: Sequence[str], model: Path | None, outputs: dict[str, Sink]) -> Service:
+    """The detector by its configuration, and by that again when it is told to read it; logs what it judges by.
+
+    Arguments:
+        config, options, model: as flags give them.
+        outputs: sinks beside those of the configuration.
+    """
+    settings = configure(config, options, model)
     learning = is_learning(settings)
     if learning:
         settings = while_learning(settings)
     scorer, thresholds = load_scorer(settings)
-    console = Console()
-    sinks: dict[str, Sink] = {}
     calibration = None if learning else load_calibration(settings)
-    outputs = sinks_for(json, no_table, console, sinks)
 
     def reread() -> Judging:
         """The configuration as it stands now, with the same options over it; the model stays."""
@@ -117,11 +131,7 @@ def run(
         )
     if settings.alarm.shadow:
         _log.info("shadow: incidents are told and kept, and nobody is called")
-    with stop_on_signals(service.stop, service.reload):
-        service.run()
-    if not log.written() or service.left_behind:
-        # Python would wait for the locks these threads hold, and for as long as they hold them.
-        os._exit(1)
+    return service
 
 
 def sinks_for(json: bool, no_table: bool, console: Console, sinks: dict[str, Sink]) -> dict[str, Sink]:

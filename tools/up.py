@@ -16,17 +16,16 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.loading import configure, load_scorer
+from dyadwatch.loading import configure
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.memory.memory_place import OFF
 from dyadwatch.stream.page.server import base_url, place_of, tokens_of
 from dyadwatch.stream.receiving.heap import map_large_blocks
-from dyadwatch.stream.service import Service
 from dyadwatch.stream.signals import stop_on_signals
 from dyadwatch.stream.start_check import check_start
 from dyadwatch.tools.log_output import log_in_background
 from dyadwatch.tools.page_keeper import PageKeeper
-from dyadwatch.tools.run import sinks_for
+from dyadwatch.tools.run import service_of, sinks_for
 
 _log = logging.getLogger(__name__)
 _READY_S = 120.0
@@ -52,7 +51,8 @@ def up(
         Folder for recordings, incidents and tokens, where the configuration names none; by default
         ~/.local/share/dyadwatch.
     model
-        Model file to score with, instead of the one the configuration names.
+        Model file to judge by, instead of the one the configuration names; simulated: the one that comes along. Without
+        any it is learning: it records, and judges nobody.
     set_
         One configuration key, such as --set page.bind=127.0.0.1:8100; may be repeated.
     """
@@ -60,7 +60,7 @@ def up(
     try:
         options = (*set_, *_filled_in(configure(config, set_, model), data, private))
         settings = configure(config, options, model)
-        _run(settings, _words(config, options))
+        _run(settings, config, options, model)
     finally:
         shutil.rmtree(private, ignore_errors=True)
 
@@ -93,7 +93,7 @@ def _words(config: Path | None, options: tuple[str, ...]) -> list[str]:
     return [*words, *(word for option in options for word in ("--set", option))]
 
 
-def _run(settings: Config, words: list[str]) -> None:
+def _run(settings: Config, config: Path | None, options: tuple[str, ...], model: Path | None) -> None:
     check_start(settings)
     _check_free(settings)
     url = base_url(settings)
@@ -101,10 +101,9 @@ def _run(settings: Config, words: list[str]) -> None:
     map_large_blocks()
     log = log_in_background()
     console = Console()
-    scorer, thresholds = load_scorer(settings)
-    service = Service(scorer, thresholds, settings, sinks_for(False, True, console, {}))
-    _log.info("model %s %s; recording to %s", scorer.info.name, scorer.info.version, settings.record.folder)
-    page = PageKeeper(words)
+    service = service_of(config, options, model, sinks_for(False, True, console, {}))
+    _log.info("recording to %s", settings.record.folder)
+    page = PageKeeper(_words(config, options))
     page.start()
 
     def introduce() -> None:
@@ -115,7 +114,7 @@ def _run(settings: Config, words: list[str]) -> None:
 
     threading.Thread(target=introduce, name="introduce", daemon=True).start()
     try:
-        with stop_on_signals(service.stop):
+        with stop_on_signals(service.stop, service.reload):
             service.run()
     finally:
         page.close()
