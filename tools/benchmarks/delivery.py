@@ -23,11 +23,9 @@ from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.tools.benchmarks.latency import measure_latency
 from dyadwatch.tools.benchmarks.machine import describe_machine
 
-# Every window is an event, and each incident is told five times a second: far more than a home has in a day.
-_BUSY = (
-    "alarm.rules=[]", "alarm.raise_at=0.01", "alarm.clear_at=0.01", "alarm.update_s=0.2", "incidents.update_s=0.2",
-    "attention.cooldown_s=0", "attention.most_calls=100000",
-)  # fmt: skip
+# Events open easily, and each incident is told five times a second: more than a home has in a day. Not more events than
+# that: each takes an explanation when it opens, which is then what is measured.
+_BUSY = ("alarm.raise_at=0.5", "alarm.clear_at=0.3", "incidents.update_s=0.2")
 _FPS, _PEOPLE = 30.0, 4
 _TRIES = 3
 
