@@ -189,6 +189,7 @@ def test_what_is_told_of_where_the_levels_come_from() -> None:
         "hours_needed": 0.75,
         "events": 2,
         "events_per_hour_95": 251.83,
+        "quiet": {"median": 2.5, "decile": 2.9, "above_median": 0.5, "above_decile": 0.1},
     }
 
 
