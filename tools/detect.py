@@ -113,11 +113,11 @@ def detect(
     settings = msgspec.structs.replace(settings, sinks=msgspec.structs.replace(settings.sinks, scores=True))
     detector = load_scorer(settings)
     summary = Console(stderr=True)
-    if is_learning(settings):
-        summary.print(NOT_NAMED, soft_wrap=True, highlight=False)
     sets = select_sets(paths, label, split, flags, doubtful=True)
     clips = [clip for data in sets for clip in data]
     check_clips(clips, detector[0].shape.layout)
+    if is_learning(settings):
+        summary.print(NOT_NAMED, soft_wrap=True, highlight=False)
     pipeline = Pipeline(*detector, settings)
     console = Console(stderr=json)
     timeline, accounts = Timeline(sets), Accounts(pipeline.counters)

@@ -25,7 +25,9 @@ from dyadwatch.tools.log_output import log_in_background
 
 app = App(name="page", help="Serve the page of a detector; make links and tokens to log in with.")
 _Config = Annotated[Path | None, Parameter(help="Configuration file of the detector.")]
-_Set = Annotated[tuple[str, ...], Parameter(name="--set", negative=(), help="One key, such as --set page.bind=...")]
+_Set = Annotated[
+    tuple[str, ...], Parameter(name="--set", negative=(), help="One configuration key, such as --set page.bind=...")
+]
 _NICE = 5  # scoring goes first where both want the same processor
 
 

@@ -18,7 +18,7 @@ SENTENCES: list[tuple[Unusable, dict[str, Any], str, str | None]] = [
     (Unusable.JOINT_UNSEEN, {"joint": "head"}, "that never show head", "never shows head"),
     (Unusable.TOO_FAR, {"most_m": 100.0}, "with joints more than 100 m away (not in metres?)",
      "joints more than 100 m away (not in metres?)"),
-    (Unusable.SHORT, {"window_s": 2 / 3}, "shorter than a window of 0.667 s", None),
+    (Unusable.SHORT, {"window_s": 2 / 3}, "shorter than 0.667 s", None),
     (Unusable.INTERRUPTED, {"window_s": 2.0}, "without 2 s in which all joints are seen", None),
     (Unusable.NO_EXTENT, {"person": 0, "size_m": 0.04, "least_m": 0.2}, "in which person 0 is 0.04 m large",
      "person 0 is 0.04 m large; expected joints 0.2 m apart or more"),
@@ -41,7 +41,7 @@ def test_every_reason_is_tried() -> None:
 @pytest.mark.parametrize(("fitting", "which"), [(3, "them"), (2, "2 of them")])
 def test_what_is_too_short_says_which_window_would_use_it(fitting: int, which: str) -> None:
     why = Finding(Unusable.SHORT, window_s=2.0, fitting_s=1.5, fitting=fitting, of=3)
-    assert of_clips(why) == f"shorter than a window of 2 s (--window-s 1.5 would use {which})"
+    assert of_clips(why) == f"shorter than 2 s (--window-s 1.5 would use {which})"
 
 
 def test_one_is_one() -> None:

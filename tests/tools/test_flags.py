@@ -50,6 +50,7 @@ MEANINGS = {
     "--pose-model": r"^pose model",
     "--rate": r"^times real time",
     "--seconds": r"^how (long to listen|much of that video)",
+    "--role": r"^what (it|they) may do",
     "--scale": r"times as high|larger or smaller|^height of each person divided",
     "--seed": r"seed|decides on the faults",
     "--set": r"^one configuration key",

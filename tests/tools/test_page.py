@@ -72,7 +72,9 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
     words = [word for option in options for word in ("--set", option)]
     log = folder / "log"
     with log.open("wb") as said:
-        up = subprocess.Popen(program("up", "--model", "simulated", "--data", str(data), *words), stdout=said, stderr=said)
+        up = subprocess.Popen(
+            program("up", "--model", "simulated", "--data", str(data), *words), stdout=said, stderr=said
+        )
     publishers: list[subprocess.Popen[bytes]] = []
     try:
         until = time.monotonic() + 200

@@ -130,7 +130,7 @@ def test_train_keeps_a_rate_of_its_own(pair: list[Path], dyadwatch: Callable[...
     assert [(len(s), s[0].fps, s.layout) for s in sets] == [(2, 50.0, UPPER11)]
     ran = dyadwatch("train", *pair, *FLAGS, "--file-fps", "25", "--fps", "12", "--out", pair[0].with_name("m.onnx"))
     assert ran.returncode == 2
-    assert "1 usable clips; expected at least 5 clips of 1 s or longer" in ran.stderr
+    assert "1 usable clips; expected at least 5 clips of 0.583 s or longer" in ran.stderr
 
 
 def test_what_a_folder_leaves_out_is_told(pair: list[Path], capsys: pytest.CaptureFixture[str]) -> None:

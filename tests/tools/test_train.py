@@ -66,7 +66,7 @@ def test_train_writes_a_model_and_export_writes_it_again(clip_folder, tmp_path, 
     train([tmp_path / "data"], out=out, label=("talk",), learning=QUICK, threads=1, json=True)
     captured = capsys.readouterr()
     report = json.loads(captured.out)
-    assert re.search(r"^clips  windows 56  done in \d+ s$", captured.err, re.MULTILINE)
+    assert re.search(r"^clips  windows 64  done in \d+ s$", captured.err, re.MULTILINE)
     assert re.search(r"^calibration  done in \d+ s\nexport …\nexport  done in \d+ s$", captured.err, re.MULTILINE)
     assert "1 of 9 clips was left out." in out.with_suffix(".report.html").read_text("utf8")
     assert report["skipped"] == {"that cannot be used: 0 frames; expected at least 2": ["talk"]}

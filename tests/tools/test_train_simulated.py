@@ -129,8 +129,8 @@ def test_too_few_clips_are_one_sentence_and_code_2(
     assert stopped.value.code == 2
     captured = capsys.readouterr()
     assert captured.err.splitlines()[-1] == (
-        "dyadwatch: 2 usable clips; expected at least 5 clips of 1 s or longer, or 100 s of one recording (skipped: "
-        "1 shorter than 1 s, such as clip2); record more normal behaviour"
+        "dyadwatch: 2 usable clips; expected at least 5 clips of 0.6 s or longer, or 100 s of one recording (skipped: "
+        "1 shorter than 0.6 s, such as clip2); record more normal behaviour"
     )
     assert "Traceback" not in captured.err
     assert captured.out == ""

@@ -110,7 +110,9 @@ def _up(folder: Path) -> Iterator[tuple[str, str, str, str]]:
     log = folder / "log"
     with log.open("wb") as said:
         process = subprocess.Popen(
-            [*program, "up", "--model", "simulated", "--data", str(folder / "data"), *settings], stdout=said, stderr=said
+            [*program, "up", "--model", "simulated", "--data", str(folder / "data"), *settings],
+            stdout=said,
+            stderr=said,
         )
     try:
         until = time.monotonic() + _START_S

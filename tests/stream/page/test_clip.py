@@ -17,7 +17,7 @@ from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.memory.kept import KeptIncident
 from dyadwatch.stream.messages import IncidentMessage, JointPairPart, OddLimb, ScoreMessage
 from dyadwatch.stream.page.clip import ClipError, guilty_joints, read_clip, recordings_between, span_of
-from dyadwatch.stream.recordings.header import About
+from dyadwatch.stream.recordings.channels import RecordingHeader
 from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.recordings.recordings_folder import recording_name
 from dyadwatch.stream.wire import encode_pose
@@ -30,7 +30,7 @@ Make = Callable[..., IncidentMessage]
 @pytest.fixture
 def folder(tmp_path: Path, encounter: Callable[..., list[PoseFrame]]) -> Iterator[Path]:
     """Twelve seconds of two people in a file that is still being written to, as a detector records them."""
-    file = RecordingFile(tmp_path / recording_name(1, 1, START), About(run="1"))
+    file = RecordingFile(tmp_path / recording_name(1, 1, START), RecordingHeader(run="1"))
     for frame in encounter(seconds=12.0):
         file.parts("pose.hall", encode_pose(frame), frame.stamp, frame.stamp + S // 100, frame.seq)
     for k in range(24):
