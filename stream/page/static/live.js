@@ -68,7 +68,7 @@ export function show(main, only) {
   const sources = () => {
     const names = [...state.sources.keys()].filter(name => name !== "@detector" && (!only || name === only));
     for (const [name, tile] of tiles) if (!names.includes(name)) { tile.element.remove(); tiles.delete(name); }
-    for (const name of names.sort()) if (!tiles.has(name)) { const tile = new Tile(name, Boolean(only)); tiles.set(name, tile); grid.append(tile.element); tile.tellStrip(); }
+    for (const name of names.sort()) if (!tiles.has(name)) { const tile = new Tile(name, Boolean(only)); tiles.set(name, tile); grid.insertBefore(tile.element, [...grid.children].find(other => other.dataset.source > name) ?? null); tile.tellStrip(); }
     grid.dataset.count = names.length <= 1 ? "1" : names.length <= 4 ? "4" : names.length <= 9 ? "9" : "16";
     empty.hidden = names.length > 0;
     note.hidden = state.scenes;
