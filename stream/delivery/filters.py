@@ -42,7 +42,10 @@ class Filter:
         digest = isinstance(message, AttentionMessage) and message.what is AttentionKind.DIGEST
         if not source_fits and not digest:
             return False
-        begins = message.type != "close" if isinstance(message, IncidentMessage) else message.what in _BEGINS
+        if isinstance(message, IncidentMessage):
+            begins = message.type != "close" and not message.shadow  # of a trial nobody is told
+        else:
+            begins = message.what in _BEGINS
         fits = message.severity.rank >= target.least.rank and in_hours(
             self._hours, datetime.fromtimestamp(at / NS).astimezone()
         )

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from msgspec import structs
+from msgspec.structs import replace
 
 from dyadwatch.core.decision.rules import ScorePart
 from dyadwatch.core.explanation.explainer import How
@@ -163,6 +164,7 @@ def test_a_filter_lets_pass_what_begins_and_is_grave_enough_in_its_hours(updates
     assert takes(updates.incident(), send="calls") is False
     assert takes(updates.incident(), sources=("yard",)) is False
     assert takes(updates.incident(), least=Severity.CRITICAL) is None
+    assert takes(replace(updates.incident(), shadow=True)) is None
     assert takes(updates.incident(), hours=("21:00-07:00",)) is None
     assert takes(updates.incident(), hours=("11:00-13:00",)) is True
     # how it goes on is told to whom it was told before
