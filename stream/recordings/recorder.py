@@ -218,7 +218,7 @@ class Recorder:
                 self._in_hand -= 1
                 current.pending += 1
             self._summarise(current, now)
-            if now - current.last_flush >= _FLUSH_S:
+            if self._renewed or now - current.last_flush >= _FLUSH_S:
                 self._flush(current, now)
         except OSError as e:
             self._fail(e)

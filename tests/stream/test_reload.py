@@ -158,6 +158,7 @@ def test_a_running_detector_takes_it_up_whole_or_not_at_all(
 
     with running(scorer, config, reread) as (service, kept, address):
         until(lambda: [m for m in kept.all if isinstance(m, IncidentMessage)], "the source that never came")
+        until(lambda: list(folder.glob("*.mcap*")), "a recording by the configuration of before")
         service.reload()
         until(lambda: not service._wants_reload and len(answers) == 1, "the first look")
         until(lambda: said("SIGHUP: the configuration stays as it was: site.yaml line 3: alarm.hold_s is -1"), "a line")
