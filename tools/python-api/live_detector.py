@@ -7,7 +7,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -36,7 +36,7 @@ def free_address() -> str:
 @contextmanager
 def running_detector(
     model: Path, settings: Sequence[str] = (), keys: ClientKeys | None = None
-) -> Iterator[tuple[str, str]]:
+) -> Generator[tuple[str, str], None, None]:
     """A detector in a process of its own on free ports; gives its addresses in and out.
 
     Arguments:

@@ -189,6 +189,14 @@ def _fold_auroc(results: Sequence[ClipResult], value: Callable[[ClipResult], flo
     return round(auroc(peaceful, violent), 4) if len(peaceful) and len(violent) else None
 
 
+def _peak(result: ClipResult) -> float:
+    return result.peak or 0.0
+
+
+def _baseline(result: ClipResult) -> float:
+    return result.baseline
+
+
 def _spread(values: Sequence[float]) -> dict[str, float | None]:
     if not values:
         return {"mean": None, "std": None}
@@ -201,7 +209,7 @@ def summarise(results: Sequence[ClipResult]) -> dict[str, Any]:
     A figure that nothing was scored for is None.
     """
     scored = [r for r in results if r.peak is not None]
-    classes = []
+    classes: list[dict[str, Any]] = []
     for label in (*PEACEFUL, *VIOLENT):
         mine = [r for r in results if r.label == label]
         peaks = [r.peak for r in mine if r.peak is not None]
@@ -214,10 +222,10 @@ def summarise(results: Sequence[ClipResult]) -> dict[str, Any]:
                 "peak_median": round(float(np.median(peaks)), 2) if peaks else None,
             }
         )
-    folds = []
+    folds: list[dict[str, Any]] = []
     for fold in sorted({r.fold for r in results}):
         mine = [r for r in scored if r.fold == fold]
-        live, baseline = (_fold_auroc(mine, value) for value in (lambda r: r.peak or 0.0, lambda r: r.baseline))
+        live, baseline = _fold_auroc(mine, _peak), _fold_auroc(mine, _baseline)
         folds.append({"fold": fold, "live": live, "baseline": baseline})
     spread = {key: _spread([f[key] for f in folds if f[key] is not None]) for key in ("live", "baseline")}
     clips = [{"clip": r.clip_id, "label": r.label, "fold": r.fold, "peak": r.peak, "alarm": r.alarm,

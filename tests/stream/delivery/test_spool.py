@@ -130,10 +130,10 @@ def test_while_the_disk_is_full_updates_are_delivered_from_memory_and_kept_after
 class DeadDisk(FailingDisk):
     """One that cannot be read either."""
 
-    def _broken(self, *_: Any) -> Any:
-        raise sqlite3.OperationalError("disk I/O error")
-
-    number = first = is_told = waiting = _broken
+    def __getattribute__(self, name: str) -> Any:
+        if name in ("number", "first", "is_told", "waiting"):
+            raise sqlite3.OperationalError("disk I/O error")
+        return super().__getattribute__(name)
 
 
 def test_without_any_disk_updates_are_delivered_from_memory(tmp_path: Path, updates: Any) -> None:
