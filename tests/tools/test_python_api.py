@@ -255,21 +255,22 @@ def test_a_model_is_trained_exported_again_and_loaded(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("options", "fit"), [(None, None), (dyadwatch.TrainOptions(max_minutes=3.0), True)])
-def test_training_fits_windows_to_the_clips(options: dyadwatch.TrainOptions | None, fit: bool | None, tmp_path: Path):
-    """0.8 s of every clip: the usual 1 s would use none."""
+@pytest.mark.parametrize("max_minutes", [None, 3.0])
+def test_training_fits_windows_to_the_clips(max_minutes: float | None, tmp_path: Path):
+    """0.8 s of every clip: whole windows of 1 s would use none."""
+    whole_windows = dyadwatch.TrainOptions(window_s=1.0, least_s=1.0, max_minutes=max_minutes)
     whole = dyadwatch.normal_clips(seed=1, minutes=1)
     short = [replace(c, joints=c.joints[:24], clip_id=f"c{i}") for i, c in enumerate([*whole, *whole][:12])]
     told: list[str] = []
     clips = ClipSet(tuple(short), whole.layout)
-    made = dyadwatch.train(clips, tmp_path / "a.onnx", options=options, fit_windows=fit, tell=told.append)
+    made = dyadwatch.train(clips, tmp_path / "a.onnx", options=whole_windows, fit_windows=True, tell=told.append)
     said = "windows of 0.66 s, for which 12 of 12 clips are long enough; 0 are for the usual 1 s"
     assert told == [said]
     assert made.report["window"]["window_s"] == 0.66
-    assert made.report["time"]["budget_minutes"] == (options and options.max_minutes)
+    assert made.report["time"]["budget_minutes"] == max_minutes
     assert len(dyadwatch.load_detector(made.model).windows(short[0])) > 0
-    with pytest.raises(TrainingError, match="shorter than a window"):
-        dyadwatch.train(clips, tmp_path / "b.onnx", options=dyadwatch.TrainOptions())
+    with pytest.raises(TrainingError, match="shorter than 1 s"):
+        dyadwatch.train(clips, tmp_path / "b.onnx", options=whole_windows)
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,7 @@ def test_a_checkout_compared_with_itself_is_like_itself(repo_root: Path, capsys:
     report = msgspec.json.decode(capsys.readouterr().out)
     for figure in ("message_us_p50", "message_us_mean", "windows_per_s"):
         assert report["here"][0][figure] > 0
-        assert report["ratios"][figure][0] == pytest.approx(1.0, abs=0.7)
+        assert 0.2 < report["ratios"][figure][0] < 5  # half a second of a machine that others use, too
 
 
 def test_what_is_no_checkout_is_refused(tmp_path: Path) -> None:
