@@ -172,7 +172,7 @@ def _convert(tree: object, origins: Mapping[str, _Origin], name: str, if_not_giv
         key = path.partition("[")[0]
         if key not in KEYS:
             raise ConfigError(f"{name}: {e}") from None
-        found = entry_problem(key, _value(tree, key), KEYS[key])
+        found = entry_problem(key, _inner(tree, key), KEYS[key])
         if found is not None:
             where = origins.get(found.key) or origins.get(found.key.rpartition(".")[0]) or origins[key]
             raise ConfigError(f"{where.where}: {found.key} {found.text}") from None
@@ -209,7 +209,8 @@ def _steps(tree: Any, key: str, path: str) -> list[int | str] | None:
     return steps or None
 
 
-def _inner(tree: Any, key: str, steps: Sequence[int | str]) -> Any:
+def _inner(tree: Any, key: str, steps: Sequence[int | str] = ()) -> Any:
+    """What was written under a key, or in it at the end of some steps."""
     for step in (*key.split("."), *steps):
         tree = tree[step]
     return tree
@@ -230,18 +231,11 @@ def _fits(key: str, steps: Sequence[int | str], value: object) -> bool:
 
 def _inner_problem(tree: Any, key: str, steps: list[int | str]) -> str:
     """The value of a list's item, or of a key in it, and what was expected there."""
-    value, kind = _inner(tree, key, ()), KEYS[key]
+    value, kind = _inner(tree, key), KEYS[key]
     for step in steps:
         value, kind = value[step], inside(kind, step)
     written = msgspec.json.encode(value).decode() if isinstance(value, dict | list) else str(value)
     return f"{written[:80]}; expected {item_expectation(kind)}"
-
-
-def _value(tree: Any, key: str) -> Any:
-    """What was written under a key."""
-    for name in key.split("."):
-        tree = tree[name]
-    return tree
 
 
 def _expected(key: str, origin: _Origin) -> str:
