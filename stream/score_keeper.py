@@ -14,9 +14,11 @@ from dyadwatch.core.decision.score_log import PairScores, ScoreLog
 from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import Fault
 from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.drop_log import DropLog
 from dyadwatch.stream.items import Item, Pair, PairEnded, Window
+from dyadwatch.stream.judging.scoring import Scoring
 from dyadwatch.stream.messages import Message
-from dyadwatch.stream.pipeline import DropLog, Pipeline, Scoring
+from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.windows.source_line import SourceLine
 

@@ -30,11 +30,14 @@ from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.delivery.sink import DeliverySink
 from dyadwatch.stream.delivery.start import open_delivery, open_metrics
+from dyadwatch.stream.drop_log import DropLog
 from dyadwatch.stream.health.source_incidents import SourceIncidents
 from dyadwatch.stream.health.source_watch import SourceView, SourceWatch
 from dyadwatch.stream.health.station_health import StationHealth
 from dyadwatch.stream.health.status_board import StatusBoard
+from dyadwatch.stream.ingest import Ingest
 from dyadwatch.stream.items import Item
+from dyadwatch.stream.judging.scoring import Scoring
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.memory.kept import ChangedKey, ConfigChange
 from dyadwatch.stream.memory.memory_place import memory_file
@@ -43,7 +46,6 @@ from dyadwatch.stream.memory.writer import MemoryWriter
 from dyadwatch.stream.messages import IncidentMessage, Message, StatusMessage
 from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.people import PeopleSocket
-from dyadwatch.stream.pipeline import DropLog, Ingest, Scoring
 from dyadwatch.stream.receiving.receiver import Receiver
 from dyadwatch.stream.recordings.channels import EndReason
 from dyadwatch.stream.recordings.header import about_detector, program

@@ -13,8 +13,8 @@ from dyadwatch.stream.codes import Blindness, MergeState
 from dyadwatch.stream.configuration.config import LivenessOptions
 from dyadwatch.stream.health.clock_offset import ClockOffset
 from dyadwatch.stream.health.pace import Pace
+from dyadwatch.stream.ingest import Ingest
 from dyadwatch.stream.merging.group import Group
-from dyadwatch.stream.pipeline import Ingest
 from dyadwatch.stream.windows.source_line import SourceLine
 
 _RATE_BLEND = 0.1

@@ -28,6 +28,7 @@ from dyadwatch.stream.configuration.site_rules import InForce
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.delivery.spool import TargetState
 from dyadwatch.stream.health.source_watch import SourceView
+from dyadwatch.stream.judging.scoring_account import ScoringAccount
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.messages import (
     Blind,
@@ -43,7 +44,6 @@ from dyadwatch.stream.messages import (
     StatusMessage,
 )
 from dyadwatch.stream.names import DETECTOR
-from dyadwatch.stream.pipeline import ScoringAccount
 from dyadwatch.stream.run import Run
 from dyadwatch.stream.scoring.learning import Heard
 from dyadwatch.stream.texts import text_of

@@ -44,8 +44,11 @@ class Listener:
         """
         if window.doubtful:
             return
-        step = window.end - window.start if self._last is None else window.end - self._last
-        if step < 0 or step > _LONGEST_NS:  # the first window after a pause holds as much as it is long
-            step = window.end - window.start
+        length = window.end - window.start
+        step = length if self._last is None else window.end - self._last
+        if step < 0:  # the source's time began again
+            step = length
+        elif step > _LONGEST_NS:  # the first window after a pause holds as much as it is long, and is new of it
+            step = min(step, length)
         self._last = window.end
         self.heard = Heard(self.heard.ns + step, self.heard.pairs + (window.pair not in known))

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec import structs
 
@@ -19,11 +19,14 @@ from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import Blindness, Learning, SourceState
 from dyadwatch.stream.configuration.config import Config, LearningOptions, LivenessOptions
 from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.drop_log import DropLog
 from dyadwatch.stream.health.source_watch import SourceView
 from dyadwatch.stream.health.status_board import StatusBoard
+from dyadwatch.stream.ingest import Ingest
 from dyadwatch.stream.items import Pair, Window
+from dyadwatch.stream.judging.scoring import Scoring
+from dyadwatch.stream.judging.scoring_account import ScoringAccount
 from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message, NearMissMessage, ScoreMessage
-from dyadwatch.stream.pipeline import DropLog, Ingest, Scoring, ScoringAccount
 from dyadwatch.stream.scoring.learning import Heard, Listener
 from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.texts import text_of
@@ -62,6 +65,7 @@ def window(end: float, pair: int = 0, *, doubtful: bool = False) -> Window:
     return Window("hall", ids, round((end - 1) * NS), round(end * NS), joints, "unix", 0, found)
 
 
+@example([(1.0, 0, False), (1.6, 0, False)])  # a pause shorter than a window
 @given(st.lists(st.tuples(st.floats(1, 100), st.integers(0, 3), st.booleans()), max_size=40))
 def test_no_moment_counts_twice_and_none_that_is_doubtful(found: list[tuple[float, int, bool]]) -> None:
     listener, known = Listener(), set[Pair]()

@@ -79,4 +79,4 @@ def test_the_judge_tells_them_and_keeps_nothing_of_pairs_that_are_gone(
     schema = jsonschema.Draft202012Validator(message_schema("near_miss"))
     assert all(schema.is_valid(json.loads(encode_json(m))) for m in told)
     assert all(1.0 <= m.peak_score < 100 and m.start <= m.peak_stamp <= m.end <= m.stamp for m in told)
-    assert pipeline.judge._near_misses == {}
+    assert all(judge.idle for judge in pipeline.judge._judges.values())

@@ -17,9 +17,10 @@ from dyadwatch.core.skeletons.layout import Layout
 from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.codes import Fault
 from dyadwatch.stream.configuration.config import Config, SinkOptions, WindowOptions, WireOptions
+from dyadwatch.stream.judging.scoring_account import ScoringAccount
 from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message, ScoreMessage, decode_json, encode_json
 from dyadwatch.stream.names import DETECTOR
-from dyadwatch.stream.pipeline import Pipeline, ScoringAccount, events_of, incidents_of
+from dyadwatch.stream.pipeline import Pipeline, events_of, incidents_of
 from dyadwatch.stream.scoring.scorer import Score, Scorer
 from dyadwatch.stream.texts import REASONS
 

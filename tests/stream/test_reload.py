@@ -34,9 +34,11 @@ from dyadwatch.stream.configuration.config import (
 from dyadwatch.stream.configuration.config_check import KEYS
 from dyadwatch.stream.configuration.config_file import set_option
 from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.drop_log import DropLog
+from dyadwatch.stream.ingest import Ingest
+from dyadwatch.stream.judging.scoring import Scoring
 from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message, StatusMessage
-from dyadwatch.stream.pipeline import DropLog, Ingest, Scoring
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.recordings.header import recorded_config
 from dyadwatch.stream.recordings.playback import Playback

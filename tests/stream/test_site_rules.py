@@ -25,8 +25,9 @@ from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.health.source_watch import SourceView
 from dyadwatch.stream.health.status_board import StatusBoard
 from dyadwatch.stream.items import Pair, Window
+from dyadwatch.stream.judging.scoring_account import ScoringAccount
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
-from dyadwatch.stream.pipeline import Pipeline, ScoringAccount, events_of
+from dyadwatch.stream.pipeline import Pipeline, events_of
 from dyadwatch.stream.scoring.scorer import Scorer
 
 THRESHOLDS = Thresholds(6.0, 4.0)

@@ -13,9 +13,10 @@ from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.codes import Blindness
 from dyadwatch.stream.configuration.config import Config, LivenessOptions
 from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.drop_log import DropLog
 from dyadwatch.stream.health.source_watch import SourceWatch
+from dyadwatch.stream.ingest import Ingest
 from dyadwatch.stream.items import WindowShape
-from dyadwatch.stream.pipeline import DropLog, Ingest
 
 S = 1_000_000_000
 Frame = Callable[..., PoseFrame]

@@ -23,11 +23,14 @@ from dyadwatch.stream.configuration.config import (
     ZoneOptions,
 )
 from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.drop_log import DropLog
 from dyadwatch.stream.health.source_watch import SourceView
 from dyadwatch.stream.health.status_board import StatusBoard
 from dyadwatch.stream.items import Pair, PairEnded, Window
+from dyadwatch.stream.judging.scoring import Scoring
+from dyadwatch.stream.judging.scoring_account import ScoringAccount
 from dyadwatch.stream.messages import EventMessage, IncidentMessage, ScoreMessage
-from dyadwatch.stream.pipeline import DropLog, Pipeline, Scoring, ScoringAccount
+from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.scoring.scorer import Scorer
 
 HOP_S = 4.0

@@ -19,9 +19,10 @@ from dyadwatch.stream.codes import MergeState
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.config_file import set_option
 from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.drop_log import DropLog
+from dyadwatch.stream.ingest import Ingest
 from dyadwatch.stream.items import WindowShape
 from dyadwatch.stream.people import PeopleSocket, decode_people, people_of
-from dyadwatch.stream.pipeline import DropLog, Ingest
 from dyadwatch.stream.tracking.scene_tracker import SceneTracker
 
 Encounter = Callable[..., list[PoseFrame]]
