@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import msgspec
 from msgspec import structs
@@ -55,6 +56,35 @@ _REFUSED_S = 5.0  # a refusal this recent says that somebody sends what is of no
 _NAMES = 3  # names reported of those who are refused
 
 
+def _none_open(source: str) -> tuple[str, ...]:
+    return ()
+
+
+def _none_hold(source: str, unix_ns: int) -> Sequence[ScheduleOptions]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class OwnState:
+    """How the detector itself does just now.
+
+    Arguments:
+        recording: whether what is received is recorded; None where nobody asked for it.
+        trouble: which station has failed or stands still; None for none.
+        memory: whether incidents are kept; None where they are not to be.
+        deliveries: how it stands with each target that incidents are delivered to.
+        incidents: ids of the open incidents about a source itself.
+        schedules: which of a source hold at a moment, unix ns.
+    """
+
+    recording: Finding[RecordingState] | None = None
+    trouble: Finding[Blindness] | None = None
+    memory: Finding[MemoryState] | None = None
+    deliveries: tuple[TargetState, ...] = ()
+    incidents: Callable[[str], tuple[str, ...]] = _none_open
+    schedules: Callable[[str, int], Sequence[ScheduleOptions]] = _none_hold
+
+
 class StatusBoard:
     """Makes the status messages of all sources.
 
@@ -62,42 +92,24 @@ class StatusBoard:
         counters: of the running detector.
         options: the section `liveness` of the configuration.
         model, provider: told with every status.
-        recording: says whether what is received is recorded just now; None where nobody asked for it.
-        trouble: says which station of the detector has failed or stands still just now; None for none.
         run: of the detector; None makes one.
-        memory: says whether incidents are kept just now; None where they are not to be.
-        incidents: says which incidents about a source itself are open.
-        deliveries: says how it stands with each target that incidents are delivered to.
         shadow: whether nobody is called about anything.
-        schedules: says which of a source hold at a moment, unix ns.
         learning: the section `learning` of the configuration, where nobody is judged; None where people are.
     """
 
-    def __init__(  # noqa: PLR0913 - each says one thing of another station
+    def __init__(
         self,
         counters: Counters,
         options: LivenessOptions,
         model: str,
         provider: str,
-        recording: Callable[[], Finding[RecordingState] | None] = lambda: None,
-        trouble: Callable[[], Finding[Blindness] | None] = lambda: None,
         *,
         run: Run | None = None,
-        memory: Callable[[], Finding[MemoryState] | None] = lambda: None,
-        incidents: Callable[[str], tuple[str, ...]] = lambda source: (),
-        deliveries: Callable[[], Sequence[TargetState]] = lambda: (),
         shadow: bool = False,
-        schedules: Callable[[str, int], Sequence[ScheduleOptions]] = lambda source, unix_ns: (),
         learning: LearningOptions | None = None,
     ) -> None:
-        self._schedules = schedules
         self._shadow = shadow
         self._run = run or Run.begin()
-        self._recording = recording
-        self._memory = memory
-        self._incidents = incidents
-        self._deliveries = deliveries
-        self._trouble = trouble
         self._counters = counters
         self._liveness(options)
         self._model = model
@@ -108,6 +120,7 @@ class StatusBoard:
         self._enough: set[str] = set()
         self._shed: dict[str, tuple[int, int]] = {}
         self._told = LimitedLog(_log)
+        self._now = OwnState()
 
     def _liveness(self, options: LivenessOptions) -> None:
         self._options = options
@@ -122,29 +135,29 @@ class StatusBoard:
             enough = config.learning.enough_min
             self._learning = msgspec.structs.replace(self._learning, enough_min=enough)
 
-    def messages(self, views: Sequence[SourceView], judged: ScoringAccount) -> list[StatusMessage]:
+    def messages(
+        self, views: Sequence[SourceView], judged: ScoringAccount, own: OwnState | None = None
+    ) -> list[StatusMessage]:
         """The status of every source, and of the detector itself for what no source can be blamed for.
 
         Arguments:
             views: of the sources, as the thread that receives last handed them over.
             judged: what the judge last published.
+            own: how the rest of the detector does.
         """
         refused = self._counters.refused(_REFUSED_S)
-        trouble = self._trouble()
+        now = self._now = own or OwnState()
         self._shed = {v.source: self._shed[v.source] for v in views if v.source in self._shed}
         self._heard_since = {v.source: self._heard_since.get(v.source, time.time_ns()) for v in views}
         self._enough &= self._heard_since.keys()
-        out = [self._of(view, judged, refused.pop(view.source, None), trouble) for view in views]
+        out = [self._of(view, judged, refused.pop(view.source, None), now.trouble) for view in views]
         missed = set(self._options.expected) - {v.source for v in views}
         out += [self._missed(source) for source in sorted(missed)]
-        own = self._counters.of(DETECTOR)
-        recording = self._recording()
-        memory = self._memory()
-        deliveries = tuple(_delivery(one) for one in self._deliveries())
-        if own or recording or memory or deliveries or trouble or not out:
-            waiting = not views and not missed
-            mine = self._own(own, recording, trouble or self._nothing_usable(refused), memory, waiting=waiting)
-            out.append(structs.replace(mine, deliveries=deliveries))
+        dropped = self._counters.of(DETECTOR)
+        if dropped or now.recording or now.memory or now.deliveries or now.trouble or not out:
+            blind = now.trouble or self._nothing_usable(refused)
+            mine = self._own(dropped, blind, waiting=not views and not missed)
+            out.append(structs.replace(mine, deliveries=tuple(map(_delivery, now.deliveries))))
         return out
 
     def _of(
@@ -184,7 +197,7 @@ class StatusBoard:
             last_stamp=view.stamp,
             model=self._model,
             provider=self._provider,
-            incidents=judged.incidents.get(view.source, ()) + self._incidents(view.source),
+            incidents=judged.incidents.get(view.source, ()) + self._now.incidents(view.source),
             calibration=self._calibration(view.source, judged.drifts.get(view.source)),
             shadow=self._shadow,
             site=self._site(view, judged.site.get(view.source, ())),
@@ -235,7 +248,7 @@ class StatusBoard:
         """The zones that pairs stand in, and the schedules of just now, whether there are pairs or not."""
         now = view.stamp if view.clock == "unix" and view.stamp else time.time_ns()
         zones = [rule for rule in in_force if rule.kind is SiteRuleKind.ZONE]
-        schedules = [InForce(SiteRuleKind.SCHEDULE, s, view.pairs) for s in self._schedules(view.source, now)]
+        schedules = [InForce(SiteRuleKind.SCHEDULE, s, view.pairs) for s in self._now.schedules(view.source, now)]
         return tuple(map(_site_rule, [*zones, *schedules]))
 
     def _learning_now(self, view: SourceView, heard: Heard) -> LearningNow | None:
@@ -288,21 +301,14 @@ class StatusBoard:
     def _missed(self, source: str) -> StatusMessage:
         """Of a source that the configuration expects and that never came."""
         reason = Finding(Blindness.EXPECTED, seconds=_seconds(time.monotonic_ns() - self._began))
-        return self._empty(source, SourceState.SILENT, reason, self._counters.of(source), None)
+        return self._empty(source, SourceState.SILENT, reason, self._counters.of(source))
 
-    def _own(
-        self,
-        dropped: dict[str, int],
-        recording: Finding[RecordingState] | None,
-        blind: Finding[Blindness] | None,
-        memory: Finding[MemoryState] | None,
-        *,
-        waiting: bool,
-    ) -> StatusMessage:
+    def _own(self, dropped: dict[str, int], blind: Finding[Blindness] | None, *, waiting: bool) -> StatusMessage:
         if waiting and blind is None:
             blind = Finding(Blindness.NOTHING_USABLE if dropped else Blindness.NOTHING_SENT)
         state = SourceState.WATCHING if blind is None else SourceState.BLIND
-        return self._empty(DETECTOR, state, blind, dropped, recording, memory)
+        mine = self._empty(DETECTOR, state, blind, dropped)
+        return structs.replace(mine, recording=_recording(self._now.recording), memory=_kept(self._now.memory))
 
     def _nothing_usable(self, refused: dict[str, str]) -> Finding[Blindness] | None:
         """Who sends what is refused, and why, of a single one in full; None for nobody."""
@@ -313,13 +319,7 @@ class StatusBoard:
         return Finding(Blindness.REFUSED, refused=first, more=len(refused) - len(first), **said)
 
     def _empty(
-        self,
-        source: str,
-        state: SourceState,
-        blind: Finding[Blindness] | None,
-        dropped: dict[str, int],
-        recording: Finding[RecordingState] | None,
-        memory: Finding[MemoryState] | None = None,
+        self, source: str, state: SourceState, blind: Finding[Blindness] | None, dropped: dict[str, int]
     ) -> StatusMessage:
         return StatusMessage(
             source=source,
@@ -337,9 +337,7 @@ class StatusBoard:
             last_stamp=0,
             model=self._model,
             provider=self._provider,
-            recording=_recording(recording),
-            memory=_kept(memory),
-            incidents=self._incidents(source),
+            incidents=self._now.incidents(source),
             run=self._run.id,
             run_started=self._run.started,
         )

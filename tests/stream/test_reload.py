@@ -169,7 +169,7 @@ def test_a_running_detector_takes_it_up_whole_or_not_at_all(
         assert said(
             'liveness.expected from ["yard"] to []; only after a restart: wire.max_people; alarm by score of 6.00'
         )
-        until(lambda: service._adopted is None, "the scoring thread")
+        until(lambda: not service._scoring.adopting, "the scoring thread")
         with PosePublisher(address, wait_s=WAIT_S) as publisher:
             for frame in encounter(seconds=5.0):
                 publisher.send(frame)

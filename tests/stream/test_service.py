@@ -556,7 +556,7 @@ def test_a_failure_on_a_frame_or_in_the_status_is_counted_and_ends_nothing(
     running: Start, encounter: Encounter, expected: Expected, caplog: pytest.LogCaptureFixture
 ) -> None:
     with running() as live:
-        intake, board = live.service._intake, live.service._board
+        intake, board = live.service._receiving.ingest, live.service._board
         push, messages = intake.push, board.messages
         broken = {"yard"}
 

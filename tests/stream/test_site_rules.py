@@ -23,7 +23,7 @@ from dyadwatch.stream.configuration.config_file import parse_config
 from dyadwatch.stream.configuration.site_rules import InForce, SiteRules
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.health.source_watch import SourceView
-from dyadwatch.stream.health.status_board import StatusBoard
+from dyadwatch.stream.health.status_board import OwnState, StatusBoard
 from dyadwatch.stream.items import Pair, Window
 from dyadwatch.stream.judging.scoring_account import ScoringAccount
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
@@ -175,11 +175,12 @@ VIEW = SourceView(
 
 def test_the_status_tells_zones_with_pairs_in_them_and_schedules_that_hold() -> None:
     rules = SiteRules(Config(schedules={"*": [noon(ignore=False, factor=2.0)]}))
-    board = StatusBoard(Counters(), LivenessOptions(), "m", "cpu", schedules=rules.schedules_at)
+    board = StatusBoard(Counters(), LivenessOptions(), "m", "cpu")
+    own = OwnState(schedules=rules.schedules_at)
     in_zone = ScoringAccount(
         site={"hall": (InForce(SiteRuleKind.ZONE, zone(), 2), InForce(SiteRuleKind.SCHEDULE, noon(), 3))}
     )
-    (status,) = board.messages([VIEW], in_zone)
+    (status,) = board.messages([VIEW], in_zone, own)
     assert [rule.text for rule in status.site] == [
         "2 pairs are ignored: zone 'mat'",
         "1 pair is held to levels 2 times as high: schedule 'noon'",
@@ -188,7 +189,7 @@ def test_the_status_tells_zones_with_pairs_in_them_and_schedules_that_hold() -> 
         (SiteRuleKind.ZONE, True, None, 2),
         (SiteRuleKind.SCHEDULE, False, 2.0, 1),
     ]
-    (later,) = board.messages([replace(VIEW, stamp=MONDAY_NOON + 2 * 3600 * NS)], ScoringAccount())
+    (later,) = board.messages([replace(VIEW, stamp=MONDAY_NOON + 2 * 3600 * NS)], ScoringAccount(), own)
     assert later.site == ()
 
 

@@ -1,0 +1,112 @@
+"""The thread that scores: items out of the queue to messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from queue import SimpleQueue
+
+import numpy as np
+
+from dyadwatch.core.decision.drift import QuietScores
+from dyadwatch.core.errors import ScoreError
+from dyadwatch.stream.codes import Fault, Station
+from dyadwatch.stream.health.source_watch import SourceView
+from dyadwatch.stream.items import Item
+from dyadwatch.stream.judging.scoring import Scoring
+from dyadwatch.stream.messages import Message
+from dyadwatch.stream.reload import Judging
+from dyadwatch.stream.scoring.item_queue import ItemQueue
+from dyadwatch.stream.scoring.scorer import Scorer
+from dyadwatch.stream.stations.station_context import StationContext
+from dyadwatch.stream.stations.stopping import FLUSH_S
+
+_IDLE_S = 0.2  # between two looks at the stop while nothing is to be scored
+
+
+class ScoringStation:
+    """Scores what waits, and tells what it means.
+
+    Arguments:
+        scorer: the loaded model.
+        scoring: judges what it scores.
+        queue: what waits.
+        views: of the sources as they stand; who is no more among them is forgotten.
+        emit: takes what there is to tell, and never waits.
+        context: what it shares with the other stations.
+    """
+
+    def __init__(
+        self,
+        scorer: Scorer,
+        scoring: Scoring,
+        queue: ItemQueue,
+        views: Callable[[], Sequence[SourceView]],
+        emit: Callable[[Sequence[Message]], None],
+        context: StationContext,
+    ) -> None:
+        self._scorer = scorer
+        self._scoring = scoring
+        self._max_batch = context.config.scorer.max_batch
+        self._queue = queue
+        self._views = views
+        self._emit = emit
+        self._failures = context.failures
+        self._stopping = context.stopping
+        self._adopted: SimpleQueue[Judging] = SimpleQueue()
+
+    def adopt(self, judging: Judging) -> None:
+        """Goes on by other levels and another configuration from the next batch on; from any thread."""
+        self._adopted.put(judging)
+
+    @property
+    def adopting(self) -> bool:
+        """Whether what it is to go on by waits to be taken up."""
+        return not self._adopted.empty()
+
+    def run(self) -> None:
+        """Scores until the queue is closed and empty. What fails costs the windows of a batch, never the thread."""
+        try:
+            self._warm_up()
+            known: set[str] = set()
+            while (items := self._queue.take(self._max_batch, _IDLE_S)) is not None:
+                self._take_up()
+                if items:
+                    self._judge(items)
+                if self._stopping.asked and not self._stopping.may_go_on(FLUSH_S):
+                    self._queue.shed_all()
+                before, known = known, {view.source for view in self._views()}
+                self._scoring.forget(before - known)
+        except Exception as e:  # noqa: BLE001 - reported
+            self._failures.report(Station.SCORING, e)
+        finally:
+            self._queue.abandon()
+
+    def _take_up(self) -> None:
+        while not self._adopted.empty():
+            adopted = self._adopted.get()
+            quiet = adopted.calibration and QuietScores.told(adopted.calibration.evidence)
+            self._scoring.adopt(adopted.thresholds, adopted.config, quiet)
+
+    def _judge(self, items: list[Item]) -> None:
+        self._failures.begins(Station.SCORING)
+        try:
+            self._emit(self._scoring.judge(items))
+        except Exception as e:  # noqa: BLE001 - reported
+            reason = Fault(e.reason) if isinstance(e, ScoreError) else Fault.SCORE_FAILED
+            self._emit(self._scoring.give_up(items, reason))
+            self._failures.report(Station.SCORING, e)
+        else:
+            self._failures.ends(Station.SCORING)
+        self._stopping.scored()
+
+    def _warm_up(self) -> None:
+        """The engine's first run is slow; it should not be a person's first window.
+
+        The largest batch comes at once, too: the engine keeps the memory of the largest that it ever had, and that is
+        to be seen now, not in a month.
+        """
+        shape = self._scorer.shape
+        still = np.zeros((2, shape.frames, len(shape.layout), 3), np.float32)
+        for count in (1, self._max_batch):
+            if not self._stopping.asked:
+                self._scorer.score([still] * count)
