@@ -12,7 +12,8 @@ DyadwatchError
 ├── ConfigError          a configuration key is wrong: names key, value, what was expected, the line
 ├── MissingExtraError    an optional dependency is not installed: names the command that installs it
 ├── RecordingError       a recording cannot be read or used: names the file and what was found in it
-├── MemoryFileError      the file of incidents cannot be used, or does not hold what is asked for
+├── MemoryFileError      the file of incidents cannot be used
+│   └── UnknownIncidentError   it does not hold the incident that is asked for, or several that begin so
 ├── DeliveryError        the spool of deliveries cannot be used
 │   ├── UnreachableError     the other side does not answer, or not now: to be tried again
 │   └── RefusedError         the other side will never take an update: not to be tried again
@@ -108,6 +109,10 @@ class RecordingError(DyadwatchError):
 
 class MemoryFileError(DyadwatchError):
     """The file in which incidents are kept cannot be used, or does not hold what is asked for."""
+
+
+class UnknownIncidentError(MemoryFileError):
+    """No incident has the id that is asked for, or several ids begin with it."""
 
 
 class DeliveryError(DyadwatchError):

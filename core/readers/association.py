@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
+
+from dyadwatch.core.words import counted
 
 _REACH_M = 0.4  # how far joints lie from where they were seen last, in the mean; two people who hug are 0.3 m apart
 _WALK_M_S = 2.0  # and how much farther for every second unseen
@@ -142,26 +145,54 @@ def _link(before: FileSighting, after: FileSighting, fps: float) -> float | None
     return apart if apart <= _REACH_M + _BREAK_WALK_M_S * (gap - 1) / fps else None
 
 
-def follow(frames: Sequence[NDArray[np.floating]], joints: int, fps: float) -> list[NDArray[np.float32]]:
+@dataclass
+class _Track:
+    """Somebody: (T, J, 3) in all, each joint where it was seen last, and the frame of that."""
+
+    joints: NDArray[np.float32]
+    last: NDArray[np.floating]
+    frame: int
+
+
+class Followed(NamedTuple):
+    """People who were followed.
+
+    Arguments:
+        tracks: metres, one array (T, J, 3) a person, in order of appearance; NaN where unseen.
+        left_out: sightings that were left out, because there are as many people as can be.
+    """
+
+    tracks: list[NDArray[np.float32]]
+    left_out: int
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to tell of it."""
+        if not self.left_out:
+            return ()
+        return (
+            f"more than {_MOST_TRACKS} people come in turn; {counted(self.left_out, 'sighting')} of others left out",
+        )
+
+
+def follow(frames: Sequence[NDArray[np.floating]], joints: int, fps: float) -> Followed:
     """People followed by where their joints are, all of a frame at once, nearest first.
 
     Arguments:
         frames: metres, shape (P, J, 3) each, P may differ; NaN where unseen.
         joints: J.
         fps: frames per second.
-
-    Returns:
-        One array (T, J, 3) a person, in order of appearance; of more than 100 the first 100.
     """
-    tracks: list[NDArray[np.float32]] = []
-    last: list[NDArray[np.floating]] = []
-    when: list[int] = []
+    tracks: list[_Track] = []
+    left_out = 0
     for t, people in enumerate(frames):
         people = people[np.isfinite(people).all(axis=-1).any(axis=-1)]
-        reach = np.minimum(_REACH_M + _WALK_M_S * (t - 1 - np.asarray(when, float)) / fps, _FARTHEST_M)
+        reach = np.minimum(
+            _REACH_M + _WALK_M_S * (t - 1 - np.array([track.frame for track in tracks], float)) / fps, _FARTHEST_M
+        )
         cost = np.full((len(tracks), len(people)), _FAR)
-        for i, before in enumerate(last):
-            step = np.linalg.norm(people - before, axis=-1)
+        for i, track in enumerate(tracks):
+            step = np.linalg.norm(people - track.last, axis=-1)
             seen = np.isfinite(step)
             mean = np.where(seen, step, 0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
             cost[i] = np.where(seen.any(axis=1) & (mean <= reach[i]), mean, _FAR)
@@ -171,12 +202,12 @@ def follow(frames: Sequence[NDArray[np.floating]], joints: int, fps: float) -> l
             i = found.get(p, len(tracks))
             if i == len(tracks):
                 if i == _MOST_TRACKS:
+                    left_out += 1
                     continue
-                tracks.append(np.full((len(frames), joints, 3), np.nan, np.float32))
-                last.append(person)
-                when.append(t)
-            tracks[i][t] = person
+                tracks.append(_Track(np.full((len(frames), joints, 3), np.nan, np.float32), person, t))
+            track = tracks[i]
+            track.joints[t] = person
             # a joint unseen now counts where it was last
-            last[i] = np.where(np.isfinite(person), person, last[i])
-            when[i] = t
-    return tracks
+            track.last = np.where(np.isfinite(person), person, track.last)
+            track.frame = t
+    return Followed([track.joints for track in tracks], left_out)

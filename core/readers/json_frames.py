@@ -85,7 +85,7 @@ def read_json_frames(folder: Path, declared: ReadOptions) -> list[Person]:
     media = parse is parse_mediapipe
     layout = MEDIAPIPE33 if media else openpose_layout(joints)
     metres = [declared.metres(folder, f, "m" if media else None, "y-down") for f in frames]
-    tracks = follow([m for m, _ in metres], joints, fps)
-    named = {str(i + 1): track for i, track in enumerate(tracks)}
+    followed = follow([m for m, _ in metres], joints, fps)
+    named = {str(i + 1): track for i, track in enumerate(followed.tracks)}
     people = plain_people(folder, named, layout, fps, metres[0][1], declared)
-    return [p.timed(p.begins_s, tuple(zeros)) for p in people]
+    return [p.timed(p.begins_s, (*zeros, *followed.notes)) for p in people]

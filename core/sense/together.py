@@ -109,7 +109,8 @@ class Together:
     def apart(self) -> None:
         """They are far from each other."""
         self._count = min(self._count + 1, 16)
-        self._body, self._hips, self._shoulders = (h << 1 & _MEMORY for h in (self._body, self._hips, self._shoulders))
+        histories = self._body, self._hips, self._shoulders, self._pinned
+        self._body, self._hips, self._shoulders, self._pinned = (h << 1 & _MEMORY for h in histories)
         self.odd = None
 
     def _found(self, body: float, hips: float, shoulders: float) -> Odd | None:

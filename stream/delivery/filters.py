@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import AttentionKind
 from dyadwatch.stream.configuration.delivery_options import TargetOptions
 from dyadwatch.stream.configuration.hours import in_hours, parse_hours
@@ -46,7 +43,5 @@ class Filter:
             begins = message.type != "close" and not message.shadow  # of a trial nobody is told
         else:
             begins = message.what in _BEGINS
-        fits = message.severity.rank >= target.least.rank and in_hours(
-            self._hours, datetime.fromtimestamp(at / NS).astimezone()
-        )
+        fits = message.severity.rank >= target.least.rank and in_hours(self._hours, at)
         return True if begins and fits else None

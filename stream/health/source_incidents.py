@@ -126,11 +126,11 @@ class SourceIncidents:
         out: list[IncidentMessage] = []
         here = {view.source: view for view in views}
         for source in self._expected - here.keys():
-            out += self._step(source, False, self._gone(source, now), now, wall)
+            out += self._step(source, False, self._gone(source, now, wall), now, wall)
         for source, view in here.items():
             if view.heard:
                 self._last_seen[source] = wall - (now - view.heard)
-            silent = self._silence(view, seen_at, now)
+            silent = self._silence(view, seen_at, now, wall)
             out += self._step(source, False, silent, now, wall)
             if silent is None:  # of one that is silent nobody knows whether it could be judged
                 out += self._step(source, True, self._blindness(view, statuses.get(source), now), now, wall)
@@ -144,17 +144,18 @@ class SourceIncidents:
         self._watches.clear()
         return [self._close(m, IncidentReason.SHUTDOWN, wall) for m in told]
 
-    def _gone(self, source: str, now: int) -> Trouble | None:
+    def _gone(self, source: str, now: int, wall: int) -> Trouble | None:
         """Of an expected source that is not there: it never came, or was silent for so long that it is forgotten."""
         if source in self._last_seen:
-            why = text_of(Finding(Blindness.SILENT, seconds=self._options.silent_s))
+            silence = max(wall - self._last_seen[source], 0)
+            why = text_of(Finding(Blindness.SILENT, seconds=round(silence / NS, 1)))
             return Trouble(IncidentKind.SOURCE_SILENT, why, now, 0)
         why = text_of(Finding(Blindness.EXPECTED, seconds=round((now - self._began) / NS, 1)))
         return Trouble(IncidentKind.SOURCE_MISSING, why, self._began, round(self._options.missing_s * NS))
 
-    def _silence(self, view: SourceView, seen_at: int, now: int) -> Trouble | None:
+    def _silence(self, view: SourceView, seen_at: int, now: int, wall: int) -> Trouble | None:
         if not view.heard:
-            return self._gone(view.source, now) if view.source in self._expected else None
+            return self._gone(view.source, now, wall) if view.source in self._expected else None
         silence = seen_at - view.heard
         if view.is_group or silence <= self._patience(view) or not self._counts(view):
             return None

@@ -13,7 +13,7 @@ from typing import Any, Self
 
 import msgspec
 
-from dyadwatch.core.errors import MemoryFileError
+from dyadwatch.core.errors import MemoryFileError, UnknownIncidentError
 from dyadwatch.stream.codes import SEVERITIES
 from dyadwatch.stream.memory.kept import (
     Action,
@@ -145,7 +145,7 @@ class Store:
         """The one whose id begins so.
 
         Raises:
-            MemoryFileError: none does, or several do.
+            UnknownIncidentError: none does, or several do.
         """
         found = (
             self._select("WHERE substr(id, 1, ?) = ? LIMIT 6", (len(start_of_id), start_of_id)) if start_of_id else []
@@ -154,8 +154,10 @@ class Store:
             return found[0]
         if found:
             some = ", ".join(kept.message.id for kept in found[:5])
-            raise MemoryFileError(f"several incidents begin with {start_of_id!r}: {some}; give more of the id")
-        raise MemoryFileError(f"no incident has the id {start_of_id!r:.80}; `dyadwatch events` lists those there are")
+            raise UnknownIncidentError(f"several incidents begin with {start_of_id!r}: {some}; give more of the id")
+        raise UnknownIncidentError(
+            f"no incident has the id {start_of_id!r:.80}; `dyadwatch events` lists those there are"
+        )
 
     def near_misses(self, source: str = "", most: int = 1000) -> list[NearMissMessage]:
         """What came near to an event and was none, the highest first; of one source where it is named."""
@@ -239,7 +241,7 @@ class Store:
             with self.transaction() as connection:
                 return insert_action(connection, action)
         except sqlite3.IntegrityError:
-            raise MemoryFileError(f"no incident has the id {action.incident!r:.80}") from None
+            raise UnknownIncidentError(f"no incident has the id {action.incident!r:.80}") from None
         except sqlite3.Error as e:
             raise MemoryFileError(f"{self.path} could not be written to: {e}") from None
 

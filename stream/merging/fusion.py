@@ -15,6 +15,7 @@ _CONFIRM_S = 0.5  # two persons are found to be one, or one to be two, by what i
 _SPLIT = 2.0  # gates by which two sightings of one person must differ to be two people after all
 _FEW = 3  # joints in common from which on two sightings can be compared
 _FAR = 1e3
+_BODY_M = 1.5  # what one source sees of a person lies no farther than this from what another sees
 _MOST = 64  # persons out of sight that are remembered, however many sightings a source makes up
 
 
@@ -129,12 +130,16 @@ class Fusion:
             self._persons = [p for p in self._persons if p.id not in gone]
 
     def _split(self, rows: dict[GroupSighting, NDArray[np.float32]]) -> None:
-        """Parts sightings that have long been too far from each other to be one person."""
+        """Parts sightings that have long been too far from each other to be one person.
+
+        Sources that see different halves of one show too few joints in common to tell, which counts for nothing.
+        """
         for p in self._persons:
             present = [b for b in p.bonds.values() if b.sighting in rows]
             for bond in present[1:]:
-                far = _distance(rows[present[0].sighting], rows[bond.sighting]) > _SPLIT * self._gate
-                bond.odd = bond.odd + 1 if far else 0
+                far = _are_two(rows[present[0].sighting], rows[bond.sighting], _SPLIT * self._gate)
+                if far is not None:
+                    bond.odd = bond.odd + 1 if far else 0
                 if bond.odd > self._confirm:
                     del p.bonds[bond.sighting.source]
 
@@ -209,6 +214,16 @@ def _mean(x: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.flo
     """Weighted mean of (S, J, 3) over S; NaN where nothing has weight."""
     total = weight.sum(axis=0)
     return np.where(total > 0, (x * weight).sum(axis=0) / np.maximum(total, 1e-12), np.nan)
+
+
+def _are_two(a: NDArray[np.floating], b: NDArray[np.floating], farthest: float) -> bool | None:
+    """Whether sightings are of two people; None where they have too few joints in common to tell."""
+    distance = _distance(a, b)
+    if distance < _FAR:
+        return distance > farthest
+    middles = [np.nanmean(x[:, :3], axis=0) for x in (a, b) if not np.isnan(x[:, 0]).all()]
+    far = len(middles) == 2 and float(np.linalg.norm(middles[0] - middles[1])) > _BODY_M
+    return True if far else None
 
 
 def _distance(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from functools import partial
 from http import HTTPStatus
 from pathlib import Path
@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from dyadwatch.core.errors import ConfigError, MemoryFileError
+from dyadwatch.core.errors import ConfigError, MemoryFileError, UnknownIncidentError
 from dyadwatch.stream.memory.kept import Action, ActionKind, Verdict
 from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.page.guard import COOKIE, LoginLimit, lacks, problem, token_of
@@ -314,11 +314,8 @@ class Api:
         return await self._asked(days)
 
 
-Handler = Callable[[Request], Awaitable[Response]]
-
-
 def _memory_problem(error: MemoryFileError) -> Response:
-    unknown = str(error).startswith(("no incident", "several incidents"))
+    unknown = isinstance(error, UnknownIncidentError)
     status = HTTPStatus.NOT_FOUND if unknown else HTTPStatus.SERVICE_UNAVAILABLE
     return problem(status, "unknown" if unknown else "memory", str(error))
 

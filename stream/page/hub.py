@@ -78,7 +78,6 @@ class Hub:
 
     Arguments:
         scenes: whether the detector tells who is where.
-        expires: called now and then; returns nothing.
     """
 
     def __init__(self, scenes: bool) -> None:

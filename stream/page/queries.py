@@ -95,7 +95,7 @@ def incident_details(store: Store, id_: str) -> Incident:
     """All that is known of one.
 
     Raises:
-        MemoryFileError: there is none, or several begin so.
+        UnknownIncidentError: there is none, or several begin so.
     """
     kept = store.incident(id_)
     updates = store.updates(kept.message.id)

@@ -365,3 +365,21 @@ def test_a_source_that_makes_up_people_costs_a_group_no_more_than_a_crowd(person
                 )
         assert len(fusion.step(at, rows).ids) == 40
         assert len(fusion._persons) <= 40 + 64
+
+
+@pytest.mark.parametrize(("apart_m", "people"), [(0.0, 1), (4.0, 2)])
+def test_halves_of_one_body_stay_one_person_and_those_of_two_do_not(
+    person: Callable[..., Any], apart_m: float, people: int
+) -> None:
+    """One camera comes to see the upper joints alone, the other the lower ones: too few in common to compare."""
+    fusion = Fusion(("a", "b"), 0.4, 15.0, 0.5, 11)
+    one = np.concatenate((person(0.0, 0.0), np.ones((11, 1), np.float32)), axis=1)
+    for at in range(60):
+        first, second = one.copy(), one.copy()
+        if at > 15:
+            first[5:, :3], second[:6, :3] = np.nan, np.nan
+            second[:, 0] += apart_m
+        persons = fusion.step(at, {GroupSighting("a", 1): first, GroupSighting("b", 1): second})
+        if at == 15:
+            assert len(persons.ids) == 1
+    assert len(persons.ids) == people

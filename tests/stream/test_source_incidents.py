@@ -141,6 +141,13 @@ def test_an_expected_source_that_is_forgotten_stays_missed_any_other_is_over() -
     assert look.desk.open("hall") != ()
 
 
+def test_of_one_that_is_forgotten_the_whole_silence_is_told() -> None:
+    look = Look("hall")
+    look.at(10.1, view("hall", 10))
+    assert look.at(100) == [SILENT]
+    assert look.told[-1].explanation == "source silent for 90 s"
+
+
 def test_lasting_blindness_is_told_and_an_empty_room_is_none() -> None:
     look = Look(blind_s=30)
     seeing = view("hall", 0)

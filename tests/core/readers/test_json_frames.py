@@ -167,13 +167,16 @@ def test_damage_is_never_anything_but_a_clip_error(
 def test_who_was_away_for_a_moment_is_found_again_and_who_comes_from_afar_is_new() -> None:
     body = np.zeros((1, 4, 3))
     there = [body, body[:0], body[:0], body + 0.3, body + 9.0, np.concatenate([body + 9.1, body + 0.4])]
-    tracks = follow(there, 4, fps=30)
+    tracks, _ = follow(there, 4, fps=30)
     assert [np.isfinite(t[:, 0, 0]).tolist() for t in tracks] == [
         [True, False, False, True, False, True],
         [False, False, False, False, True, True],
     ]
 
 
-def test_a_crowd_fills_no_memory() -> None:
+def test_a_crowd_fills_no_memory_and_who_is_left_out_is_told() -> None:
     crowd = np.arange(300)[:, None, None] * np.ones((1, 4, 3)) * 10
-    assert len(follow([crowd], 4, fps=30)) == 100
+    followed = follow([crowd, crowd], 4, fps=30)
+    assert (len(followed.tracks), followed.left_out) == (100, 400)
+    assert followed.notes == ("more than 100 people come in turn; 400 sightings of others left out",)
+    assert follow([crowd[:100]], 4, fps=30).notes == ()
