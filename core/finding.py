@@ -1,4 +1,7 @@
-"""What was found, as a code and its data. Sentences are made of it where people read it, see `stream/texts.py`."""
+"""What was found, as a code and its data.
+
+Sentences are made of it where people read it: `stream/texts.py`, `core/sense/sense_words.py`.
+"""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ class Ingest:
         return items
 
     def _ended(self, line: SourceLine, items: list[Item], reason: PairEnd) -> list[Item]:
-        """Items that end a source, and the word that it has ended."""
+        """Items that end a source, and a moment that says so."""
         self._quiet.note(items)
         self._quiet.end(line, reason, items)
         return items

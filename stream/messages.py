@@ -44,7 +44,7 @@ _Version = Annotated[int, _is("Version of the messages.")]
 _Source = Annotated[str, _is("Name of the source, of a group of merged sources, or @detector for the detector itself.")]
 _Pair = Annotated[
     tuple[TrackId, TrackId],
-    _is("Ids of the two, the one seen first first; the source's own, or numbers from 1 where it sends none."),
+    _is("Ids of the two, ordered by first sighting; the source's own, or numbers from 1 where it sends none."),
 ]
 _Model = Annotated[str, _is("Name and version of the model.")]
 _Text = Annotated[str, _is("The same as a sentence.")]

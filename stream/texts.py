@@ -64,7 +64,7 @@ REASONS: dict[Fault | Circumstance | PeerRefusal | RecordingLoss | OwnFault, str
     Fault.LAYOUT_UNFIT: "the joints do not fit the model",
     Fault.PAIRS_CAPPED: "more pairs are near each other than pairs.max_pairs; the farthest are not scored",
     Fault.SHED_OVERLOAD: "windows came faster than they can be scored; the oldest are left out",
-    Fault.INBOX_FULL: "messages came faster than they can be decoded; the oldest of who sends most are dropped",
+    Fault.INBOX_FULL: "messages came faster than they can be decoded; the oldest of the busiest connection are dropped",
     Fault.PART_COUNT: "a message has far more than three parts; its connection is cut",
     Fault.UNFINISHED_MESSAGE: "a message grew beyond wire.max_bytes and was not finished; its connection is cut",
     Fault.BACKLOG_BYTES: "too many bytes wait to be received; its connection is cut",
@@ -98,7 +98,7 @@ REASONS: dict[Fault | Circumstance | PeerRefusal | RecordingLoss | OwnFault, str
         "a pair was seen in hours in which all are ignored (see schedules); its window opens no event"
     ),
     PeerRefusal.PEER_REFUSED: "a connection came without a key, or with one that is not on the allow-list",
-    PeerRefusal.PEER_REVOKED: "a message came of a peer whose key is no longer on the allow-list",
+    PeerRefusal.PEER_REVOKED: "a message came from a peer whose key is no longer on the allow-list",
     PeerRefusal.FOREIGN_SOURCE: "a message names a source that the key of its peer may not speak for",
     RecordingLoss.DISK_FULL: "there was no room on the disk for a message (see record.min_free_mb)",
     RecordingLoss.OVERFLOW: "messages came faster than the disk takes them",
@@ -305,9 +305,9 @@ DELIVERY_LOSS: dict[DeliveryLoss, str] = {
 
 # What is lost, and why.
 FILE_LOSS: dict[FileLoss, tuple[str, str]] = {
-    FileLoss.CHANNEL_LOST: ("message", "left out: the channel is nowhere in what is whole of the file"),
+    FileLoss.CHANNEL_LOST: ("message", "left out: their channel is missing from the readable part of the file"),
     FileLoss.CHANNEL_UNKNOWN: ("message", "left out: on channels that this program does not know"),
-    FileLoss.UNREADABLE: ("message", "left out: what stands there makes no sense"),
+    FileLoss.UNREADABLE: ("message", "left out: they could not be decoded"),
     FileLoss.OTHER_VERSION: (
         "message",
         "left out: scores, events and status of another version, as another dyadwatch wrote them",

@@ -77,7 +77,7 @@ def select_sets(
 
     Of recordings, every pair of people while they are near each other is a clip. Clips in doubt, such as two files that
     are hardly one recording, are told and, unless `doubtful`, skipped: nothing should be learnt from them unasked.
-    Neither should it from what can be no bodies; who takes doubtful clips finds those out while they play.
+    Nor should it learn from implausible bodies; callers that accept doubtful clips find those while they play.
 
     Raises:
         ClipError: a file is unusable, nothing is left, or nothing has one of the labels or splits; the message lists
@@ -107,7 +107,7 @@ def select_sets(
 
 
 def _bodies(sets: Sequence[ClipSet]) -> list[ClipSet]:
-    """Without the clips of what can be no bodies, which are told.
+    """Without the clips of implausible bodies, which are reported.
 
     Raises:
         ClipError: nothing is left.

@@ -34,7 +34,7 @@ _VERBS = {
     "train": "Learn what is normal from clips and write a model.",
     "enrol": "Make a model of a new normal from 1 to 20 clips, without training.",
     "calibrate": "Find a site's own thresholds from its normal hours, within a budget of false events.",
-    "what-if": "Tell which events other thresholds would have told of a recorded day.",
+    "what-if": "Decide a recorded day again with other thresholds.",
     "export": "Write a model file again from a training state, with a fresh parity check.",
     "evaluate": "Measure how well interactions are distinguished, with baselines in the same table.",
     "models": "Fetch the pose model that cameras need.",

@@ -51,7 +51,7 @@ def up(
         Folder for recordings, incidents and tokens, where the configuration names none; by default
         ~/.local/share/dyadwatch.
     model
-        Model file to judge by, instead of the one the configuration names; simulated: the one that comes along. Without
+        Model file to judge by, instead of the one the configuration names; simulated: the bundled one. Without
         any it is learning: it records, and judges nobody.
     set_
         One configuration key, such as --set page.bind=127.0.0.1:8100; may be repeated.

@@ -1,4 +1,4 @@
-"""`dyadwatch what-if`: which events other thresholds would have told of a recorded day."""
+"""`dyadwatch what-if`: a recorded day, decided again with other thresholds."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def what_if(
     until: str | None = None,
     json: Annotated[bool, _Flag] = False,
 ) -> None:
-    """Tell which events other thresholds would have told of a recorded day, and which they would not.
+    """Decide a recorded day again with other thresholds: which events come, go and stay.
 
     From the scores that the detector told while it recorded: nothing is scored again, so a day takes seconds. Without
     anything asked for, the recorded thresholds are used, which gives the recorded events.

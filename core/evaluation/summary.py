@@ -65,7 +65,10 @@ def summary(found: Sequence[tuple[str, str, Sequence[Done]]]) -> list[str]:
                 body.append([line.name, data, *_cells(ours), *_cells(best), str(best.row) if best else "-"])
             if line.measure == VARIATIONS:
                 cues += [f"{e.row} {number(e.value)}" for e in here if e.row.method in _CUES]
-    notes = ["AUROC with 95 % intervals. The best of the other methods is chosen by these figures, which flatters it."]
+    notes = [
+        "AUROC with 95 % intervals. The best of the other methods is chosen by these figures, which are biased in its "
+        "favour."
+    ]
     if cues:
         notes.append(f"The variations alone are also told by what knows nothing of partners: {', '.join(cues)}.")
     head = ["what", "data", MODEL, "95 %", "best other method", "95 %", "which"]

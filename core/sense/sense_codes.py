@@ -1,4 +1,4 @@
-"""What can be odd about the bodies of a source; sentences are in `stream/texts.py`."""
+"""What can be odd about the bodies of a source; sentences are in `core/sense/sense_words.py`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,9 @@ class Oddity(StrEnum):
     STIFF = "stiff"  # the same, not yet for long enough to be called frozen
     ONE_BODY_TWICE = "one_body_twice"  # first, second: persons; apart_m
     ONE_PLACE = "one_place"  # first, second, apart_m, part: hips or shoulders
-    MODEL_MISFIT = "model_misfit"  # minutes of pairs; share of them that scores above score; found by core.misfit
+    MODEL_MISFIT = (
+        "model_misfit"  # minutes of pairs; share of them that scores above score; found by core.decision.misfit
+    )
 
 
 # Those with which a score would mean nothing; with all others it is merely doubtful.

@@ -125,7 +125,7 @@ class Figures(Collector):
                         pass
 
     def describe(self) -> list[Metric]:
-        """Nothing: names are not asked for before they are used."""
+        """Nothing, so that registering does not collect."""
         return []
 
     def collect(self) -> Iterator[Metric]:

@@ -1,4 +1,4 @@
-"""When a frame should have come, by its source's own pace: what is late against it is late, whoever held it up."""
+"""When a frame should have come, by its source's own pace: what comes later is late, whatever held it up."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ from dyadwatch.stream.messages import IncidentMessage, StatusMessage
 from dyadwatch.stream.run import Run
 from dyadwatch.stream.texts import INCIDENT, text_of
 
-_WORTHY_FRAMES = 30  # a name that came with fewer is missed by nobody
+_WORTHY_FRAMES = 30  # a name that came with fewer opens no incident
 # Nothing is wrong, or it is an incident of its own.
 _OTHER = AT_REST | {Blindness.SILENT, Blindness.EXPECTED, Blindness.NOT_HEARD, Blindness.GROUP_NOT_HEARD}
 

@@ -129,7 +129,7 @@ class Heartbeat:
         self._clock.add(frame.stamp, wall)
 
     def pause(self, ns: int) -> None:
-        """Nobody listened for so long: that is no silence of the source."""
+        """The detector itself paused for so long, which is not silence of a source."""
         self.heard += ns
         self.used += ns
 

@@ -143,7 +143,9 @@ class Api:
         token = self._tokens.enter(given)
         if token is None:
             self._limit.wrong(address)
-            return problem(HTTPStatus.UNAUTHORIZED, "token", "that token is none, was removed, or its link was used")
+            return problem(
+                HTTPStatus.UNAUTHORIZED, "token", "the token is unknown or was removed, or its link was used already"
+            )
         return token
 
     def _set_cookie(self, response: Response, token: Token) -> None:

@@ -64,7 +64,7 @@ class Clip(Struct, frozen=True, kw_only=True):
         joints, bones, head, soles: as in the live view.
         places: base64 of float32, shape (frames, people, joints, 3), metres, Y up, NaN where unseen.
         curves: that of the leading pair first.
-        guilty: what is to be lit.
+        guilty: joints to be highlighted.
         doubtful: whether the bodies of the leading pair looked odd while it was scored.
     """
 

@@ -119,7 +119,7 @@ class Guard:
         by_token = scheme.lower() == "bearer"
         if method not in SAFE and not by_token and not self._own(headers, scope["scheme"], host):
             return problem(
-                HTTPStatus.FORBIDDEN, "origin", "the request comes of another page; expected the header Origin of this"
+                HTTPStatus.FORBIDDEN, "origin", "a request of another page; expected the Origin header of this one"
             )
         if int(headers.get("content-length") or 0) > MOST_BODY or (
             method not in SAFE and "content-length" not in headers

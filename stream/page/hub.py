@@ -29,7 +29,7 @@ MOST_CLIENTS = 200
 _VIEW_S = 0.05  # between two pictures
 _STRIP_S, _STRIP_POINTS = 0.5, 120  # a minute of the evidence of every source
 _HEARD_S = 4.0  # without a word for so long the detector is lost: its status comes every second
-_FORGET_S = 30.0  # a source without a status for so long is none any more
+_FORGET_S = 30.0  # a source without a status for so long is dropped
 _encode = msgspec.json.Encoder().encode
 Evidence = dict[tuple[TrackId, TrackId], tuple[float, float]]
 

@@ -54,7 +54,7 @@ def wanted_of(query: Mapping[str, str]) -> Wanted:
     """
     unknown = sorted(query.keys() - _KEYS)
     if unknown:
-        raise ConfigError(f"{unknown[0]!r:.40} is no parameter; expected some of {', '.join(sorted(_KEYS))}")
+        raise ConfigError(f"{unknown[0]!r:.40} is not a parameter; expected some of {', '.join(sorted(_KEYS))}")
     severity, verdict = query.get("severity", "notice"), query.get("verdict", "")
     if severity not in tuple(Severity):
         raise ConfigError(f"severity is {severity!r:.40}; expected one of {', '.join(Severity)}")

@@ -181,7 +181,7 @@ class Tokens:
             raise ConfigError(
                 f"{self.path} is no file of tokens ({e!s:.200}); expected one that was made here"
             ) from None
-        if not self._kept.secret:  # cookies of nobody
+        if not self._kept.secret:  # the first start: no cookie is signed yet
             self._kept = structs.replace(self._kept, secret=secrets.token_hex(32))
         return self._kept
 

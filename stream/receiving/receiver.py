@@ -57,7 +57,7 @@ class Tap(Protocol):
         ...
 
 
-_MOST_PARTS = 16  # a message of more is nobody's mistake: its connection is cut
+_MOST_PARTS = 16  # more parts can only be hostile: the connection is cut
 _FILL = 128  # messages taken from the socket in one go
 _FILL_BYTES = 2 << 20  # after so many they are looked at first
 _FILL_EVERY_NS = 2_000_000  # between two such goes while messages wait to be decoded

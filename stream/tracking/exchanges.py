@@ -31,7 +31,7 @@ M = TypeVar("M", bound=Moving)
 
 
 def strays(track: Moving, stamp: int, root: Place) -> bool:
-    """Whether a person is farther from where the track was going than people get unasked: reason to compare places."""
+    """Whether a person is farther from where the track was going than people usually get: reason to compare places."""
     age = (stamp - track.stamp) / NS
     (x, y, z), (a, b, c), (u, v, w) = root, track.root, track.velocity
     return abs(x - a - u * age) + abs(y - b - v * age) + abs(z - c - w * age) > _STRAY_M + _STRAY_M_S * age

@@ -18,7 +18,7 @@ _FEW = 16  # people up to which a plain loop is faster than arrays
 
 
 class _Verdict(NamedTuple):
-    """What becomes of pairs: to be scored, parted, bereft of a place; and how many have none."""
+    """What becomes of pairs: to be scored, separated, evicted by the cap; and how many are left out by it."""
 
     near: list[Keys]
     apart: list[Keys]

@@ -339,7 +339,7 @@ def test_a_stranger_is_asked_for_a_token(browser: Browser, watch: Watch) -> None
         expect(page.get_by_role("heading", name="Log in")).to_be_visible()
         page.get_by_label("Token").fill("guess")
         page.get_by_role("button", name="Log in").click()
-        expect(page.get_by_role("alert").last).to_contain_text("that token is none")
+        expect(page.get_by_role("alert").last).to_contain_text("the token is unknown or was removed")
 
 
 def test_what_comes_from_others_is_what_was_looked_at() -> None:

@@ -256,4 +256,4 @@ def _version(file: Path) -> int:
 
 
 def _silent(what: str, done: float, total: float) -> None:
-    """For who wants to hear nothing."""
+    """Reports nothing."""

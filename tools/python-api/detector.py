@@ -37,7 +37,7 @@ def load_detector(
     """Loads a model with its thresholds.
 
     Arguments:
-        model: a model file (.onnx) with its calibration beside it, or `simulated`, the one that comes along; None is
+        model: a model file (.onnx) with its calibration beside it, or `simulated`, the bundled one; None is
             the one that the configuration names. By default that is none: `push` and `run` then take the simulated one,
             and a `service` is learning.
         config: a configuration file; or keys and values that differ from the default, such as `{"alarm.hold_s": 3}`;

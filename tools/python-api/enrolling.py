@@ -115,7 +115,7 @@ def _named(i: int, clip: Clip | tuple[str, Clip]) -> tuple[str, Clip]:
 
 
 def _silent(_: str) -> None:
-    """For who wants to hear nothing."""
+    """Reports nothing."""
 
 
 def _rules(base: Path) -> tuple[Rule, ...]:

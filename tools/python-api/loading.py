@@ -47,7 +47,7 @@ def model_path(config: Config) -> Path:
 
 
 def is_learning(config: Config) -> bool:
-    """Whether nobody named a model for the people who will be seen: the one that comes along is no judge of them."""
+    """Whether nobody named a model for the people who will be seen: the bundled one cannot judge them."""
     return not config.scorer.model
 
 

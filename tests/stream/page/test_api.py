@@ -39,7 +39,7 @@ def test_incidents_are_listed_by_filters(page: Any) -> None:
 @pytest.mark.parametrize(
     ("query", "said"),
     [
-        ("colour=red", "'colour' is no parameter; expected some of from, limit, open"),
+        ("colour=red", "'colour' is not a parameter; expected some of from, limit, open"),
         ("severity=bad", "severity is 'bad'; expected one of notice, alarm, critical"),
         ("verdict=bad", "verdict is 'bad'; expected one of true, false, unsure, none"),
         ("limit=0", "limit is '0'; expected 1 to 1000"),

@@ -144,7 +144,7 @@ def test_a_message_whose_channel_is_lost_is_counted_and_told(tmp_path: Path) -> 
     recording = Recording(path)
     assert len(list(recording.messages())) == 15
     assert recording.left_out == {"chunk_damaged": 1, "channel_lost": 5}
-    lost = f"{path}: 5 messages left out: the channel is nowhere in what is whole of the file"
+    lost = f"{path}: 5 messages left out: their channel is missing from the readable part of the file"
     assert recording.notes[-1] == lost
     list(recording.messages())
     assert recording.notes[-1] == lost, "read twice is not lost twice"
@@ -183,9 +183,7 @@ def test_everything_that_cannot_be_given_out_is_counted(tmp_path: Path) -> None:
     assert recording.notes[0] == (
         f"{path}: 3 messages left out: on channels that this program does not know (the first on 'music.ann')"
     )
-    assert recording.notes[1].startswith(
-        f"{path}: 3 messages left out: what stands there makes no sense (the first at "
-    )
+    assert recording.notes[1].startswith(f"{path}: 3 messages left out: they could not be decoded (the first at ")
     assert recording.notes[2] == (
         f"{path}: 1 message left out: scores, events and status of another version, as another dyadwatch wrote them "
         "(the first on 'status.ann')"
