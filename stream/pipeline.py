@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.skeletons.pose import PoseFrame
@@ -15,9 +16,37 @@ from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.drop_log import DropLog
 from dyadwatch.stream.ingest import Ingest
+from dyadwatch.stream.items import Item
 from dyadwatch.stream.judging.scoring import Scoring
 from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message
 from dyadwatch.stream.scoring.scorer import Scorer
+
+
+class Judge(Protocol):
+    """What takes the items that frames lead to."""
+
+    def judge(self, items: Sequence[Item]) -> list[Message]:
+        """Takes items in their order; returns what there is to tell."""
+        ...
+
+
+class LivePath(Protocol):
+    """Both halves of the live path, whatever judges."""
+
+    @property
+    def counters(self) -> Counters:
+        """What was left out."""
+        ...
+
+    @property
+    def intake(self) -> Ingest:
+        """From frames to items."""
+        ...
+
+    @property
+    def judge(self) -> Judge:
+        """From items to messages."""
+        ...
 
 
 class Pipeline:

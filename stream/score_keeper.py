@@ -2,46 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
-import numpy as np
-
-from dyadwatch.core.decision.rules import Thresholds
-from dyadwatch.core.decision.score_log import PairScores, ScoreLog
+from dyadwatch.core.decision.score_log import PairScores, PairScoresBuilder, ScoreLog, longest_pause_s
 from dyadwatch.core.units import NS
-from dyadwatch.stream.codes import Fault
 from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.configuration.site_rules import SiteRules
+from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.drop_log import DropLog
+from dyadwatch.stream.ingest import Ingest
 from dyadwatch.stream.items import Item, Pair, PairEnded, Window
-from dyadwatch.stream.judging.scoring import Scoring
+from dyadwatch.stream.judging.scoring import ScoredWindow, scored_items
 from dyadwatch.stream.messages import Message
-from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.windows.source_line import SourceLine
 
-_PAUSE_S = 1.0  # as the judge has it
 _STILL_NS = NS  # frames farther apart are not watching what is between them
-
-
-@dataclass
-class _Open:
-    """The scores of a pair that has not ended."""
-
-    pair: Pair
-    clock: str
-    stamps: array[int] = field(default_factory=lambda: array("q"))
-    parts: array[float] = field(default_factory=lambda: array("d"))
-    doubtful: bytearray = field(default_factory=bytearray)
 
 
 class TrackKeeper:
     """Collects scores, pair by pair."""
 
     def __init__(self) -> None:
-        self._open: dict[tuple[str, Pair], _Open] = {}
+        self._open: dict[tuple[str, Pair], tuple[PairScoresBuilder, str]] = {}  # with the name of their clock
         self._done: list[PairScores] = []
         self.windows = 0
 
@@ -50,73 +33,74 @@ class TrackKeeper:
         key = window.source, window.pair
         track = self._open.get(key)
         if track is None:
-            track = self._open[key] = _Open(window.pair, window.clock)
-        track.stamps.append(window.end)
-        track.parts.extend(parts)
-        track.doubtful.append(window.doubtful)
+            track = self._open[key] = PairScoresBuilder(), window.clock
+        track[0].add(window.end, parts, doubtful=window.doubtful)
         self.windows += 1
 
     def end(self, source: str, pair: Pair) -> None:
         """Tells that a pair will have no more windows."""
         track = self._open.pop((source, pair), None)
         if track is not None:
-            parts = np.frombuffer(track.parts, np.float64).reshape(-1, 3)
-            stamps = np.frombuffer(track.stamps, np.int64)
-            doubtful = np.frombuffer(track.doubtful, np.bool_)
-            self._done.append(PairScores(source, pair.ids, track.clock, stamps, parts, doubtful))
+            scores, clock = track
+            self._done.append(scores.build(source, pair.ids, clock))
 
-    def log(self, hop_s: float, pause_s: float) -> ScoreLog:
+    def log(self, hop_s: float) -> ScoreLog:
         """All of it; ends the pairs that have not ended."""
         for source, pair in list(self._open):
             self.end(source, pair)
-        return ScoreLog(tuple(self._done), hop_s, pause_s)
+        return ScoreLog(tuple(self._done), hop_s, longest_pause_s(hop_s))
 
 
-class ScoreKeeper(Scoring):
-    """Scores windows as the detector does, and keeps the scores.
+class ScoreKeeper:
+    """Scores windows as the detector does, by the same rules of the site, and keeps the scores.
+
+    Whether the model suits a source is not looked at: levels are to be found for the scores as they are.
 
     Arguments:
         scorer, config, losses: as of `Scoring`.
     """
 
     def __init__(self, scorer: Scorer, config: Config, losses: DropLog) -> None:
-        super().__init__(scorer, Thresholds(1.0, 1.0), config, losses)
-        self._keeper_scorer, self._keeper_losses = scorer, losses
+        self._scorer = scorer
+        self._losses = losses
+        self._site = SiteRules(config, None)
         self._hop_s = config.windows.hop / scorer.info.fps
         self._tracks = TrackKeeper()
 
     def judge(self, items: Sequence[Item]) -> list[Message]:
         """Scores the windows among the items; there is nothing to tell."""
-        windows = [i.joints for i in items if isinstance(i, Window)]
-        scores = iter(self._keeper_scorer.score(windows))
-        for item in items:
-            if isinstance(item, Window):
-                score = next(scores)
-                if math.isfinite(score.score + score.relation + score.unusual):
-                    weight, _ = self.site.weigh(item)
-                    self._tracks.add(item, [weight * part for part in (score.score, score.relation, score.unusual)])
-                else:
-                    self._keeper_losses.add(item.source, Fault.SCORE_NOT_FINITE)
-            elif isinstance(item, PairEnded):  # pyright: ignore[reportUnnecessaryIsInstance] - there may be more kinds
+        for item in scored_items(self._scorer, items, self._losses):
+            if isinstance(item, ScoredWindow):
+                window, score = item
+                weight, _ = self._site.weigh(window)
+                self._tracks.add(window, [weight * part for part in (score.score, score.relation, score.unusual)])
+            elif isinstance(item, PairEnded):
                 self._tracks.end(item.source, item.pair)
-                self.site.ended(item.source, item.pair)
+                self._site.ended(item.source, item.pair)
         return []
 
     def log(self) -> ScoreLog:
         """The scores kept; once, at the end."""
-        return self._tracks.log(self._hop_s, max(_PAUSE_S, 2 * self._hop_s))
+        return self._tracks.log(self._hop_s)
 
 
-class KeepingPipeline(Pipeline):
+class KeepingPipeline:
     """The live path up to the scores, which are kept.
 
     Arguments:
         scorer, config: as of `Pipeline`.
+
+    Attributes:
+        counters: what was left out.
+        intake: the lines of all sources.
+        judge: keeps the scores.
     """
 
     def __init__(self, scorer: Scorer, config: Config) -> None:
-        super().__init__(scorer, Thresholds(1.0, 1.0), config)
-        self.judge = self.keeper = ScoreKeeper(scorer, config, DropLog(self.counters))
+        self.counters = Counters()
+        drops = DropLog(self.counters)
+        self.intake = Ingest(scorer.shape, config, drops)
+        self.judge = ScoreKeeper(scorer, config, drops)
 
 
 class WatchedTime:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from array import array
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 from dyadwatch.core.decision.rules import COLUMN, Rule, ScorePart
 from dyadwatch.core.skeletons.pose import TrackId
 from dyadwatch.core.units import NS
+
+_PAUSE_S = 1.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +34,36 @@ class PairScores:
     stamps: NDArray[np.int64]
     parts: NDArray[np.float64]
     doubtful: NDArray[np.bool_] | None = None
+
+
+class PairScoresBuilder:
+    """Collects the scores of one pair, window by window, in arrays: hours of them are kept.
+
+    Attributes:
+        stamps: ends of the windows, ns.
+    """
+
+    def __init__(self) -> None:
+        self.stamps: array[int] = array("q")
+        self._parts: array[float] = array("d")
+        self._doubtful = bytearray()
+
+    def add(self, stamp: int, parts: Iterable[float], *, doubtful: bool) -> None:
+        """Takes score, relation and unusual of the next window."""
+        self.stamps.append(stamp)
+        self._parts.extend(parts)
+        self._doubtful.append(doubtful)
+
+    def build(self, source: str, pair: tuple[TrackId, TrackId], clock: str) -> PairScores:
+        """All of it; at least one window was taken."""
+        parts = np.frombuffer(self._parts, np.float64).reshape(-1, 3)
+        stamps, doubtful = np.frombuffer(self.stamps, np.int64), np.frombuffer(self._doubtful, np.bool_)
+        return PairScores(source, pair, clock, stamps, parts, doubtful)
+
+
+def longest_pause_s(hop_s: float) -> float:
+    """Seconds without a window after which the evidence of a pair begins afresh: it was out of sight."""
+    return max(_PAUSE_S, 2 * hop_s)
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from dyadwatch.core.units import NS
+from dyadwatch.stream.health.running_minimum import RunningMinimum
 
-_PART_NS = 5 * NS
-_PARTS = 12
 _STEP_NS = NS  # a stamp that comes so much earlier or later than it should is not the network's doing
 _AGREE = 5
 
@@ -20,25 +19,24 @@ class ClockOffset:
     """
 
     def __init__(self) -> None:
-        # (number, arrival and value of its minimum) each; replaced whole, so that any thread may read while one adds
-        self._parts: tuple[tuple[int, int, int], ...] = ()
+        self._least = RunningMinimum()
         self._odd: list[int] = []
         self.steps = 0
 
     @property
     def offset(self) -> int | None:
         """Nanoseconds to add to a stamp; None before the first."""
-        return min((value for _, _, value in self._parts), default=None)
+        return self._least.value
 
     @property
     def settled(self) -> bool:
         """Whether the estimate holds at least five seconds."""
-        return len(self._parts) > 2
+        return len(self._least.parts) > 2
 
     @property
     def skew_ppm(self) -> float:
         """How much faster the receiver's clock runs, in parts per million; 0 until there are fifteen seconds of it."""
-        parts = self._parts
+        parts = self._least.parts
         if len(parts) < 4:
             return 0.0
         at, values = np.array([part[1:] for part in parts], np.float64).T
@@ -55,11 +53,7 @@ class ClockOffset:
             if len(self._odd) < _AGREE:
                 return False
             self.steps += 1
-            self._parts = ()
+            self._least.clear()
         self._odd.clear()
-        part = arrived // _PART_NS
-        if not self._parts or part > self._parts[-1][0]:
-            self._parts = (*self._parts, (part, arrived, value))[-_PARTS:]
-        elif value < self._parts[-1][2]:
-            self._parts = (*self._parts[:-1], (self._parts[-1][0], arrived, value))
+        self._least.add(arrived, value)
         return True

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections import deque
-
 from dyadwatch.core.units import NS
+from dyadwatch.stream.health.running_minimum import RunningMinimum
 
-_PART_NS = 5 * NS
-_PARTS = 12
 _BACK_NS = NS // 2  # stamps that fall back by more begin anew
 _SLOW = 0.05  # a source whose stamps rise by so much less than our clock is no live one: nothing is said of its age
 
@@ -21,7 +18,7 @@ class Pace:
     """
 
     def __init__(self) -> None:
-        self._parts: deque[tuple[int, int, int]] = deque(maxlen=_PARTS)  # number, arrival and value of its minimum
+        self._least = RunningMinimum()
         self._last = 0
         self._epoch = -1
 
@@ -33,24 +30,18 @@ class Pace:
             arrived: monotonic ns.
         """
         if epoch != self._epoch or stamp < self._last - _BACK_NS:
-            self._parts.clear()
+            self._least.clear()
             self._epoch, self._last = epoch, stamp
         self._last = max(self._last, stamp)
-        value = arrived - stamp
-        part = arrived // _PART_NS
-        parts = self._parts
-        if not parts or part > parts[-1][0]:
-            parts.append((part, arrived, value))
-        elif value < parts[-1][2]:
-            parts[-1] = (parts[-1][0], arrived, value)
-        if not self._live:
-            return arrived
-        return min(arrived, stamp + min(value for _, _, value in parts))
+        self._least.add(arrived, arrived - stamp)
+        least = self._least.value
+        return arrived if least is None or not self._live else min(arrived, stamp + least)
 
     @property
     def _live(self) -> bool:
         """Whether the whole parts show stamps that rise about as fast as our clock."""
-        if len(self._parts) < 3:
+        parts = self._least.parts
+        if len(parts) < 3:
             return False
-        (_, began, first), (_, ended, last) = self._parts[0], self._parts[-2]
+        (_, began, first), (_, ended, last) = parts[0], parts[-2]
         return last - first < _SLOW * (ended - began)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Sequence
+from typing import NamedTuple
 
 from dyadwatch.core.decision.drift import QuietScores
 from dyadwatch.core.decision.rules import Thresholds
@@ -16,7 +17,32 @@ from dyadwatch.stream.items import Item, Moment, PairEnded, Window
 from dyadwatch.stream.judging.scoring_account import ScoringAccount
 from dyadwatch.stream.judging.source_judge import JudgingBasis, SourceJudge
 from dyadwatch.stream.messages import Message
-from dyadwatch.stream.scoring.scorer import Scorer
+from dyadwatch.stream.scoring.scorer import Score, Scorer
+
+
+class ScoredWindow(NamedTuple):
+    """A window with its score, all of which is finite."""
+
+    window: Window
+    score: Score
+
+
+def scored_items(scorer: Scorer, items: Sequence[Item], drops: DropLog) -> list[ScoredWindow | PairEnded | Moment]:
+    """The items in their order, windows with their scores; those whose score is no number are counted and left out.
+
+    Raises:
+        ScoreError: the engine failed on the windows.
+    """
+    scores = iter(scorer.score([i.joints for i in items if isinstance(i, Window)]))
+    out: list[ScoredWindow | PairEnded | Moment] = []
+    for item in items:
+        if not isinstance(item, Window):
+            out.append(item)
+        elif math.isfinite((score := next(scores)).score + score.relation + score.unusual):
+            out.append(ScoredWindow(item, score))
+        else:
+            drops.add(item.source, Fault.SCORE_NOT_FINITE)
+    return out
 
 
 class Scoring:
@@ -73,16 +99,13 @@ class Scoring:
         Raises:
             ScoreError: the engine failed on the windows. Nothing of the items was taken up.
         """
-        scores = iter(self._scorer.score([i.joints for i in items if isinstance(i, Window)]))
+        scored = scored_items(self._scorer, items, self._losses)
         done = time.monotonic_ns()
         out: list[Message] = []
-        for item in items:
-            if isinstance(item, Window):
-                score = next(scores)
-                if math.isfinite(score.score + score.relation + score.unusual):
-                    out += self._judge_of(item.source).take(item, score, self._weigh(item), done)
-                else:
-                    self._losses.add(item.source, Fault.SCORE_NOT_FINITE)
+        for item in scored:
+            if isinstance(item, ScoredWindow):
+                window = item.window
+                out += self._judge_of(window.source).take(window, item.score, self._weigh(window), done)
             else:
                 out += self._pass_by(item)
         if items:

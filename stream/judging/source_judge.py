@@ -10,6 +10,7 @@ import msgspec
 from dyadwatch.core.decision.drift import DriftWatch, QuietScores
 from dyadwatch.core.decision.misfit import MisfitWatch
 from dyadwatch.core.decision.rules import Thresholds
+from dyadwatch.core.decision.score_log import longest_pause_s
 from dyadwatch.core.sense.sense_codes import Oddity
 from dyadwatch.stream.alarms.alarm_tracker import AlarmTracker, Explain
 from dyadwatch.stream.alarms.incident_tracker import IncidentTracker
@@ -19,8 +20,6 @@ from dyadwatch.stream.items import Item, Moment, Pair, PairEnded, Window
 from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message, NearMissMessage, ScoreMessage
 from dyadwatch.stream.scoring.learning import Listener
 from dyadwatch.stream.scoring.scorer import Score, Scorer
-
-_PAUSE_S = 1.0  # without a window for longer a pair was out of sight
 
 
 @dataclass(frozen=True)
@@ -62,11 +61,6 @@ class JudgingBasis:
             scorer.explainer,
             learning,
         )
-
-    @property
-    def pause_s(self) -> float:
-        """A longer time between two windows of a pair is time in which it was out of sight."""
-        return max(_PAUSE_S, 2 * self.hop_s)
 
 
 class SourceJudge:
@@ -178,7 +172,7 @@ class SourceJudge:
                 basis.joints,
                 basis.model,
                 basis.hop_s,
-                basis.pause_s,
+                longest_pause_s(basis.hop_s),
                 basis.explain,
                 opens=not basis.learning,
             )

@@ -7,15 +7,12 @@ decided.
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
-
-import numpy as np
+from dataclasses import dataclass
 
 from dyadwatch.core.decision.rules import Thresholds
-from dyadwatch.core.decision.score_log import PairScores, ScoreLog
+from dyadwatch.core.decision.score_log import PairScores, PairScoresBuilder, ScoreLog, longest_pause_s
 from dyadwatch.core.errors import RecordingError
 from dyadwatch.core.skeletons.pose import TrackId
 from dyadwatch.core.units import NS
@@ -28,19 +25,9 @@ from dyadwatch.stream.recordings.header import config_of, recorded_thresholds
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.write_queue import Said
 
-_PAUSE_S = 1.0
 _ENDS = frozenset(str(reason) for reason in PairEnd)
 # Source, ids, and which of the pairs that bear the same ids at a time, as they may after ids were exchanged.
 _Key = tuple[str, tuple[TrackId, TrackId], int]
-
-
-@dataclass
-class _Pair:
-    """What was told of a pair since it began."""
-
-    stamps: array[int] = field(default_factory=lambda: array("q"))
-    parts: array[float] = field(default_factory=lambda: array("d"))
-    doubtful: bytearray = field(default_factory=bytearray)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,7 +99,7 @@ def read_scores(playback: Playback, progress: Callable[[float], None] = lambda s
             "pairs to score"
         )
     hop_s = reader.hop_s
-    log = ScoreLog(tuple(reader.tracks), hop_s, max(_PAUSE_S, 2 * hop_s))
+    log = ScoreLog(tuple(reader.tracks), hop_s, longest_pause_s(hop_s))
     sources = reader.frames.hours(config)
     return RecordedScores(log, tuple(reader.endings), tuple(reader.events), sources, config, thresholds, model, sha)
 
@@ -124,7 +111,7 @@ class _Reader:
         self._max_gap = round(max_gap_s * NS)
         self.frames = FrameTimes(progress)
         self._run: str | None = None
-        self._pairs: dict[_Key, _Pair] = {}
+        self._pairs: dict[_Key, PairScoresBuilder] = {}
         self._newest: dict[tuple[str, tuple[TrackId, TrackId]], _Key] = {}  # whose score was told last
         self._open: dict[_Key, str] = {}  # the event that is open
         self._events_of: dict[str, _Key] = {}
@@ -174,10 +161,9 @@ class _Reader:
             elif step <= NS:
                 self._steps[round(step, -3)] += 1
         if pair is None:
-            pair = self._pairs[key] = _Pair()
-        pair.stamps.append(score.end)
-        pair.parts.extend(score.weight * part for part in (score.score, score.relation, score.unusual))
-        pair.doubtful.append(score.doubtful)
+            pair = self._pairs[key] = PairScoresBuilder()
+        parts = (score.weight * part for part in (score.score, score.relation, score.unusual))
+        pair.add(score.end, parts, doubtful=score.doubtful)
 
     def _event(self, event: EventMessage) -> None:
         self.events.append(event)
@@ -203,7 +189,5 @@ class _Reader:
         if pair is None:
             return
         clock = self._clocks.get(key[0], "unix" if pair.stamps[0] > 10**17 else "media")
-        parts = np.frombuffer(pair.parts, np.float64).reshape(-1, 3)
-        stamps, doubtful = np.frombuffer(pair.stamps, np.int64), np.frombuffer(pair.doubtful, np.bool_)
-        self.tracks.append(PairScores(key[0], key[1], clock, stamps, parts, doubtful))
+        self.tracks.append(pair.build(key[0], key[1], clock))
         self.endings.append(Ending(stamp, reason))

@@ -18,7 +18,7 @@ from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.items import Item, Window
 from dyadwatch.stream.messages import EventMessage, Message, StatusMessage
 from dyadwatch.stream.names import DETECTOR
-from dyadwatch.stream.pipeline import Pipeline
+from dyadwatch.stream.pipeline import LivePath
 from dyadwatch.stream.recordings.channels import Ended
 from dyadwatch.stream.recordings.playback import NewRun
 from dyadwatch.stream.recordings.reader import Entry
@@ -46,7 +46,7 @@ class Reprocess:
     """
 
     def __init__(
-        self, pipeline: Pipeline, config: Config, watch: Callable[[SourceLine], None] = lambda line: None
+        self, pipeline: LivePath, config: Config, watch: Callable[[SourceLine], None] = lambda line: None
     ) -> None:
         self._pipeline = pipeline
         self._watch = watch

@@ -19,6 +19,7 @@ from dyadwatch.core.decision.site_calibration import Counter, choose, events_aga
 from dyadwatch.core.decision.thresholds import hours_needed
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.loading import configure, load_model
+from dyadwatch.stream.codes import PairEnd
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.items import Item
 from dyadwatch.stream.publishers.simulator.faults import Faults, apply_faults
@@ -104,11 +105,10 @@ def simulated(scorer: Scorer, config: Config, seed: int, seconds: float, people:
         waiting += pipeline.intake.push(frame, 0)
         watched.look(pipeline.intake.lines[frame.source])
         if len(waiting) >= _AHEAD:
-            pipeline.keeper.judge(waiting)
+            pipeline.judge.judge(waiting)
             waiting = []
-    pipeline.keeper.judge(waiting)
-    pipeline.finish()
-    return pipeline.keeper.log(), sum(watched.hours().values())
+    pipeline.judge.judge(waiting + pipeline.intake.finish(PairEnd.END_OF_STREAM))
+    return pipeline.judge.log(), sum(watched.hours().values())
 
 
 def join(sessions: Sequence[Session]) -> Session:

@@ -175,7 +175,7 @@ def watch(
         for _ in rerun.run(playback):
             tell("recordings", min(rerun.seconds, total), total)
         tell("recordings", total, total)
-    logs = [pipeline.keeper.log()]
+    logs = [pipeline.judge.log()]
     if clips:
         logs.append(_watch_clips(clips, scorer, config, watched, tell))
     members = [name for names in config.merge.groups.values() for name in names]
@@ -200,11 +200,11 @@ def _watch_clips(
     pipeline = KeepingPipeline(scorer, config)
     total, seconds = sum(len(c) / c.fps for c in clips), 0.0
     for items, until in _batches(pipeline, clips, config.scorer.max_batch, watched):
-        pipeline.keeper.judge(items)
+        pipeline.judge.judge(items)
         seconds = until
         tell("clips", min(seconds, total), total)
     tell("clips", total, total)
-    return pipeline.keeper.log()
+    return pipeline.judge.log()
 
 
 def _batches(
