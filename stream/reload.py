@@ -11,7 +11,7 @@ from msgspec import inspect
 from dyadwatch.core.decision.calibration_file import Calibration
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.stream.configuration.config import Config
-from dyadwatch.stream.configuration.config_check import KEYS, lookup
+from dyadwatch.stream.configuration.config_keys import KEYS, lookup
 from dyadwatch.stream.memory.kept import ChangedKey
 
 # Sections, and single keys of others, that take effect at once.

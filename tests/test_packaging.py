@@ -127,7 +127,7 @@ def test_the_program_and_its_verbs_load_nothing_heavy(verb: str, tmp_path: Path)
 def wheel(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A wheel of the working tree, built offline from a copy, so that no build folder is left in the checkout."""
     copy = tmp_path_factory.mktemp("copy")
-    for name in ("pyproject.toml", "README.md", "LICENSE", "config.yaml"):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(repo_root / name, copy / name)
     for room in (*ROOMS, PAGES):
         shutil.copytree(repo_root / room, copy / room, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
@@ -140,7 +140,6 @@ def wheel(repo_root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path, repo_root: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
-        config = archive.read("dyadwatch/stream/config.yaml")
         licences = [name for name in archive.namelist() if name.endswith("licenses/LICENSE")]
     modules = {
         installed_as(path.relative_to(repo_root)).as_posix()
@@ -150,7 +149,6 @@ def test_the_wheel_holds_every_module_and_nothing_else(wheel: Path, repo_root: P
     assert {name for name in names if name.endswith(".py")} == modules
     assert {name.partition("/")[0] for name in names} == {"dyadwatch"}
     assert {f"dyadwatch/{room}py.typed" for room in ("", *(f"{room}/" for room in ROOMS))} <= names
-    assert config == (repo_root / "config.yaml").read_bytes()
     assert len(licences) == 1
     assert wheel.stat().st_size < 8e6
 
@@ -179,7 +177,7 @@ def test_the_wheel_brings_the_page_and_the_unit(wheel: Path, repo_root: Path) ->
     assert set(re.findall(r'"/static/([^"]+)"', page)) <= {path.name for path in static.iterdir()}
 
 
-def test_the_wheel_works_from_its_own_folder(wheel: Path, tmp_path: Path) -> None:
+def test_the_wheel_works_from_its_own_folder(wheel: Path, repo_root: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
     code = (
@@ -188,14 +186,17 @@ def test_the_wheel_works_from_its_own_folder(wheel: Path, tmp_path: Path) -> Non
         "from dyadwatch.stream.configuration import config_file; print(config_file.__file__); "
         "print(config_file.load_config().wire.bind); "
         "import dyadwatch; print(dyadwatch.__file__); print(dyadwatch.load_detector().model.name); "
-        "from dyadwatch.tools.docs import docs; docs('wire-protocol')"
+        "from dyadwatch.tools.docs import docs; docs('wire-protocol'); "
+        "from dyadwatch.tools.config import show; print('---'); show()"
     )
-    place, bind, face, model, page = python(code, str(tmp_path / "site"), cwd=tmp_path).split("\n", 4)
+    said, _, config = python(code, str(tmp_path / "site"), cwd=tmp_path).partition("---\n")
+    place, bind, face, model, page = said.split("\n", 4)
     assert place == str(tmp_path / "site" / "dyadwatch" / "stream" / "configuration" / "config_file.py")
     assert bind == "tcp://127.0.0.1:5570"
     assert face == str(tmp_path / "site" / "dyadwatch" / "__init__.py")
     assert model == "simulated"
     assert page.startswith("# The wire protocol\n")
+    assert config == (repo_root / "config.yaml").read_text("utf8")
 
 
 def test_no_file_names_an_index_or_a_machine(repo_root: Path) -> None:

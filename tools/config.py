@@ -17,7 +17,8 @@ from dyadwatch.core.words import counted
 from dyadwatch.loading import configure, load_thresholds, model_path
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.config_edit import is_blank, with_options
-from dyadwatch.stream.configuration.config_file import default_text, load_config
+from dyadwatch.stream.configuration.config_file import load_config
+from dyadwatch.stream.configuration.config_template import config_schema, default_text
 from dyadwatch.stream.reload import difference, is_live
 
 app = App(name="config", help="Look at a configuration, check it, and change keys of a file.")
@@ -79,7 +80,7 @@ def show(
 @app.command
 def schema() -> None:
     """Print the JSON Schema of configuration files, for editors."""
-    made = msgspec.json.format(msgspec.json.encode(msgspec.json.schema(Config)))
+    made = msgspec.json.format(msgspec.json.encode(config_schema()))
     sys.stdout.buffer.write(made + b"\n")
     sys.stdout.flush()
 

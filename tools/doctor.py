@@ -62,7 +62,7 @@ def doctor(
     Parameters
     ----------
     config
-        Configuration file to check; without one the commented default, config.yaml, is used.
+        Configuration file to check; without one the defaults hold, see `dyadwatch config show`.
     model
         Model file to check, instead of the one the configuration names; shipped: the one that comes with
         dyadwatch.

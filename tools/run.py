@@ -57,7 +57,7 @@ def run(
     Parameters
     ----------
     config
-        Configuration file; without one the commented default, config.yaml, is used.
+        Configuration file; without one the defaults hold, see `dyadwatch config show`.
     model
         Model file to judge by, instead of the one the configuration names; simulated: the one that comes with
         dyadwatch, which knows simulated people only.

@@ -46,7 +46,7 @@ def up(
     Parameters
     ----------
     config
-        Configuration file; without one the commented default, config.yaml, is used.
+        Configuration file; without one the defaults hold, see `dyadwatch config show`.
     data
         Folder for recordings, incidents and tokens, where the configuration names none; by default
         ~/.local/share/dyadwatch.

@@ -27,8 +27,11 @@ class CalibratedRule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """A rule as the file keeps it, see `core.decision.rules.Rule`."""
 
     part: ScorePart
+    """What is averaged."""
     over_s: Annotated[float, msgspec.Meta(ge=0, le=60)]
+    """Seconds that it is averaged over."""
     raise_at: Annotated[float, msgspec.Meta(gt=0, le=1000)]  # not infinity
+    """Level that the mean must reach."""
 
     @property
     def rule(self) -> Rule:

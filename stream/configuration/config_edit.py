@@ -9,8 +9,8 @@ from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.files import plain_yaml
 from dyadwatch.core.files.plain_yaml import EmptyYamlError, PlainYamlError
 from dyadwatch.stream.configuration.config import Config
-from dyadwatch.stream.configuration.config_check import lookup
 from dyadwatch.stream.configuration.config_file import parse_config, set_option
+from dyadwatch.stream.configuration.config_keys import lookup
 
 
 def with_options(text: str, name: str, *options: str) -> str:

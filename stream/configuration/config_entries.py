@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, cast
 import msgspec
 from msgspec import inspect
 
-from dyadwatch.stream.configuration.config_check import expectation
+from dyadwatch.stream.configuration.config_keys import expectation
 
 
 class EntryProblem(NamedTuple):

@@ -1,10 +1,12 @@
-"""Reads config.yaml and options of the command line; every error names where, key, value and what was expected."""
+"""Reads configuration files and options such as `alarm.hold_s=3`.
+
+Every error names where, key, value and what was expected.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from importlib.resources import files
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,18 +18,18 @@ from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.files import plain_yaml
 from dyadwatch.core.files.plain_yaml import PlainYamlError
 from dyadwatch.stream.configuration.config import Config
-from dyadwatch.stream.configuration.config_check import (
+from dyadwatch.stream.configuration.config_check import problems
+from dyadwatch.stream.configuration.config_entries import entry_problem, has_entries
+from dyadwatch.stream.configuration.config_keys import (
     KEYS,
+    bare,
     expectation,
     inside,
     item_expectation,
     lookup,
-    problems,
     suggestion,
 )
-from dyadwatch.stream.configuration.config_entries import entry_problem, has_entries
 
-DEFAULT_NAME = "config.yaml"
 _STEP = re.compile(r"\[(\d+)\]|\.(\w+)|(\[\.\.\.\])")  # of a path, such as [0].over_s; [...] is some key of a mapping
 
 
@@ -42,13 +44,13 @@ def load_config(path: Path | None = None) -> Config:
     """Reads a configuration file; keys it leaves out keep their defaults.
 
     Arguments:
-        path: a YAML file; None reads the commented default configuration that is installed with the package.
+        path: a YAML file; None for the defaults.
 
     Raises:
         ConfigError: naming the file, the line, the key, its value and what was expected.
     """
     if path is None:
-        return parse_config(default_text(), DEFAULT_NAME)
+        return Config()
     try:
         text = plain_yaml.read_text(path)
     except OSError as e:
@@ -56,11 +58,6 @@ def load_config(path: Path | None = None) -> Config:
     except PlainYamlError as e:
         raise ConfigError(f"{path} {e}; expected a YAML file") from None
     return parse_config(text, str(path))
-
-
-def default_text() -> str:
-    """The commented default configuration, as text."""
-    return files("dyadwatch.stream").joinpath(DEFAULT_NAME).read_text("utf8")
 
 
 def parse_config(text: str, name: str) -> Config:
@@ -101,7 +98,7 @@ def set_option(config: Config, *options: str) -> Config:
         if kind is None:
             raise ConfigError(f"option {option!r}: {key} is not a key{suggestion(key)}")
         section, _, name = key.partition(".")
-        value = written if isinstance(kind, inspect.StrType) else _scalar(option, written)
+        value = written if isinstance(bare(kind), inspect.StrType) else _scalar(option, written)
         if name:
             tree[section][name] = value
         else:

@@ -10,24 +10,22 @@ from dyadwatch.stream.configuration.delivery_options import (
     AppriseOptions,
     CommandOptions,
     DeliveryOptions,
-    MetricsOptions,
     MqttOptions,
     Target,
     TargetOptions,
     WebhookOptions,
 )
 from dyadwatch.stream.configuration.hours import parse_hours
+from dyadwatch.stream.configuration.option_types import NAME
 from dyadwatch.stream.configuration.templates import FIELDS, template_problem
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_PREFIX = re.compile(r"[^+#\s\x00-\x1f/]+(?:/[^+#\s\x00-\x1f/]+)*")
-_LOOPBACK = re.compile(r"(127(?:\.\d{1,3}){3}|localhost|\[::1\]):(\d{1,5})")
+_NAME = re.compile(NAME)
 
 _Problem = tuple[tuple[str, ...], object, str]  # keys, the culprit first; value; expected
 
 
-def delivery_problems(delivery: DeliveryOptions, metrics: MetricsOptions) -> Iterator[_Problem]:
-    """Every rule that the two sections break: (keys that it depends on, value, what was expected)."""
+def delivery_problems(delivery: DeliveryOptions) -> Iterator[_Problem]:
+    """Every rule that the section breaks: (keys that it depends on, value, what was expected)."""
     for name, target in delivery.to.items():
         if not _NAME.fullmatch(name):
             yield ("delivery.to",), name, f"names of 1 to 64 characters A-Z a-z 0-9 _ -, unlike {name!r:.80}"
@@ -35,13 +33,6 @@ def delivery_problems(delivery: DeliveryOptions, metrics: MetricsOptions) -> Ite
         for key, value, expected in _target_problems(target):
             at = f"delivery.to.{name}"
             yield (f"{at}.{key}", at, "delivery.to"), value, expected
-    found = _LOOPBACK.fullmatch(metrics.bind)
-    if metrics.bind and (found is None or int(found[2]) > 65535):
-        yield (
-            ("metrics.bind",),
-            metrics.bind,
-            "an address of this machine alone, like 127.0.0.1:9108, or '' for none",
-        )
 
 
 def metrics_address(bind: str) -> tuple[str, int]:
@@ -75,12 +66,6 @@ def _target_problems(target: Target) -> Iterator[tuple[str, object, str]]:
 
 
 def _mqtt_problems(target: MqttOptions) -> Iterator[tuple[str, object, str]]:
-    if not target.host:
-        yield "host", target.host, "name or address of the broker"
-    if not _NAME.fullmatch(target.node):
-        yield "node", target.node, "1 to 64 characters A-Z a-z 0-9 _ -"
-    if not _PREFIX.fullmatch(target.discovery_prefix):
-        yield "discovery_prefix", target.discovery_prefix, "a topic such as homeassistant"
     if (target.password_file or target.password_env) and not target.user:
         yield "user", target.user, "a name, since a password is given"
     if target.ca_file and not target.tls:

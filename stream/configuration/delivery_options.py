@@ -7,11 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from dyadwatch.stream.codes import Severity
-
-_Port = Annotated[int, Meta(ge=1, le=65535)]
-_Seconds = Annotated[float, Meta(gt=0)]
-_Minutes = Annotated[float, Meta(gt=0)]
-_Count = Annotated[int, Meta(ge=1)]
+from dyadwatch.stream.configuration.option_types import NAME, PORT, Count, Port, Positive, Section, shaped
 
 Send = Literal["calls", "incidents", "both"]
 
@@ -19,39 +15,64 @@ Send = Literal["calls", "incidents", "both"]
 class TargetOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind"):
     """What every kind of target has in common."""
 
-    send: Send = "both"  # whom to call and when it is over; how incidents go, update by update; or both
-    sources: tuple[str, ...] = ()  # only of these; none: of all
-    least: Severity = Severity.NOTICE  # nothing that is less grave
-    hours: tuple[str, ...] = ()  # only what begins then, such as "mon-fri 21:00-07:00", local time; none: always
-    title: str = ""  # a template; empty: the default wording
+    send: Send = "both"
+    """calls: whom to call and when it is over; incidents: how each goes, update by update; or both."""
+    sources: tuple[str, ...] = ()
+    """Only of these. Empty: of all."""
+    least: Severity = Severity.NOTICE
+    """Nothing that is less grave."""
+    hours: tuple[str, ...] = ()
+    """Only what begins then, such as "mon-fri 21:00-07:00", local time. Empty: always."""
+    title: str = ""
+    """A template. Empty: the default wording."""
     text: str = ""
+    """A template. Empty: the default wording."""
 
 
 class MqttOptions(TargetOptions, frozen=True, kw_only=True, tag="mqtt"):
     """A broker: retained states of all sources, Home Assistant's discovery, and updates as they come."""
 
-    host: str = "127.0.0.1"
-    port: _Port = 1883
+    host: Annotated[str, Meta(min_length=1, extra={"expected": "name or address of the broker"})] = "127.0.0.1"
+    """Name or address of the broker."""
+    port: Port = 1883
+    """Port of the broker."""
     user: str = ""
+    """Who the detector is."""
     password_file: str = ""
+    """File of the password of user."""
     password_env: str = ""
+    """Environment variable of the password of user."""
     tls: bool = False
-    ca_file: str = ""  # of the authority that signed the broker's certificate; empty: those that the system trusts
-    node: str = "dyadwatch"  # of this detector, where several use one broker
+    """Whether the broker is spoken to over TLS."""
+    ca_file: str = ""
+    """File of the authority that signed the broker's certificate. Empty: those that the system trusts."""
+    node: Annotated[str, shaped(NAME, "1 to 64 characters A-Z a-z 0-9 _ -")] = "dyadwatch"
+    """Name of this detector, where several use one broker."""
     discovery: Literal["device", "components", "off"] = "device"
-    discovery_prefix: str = "homeassistant"
-    expire_s: _Seconds = 60.0  # Home Assistant shows a state as unavailable once it is so old
-    commands: bool = True  # whether the broker's clients may acknowledge and snooze
-    snooze_min: _Minutes = 30.0  # what the snooze button does
+    """components: for Home Assistant before 2024.12; off: none."""
+    discovery_prefix: Annotated[
+        str, shaped(r"[^+#\s\x00-\x1f/]+(?:/[^+#\s\x00-\x1f/]+)*", "a topic such as homeassistant")
+    ] = "homeassistant"
+    """Topic of the discovery, as it is set in Home Assistant."""
+    expire_s: Positive = 60.0
+    """Seconds after which Home Assistant shows a state as unavailable."""
+    commands: bool = True
+    """Whether the broker's clients may acknowledge and snooze."""
+    snooze_min: Positive = 30.0
+    """Minutes of the snooze button."""
 
 
 class WebhookOptions(TargetOptions, frozen=True, kw_only=True, tag="webhook"):
     """An HTTP server that takes one POST an update."""
 
     url: str
+    """Address, such as https://host/path."""
     secret_file: str = ""
+    """File of the secret that requests are signed with."""
     secret_env: str = ""
-    timeout_s: _Seconds = 10.0
+    """Environment variable of the secret that requests are signed with."""
+    timeout_s: Positive = 10.0
+    """Seconds that a request may take."""
 
 
 class AppriseOptions(TargetOptions, frozen=True, kw_only=True, tag="apprise"):
@@ -59,8 +80,11 @@ class AppriseOptions(TargetOptions, frozen=True, kw_only=True, tag="apprise"):
 
     send: Send = "calls"
     url: str = ""
+    """Address as Apprise has it, where it holds no secret."""
     url_file: str = ""
+    """File of addresses."""
     url_env: str = ""
+    """Environment variable of addresses."""
 
 
 class CommandOptions(TargetOptions, frozen=True, kw_only=True, tag="command"):
@@ -68,24 +92,45 @@ class CommandOptions(TargetOptions, frozen=True, kw_only=True, tag="command"):
 
     send: Send = "calls"
     command: tuple[str, ...]
-    timeout_s: _Seconds = 30.0
-    most_tries: _Count = 3  # of one update, before it is left out
+    """The program and its arguments."""
+    timeout_s: Positive = 30.0
+    """Seconds after which it is ended, with all that it started."""
+    most_tries: Count = 3
+    """Tries of one update, before it is left out."""
 
 
 Target = MqttOptions | WebhookOptions | AppriseOptions | CommandOptions
 
 
-class DeliveryOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where incidents and calls are delivered. See docs/integrations.md."""
+class DeliveryOptions(Section, frozen=True):
+    """Incidents and calls can be delivered to where people already look. See `dyadwatch docs integrations`."""
 
-    to: dict[str, Target] = {}  # name -> target
-    file: str = ""  # the spool; empty: delivery.db beside the memory
-    most_waiting: _Count = 10_000  # updates, of each target
-    keep_h: _Seconds = 72.0  # what could not be delivered for so long is left out
-    names: dict[str, str] = {}  # source -> what people call the place
+    to: dict[str, Target] = {}
+    """Targets by name, such as {home: {kind: mqtt, host: 192.168.1.5}, phone: {kind: apprise, url_file: phone.txt}}.
+    Kinds are mqtt, webhook, apprise and command; every target may have send, sources, least, hours, title and text.
+    Empty: nothing is delivered."""
+    file: str = ""
+    """File in which updates wait until they are delivered, from the folder the service starts in. Empty: delivery.db
+    beside the file of incidents."""
+    most_waiting: Count = 10_000
+    """Updates that may wait for one target; beyond it those go first that only say that an incident still goes on.
+    Lower: more is lost while the other side is down for long; higher: more of the disk is used, some 3 kB each."""
+    keep_h: Positive = 72.0
+    """Hours after which what could not be delivered is left out. Lower: calls of a long outage are lost; higher: people
+    are called about what is long over."""
+    names: dict[str, str] = {}
+    """What people call the places of sources, such as {cam_1: living room}; used in texts. Left out: the names of the
+    sources."""
 
 
-class MetricsOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where Prometheus may look. See docs/integrations.md."""
+class MetricsOptions(Section, frozen=True):
+    """What Prometheus reads. See `dyadwatch docs integrations`."""
 
-    bind: str = ""  # such as 127.0.0.1:9108; empty: nowhere
+    bind: Annotated[
+        str,
+        shaped(
+            rf"|(?:127(?:\.\d{{1,3}}){{3}}|localhost|\[::1\]):{PORT}",
+            "an address of this machine alone, like 127.0.0.1:9108, or '' for none",
+        ),
+    ] = ""
+    """Address for http://.../metrics, such as 127.0.0.1:9108; of this machine alone. Empty: none."""

@@ -11,8 +11,8 @@ from dyadwatch.core.decision.rules import ScorePart
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.sense.sense_codes import Oddity
 from dyadwatch.stream.configuration.config import AlarmOptions, Config, PairOptions, ScorerOptions
-from dyadwatch.stream.configuration.config_check import KEYS, expectation
-from dyadwatch.stream.configuration.config_file import default_text, load_config, parse_config, set_option
+from dyadwatch.stream.configuration.config_file import load_config, parse_config, set_option
+from dyadwatch.stream.configuration.config_keys import KEYS, expectation
 from dyadwatch.stream.configuration.delivery_options import MqttOptions
 
 
@@ -20,33 +20,6 @@ def error_of(text: str) -> str:
     with pytest.raises(ConfigError) as caught:
         parse_config(text, "config.yaml")
     return str(caught.value)
-
-
-def test_default_file_equals_the_defaults_in_code() -> None:
-    assert load_config() == Config()
-
-
-def test_default_file_mentions_and_explains_every_key() -> None:
-    lines = default_text().splitlines()
-    options = [key for key in KEYS if "." in key]
-    assert len(options) > 25
-    for key in options:
-        section, _, name = key.partition(".")
-        start = lines.index(f"{section}:")
-        at = next(i for i, line in enumerate(lines[start:], start) if line.startswith(f"  {name}:"))
-        comment = []
-        while lines[at - 1].startswith("  #"):
-            at -= 1
-            comment.insert(0, lines[at].strip(" #"))
-        assert " ".join(comment).endswith("."), key
-        if "number" in expectation(KEYS[key]):
-            assert re.search(r"Lower( \w+)?:", " ".join(comment)), key
-            assert "higher" in " ".join(comment), key
-
-
-def test_repository_root_holds_the_packaged_file() -> None:
-    root = Path(__file__).parents[2]
-    assert (root / "config.yaml").read_text("utf8") == default_text()
 
 
 def test_a_file_may_leave_out_what_it_does_not_change(tmp_path: Path) -> None:

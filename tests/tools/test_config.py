@@ -12,7 +12,8 @@ from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.files import plain_yaml
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.config_edit import is_blank, with_options
-from dyadwatch.stream.configuration.config_file import default_text, load_config, parse_config, set_option
+from dyadwatch.stream.configuration.config_file import load_config, parse_config, set_option
+from dyadwatch.stream.configuration.config_template import default_text
 from dyadwatch.tools.config import check, schema, set_keys, show
 
 SITE = """\

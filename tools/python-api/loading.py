@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 def configure(path: Path | None, options: Sequence[str], model: Path | None) -> Config:
-    """The configuration from a file (the packaged default without one), `--set key=value` and `--model`.
+    """The configuration from a file (the defaults without one), `--set key=value` and `--model`.
 
     Raises:
         ConfigError: naming key, value, expectation and line.
