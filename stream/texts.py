@@ -1,4 +1,4 @@
-"""Sentences on codes: the one place where they are made. Nothing reads them back."""
+"""Sentences on the codes of the live path, made here alone. Nothing reads them back."""
 
 from __future__ import annotations
 
