@@ -20,7 +20,7 @@ from dyadwatch.core.training.augment_window import augment
 from dyadwatch.core.training.checkpoint import Checkpoint, EncoderProgress
 from dyadwatch.core.training.mismatched_pairs import PairSampler
 from dyadwatch.core.training.options import Listener, Progress, TrainOptions
-from dyadwatch.core.training.time_budget import Budget, Schedule
+from dyadwatch.core.training.time_budget import Budget, RateSchedule
 
 _LEARNING_RATE = 2e-3
 _WARM_UP = 0.15  # part of the steps in which the one-cycle rate rises
@@ -128,7 +128,7 @@ def train_encoder(
             now.step, now.told["looks"], saved = position, [asdict(look) for look in looks], budget.clock()
             now.told |= {"taken": taken, "rate": rate, "used_s": budget.used}
             checkpoint.save(now)
-    budget.schedules["encoder"] = Schedule(options.steps, taken, rate)
+    budget.schedules["encoder"] = RateSchedule(options.steps, taken, rate)
     return network.eval(), looks
 
 

@@ -23,7 +23,7 @@ from dyadwatch.core.training.encoder import encoder_config
 from dyadwatch.core.training.material import Material, Trained, summarise
 from dyadwatch.core.training.options import Listener, Progress, TrainOptions
 from dyadwatch.core.training.report import make_report
-from dyadwatch.core.training.time_budget import Budget, Schedule
+from dyadwatch.core.training.time_budget import Budget, RateSchedule
 from dyadwatch.core.words import counted
 
 _RATES = (1e-3, 1e-5)  # first and last epoch
@@ -132,7 +132,7 @@ def train_paper(material: Material, options: TrainOptions, listen: Listener, bud
         listen(Progress("paper", ended, options.epochs, {k: latest[k] for k in ("nll", "spread", "gap", "auroc")}))
         if not verdict and (seen := collapsed(history)):
             verdict = f"{seen} ({measured_on(material)})"
-    budget.schedules["paper"] = Schedule(total, taken, rate)
+    budget.schedules["paper"] = RateSchedule(total, taken, rate)
     budget.charge("paper")
     trained = _assemble(network.eval(), material, options, history, verdict, budget)
     if verdict and options.stop_on_collapse:

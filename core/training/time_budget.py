@@ -12,7 +12,7 @@ Clock = Callable[[], float]
 
 
 @dataclass(frozen=True)
-class Schedule:
+class RateSchedule:
     """How a schedule of learning rates was gone through.
 
     Arguments:
@@ -41,7 +41,7 @@ class Budget:
         self.began = self._charged = clock() if began is None else began
         self.before = 0.0  # seconds that a run which was stopped and is gone on from has used
         self.spent: dict[str, float] = {}
-        self.schedules: dict[str, Schedule] = {}
+        self.schedules: dict[str, RateSchedule] = {}
 
     @property
     def limited(self) -> bool:

@@ -14,7 +14,7 @@ from dyadwatch.core.iadnet.statistics_module import RelationalStatistics
 from dyadwatch.core.training.augment_window import augment
 from dyadwatch.core.training.mismatched_pairs import PairSampler
 from dyadwatch.core.training.options import Listener, Progress, TrainOptions
-from dyadwatch.core.training.time_budget import Budget, Schedule
+from dyadwatch.core.training.time_budget import Budget, RateSchedule
 
 _STEPS = 1500
 _WINDOWS = 12_000  # intact ones, with as many broken ones
@@ -71,7 +71,7 @@ def train_critic(
             rates.step()
             if position // 50 > before // 50 or position == steps:
                 listen(Progress("critic", position, steps, {"loss": float(loss.detach())}))
-    budget.schedules["critic"] = Schedule(steps, taken, rate)
+    budget.schedules["critic"] = RateSchedule(steps, taken, rate)
     budget.charge("critic")
     return critic.eval().requires_grad_(False)
 

@@ -46,7 +46,7 @@ class Carrier(Protocol):
 
 
 @runtime_checkable
-class Board(Protocol):
+class StateBoard(Protocol):
     """A carrier that shows the latest state of all sources as well, for which nothing waits in a spool."""
 
     def show(self, messages: Sequence[Message]) -> None:

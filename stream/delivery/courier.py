@@ -13,7 +13,7 @@ from dyadwatch.core.errors import DeliveryError, RefusedError
 from dyadwatch.core.finding import Finding
 from dyadwatch.stream.codes import DeliveryLoss, DeliveryState
 from dyadwatch.stream.delivery.carrier import Carrier
-from dyadwatch.stream.delivery.spool import Account, Spool
+from dyadwatch.stream.delivery.spool import Spool, TargetAccount
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.texts import DELIVERY_LOSS
 
@@ -75,7 +75,7 @@ class Courier:
         self._thread.join(within_s)
         return not self._thread.is_alive()
 
-    def state(self) -> tuple[Finding[DeliveryState], Account]:
+    def state(self) -> tuple[Finding[DeliveryState], TargetAccount]:
         """How it stands; from any thread.
 
         Raises:

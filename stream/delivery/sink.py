@@ -9,12 +9,12 @@ from collections.abc import Callable, Sequence
 from dyadwatch.core.finding import Finding
 from dyadwatch.stream.codes import DeliveryState
 from dyadwatch.stream.configuration.delivery_options import DeliveryOptions
-from dyadwatch.stream.delivery.carrier import Board, Surroundings
+from dyadwatch.stream.delivery.carrier import StateBoard, Surroundings
 from dyadwatch.stream.delivery.carriers import make_carrier
 from dyadwatch.stream.delivery.courier import Courier
 from dyadwatch.stream.delivery.filters import Filter
 from dyadwatch.stream.delivery.parcel import Update, incidents_of
-from dyadwatch.stream.delivery.spool import Account, Spool, Taken, TargetState
+from dyadwatch.stream.delivery.spool import Spool, Taken, TargetAccount, TargetState
 from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, Message, ScoreMessage, StatusMessage
 
 _FORGET_S = 3600.0  # between two looks for what is no longer needed
@@ -51,7 +51,7 @@ class DeliverySink:
         for name, target in options.to.items():
             carrier = make_carrier(name, target, options.names, around, lambda name=name: self._try_now(name))
             self._couriers[name] = Courier(name, carrier, spool, clock)
-        self._boards = [c.carrier for c in self._couriers.values() if isinstance(c.carrier, Board)]
+        self._boards = [c.carrier for c in self._couriers.values() if isinstance(c.carrier, StateBoard)]
         self.takes = (IncidentMessage, AttentionMessage, StatusMessage, *((ScoreMessage,) if self._boards else ()))
         for courier in self._couriers.values():
             courier.start()
@@ -88,7 +88,7 @@ class DeliverySink:
             try:
                 found, account = courier.state()
             except sqlite3.Error as e:
-                found, account = self._failing(f"the spool cannot be read ({e})", 0), Account(0, None, 0, {})
+                found, account = self._failing(f"the spool cannot be read ({e})", 0), TargetAccount(0, None, 0, {})
             if self._spool.error:
                 found = self._failing(f"{self._spool.error}; what is new waits in memory", account.waiting)
             out.append((name, found, account))

@@ -15,7 +15,7 @@ from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import DeliveryLoss, DeliveryState
 from dyadwatch.stream.configuration.delivery_options import DeliveryOptions
 from dyadwatch.stream.delivery.parcel import Parcel, Update, group_of, incidents_of
-from dyadwatch.stream.delivery.spool_file import Row, SpoolFile
+from dyadwatch.stream.delivery.spool_file import SpoolFile, SpoolRow
 from dyadwatch.stream.messages import IncidentMessage
 
 _PAST_NS = 14 * 86_400 * NS  # after which it is forgotten what a target was told of
@@ -40,7 +40,7 @@ class Taken(NamedTuple):
     to: Mapping[str, bool]
 
 
-class Account(NamedTuple):
+class TargetAccount(NamedTuple):
     """How it stands with one target: `since` is the unix ns at which the oldest of what waits was taken."""
 
     waiting: int
@@ -49,7 +49,7 @@ class Account(NamedTuple):
     dropped: dict[DeliveryLoss, int]
 
 
-TargetState = tuple[str, Finding[DeliveryState], Account]  # of the target with this name
+TargetState = tuple[str, Finding[DeliveryState], TargetAccount]  # of the target with this name
 
 
 class Spool:
@@ -78,7 +78,7 @@ class Spool:
     def put(self, taken: Sequence[Taken]) -> set[str]:
         """Takes updates; gives the names of the targets that have something new."""
         with self._lock:
-            rows: list[Row] = []
+            rows: list[SpoolRow] = []
             numbers: dict[str, int] = {}
             told: dict[tuple[str, str], None] = {}
             for one in taken:
@@ -154,7 +154,7 @@ class Spool:
             else:
                 self.error = ""
 
-    def account(self, name: str) -> Account:
+    def account(self, name: str) -> TargetAccount:
         """How it stands with a target.
 
         Raises:
@@ -168,7 +168,7 @@ class Spool:
             waiting += spared - len(gone)
             oldest = min((at for at in (since, spared_since) if at is not None), default=None)
             dropped = {loss: counts[loss] for loss in DeliveryLoss if counts[loss]}
-            return Account(waiting, oldest if waiting > 0 else None, counts[_DELIVERED], dropped)
+            return TargetAccount(waiting, oldest if waiting > 0 else None, counts[_DELIVERED], dropped)
 
     def forget(self, now: int) -> None:
         """Deletes what is no longer needed to number updates, and to know what a target was told of."""
@@ -185,13 +185,13 @@ class Spool:
             self._disk.close()
             self._spare.close()
 
-    def _rows(self, one: Taken, to: Sequence[str], numbers: dict[str, int]) -> list[Row]:
+    def _rows(self, one: Taken, to: Sequence[str], numbers: dict[str, int]) -> list[SpoolRow]:
         m, group = one.message, group_of(one.message)
         number = numbers[group] = (numbers.get(group) or self._last(group, one.at)) + 1
         parcel = Parcel(key=f"{group}-{number}", number=number, at=one.at, message=m, about=one.about)
         text = _encode(parcel).decode()
         plain = int(isinstance(m, IncidentMessage) and m.type == "update")
-        return [Row(name, parcel.key, one.at, plain, 0, text) for name in to]
+        return [SpoolRow(name, parcel.key, one.at, plain, 0, text) for name in to]
 
     def _last(self, group: str, at: int) -> int:
         """The last number of a group; one that was never given where the disk cannot be asked."""
@@ -221,7 +221,7 @@ class Spool:
     def _gone_of(self, name: str) -> int:
         return sum(target == name for target, _ in self._gone)
 
-    def _first(self, name: str) -> Row | None:
+    def _first(self, name: str) -> SpoolRow | None:
         gone = {key for target, key in self._gone if target == name}
         try:
             first = self._disk.first(name, gone)

@@ -48,7 +48,7 @@ _ALL = (
 )
 
 
-class Row(NamedTuple):
+class SpoolRow(NamedTuple):
     """One update that waits for one target."""
 
     target: str
@@ -135,7 +135,9 @@ class SpoolFile:
                 self._db.execute("ROLLBACK")
             raise
 
-    def add(self, rows: Iterable[Row], numbers: Mapping[str, int], told: Iterable[tuple[str, str]], at: int) -> None:
+    def add(
+        self, rows: Iterable[SpoolRow], numbers: Mapping[str, int], told: Iterable[tuple[str, str]], at: int
+    ) -> None:
         """Adds updates, all or none.
 
         Arguments:
@@ -184,12 +186,12 @@ class SpoolFile:
         """
         self._db.execute("UPDATE waiting SET tries = tries + 1 WHERE target = ? AND key = ?", (target, key))
 
-    def first(self, target: str, without: Collection[str]) -> Row | None:
+    def first(self, target: str, without: Collection[str]) -> SpoolRow | None:
         """The oldest update for a target, but for some keys."""
         rows = self._db.execute(
             f"SELECT {_COLUMNS} FROM waiting WHERE target = ? ORDER BY number LIMIT ?", (target, len(without) + 1)
         )
-        return next((row for values in rows if (row := Row(*values)).key not in without), None)
+        return next((row for values in rows if (row := SpoolRow(*values)).key not in without), None)
 
     def least(self, target: str) -> str | None:
         """Key of the update that goes first where there are too many."""

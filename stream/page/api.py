@@ -21,7 +21,7 @@ from dyadwatch.stream.memory.kept import Action, ActionKind, Verdict
 from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.page.guard import COOKIE, LoginLimit, lacks, problem, token_of
 from dyadwatch.stream.page.hub import Hub
-from dyadwatch.stream.page.queries import Incident, days, incident_details, wanted_of
+from dyadwatch.stream.page.queries import IncidentRecord, days, incident_details, wanted_of
 from dyadwatch.stream.page.tokens import Role, Token, Tokens
 from dyadwatch.stream.publishers.publisher import check_source
 
@@ -254,7 +254,7 @@ class Api:
 
     async def _clip(self, request: Request) -> Response:
         # What reads recordings takes a while to load, which a page that is to be there again at once has no use for.
-        from dyadwatch.stream.page.clip import ClipError, encode_clip, read_clip, span_of
+        from dyadwatch.stream.page.incident_clip import ClipUnavailableError, encode_clip, read_clip, span_of
 
         p = self._places
         try:
@@ -267,7 +267,7 @@ class Api:
         read = partial(read_clip, p.recordings, found.incident, found.clock_ahead, first, last)
         try:
             clip = await to_thread.run_sync(read)
-        except ClipError as e:
+        except ClipUnavailableError as e:
             return problem(HTTPStatus.NOT_FOUND, e.code, str(e))
         return Response(encode_clip(clip), media_type="application/json")
 
@@ -280,7 +280,7 @@ class Api:
             return said
         action = _action(kind, said, token_of(request))
 
-        def act(store: Store) -> Incident:
+        def act(store: Store) -> IncidentRecord:
             kept = store.incident(request.path_params["id"])
             store.act(structs.replace(action, incident=kept.message.id))
             return incident_details(store, kept.message.id)

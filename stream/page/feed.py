@@ -15,7 +15,7 @@ import zmq
 from dyadwatch.core.errors import DyadwatchError, WireError
 from dyadwatch.stream.messages import Message
 from dyadwatch.stream.page.hub import Hub
-from dyadwatch.stream.people import decode_people
+from dyadwatch.stream.people_socket import decode_people
 from dyadwatch.stream.subscriber import Subscriber
 
 _log = logging.getLogger(__name__)

@@ -37,7 +37,7 @@ _HEADERS = {
 }
 
 
-class Problem(Struct, frozen=True, kw_only=True):
+class HttpProblem(Struct, frozen=True, kw_only=True):
     """What is wrong with a request: a code for programs, a sentence for people."""
 
     code: str
@@ -46,7 +46,7 @@ class Problem(Struct, frozen=True, kw_only=True):
 
 def problem(status: HTTPStatus, code: str, text: str, headers: dict[str, str] | None = None) -> Response:
     """An answer that says what is wrong."""
-    return Response(msgspec.json.encode(Problem(code=code, text=text)), status, headers, "application/json")
+    return Response(msgspec.json.encode(HttpProblem(code=code, text=text)), status, headers, "application/json")
 
 
 class LoginLimit:

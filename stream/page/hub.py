@@ -23,7 +23,7 @@ from dyadwatch.stream.messages import (
 )
 from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.page.client import Client, event
-from dyadwatch.stream.people import PeopleNow
+from dyadwatch.stream.people_socket import PeopleNow
 
 MOST_CLIENTS = 200
 _VIEW_S = 0.05  # between two pictures

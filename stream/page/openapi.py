@@ -9,10 +9,10 @@ import msgspec
 from dyadwatch.stream.memory.kept import Action, KeptIncident
 from dyadwatch.stream.messages import NearMissMessage
 from dyadwatch.stream.page.api import Login, Said, Session
-from dyadwatch.stream.page.clip import Clip
-from dyadwatch.stream.page.guard import Problem
+from dyadwatch.stream.page.guard import HttpProblem
 from dyadwatch.stream.page.hub import StateNow
-from dyadwatch.stream.page.queries import Day, Incident
+from dyadwatch.stream.page.incident_clip import IncidentClip
+from dyadwatch.stream.page.queries import DayCounts, IncidentRecord
 from dyadwatch.stream.page.tokens import Role
 
 _REFERENCE = "#/components/schemas/{name}"
@@ -56,25 +56,28 @@ OPERATIONS = (
     Operation("get", "/api/v1/state", "How everything stands now.", StateNow),
     Operation("get", "/api/v1/stream", _STREAM, None),
     Operation("get", "/api/v1/incidents", "Incidents, the latest first.", list[KeptIncident], query=_FILTERS),
-    Operation("get", _ACT, "One incident, how it went, and what people did; the id may be cut short.", Incident),
-    Operation("get", f"{_ACT}/clip", "Its skeletons and scores, out of the recording.", Clip),
-    Operation("post", f"{_ACT}/acknowledge", "Somebody takes care of it.", Incident, Role.OPERATOR, Said),
-    Operation("post", f"{_ACT}/snooze", "Call nobody about it for so many minutes.", Incident, Role.OPERATOR, Said),
-    Operation("post", f"{_ACT}/verdict", "What it was.", Incident, Role.OPERATOR, Said),
-    Operation("post", f"{_ACT}/note", "A note.", Incident, Role.OPERATOR, Said),
+    Operation("get", _ACT, "One incident, how it went, and what people did; the id may be cut short.", IncidentRecord),
+    Operation("get", f"{_ACT}/clip", "Its skeletons and scores, out of the recording.", IncidentClip),
+    Operation("post", f"{_ACT}/acknowledge", "Somebody takes care of it.", IncidentRecord, Role.OPERATOR, Said),
+    Operation("post", f"{_ACT}/snooze", "Call nobody about it for some minutes.", IncidentRecord, Role.OPERATOR, Said),
+    Operation("post", f"{_ACT}/verdict", "What it was.", IncidentRecord, Role.OPERATOR, Said),
+    Operation("post", f"{_ACT}/note", "A note.", IncidentRecord, Role.OPERATOR, Said),
     Operation("post", "/api/v1/sources/{source}/snooze", "Likewise about a source.", Action, Role.OPERATOR, Said),
     Operation(
         "get", "/api/v1/near-misses", "What came near to an event, the highest first.", list[NearMissMessage],
         query={"source": "Only this source."},
     ),
-    Operation("get", "/api/v1/days", "How many incidents began on each of the last fourteen days.", list[Day]),
+    Operation("get", "/api/v1/days", "How many incidents began on each of the last fourteen days.", list[DayCounts]),
     Operation("get", "/api/v1/openapi.json", "This description.", dict[str, Any], None),
 )  # fmt: skip
 
 
 def openapi() -> dict[str, Any]:
     """The whole document, version 3.1."""
-    types = [Problem, *dict.fromkeys(t for o in OPERATIONS for t in (o.answer, o.body) if t is not None and _named(t))]
+    types = [
+        HttpProblem,
+        *dict.fromkeys(t for o in OPERATIONS for t in (o.answer, o.body) if t is not None and _named(t)),
+    ]
     schemas, parts = msgspec.json.schema_components(types, ref_template=_REFERENCE)
     for part in parts.values():
         if "description" in part:
@@ -107,7 +110,7 @@ def _described(operation: Operation, of: dict[str, Any]) -> dict[str, Any]:
         content = {"text/event-stream": {"schema": {"type": "string"}}}
     else:
         content = {"application/json": {"schema": of.get(repr(operation.answer), {"type": "object"})}}
-    refused = {"application/json": {"schema": of[repr(Problem)]}}
+    refused = {"application/json": {"schema": of[repr(HttpProblem)]}}
     parameters = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in ("id", "source")

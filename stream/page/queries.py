@@ -29,7 +29,7 @@ class Update(Struct, frozen=True, kw_only=True):
     message: IncidentMessage
 
 
-class Incident(Struct, frozen=True, kw_only=True):
+class IncidentRecord(Struct, frozen=True, kw_only=True):
     """One incident, how it went, and what people did; `clock_ahead` is ns of the detector's clock over the source's."""
 
     incident: KeptIncident
@@ -38,7 +38,7 @@ class Incident(Struct, frozen=True, kw_only=True):
     clock_ahead: int
 
 
-class Day(Struct, frozen=True, kw_only=True):
+class DayCounts(Struct, frozen=True, kw_only=True):
     """What began on one day of this machine's time zone, by severity and by verdict."""
 
     day: str
@@ -91,7 +91,7 @@ def _moment(name: str, text: str) -> int:
         ) from None
 
 
-def incident_details(store: Store, id_: str) -> Incident:
+def incident_details(store: Store, id_: str) -> IncidentRecord:
     """All that is known of one.
 
     Raises:
@@ -100,7 +100,7 @@ def incident_details(store: Store, id_: str) -> Incident:
     kept = store.incident(id_)
     updates = store.updates(kept.message.id)
     told, first = updates[0] if updates else (kept.told, kept.message)
-    return Incident(
+    return IncidentRecord(
         incident=kept,
         updates=tuple(Update(told=told, message=message) for told, message in updates),
         actions=tuple(store.actions(incident=kept.message.id)),
@@ -108,11 +108,11 @@ def incident_details(store: Store, id_: str) -> Incident:
     )
 
 
-def days(store: Store) -> list[Day]:
+def days(store: Store) -> list[DayCounts]:
     """Counts of the last two weeks, the earliest first; a day on which nothing began is there, too."""
     now = time.time()
     names = [_day(now - 86_400 * ago) for ago in reversed(range(_DAYS))]
-    out = {name: Day(day=name, severity={}, verdict={}) for name in dict.fromkeys(names)}
+    out = {name: DayCounts(day=name, severity={}, verdict={}) for name in dict.fromkeys(names)}
     for kept in store.incidents(Wanted(since=round((now - 86_400 * _DAYS) * NS), most=100_000)):
         day = out.get(_day(span(kept)[0] / NS))
         if day is not None:

@@ -14,7 +14,7 @@ from dyadwatch.stream.ingest import Ingest
 from dyadwatch.stream.items import Item, WindowShape
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.names import DETECTOR
-from dyadwatch.stream.people import PeopleSocket
+from dyadwatch.stream.people_socket import PeopleSocket
 from dyadwatch.stream.receiving.receiver import Receiver
 from dyadwatch.stream.recordings.channels import EndReason
 from dyadwatch.stream.scoring.item_queue import ItemQueue

@@ -19,7 +19,7 @@ AGE_S, SHARE = 1.0, 0.95  # the bars: age of a score at p95, and share of the ex
 _decode = msgspec.json.Decoder().decode
 
 
-class Heard(threading.Thread):
+class ScoreCollector(threading.Thread):
     """Notes every score and the last status of each source, as a context manager."""
 
     def __init__(self, address: str) -> None:
@@ -30,7 +30,7 @@ class Heard(threading.Thread):
         self.status: dict[str, dict[str, Any]] = {}
         self.count = 0
 
-    def __enter__(self) -> Heard:
+    def __enter__(self) -> ScoreCollector:
         self.start()
         return self
 

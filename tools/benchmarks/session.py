@@ -11,7 +11,7 @@ from typing import Any, Self
 
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.tools.benchmarks.floods import VICTIM, Flood, run_flood
-from dyadwatch.tools.benchmarks.heard import AGE_S, Heard, Share, recovery_s, share_of
+from dyadwatch.tools.benchmarks.heard import AGE_S, ScoreCollector, Share, recovery_s, share_of
 from dyadwatch.tools.benchmarks.process import DetectorProcess, lines_by_source
 from dyadwatch.tools.benchmarks.steady import NS, Key, Steady, expected_windows, send_steadily
 
@@ -157,7 +157,7 @@ def run_session(
     out, records = FloodSession(), folder / f"records-{time.time_ns()}"
     settings = (*SETTINGS, f"record.folder={records}", "record.min_free_mb=0") if floods[0].records else SETTINGS
     marks: list[tuple[Phase, Sender | None]] = []
-    with DetectorProcess(folder, settings, every_s=0.1) as detector, Heard(detector.out) as heard:
+    with DetectorProcess(folder, settings, every_s=0.1) as detector, ScoreCollector(detector.out) as heard:
         start = time.time_ns() + 4 * NS
         steady = [Steady(GOOD, start_ns=start), Steady(VICTIM, people=2, seed=2, start_ns=start, room_m=3.0)]
         sender = Sender(detector.into, steady)
@@ -211,7 +211,7 @@ def _phase(
     return p, newcomer
 
 
-def _normal(heard: Heard) -> bool:
+def _normal(heard: ScoreCollector) -> bool:
     """Whether young scores of both sources that behave have come within the last three seconds."""
     now = time.time_ns()
     return all(

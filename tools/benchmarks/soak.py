@@ -17,7 +17,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.tools.benchmarks.heard import AGE_S, Heard
+from dyadwatch.tools.benchmarks.heard import AGE_S, ScoreCollector
 from dyadwatch.tools.benchmarks.machine import describe_machine
 from dyadwatch.tools.benchmarks.process import DetectorProcess
 from dyadwatch.tools.benchmarks.soak_sources import CLEAN, HABITS, send_soak
@@ -106,7 +106,7 @@ def watch(
     records = folder / "records"
     settings = (f"record.folder={records}", "record.max_mb=64", "record.min_free_mb=0")
     readings: list[SoakReading] = []
-    with DetectorProcess(folder, settings) as detector, Heard(detector.out) as heard:
+    with DetectorProcess(folder, settings) as detector, ScoreCollector(detector.out) as heard:
         until, late = spawn.Event(), spawn.Value("d", 0.0)
         start = time.time_ns() + 6 * NS
         args = (detector.into, people, fps, start, until, late)

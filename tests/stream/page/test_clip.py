@@ -16,7 +16,13 @@ from dyadwatch.core.skeletons.limbs import Limb
 from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.memory.kept import KeptIncident
 from dyadwatch.stream.messages import IncidentMessage, JointPairPart, OddLimb, ScoreMessage
-from dyadwatch.stream.page.clip import ClipError, guilty_joints, read_clip, recordings_between, span_of
+from dyadwatch.stream.page.incident_clip import (
+    ClipUnavailableError,
+    guilty_joints,
+    read_clip,
+    recordings_between,
+    span_of,
+)
 from dyadwatch.stream.recordings.channels import RecordingHeader
 from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.recordings.recordings_folder import recording_name
@@ -80,18 +86,18 @@ def test_another_clock_is_reckoned_with(folder: Path, incident: Make, offset_s: 
     """The source's clock is an hour off the detector's, by which the recording goes: other frames came at that time."""
     of = kept(incident)
     first, last = span_of(of.message, 2.0, 1.0)
-    with pytest.raises(ClipError, match=said):
+    with pytest.raises(ClipUnavailableError, match=said):
         read_clip(folder, of, offset_s * S, first, last)
 
 
 def test_what_was_not_recorded_is_said(folder: Path, incident: Make) -> None:
     of = kept(incident, source="yard")
     first, last = span_of(of.message, 2.0, 1.0)
-    with pytest.raises(ClipError, match=r"^nobody is seen in the recording at that time$") as caught:
+    with pytest.raises(ClipUnavailableError, match=r"^nobody is seen in the recording at that time$") as caught:
         read_clip(folder, of, 0, first, last)
     assert caught.value.code == "not_recorded"
     next(folder.glob("*.mcap")).write_bytes(b"torn")
-    with pytest.raises(ClipError, match=r"^the recording cannot be read: "):
+    with pytest.raises(ClipUnavailableError, match=r"^the recording cannot be read: "):
         read_clip(folder, of, 0, first, last)
 
 

@@ -18,7 +18,7 @@ from dyadwatch.stream.messages import IncidentMessage, ScoreMessage, encode_json
 from dyadwatch.stream.page.client import Client, event
 from dyadwatch.stream.page.hub import MOST_CLIENTS, Hub
 from dyadwatch.stream.page.tokens import Role
-from dyadwatch.stream.people import PeopleNow
+from dyadwatch.stream.people_socket import PeopleNow
 
 Make = Callable[..., IncidentMessage]
 

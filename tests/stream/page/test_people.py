@@ -22,7 +22,7 @@ from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.drop_log import DropLog
 from dyadwatch.stream.ingest import Ingest
 from dyadwatch.stream.items import WindowShape
-from dyadwatch.stream.people import PeopleSocket, decode_people, people_of
+from dyadwatch.stream.people_socket import PeopleSocket, decode_people, people_of
 from dyadwatch.stream.tracking.scene_tracker import SceneTracker
 
 Encounter = Callable[..., list[PoseFrame]]

@@ -38,7 +38,7 @@ _LAG_S = 600.0  # what lies within is taken for a detector or a source that was 
 _BEGAN = re.compile(r"dyadwatch_(\d{8}T\d{6})Z_")
 
 
-class Curve(Struct, frozen=True, kw_only=True):
+class ScoreCurve(Struct, frozen=True, kw_only=True):
     """The evidence of a pair: seconds from the beginning of the incident, and evidence, of which 1 raises an alarm."""
 
     pair: tuple[TrackId, TrackId]
@@ -53,7 +53,7 @@ class Guilty(Struct, frozen=True, kw_only=True):
     joints: tuple[int, ...]
 
 
-class Clip(Struct, frozen=True, kw_only=True):
+class IncidentClip(Struct, frozen=True, kw_only=True):
     """Skeletons on an even grid of time.
 
     Arguments:
@@ -77,12 +77,12 @@ class Clip(Struct, frozen=True, kw_only=True):
     head: int
     soles: bool
     places: str
-    curves: tuple[Curve, ...]
+    curves: tuple[ScoreCurve, ...]
     guilty: tuple[Guilty, ...]
     doubtful: bool
 
 
-class ClipError(DyadwatchError):
+class ClipUnavailableError(DyadwatchError):
     """There is nothing to show; `code` says why."""
 
     def __init__(self, code: str, text: str) -> None:
@@ -102,7 +102,7 @@ def span_of(message: IncidentMessage, before_s: float, after_s: float) -> tuple[
     return first, last
 
 
-def read_clip(folder: Path, kept: KeptIncident, offset: int, first: int, last: int) -> Clip:
+def read_clip(folder: Path, kept: KeptIncident, offset: int, first: int, last: int) -> IncidentClip:
     """Reads what is to be shown.
 
     Arguments:
@@ -112,29 +112,29 @@ def read_clip(folder: Path, kept: KeptIncident, offset: int, first: int, last: i
         first, last: ns by the source's clock.
 
     Raises:
-        ClipError: it was not recorded, or is deleted by now.
+        ClipUnavailableError: it was not recorded, or is deleted by now.
     """
     earliest = 0 if 0 < offset < _LAG_S * NS else offset
     begin, end = first + earliest - round(_EARLIER_S * NS), last + offset + round(_LATER_S * NS)
     paths = recordings_between(folder, begin, end)
     if not paths:
-        raise ClipError("not_recorded", "nothing was recorded at that time, or it is deleted by now")
+        raise ClipUnavailableError("not_recorded", "nothing was recorded at that time, or it is deleted by now")
     try:
         playback = Playback(paths)
         playback.start, playback.end = begin, end
         config = config_of(r.about for r in playback.recordings)
         people = _people(playback, config, kept.message.source, first, last)
     except (DyadwatchError, OSError) as e:
-        raise ClipError("unreadable", f"the recording cannot be read: {e}") from None
+        raise ClipUnavailableError("unreadable", f"the recording cannot be read: {e}") from None
     if people is None:
-        raise ClipError("not_recorded", "nobody is seen in the recording at that time")
+        raise ClipUnavailableError("not_recorded", "nobody is seen in the recording at that time")
     layout, start, ids, places = people
     m = kept.message
     # The leading pair first, then the others who are involved.
     order = sorted(range(len(ids)), key=lambda i: m.people.index(ids[i]) if ids[i] in m.people else len(m.people))
     order = order[:_MOST_PEOPLE]
     curves, doubtful = _curves(playback, m, first, last)
-    return Clip(
+    return IncidentClip(
         start_s=(start - m.start) / NS,
         fps=_FPS,
         frames=len(places),
@@ -203,10 +203,10 @@ def _people(
     return layout, grid.stamp(k0), list(seen), places
 
 
-def _curves(playback: Playback, message: IncidentMessage, first: int, last: int) -> tuple[tuple[Curve, ...], bool]:
+def _curves(playback: Playback, message: IncidentMessage, first: int, last: int) -> tuple[tuple[ScoreCurve, ...], bool]:
     """The curves, that of the leading pair first, and whether anything about that pair was doubtful."""
     leading, doubtful = message.pairs[0].pair if message.pairs else None, False
-    found: dict[tuple[TrackId, TrackId], Curve] = {}
+    found: dict[tuple[TrackId, TrackId], ScoreCurve] = {}
     for entry in playback.said():
         score = entry.what
         if not isinstance(score, ScoreMessage) or score.source != message.source:
@@ -216,7 +216,7 @@ def _curves(playback: Playback, message: IncidentMessage, first: int, last: int)
         if first <= score.end <= last:
             curve = found.get(score.pair)
             if curve is None:
-                curve = found[score.pair] = Curve(pair=score.pair, times=[], evidence=[])
+                curve = found[score.pair] = ScoreCurve(pair=score.pair, times=[], evidence=[])
             curve.times.append(round((score.end - message.start) / NS, 3))
             curve.evidence.append(score.evidence)
             doubtful |= score.doubtful and score.pair == leading
