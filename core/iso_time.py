@@ -16,7 +16,7 @@ _NO_DATE = re.compile(r"(\d{1,20}) ns")
 def moment(ns: int) -> str:
     """Unix ns in local time with its offset, cut to the millisecond: `2026-11-21T14:30:00.123+01:00`.
 
-    What no calendar holds is told as a number: `9223372036854775807 ns`.
+    What no calendar holds is reported as a number: `9223372036854775807 ns`.
     """
     try:
         return (_EPOCH + timedelta(microseconds=ns // _US)).astimezone().isoformat(timespec="milliseconds")

@@ -257,7 +257,7 @@ class Learning(StrEnum):
 
 
 class MergeState(StrEnum):
-    """How a source of a group, or the group, is merged just now."""
+    """How a source of a group, or the group, is merged now."""
 
     MERGED = "merged"
     OTHER_CLOCK = "other_clock"
@@ -266,7 +266,7 @@ class MergeState(StrEnum):
 
 
 class RecordingState(StrEnum):
-    """Whether what is received is recorded just now."""
+    """Whether what is received is recorded now."""
 
     ON = "on"
     DISK_STUCK = "disk_stuck"
@@ -275,7 +275,7 @@ class RecordingState(StrEnum):
 
 
 class MemoryState(StrEnum):
-    """Whether incidents are kept just now."""
+    """Whether incidents are kept now."""
 
     ON = "on"
     FAILS = "fails"
@@ -384,7 +384,7 @@ SEVERITIES: tuple[Severity, ...] = tuple(Severity)
 
 
 class AttentionKind(StrEnum):
-    """What people are told about incidents."""
+    """Calls to people about incidents."""
 
     CALL = "call"
     ESCALATED = "escalated"
@@ -404,7 +404,7 @@ class IncidentKind(StrEnum):
 
 
 class IncidentReason(StrEnum):
-    """Why a change in an incident is told."""
+    """Why a change in an incident is reported."""
 
     OPENED = "opened"
     STILL_GOING_ON = "still_going_on"

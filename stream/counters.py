@@ -1,4 +1,4 @@
-"""Counts of what was dropped or refused, by source and reason, and who was refused of late; from any thread."""
+"""Counts of what was dropped or refused, by source and reason, and who was refused recently; from any thread."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Counters:
     """Thread-safe counts of (source, reason).
 
     Arguments:
-        max_sources: sources counted by name; what further ones do is put down to `_others`, so that made-up
+        max_sources: sources counted by name; what further ones do is attributed to `_others`, so that made-up
             names cannot fill the memory. Too low, and real sources lose their own row in the status.
         clock: seconds that only go forward.
     """

@@ -124,7 +124,7 @@ class Ingest:
         return self._ended(line, items, reason)
 
     def failed(self, source: str, error: Exception) -> list[Item]:
-        """Starts a source afresh whose frames the stations failed on, which is a fault of ours; ends its pairs."""
+        """Restarts a source whose frames the stations failed on, which is a fault of ours; ends its pairs."""
         blamed = source if source in self.lines else DETECTOR
         self._losses.add(blamed, Fault.STATION_FAILED, f"{type(error).__name__}: {error}")
         _log.error("%s: the detector failed on a frame of this source", source, exc_info=error)

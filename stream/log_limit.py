@@ -24,7 +24,7 @@ class LimitedLog:
             the log; higher: the reverse. Never changes what is counted.
         max_kinds: kinds remembered; further ones share one line per reason, so that made-up names cannot fill
             memory or log.
-        max_texts: texts of a kind that are told at once; further ones wait for the kind's turn.
+        max_texts: texts of a kind that are reported at once; further ones wait for the kind's turn.
         clock: seconds that only go forward.
     """
 
@@ -66,7 +66,7 @@ class LimitedLog:
         self._logger.warning("%s: %s: %s", source, reason, text)
 
     def flush(self) -> None:
-        """Tells what was left out and not yet told; for the end of a run."""
+        """Reports what was left out and not yet reported; for the end of a run."""
         with self._lock:
             rest = [(key, kind.left_out) for key, kind in self._kinds.items() if kind.left_out]
             for key, _ in rest:
@@ -76,7 +76,7 @@ class LimitedLog:
 
 
 class _Kind:
-    """When the next line of a kind may be told, how many were left out since the last one, which texts were told."""
+    """When the next line of a kind may be reported, how many were left out since, which texts were reported."""
 
     __slots__ = ("_told", "due", "left_out")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-# Source name of what cannot be put down to any source; '@' cannot occur in a real one.
+# Source name of what cannot be attributed to any source; '@' cannot occur in a real one.
 DETECTOR = "@detector"
 
 # `scorer.provider` of the configuration, and what ONNX Runtime calls it.

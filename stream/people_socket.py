@@ -1,4 +1,4 @@
-"""Who is where just now, for pages that draw it: a message a source, at most twenty a second, while somebody listens.
+"""Who is where now, for pages that draw it: a message a source, at most twenty a second, while somebody listens.
 
 A socket of its own, a file that its owner alone can use: poses leave the detector only by what is configured for that.
 """

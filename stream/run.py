@@ -1,4 +1,4 @@
-"""One run of the detector, from its start to its end: what it tells, and keeps, is put down to it."""
+"""One run of the detector, from its start to its end: what it tells, and keeps, is attributed to it."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class TrackKeeper:
         self.windows += 1
 
     def end(self, source: str, pair: Pair) -> None:
-        """Tells that a pair will have no more windows."""
+        """Notes that a pair will have no more windows."""
         track = self._open.pop((source, pair), None)
         if track is not None:
             scores, clock = track
@@ -114,7 +114,7 @@ class WatchedTime:
         self._ns: dict[str, int] = {}
 
     def look(self, line: SourceLine) -> None:
-        """Takes note of how a line stands after one of its frames."""
+        """Records how a line stands after one of its frames."""
         scene, before = line.scene, self._last.get(line.source)
         if before is not None and before[0] is line:
             if scene.frames == before[1]:

@@ -174,7 +174,7 @@ class Service:
             self._adopt(Judging(found.config, wanted.thresholds, wanted.calibration), found.live, who)
 
     def _adopt(self, judging: Judging, changes: tuple[ChangedKey, ...], who: str) -> None:
-        """Hands over to every part what it goes on by; the judge takes it up on its own thread."""
+        """Hands over to every part what it uses from then on; the judge takes it up on its own thread."""
         self._judging = judging
         self._scoring.adopt(judging)
         self._receiving.watch.adopt(judging.config.liveness)

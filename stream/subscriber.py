@@ -22,7 +22,7 @@ DEFAULT_ADDRESS = "tcp://127.0.0.1:5571"
 Kind = Literal["score", "event", "near_miss", "incident", "attention", "status"]
 _LARGEST = 1 << 20  # bytes of a message; a detector's own stay far below
 _FINAL = (zmq.Event.HANDSHAKE_FAILED_AUTH, zmq.Event.HANDSHAKE_FAILED_PROTOCOL)
-# A connection that ends in its handshake may be a detector that stops just now; one after the other is a detector
+# A connection that ends in its handshake may be a detector that stops now; one after the other is a detector
 # whose keys are not ours.
 _DOUBTFUL, _MOST_DOUBTFUL = zmq.Event.HANDSHAKE_FAILED_NO_DETAIL, 3
 _WATCHED = zmq.Event.HANDSHAKE_SUCCEEDED | _DOUBTFUL | _FINAL[0] | _FINAL[1]

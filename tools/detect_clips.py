@@ -73,7 +73,7 @@ class Timeline:
         return bisect_right(self._starts, stamp) - 1
 
     def note(self, messages: Sequence[Message]) -> None:
-        """Takes note of the clips that have a score."""
+        """Records the clips that have a score."""
         self._scored.update(self._index(m) for m in messages if isinstance(m, ScoreMessage))
 
     def place(self, message: EventMessage | IncidentMessage | ScoreMessage) -> ClipPlace:
@@ -208,7 +208,7 @@ def _holds_window(grid: TimeGrid, played: Played, frames: int, hop: int) -> bool
 
 
 class ClipJsonSink:
-    """Writes messages as they are told live, one JSON object a line, each with one more key, `clip`.
+    """Writes messages as they are published live, one JSON object a line, each with one more key, `clip`.
 
     Arguments:
         stream: a binary stream such as `sys.stdout.buffer`.

@@ -73,10 +73,10 @@ def select_sets(
     *,
     doubtful: bool = False,
 ) -> list[ClipSet]:
-    """The clips of pose files, those of some labels and splits only where given; what was skipped is told.
+    """The clips of pose files, those of some labels and splits only where given; what was skipped is reported.
 
     Of recordings, every pair of people while they are near each other is a clip. Clips in doubt, such as two files that
-    are hardly one recording, are told and, unless `doubtful`, skipped: nothing should be learnt from them unasked.
+    are hardly one recording, are reported and, unless `doubtful`, skipped: nothing should be learnt from them unasked.
     Nor should it learn from implausible bodies; callers that accept doubtful clips find those while they play.
 
     Raises:

@@ -34,7 +34,7 @@ class PageKeeper:
 
     @property
     def pid(self) -> int | None:
-        """Of the process that runs just now; None between two."""
+        """Of the process that runs now; None between two."""
         process = self._process
         return None if process is None or process.poll() is not None else process.pid
 

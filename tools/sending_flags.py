@@ -1,4 +1,4 @@
-"""Where frames go and how that is told: the same flags for every verb that publishes."""
+"""Where frames go and how that is reported: the same flags for every verb that publishes."""
 
 from __future__ import annotations
 

@@ -134,7 +134,7 @@ class DriftWatch:
         piece[3] += score > self._quiet.decile
 
     def _look(self) -> None:
-        """Decides at the end of a piece: a change must last before it is told, and before it is over."""
+        """Decides at the end of a piece: a change must last before it is reported, and before it is over."""
         found = self._compare()
         if (found is None) == (self.found is None):
             self._lasting = 0

@@ -1,4 +1,4 @@
-"""Events as the alarm desk of the live path opens and closes them, of hours of scores at once."""
+"""Events as the alarm tracker of the live path opens and closes them, of hours of scores at once."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ class MisfitWatch:
         self._impossible += above
 
     def _decide(self) -> None:
-        """Once a piece, so that what is told does not come and go."""
+        """Once a piece, so that what is reported does not come and go."""
         share = self._impossible / self._count if self._count else 0.0
         least = _FITS if self.found is not None else _MISFIT
         if self._count < self._least or share < least:

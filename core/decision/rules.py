@@ -155,7 +155,7 @@ class PairEvidence:
         return Evidence(value, leading.rule, leading.mean, leading.since)
 
     def settle(self) -> None:
-        """Tells that an event closed: what rises from here on began after it."""
+        """Notes that an event closed: what rises from here on began after it."""
         for running in self._running:
             running.settle()
 

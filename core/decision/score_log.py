@@ -62,7 +62,7 @@ class PairScoresBuilder:
 
 
 def longest_pause_s(hop_s: float) -> float:
-    """Seconds without a window after which the evidence of a pair begins afresh: it was out of sight."""
+    """Seconds without a window after which the evidence of a pair begins anew: it was out of sight."""
     return max(_PAUSE_S, 2 * hop_s)
 
 
@@ -73,7 +73,7 @@ class ScoreLog:
     Arguments:
         tracks: at least one window each.
         hop_s: seconds from one window of a pair to its next.
-        pause_s: after a longer pause the evidence of a pair begins afresh.
+        pause_s: after a longer pause the evidence of a pair begins anew.
 
     Attributes:
         stamps, parts: of all tracks, shape (N,) and (N, 3).

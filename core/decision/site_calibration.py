@@ -35,7 +35,7 @@ Grouping = Callable[[ScoreLog, Episodes], int]
 
 
 def each_alone(log: ScoreLog, found: Episodes) -> int:
-    """How many a person is told of: every event by itself. Where events are grouped into incidents, those count."""
+    """How many a person is notified of: every event by itself. Where events are grouped into incidents, those count."""
     return len(found)
 
 

@@ -1,4 +1,4 @@
-"""What the protocols that judge whole clips share: which are normal, what is told of the test, and the figures."""
+"""What the protocols that judge whole clips share: which are normal, what is reported of the test, and the figures."""
 
 from __future__ import annotations
 

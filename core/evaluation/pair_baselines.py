@@ -24,7 +24,7 @@ def run_baseline(material: PairMaterial, name: str, listen: Listener) -> Result:
 
 
 def run_plain_cues(material: PairMaterial, name: str, listen: Listener) -> Result:
-    """Clip length in seconds, or curvature of the paths; they see no partner, so only the variations are told."""
+    """Clip length in seconds, or curvature of the paths; they see no partner, only the variations."""
     odd, test = material.variations, material.test
     if odd is None:
         return Result([])

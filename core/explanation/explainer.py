@@ -1,6 +1,6 @@
 """Who does what to whom with which limb, and what normal pairs do: the explanation of one window, as data.
 
-Made from the support set in a model file, without torch and off the path of the scores: only where something is told.
+Made from the support set in a model file, without torch and off the path of the scores: only for what is reported.
 """
 
 from __future__ import annotations

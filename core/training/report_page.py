@@ -151,7 +151,7 @@ def _auroc(value: float | None) -> Markup:
 
 
 def _rest(report: Report) -> Markup:
-    """Options and evidence, for whoever wants to repeat it."""
+    """Options and evidence, for those who want to repeat it."""
     evidence: Mapping[str, Any] = (report.get("calibration") or {}).get("evidence") or {}
     parts: list[Markup] = []
     tables = {

@@ -72,7 +72,7 @@ def level_of(evidence: Evidence, thresholds: Thresholds) -> Level:
 
 @dataclass(frozen=True, slots=True)
 class _Seen:
-    """A window with its score; kept for what is told of it."""
+    """A window with its score; kept for what is published of it."""
 
     stamp: int
     score: Score
@@ -103,11 +103,11 @@ class AlarmTracker:
         options: the section `alarm` of the configuration.
         thresholds: from the calibration file or the configuration.
         joints: joint names of the model's layout.
-        model: name of the model, told with every event.
+        model: name of the model, reported with every event.
         hop_s: seconds from one window of a pair to its next.
         pause_s: a longer time between two windows of a pair does not count as time above the threshold.
-        explain: called with the window that is told of, and never for others; None where the model cannot say.
-        opens: False: the evidence is told, and no event opens.
+        explain: called for windows that are reported, and never for others; None where the model cannot say.
+        opens: False: the evidence is reported, and no event opens.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class AlarmTracker:
         self.adopt(options, thresholds)
 
     def adopt(self, options: AlarmOptions, thresholds: Thresholds) -> None:
-        """Goes on by other options. Where levels are others, evidence begins afresh, and events that are open go on."""
+        """Switches to other options. Where levels are others, evidence begins anew, and events that are open go on."""
         self._times = {
             "": 0,
             "min_duration": round(options.min_duration_s * NS),
@@ -148,7 +148,7 @@ class AlarmTracker:
 
     @property
     def open_events(self) -> int:
-        """Number of events open just now."""
+        """Number of events open now."""
         return sum(a.state in (AlarmState.OPEN, AlarmState.FADING) for a in self._alarms.values())
 
     def evidence(self, pair: Pair) -> float:
@@ -200,7 +200,7 @@ class AlarmTracker:
         return []
 
     def _alarm(self, window: Window) -> _PairAlarm:
-        """The pair's alarm; after a pause nobody knows what was in between, and the evidence begins afresh."""
+        """The pair's alarm; after a pause nobody knows what was in between, and the evidence begins anew."""
         alarm = self._alarms.get(window.pair)
         if alarm is None:
             alarm = self._alarms[window.pair] = _PairAlarm(self._evidence(), deque(maxlen=self._remembered))

@@ -43,7 +43,7 @@ class CallStep(Enum):
     CLEARS = "clears"  # it closed
 
 
-# (stand, step) -> (stand after; what is told, None for nothing)
+# (stand, step) -> (stand after; what is reported, None for nothing)
 _TABLE: dict[tuple[Stand, CallStep], tuple[Stand, AttentionKind | None]] = {
     (Stand.HELD, CallStep.CALLS): (Stand.CALLED, AttentionKind.CALL),
     (Stand.HELD, CallStep.HOLDS): (Stand.HELD, None),
@@ -110,7 +110,7 @@ class Attention:
         self._held_since = 0
 
     def adopt(self, options: AttentionOptions) -> None:
-        """Goes on by other options."""
+        """Switches to other options."""
         self._options = options
         self._cooldown = round(options.cooldown_s * NS)
         self._per = round(options.per_min * 60 * NS)
@@ -118,7 +118,7 @@ class Attention:
         self._digest = round(options.digest_min * 60 * NS)
 
     def restore(self, before: Before) -> None:
-        """Takes up what people were told and did before a restart, so that nobody is called twice for it."""
+        """Takes up calls and answers from before a restart, so that nobody is called twice for it."""
         self._before = before
         for call in before.calls:
             if call.what in (AttentionKind.CALL, AttentionKind.ESCALATED):
@@ -137,11 +137,11 @@ class Attention:
         )
 
     def told(self, incidents: Iterable[IncidentMessage], now: int) -> list[AttentionMessage]:
-        """Takes what the detector tells; `now` is unix ns."""
+        """Takes what the detector publishes; `now` is unix ns."""
         out: list[AttentionMessage] = []
         for m in incidents:
             if m.shadow and (m.type != "close" or m.id not in self._cases):
-                continue  # of one that people know of they are told that it is over
+                continue  # people who know of it are told that it is over
             case = self._cases.get(m.id)
             if m.type == "close":
                 if case is not None:

@@ -145,9 +145,9 @@ class Incident:
 
     Attributes:
         id: made of the first event's, so that it is the same in every replay.
-        state: changed by the desk alone.
+        state: changed by the tracker alone.
         since: ns at which its last event closed, while it lingers.
-        options: as given; the desk may change them.
+        options: as given; the tracker may change them.
         severity: it never falls.
         pairs: by the ids of the two.
     """

@@ -22,7 +22,7 @@ class IncidentStep(Enum):
     """What happens to an incident."""
 
     OPENS = "opens"  # an event of it opens
-    GOES_ON = "goes on"  # an event of it is told again, or closes while another is open
+    GOES_ON = "goes on"  # an event of it is published again, or closes while another is open
     CALMS = "calms"  # its last open event closes
     WAITS = "waits"  # time goes on, not yet for linger_s
     WAITED = "waited"  # and for linger_s
@@ -30,7 +30,7 @@ class IncidentStep(Enum):
     MERGES = "merges"  # it becomes part of another
 
 
-# (state, step) -> (state after, what is told of it; nothing for "")
+# (state, step) -> (state after, what is published of it; nothing for "")
 _TABLE: dict[tuple[IncidentState, IncidentStep], tuple[IncidentState, str]] = {
     (IncidentState.OPEN, IncidentStep.OPENS): (IncidentState.OPEN, "update"),
     (IncidentState.OPEN, IncidentStep.GOES_ON): (IncidentState.OPEN, "update when due"),
@@ -67,7 +67,7 @@ class IncidentTracker:
         self._of: dict[PairIds, Incident] = {}  # pairs with an open event
 
     def adopt(self, options: IncidentOptions) -> None:
-        """Goes on by other options, incidents that are open too; no severity falls."""
+        """Switches to other options, incidents that are open too; no severity falls."""
         self._options = options
         self._linger = round(options.linger_s * NS)
         self._update = round(options.update_s * NS)

@@ -31,7 +31,7 @@ class NearMisses:
     Arguments:
         thresholds: of the alarms.
         joints: joint names of the model's layout.
-        model: name of the model, told with each.
+        model: name of the model, reported with each.
     """
 
     def __init__(self, thresholds: Thresholds, joints: Sequence[str], model: str) -> None:
@@ -42,7 +42,7 @@ class NearMisses:
         self._open: set[Pair] = set()  # pairs with an open event
 
     def adopt(self, thresholds: Thresholds) -> None:
-        """Goes on by other thresholds."""
+        """Switches to other thresholds."""
         self._thresholds = thresholds
 
     @property

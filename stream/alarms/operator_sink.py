@@ -16,7 +16,7 @@ _WAITS_NS = 5 * NS  # an action may come a little before the word of what it is 
 
 
 class OperatorSink:
-    """Takes incidents as they are told, and passes on whom to call about them. It reads and writes no disk.
+    """Takes incidents as they are published, and passes on whom to call about them. It reads and writes no disk.
 
     Arguments:
         options: the section `attention` of the configuration.
@@ -41,11 +41,11 @@ class OperatorSink:
         self._early: list[tuple[int, Action]] = []  # with when they came
 
     def restore(self, before: Before) -> None:
-        """Takes up what people were told and did before a restart; before anything else."""
+        """Takes up calls and answers from before a restart; before anything else."""
         self._attention.restore(before)
 
     def adopt(self, options: AttentionOptions) -> None:
-        """Goes on by other options from the next look on; from any thread."""
+        """Switches to other options from the next look on; from any thread."""
         self._adopted = options
 
     def act(self, action: Action) -> None:

@@ -161,7 +161,7 @@ def _written(node: yaml.Node) -> str:
 
 
 def _convert(tree: object, origins: Mapping[str, _Origin], name: str, if_not_given: str) -> Config:
-    """The checked configuration; `if_not_given` is told behind a wrong value that stands in no origin."""
+    """The checked configuration; `if_not_given` is reported behind a wrong value that stands in no origin."""
     try:
         config = msgspec.convert(tree, Config)
     except msgspec.ValidationError as e:
@@ -192,7 +192,7 @@ def _convert(tree: object, origins: Mapping[str, _Origin], name: str, if_not_giv
 
 
 def _steps(tree: Any, key: str, path: str) -> list[int | str] | None:
-    """The way from a key to the value in it that is wrong; None where the key itself is, or it cannot be told."""
+    """The way from a key to the value in it that is wrong; None where the key itself is, or it cannot be known."""
     steps: list[int | str] = []
     for number, name, some in _STEP.findall(path.removeprefix(key)):
         if not some:

@@ -73,7 +73,7 @@ def _of(key: str, make: Callable[[T], U], value: T) -> U:
 
 
 class InForce(NamedTuple):
-    """A rule that holds for some pairs just now.
+    """A rule that holds for some pairs now.
 
     Arguments:
         kind: zone or schedule.

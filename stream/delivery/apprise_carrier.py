@@ -18,7 +18,7 @@ from dyadwatch.stream.delivery.wording import Wording
 from dyadwatch.stream.messages import AttentionMessage
 
 _APPRISE_LOG = logging.getLogger("apprise")
-_APPRISE_LOG.propagate = False  # what goes wrong is told in the status
+_APPRISE_LOG.propagate = False  # what goes wrong is reported in the status
 _MOST_SAID = 150  # characters
 
 

@@ -118,7 +118,7 @@ class Courier:
                 self._spool.drop(self.name, parcel, DeliveryLoss.REFUSED)
                 text = f"{parcel.key} is left out: {DELIVERY_LOSS[DeliveryLoss.REFUSED]} ({e})"
                 self._log.warning(self.name, DeliveryLoss.REFUSED, text)
-            except Exception as e:  # noqa: BLE001 - whatever goes wrong there is told, and tried again
+            except Exception as e:  # noqa: BLE001 - whatever goes wrong there is reported, and tried again
                 self._spool.failed(self.name, parcel)
                 return self._fails(str(e) if isinstance(e, DeliveryError) else f"{type(e).__name__}: {e}", pause)
             else:

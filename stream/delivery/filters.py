@@ -8,7 +8,7 @@ from dyadwatch.stream.configuration.hours import in_hours, parse_hours
 from dyadwatch.stream.delivery.parcel import Update
 from dyadwatch.stream.messages import AttentionMessage, IncidentMessage
 
-# What begins something for the people who are told.
+# What begins something for the people who are notified.
 _BEGINS = (AttentionKind.CALL, AttentionKind.ESCALATED, AttentionKind.DIGEST)
 
 
@@ -24,9 +24,9 @@ class Filter:
         self._hours = tuple(parse_hours(span) for span in target.hours)
 
     def takes(self, message: Update, at: int) -> bool | None:
-        """True where the target is to have an update, False for none; None: if it was told of the incident before.
+        """True where the target is to have an update, False for none; None: if it was notified of the incident before.
 
-        Who was told that something began is told how it goes on and that it is over, at whatever hour.
+        Who was notified that something began is told how it goes on and that it is over, at whatever hour.
 
         Arguments:
             message: the update.
@@ -40,7 +40,7 @@ class Filter:
         if not source_fits and not digest:
             return False
         if isinstance(message, IncidentMessage):
-            begins = message.type != "close" and not message.shadow  # of a trial nobody is told
+            begins = message.type != "close" and not message.shadow  # nobody is notified of a trial
         else:
             begins = message.what in _BEGINS
         fits = message.severity.rank >= target.least.rank and in_hours(self._hours, at)

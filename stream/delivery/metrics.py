@@ -1,4 +1,4 @@
-"""Figures for Prometheus, made of what the detector tells, on an address of this machine alone."""
+"""Figures for Prometheus, made of what the detector publishes, on an address of this machine alone."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ class MetricsSink:
 
 
 class Figures(Collector):
-    """Everything but the latency; made afresh for each reader of the latest statuses.
+    """Everything but the latency; made anew for each reader of the latest statuses.
 
     Arguments:
         waiting: how much waits in each queue.

@@ -44,7 +44,7 @@ class MqttCarrier:
     """One broker, on the thread of its client.
 
     Updates are published with QoS 1 and count as delivered once the broker has taken them. States are retained, with
-    QoS 0: what is lost with a connection is published afresh with the next.
+    QoS 0: what is lost with a connection is published anew with the next.
 
     Arguments:
         at: of the target in the configuration, for errors.

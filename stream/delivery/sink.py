@@ -19,11 +19,11 @@ from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, Message
 
 _FORGET_S = 3600.0  # between two looks for what is no longer needed
 _MOST_CLOSED = 256  # incidents that are over, of which a call may still come
-_LAST_S = 0.4  # of a stop, for what was told last
+_LAST_S = 0.4  # of a stop, for what was reported last
 
 
 class DeliverySink:
-    """Takes what the detector tells; each target has its own thread, so that none waits for another.
+    """Takes what the detector publishes; each target has its own thread, so that none waits for another.
 
     Arguments:
         options: the section `delivery` of the configuration.
@@ -95,7 +95,7 @@ class DeliverySink:
         return out
 
     def close(self) -> None:
-        """Delivers for a moment what was told last; what is not by then waits in the spool for the next run."""
+        """Delivers for a moment what was reported last; what is not by then waits in the spool for the next run."""
         until = time.monotonic() + _LAST_S
         while time.monotonic() < until and any(self._waits(courier) for courier in self._couriers.values()):
             time.sleep(0.02)

@@ -1,4 +1,4 @@
-"""The latest state of every source, as a smart home shows it; made of what the detector tells."""
+"""The latest state of every source, as a smart home shows it; made of what the detector publishes."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class SourceStates:
     """Follows all sources. It belongs to one thread.
 
     Arguments:
-        wording: how the latest incident is told.
+        wording: how the latest incident is reported.
         least: severity of incidents that are a problem.
         clock, unix: monotonic seconds, and unix ns.
     """
@@ -203,7 +203,7 @@ class SourceStates:
                 pass
 
     def _state(self, s: _Source) -> tuple[str, str]:
-        """Incidents about the source itself are told sooner than its status changes."""
+        """Incidents about the source itself are reported sooner than its status changes."""
         for about, state in ((_SILENT, SourceState.SILENT), ((IncidentKind.SOURCE_BLIND,), SourceState.BLIND)):
             found = next((m for m in s.open.values() if m.about in about), None)
             if found is not None:

@@ -18,7 +18,7 @@ from dyadwatch.stream.delivery.parcel import Parcel, Update, group_of, incidents
 from dyadwatch.stream.delivery.spool_file import SpoolFile, SpoolRow
 from dyadwatch.stream.messages import IncidentMessage
 
-_PAST_NS = 14 * 86_400 * NS  # after which it is forgotten what a target was told of
+_PAST_NS = 14 * 86_400 * NS  # after which it is forgotten what a target was notified of
 _DELIVERED = "delivered"
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Parcel).decode
@@ -31,7 +31,7 @@ class Taken(NamedTuple):
         message: the update.
         about: the incident as it is known then.
         at: unix ns.
-        to: name of the target -> whether only if it was told of the incident before.
+        to: name of the target -> whether only if it was notified of the incident before.
     """
 
     message: Update
@@ -171,7 +171,7 @@ class Spool:
             return TargetAccount(waiting, oldest if waiting > 0 else None, counts[_DELIVERED], dropped)
 
     def forget(self, now: int) -> None:
-        """Deletes what is no longer needed to number updates, and to know what a target was told of."""
+        """Deletes what is no longer needed to number updates, and to know what a target was notified of."""
         with self._lock:
             try:
                 self._disk.forget(now - _PAST_NS)
@@ -242,7 +242,7 @@ class Spool:
             del self._gone[name, key]
 
     def _move(self) -> None:
-        """Brings what waits in memory to the disk, behind what is there, and starts the memory afresh."""
+        """Brings what waits in memory to the disk, behind what is there, and starts the memory anew."""
         self._disk.absorb(self._spare)
         self._spare.close()
         self._spare, self._spared = SpoolFile(None), False

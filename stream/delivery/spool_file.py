@@ -143,7 +143,7 @@ class SpoolFile:
         Arguments:
             rows: in order.
             numbers: the last number of each group of updates.
-            told: (target, incident) of those that a target is told of.
+            told: (target, incident) of those that a target is notified of.
             at: unix ns.
 
         Raises:
@@ -214,12 +214,12 @@ class SpoolFile:
         return row[0] if row else 0
 
     def is_told(self, target: str, incident: str) -> bool:
-        """Whether a target was told of an incident."""
+        """Whether a target was notified of an incident."""
         query = "SELECT 1 FROM told WHERE target = ? AND incident = ?"
         return self._db.execute(query, (target, incident)).fetchone() is not None
 
     def forget(self, before: int) -> None:
-        """Deletes numbers, and who was told of what, that are older.
+        """Deletes numbers, and who was notified of what, that are older.
 
         Raises:
             sqlite3.Error: nothing was deleted.

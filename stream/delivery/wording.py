@@ -172,7 +172,7 @@ def _is_grave(m: IncidentMessage | AttentionMessage) -> bool:
 
 
 def _start(about: IncidentMessage, at: int) -> int:
-    """Unix ns; of a source with another clock the moment at which it was told."""
+    """Unix ns; of a source with another clock the moment at which it was reported."""
     return about.start if about.clock == "unix" else at
 
 

@@ -15,7 +15,7 @@ class ClockOffset:
     """The running minimum of (receive - stamp) over the last minute: it holds the shortest way a message ever took.
 
     A stamp that is a second or more off is not believed; five in a row that agree are a clock step, and the estimate
-    starts afresh.
+    starts anew.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class ClockOffset:
         return float((at * (values - values.mean())).sum() / (at**2).sum() * 1e6)
 
     def add(self, stamp: int, arrived: int) -> bool:
-        """Takes note of a stamp and when it came, both in nanoseconds; returns whether it is to be believed."""
+        """Records a stamp and when it came, both in nanoseconds; returns whether it is to be believed."""
         value, offset = arrived - stamp, self.offset
         if offset is not None and abs(value - offset) >= _STEP_NS:
             if self._odd and abs(value - self._odd[-1]) >= _STEP_NS // 2:

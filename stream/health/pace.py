@@ -23,7 +23,7 @@ class Pace:
         self._epoch = -1
 
     def due(self, epoch: int, stamp: int, arrived: int) -> int:
-        """Takes note of a frame; returns when it was due, monotonic ns, at the latest when it arrived.
+        """Records a frame; returns when it was due, monotonic ns, at the latest when it arrived.
 
         Arguments:
             epoch, stamp: of the frame, ns by the source's clock.

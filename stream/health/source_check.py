@@ -55,7 +55,7 @@ class CheckListener:
         self.address = self._receiver.address
 
     def run(self, seconds: float, stop: threading.Event) -> list[SourceVerdict]:
-        """What the sources look like that come within some seconds, or until told to stop; closes the socket."""
+        """What the sources look like that come within some seconds, or until asked to stop; closes the socket."""
         until = time.monotonic() + seconds
         try:
             while not stop.is_set() and (left := until - time.monotonic()) > 0:

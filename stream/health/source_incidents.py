@@ -60,7 +60,7 @@ class Trouble:
         about: the kind of incident.
         why: in one sentence.
         since: monotonic ns from which on it was so.
-        wait: ns that it must last before it is told.
+        wait: ns that it must last before it is reported.
     """
 
     about: IncidentKind
@@ -102,7 +102,7 @@ class SourceIncidents:
         self._expected = frozenset(expected)
 
     def adopt(self, options: IncidentOptions, expected: Collection[str], wall: int) -> list[IncidentMessage]:
-        """Goes on by other options; a source that never came and is expected no more is missed no more."""
+        """Switches to other options; a source that never came and is expected no more is missed no more."""
         dropped = self._expected - frozenset(expected) - self._last_seen.keys()
         self._set(options, expected)
         return [message for source in dropped for message in self._forget(source, wall)]

@@ -18,7 +18,7 @@ from dyadwatch.stream.windows.source_line import SourceLine
 
 _FPS, _FRAMES = 30.0, 60  # of windows that nobody scores
 _EVERY = 5  # frames from one look at heights to the next
-# What is in the way of scoring, and is a matter of who is there just now rather than of the source.
+# What is in the way of scoring, and is a matter of who is there now rather than of the source.
 _PASSING = frozenset({Blindness.NOBODY, Blindness.ONE_PERSON, Blindness.FILLING, Blindness.JOINTS_HIDDEN})
 
 
@@ -38,7 +38,7 @@ class SourceVerdict(Struct, frozen=True, kw_only=True):
         frames, people: how many came, and the most people of one.
         fps: frames a second by their stamps; 0 for fewer than two.
         height_m: of the smallest and the tallest, by the bones; None where too little of them is seen.
-        upright, of: how many were seen upright, of how many of whom that can be told.
+        upright, of: how many were seen upright, of how many for whom that can be known.
         floor_m: least and most x, least and most z of where they were; None where nobody was.
         remarks: what is wrong or doubtful; empty where all is well.
     """

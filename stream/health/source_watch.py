@@ -35,7 +35,7 @@ class SourceView:
         blind: why its stations could make no window of the last frame of use; None when nothing was in the way.
         is_group: whether it stands for several sources that are merged.
         refuses: whether none of the frames that come now is used; `blind` says why.
-        people, pairs, frames, clock, stamp, merge: as the status tells them.
+        people, pairs, frames, clock, stamp, merge: as the status reports them.
         heard, used: monotonic ns of the last frame, and of the last one that was of use; 0 for never.
         late: ns by which the last frame came after it was due.
         fps: frames a second by its stamps.
@@ -69,7 +69,7 @@ class Heartbeat:
     """When a source was last heard and last of use, at what rate, how late, and how far its clock lies from ours.
 
     The offset is the running minimum of (receive - stamp): what is left is the shortest way that a frame took in the
-    last minute. It is told, and nothing else depends on it.
+    last minute. It is reported, and nothing else depends on it.
     """
 
     def __init__(self, first: int = 0) -> None:
@@ -108,7 +108,7 @@ class Heartbeat:
         return due
 
     def beat(self, frame: PoseFrame, arrived: int, wall: int, frames: int) -> None:
-        """Takes note of a frame.
+        """Records a frame.
 
         Arguments:
             frame: as received.
@@ -152,7 +152,7 @@ class SourceWatch:
         self._next_look = 0
 
     def adopt(self, options: LivenessOptions) -> None:
-        """Goes on by other options; from any thread."""
+        """Switches to other options; from any thread."""
         self._forget = round(options.forget_s * NS)
 
     def due(self, frame: PoseFrame, arrived: int) -> int:
@@ -161,7 +161,7 @@ class SourceWatch:
         return arrived if beat is None else beat.due(frame, arrived)
 
     def beat(self, frame: PoseFrame, arrived: int) -> None:
-        """Takes note of a frame that was taken in; sources that were not admitted are not remembered."""
+        """Records a frame that was taken in; sources that were not admitted are not remembered."""
         line = self._intake.lines.get(frame.source)
         if line is None or frame.source in self._intake.groups:
             return

@@ -44,7 +44,7 @@ class StationHealth:
             self._failures[station] = (f"{type(error).__name__}: {error}"[:200], self._clock())
 
     def trouble(self) -> Finding[Blindness] | None:
-        """What is wrong just now; None where all work."""
+        """What is wrong now; None where all work."""
         with self._lock:
             now = self._clock()
             for station, (why, at) in self._failures.items():

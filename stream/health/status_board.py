@@ -66,7 +66,7 @@ def _none_hold(source: str, unix_ns: int) -> Sequence[ScheduleOptions]:
 
 @dataclass(frozen=True, slots=True)
 class OwnState:
-    """How the detector itself does just now.
+    """How the detector itself does now.
 
     Arguments:
         recording: whether what is received is recorded; None where nobody asked for it.
@@ -91,7 +91,7 @@ class StatusBoard:
     Arguments:
         counters: of the running detector.
         options: the section `liveness` of the configuration.
-        model, provider: told with every status.
+        model, provider: reported with every status.
         run: of the detector; None makes one.
         shadow: whether nobody is called about anything.
         learning: the section `learning` of the configuration, where nobody is judged; None where people are.
@@ -128,7 +128,7 @@ class StatusBoard:
         self._behind = round(options.behind_s * NS)
 
     def adopt(self, config: Config) -> None:
-        """Goes on by another configuration: liveness, shadow, and how much is enough to learn from."""
+        """Switches to another configuration: liveness, shadow, and how much is enough to learn from."""
         self._liveness(config.liveness)
         self._shadow = config.alarm.shadow
         if self._learning is not None:
@@ -245,7 +245,7 @@ class StatusBoard:
         return now
 
     def _site(self, view: SourceView, in_force: Sequence[InForce]) -> tuple[SiteRuleNow, ...]:
-        """The zones that pairs stand in, and the schedules of just now, whether there are pairs or not."""
+        """The zones that pairs stand in, and the schedules of this moment, whether there are pairs or not."""
         now = view.stamp if view.clock == "unix" and view.stamp else time.time_ns()
         zones = [rule for rule in in_force if rule.kind is SiteRuleKind.ZONE]
         schedules = [InForce(SiteRuleKind.SCHEDULE, s, view.pairs) for s in self._now.schedules(view.source, now)]

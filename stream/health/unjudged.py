@@ -51,7 +51,7 @@ class Account:
     _last: int = 0
 
     def look(self, line: SourceLine, *, used: bool) -> None:
-        """Takes note of how a line stands after one of its frames, which may be one that was not used."""
+        """Records how a line stands after one of its frames, which may be one that was not used."""
         self.frames += 1
         scene = line.scene
         self.unfit = scene.unfit or self.unfit
@@ -134,7 +134,7 @@ class Accounts:
         self._frames: dict[str, tuple[SourceLine, int]] = {}
 
     def look(self, key: str, line: SourceLine) -> None:
-        """Takes note of how a line stands after a frame of what `key` names."""
+        """Records how a line stands after a frame of what `key` names."""
         source = line.source
         account = self._of.get(key)
         if account is None:

@@ -53,7 +53,7 @@ class Scoring:
         thresholds: when a score raises and clears an alarm.
         config: the whole configuration.
         losses: where windows without a usable score are counted.
-        learning: scores are told and nobody is judged: no event opens, and nothing comes near to one.
+        learning: scores are published and nobody is judged: no event opens, and nothing comes near to one.
         quiet: the scores of its calibration, which those of quiet times are compared with; None where they are unknown.
         wall: unix ns by the detector's clock, for the schedules of sources with another; None where frames are read.
 
@@ -83,9 +83,9 @@ class Scoring:
         self.judged = ScoringAccount()
 
     def adopt(self, thresholds: Thresholds, config: Config, quiet: QuietScores | None = None) -> None:
-        """Goes on by other thresholds, and by what the configuration says of alarms, incidents, zones and schedules.
+        """Switches to other thresholds, and to what the configuration says of alarms, incidents, zones and schedules.
 
-        Events and incidents that are open go on. Where levels are others, evidence begins afresh.
+        Events and incidents that are open go on. Where levels are others, evidence begins anew.
         """
         self._basis = JudgingBasis.of(self._scorer, thresholds, config, quiet, learning=self._learning)
         self.site = SiteRules(config, self._wall)

@@ -34,7 +34,7 @@ class JudgingBasis:
         joints: of the model's layout, in its order.
         hop_s: seconds from one window of a pair to its next.
         explain: which limb is odd in a window; None where the model cannot say.
-        learning: scores are told and nobody is judged: no event opens, and nothing comes near to one.
+        learning: scores are published and nobody is judged: no event opens, and nothing comes near to one.
     """
 
     thresholds: Thresholds
@@ -96,7 +96,7 @@ class SourceJudge:
         self.misfit: MisfitWatch | None = None
 
     def adopt(self, basis: JudgingBasis) -> None:
-        """Goes on by another basis. What is open goes on; where levels are others, evidence begins afresh."""
+        """Switches to another basis. What is open goes on; where levels are others, evidence begins anew."""
         before, self._basis = self._basis, basis
         if basis.quiet != before.quiet:
             self.drift = None
@@ -114,12 +114,12 @@ class SourceJudge:
 
     @property
     def open_events(self) -> int | None:
-        """Number of events open just now; None where there is no pair."""
+        """Number of events open now; None where there is no pair."""
         return None if self._alarms is None else self._alarms.open_events
 
     @property
     def open_incidents(self) -> tuple[str, ...]:
-        """Ids of the incidents open just now."""
+        """Ids of the incidents open now."""
         return () if self._incidents is None else self._incidents.open
 
     def take(self, window: Window, score: Score, weight: float, done: int) -> list[Message]:

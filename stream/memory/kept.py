@@ -57,7 +57,7 @@ class KeptIncident(Struct, frozen=True, kw_only=True):
 
     Arguments:
         message: the latest.
-        run: that it was told in.
+        run: that it was reported in.
         began, told: unix ns at which its first and its latest message were kept.
         continues: id of the incident of an earlier run that it goes on with; empty for none.
         acknowledged: unix ns of the first acknowledgement, 0 for none; `acknowledged_by` says whose.
@@ -127,7 +127,7 @@ class ConfigChange(Struct, frozen=True, kw_only=True):
 
 
 class Before(Struct, frozen=True, kw_only=True):
-    """What people were told and did before a run, as far as it still counts.
+    """Calls and answers from before a run, as far as it still counts.
 
     Arguments:
         calls: in order.

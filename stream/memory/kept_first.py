@@ -1,4 +1,4 @@
-"""What is kept before it is told: who was shown an incident finds it in the memory, whatever happens next."""
+"""What is kept before it is published: who was shown an incident finds it in the memory, whatever happens next."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class KeptFirst:
     """Lets other sinks wait until the memory has kept incidents that they are about to tell, but never for long.
 
     Arguments:
-        wait_s: seconds after which they are told all the same.
+        wait_s: seconds after which they are reported all the same.
     """
 
     def __init__(self, wait_s: float = _WAIT_S) -> None:
@@ -23,7 +23,7 @@ class KeptFirst:
         self._changed = threading.Condition()
 
     def expect(self, messages: Sequence[Message]) -> None:
-        """Takes note of messages before any sink has them; returns at once."""
+        """Records messages before any sink has them; returns at once."""
         ids = _ids(messages)
         if ids:
             with self._changed:
@@ -38,7 +38,7 @@ class KeptFirst:
                 self._changed.notify_all()
 
     def wait(self, messages: Sequence[Message]) -> None:
-        """Returns once messages may be told."""
+        """Returns once messages may be reported."""
         ids = _ids(messages)
         if ids:
             with self._changed:

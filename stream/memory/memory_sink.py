@@ -1,4 +1,4 @@
-"""Keeps what the detector tells, on a thread of its own: a slow or full disk holds up nobody, and loses nothing."""
+"""Keeps what the detector publishes, on a thread of its own: a slow or full disk holds up nobody, and loses nothing."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _SOURCE = "@detector"
 
 
 class MemorySink:
-    """Keeps incidents and the states of sources as they are told.
+    """Keeps incidents and the states of sources as they are published.
 
-    Whatever is handed to it at once is one commit. Where that fails what was told waits, newer updates in the place of
+    Whatever is handed to it at once is one commit. Where that fails the messages wait, newer updates in the place of
     older ones, and it is tried again.
 
     Arguments:
@@ -62,7 +62,7 @@ class MemorySink:
 
     @property
     def state(self) -> Finding[MemoryState]:
-        """Whether what is told is kept just now; for any thread."""
+        """Whether what is reported is kept now; for any thread."""
         error = self._error
         if not error:
             return Finding(MemoryState.ON)
@@ -108,7 +108,7 @@ class MemorySink:
     def _is_kept(self, message: Message) -> bool:
         match message:
             case IncidentMessage():
-                # Those of an earlier run are told by the writer, which kept them then.
+                # Those of an earlier run are reported by the writer, which kept them then.
                 return message.reason is not IncidentReason.INTERRUPTED
             case StatusMessage():
                 return self._writer.is_news(message)

@@ -168,7 +168,7 @@ class Store:
         return [_decode_near_miss(message) for (message,) in rows]
 
     def calls(self, since: int) -> list[AttentionMessage]:
-        """What people were told since a moment, unix ns, in order."""
+        """Calls since a moment, unix ns, in order."""
         rows = self.connection.execute("SELECT message FROM calls WHERE at >= ? ORDER BY id", (since,))
         return [_decode_call(message) for (message,) in rows]
 

@@ -1,4 +1,4 @@
-"""Writes to the memory what a run of the detector tells."""
+"""Writes to the memory what a run of the detector publishes."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class MemoryWriter:
         path: of the file; it is made if need be.
         options: the section `memory` of the configuration.
         run: the present one.
-        program, model: told with the run.
+        program, model: reported with the run.
         now: unix ns.
 
     Attributes:
@@ -137,7 +137,7 @@ class MemoryWriter:
             )
 
     def before(self, now: int, since: int) -> Before:
-        """What people were told and did before this run, as far as it still counts.
+        """Calls and answers from before this run, as far as it still counts.
 
         Arguments:
             now: unix ns.
@@ -229,7 +229,7 @@ class MemoryWriter:
                 )
                 insert_action(connection, action)
         else:
-            # The same happening played again has the same id: it is told once, as it went the last time.
+            # The same happening played again has the same id: it is reported once, as it went the last time.
             connection.execute(
                 "UPDATE incidents SET run = ?, severity = ?, reason = ?, open = ?, told = ?, message = ? WHERE id = ?",
                 (run, *row, m.id),

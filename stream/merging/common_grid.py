@@ -54,7 +54,7 @@ class CommonGrid:
         return len(self._waiting)
 
     def reach(self, source: str, stamp: int) -> Reached:
-        """Takes note of how far a source has come."""
+        """Records how far a source has come."""
         # The least: a source that begins anew with earlier stamps must not be waited for until it is where it was.
         self._begun = stamp if self._begun is None else min(self._begun, stamp)
         self._last[source] = stamp

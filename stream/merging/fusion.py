@@ -86,11 +86,11 @@ class Fusion:
 
     @property
     def shared(self) -> int:
-        """How many persons more than one source sees just now."""
+        """How many persons more than one source sees now."""
         return sum(len(p.bonds) > 1 for p in self._persons)
 
     def clear(self) -> None:
-        """Forgets everybody, because time began afresh."""
+        """Forgets everybody, because time began anew."""
         self._persons.clear()
         self._near.clear()
 
@@ -164,7 +164,7 @@ class Fusion:
                 p.bonds[source].at = at
 
     def _where(self, person: _Person, rows: dict[GroupSighting, NDArray[np.float32]]) -> list[NDArray[np.floating]]:
-        """Where a person is just now, by each source that says so; or where last."""
+        """Where a person is now, by each source that says so; or where last."""
         now = [rows[b.sighting] for b in person.bonds.values() if b.sighting in rows]
         return [*now] if now else [person.joints]
 

@@ -39,7 +39,7 @@ class GroupMember:
         scene: its own order and tracks; its pairs only while it is kept apart.
         samplers: its tracks on the common grid, joints and confidence, while it is merged.
         count: called with a reason for everything that is dropped.
-        apart: why its people are not merged with those of the group just now; None while they are.
+        apart: why its people are not merged with those of the group now; None while they are.
         offset: ns by which its stamps are put forward, as declared.
         declared: whether an offset is.
         epoch: of its newest run; None while nothing was heard.
@@ -123,7 +123,7 @@ class Group:
 
     @property
     def summary(self) -> Finding[MergeState]:
-        """Who is merged just now."""
+        """Who is merged now."""
         merged = [m for m in self.members.values() if m.heard and m.apart is None]
         return Finding(
             MergeState.GROUP,

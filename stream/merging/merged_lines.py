@@ -52,7 +52,7 @@ class GroupLine(SourceLine):
 
     @property
     def merge(self) -> Finding[MergeState]:
-        """Who is merged just now."""
+        """Who is merged now."""
         return self._group.summary
 
     @property

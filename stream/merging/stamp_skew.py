@@ -30,7 +30,7 @@ class StampSkew:
         self._steps: dict[tuple[str, str], deque[int]] = {}
 
     def heard(self, source: str, stamp: int) -> list[str]:
-        """Takes note of a frame as it came; returns the sources with which there is something new to compare."""
+        """Records a frame as it came; returns the sources with which there is something new to compare."""
         new: list[str] = []
         for other, stamps in self._since.items():
             if other == source:

@@ -26,7 +26,7 @@ class Played(NamedTuple):
 
 
 def check_gap(gap_s: float) -> None:
-    """Refuses a silence between clips that would not let windows start afresh.
+    """Refuses a silence between clips that would not let windows start anew.
 
     Raises:
         ConfigError: naming the gap and what was expected.
@@ -41,7 +41,7 @@ def clip_intervals(
     """When each clip is played by `clip_frames` with the same arguments; without end if looped.
 
     Raises:
-        ConfigError: when the gap is too short for windows to start afresh.
+        ConfigError: when the gap is too short for windows to start anew.
     """
     check_gap(gap_s)
     gap = round(gap_s * NS)
@@ -77,7 +77,7 @@ def clip_frames(
         epoch: of the frames; 0 leaves it to the publisher.
 
     Raises:
-        ConfigError: when the gap is too short for windows to start afresh.
+        ConfigError: when the gap is too short for windows to start anew.
     """
     seq = 0
     for clip, start, _, ids in clip_intervals(clips, start_ns, gap_s, loop=loop):

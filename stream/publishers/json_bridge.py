@@ -120,7 +120,7 @@ class JsonBridge:
         self._close()
 
     def frames(self, stopped: Callable[[], bool]) -> Iterator[LiveFrame]:
-        """Frames as they come, until told to stop or, where standard input is the only sender, until it ends."""
+        """Frames as they come, until asked to stop or, where standard input is the only sender, until it ends."""
         while not stopped() and self._selector.get_map():
             for key, _ in self._selector.select(_LOOK_S):
                 yield from key.data()

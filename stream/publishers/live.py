@@ -25,7 +25,7 @@ class Refusals:
     """Counts what is refused or noteworthy, and logs each kind at most twice a minute.
 
     Arguments:
-        logger: where it is told.
+        logger: where it is reported.
     """
 
     def __init__(self, logger: logging.Logger) -> None:
@@ -42,7 +42,7 @@ class Refusals:
         return self._counters.snapshot()
 
     def flush(self) -> None:
-        """Tells what was left out and not yet told; for the end of a run."""
+        """Reports what was left out and not yet reported; for the end of a run."""
         self._log.flush()
 
 
@@ -52,7 +52,7 @@ class ClockReport:
     It does so as soon as that is known well enough, again when a clock was set, and now and then.
 
     Arguments:
-        logger: where it is told.
+        logger: where it is reported.
         every_s: seconds from one line about a clock to the next.
         clock: seconds that only go forward.
     """
@@ -66,7 +66,7 @@ class ClockReport:
         self._told: dict[str, tuple[float, int]] = {}  # name -> when its next line is due, steps at the last one
 
     def look(self, clocks: Mapping[str, ClockOffset]) -> None:
-        """Tells what is due of clocks by the names of their senders."""
+        """Reports what is due of clocks by the names of their senders."""
         now = self._clock()
         for name, clock in clocks.items():
             offset = clock.offset

@@ -124,7 +124,7 @@ class LslListener:
         return {self._streams[0]: self._clock} if self._people is None else self._people.clocks()
 
     def frames(self, stopped: Callable[[], bool]) -> Iterator[LiveFrame]:
-        """Frames as samples come, until told to stop."""
+        """Frames as samples come, until asked to stop."""
         look_s = 0.1 if len(self._streams) == 1 else min(0.25 / self._options.fps, 0.1)
         while not stopped():
             for reader in self._readers:
@@ -207,7 +207,7 @@ class LslListener:
                 inlet.close_stream()
 
     def _find(self, lsl: Any, name: str) -> list[Any]:
-        """The outlets of that name, looked for until there is one; none where told to stop."""
+        """The outlets of that name, looked for until there is one; none when asked to stop."""
         # One that looks on by itself: liblsl's single looks take five seconds where 0.5 were asked for.
         resolver, everything = lsl.ContinuousResolver("name", name), None
         told = time.monotonic()

@@ -127,7 +127,7 @@ class VmcListener:
         self._close()
 
     def frames(self, stopped: Callable[[], bool]) -> Iterator[LiveFrame]:
-        """Merged frames as they become due, until told to stop."""
+        """Merged frames as they become due, until asked to stop."""
         while not stopped():
             for key, _ in self._selector.select(self._look_s):
                 key.data()

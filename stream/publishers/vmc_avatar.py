@@ -94,7 +94,7 @@ class Avatar:
         self._local: dict[str, tuple[Vector, Quaternion]] = {ROOT: ((0.0, 0.0, 0.0), _STILL)}
 
     def move(self, bone: str, position: Vector, rotation: Quaternion) -> None:
-        """Takes note of a bone's, or the root's, transform seen from its parent; in Unity's axes.
+        """Records a bone's, or the root's, transform seen from its parent; in Unity's axes.
 
         Raises:
             WireError: `bad_bone` for what no transform is.

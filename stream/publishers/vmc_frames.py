@@ -22,7 +22,7 @@ _UNTIMED = 2  # poses without a time before a sender is believed to tell none
 
 
 class Pose(NamedTuple):
-    """A performer's joints, (22, 3) metres in our axes, and the stamp on the clock it was told on."""
+    """A performer's joints, (22, 3) metres in our axes, and the stamp on the clock it was reported on."""
 
     stamp: int
     joints: NDArray[np.float64]

@@ -129,7 +129,7 @@ class ConnectionGuard:
         return sys.platform == "linux" and address.startswith("tcp:")
 
     def delivered(self, number: int, size: int) -> None:
-        """Takes note of a message taken from the socket.
+        """Records a message taken from the socket.
 
         Arguments:
             number: of the connection, ZMQ_SRCFD of the message.

@@ -53,7 +53,7 @@ class Tap(Protocol):
     """Shown a message as received, what it was decoded to or the reason it was refused for, and when it came."""
 
     def __call__(self, parts: list[bytes], frame: Sent | None, arrived: int, *, reason: StrEnum | None = None) -> None:
-        """Takes note of the message; must not wait."""
+        """Records the message; must not wait."""
         ...
 
 
@@ -68,13 +68,13 @@ _WAITING_IN_SOCKET = 32  # whole messages of one connection that libzmq holds; b
 
 
 class Receiver(Generic[T]):
-    """Receives poses until it is told to stop.
+    """Receives poses until asked to stop.
 
     Arguments:
         context: of pyzmq.
         options: the section `wire` of the configuration.
         counters: where refusals are counted.
-        known: tells whether a source has sent good frames before; what nobody known sent is put down to the detector,
+        known: tells whether a source has sent good frames before; what nobody known sent is attributed to the detector,
             so that made-up names cannot fill the memory.
         decode: makes of a message what `receive` returns; WireError refuses it.
         tap: shown every message as received, what it was decoded to (None if refused) and the monotonic ns it came at.
@@ -117,7 +117,7 @@ class Receiver(Generic[T]):
         # The kernel holds up a flood after so much, so that the guard has time to look at it.
         self._socket.setsockopt(zmq.RCVBUF, _KERNEL_BYTES)
         self._socket.setsockopt(zmq.LINGER, 0)
-        # Everything, not only 'pose.': whoever gets the topic wrong should be told so.
+        # Everything, not only 'pose.': a sender that gets the topic wrong should learn so.
         self._socket.setsockopt(zmq.SUBSCRIBE, b"")
         self._peers = None if security is None else security.guard
         self._over_part = 0 if self._peers is None else _CURVE_PART

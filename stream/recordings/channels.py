@@ -68,7 +68,7 @@ class RefusedMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="r
         bytes: of all parts.
         sha256: of all parts one after the other, in hex; empty where several messages are only counted.
         header: the first 256 bytes of the second part, in hex.
-        count: messages that this stands for; more than were told one by one are only counted.
+        count: messages that this stands for; more than were reported one by one are only counted.
     """
 
     v: int = FORMAT

@@ -50,7 +50,7 @@ class _Table:
 
 
 def write_tables(playback: Playback, folder: Path, source: str | None = None) -> list[tuple[Path, int]]:
-    """Writes `<source>.csv`, and `<source>.2.csv` and so on where a source began afresh.
+    """Writes `<source>.csv`, and `<source>.2.csv` and so on where a source began anew.
 
     No source has a dot in its name, so no two share a file. Limits of messages and rules of order are those of the
     detector that recorded. People whom the source does not tell apart are numbered in the order of the frame.

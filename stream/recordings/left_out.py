@@ -10,7 +10,7 @@ from dyadwatch.stream.recordings.playback import Playback
 
 
 def note_unusable(playback: Playback, dropped: Counter[str]) -> None:
-    """Takes note of the messages that no frame could be read from, and of frames that their order leaves no place."""
+    """Records the messages that no frame could be read from, and of frames that their order leaves no place."""
     for text in filter(None, (_unusable(dropped), _out_of_order(dropped))):
         playback.note(f"left out: {text}")
 

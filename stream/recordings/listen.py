@@ -78,7 +78,7 @@ class Listener:
         return self._recorder.cpu_s
 
     def run(self, stop: threading.Event) -> None:
-        """Records until told to stop; what has arrived by then is still taken."""
+        """Records until asked to stop; what has arrived by then is still taken."""
         self._recorder.start()
         tell = time.monotonic() + _TELL_S
         try:

@@ -115,7 +115,7 @@ def find_frames(stream: BinaryIO, path: Path) -> McapIndex:
 
 
 def _note(frames: McapIndex, stream: BinaryIO, opcode: int, offset: int, length: int) -> bool:
-    """Takes note of one record; False when it makes no sense, so that nothing behind it can be trusted."""
+    """Records one record; False when it makes no sense, so that nothing behind it can be trusted."""
     if opcode == Opcode.CHUNK:
         head = stream.read(_CHUNK_HEAD.size)
         if len(head) < _CHUNK_HEAD.size:

@@ -33,7 +33,7 @@ class Playback:
     Arguments:
         paths: recordings, or folders that hold some; in any order.
         start, end: only what was recorded in between: seconds from the beginning, or times as they are printed, ISO
-            with date and zone; without a zone UTC is meant, which is told; None for everything.
+            with date and zone; without a zone UTC is meant, which is reported; None for everything.
 
     Attributes:
         recordings: in the order of runs and parts.

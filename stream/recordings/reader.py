@@ -102,7 +102,7 @@ class Recording:
         for reason, n in self._lost.items():
             thing, why = FILE_LOSS[reason]
             first = f" ({self._first[reason]})" if reason in self._first else ""
-            if reason is not FileLoss.CHUNK_DAMAGED:  # they are told one by one
+            if reason is not FileLoss.CHUNK_DAMAGED:  # they are reported one by one
                 told.append(f"{self.path}: {counted(n, thing)} {why}{first}")
         further = self._lost[FileLoss.CHUNK_DAMAGED] - _MOST_NOTES
         if further > 0:
@@ -176,7 +176,7 @@ class Recording:
 
 
 class _Losses:
-    """Counts what one reading of a file cannot give out; of several readings the one that misses most is told."""
+    """Counts what one reading of a file cannot give out; of several readings the one that misses most is reported."""
 
     def __init__(self, most: Counter[FileLoss]) -> None:
         self._most = most

@@ -124,7 +124,7 @@ class RecordedScenes:
 
 
 def frames_of(steps: Iterator[SceneStep], source: str | None = None) -> Iterator[tuple[PoseFrame, bool]]:
-    """The frames of steps, of all sources or one, each with whether it begins afresh and is joined to none before."""
+    """The frames of steps, of all sources or one, each with whether it begins anew and is joined to none before."""
     for step in steps:
         if step.frame is not None and source in (None, step.source):
             yield step.frame, step.fresh

@@ -1,4 +1,4 @@
-"""The scores that a detector told while it recorded, so that they can be decided on otherwise.
+"""The scores that a detector published while it recorded, so that they can be decided on otherwise.
 
 The recording does not say when a pair ended, but for events that were open then. A pause in which people would have
 been lost counts as its end unless an event lasted through it; where none was open it made no difference to what was
@@ -40,12 +40,12 @@ class Ending:
 
 @dataclass(frozen=True, eq=False)
 class RecordedScores:
-    """What a detector told of one or more days.
+    """What a detector published of one or more days.
 
     Arguments:
         log: the scores.
         endings: of the tracks of the log, in their order.
-        events: as they were told.
+        events: as they were reported.
         sources: hours in which frames came, by source or group.
         config: in force.
         thresholds: in force.
@@ -105,14 +105,14 @@ def read_scores(playback: Playback, progress: Callable[[float], None] = lambda s
 
 
 class _Reader:
-    """Takes up what was told, in its order."""
+    """Takes up what was reported, in its order."""
 
     def __init__(self, max_gap_s: float, progress: Callable[[float], None]) -> None:
         self._max_gap = round(max_gap_s * NS)
         self.frames = FrameTimes(progress)
         self._run: str | None = None
         self._pairs: dict[_Key, PairScoresBuilder] = {}
-        self._newest: dict[tuple[str, tuple[TrackId, TrackId]], _Key] = {}  # whose score was told last
+        self._newest: dict[tuple[str, tuple[TrackId, TrackId]], _Key] = {}  # whose score was reported last
         self._open: dict[_Key, str] = {}  # the event that is open
         self._events_of: dict[str, _Key] = {}
         self._clocks: dict[str, str] = {}

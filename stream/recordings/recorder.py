@@ -41,7 +41,7 @@ _KEPT_S = 3600.0  # between two lines about files that cannot be deleted
 
 
 class _Writing:
-    """The file that is being written, and what of it would be lost just now.
+    """The file that is being written, and what of it would be lost now.
 
     Arguments:
         file: new; its head is flushed.
@@ -125,7 +125,7 @@ class Recorder:
 
     @property
     def state(self) -> Finding[RecordingState]:
-        """Whether anything is recorded just now, or why not."""
+        """Whether anything is recorded now, or why not."""
         busy = self._busy_since
         if busy is not None and (waited := time.monotonic() - busy) > _STUCK_S:
             return Finding(RecordingState.DISK_STUCK, folder=str(self._folder), seconds=round(waited, 1))
@@ -160,7 +160,7 @@ class Recorder:
         self._put(Said(Ended(source=source, reason=reason), self._now()))
 
     def said(self, messages: Sequence[Message]) -> None:
-        """Takes what the detector told."""
+        """Takes what the detector published."""
         now = self._now()
         for message in messages:
             self._put(Said(message, now))
@@ -319,7 +319,7 @@ class Recorder:
 
 
 class RecordSink:
-    """Passes on to the recorder what the detector tells."""
+    """Passes on to the recorder what the detector publishes."""
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder

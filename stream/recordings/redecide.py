@@ -1,4 +1,4 @@
-"""Decides again on recorded scores: the alarm desk of the live path with other thresholds or times."""
+"""Decides again on recorded scores: the alarm tracker of the live path with other thresholds or times."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def redecide(recorded: RecordedScores, thresholds: Thresholds, options: AlarmOpt
     """
     log = recorded.log
     near = log.evidence(thresholds.by_rule) >= 1 - _SURELY
-    # Where nothing comes near, the desk has nothing to do: the evidence begins afresh after it.
+    # Where nothing comes near, the tracker has nothing to do: the evidence begins anew after it.
     starts = np.flatnonzero(log.place == 0)
     busy = np.maximum.reduceat(near, starts) if len(starts) else near
     ends = np.r_[starts[1:], len(log)]
@@ -65,8 +65,8 @@ class Happening:
     """An event from its opening to its close.
 
     Arguments:
-        id, source, pair, clock: as it was told.
-        start, opened, closed: ns of that clock; when it began, when it was told, and when it closed.
+        id, source, pair, clock: as it was reported.
+        start, opened, closed: ns of that clock; when it began, when it was reported, and when it closed.
         evidence: the most.
         rule, threshold: what that came from, and its level.
     """

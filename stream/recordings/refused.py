@@ -106,7 +106,7 @@ class RefusedBudget:
             return True
 
     def spend(self, size: int) -> None:
-        """Takes note of the bytes that one took."""
+        """Records the bytes that one took."""
         with self._lock:
             self._bytes += size
 

@@ -28,7 +28,7 @@ from dyadwatch.stream.windows.source_line import SourceLine
 from dyadwatch.stream.wire import topic_source
 
 _AHEAD = 4  # batches that may wait to be scored
-_MOST_FRAMES = 2048  # between two words to whoever listens
+_MOST_FRAMES = 2048  # between two words to the listener
 
 
 class Reprocess:
@@ -129,7 +129,7 @@ class Reprocess:
             self.shed[source] = self.shed.get(source, 0) + new
 
     def _blame(self, parts: list[bytes]) -> str:
-        """As the live receiver does: what nobody known sent is put down to the detector."""
+        """As the live receiver does: what nobody known sent is attributed to the detector."""
         try:
             source = topic_source(parts[0])
         except (WireError, IndexError):

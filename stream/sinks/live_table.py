@@ -22,7 +22,7 @@ from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import EventReason, IncidentReason, SourceState
 from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message, ScoreMessage, StatusMessage
 
-_TENTH, _MILLI = 100_000_000, 1_000_000  # ns; stamps are told cut to it: on other clocks, and in unix time
+_TENTH, _MILLI = 100_000_000, 1_000_000  # ns; stamps are reported cut to it: on other clocks, and in unix time
 _STALE_S = 3.0  # a pair not scored for so long leaves the table
 _BAR = 24
 _PICTURE_WIDTH = 130
@@ -46,7 +46,7 @@ def incident_line(incident: IncidentMessage) -> Text:
         end = incident.stamp if incident.end is None else incident.end
         first, last = clock_moment(incident.start, incident.clock), clock_moment(end, incident.clock)
         told = _MILLI if incident.clock == "unix" else _TENTH
-        lasted = (end // told - incident.start // told) * told / NS  # the time between what is told
+        lasted = (end // told - incident.start // told) * told / NS  # the time between what is reported
         line.append(f"from {first} to {last}, {lasted:.1f} s ({incident.text})")
         line.append(f", peak {incident.peak_score:.1f}" if incident.pairs else "")
     else:
@@ -82,7 +82,7 @@ class IncidentLinesSink:
 
     Arguments:
         console: to print on.
-        as_read: makes of an incident what people are told; by default it is told as it is.
+        as_read: makes of an incident what people read; by default it is reported as it is.
     """
 
     def __init__(
@@ -121,9 +121,9 @@ class Board:
         return max((m.score for key, (m, _) in self._scores.items() if key in self._open), default=0.0)
 
     def take(self, messages: Sequence[Message]) -> None:
-        """Takes note of messages, in order."""
+        """Records messages, in order."""
         now = time.monotonic()
-        # The status of all sources is told at once; a source that is not in it is gone.
+        # The status of all sources is reported at once; a source that is not in it is gone.
         told = {m.source: m for m in messages if isinstance(m, StatusMessage)}
         if told:
             self._status = told

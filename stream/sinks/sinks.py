@@ -79,7 +79,7 @@ class Sinks:
         sinks: by name.
         counters: where failures are counted, under `sink_failed_<name>`, lost messages under `sink_full_<name>`, and a
             sink that did not end in time under `sink_stuck_<name>`.
-        source: the source name these are put down to.
+        source: the source name these are attributed to.
         kept_first: where incidents are kept, what holds the other sinks back until they are.
     """
 

@@ -69,7 +69,7 @@ class KeyFolder:
         """Makes folder, server keys and an empty allow-list where they are missing.
 
         Returns:
-            whether the server's keys were made just now.
+            whether the server's keys were made now.
 
         Raises:
             ConfigError: the folder is somebody else's, open to others or cannot be written to.

@@ -25,7 +25,7 @@ class PeerGuard:
     Arguments:
         allowed: gives the allow-list as it is now, without waiting.
         counters: where refusals are counted.
-        detector: the name that those without a name are put down to.
+        detector: the name that those without a name are attributed to.
     """
 
     def __init__(self, allowed: Callable[[], Allowed], counters: Counters, detector: str) -> None:
@@ -35,7 +35,7 @@ class PeerGuard:
         self._refusals = LimitedLog(_log)
 
     def admits(self, topic: zmq.Frame) -> bool:
-        """Whether a message with this first part is to be decoded; so are topics that name no source, to be told so."""
+        """Whether a message with this first part is to be decoded; so are topics that name no source, to be reported."""
         try:
             source = topic_source(topic.bytes)
         except WireError:
@@ -70,7 +70,7 @@ class PeerGuard:
         return False
 
     def flush(self) -> None:
-        """Tells what was left out of the log; for the end of a run."""
+        """Reports what was left out of the log; for the end of a run."""
         self._refusals.flush()
 
 

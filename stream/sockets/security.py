@@ -50,7 +50,7 @@ class Security:
         options: the section `security` of the configuration.
         addresses: configuration key -> address that will be bound.
         counters: where refused peers are counted.
-        detector: the name that they are put down to.
+        detector: the name that they are attributed to.
 
     Attributes:
         guard: to be asked of every pose message; None without keys.

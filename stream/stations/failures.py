@@ -22,7 +22,7 @@ _BACKOFF_S = 0.05  # a station that fails at once, again and again, must not tak
 
 
 class Failures:
-    """Counts and logs failures of stations, and says which of them does not work just now; for any thread.
+    """Counts and logs failures of stations, and says which of them does not work now; for any thread.
 
     Arguments:
         counters: where they are counted.
@@ -37,7 +37,7 @@ class Failures:
         self.ends = self._health.ends
 
     def trouble(self) -> Finding[Blindness] | None:
-        """Which station has failed or stands still just now; None for none."""
+        """Which station has failed or stands still now; None for none."""
         return self._health.trouble()
 
     def report(self, station: Station, error: Exception) -> None:

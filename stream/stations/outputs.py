@@ -1,4 +1,4 @@
-"""Everything that takes what a detector tells: sockets, files, the memory, deliveries, and the calls to people."""
+"""Everything that takes what a detector publishes: sockets, files, the memory, deliveries, and the calls to people."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Outputs:
         waiting: how much waits elsewhere, by name, for the metrics.
 
     Attributes:
-        interrupted: what the run before left open, to be told first.
+        interrupted: what the run before left open, to be published first.
         emit: takes messages; never waits.
 
     Raises:
@@ -105,7 +105,7 @@ class Outputs:
         return MemorySink(writer, self._operator.act, lost=lambda count: lost(n=count))
 
     def _take_up(self, writer: MemoryWriter, judging: Judging) -> None:
-        """Keeps what this run judges by, and takes up what people were told before; neither keeps it from starting."""
+        """Keeps what this run judges by, and takes up calls from before; neither keeps it from starting."""
         now = time.time_ns()
         try:
             writer.keep_calibration(judging.calibration, judging.thresholds, file_sha256(self._scorer.path))
@@ -115,13 +115,13 @@ class Outputs:
             _log.warning("%s: what was told before this run is not taken up: %s", writer.store.path, e)
 
     def adopt(self, config: Config, change: ConfigChange) -> None:
-        """Goes on by another configuration, and keeps what changed and who asked for it."""
+        """Switches to another configuration, and keeps what changed and who asked for it."""
         self._operator.adopt(config.attention)
         if self._memory is not None:
             self._memory.note(change)
 
     def memory_state(self) -> Finding[MemoryState] | None:
-        """Whether incidents are kept just now; None where they are not to be."""
+        """Whether incidents are kept now; None where they are not to be."""
         return self._memory and self._memory.state
 
     def deliveries(self) -> Sequence[TargetState]:

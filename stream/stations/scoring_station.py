@@ -55,7 +55,7 @@ class ScoringStation:
         self._adopted: SimpleQueue[Judging] = SimpleQueue()
 
     def adopt(self, judging: Judging) -> None:
-        """Goes on by other levels and another configuration from the next batch on; from any thread."""
+        """Switches to other levels and another configuration from the next batch on; from any thread."""
         self._adopted.put(judging)
 
     @property

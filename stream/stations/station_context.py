@@ -22,12 +22,12 @@ class StationContext:
 
     Arguments:
         config: the whole configuration as it was at the start.
-        run: that everything is put down to.
+        run: that everything is attributed to.
         counters: what was dropped or refused.
         drops: the same, with lines in the log.
         sockets: the context that all sockets belong to.
         security: who may send and listen.
-        recorder: keeps what comes and what is told; None where nothing is recorded.
+        recorder: keeps what comes and what is reported; None where nothing is recorded.
         failures: where failures are reported.
         stopping: when it all ends.
     """

@@ -19,7 +19,7 @@ from dyadwatch.stream.stations.station_context import StationContext
 
 
 class StatusStation:
-    """Tells the status, and looks for sources that are silent, missing or blind. A failure costs one word of it.
+    """Publishes the status, and looks for sources that are silent, missing or blind. A failure costs one word of it.
 
     Arguments:
         board: makes the status.
@@ -48,14 +48,14 @@ class StatusStation:
         self._told: dict[str, StatusMessage] = {}
 
     def adopt(self, config: Config) -> None:
-        """Goes on by another configuration; incidents about sources that are expected no more close."""
+        """Switches to another configuration; incidents about sources that are expected no more close."""
         self._config = config
         self._board.adopt(config)
         gone = self._incidents.adopt(config.incidents, config.liveness.expected, time.time_ns())
         self._outputs.emit(self._marked(gone))
 
     def tell(self) -> None:
-        """Tells the status of every source, and of the detector."""
+        """Publishes the status of every source, and of the detector."""
         try:
             messages = self._board.messages(self._receiving.views, self._scoring.judged, self._own())
             self._told = {m.source: m for m in messages}
@@ -87,7 +87,7 @@ class StatusStation:
         )
 
     def _marked(self, incidents: Sequence[IncidentMessage]) -> Sequence[IncidentMessage]:
-        """As they are told: nobody is called about those in shadow."""
+        """As they are published: nobody is called about those in shadow."""
         if not self._config.alarm.shadow:
             return incidents
         return [msgspec.structs.replace(m, shadow=True) for m in incidents]

@@ -71,7 +71,7 @@ class ReorderBuffer:
 
     @property
     def trouble(self) -> Finding[Blindness] | None:
-        """Why the frames that come just now are not used; None where they are."""
+        """Why the frames that come now are not used; None where they are."""
         if self._unused.reason in _STAMPS and self.wrong_unit is not None:
             return self.wrong_unit
         return self._unused.finding(self._epoch, self._last_stamp)

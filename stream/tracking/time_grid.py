@@ -48,7 +48,7 @@ class Resampler:
     Arguments:
         grid: the points wanted.
         max_gap: ns; across a longer silence, of the person or of a joint, nothing is interpolated. After one of the
-            person the row after it starts afresh.
+            person the row after it starts anew.
         bridges: whether joints are; else one that is unseen in a sample is so in the rows on either side of it.
 
     Attributes:

@@ -88,7 +88,7 @@ class Tracker:
         return self._tracks
 
     def clear(self) -> None:
-        """Forgets everybody, because time began afresh."""
+        """Forgets everybody, because time began anew."""
         self._drop(list(self._tracks.values()))
         self._last_ids, self._churn = (), 0
 
@@ -128,7 +128,7 @@ class Tracker:
         return seen, ended
 
     def _ids(self, frame: PoseFrame, ended: list[Track]) -> tuple[TrackId, ...] | None:
-        """The ids of a frame, or None where they tell nothing: the source has given new ones in every frame of late."""
+        """The ids of a frame, or None where they tell nothing: the source gives new ones in every frame."""
         if frame.ids is None or not frame.people:
             return frame.ids
         if frame.ids == self._last_ids:  # as nearly always
@@ -160,7 +160,7 @@ class Tracker:
         return tracks
 
     def _call(self, track: Track, given: TrackId | None) -> None:
-        """Takes note of what the source calls a track now; whoever it called so before has no id any more."""
+        """Records what the source calls a track now; whoever it called so before has no id any more."""
         if track.given is not None:
             del self._given[track.given]
         track.given = given

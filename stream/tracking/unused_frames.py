@@ -1,4 +1,4 @@
-"""Frames that come and are not used: why just now, and when a refused run is believed after all."""
+"""Frames that come and are not used: why now, and when a refused run is believed after all."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Unused:
         return self._reason if self.frames >= _ENOUGH else None
 
     def add(self, reason: Fault, frame: PoseFrame) -> None:
-        """Takes note of one more."""
+        """Records one more."""
         self.frames += 1
         self._reason, self._frame = reason, frame
 

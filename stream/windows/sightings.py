@@ -49,7 +49,7 @@ class Sightings:
         self._unseen: deque[tuple[int, NDArray[np.bool_]]] = deque()  # of the frames in which a joint was
 
     def hidden(self, unseen: NDArray[np.bool_]) -> None:
-        """Takes note of the joints (J,) that were unseen in the newest frame."""
+        """Records the joints (J,) that were unseen in the newest frame."""
         now = self.stamps[-1]
         self._unseen.append((now, unseen))
         while self._unseen[0][0] < now - self._kept:

@@ -65,7 +65,7 @@ class SourceLine:
 
     @property
     def blind(self) -> Finding[Blindness] | None:
-        """Why no pair of this source can be scored just now; None when nothing is in the way."""
+        """Why no pair of this source can be scored now; None when nothing is in the way."""
         scene = self.scene
         if scene.unfit is not None:
             return scene.unfit

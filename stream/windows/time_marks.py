@@ -1,4 +1,4 @@
-"""Tells how far the time of a source has come where neither windows nor ends of pairs tell it."""
+"""Reports how far the time of a source has come where neither windows nor ends of pairs tell it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class QuietSpells:
 
     def __init__(self, after_s: float) -> None:
         self._after = round(after_s * NS)
-        self._last: dict[str, int] = {}  # source -> ns of its last item, until a moment was told
+        self._last: dict[str, int] = {}  # source -> ns of its last item, until a moment was reported
 
     def clear(self) -> None:
         """Forgets all sources."""
         self._last.clear()
 
     def note(self, items: list[Item]) -> None:
-        """Takes note of the items of any sources."""
+        """Records the items of any sources."""
         for item in items:
             self._last[item.source] = item.end if isinstance(item, Window) else item.stamp
 

@@ -34,7 +34,7 @@ _SAME_M = 2.0  # whoever stands farther from where a walker is, is somebody else
 def scene_camera() -> CameraFile:
     """The camera of the scene: its place and focal length from four points of the floor.
 
-    With the focal length that is told of the scene the points fit to 3 pixels, with the one they tell to 0.15.
+    With the focal length given with the scene the points fit to 3 pixels, with the one they tell to 0.15.
     """
     return place_on_floor(CameraFile(_LENS), _PIXELS, _FLOOR, refine_lens=True)
 

@@ -23,8 +23,8 @@ from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.tools.benchmarks.latency import measure_latency
 from dyadwatch.tools.benchmarks.machine import describe_machine
 
-# Events open easily, and each incident is told five times a second: more than a home has in a day. Not more events than
-# that: each takes an explanation when it opens, which is then what is measured.
+# Events open easily, and each incident is updated five times a second: more than a home has in a day. Not more events
+# than that: each takes an explanation when it opens, which is then what is measured.
 _BUSY = ("alarm.raise_at=0.5", "alarm.clear_at=0.3", "incidents.update_s=0.2")
 _FPS, _PEOPLE = 30.0, 4
 _TRIES = 3

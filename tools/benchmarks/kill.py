@@ -52,7 +52,7 @@ class Tally:
 
     Arguments:
         kills: how many.
-        shown: ids of incidents that a listener was told of.
+        shown: ids of incidents that a listener was notified of.
         acknowledged: ids of those for which the acknowledgement came back.
         open: how many were open when they were killed.
         missing, doubled, changed: ids that the memory lacks; that it tells twice; that it had before a kill and lost or
@@ -78,7 +78,7 @@ def kill(
 ) -> None:
     """Kill detectors with SIGKILL under load, at random moments, and look what became of incidents.
 
-    A listener notes every incident that it is told of, somebody acknowledges some of them, and after each kill and the
+    A listener notes every incident that it receives, somebody acknowledges some of them, and after each kill and the
     next start the memory is compared. Exit status 1 where one is lost, doubled or left open.
 
     Parameters
@@ -117,7 +117,7 @@ def kill_often(folder: Path, count: int, seed: int, console: Console) -> Tally:
         folder: for the memory and the logs.
         count: of kills.
         seed: of the moments.
-        console: is told of each.
+        console: is notified of each.
     """
     moments, tally, memory = random.Random(seed), Tally(), folder / "incidents.db"
     people = [list(make_scenario(seed=i, people=2, duration_s=60.0, room_m=3.0).frames(_FPS)) for i in range(_SOURCES)]

@@ -152,7 +152,7 @@ def run_session(
         messages: of all floods of a run.
         seconds: of a flood.
         pause: seconds after each.
-        say: is told the name of every flood.
+        say: called with the name of every flood.
     """
     out, records = FloodSession(), folder / f"records-{time.time_ns()}"
     settings = (*SETTINGS, f"record.folder={records}", "record.min_free_mb=0") if floods[0].records else SETTINGS

@@ -134,7 +134,7 @@ class Detector:
         return self._pipeline.push(self._checked_frame(frame))
 
     def finish(self) -> list[Message]:
-        """Ends the stream of what was pushed: scores what is held back and closes open events; then begins afresh."""
+        """Ends the stream of what was pushed: scores what is held back and closes open events; then begins anew."""
         messages = self._pipeline.finish()
         self._pipeline = self._fresh()
         return messages
@@ -208,7 +208,7 @@ class Detector:
     def service(self, sinks: Mapping[str, Sink] | None = None) -> Service:
         """The detector behind sockets, as `dyadwatch run` has it: `run()` blocks until another thread calls `stop()`.
 
-        Where no model was named, it is learning: scores are told, and no event opens. It records only where
+        Where no model was named, it is learning: scores are reported, and no event opens. It records only where
         `record.folder` says so.
 
         Addresses are `wire.bind` and `sinks.bind` of the configuration; they are bound from now on.

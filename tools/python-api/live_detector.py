@@ -26,7 +26,7 @@ _QUIET_S = 1.5
 
 
 def free_address() -> str:
-    """A loopback address that nobody uses just now."""
+    """A loopback address that nobody uses now."""
     with zmq.Context() as context, context.socket(zmq.REP) as socket:
         socket.setsockopt(zmq.LINGER, 0)
         socket.bind("tcp://127.0.0.1:0")

@@ -31,7 +31,7 @@ class WhatIf:
     Arguments:
         before, after: thresholds in force, and those asked for.
         events: that would have come.
-        changes: held against those that were told.
+        changes: held against those that were reported.
         hours: watched.
         sources: hours by source.
         choice: how a budget led to the thresholds; None where there was none.

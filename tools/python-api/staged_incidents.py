@@ -27,7 +27,7 @@ def group(truth: Sequence[Interval], incidents: Sequence[IncidentMessage]) -> Gr
     """Which incidents tell of which anomalies.
 
     An incident tells of an anomaly when it involves one of its people and its events overlap it, or begin within a
-    window of its end. Incidents that were merged into others are told by those.
+    window of its end. Incidents that were merged into others are reported by those.
 
     Arguments:
         truth: the intervals of a scenario.

@@ -149,7 +149,7 @@ def _levels(thresholds: Thresholds | None) -> tuple[float, float] | None:
 
 
 def _peak(playback: Playback, config: Config, source: str | None) -> int:
-    """When the highest score was told, unix ns; where there is none, the middle of what was received.
+    """When the highest score was reported, unix ns; where there is none, the middle of what was received.
 
     Arguments:
         source: of this source or group alone.

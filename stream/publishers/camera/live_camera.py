@@ -59,7 +59,7 @@ class LiveCamera:
             capture.release()
 
     def pictures(self, stopped: Callable[[], bool]) -> Iterator[Picture]:
-        """The newest image each time, until told to stop.
+        """The newest image each time, until asked to stop.
 
         Raises:
             ConfigError: when a local camera does not open at the start; a stream is waited for.

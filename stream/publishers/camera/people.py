@@ -138,7 +138,7 @@ class _Track:
         return CameraPerson(self.id or 0, joints, confidence, self.seen, self.placed)
 
     def lies(self) -> bool:
-        """Whether their trunk was mostly far from upright of late."""
+        """Whether their trunk was mostly far from upright recently."""
         return float(np.median([upright for *_, upright, _ in self._recent])) < _LIES
 
     def doubt(self, options: PeopleOptions, floor: bool) -> str | None:

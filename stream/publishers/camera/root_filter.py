@@ -14,7 +14,7 @@ _WALK_M_S = 1.0  # how fast somebody new may be going
 class RootFilter:
     """A Kalman filter of constant velocity (Kalman 1960), whose measurements may be as flat as a pencil is long.
 
-    A camera sees well at which angle somebody stands, and badly how far away. Both are told the filter, and that people
+    A camera sees well at which angle somebody stands, and badly how far away. The filter knows both, and that people
     hardly go up and down: somebody seen from above who seems to come nearer without sinking stays where they are.
 
     Arguments:

@@ -32,7 +32,7 @@ class Picture(NamedTuple):
 class Video:
     """A video file, as a context manager; images are stamped with the times the file gives them.
 
-    A file whose times cannot be used is stamped by its rate, which is told once. See `FilmTimes`.
+    A file whose times cannot be used is stamped by its rate, which is reported once. See `FilmTimes`.
 
     Arguments:
         path: any format that OpenCV reads.
