@@ -123,7 +123,7 @@ class Service:
         receiving = self._receiving = ReceivingStation(scorer.shape, context)
         queue = receiving.queue
         outputs = self._outputs = Outputs(judging, scorer, sinks, context, lambda: {"windows": queue.windows})
-        quiet = judging.calibration and QuietScores.told(judging.calibration.evidence)
+        quiet = judging.calibration and QuietScores.from_evidence(judging.calibration.evidence)
         scoring = Scoring(
             scorer, judging.thresholds, config, context.drops, learning=learning, quiet=quiet, wall=time.time_ns
         )

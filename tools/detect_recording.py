@@ -140,14 +140,14 @@ def _unjudged(
 def _compare(rerun: Reprocess, told: Sequence[EventMessage], console: Console) -> None:
     for source, shed in sorted(rerun.shed.items()):
         console.print(f"{source}: the live run left out {counted(shed, 'window')} for overload, scored here")
-    if not rerun.told:
+    if not rerun.recorded:
         return
-    missing = Counter(map(encode_json, rerun.told))
+    missing = Counter(map(encode_json, rerun.recorded))
     missing.subtract(map(encode_json, told))
     lost, new = sum(n for n in missing.values() if n > 0), -sum(n for n in missing.values() if n < 0)
     if lost or new:
         console.print(
-            f"of {counted(len(rerun.told), 'recorded event message')}, {lost} were not reproduced; {new} are new"
+            f"of {counted(len(rerun.recorded), 'recorded event message')}, {lost} were not reproduced; {new} are new"
         )
     else:
         console.print(f"all {len(told)} event messages are those of the live run")

@@ -58,7 +58,7 @@ class QuietScores:
         return cls(median, decile, *above) if min(above) > 0 else None
 
     @classmethod
-    def told(cls, evidence: Mapping[str, Any]) -> Self | None:
+    def from_evidence(cls, evidence: Mapping[str, Any]) -> Self | None:
         """As the evidence of a calibration has them; None where it has none, as older ones."""
         found = evidence.get("quiet")
         if not isinstance(found, Mapping):

@@ -41,7 +41,7 @@ class EncoderProgress:
         network, optimiser, rates: as they train; the optimiser has one group of parameters and keeps Adam's moments.
         rng, generator: sources of randomness.
         step: steps taken.
-        told: plain values that go with it, such as the losses so far.
+        metadata: plain values that go with it, such as the losses so far.
     """
 
     network: nn.Module
@@ -50,7 +50,7 @@ class EncoderProgress:
     rng: np.random.Generator
     generator: torch.Generator
     step: int = 0
-    told: dict[str, Any] = field(default_factory=dict)
+    metadata: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -75,7 +75,7 @@ class Checkpoint:
         document = {
             "run": self.run,
             "step": standing.step,
-            "told": standing.told,
+            "metadata": standing.metadata,
             "rng": standing.rng.bit_generator.state,
             "lr": group["lr"],
             "betas": group["betas"],
@@ -113,13 +113,13 @@ class Checkpoint:
         standing.rates.last_epoch = document["step"]
         standing.rng.bit_generator.state = document["rng"]
         standing.generator.set_state(torch.from_numpy(arrays["generator"]))
-        standing.step, standing.told = document["step"], document["told"]
+        standing.step, standing.metadata = document["step"], document["metadata"]
         return True
 
     def used_s(self) -> float:
         """Seconds that the run in the file had used; 0 where there is none that fits."""
         found = self._read()
-        return 0.0 if found is None else float(found[0]["told"].get("used_s", 0.0))
+        return 0.0 if found is None else float(found[0]["metadata"].get("used_s", 0.0))
 
     def _read(self) -> tuple[dict[str, Any], dict[str, NDArray[Any]]] | None:
         """Document and arrays of the file; None where it is not one of this run."""

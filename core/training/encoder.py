@@ -85,14 +85,14 @@ def train_encoder(
     now = _begin(layout, options)
     if checkpoint is not None and checkpoint.restore(now):
         listen(Progress("encoder", now.step, options.steps, {"gone on from step": float(now.step)}))
-    looks = [EvalPoint(**look) for look in now.told.setdefault("looks", [])]
-    losses: list[float] = now.told.setdefault("losses", [])
+    looks = [EvalPoint(**look) for look in now.metadata.setdefault("looks", [])]
+    losses: list[float] = now.metadata.setdefault("losses", [])
     network = now.network
     assert isinstance(network, PairEncoder)
     mirror = torch.tensor(layout.mirror) if options.mirror else None
     target = torch.cat([torch.zeros(options.batch), torch.ones(options.batch)])
-    taken: int = now.told.get("taken", now.step)
-    position, saved, rate = now.step, budget.clock(), float(now.told.get("rate", 0.0))
+    taken: int = now.metadata.get("taken", now.step)
+    position, saved, rate = now.step, budget.clock(), float(now.metadata.get("rate", 0.0))
     pace = budget.pace(options.steps, max(budget.left - kept_back_s, _LEAST_SHARE * budget.seconds), position)
     every = math.ceil(options.steps / _LOOKS)
     while position < options.steps:
@@ -125,8 +125,8 @@ def train_encoder(
                 values |= {"spread": looks[-1].spread, "auroc": float(np.mean(list(looks[-1].auroc.values())))}
             listen(Progress("encoder", position, options.steps, values))
         if checkpoint is not None and (budget.clock() - saved > _SAVE_EVERY_S or ended):
-            now.step, now.told["looks"], saved = position, [asdict(look) for look in looks], budget.clock()
-            now.told |= {"taken": taken, "rate": rate, "used_s": budget.used}
+            now.step, now.metadata["looks"], saved = position, [asdict(look) for look in looks], budget.clock()
+            now.metadata |= {"taken": taken, "rate": rate, "used_s": budget.used}
             checkpoint.save(now)
     budget.schedules["encoder"] = RateSchedule(options.steps, taken, rate)
     return network.eval(), looks

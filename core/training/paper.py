@@ -211,5 +211,5 @@ def _assemble(
     scores = {"score": surprise, "relation": np.zeros(len(nll)), "unusual": np.zeros(len(nll))}
     report = make_report(material.prepared, judges, options, scores, figures)
     budget.charge("report")
-    report["time"] = budget.told()
+    report["time"] = budget.report()
     return Trained(scorer, material.prepared.layout, options, summarise(report, options), calibration, report)

@@ -239,7 +239,7 @@ def assemble(
         },
     )
     budget.charge("report")
-    report["time"] = budget.told()
+    report["time"] = budget.report()
     return Trained(joined.scorer, material.prepared.layout, options, summarise(report, options), calibration, report)
 
 

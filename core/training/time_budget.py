@@ -68,7 +68,7 @@ class Budget:
         """A schedule that begins now, see `StagePace`."""
         return StagePace(steps, seconds, self.clock, at)
 
-    def told(self) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
         """Where the time went, as plain values."""
         return {
             "budget_minutes": round(self.seconds / 60, 3) if self.limited else None,

@@ -40,7 +40,7 @@ class FittedWindow:
             f"{self.usual_clips} are for the usual {self.usual_s:.3g} s"
         )
 
-    def told(self) -> dict[str, Any]:
+    def report(self) -> dict[str, Any]:
         """The same as plain values, for a report."""
         return asdict(self)
 

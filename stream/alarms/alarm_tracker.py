@@ -87,7 +87,7 @@ class _PairAlarm:
     since: int = 0  # event time at which the present state was entered
     start: int = 0  # when the evidence began to rise
     last_up: int = 0  # end of the last window whose evidence was not below what clears
-    told: int = 0  # when the open event was last told
+    published: int = 0  # when the open event was last told
     scored: int = 0  # end of the last window
     now: Evidence | None = None
     leading: Evidence | None = None  # the most evidence of the event
@@ -195,7 +195,7 @@ class AlarmTracker:
         if was_open and not is_open:
             alarm.evidence.settle()
             return [self._tell("close", window, alarm, now, EventReason.CALM_AGAIN)]
-        if is_open and now - alarm.told >= self._update:
+        if is_open and now - alarm.published >= self._update:
             return [self._tell("update", window, alarm, now, EventReason.STILL_GOING_ON)]
         return []
 
@@ -238,7 +238,7 @@ class AlarmTracker:
         now: int,
         reason: EventReason,
     ) -> EventMessage:
-        alarm.told = now
+        alarm.published = now
         peak, last, leading = alarm.peak, alarm.last, alarm.leading
         assert peak is not None, "an event is told only once it was scored"
         assert last is not None, "an event is told only once it was scored"

@@ -136,7 +136,7 @@ class Attention:
             kept.may_go_on_as(m) and m.severity.rank <= kept.message.severity.rank for kept in self._before.acknowledged
         )
 
-    def told(self, incidents: Iterable[IncidentMessage], now: int) -> list[AttentionMessage]:
+    def take(self, incidents: Iterable[IncidentMessage], now: int) -> list[AttentionMessage]:
         """Takes what the detector publishes; `now` is unix ns."""
         out: list[AttentionMessage] = []
         for m in incidents:
@@ -236,15 +236,15 @@ class Attention:
     def _step(
         self, case: _Case, step: CallStep, now: int, who: str = "", until: int | None = None
     ) -> list[AttentionMessage]:
-        case.stand, tells = _TABLE[case.stand, step]
-        if tells is None:
+        case.stand, call = _TABLE[case.stand, step]
+        if call is None:
             return []
         m = case.incident
-        if tells is AttentionKind.ESCALATED:
+        if call is AttentionKind.ESCALATED:
             case.severity = SEVERITIES[case.severity.rank + 1]
-        elif tells is AttentionKind.CALL:
+        elif call is AttentionKind.CALL:
             case.severity = max(case.severity, m.severity, key=lambda s: s.rank)
-        if tells in (AttentionKind.CALL, AttentionKind.ESCALATED):
+        if call in (AttentionKind.CALL, AttentionKind.ESCALATED):
             case.since = now
             self._calls.append((now, case.severity))
             self._of_source.setdefault(m.source, {})[case.severity] = now
@@ -252,14 +252,14 @@ class Attention:
         severity = case.severity if case.stand is not Stand.HELD else m.severity
         return [
             AttentionMessage(
-                what=tells,
+                what=call,
                 source=m.source,
                 at=now,
                 severity=max(severity, m.severity, key=lambda s: s.rank),
                 incidents=(m.id,),
                 who=who,
                 until=until,
-                text=ATTENTION[tells],
+                text=ATTENTION[call],
                 explanation=m.explanation,
             )
         ]

@@ -113,7 +113,7 @@ class PairRecord:
         """Of its highest event."""
         return 0.0 if self.highest is None else self.highest.peak_score
 
-    def told(self) -> IncidentPair:
+    def message(self) -> IncidentPair:
         """As the messages carry it."""
         highest = self.highest
         assert highest is not None, "a pair is told of only once an event was noted"
@@ -161,7 +161,7 @@ class Incident:
         self.severity = Severity.NOTICE
         self.pairs: dict[PairIds, PairRecord] = {}
         self.events = 0
-        self.told_at = 0
+        self.published_at = 0
         self.options = options
         self._last = event.start  # of an event, however it stands now
 
@@ -222,7 +222,7 @@ class Incident:
         merged_into: str | None = None,
     ) -> IncidentMessage:
         """The message on a change."""
-        self.told_at = stamp
+        self.published_at = stamp
         ranked = sorted(self.pairs.values(), key=lambda r: (-r.weight, r.start, str(r.pair)))
         peak = max(ranked, key=lambda r: r.peak_score)
         ends = [r.end for r in ranked if r.end is not None]
@@ -239,7 +239,7 @@ class Incident:
             peak_score=peak.peak_score,
             peak_stamp=0 if peak.highest is None else peak.highest.peak_stamp,
             people=tuple(dict.fromkeys(person for r in ranked for person in r.pair)),
-            pairs=tuple(r.told() for r in ranked),
+            pairs=tuple(r.message() for r in ranked),
             events=self.events,
             explanation="" if ranked[0].highest is None else ranked[0].highest.explanation,
             reason=reason,

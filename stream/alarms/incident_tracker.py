@@ -30,22 +30,31 @@ class IncidentStep(Enum):
     MERGES = "merges"  # it becomes part of another
 
 
-# (state, step) -> (state after, what is published of it; nothing for "")
-_TABLE: dict[tuple[IncidentState, IncidentStep], tuple[IncidentState, str]] = {
-    (IncidentState.OPEN, IncidentStep.OPENS): (IncidentState.OPEN, "update"),
-    (IncidentState.OPEN, IncidentStep.GOES_ON): (IncidentState.OPEN, "update when due"),
-    (IncidentState.OPEN, IncidentStep.CALMS): (IncidentState.LINGERING, "update when due"),
-    (IncidentState.OPEN, IncidentStep.WAITS): (IncidentState.OPEN, ""),
-    (IncidentState.OPEN, IncidentStep.WAITED): (IncidentState.OPEN, ""),
-    (IncidentState.OPEN, IncidentStep.ENDS): (IncidentState.CLOSED, "close"),
-    (IncidentState.OPEN, IncidentStep.MERGES): (IncidentState.CLOSED, "close"),
-    (IncidentState.LINGERING, IncidentStep.OPENS): (IncidentState.OPEN, "update"),
-    (IncidentState.LINGERING, IncidentStep.GOES_ON): (IncidentState.LINGERING, ""),
-    (IncidentState.LINGERING, IncidentStep.CALMS): (IncidentState.LINGERING, ""),
-    (IncidentState.LINGERING, IncidentStep.WAITS): (IncidentState.LINGERING, ""),
-    (IncidentState.LINGERING, IncidentStep.WAITED): (IncidentState.CLOSED, "close"),
-    (IncidentState.LINGERING, IncidentStep.ENDS): (IncidentState.CLOSED, "close"),
-    (IncidentState.LINGERING, IncidentStep.MERGES): (IncidentState.CLOSED, "close"),
+class Publish(Enum):
+    """Whether a step is published."""
+
+    NOTHING = "nothing"
+    UPDATE = "update"
+    WHEN_DUE = "when due"  # an update, incidents.update_s after the one before
+    CLOSE = "close"
+
+
+# (state, step) -> (state after, what is published)
+_TABLE: dict[tuple[IncidentState, IncidentStep], tuple[IncidentState, Publish]] = {
+    (IncidentState.OPEN, IncidentStep.OPENS): (IncidentState.OPEN, Publish.UPDATE),
+    (IncidentState.OPEN, IncidentStep.GOES_ON): (IncidentState.OPEN, Publish.WHEN_DUE),
+    (IncidentState.OPEN, IncidentStep.CALMS): (IncidentState.LINGERING, Publish.WHEN_DUE),
+    (IncidentState.OPEN, IncidentStep.WAITS): (IncidentState.OPEN, Publish.NOTHING),
+    (IncidentState.OPEN, IncidentStep.WAITED): (IncidentState.OPEN, Publish.NOTHING),
+    (IncidentState.OPEN, IncidentStep.ENDS): (IncidentState.CLOSED, Publish.CLOSE),
+    (IncidentState.OPEN, IncidentStep.MERGES): (IncidentState.CLOSED, Publish.CLOSE),
+    (IncidentState.LINGERING, IncidentStep.OPENS): (IncidentState.OPEN, Publish.UPDATE),
+    (IncidentState.LINGERING, IncidentStep.GOES_ON): (IncidentState.LINGERING, Publish.NOTHING),
+    (IncidentState.LINGERING, IncidentStep.CALMS): (IncidentState.LINGERING, Publish.NOTHING),
+    (IncidentState.LINGERING, IncidentStep.WAITS): (IncidentState.LINGERING, Publish.NOTHING),
+    (IncidentState.LINGERING, IncidentStep.WAITED): (IncidentState.CLOSED, Publish.CLOSE),
+    (IncidentState.LINGERING, IncidentStep.ENDS): (IncidentState.CLOSED, Publish.CLOSE),
+    (IncidentState.LINGERING, IncidentStep.MERGES): (IncidentState.CLOSED, Publish.CLOSE),
 }
 # A pair that ends for one of these leaves no time in which the incident could go on.
 _NO_LINGER = {PairEnd.MERGED: IncidentReason.MERGE_CHANGED, PairEnd.MERGE_CHANGED: IncidentReason.MERGE_CHANGED}
@@ -186,7 +195,7 @@ class IncidentTracker:
     def _step(
         self, incident: Incident, step: IncidentStep, reason: IncidentReason, merged_into: str | None = None
     ) -> list[IncidentMessage]:
-        after, tells = _TABLE[incident.state, step]
+        after, publish = _TABLE[incident.state, step]
         if incident.state is not IncidentState.LINGERING and after is IncidentState.LINGERING:
             incident.since = self._now
         incident.state = after
@@ -195,11 +204,11 @@ class IncidentTracker:
             for pair in [pair for pair, of in self._of.items() if of is incident]:
                 del self._of[pair]
             return [incident.tell("close", reason, self._now, merged_into)]
-        if not tells:
+        if publish is Publish.NOTHING:
             return []
         if incident.rises():
             return [incident.tell("update", IncidentReason.SEVERITY_ROSE, self._now)]
-        if tells == "update" or self._now - incident.told_at >= self._update:
+        if publish is Publish.UPDATE or self._now - incident.published_at >= self._update:
             return [incident.tell("update", reason, self._now)]
         return []
 

@@ -56,7 +56,7 @@ class OperatorSink:
         """Takes the incidents among the messages."""
         incidents = [m for m in messages if isinstance(m, IncidentMessage)]
         if incidents:
-            self._pass_on(self._attention.told(incidents, self._clock()))
+            self._pass_on(self._attention.take(incidents, self._clock()))
 
     def idle(self) -> None:
         """Takes up what people did, and what is due."""

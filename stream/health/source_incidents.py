@@ -75,7 +75,7 @@ class _Watch:
 
     state: TroubleState = TroubleState.FINE
     since: int = 0  # monotonic ns at which the present state was entered
-    told: IncidentMessage | None = None  # the open incident
+    incident: IncidentMessage | None = None  # the open incident
 
 
 class SourceIncidents:
@@ -110,7 +110,7 @@ class SourceIncidents:
     def open(self, source: str) -> tuple[str, ...]:
         """Ids of the open incidents about a source."""
         found = (self._watches.get((source, seeing)) for seeing in (False, True))
-        return tuple(watch.told.id for watch in found if watch is not None and watch.told is not None)
+        return tuple(watch.incident.id for watch in found if watch is not None and watch.incident is not None)
 
     def look(
         self, views: Sequence[SourceView], seen_at: int, statuses: Mapping[str, StatusMessage], now: int, wall: int
@@ -140,7 +140,7 @@ class SourceIncidents:
 
     def finish(self, wall: int) -> list[IncidentMessage]:
         """Closes all that is open: the detector stops."""
-        told = [watch.told for watch in self._watches.values() if watch.told is not None]
+        told = [watch.incident for watch in self._watches.values() if watch.incident is not None]
         self._watches.clear()
         return [self._close(m, IncidentReason.SHUTDOWN, wall) for m in told]
 
@@ -165,7 +165,7 @@ class SourceIncidents:
     def _patience(self, view: SourceView) -> int:
         """Nanoseconds of silence that are none yet; fewer where it was silent: one frame does not bring it back."""
         watch = self._watches.get((view.source, False))
-        if watch is None or watch.told is None:
+        if watch is None or watch.incident is None:
             return self._silent
         pace = round(3 * NS / view.fps) if view.fps else self._silent
         return min(max(self._back // 2, pace), self._silent)
@@ -193,10 +193,10 @@ class SourceIncidents:
         watch.state = after if now - watch.since >= time else waiting
         if watch.state is TroubleState.FINE:
             del self._watches[source, seeing]
-            return [] if watch.told is None else [self._close(watch.told, IncidentReason.BACK, wall)]
-        if watch.state is TroubleState.OPEN and watch.told is None and trouble is not None:
-            watch.told = self._opened(source, trouble, watch.since, now, wall)
-            return [watch.told]
+            return [] if watch.incident is None else [self._close(watch.incident, IncidentReason.BACK, wall)]
+        if watch.state is TroubleState.OPEN and watch.incident is None and trouble is not None:
+            watch.incident = self._opened(source, trouble, watch.since, now, wall)
+            return [watch.incident]
         return []
 
     def _opened(self, source: str, trouble: Trouble, since: int, now: int, wall: int) -> IncidentMessage:
@@ -232,6 +232,6 @@ class SourceIncidents:
     def _forget(self, source: str, wall: int) -> list[IncidentMessage]:
         """A source that is watched no more is missed no more either."""
         watches = [self._watches.pop((source, seeing), None) for seeing in (False, True)]
-        told = [watch.told for watch in watches if watch is not None and watch.told is not None]
+        told = [watch.incident for watch in watches if watch is not None and watch.incident is not None]
         self._last_seen.pop(source, None)
         return [self._close(m, IncidentReason.SOURCE_FORGOTTEN, wall) for m in told]

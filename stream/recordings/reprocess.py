@@ -41,7 +41,7 @@ class Reprocess:
 
     Attributes:
         frames: taken in so far.
-        told: the events that the live run told, as they were recorded.
+        recorded: the events that the live run published, as they were recorded.
         shed: windows that the live runs left out for overload, by source; their events may lack what they held.
     """
 
@@ -53,7 +53,7 @@ class Reprocess:
         self._config = config
         self.frames = 0
         self._spans: dict[str | None, tuple[int, int]] = {}  # source -> (last stamp, ns without breaks)
-        self.told: list[EventMessage] = []
+        self.recorded: list[EventMessage] = []
         self.shed: dict[str, int] = {}
         self._shed_in_run: dict[str, int] = {}  # as the last status of each source told it
 
@@ -115,7 +115,7 @@ class Reprocess:
             known = entry.what.source in intake.lines
             return intake.forget(entry.what.source, PairEnd(entry.what.reason)) if known else []
         if isinstance(entry.what, EventMessage):
-            self.told.append(entry.what)
+            self.recorded.append(entry.what)
         elif isinstance(entry.what, StatusMessage):
             self._count_shed(entry.what.source, entry.what.dropped.get(Fault.SHED_OVERLOAD, 0))
         return []

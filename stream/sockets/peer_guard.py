@@ -35,7 +35,7 @@ class PeerGuard:
         self._refusals = LimitedLog(_log)
 
     def admits(self, topic: zmq.Frame) -> bool:
-        """Whether a message with this first part is to be decoded; so are topics that name no source, to be reported."""
+        """Whether a message with this first part is to be decoded; so are topics that name no source (reported)."""
         try:
             source = topic_source(topic.bytes)
         except WireError:

@@ -84,7 +84,7 @@ class ScoringStation:
     def _take_up(self) -> None:
         while not self._adopted.empty():
             adopted = self._adopted.get()
-            quiet = adopted.calibration and QuietScores.told(adopted.calibration.evidence)
+            quiet = adopted.calibration and QuietScores.from_evidence(adopted.calibration.evidence)
             self._scoring.adopt(adopted.thresholds, adopted.config, quiet)
 
     def _judge(self, items: list[Item]) -> None:

@@ -47,7 +47,7 @@ def test_the_quantiles_of_a_calibration_are_kept_and_read_back() -> None:
     assert QUIET is not None
     assert (QUIET.median, QUIET.decile) == (pytest.approx(0.301, abs=0.01), pytest.approx(1.0, abs=0.02))
     assert (QUIET.above_median, QUIET.above_decile) == (pytest.approx(0.5, abs=0.01), pytest.approx(0.1, abs=0.01))
-    assert QuietScores.told({"quiet": QUIET.plain}) == QUIET
+    assert QuietScores.from_evidence({"quiet": QUIET.plain}) == QUIET
     assert QuietScores.of(normal(99)) is None
     assert QuietScores.of(np.zeros(1000)) is None
     mostly = QuietScores.of(np.r_[np.zeros(600), normal(400) + 0.01])
@@ -58,7 +58,7 @@ def test_the_quantiles_of_a_calibration_are_kept_and_read_back() -> None:
 @pytest.mark.parametrize("quiet", [None, {}, {"median": 1}, 3, {**dict.fromkeys(("median", "decile"), "x")},
                                    {"median": 0, "decile": 1, "above_median": 0.1, "above_decile": 0.5}])  # fmt: skip
 def test_calibrations_without_them_are_not_watched(quiet: object) -> None:
-    assert QuietScores.told({"quiet": quiet}) is None
+    assert QuietScores.from_evidence({"quiet": quiet}) is None
 
 
 def test_the_same_as_before_is_never_stale() -> None:

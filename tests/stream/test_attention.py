@@ -55,7 +55,7 @@ class Play:
         while self.now < seconds:
             self.now = min(self.now + 1, seconds)
             told += self.desk.tick(ns(self.now))
-        told += self.desk.told(messages, ns(seconds))
+        told += self.desk.take(messages, ns(seconds))
         self.told += told
         return [(str(m.what), "+".join(m.incidents)) for m in told]
 

@@ -93,7 +93,7 @@ def train(
         chosen, fitted = fit_window(sets, chosen)
         if fitted is not None:
             tell(f"windows of {fitted}")
-            about["window"] = fitted.told()
+            about["window"] = fitted.report()
     try:
         trained = learn(sets, chosen, listen, None if checkpoint is None else Path(checkpoint), budget)
     except CollapseError as collapse:
@@ -110,7 +110,7 @@ def train(
 
 
 def _time(budget: Budget) -> dict[str, Any]:
-    return {"minutes": round(budget.used / 60, 3), "time": budget.told()}
+    return {"minutes": round(budget.used / 60, 3), "time": budget.report()}
 
 
 def export(state: str | Path, out: str | Path, *, name: str | None = None, version: str = "1") -> dict[str, Any]:

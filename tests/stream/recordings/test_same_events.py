@@ -99,7 +99,7 @@ def test_live_offline_and_replayed_events_are_the_same(
     assert {e.source for e in told} == {"hall", "yard"}
     again, run = rerun(scorer, tmp_path)
     assert events(again) == told
-    assert run.told == told
+    assert run.recorded == told
     good = [parts for parts in sent if topic(parts) != "refused"]
     received = [e.parts for e in Playback([tmp_path]).received() if e.source is not None]
     for name in {parts[0] for parts in good}:  # in order within a source
@@ -122,7 +122,7 @@ def test_rules_are_kept_in_the_recording_and_raise_the_same_events(
         '[{"part":"unusual","over_s":0.4,"raise_at":3.0},{"part":"relation","over_s":1.6,"raise_at":1.5}]'
     )
     again, run = rerun(scorer, tmp_path, thresholds=RULES)
-    assert events(again) == told == run.told
+    assert events(again) == told == run.recorded
     copy(Playback([tmp_path]), tmp_path / "copy")
     assert recorded_thresholds(Playback([tmp_path / "copy"]).recordings[0].about) == RULES
     assert events(rerun(scorer, tmp_path)[0]) != told
@@ -255,7 +255,7 @@ def test_what_the_receivers_clock_decided_is_in_the_recording(
     told = detector.kept.events
     assert [e.reason for e in told if e.type == "close"] == ["source_forgotten", "shutdown"]
     offline, run = rerun(scorer, tmp_path, config=detector.config)
-    assert events(offline) == told == run.told
+    assert events(offline) == told == run.recorded
 
 
 def test_a_second_run_of_the_detector_begins_afresh(
