@@ -9,14 +9,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
+from dyadwatch.core.assignment import assign
 from dyadwatch.core.words import counted
 
 _REACH_M = 0.4  # how far joints lie from where they were seen last, in the mean; two people who hug are 0.3 m apart
 _WALK_M_S = 2.0  # and how much farther for every second unseen
 _FARTHEST_M = 3.0
-_FAR = 1e6
 _MOST_TRACKS = 100
 # One sighting goes on as another that begins within this time and reach, or that overlaps it in the same place.
 _LONGEST_BREAK_S = 1.0
@@ -190,14 +189,13 @@ def follow(frames: Sequence[NDArray[np.floating]], joints: int, fps: float) -> F
         reach = np.minimum(
             _REACH_M + _WALK_M_S * (t - 1 - np.array([track.frame for track in tracks], float)) / fps, _FARTHEST_M
         )
-        cost = np.full((len(tracks), len(people)), _FAR)
+        distance = np.full((len(tracks), len(people)), np.inf)
         for i, track in enumerate(tracks):
             step = np.linalg.norm(people - track.last, axis=-1)
             seen = np.isfinite(step)
             mean = np.where(seen, step, 0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
-            cost[i] = np.where(seen.any(axis=1) & (mean <= reach[i]), mean, _FAR)
-        rows, columns = linear_sum_assignment(cost)
-        found = {c: r for r, c in zip(rows.tolist(), columns.tolist(), strict=True) if cost[r, c] < _FAR}
+            distance[i] = np.where(seen.any(axis=1), mean, np.inf)
+        found = {person: track for track, person in assign(distance, reach[:, None]).items()}
         for p, person in enumerate(people):
             i = found.get(p, len(tracks))
             if i == len(tracks):

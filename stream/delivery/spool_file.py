@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import sqlite3
 from collections import Counter
-from collections.abc import Collection, Generator, Iterable, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import NamedTuple, Self
 
 from dyadwatch.core.errors import DeliveryError
+from dyadwatch.core.files.locks import FileLock
+from dyadwatch.core.files.transactions import transaction
 
 APPLICATION = 0x64796164 + 1
 VERSION = 1
@@ -72,15 +73,19 @@ class SpoolFile:
 
     def __init__(self, path: Path | None, *, write: bool = True) -> None:
         self.path = path
-        self._lock = -1
+        self._lock: FileLock | None = None
         try:
             if path is not None and write:
                 path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-                self._lock = _lock(path)
+                self._lock = FileLock(path)
                 os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
             name = ":memory:" if path is None else f"{path.absolute().as_uri()}?mode={'rw' if write else 'ro'}"
             self._db = sqlite3.connect(name, timeout=5.0, isolation_level=None, check_same_thread=False, uri=True)
             self._prepare()
+        except BlockingIOError:
+            raise DeliveryError(
+                f"another detector delivers from {path}; give each a file of its own with delivery.file"
+            ) from None
         except (OSError, sqlite3.Error) as e:
             self._unlock()
             why = e.strerror if isinstance(e, OSError) else str(e)
@@ -120,20 +125,11 @@ class SpoolFile:
         self._unlock()
 
     def _unlock(self) -> None:
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        if self._lock is not None:
+            self._lock.release()
 
-    @contextmanager
-    def _transaction(self) -> Generator[sqlite3.Connection]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._db
-            self._db.execute("COMMIT")
-        except BaseException:
-            with suppress(sqlite3.Error):
-                self._db.execute("ROLLBACK")
-            raise
+    def _transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        return transaction(self._db)
 
     def add(
         self, rows: Iterable[SpoolRow], numbers: Mapping[str, int], told: Iterable[tuple[str, str]], at: int
@@ -228,21 +224,3 @@ class SpoolFile:
             db.execute("DELETE FROM numbers WHERE at < ?", (before,))
             db.execute("DELETE FROM told WHERE at < ?", (before,))
         self._db.execute("PRAGMA incremental_vacuum").fetchall()
-
-
-def _lock(path: Path) -> int:
-    """A lock on a file beside it that goes with the process, however that ends.
-
-    Raises:
-        DeliveryError: another detector has it.
-        OSError: it cannot be made.
-    """
-    held = os.open(path.with_name(path.name + ".lock"), os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(held)
-        raise DeliveryError(
-            f"another detector delivers from {path}; give each a file of its own with delivery.file"
-        ) from None
-    return held

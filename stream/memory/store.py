@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import stat
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,6 +14,7 @@ from typing import Any, Self
 import msgspec
 
 from dyadwatch.core.errors import MemoryFileError, UnknownIncidentError
+from dyadwatch.core.files.transactions import transaction
 from dyadwatch.stream.codes import SEVERITIES
 from dyadwatch.stream.memory.kept import (
     Action,
@@ -107,21 +108,13 @@ class Store:
         """Closes the file."""
         self.connection.close()
 
-    @contextmanager
-    def transaction(self) -> Generator[sqlite3.Connection]:
+    def transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         """Everything in it is kept or nothing is.
 
         Raises:
             sqlite3.Error: it could not be kept.
         """
-        self.connection.execute("BEGIN IMMEDIATE")
-        try:
-            yield self.connection
-            self.connection.execute("COMMIT")
-        except BaseException:
-            if self.connection.in_transaction:
-                self.connection.execute("ROLLBACK")
-            raise
+        return transaction(self.connection)
 
     def incidents(self, wanted: Wanted = EVERYTHING) -> list[KeptIncident]:
         """The incidents that are wanted, the latest first."""

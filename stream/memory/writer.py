@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import sqlite3
 import time
 from collections.abc import Iterable
@@ -14,6 +12,7 @@ import msgspec
 from dyadwatch.core.decision.calibration_file import Calibration
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import MemoryFileError
+from dyadwatch.core.files.locks import FileLock
 from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import AT_REST, IncidentReason, SourceState
 from dyadwatch.stream.configuration.config import MemoryOptions
@@ -64,7 +63,7 @@ class MemoryWriter:
         try:
             self.store = Store(path, create=True)
         except BaseException:
-            os.close(self._lock)
+            self._lock.release()
             raise
         now = time.time_ns() if now is None else now
         self._left: list[KeptIncident] = []
@@ -208,7 +207,7 @@ class MemoryWriter:
     def close(self) -> None:
         """Closes the file, for others to write it."""
         self.store.close()
-        os.close(self._lock)
+        self._lock.release()
 
     def _keep_incident(self, connection: sqlite3.Connection, m: IncidentMessage, now: int, run: str) -> None:
         text = encode_json(m).decode()
@@ -286,25 +285,20 @@ def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
-def _lock(path: Path) -> int:
-    """A lock on a file beside it that goes with the process, however that ends.
+def _lock(path: Path) -> FileLock:
+    """The right to write the memory.
 
     Raises:
         MemoryFileError: somebody else has it.
     """
-    lock = path.with_name(path.name + ".lock")
     try:
-        lock.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        held = os.open(lock, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    except OSError as e:
-        raise MemoryFileError(
-            f"{lock} cannot be made ({e.strerror}); expected a folder that can be written to"
-        ) from None
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        os.close(held)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return FileLock(path)
+    except BlockingIOError:
         raise MemoryFileError(
             f"{path} is written by another detector; give each a file of its own, with --memory or memory.file"
         ) from None
-    return held
+    except OSError as e:
+        raise MemoryFileError(
+            f"{path}.lock cannot be made ({e.strerror}); expected a folder that can be written to"
+        ) from None

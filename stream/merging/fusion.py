@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
+
+from dyadwatch.core.assignment import assign
 
 _SETTLE_S = 1.0  # what a source shows of a person moves over to the average of all in about this time
 _CONFIRM_S = 0.5  # two persons are found to be one, or one to be two, by what is seen for so long
 _SPLIT = 2.0  # gates by which two sightings of one person must differ to be two people after all
 _FEW = 3  # joints in common from which on two sightings can be compared
-_FAR = 1e3
 _BODY_M = 1.5  # what one source sees of a person lies no farther than this from what another sees
 _MOST = 64  # persons out of sight that are remembered, however many sightings a source makes up
 
@@ -149,13 +149,11 @@ class Fusion:
         free = [s for s in rows if s.source == source and s not in bound]
         if free:
             open_to = [p for p in self._persons if source not in p.bonds]
-            distance = np.full((len(free), len(open_to)), _FAR)
+            distance = np.full((len(free), len(open_to)), np.inf)
             for i, s in enumerate(free):
                 for j, p in enumerate(open_to):
                     distance[i, j] = min(_distance(rows[s], where) for where in self._where(p, rows))
-            distance[distance > self._gate] = _FAR
-            which, whose = (found.tolist() for found in linear_sum_assignment(distance))
-            taken = {i: j for i, j in zip(which, whose, strict=True) if distance[i, j] < _FAR}
+            taken = assign(distance, self._gate)
             for i, s in enumerate(free):
                 person = open_to[taken[i]] if i in taken else self._new(at)
                 person.bonds[source] = _Bond(s, at, np.full((self._joints, 3), np.nan))
@@ -219,7 +217,7 @@ def _mean(x: NDArray[np.float64], weight: NDArray[np.float64]) -> NDArray[np.flo
 def _are_two(a: NDArray[np.floating], b: NDArray[np.floating], farthest: float) -> bool | None:
     """Whether sightings are of two people; None where they have too few joints in common to tell."""
     distance = _distance(a, b)
-    if distance < _FAR:
+    if distance < np.inf:
         return distance > farthest
     middles = [np.nanmean(x[:, :3], axis=0) for x in (a, b) if not np.isnan(x[:, 0]).all()]
     far = len(middles) == 2 and float(np.linalg.norm(middles[0] - middles[1])) > _BODY_M
@@ -227,7 +225,7 @@ def _are_two(a: NDArray[np.floating], b: NDArray[np.floating], farthest: float) 
 
 
 def _distance(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    """Mean distance in metres of the joints that both (J, 3 or more) show; far when there are too few."""
+    """Mean distance in metres of the joints that both (J, 3 or more) show; infinite when there are too few."""
     step = a[:, :3] - b[:, :3]
     step = step[~np.isnan(step[:, 0])]
-    return float(np.sqrt((step**2).sum(axis=1)).mean()) if len(step) >= _FEW else _FAR
+    return float(np.sqrt((step**2).sum(axis=1)).mean()) if len(step) >= _FEW else np.inf

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import hmac
-import os
 import secrets
 import time
 from collections.abc import Generator
@@ -17,6 +15,8 @@ import msgspec
 from msgspec import Struct, structs
 
 from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.files.atomic import write_private
+from dyadwatch.core.files.locks import waiting_lock
 
 _LINK_NS = 3600 * 10**9  # a link works for an hour, once
 _SESSION_NS = 30 * 86_400 * 10**9
@@ -189,22 +189,13 @@ class Tokens:
     def _changing(self) -> Generator[_Kept]:
         """The only one, of all processes, who changes the file."""
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = os.open(self.path.with_name(f"{self.path.name}.lock"), os.O_CREAT | os.O_RDWR, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with waiting_lock(self.path.with_name(f"{self.path.name}.lock")):
             self._seen = None
             yield self._read()
-        finally:
-            os.close(lock)
 
     def _write(self, kept: _Kept) -> None:
         """Whole or not at all, and never readable by others: who has the secret can make cookies."""
-        partial = self.path.with_name(f".{self.path.name}.partial")
-        with open(os.open(partial, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o600), "wb") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(kept)) + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, self.path)
+        write_private(self.path, msgspec.json.format(msgspec.json.encode(kept)) + b"\n")
         self._seen = None
 
 

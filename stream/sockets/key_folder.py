@@ -13,12 +13,10 @@ keys/                      mode 700
 # pyzmq's own types are unknown in part.
 from __future__ import annotations
 
-import fcntl
 import os
 import re
 import stat
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -29,6 +27,8 @@ from msgspec import Meta, Struct
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.files import plain_yaml
+from dyadwatch.core.files.atomic import write_private
+from dyadwatch.core.files.locks import waiting_lock
 from dyadwatch.core.files.plain_yaml import EmptyYamlError, PlainYamlError
 from dyadwatch.stream.sockets.allow_list import ANY_SOURCE, Allowed, Peer
 
@@ -38,7 +38,8 @@ _FOR_THE_PEER = "For the peer of this name alone; nobody else may read it. Delet
 SERVER_KEY = "server-key"  # under which a peer's certificate holds the detector's public key
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 # What a start that was stopped may have left, or another that runs at this moment makes.
-_OWN = ("allowed.yaml", "allowed.new", "server.key", "server.key_secret", "handout")
+_OWN = ("allowed.yaml", "server.key", "server.key_secret", "handout")
+_PARTIAL = ".allowed."
 _MOST_BYTES = 1 << 20  # of an allow-list, some ten thousand peers
 _HEADER = """\
 # Who may connect to the detector: made by `dyadwatch keys`, may be edited by hand, read again within a second.
@@ -76,13 +77,15 @@ class KeyFolder:
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-            if not self._secret.exists() and any(p.name not in _OWN for p in self.path.iterdir()):
+            if not self._secret.exists() and any(
+                p.name not in _OWN and not p.name.startswith(_PARTIAL) for p in self.path.iterdir()
+            ):
                 raise ConfigError(
                     f"keys is {str(self.path)!r}, a folder with other files in it; expected a new or empty folder, or "
                     "one that `dyadwatch keys` made"
                 )
             self._check_private(self.path, 0o700)
-            with self._locked():
+            with waiting_lock(self.path):
                 if self._secret.exists():
                     return False
                 self._write_list({})
@@ -110,7 +113,7 @@ class KeyFolder:
         if not sources and not listen:
             raise ConfigError(f"{name} may do nothing; expected sources to speak for, or leave to listen")
         self.make()
-        with self._locked():
+        with waiting_lock(self.path):
             entries = self._entries()
             taken = [known for known in entries if known.casefold() == name.casefold()]
             if taken:
@@ -134,7 +137,7 @@ class KeyFolder:
             ConfigError: nobody has that name.
         """
         self._check_made()
-        with self._locked():
+        with waiting_lock(self.path):
             entries = self._entries()
             if entries.pop(name, None) is None:
                 known = ", ".join(sorted(entries)) or "nobody"
@@ -211,22 +214,7 @@ class KeyFolder:
     def _write_list(self, entries: dict[str, _Entry]) -> None:
         """Replaces the list at one stroke, so that a running detector sees the old one or the new."""
         text = _HEADER + (yaml.safe_dump(msgspec.to_builtins(entries)) if entries else "{}\n")
-        new = self._list.with_suffix(".new")
-        with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf8") as f:
-            f.write(text)
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(new, self._list)
-
-    @contextmanager
-    def _locked(self) -> Generator[None]:
-        """One change at a time."""
-        folder = os.open(self.path, os.O_RDONLY)
-        try:
-            fcntl.flock(folder, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(folder)
+        write_private(self._list, text.encode())
 
 
 def _check_source(source: str, where: str = "") -> None:

@@ -7,14 +7,13 @@ from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
+from dyadwatch.core.assignment import assign
 from dyadwatch.core.units import NS
 
 _STRAY_M, _STRAY_M_S = 0.08, 0.6  # how far from where they were expected people are, without anybody asking
 _NEAR_M, _NEAR_M_S = 0.15, 2.0  # and who is so near to where somebody was expected may be that one
 _CLEARLY, _BY_M = 2.0, 0.05  # but only if the own place is this many times as far, and so much farther
-_NONE = 1e6
 
 Place = tuple[float, float, float]
 
@@ -56,14 +55,12 @@ def by_place(roots: Sequence[Place], own: Sequence[M | None], others: Sequence[M
     ages = np.array([(stamp - t.stamp) / NS for t in tracks])
     expected = np.array([t.root for t in tracks]) + np.array([t.velocity for t in tracks]) * ages[:, None]
     distance = np.linalg.norm(np.array(roots)[:, None] - expected[None], axis=2)
-    cost = np.where(distance <= _NEAR_M + _NEAR_M_S * ages, distance, _NONE)
     place = {id(t): k for k, t in enumerate(tracks)}
     found = list(own)
     changed: set[int] = set()
-    rows, columns = linear_sum_assignment(cost)
-    for i, k in zip(rows.tolist(), columns.tolist(), strict=True):
+    for i, k in assign(distance, _NEAR_M + _NEAR_M_S * ages[None]).items():
         before = own[i]
-        if cost[i, k] >= _NONE or tracks[k] is before:
+        if tracks[k] is before:
             continue
         mine = math.inf if before is None else float(distance[i, place[id(before)]])
         if mine <= _CLEARLY * distance[i, k] + _BY_M:
