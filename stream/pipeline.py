@@ -251,13 +251,12 @@ class Scoring:
         quiet: QuietScores | None = None,
         wall: Callable[[], int] | None = None,
     ) -> None:
-        self._scorer = scorer
+        self._scorer: Scorer = scorer
         self._wall = wall
         self._learning = learning
         self._listeners: dict[str, Listener] = {}
         self._drifts: dict[str, DriftWatch] = {}
         self._misfits: dict[str, MisfitWatch] = {}
-        self._looks_for_misfit = not learning and Oddity.MODEL_MISFIT not in config.sense.ignore
         self._losses = losses
         self._model = f"{scorer.info.name} {scorer.info.version}"
         self._scores_wanted = config.sinks.scores
@@ -275,6 +274,7 @@ class Scoring:
         self._take_up(thresholds, config, quiet)
 
     def _take_up(self, thresholds: Thresholds, config: Config, quiet: QuietScores | None) -> None:
+        self._looks_for_misfit = not self._learning and Oddity.MODEL_MISFIT not in config.sense.ignore
         self.site = SiteRules(config, self._wall)
         self._shadow = config.alarm.shadow
         self._quiet = None if self._learning else quiet
@@ -306,8 +306,32 @@ class Scoring:
         for incidents in self._incidents.values():
             incidents.adopt(config.incidents)
         for near in self._near_misses.values():
-            near.adopt(thresholds)
+            near.adopt(thresholds, self._model)
         self._publish()
+
+    def exchange(self, scorer: Scorer, *, learning: bool) -> None:
+        """Scores by another model from the next batch on; `adopt` says by what its scores are judged.
+
+        Events and incidents that are open go on. Pairs stay, and so do the windows that wait: none is cut anew.
+
+        Arguments:
+            scorer: loaded and warm, of windows of the same shape.
+            learning: whether nobody is judged by it.
+        """
+        if scorer is self._scorer and learning == self._learning:
+            return
+        assert scorer.shape == self._scorer.shape, "the windows that wait are of the present model's shape"
+        self._scorer, self._learning = scorer, learning
+        self._model = f"{scorer.info.name} {scorer.info.version}"
+        self._listeners.clear()
+        self._drifts.clear()
+        self._misfits.clear()
+        for desk in self._desks.values():
+            desk.exchange(self._model, scorer.explainer, opens=not learning)
+
+    def cancel(self) -> None:
+        """Ends the batch that is being scored, from any thread, and all further ones."""
+        self._scorer.cancel()
 
     def judge(self, items: Sequence[Item]) -> list[Message]:
         """Scores all windows among the items in as few batches as possible; returns what there is to tell, in order.

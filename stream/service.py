@@ -14,13 +14,12 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 import msgspec
-import numpy as np
 import zmq
 
 from dyadwatch.core.decision.calibration_file import Calibration
 from dyadwatch.core.decision.drift import QuietScores
 from dyadwatch.core.decision.rules import Thresholds
-from dyadwatch.core.errors import DyadwatchError, MemoryFileError, ScoreError
+from dyadwatch.core.errors import MemoryFileError, ScoreError
 from dyadwatch.core.model_file.artefact import file_sha256
 from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.core.units import NS
@@ -33,7 +32,7 @@ from dyadwatch.stream.delivery.start import open_delivery, open_metrics
 from dyadwatch.stream.health.source_incidents import SourceIncidents
 from dyadwatch.stream.health.source_watch import SourceView, SourceWatch
 from dyadwatch.stream.health.station_health import StationHealth
-from dyadwatch.stream.health.status_board import StatusBoard
+from dyadwatch.stream.health.status_board import StatusBoard, learning_options
 from dyadwatch.stream.items import Item
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.memory.kept import ChangedKey, ConfigChange
@@ -48,7 +47,7 @@ from dyadwatch.stream.receiving.receiver import Receiver
 from dyadwatch.stream.recordings.channels import EndReason
 from dyadwatch.stream.recordings.header import about_detector, program
 from dyadwatch.stream.recordings.recorder import Recorder, RecordSink
-from dyadwatch.stream.reload import Judging, difference
+from dyadwatch.stream.reload import Judging, Reloader, difference, warm_up
 from dyadwatch.stream.run import Run
 from dyadwatch.stream.scoring.item_queue import ItemQueue
 from dyadwatch.stream.scoring.scorer import Scorer
@@ -80,6 +79,10 @@ _FAILED = {
 _BACKOFF_S = 0.05  # a station that fails at once, again and again, must not take the processor
 
 
+def _model(scorer: Scorer) -> str:
+    return f"{scorer.info.name} {scorer.info.version}"
+
+
 class Service:
     """Sockets and threads around the pipeline's two halves.
 
@@ -89,7 +92,8 @@ class Service:
         config: the whole configuration.
         sinks: further sinks by name, beside the PUB socket of the configuration.
         calibration: that the thresholds come from, to see whether it still holds, and to be kept; None for none.
-        reread: reads the configuration again, and what follows from it; raises a DyadwatchError where it is not sound.
+        reread: reads the configuration again, and what follows from it, given the model that scores; raises a
+            DyadwatchError where it is not sound.
         learning: nobody named the model for the people who will be seen, so that nobody is judged by it.
 
     Attributes:
@@ -110,7 +114,7 @@ class Service:
         *,
         learning: bool = False,
         calibration: Calibration | None = None,
-        reread: Callable[[], Judging] | None = None,
+        reread: Callable[[Scorer], Judging] | None = None,
     ) -> None:
         self.counters = Counters()
         self.left_behind: list[str] = []
@@ -118,8 +122,9 @@ class Service:
         self._scorer = scorer
         self._thresholds = thresholds
         self._calibration = calibration
-        self._reread = reread
         self._wants_reload = ""
+        self._learning: bool = learning
+        self._reloader = Reloader(reread)
         self._adopted: Judging | None = None  # for the scoring thread
         self._run = Run.begin()
         self._memory: MemorySink | None = None
@@ -157,7 +162,7 @@ class Service:
         self._board = StatusBoard(
             self.counters,
             config.liveness,
-            f"{scorer.info.name} {scorer.info.version}",
+            _model(scorer),
             scorer.provider,
             lambda: self._recorder and self._recorder.state,
             self._health.trouble,
@@ -167,7 +172,7 @@ class Service:
             deliveries=lambda: self._delivery.states() if self._delivery is not None else (),
             shadow=config.alarm.shadow,
             schedules=lambda source, unix_ns: self._judge.site.schedules_at(source, unix_ns),
-            learning=msgspec.structs.replace(config.learning, folder=config.record.folder) if learning else None,
+            learning=learning_options(config) if learning else None,
         )
         self._stop = threading.Event()
         self._stopped_at = self._scored_at = 0.0
@@ -220,8 +225,7 @@ class Service:
         if path is None:
             return None
         try:
-            model = f"{self._scorer.info.name} {self._scorer.info.version}"
-            writer = MemoryWriter(path, self._config.memory, self._run, program(), model)
+            writer = MemoryWriter(path, self._config.memory, self._run, program(), _model(self._scorer))
         except MemoryFileError as e:
             if self._config.memory.file:
                 raise
@@ -263,27 +267,28 @@ class Service:
         """
         self._wants_reload = who
 
-    def _reload(self, who: str) -> None:
-        if self._reread is None:
-            _log.warning("%s: this detector was not started from a configuration that could be read again", who)
-            return
-        try:
-            wanted = self._reread()
-        except (DyadwatchError, OSError) as e:
-            _log.error("%s: the configuration stays as it was: %s", who, e)
-            return
+    def _take_up_reread(self, who: str, wanted: Judging) -> None:
+        """Goes on by a configuration that was read again, where it says anything else."""
         found = difference(self._config, wanted.config)
         same = (wanted.thresholds, wanted.calibration) == (self._thresholds, self._calibration)
         _log.info("%s: configuration read again: %s%s", who, found, "" if same else f"; alarm by {wanted.thresholds}")
+        same = same and wanted.scorer is None and wanted.learning == self._learning
+        self._learning = wanted.learning
+        if wanted.scorer is not None:
+            self._scorer = wanted.scorer
+            _log.info("%s: from the next batch on model %s scores", who, _model(wanted.scorer))
         if found.live or not same:
-            self._adopt(Judging(found.config, wanted.thresholds, wanted.calibration), found.live, who)
+            judging = Judging(
+                found.config, wanted.thresholds, wanted.calibration, scorer=self._scorer, learning=self._learning
+            )
+            self._adopt(judging, found.live, who)
 
     def _adopt(self, judging: Judging, changes: tuple[ChangedKey, ...], who: str) -> None:
         """Hands over to every part what it goes on by; the judge takes it up on its own thread."""
         config = self._config = judging.config
         self._thresholds, self._calibration = judging.thresholds, judging.calibration
         self._adopted = judging
-        self._board.adopt(config)
+        self._board.adopt(config, model=_model(self._scorer), learning=self._learning)
         self._watch.adopt(config.liveness)
         self._operator.adopt(config.attention)
         gone = self._source_incidents.adopt(config.incidents, config.liveness.expected, time.time_ns())
@@ -323,9 +328,12 @@ class Service:
         period = self._config.sinks.status_s
         due = time.monotonic() + period
         while not self._stop.wait(min(max(due - time.monotonic(), 0), _LOOK_S)):
-            if self._wants_reload:
+            if self._wants_reload and not self._reloader.busy:
                 who, self._wants_reload = self._wants_reload, ""
-                self._reload(who)
+                self._reloader.begin(who, self._scorer)
+            read = self._reloader.take()
+            if read is not None:
+                self._take_up_reread(*read)
             if time.monotonic() >= due:
                 self._tell_status()
                 due = max(due + period, time.monotonic())
@@ -359,7 +367,7 @@ class Service:
             while thread.is_alive() and self._may_go_on(until_s):
                 thread.join(0.02)
         if scoring.is_alive():
-            self._scorer.cancel()
+            self._judge.cancel()
             scoring.join(0.2)
         for thread in (receiving, scoring):
             if thread.is_alive():
@@ -468,12 +476,14 @@ class Service:
     def _score(self) -> None:
         """The scoring thread: items to messages. What fails costs the windows of one batch, never the thread."""
         try:
-            self._warm_up()
+            warm_up(self._scorer, self._config.scorer.max_batch, self._stop.is_set)
             known: set[str] = set()
             while (items := self._queue.take(self._config.scorer.max_batch, _IDLE_S)) is not None:
                 adopted, self._adopted = self._adopted, None
                 if adopted is not None:
                     quiet = adopted.calibration and QuietScores.told(adopted.calibration.evidence)
+                    if adopted.scorer is not None:
+                        self._judge.exchange(adopted.scorer, learning=adopted.learning)
                     self._judge.adopt(adopted.thresholds, adopted.config, quiet)
                 if items:
                     self._judge_items(items)
@@ -497,18 +507,6 @@ class Service:
         else:
             self._health.ends(Station.SCORING)
         self._scored_at = time.monotonic()
-
-    def _warm_up(self) -> None:
-        """The engine's first run is slow; it should not be a person's first window.
-
-        The largest batch comes at once, too: the engine keeps the memory of the largest that it ever had, and that is
-        to be seen now, not in a month.
-        """
-        shape = self._scorer.shape
-        still = np.zeros((2, shape.frames, len(shape.layout), 3), np.float32)
-        for count in (1, self._config.scorer.max_batch):
-            if not self._stop.is_set():
-                self._scorer.score([still] * count)
 
     def _report(self, station: Station, error: Exception) -> None:
         self._health.failed(station, error)

@@ -55,6 +55,11 @@ _REFUSED_S = 5.0  # a refusal this recent says that somebody sends what is of no
 _NAMES = 3  # names reported of those who are refused
 
 
+def learning_options(config: Config) -> LearningOptions:
+    """How a detector learns that judges nobody: its recordings go where they really do."""
+    return msgspec.structs.replace(config.learning, folder=config.record.folder)
+
+
 class StatusBoard:
     """Makes the status messages of all sources.
 
@@ -114,13 +119,12 @@ class StatusBoard:
         self._silent = round(options.silent_s * NS)
         self._behind = round(options.behind_s * NS)
 
-    def adopt(self, config: Config) -> None:
-        """Goes on by another configuration: liveness, shadow, and how much is enough to learn from."""
+    def adopt(self, config: Config, *, model: str, learning: bool) -> None:
+        """Goes on by another configuration: liveness, shadow, the model, and how much is enough to learn from."""
         self._liveness(config.liveness)
         self._shadow = config.alarm.shadow
-        if self._learning is not None:
-            enough = config.learning.enough_min
-            self._learning = msgspec.structs.replace(self._learning, enough_min=enough)
+        self._model = model
+        self._learning = learning_options(config) if learning else None
 
     def messages(self, views: Sequence[SourceView], judged: ScoringAccount) -> list[StatusMessage]:
         """The status of every source, and of the detector itself for what no source can be blamed for.
