@@ -94,6 +94,7 @@ class Service:
         calibration: that the thresholds come from, to see whether it still holds, and to be kept; None for none.
         reread: reads the configuration again, and what follows from it, given the model that scores; raises a
             DyadwatchError where it is not sound.
+        changed: says who asks for the configuration to be read again, empty for nobody; called a few times a second.
         learning: nobody named the model for the people who will be seen, so that nobody is judged by it.
 
     Attributes:
@@ -115,6 +116,7 @@ class Service:
         learning: bool = False,
         calibration: Calibration | None = None,
         reread: Callable[[Scorer], Judging] | None = None,
+        changed: Callable[[], str] = lambda: "",
     ) -> None:
         self.counters = Counters()
         self.left_behind: list[str] = []
@@ -125,6 +127,7 @@ class Service:
         self._wants_reload = ""
         self._learning: bool = learning
         self._reloader = Reloader(reread)
+        self._changed = changed
         self._adopted: Judging | None = None  # for the scoring thread
         self._run = Run.begin()
         self._memory: MemorySink | None = None
@@ -328,6 +331,7 @@ class Service:
         period = self._config.sinks.status_s
         due = time.monotonic() + period
         while not self._stop.wait(min(max(due - time.monotonic(), 0), _LOOK_S)):
+            self._wants_reload = self._wants_reload or self._changed()
             if self._wants_reload and not self._reloader.busy:
                 who, self._wants_reload = self._wants_reload, ""
                 self._reloader.begin(who, self._scorer)

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from dyadwatch.core.model_file.artefact import file_sha256
 from dyadwatch.loading import (
+    at_site,
     configure,
     is_learning,
     load_calibration,
@@ -24,6 +25,8 @@ from dyadwatch.loading import (
     while_learning,
 )
 from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.learning.version_watch import VersionWatch
+from dyadwatch.stream.learning.versions import site_models
 from dyadwatch.stream.receiving.heap import map_large_blocks
 from dyadwatch.stream.reload import Judging
 from dyadwatch.stream.scoring.scorer import Scorer
@@ -104,14 +107,25 @@ def service_of(config: Path | None, options: Sequence[str], model: Path | None, 
         outputs: sinks beside those of the configuration.
     """
     settings = configure(config, options, model)
-    learning = is_learning(settings)
-    if learning:
+    if is_learning(settings):
         settings = while_learning(settings)
+    models = site_models(settings)
+    settings = at_site(settings)
+    learning = is_learning(settings)
     scorer, thresholds = load_scorer(settings)
     calibration = None if learning else load_calibration(settings)
 
     reread = Reread(config, options, model, settings)
-    service = Service(scorer, thresholds, settings, outputs, learning=learning, calibration=calibration, reread=reread)
+    service = Service(
+        scorer,
+        thresholds,
+        settings,
+        outputs,
+        learning=learning,
+        calibration=calibration,
+        reread=reread,
+        changed=VersionWatch(models),
+    )
     if learning:
         _log.info(
             "learning: no model is named (--model), so nobody is judged; skeletons are recorded in %s",
@@ -149,9 +163,10 @@ class Reread:
             DyadwatchError: something of it is not sound.
         """
         again = configure(*self._asked)
-        learning = is_learning(again)
         if not again.record.folder:
             again = structs.replace(again, record=self._settings.record)
+        again = at_site(again)
+        learning = is_learning(again)
         wanted = structs.replace(self._settings.scorer, model=again.scorer.model)
         judged = structs.replace(again, scorer=wanted)
         path = model_path(judged)

@@ -85,10 +85,11 @@ class ScorerOptions(Section, frozen=True):
 
 
 class LearningOptions(Section, frozen=True):
-    """What happens while no model is named: sources are heard and recorded, and nobody is judged."""
+    """What happens while no model is named: sources are heard and recorded, and models of them are proposed."""
 
     folder: str = "learning"  # where recordings go then, unless record.folder is set; empty: nowhere
-    enough_min: Positive = 10.0  # minutes of pairs near each other that make a first model
+    enough_min: Positive = 1.0  # minutes of pairs near each other that make a first model
+    auto: bool = False  # what is proposed is used at once, without anybody
 
 
 class AlarmOptions(Section, frozen=True):

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-import calendar
-import re
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,7 +23,7 @@ from dyadwatch.stream.page.hub import has_soles, head_of
 from dyadwatch.stream.recordings.header import config_of
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.recorded_scenes import RecordedScenes
-from dyadwatch.stream.recordings.recordings_folder import SUFFIX
+from dyadwatch.stream.recordings.recordings_folder import recordings_between
 from dyadwatch.stream.tracking.time_grid import TimeGrid, mend_rows
 
 _FPS = 30.0
@@ -35,7 +32,6 @@ _MOST_PEOPLE = 12
 # By how much earlier, and later, than reckoned frames may have come.
 _EARLIER_S, _LATER_S = 30.0, 5.0
 _LAG_S = 600.0  # what lies within is taken for a detector or a source that was behind, not for another clock
-_BEGAN = re.compile(r"dyadwatch_(\d{8}T\d{6})Z_")
 
 
 class Curve(Struct, frozen=True, kw_only=True):
@@ -148,27 +144,6 @@ def read_clip(folder: Path, kept: KeptIncident, offset: int, first: int, last: i
         guilty=guilty_joints(m, layout.joints),
         doubtful=doubtful,
     )
-
-
-def recordings_between(folder: Path, begin: int, end: int) -> list[Path]:
-    """The files in which something of that time may stand: by their names and when they were written to last."""
-    found: list[Path] = []
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
-        name = _BEGAN.match(path.name)
-        if name is None:
-            continue
-        began = _utc_ns(name[1])
-        try:
-            written = path.stat().st_mtime_ns
-        except OSError:
-            continue
-        if began < end and written >= begin:
-            found.append(path)
-    return found
-
-
-def _utc_ns(text: str) -> int:
-    return calendar.timegm(time.strptime(text, "%Y%m%dT%H%M%S")) * NS
 
 
 def _people(
