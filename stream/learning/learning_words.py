@@ -16,7 +16,7 @@ STATE: dict[SiteState, str] = {
 _HOW: dict[Origin, str] = {
     Origin.ENROLLED: "enrolled on {clips}",
     Origin.TRAINED: "trained on {clips}",
-    Origin.TAUGHT: "version {on}, to which {incidents} are normal",
+    Origin.TAUGHT: "version {on}, with {incidents} in what is normal",
     Origin.GIVEN: "a model file that was given",
 }
 
@@ -28,7 +28,7 @@ def of_version(version: Version) -> str:
         on=version.on,
         incidents=counted(len(version.incidents), "false alarm"),
     )
-    if version.how is Origin.GIVEN:
+    if version.how in (Origin.GIVEN, Origin.TAUGHT):
         return how
     unseen = f"tried on {version.unseen_hours:.2f} h that it did not see"
     vouched = f"vouches for {version.budget}" if version.budget else "vouches for no budget yet"

@@ -11,6 +11,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from dyadwatch.core.data.clip_files import Clip as ClipOfPair
 from dyadwatch.core.errors import DyadwatchError
 from dyadwatch.core.skeletons.layout import Layout
 from dyadwatch.core.skeletons.limbs import limb_of
@@ -98,6 +99,28 @@ def span_of(message: IncidentMessage, before_s: float, after_s: float) -> tuple[
     return first, last
 
 
+def pair_clips(folder: Path, kept: KeptIncident, offset: int, first: int, last: int) -> list[ClipOfPair]:
+    """The skeletons of every pair of an incident, joints in metres at 30 frames a second, NaN where unseen.
+
+    Arguments:
+        folder, kept, offset, first, last: as of `read_clip`.
+
+    Raises:
+        ClipError: they were not recorded, or are deleted by now.
+    """
+    _, (layout, _, ids, places) = _recorded(folder, kept, offset, first, last)
+    index = {who: i for i, who in enumerate(ids)}
+    out: list[ClipOfPair] = []
+    for pair in kept.message.pairs:
+        if all(who in index for who in pair.pair):
+            joints = places[:, [index[who] for who in pair.pair]]
+            name = f"{kept.message.id} {pair.pair[0]} {pair.pair[1]}"
+            out.append(ClipOfPair(joints, layout, _FPS, clip_id=name))
+    if not out:
+        raise ClipError("not_recorded", "its people are not seen in the recording at that time")
+    return out
+
+
 def read_clip(folder: Path, kept: KeptIncident, offset: int, first: int, last: int) -> Clip:
     """Reads what is to be shown.
 
@@ -110,20 +133,7 @@ def read_clip(folder: Path, kept: KeptIncident, offset: int, first: int, last: i
     Raises:
         ClipError: it was not recorded, or is deleted by now.
     """
-    earliest = 0 if 0 < offset < _LAG_S * NS else offset
-    begin, end = first + earliest - round(_EARLIER_S * NS), last + offset + round(_LATER_S * NS)
-    paths = recordings_between(folder, begin, end)
-    if not paths:
-        raise ClipError("not_recorded", "nothing was recorded at that time, or it is deleted by now")
-    try:
-        playback = Playback(paths)
-        playback.start, playback.end = begin, end
-        config = config_of(r.about for r in playback.recordings)
-        people = _people(playback, config, kept.message.source, first, last)
-    except (DyadwatchError, OSError) as e:
-        raise ClipError("unreadable", f"the recording cannot be read: {e}") from None
-    if people is None:
-        raise ClipError("not_recorded", "nobody is seen in the recording at that time")
+    playback, people = _recorded(folder, kept, offset, first, last)
     layout, start, ids, places = people
     m = kept.message
     # The leading pair first, then the others who are involved.
@@ -144,6 +154,31 @@ def read_clip(folder: Path, kept: KeptIncident, offset: int, first: int, last: i
         guilty=guilty_joints(m, layout.joints),
         doubtful=doubtful,
     )
+
+
+def _recorded(
+    folder: Path, kept: KeptIncident, offset: int, first: int, last: int
+) -> tuple[Playback, tuple[Layout, int, list[TrackId], NDArray[np.float32]]]:
+    """The recording of an incident, and who is seen in it, as of `_people`.
+
+    Raises:
+        ClipError: it was not recorded, or is deleted by now.
+    """
+    earliest = 0 if 0 < offset < _LAG_S * NS else offset
+    begin, end = first + earliest - round(_EARLIER_S * NS), last + offset + round(_LATER_S * NS)
+    paths = recordings_between(folder, begin, end)
+    if not paths:
+        raise ClipError("not_recorded", "nothing was recorded at that time, or it is deleted by now")
+    try:
+        playback = Playback(paths)
+        playback.start, playback.end = begin, end
+        config = config_of(r.about for r in playback.recordings)
+        people = _people(playback, config, kept.message.source, first, last)
+    except (DyadwatchError, OSError) as e:
+        raise ClipError("unreadable", f"the recording cannot be read: {e}") from None
+    if people is None:
+        raise ClipError("not_recorded", "nobody is seen in the recording at that time")
+    return playback, people
 
 
 def _people(

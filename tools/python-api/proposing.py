@@ -20,9 +20,11 @@ from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.decision.score_log import ScoreLog
 from dyadwatch.core.decision.site_calibration import choose, events_allowed, hours_of
 from dyadwatch.core.decision.thresholds import events_bound
-from dyadwatch.core.enrolment.normal_clips import MOST_CLIPS, evenly
+from dyadwatch.core.enrolment.enrol import Base
+from dyadwatch.core.enrolment.join import join
+from dyadwatch.core.enrolment.normal_clips import MOST_CLIPS, evenly, take_clips
 from dyadwatch.core.errors import ClipError
-from dyadwatch.core.model_file.artefact import file_sha256, read_info
+from dyadwatch.core.model_file.artefact import file_sha256, read_info, read_sealed, seal, write_atomically
 from dyadwatch.core.units import NS
 from dyadwatch.enrolling import enrol
 from dyadwatch.model_files import shipped_model
@@ -144,11 +146,7 @@ def propose(
     name = f"{models.name}-v{models.read().next}"
     enrolled = enrol(base, [clip for _, clip in chosen], made, name=name)
     if heard.normal:
-        with_lessons = models.folder / "candidate-taught.onnx"
-        enrol(made, heard.normal[-MOST_CLIPS:], with_lessons, keep=True, name=name)
-        keep_thresholds(made, with_lessons)
-        with_lessons.replace(made)
-        calibration_path(with_lessons).replace(calibration_path(made))
+        join_moments(made, heard.normal[-MOST_CLIPS:], made, name)
     config = config_of(r.about for r in Playback(heard.paths).recordings)
     config = structs.replace(config, scorer=structs.replace(config.scorer, threads=threads))
     lately = watch(made, list(heard.paths), config)
@@ -173,10 +171,26 @@ def propose(
     return models.add(version, made, propose=True)
 
 
-def keep_thresholds(before: Path, model: Path) -> None:
-    """Writes the thresholds of one model for another, whose scores mean the same."""
-    was = read_calibration(calibration_path(before))
-    write_calibration(calibration_path(model), structs.replace(was, model_sha256=file_sha256(model)))
+def join_moments(model: Path, clips: Sequence[Clip], out: Path, name: str) -> None:
+    """Writes a model to which moments are normal besides; its scores mean the same, and its thresholds are those.
+
+    Arguments:
+        model: that judges until now, with its calibration beside it.
+        clips: of the moments, at most twenty.
+        out: the model file to write; it may be `model` itself.
+        name: what it calls itself.
+
+    Raises:
+        ArtefactError: it has no support set that could grow.
+        ClipError: none of the clips can be used.
+    """
+    was = read_calibration(calibration_path(model))
+    data = model.read_bytes()
+    info = read_sealed(data, f"model {model}")
+    base = Base.of_model(data, info, f"model {model}")
+    joined = join(base, take_clips([(clip.clip_id, clip) for clip in clips], info, MOST_CLIPS))
+    write_atomically(out, seal(joined.model, structs.replace(info, name=name)))
+    write_calibration(calibration_path(out), structs.replace(was, model_sha256=file_sha256(out)))
 
 
 def without(hours: NormalHours, spans: Sequence[Span], window_s: float) -> NormalHours:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from msgspec import structs
@@ -25,8 +26,12 @@ from dyadwatch.stream.learning.versions import SiteModels
 from dyadwatch.stream.memory.kept import KeptIncident, Verdict, Wanted
 from dyadwatch.stream.memory.memory_place import memory_file
 from dyadwatch.stream.memory.store import Store
+from dyadwatch.stream.page.clip import ClipError as NotRecordedError
+from dyadwatch.stream.page.queries import incident_details
+from dyadwatch.teaching import Moment, Teacher, moment_of
 
 _log = logging.getLogger(__name__)
+_MOST_LESSONS = 50
 _AGAIN_MIN = 0.5  # minutes of pairs until the next try after one that failed
 _LATELY_NS = 24 * 3600 * NS
 
@@ -45,6 +50,8 @@ class SiteLearner:
         self._models = models
         self._clock = clock
         self._folder = Path(config.record.folder)
+        self._memory = memory_file(config)
+        self._teacher = Teacher(models, config, self._moment)
         before = read_progress(models.folder)
         self._time = RecordedTime(self._folder, before.heard, before.until)
         trains = importlib.util.find_spec("torch") is not None
@@ -55,6 +62,7 @@ class SiteLearner:
         """Hears what was recorded since the last turn, and proposes a model where there is enough."""
         self._time.look(self._clock())
         self._tell(heard=self._time.heard, until=self._time.until, next_minutes=self._next_minutes())
+        self._learn_from_verdicts()
         table = self._models.read()
         minutes = self.progress.minutes
         if table.asked or minutes >= self.progress.next_minutes:
@@ -72,9 +80,11 @@ class SiteLearner:
         self._tell(doing=Doing.PROPOSING)
         try:
             odd, false = self._judged()
+            normal = [clip for moment in self._moments(false) for clip in moment.clips]
             fps = read_info(shipped_model()).fps
-            heard = heard_lately(self._folder, fps, odd=odd, now=self._clock())
-            version = propose(self._models, heard, minutes=minutes, incidents=false, by=by)
+            heard = heard_lately(self._folder, fps, odd=odd, normal=normal, now=self._clock())
+            ids = [kept.message.id for kept in false]
+            version = propose(self._models, heard, minutes=minutes, incidents=ids, by=by)
         except (DyadwatchError, OSError) as e:
             _log.warning("no model could be made of what was heard: %s", e)
             self._models.answered()
@@ -88,16 +98,47 @@ class SiteLearner:
             self._models.use(version.number, "learning.auto")
         self._tell(doing=Doing.LISTENING, trouble=None, trouble_text="", next_minutes=self._next_minutes())
 
-    def _judged(self) -> tuple[list[Span], list[str]]:
-        """Spans of incidents that nobody said were false, and ids of those that were said to be."""
-        path = memory_file(self._config)
-        if path is None or not path.is_file():
+    def _judged(self) -> tuple[list[Span], list[KeptIncident]]:
+        """Spans of incidents that nobody said were false, and those that were said to be."""
+        if self._memory is None or not self._memory.is_file():
             return [], []
-        with Store(path) as store:
+        with Store(self._memory) as store:
             found = store.incidents(Wanted(since=self._clock() - _LATELY_NS, most=10_000))
         among = [kept for kept in found if kept.message.pairs]
         odd = [_span(kept) for kept in among if kept.verdict is not Verdict.FALSE]
-        return odd, [kept.message.id for kept in among if kept.verdict is Verdict.FALSE]
+        return odd, [kept for kept in among if kept.verdict is Verdict.FALSE]
+
+    def _moments(self, incidents: Sequence[KeptIncident]) -> Iterator[Moment]:
+        """What is recorded of incidents; what is not is left out."""
+        for kept in incidents:
+            with contextlib.suppress(NotRecordedError, OSError):
+                yield self._moment(kept)
+
+    def _moment(self, kept: KeptIncident) -> Moment:
+        assert self._memory is not None, "an incident is kept in a memory"
+        with Store(self._memory) as store:
+            ahead = incident_details(store, kept.message.id).clock_ahead
+        return moment_of(self._folder, kept, ahead)
+
+    def _learn_from_verdicts(self) -> None:
+        """Makes the false alarms normal that were judged since the last turn."""
+        if self._memory is None or not self._memory.is_file():
+            return
+        with Store(self._memory) as store:
+            actions = store.actions(self.progress.acted)
+            wanted = {a.incident: a.who for a in actions if a.verdict is Verdict.FALSE and a.incident}
+            judged = [kept for kept in map(store.incident, wanted) if kept.verdict is Verdict.FALSE]
+            true = store.incidents(Wanted(verdict=Verdict.TRUE)) if judged else []
+        if not actions:
+            return
+        for kept in judged:
+            if not kept.message.pairs:
+                continue
+            self._tell(doing=Doing.TEACHING)
+            lesson = self._teacher.teach(kept, [t for t in true if t.message.pairs], wanted[kept.message.id])
+            _log.info("%s was no alarm: %s", kept.message.id, lesson.text)
+            self._tell(lessons=(lesson, *self.progress.lessons)[:_MOST_LESSONS])
+        self._tell(doing=Doing.LISTENING, acted=actions[-1].id)
 
     def _tell(self, **changes: object) -> None:
         self.progress = structs.replace(self.progress, at=self._clock(), **changes)

@@ -57,7 +57,7 @@ const unwatched = s => s.source !== "@detector" && (s.state === "silent" || (s.s
 function summary() {
   const n = [...state.incidents.values()].filter(i => i.severity !== "notice" || i.about === "interaction").length;
   const bar = $("#summary"), away = [...state.sources.values()].filter(unwatched);
-  const learning = [...state.sources.values()].some(s => s.state === "learning");
+  const learning = [...state.sources.values()].some(s => s.learning);
   bar.className = n ? "open" : away.length || learning ? "away" : "calm";
   const rest = away.length === 1 ? t("unwatched_one", { source: away[0].source }) : t("unwatched_many", { n: away.length });
   say(bar, n === 1 ? t("open_one") : n ? t("open_many", { n }) : away.length ? rest : learning ? t("site_learning") : t("calm"));

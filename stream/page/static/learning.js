@@ -11,7 +11,7 @@ const heardOf = h => t(h.pairs === 1 ? "heard_one" : "heard_of", { minutes: minu
 function facts(version) {
   return el("dl", {},
     el("dt", {}, t("made_of")), el("dd", {}, version.how === "given" ? t("origin_given") : version.how === "taught" ? t("origin_taught", { n: version.on }) : `${t("clips_of", { clips: version.clips, minutes: minutes(version.minutes) })} · ${t(`origin_${version.how}`)}`),
-    el("dt", {}, t("unseen")), el("dd", {}, t("hours_of", { h: number(Math.round(version.unseen_hours * 100) / 100) })),
+    el("dt", {}, t("unseen")), el("dd", {}, version.unseen_hours < 1 ? `${minutes(60 * version.unseen_hours)} min` : t("hours_of", { h: number(Math.round(version.unseen_hours * 10) / 10) })),
     el("dt", {}, t("budget")), el("dd", {}, version.budget || t("budget_none")),
     el("dt", {}, t("made")), el("dd", {}, fullMoment(version.made), version.by ? ` ${t("by", { who: version.by })}` : ""));
 }
@@ -20,6 +20,7 @@ function facts(version) {
 const when = w => w.clock === "unix" ? moment(w.stamp) : `${number(Math.round(w.stamp / 1e8) / 10)} s`;
 
 function wouldBe(version) {
+  if (version.how === "given" || version.how === "taught") return "";
   const n = version.events, title = n === 1 ? t("would_be_one") : n ? t("would_be", { n: number(n) }) : t("would_be_none");
   return el("section", {}, el("h3", {}, title), el("ul", { class: "would-be" }, version.would_be.map(w => el("li", {},
     el("time", {}, when(w)), el("b", {}, w.source), ` ${t("pair", { a: w.pair[0], b: w.pair[1] })}`, el("span", { class: "faint" }, t("of_alarm", { percent: number(Math.round(100 * w.evidence)) }))))));
