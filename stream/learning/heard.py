@@ -8,7 +8,7 @@ from pathlib import Path
 from dyadwatch.core.errors import RecordingError
 from dyadwatch.core.skeletons.pose import TrackId
 from dyadwatch.stream.learning.progress import HeardOf
-from dyadwatch.stream.messages import ScoreMessage
+from dyadwatch.stream.messages import ScoreMessage, StatusMessage
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.recordings_folder import recordings_between
 from dyadwatch.stream.scoring.learning import Listener
@@ -23,6 +23,9 @@ class RecordedTime:
         folder: of the recordings.
         known: what was added up before.
         until: unix ns by the recorder's clock up to which that was.
+
+    Attributes:
+        stale: sources whose calibration no longer holds, as their last status says.
     """
 
     def __init__(self, folder: Path, known: Sequence[HeardOf] = (), until: int = 0) -> None:
@@ -31,6 +34,7 @@ class RecordedTime:
         self._listeners: dict[str, Listener] = {}
         self._pairs: dict[str, dict[tuple[TrackId, TrackId], None]] = {}
         self.until = until
+        self.stale: set[str] = set()
 
     @property
     def heard(self) -> tuple[HeardOf, ...]:
@@ -57,6 +61,8 @@ class RecordedTime:
             self.until = max(self.until, said.log_time + 1)
             if isinstance(said.what, ScoreMessage):
                 self._take(said.what, said.log_time)
+            elif isinstance(said.what, StatusMessage):
+                (self.stale.discard if said.what.calibration is None else self.stale.add)(said.what.source)
         return self.until > before
 
     def _take(self, score: ScoreMessage, at: int) -> None:

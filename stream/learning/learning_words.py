@@ -41,6 +41,8 @@ def of_progress(progress: Progress) -> list[str]:
     more = progress.next_minutes - progress.minutes
     if more > 0:
         lines.append(f"the next model is proposed in {more:.1f} minutes of pairs")
+    if progress.stale:
+        lines.append(f"no longer as it was when the model was made: {', '.join(progress.stale)}; another is proposed")
     if progress.trouble is not None:
         lines.append(f"no model could be made: {progress.trouble_text}")
     return lines

@@ -13,7 +13,8 @@ from dyadwatch.core.units import NS
 from dyadwatch.stream.learning.learning_codes import Doing, Outcome, Trouble
 
 _FILE = "learner.json"
-_ALIVE_S = 20.0  # it tells something every few seconds, and more seldom while it works
+_ALIVE_S = 20.0  # it tells something every few seconds
+_BUSY_S = 3600.0  # but not while it makes a model of a day
 
 
 class HeardOf(Struct, frozen=True, kw_only=True):
@@ -69,6 +70,7 @@ class Progress(Struct, frozen=True, kw_only=True):
         until: unix ns up to which the recordings were heard.
         next_minutes: heard in all, at which the next model is proposed.
         acted: id of the last verdict that was looked at.
+        stale: sources of which the version in use no longer holds, so that another is proposed.
         trouble: why the last proposal failed; None where it did not. `trouble_text` says more.
         lessons: the latest, the last first.
         trains: whether torch is there, so that a model can be trained; else `install` is what to type for it.
@@ -81,6 +83,7 @@ class Progress(Struct, frozen=True, kw_only=True):
     until: int = 0
     next_minutes: float = 0.0
     acted: int = 0
+    stale: tuple[str, ...] = ()
     trouble: Trouble | None = None
     trouble_text: str = ""
     lessons: tuple[Lesson, ...] = ()
@@ -96,7 +99,8 @@ class Progress(Struct, frozen=True, kw_only=True):
     @property
     def alive(self) -> bool:
         """Whether the learner has told anything lately."""
-        return time.time_ns() - self.at < _ALIVE_S * NS
+        most = _ALIVE_S if self.doing is Doing.LISTENING else _BUSY_S
+        return time.time_ns() - self.at < most * NS
 
 
 def read_progress(folder: Path) -> Progress:

@@ -136,11 +136,11 @@ def test_what_makes_no_model_is_said_and_tried_again_later(
         proposing.heard_lately(tmp_path, 15.0)
 
 
-def stub(models: SiteModels) -> Version:
+def stub(models: SiteModels, at: int = 1) -> Version:
     made = models.folder / "candidate.onnx"
     made.write_bytes(b"model")
     calibration_path(made).write_text("thresholds")
-    return models.add(Version(made=1, how=Origin.ENROLLED, minutes=1.0), made, propose=True)
+    return models.add(Version(made=at, how=Origin.ENROLLED, minutes=1.0), made, propose=True)
 
 
 def test_auto_uses_what_is_proposed(site: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -150,6 +150,26 @@ def test_auto_uses_what_is_proposed(site: Config, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("dyadwatch.site_learner.propose", lambda models, *_, **__: stub(models))
     learner.turn()
     assert (models.read().current, models.read().by) == (1, "learning.auto")
+
+
+def test_what_no_longer_holds_is_proposed_anew_once_an_hour(
+    site: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = SiteModels(tmp_path / "models")
+    now = [time.time_ns()]
+    learner = SiteLearner(site, models, lambda: now[0])
+    monkeypatch.setattr("dyadwatch.site_learner.heard_lately", lambda *_, **__: None)
+    monkeypatch.setattr("dyadwatch.site_learner.propose", lambda models, *_, **__: stub(models, now[0]))
+    learner.turn()
+    models.use(1, "ann")
+    learner._time.stale.add("hall")
+    learner.turn()
+    assert learner.progress.stale == ("hall",)
+    assert len(models.read().versions) == 1
+    now[0] += 3601 * NS
+    learner.turn()
+    learner.turn()
+    assert len(models.read().versions) == 2
 
 
 def hours(stamps_s: list[float], watched_h: float) -> NormalHours:

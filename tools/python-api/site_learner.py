@@ -22,7 +22,7 @@ from dyadwatch.stream.learning.heard import RecordedTime
 from dyadwatch.stream.learning.learning_codes import Doing, Trouble
 from dyadwatch.stream.learning.learning_words import of_version
 from dyadwatch.stream.learning.progress import read_progress, write_progress
-from dyadwatch.stream.learning.versions import SiteModels
+from dyadwatch.stream.learning.versions import SiteModels, VersionTable
 from dyadwatch.stream.memory.kept import KeptIncident, Verdict, Wanted
 from dyadwatch.stream.memory.memory_place import memory_file
 from dyadwatch.stream.memory.store import Store
@@ -32,6 +32,7 @@ from dyadwatch.teaching import Moment, Teacher, moment_of
 
 _log = logging.getLogger(__name__)
 _MOST_LESSONS = 50
+_DRIFT_NS = 3600 * NS  # between two models that are proposed because the last no longer holds
 _AGAIN_MIN = 0.5  # minutes of pairs until the next try after one that failed
 _LATELY_NS = 24 * 3600 * NS
 
@@ -61,12 +62,20 @@ class SiteLearner:
     def turn(self) -> None:
         """Hears what was recorded since the last turn, and proposes a model where there is enough."""
         self._time.look(self._clock())
-        self._tell(heard=self._time.heard, until=self._time.until, next_minutes=self._next_minutes())
+        self._tell(
+            heard=self._time.heard, until=self._time.until, next_minutes=self._next_minutes(),
+            stale=tuple(sorted(self._time.stale)),
+        )  # fmt: skip
         self._learn_from_verdicts()
         table = self._models.read()
         minutes = self.progress.minutes
-        if table.asked or minutes >= self.progress.next_minutes:
+        if table.asked or minutes >= self.progress.next_minutes or self._drifted(table):
             self._propose(minutes, "asked" if table.asked else "")
+
+    def _drifted(self, table: VersionTable) -> bool:
+        """Whether what is normal has changed since the last model was made, and that is a while ago."""
+        last = max((v.made for v in table.versions), default=0)
+        return bool(self.progress.stale and table.current) and self._clock() - last > _DRIFT_NS
 
     def _next_minutes(self) -> float:
         """Minutes at which the next model is proposed: what doubles what is known changes what is normal."""

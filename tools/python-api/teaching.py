@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -81,21 +82,30 @@ class Teacher:
                 being told.
             by: who judged.
         """
-        lesson = self._taught(false, true, by)
-        return structs.replace(lesson, text=of_lesson(lesson))
-
-    def _taught(self, false: KeptIncident, true: Sequence[KeptIncident], by: str) -> Lesson:
-        number = self._models.read().current
-        lesson = Lesson(incident=false.message.id, at=time.time_ns(), outcome=Outcome.NO_MODEL)
-        if not number:
-            return lesson
         try:
             moment = self._moment(false)
         except (NotRecordedError, OSError):
-            return structs.replace(lesson, outcome=Outcome.NOT_RECORDED)
+            lost = Lesson(incident=false.message.id, at=time.time_ns(), outcome=Outcome.NOT_RECORDED)
+            return structs.replace(lost, text=of_lesson(lost))
+        there: list[Moment] = []
+        for kept in true[:_MOST_TRUE]:
+            with contextlib.suppress(NotRecordedError, OSError):  # what is deleted cannot be tried
+                there.append(self._moment(kept))
+        return self.teach_moment(moment, there, by)
+
+    def teach_moment(self, false: Moment, true: Sequence[Moment], by: str) -> Lesson:
+        """The same with what is recorded of the incidents."""
+        lesson = self._taught(false, true, by)
+        return structs.replace(lesson, text=of_lesson(lesson))
+
+    def _taught(self, false: Moment, true: Sequence[Moment], by: str) -> Lesson:
+        number = self._models.read().current
+        lesson = Lesson(incident=false.incident, at=time.time_ns(), outcome=Outcome.NO_MODEL)
+        if not number:
+            return lesson
         present = self._models.path(number)
         try:
-            made = self._joined(present, moment)
+            made = self._joined(present, false)
         except DyadwatchError:
             return structs.replace(lesson, outcome=Outcome.UNUSABLE)
         hidden = self._hidden(present, made, true)
@@ -103,15 +113,19 @@ class Teacher:
             made.unlink()
             calibration_path(made).unlink()
             return structs.replace(lesson, outcome=Outcome.HIDES_TRUE, hidden=hidden)
-        still = self._most(made, moment) >= 1
+        still = self._most(made, false) >= 1
         was = self._models.read().version(number)
         version = structs.replace(
-            was, made=time.time_ns(), by=by, how=Origin.TAUGHT, on=number,
-            incidents=(*was.incidents, false.message.id),
+            was,
+            made=time.time_ns(),
+            by=by,
+            how=Origin.TAUGHT,
+            on=number,
+            incidents=(*was.incidents, false.incident),
             events=0,
             per_hour_95=None,
             would_be=(),
-        )  # fmt: skip
+        )
         added = self._models.add(version, made)
         self._models.use(added.number, by)
         return structs.replace(lesson, outcome=Outcome.STILL_RAISES if still else Outcome.TAUGHT, version=added.number)
@@ -121,20 +135,14 @@ class Teacher:
         join_moments(present, moment.clips, made, f"{self._models.name}-v{self._models.read().next}")
         return made
 
-    def _hidden(self, present: Path, made: Path, true: Sequence[KeptIncident]) -> tuple[str, ...]:
+    def _hidden(self, present: Path, made: Path, true: Sequence[Moment]) -> tuple[str, ...]:
         """Ids of verified incidents that the present version tells and the new one does not."""
-        moments: list[Moment] = []
-        for kept in true[:_MOST_TRUE]:
-            try:
-                moments.append(self._moment(kept))
-            except (NotRecordedError, OSError):
-                continue  # what is deleted cannot be tried
-        if not moments:
+        if not true:
             return ()
         before, after = Scorer(present, self._config.scorer), Scorer(made, self._config.scorer)
         return tuple(
             m.incident
-            for m in moments
+            for m in true
             if most_evidence(before, _thresholds(present), m, self._config) >= 1
             and most_evidence(after, _thresholds(made), m, self._config) < 1
         )

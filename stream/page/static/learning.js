@@ -40,10 +40,12 @@ export function show(main) {
     const p = now.progress, total = p.heard.reduce((sum, h) => sum + h.minutes, 0), first = !now.versions.length;
     const next = p.next_minutes || now.enough_min, left = Math.max(next - total, 0);
     return el("section", { class: "card" },
-      el("header", {}, el("h2", {}, t("heard")), badge(now.alive ? "watching" : "silent", now.alive ? t(`doing_${p.doing}`) : t("learner_gone"))),
+      el("header", {}, el("h2", {}, t("heard")), now.alive ? badge("watching", t(`doing_${p.doing}`)) : ""),
+      now.alive ? "" : el("p", { class: "warning" }, t("learner_gone")),
       p.heard.length ? el("dl", { class: "heard" }, p.heard.map(h => [el("dt", {}, h.source), el("dd", {}, heardOf(h))])) : el("p", { class: "faint" }, t("heard_nothing")),
       el("progress", { max: next, value: Math.min(total, next), "aria-label": t("heard") }),
       el("p", { class: "faint" }, first ? t("until_first", { minutes: minutes(next), heard: minutes(total) }) : t("until_next", { minutes: minutes(left) })),
+      p.stale.length ? el("p", { class: "warning" }, t("stale", { sources: p.stale.join(", ") })) : "",
       p.trouble ? el("p", { class: "warning" }, t("trouble", { why: p.trouble_text })) : "",
       p.install ? el("p", { class: "faint" }, t("trains_no"), " ", el("code", {}, p.install)) : "",
       mayAct() ? el("div", { class: "buttons" }, button(t("propose_now"), act("propose", {}, t("asked")))) : "");
