@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from dyadwatch.core.decision.score_log import PairScores, PairScoresBuilder, ScoreLog, longest_pause_s
+from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.core.units import NS
+from dyadwatch.stream.codes import PairEnd
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.site_rules import SiteRules
 from dyadwatch.stream.counters import Counters
@@ -101,6 +103,12 @@ class KeepingPipeline:
         drops = DropLog(self.counters)
         self.intake = Ingest(scorer.shape, config, drops)
         self.judge = ScoreKeeper(scorer, config, drops)
+
+    def run(self, frames: Iterable[PoseFrame]) -> None:
+        """Takes frames up to the end of the stream."""
+        for frame in frames:
+            self.judge.judge(self.intake.push(frame, 0))
+        self.judge.judge(self.intake.finish(PairEnd.END_OF_STREAM))
 
 
 class WatchedTime:

@@ -11,25 +11,23 @@ import threading
 import time
 from collections.abc import Callable
 
-import msgspec
 import zmq
 
 from dyadwatch.core.decision.calibration_file import Calibration
 from dyadwatch.core.decision.drift import QuietScores
 from dyadwatch.core.decision.rules import Thresholds
-from dyadwatch.core.errors import DyadwatchError
 from dyadwatch.stream.codes import OwnFault
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.drop_log import DropLog
 from dyadwatch.stream.health.source_incidents import SourceIncidents
-from dyadwatch.stream.health.status_board import StatusBoard
+from dyadwatch.stream.health.status_board import StatusBoard, learning_options
 from dyadwatch.stream.judging.scoring import Scoring
-from dyadwatch.stream.memory.kept import ChangedKey, ConfigChange
+from dyadwatch.stream.memory.kept import ConfigChange
 from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.recordings.header import about_detector
 from dyadwatch.stream.recordings.recorder import Recorder
-from dyadwatch.stream.reload import Judging, difference
+from dyadwatch.stream.reload import Judging, Reloader, difference
 from dyadwatch.stream.run import Run
 from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.sinks.sinks import Sink
@@ -46,6 +44,10 @@ _log = logging.getLogger(__name__)
 _LOOK_S = 0.25  # between two looks at sources that may be silent
 
 
+def _model(scorer: Scorer) -> str:
+    return f"{scorer.info.name} {scorer.info.version}"
+
+
 class Service:
     """Sockets and threads around the pipeline's two halves.
 
@@ -55,7 +57,9 @@ class Service:
         config: the whole configuration.
         sinks: further sinks by name, beside the PUB socket of the configuration.
         calibration: that the thresholds come from, to see whether it still holds, and to be kept; None for none.
-        reread: reads the configuration again, and what follows from it; raises a DyadwatchError where it is not sound.
+        reread: reads the configuration again, and what follows from it, given the model that scores; raises a
+            DyadwatchError where it is not sound.
+        changed: says who asks for the configuration to be read again, empty for nobody; called a few times a second.
         learning: nobody named the model for the people who will be seen, so that nobody is judged by it.
 
     Attributes:
@@ -76,13 +80,15 @@ class Service:
         *,
         learning: bool = False,
         calibration: Calibration | None = None,
-        reread: Callable[[], Judging] | None = None,
+        reread: Callable[[Scorer], Judging] | None = None,
+        changed: Callable[[], str] = lambda: "",
     ) -> None:
         self.counters = Counters()
         self.left_behind: list[str] = []
         self._scorer = scorer
-        self._judging = Judging(config, thresholds, calibration)
-        self._reread = reread
+        self._judging = Judging(config, thresholds, calibration, scorer, learning)
+        self._reloader = Reloader(reread)
+        self._changed = changed
         self._wants_reload = ""
         self._stopping = Stopping(waits=config.scorer.overload == "wait")
         self._recorder: Recorder | None = None
@@ -97,7 +103,7 @@ class Service:
             self._context.destroy(linger=0)
             raise
         try:
-            self._open(dict(sinks or {}), learning=learning)
+            self._open(dict(sinks or {}))
         except BaseException:
             self._security.close()
             self._context.destroy(linger=0)
@@ -106,9 +112,10 @@ class Service:
             # or the scores would wait for the first explanation
             threading.Thread(target=scorer.explainer.prepare, name="explainer", daemon=True).start()
 
-    def _open(self, sinks: dict[str, Sink], *, learning: bool) -> None:
+    def _open(self, sinks: dict[str, Sink]) -> None:
         """Makes the stations, and what stands between them."""
         scorer, judging, config = self._scorer, self._judging, self._judging.config
+        learning = judging.learning
         context = StationContext(
             config,
             Run.begin(),
@@ -131,11 +138,11 @@ class Service:
         board = self._board = StatusBoard(
             self.counters,
             config.liveness,
-            f"{scorer.info.name} {scorer.info.version}",
+            _model(scorer),
             scorer.provider,
             run=context.run,
             shadow=config.alarm.shadow,
-            learning=msgspec.structs.replace(config.learning, folder=config.record.folder) if learning else None,
+            learning=learning_options(config) if learning else None,
         )
         incidents = SourceIncidents(config.incidents, config.liveness.expected, context.run, time.monotonic_ns())
         self._status = StatusStation(board, incidents, receiving, scoring, outputs, context)
@@ -157,31 +164,29 @@ class Service:
         """
         self._wants_reload = who
 
-    def _reload(self, who: str) -> None:
-        if self._reread is None:
-            _log.warning("%s: this detector was not started from a configuration that could be read again", who)
-            return
-        try:
-            wanted = self._reread()
-        except (DyadwatchError, OSError) as e:
-            _log.error("%s: the configuration stays as it was: %s", who, e)
-            return
+    def _take_up(self, who: str, wanted: Judging) -> None:
+        """Switches to a configuration that was read again, where it says anything else."""
         present = self._judging
         found = difference(present.config, wanted.config)
         same = (wanted.thresholds, wanted.calibration) == (present.thresholds, present.calibration)
         _log.info("%s: configuration read again: %s%s", who, found, "" if same else f"; alarm by {wanted.thresholds}")
-        if found.live or not same:
-            self._adopt(Judging(found.config, wanted.thresholds, wanted.calibration), found.live, who)
+        if wanted.scorer is not None:
+            _log.info("%s: from the next batch on model %s scores", who, _model(wanted.scorer))
+        if found.live or not same or wanted.scorer is not None or wanted.learning != present.learning:
+            scorer = wanted.scorer or self._scorer
+            judging = Judging(found.config, wanted.thresholds, wanted.calibration, scorer, wanted.learning)
+            self._adopt(judging, scorer, ConfigChange(at=time.time_ns(), who=who, changes=found.live))
 
-    def _adopt(self, judging: Judging, changes: tuple[ChangedKey, ...], who: str) -> None:
+    def _adopt(self, judging: Judging, scorer: Scorer, change: ConfigChange) -> None:
         """Hands over to every part what it uses from then on; the judge takes it up on its own thread."""
-        self._judging = judging
+        config = judging.config
+        self._judging, self._scorer = judging, scorer
         self._scoring.adopt(judging)
-        self._receiving.watch.adopt(judging.config.liveness)
-        self._outputs.adopt(judging.config, ConfigChange(at=time.time_ns(), who=who, changes=changes))
-        self._status.adopt(judging.config)
+        self._receiving.watch.adopt(config.liveness)
+        self._outputs.adopt(config, change)
+        self._status.adopt(config, model=_model(scorer), learning=judging.learning)
         if self._recorder is not None:
-            self._recorder.renew(about_detector(self._scorer, judging.thresholds, judging.config))
+            self._recorder.renew(about_detector(scorer, judging.thresholds, config))
 
     def run(self) -> None:
         """Runs until `stop` is called, from a signal handler or another thread."""
@@ -212,9 +217,13 @@ class Service:
     def _tell_until_stopped(self, period: float) -> None:
         due = time.monotonic() + period
         while not self._stopping.wait(min(max(due - time.monotonic(), 0), _LOOK_S)):
-            if self._wants_reload:
+            self._wants_reload = self._wants_reload or self._changed()
+            if self._wants_reload and not self._reloader.busy:
                 who, self._wants_reload = self._wants_reload, ""
-                self._reload(who)
+                self._reloader.begin(who, self._scorer)
+            read = self._reloader.take()
+            if read is not None:
+                self._take_up(*read)
             if time.monotonic() >= due:
                 self._status.tell()
                 due = max(due + period, time.monotonic())
@@ -226,7 +235,7 @@ class Service:
             while thread.is_alive() and self._stopping.may_go_on(until_s):
                 thread.join(0.02)
         if scoring.is_alive():
-            self._scorer.cancel()
+            self._scoring.cancel()
             scoring.join(0.2)
         for thread in (receiving, scoring):
             if thread.is_alive():

@@ -37,7 +37,8 @@ _VERBS = {
     "what-if": "Decide a recorded day again with other thresholds.",
     "export": "Write a model file again from a training state, with a fresh parity check.",
     "evaluate": "Measure how well interactions are distinguished, with baselines in the same table.",
-    "models": "Fetch the pose model that cameras need.",
+    "learn": "Learn a site while it is recorded: what is heard, proposed and used.",
+    "models": "List and use versions of a site's model; fetch the pose model that cameras need.",
     "calibrate-camera": "Make a camera file: lens, place above the floor, scale.",
     "bench": "Measure what each station costs, throughput and latency.",
     "doctor": "Check what is installed and whether it truly runs.",
@@ -46,7 +47,7 @@ _VERBS = {
     "schema": "Print the JSON Schema of the messages of the detector.",
     "completion": "Print a script that completes commands in bash, zsh or fish.",
 }
-_WITH_VERBS = ("publish", "recordings", "events", "notify", "keys", "models", "bench", "page", "config")
+_WITH_VERBS = ("publish", "recordings", "events", "notify", "keys", "models", "learn", "bench", "page", "config")
 for _verb, _help in _VERBS.items():
     _module = _verb.replace("-", "_")
     _attribute = "app" if _verb in _WITH_VERBS else _module

@@ -9,20 +9,27 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
 from cyclopts import Parameter
+from msgspec import structs
 from rich.console import Console
 
+from dyadwatch.core.model_file.artefact import file_sha256
 from dyadwatch.loading import (
+    at_site,
     configure,
     is_learning,
     load_calibration,
     load_scorer,
     load_thresholds,
+    model_path,
     while_learning,
 )
+from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.learning.version_watch import VersionWatch
+from dyadwatch.stream.learning.versions import site_models
 from dyadwatch.stream.receiving.heap import map_large_blocks
 from dyadwatch.stream.reload import Judging
+from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.service import Service
 from dyadwatch.stream.signals import stop_on_signals
 from dyadwatch.stream.sinks.live_table import IncidentLinesSink, TableSink
@@ -100,22 +107,25 @@ def service_of(config: Path | None, options: Sequence[str], model: Path | None, 
         outputs: sinks beside those of the configuration.
     """
     settings = configure(config, options, model)
-    learning = is_learning(settings)
-    if learning:
+    if is_learning(settings):
         settings = while_learning(settings)
+    models = site_models(settings)
+    settings = at_site(settings)
+    learning = is_learning(settings)
     scorer, thresholds = load_scorer(settings)
     calibration = None if learning else load_calibration(settings)
 
-    def reread() -> Judging:
-        """The configuration as it stands now, with the same options over it; the model stays."""
-        again = configure(config, options, model)
-        if learning and not again.record.folder:
-            again = msgspec.structs.replace(again, record=settings.record)
-        judged = msgspec.structs.replace(again, scorer=settings.scorer)
-        found = None if learning else load_calibration(judged)
-        return Judging(again, load_thresholds(judged, scorer.path), found)
-
-    service = Service(scorer, thresholds, settings, outputs, learning=learning, calibration=calibration, reread=reread)
+    reread = Reread(config, options, model, settings)
+    service = Service(
+        scorer,
+        thresholds,
+        settings,
+        outputs,
+        learning=learning,
+        calibration=calibration,
+        reread=reread,
+        changed=VersionWatch(models),
+    )
     if learning:
         _log.info(
             "learning: no model is named (--model), so nobody is judged; skeletons are recorded in %s",
@@ -132,6 +142,39 @@ def service_of(config: Path | None, options: Sequence[str], model: Path | None, 
     if settings.alarm.shadow:
         _log.info("shadow: incidents are told and kept, and nobody is called")
     return service
+
+
+class Reread:
+    """The configuration as it stands now, with the same options over it, and the model that it asks for.
+
+    Arguments:
+        config, options, model: as flags give them.
+        settings: what the detector was started with.
+    """
+
+    def __init__(self, config: Path | None, options: Sequence[str], model: Path | None, settings: Config) -> None:
+        self._asked = config, options, model
+        self._settings = settings
+
+    def __call__(self, present: Scorer) -> Judging:
+        """Reads it, and loads the model where it is another than the present one.
+
+        Raises:
+            DyadwatchError: something of it is not sound.
+        """
+        again = configure(*self._asked)
+        if not again.record.folder:
+            again = structs.replace(again, record=self._settings.record)
+        again = at_site(again)
+        learning = is_learning(again)
+        wanted = structs.replace(self._settings.scorer, model=again.scorer.model)
+        judged = structs.replace(again, scorer=wanted)
+        path = model_path(judged)
+        calibration = None if learning else load_calibration(judged)
+        if file_sha256(path) == file_sha256(present.path):
+            return Judging(again, load_thresholds(judged, path), calibration, learning=learning)
+        scorer, thresholds = load_scorer(judged)
+        return Judging(again, thresholds, calibration, scorer=scorer, learning=learning)
 
 
 def sinks_for(json: bool, no_table: bool, console: Console, sinks: dict[str, Sink]) -> dict[str, Sink]:

@@ -18,13 +18,14 @@ from rich.console import Console
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.loading import configure
 from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.learning.versions import site_models
 from dyadwatch.stream.memory.memory_place import OFF
 from dyadwatch.stream.page.server import base_url, place_of, tokens_of
 from dyadwatch.stream.receiving.heap import map_large_blocks
 from dyadwatch.stream.signals import stop_on_signals
 from dyadwatch.stream.start_check import check_start
+from dyadwatch.tools.companion import Companion
 from dyadwatch.tools.log_output import log_in_background
-from dyadwatch.tools.page_keeper import PageKeeper
 from dyadwatch.tools.run import service_of, sinks_for
 
 _log = logging.getLogger(__name__)
@@ -38,7 +39,7 @@ def up(
     model: Path | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
 ) -> None:
-    """Run the detector, record, keep incidents, and serve the page, until Ctrl-C or SIGTERM.
+    """Run the detector, record, keep incidents, learn the site, and serve the page, until Ctrl-C or SIGTERM.
 
     Prints a link to the page that works once. The page is a process of its own: whatever happens to it, or in browsers,
     detecting goes on; it is started again when it ends.
@@ -51,8 +52,8 @@ def up(
         Folder for recordings, incidents and tokens, where the configuration names none; by default
         ~/.local/share/dyadwatch.
     model
-        Model file to judge by, instead of the one the configuration names; simulated: the bundled one. Without
-        any it is learning: it records, and judges nobody.
+        Model file to judge by, instead of the one the configuration names; simulated: the bundled one. Without any the
+        site is learnt: it records, and judges nobody until a model of what it recorded is used.
     set_
         One configuration key, such as --set page.bind=127.0.0.1:8100; may be repeated.
     """
@@ -103,8 +104,12 @@ def _run(settings: Config, config: Path | None, options: tuple[str, ...], model:
     console = Console()
     service = service_of(config, options, model, sinks_for(False, True, console, {}))
     _log.info("recording to %s", settings.record.folder)
-    page = PageKeeper(_words(config, options))
-    page.start()
+    words = _words(config, options)
+    companions = [Companion("page", ["page", *words])]
+    if site_models(settings) is not None:
+        companions.append(Companion("learner", ["learn", "run", *words]))
+    for companion in companions:
+        companion.start()
 
     def introduce() -> None:
         if _answers(settings):
@@ -117,7 +122,8 @@ def _run(settings: Config, config: Path | None, options: tuple[str, ...], model:
         with stop_on_signals(service.stop, service.reload):
             service.run()
     finally:
-        page.close()
+        for companion in companions:
+            companion.close()
     if not log.written() or service.left_behind:
         os._exit(1)
 

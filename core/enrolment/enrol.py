@@ -222,7 +222,7 @@ def enrol(
     }
     worst = judged.recording[int(np.argmax(fitted.scores["score"]))]
     return Enrolled(
-        base.graph.replaced(_bank(support, metric, whitened=base.metric.precision is not None) | fitted.tensors),
+        base.graph.replaced(bank(support, metric, whitened=base.metric.precision is not None) | fitted.tensors),
         msgspec.structs.replace(info, training=summary, parity={}),
         calibration,
         len(support),
@@ -273,7 +273,7 @@ def _judged(normal: Normal, statistics: Statistics, info: ArtefactInfo, seed: in
     return cut(recordings, info.frames, hop), hop, guessed
 
 
-def _bank(support: Support, metric: Metric, *, whitened: bool) -> dict[str, NDArray[np.floating]]:
+def bank(support: Support, metric: Metric, *, whitened: bool) -> dict[str, NDArray[np.floating]]:
     """A support set, and how it is compared with, as a model file keeps them; `whitened` where it has a precision."""
     inside, residual = support.compared[:, :-1], support.compared[:, -1]
     half_norm = 0.5 * np.square(support.compared).sum(axis=1)

@@ -146,6 +146,12 @@ class AlarmTracker:
             alarm.evidence = self._evidence()
             alarm.recent = deque(alarm.recent, maxlen=self._remembered)
 
+    def exchange(self, model: str, explain: Explain | None, *, opens: bool) -> None:
+        """Switches to the scores of another model: evidence begins anew, and events that are open go on."""
+        self._model, self._explain, self._opens = model, explain, opens
+        for alarm in self._alarms.values():
+            alarm.evidence = self._evidence()
+
     @property
     def open_events(self) -> int:
         """Number of events open now."""

@@ -41,9 +41,9 @@ class NearMisses:
         self._rises: dict[Pair, _Rise] = {}
         self._open: set[Pair] = set()  # pairs with an open event
 
-    def adopt(self, thresholds: Thresholds) -> None:
-        """Switches to other thresholds."""
-        self._thresholds = thresholds
+    def adopt(self, thresholds: Thresholds, model: str) -> None:
+        """Switches to other thresholds, and to the scores of a model, which may be another."""
+        self._thresholds, self._model = thresholds, model
 
     @property
     def idle(self) -> bool:

@@ -40,18 +40,21 @@ class ScorerOptions(Section, frozen=True):
 
 
 class LearningOptions(Section, frozen=True):
-    """While no model is named, sources are heard and recorded, skeletons only, and nobody is judged: no event opens.
+    """While no model is named, sources are heard and recorded, skeletons only, and nobody is judged.
 
-    See "Teach it your own normal" in README.md.
+    No event opens until a model of what was heard is proposed and used. See `dyadwatch docs learning`.
     """
 
     folder: str = "learning"
     """Folder for the recordings then, from the folder the service starts in, unless record.folder names another. Empty:
     nothing is recorded."""
-    enough_min: Positive = 10.0
-    """Minutes in which two people must have been near each other before the status says that this is enough for a first
-    model by `dyadwatch enrol`. Lower: a first model comes sooner and knows less; higher: it comes later and knows
-    more."""
+    enough_min: Positive = 1.0
+    """Minutes in which two people must have been near each other before a first model is proposed; a better one follows
+    each time twice as much has been heard. Lower: a first model comes sooner and knows less; higher: it comes later and
+    knows more."""
+    auto: bool = False
+    """What is proposed is used at once. Otherwise it waits until somebody uses it, on the page or with
+    `dyadwatch learn accept`."""
 
 
 class AlarmOptions(Section, frozen=True):

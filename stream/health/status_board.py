@@ -85,6 +85,11 @@ class OwnState:
     schedules: Callable[[str, int], Sequence[ScheduleOptions]] = _none_hold
 
 
+def learning_options(config: Config) -> LearningOptions:
+    """How a detector learns that judges nobody: its recordings go where they really do."""
+    return msgspec.structs.replace(config.learning, folder=config.record.folder)
+
+
 class StatusBoard:
     """Makes the status messages of all sources.
 
@@ -127,13 +132,12 @@ class StatusBoard:
         self._silent = round(options.silent_s * NS)
         self._behind = round(options.behind_s * NS)
 
-    def adopt(self, config: Config) -> None:
-        """Switches to another configuration: liveness, shadow, and how much is enough to learn from."""
+    def adopt(self, config: Config, *, model: str, learning: bool) -> None:
+        """Switches to another configuration: liveness, shadow, the model, and how much is enough to learn from."""
         self._liveness(config.liveness)
         self._shadow = config.alarm.shadow
-        if self._learning is not None:
-            enough = config.learning.enough_min
-            self._learning = msgspec.structs.replace(self._learning, enough_min=enough)
+        self._model = model
+        self._learning = learning_options(config) if learning else None
 
     def messages(
         self, views: Sequence[SourceView], judged: ScoringAccount, own: OwnState | None = None

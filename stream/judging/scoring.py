@@ -93,6 +93,28 @@ class Scoring:
             judge.adopt(self._basis)
         self._publish()
 
+    def exchange(self, scorer: Scorer, *, learning: bool) -> None:
+        """Scores by another model from the next batch on; `adopt` says by what its scores are judged.
+
+        Events and incidents that are open go on. Pairs stay, and so do the windows that wait: none is cut anew.
+
+        Arguments:
+            scorer: loaded and warm, of windows of the same shape.
+            learning: whether nobody is judged by it.
+        """
+        if scorer is self._scorer and learning == self._learning:
+            return
+        assert scorer.shape == self._scorer.shape, "the windows that wait are of the present model's shape"
+        self._scorer, self._learning = scorer, learning
+        basis = self._basis
+        self._basis = JudgingBasis.of(scorer, basis.thresholds, basis.config, basis.quiet, learning=learning)
+        for judge in self._judges.values():
+            judge.exchange(self._basis)
+
+    def cancel(self) -> None:
+        """Ends the batch that is being scored, from any thread, and all further ones."""
+        self._scorer.cancel()
+
     def judge(self, items: Sequence[Item]) -> list[Message]:
         """Scores all windows among the items in as few batches as possible; returns what there is to tell, in order.
 

@@ -105,7 +105,14 @@ class SourceJudge:
         if self._incidents is not None:
             self._incidents.adopt(basis.config.incidents)
         if self._near is not None:
-            self._near.adopt(basis.thresholds)
+            self._near.adopt(basis.thresholds, basis.model)
+
+    def exchange(self, basis: JudgingBasis) -> None:
+        """Switches to the scores of another model: evidence begins anew, and what is open goes on."""
+        self.listener = self.drift = self.misfit = None
+        self.adopt(basis)
+        if self._alarms is not None:
+            self._alarms.exchange(basis.model, basis.explain, opens=not basis.learning)
 
     @property
     def idle(self) -> bool:

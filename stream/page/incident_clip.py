@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import base64
-import calendar
-import re
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -14,6 +11,7 @@ import numpy as np
 from msgspec import Struct
 from numpy.typing import NDArray
 
+from dyadwatch.core.data.clip_files import Clip as ClipOfPair
 from dyadwatch.core.errors import DyadwatchError
 from dyadwatch.core.skeletons.layout import Layout
 from dyadwatch.core.skeletons.limbs import limb_of
@@ -26,7 +24,7 @@ from dyadwatch.stream.page.hub import has_soles, head_of
 from dyadwatch.stream.recordings.header import config_of
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.recorded_scenes import RecordedScenes
-from dyadwatch.stream.recordings.recordings_folder import SUFFIX
+from dyadwatch.stream.recordings.recordings_folder import recordings_between
 from dyadwatch.stream.tracking.time_grid import TimeGrid, mend_rows
 
 _FPS = 30.0
@@ -35,7 +33,6 @@ _MOST_PEOPLE = 12
 # By how much earlier, and later, than reckoned frames may have come.
 _EARLIER_S, _LATER_S = 30.0, 5.0
 _LAG_S = 600.0  # what lies within is taken for a detector or a source that was behind, not for another clock
-_BEGAN = re.compile(r"dyadwatch_(\d{8}T\d{6})Z_")
 
 
 class ScoreCurve(Struct, frozen=True, kw_only=True):
@@ -102,6 +99,28 @@ def span_of(message: IncidentMessage, before_s: float, after_s: float) -> tuple[
     return first, last
 
 
+def pair_clips(folder: Path, kept: KeptIncident, offset: int, first: int, last: int) -> list[ClipOfPair]:
+    """The skeletons of every pair of an incident, joints in metres at 30 frames a second, NaN where unseen.
+
+    Arguments:
+        folder, kept, offset, first, last: as of `read_clip`.
+
+    Raises:
+        ClipUnavailableError: they were not recorded, or are deleted by now.
+    """
+    _, (layout, _, ids, places) = _recorded(folder, kept, offset, first, last)
+    index = {who: i for i, who in enumerate(ids)}
+    out: list[ClipOfPair] = []
+    for pair in kept.message.pairs:
+        if all(who in index for who in pair.pair):
+            joints = places[:, [index[who] for who in pair.pair]]
+            name = f"{kept.message.id} {pair.pair[0]} {pair.pair[1]}"
+            out.append(ClipOfPair(joints, layout, _FPS, clip_id=name))
+    if not out:
+        raise ClipUnavailableError("not_recorded", "its people are not seen in the recording at that time")
+    return out
+
+
 def read_clip(folder: Path, kept: KeptIncident, offset: int, first: int, last: int) -> IncidentClip:
     """Reads what is to be shown.
 
@@ -114,20 +133,7 @@ def read_clip(folder: Path, kept: KeptIncident, offset: int, first: int, last: i
     Raises:
         ClipUnavailableError: it was not recorded, or is deleted by now.
     """
-    earliest = 0 if 0 < offset < _LAG_S * NS else offset
-    begin, end = first + earliest - round(_EARLIER_S * NS), last + offset + round(_LATER_S * NS)
-    paths = recordings_between(folder, begin, end)
-    if not paths:
-        raise ClipUnavailableError("not_recorded", "nothing was recorded at that time, or it is deleted by now")
-    try:
-        playback = Playback(paths)
-        playback.start, playback.end = begin, end
-        config = config_of(r.about for r in playback.recordings)
-        people = _people(playback, config, kept.message.source, first, last)
-    except (DyadwatchError, OSError) as e:
-        raise ClipUnavailableError("unreadable", f"the recording cannot be read: {e}") from None
-    if people is None:
-        raise ClipUnavailableError("not_recorded", "nobody is seen in the recording at that time")
+    playback, people = _recorded(folder, kept, offset, first, last)
     layout, start, ids, places = people
     m = kept.message
     # The leading pair first, then the others who are involved.
@@ -150,25 +156,29 @@ def read_clip(folder: Path, kept: KeptIncident, offset: int, first: int, last: i
     )
 
 
-def recordings_between(folder: Path, begin: int, end: int) -> list[Path]:
-    """The files in which something of that time may stand: by their names and when they were written to last."""
-    found: list[Path] = []
-    for path in sorted(folder.glob(f"*{SUFFIX}")):
-        name = _BEGAN.match(path.name)
-        if name is None:
-            continue
-        began = _utc_ns(name[1])
-        try:
-            written = path.stat().st_mtime_ns
-        except OSError:
-            continue
-        if began < end and written >= begin:
-            found.append(path)
-    return found
+def _recorded(
+    folder: Path, kept: KeptIncident, offset: int, first: int, last: int
+) -> tuple[Playback, tuple[Layout, int, list[TrackId], NDArray[np.float32]]]:
+    """The recording of an incident, and who is seen in it, as of `_people`.
 
-
-def _utc_ns(text: str) -> int:
-    return calendar.timegm(time.strptime(text, "%Y%m%dT%H%M%S")) * NS
+    Raises:
+        ClipUnavailableError: it was not recorded, or is deleted by now.
+    """
+    earliest = 0 if 0 < offset < _LAG_S * NS else offset
+    begin, end = first + earliest - round(_EARLIER_S * NS), last + offset + round(_LATER_S * NS)
+    paths = recordings_between(folder, begin, end)
+    if not paths:
+        raise ClipUnavailableError("not_recorded", "nothing was recorded at that time, or it is deleted by now")
+    try:
+        playback = Playback(paths)
+        playback.start, playback.end = begin, end
+        config = config_of(r.about for r in playback.recordings)
+        people = _people(playback, config, kept.message.source, first, last)
+    except (DyadwatchError, OSError) as e:
+        raise ClipUnavailableError("unreadable", f"the recording cannot be read: {e}") from None
+    if people is None:
+        raise ClipUnavailableError("not_recorded", "nobody is seen in the recording at that time")
+    return playback, people
 
 
 def _people(

@@ -6,12 +6,14 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from dyadwatch.stream.learning.standing import LearningNow
 from dyadwatch.stream.memory.kept import Action, KeptIncident
 from dyadwatch.stream.messages import NearMissMessage
 from dyadwatch.stream.page.api import Login, Said, Session
 from dyadwatch.stream.page.guard import HttpProblem
 from dyadwatch.stream.page.hub import StateNow
 from dyadwatch.stream.page.incident_clip import IncidentClip
+from dyadwatch.stream.page.learning_api import UseVersion
 from dyadwatch.stream.page.queries import DayCounts, IncidentRecord
 from dyadwatch.stream.page.tokens import Role
 
@@ -68,6 +70,10 @@ OPERATIONS = (
         query={"source": "Only this source."},
     ),
     Operation("get", "/api/v1/days", "How many incidents began on each of the last fourteen days.", list[DayCounts]),
+    Operation("get", "/api/v1/learning", "How far the site is learnt: heard, proposed, in use.", LearningNow),
+    Operation("post", "/api/v1/learning/use", "Use a version, at once.", LearningNow, Role.OPERATOR, UseVersion),
+    Operation("post", "/api/v1/learning/back", "Back to the version before.", LearningNow, Role.OPERATOR),
+    Operation("post", "/api/v1/learning/propose", "Ask for a proposal now.", LearningNow, Role.OPERATOR),
     Operation("get", "/api/v1/openapi.json", "This description.", dict[str, Any], None),
 )  # fmt: skip
 

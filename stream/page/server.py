@@ -24,6 +24,7 @@ from dyadwatch.stream.page.api import Api, Places
 from dyadwatch.stream.page.feed import Feed, address_to_listen
 from dyadwatch.stream.page.guard import Guard
 from dyadwatch.stream.page.hub import Hub
+from dyadwatch.stream.page.learning_api import LearningApi
 from dyadwatch.stream.page.tokens import Tokens
 from dyadwatch.stream.sockets.exposure import is_local_host
 
@@ -125,7 +126,12 @@ def make_app(config: Config) -> Starlette:
             hub.close()
             feed.close()
 
-    routes = [*api.routes, Route("/", document), Mount("/static", StaticFiles(directory=str(static)))]
+    routes = [
+        *api.routes,
+        *LearningApi(config, hub).routes,
+        Route("/", document),
+        Mount("/static", StaticFiles(directory=str(static))),
+    ]
     app = Starlette(routes=routes, lifespan=life)
     app.add_middleware(Guard, tokens=tokens, local=is_local_host(host))
     app.state.hub = hub

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,14 @@ from dyadwatch.stream.tracking.time_grid import TimeGrid, mend_rows
 
 LONGEST_S = 60.0  # longer encounters become several clips, so that no memory grows with them
 _FORGET = 64  # points of time after which rows that no clip will hold are dropped
+
+
+class CutClip(NamedTuple):
+    """A clip, and where it comes from: the source, and the stamp of its first frame, ns by the source's clock."""
+
+    source: str
+    start: int
+    clip: Clip
 
 
 class PairClips:
@@ -50,9 +59,9 @@ class PairClips:
         self._forgot = 0  # point of time at which rows were dropped last
         self._layout: Layout | None = None
 
-    def take(self, step: SceneStep) -> list[Clip]:
+    def take(self, step: SceneStep) -> list[CutClip]:
         """Takes up a step of the scene; returns the clips that it ends."""
-        out: list[Clip] = []
+        out: list[CutClip] = []
         # A pair ends before the tracks it is made of are forgotten.
         for pair, _ in step.ended:
             out += self._cut(pair)
@@ -85,7 +94,7 @@ class PairClips:
             needed = min((since for keys, since in self._since.items() if key in keys), default=now)
             self._tracks[key] = {k: row for k, row in rows.items() if k >= needed}
 
-    def _cut(self, pair: Pair) -> list[Clip]:
+    def _cut(self, pair: Pair) -> list[CutClip]:
         """The unbroken stretches of both since the last cut."""
         a, b = (self._tracks.get(k, {}) for k in pair.keys)
         since = self._since.get(pair.keys, 0)
@@ -98,13 +107,14 @@ class PairClips:
 
     def _clip(
         self, pair: Pair, run: NDArray[np.int64], a: dict[int, NDArray[np.float32]], b: dict[int, NDArray[np.float32]]
-    ) -> Clip:
+    ) -> CutClip:
         assert self._layout is not None, "a pair has been seen"
         joints = np.stack([(a[k], b[k]) for k in run.tolist()])
         start = self._grid.stamp(int(run[0]))
         hour = time.strftime("%Y-%m-%dT%H", time.gmtime(start // NS))
         name = f"{self.source}-{pair.ids[0]}-{pair.ids[1]}-{start // 1_000_000}"
-        return Clip(joints, self._layout, self._fps, clip_id=name, session=f"{self.source} {hour}")
+        clip = Clip(joints, self._layout, self._fps, clip_id=name, session=f"{self.source} {hour}")
+        return CutClip(self.source, start, clip)
 
 
 def recording_clips(
@@ -115,6 +125,18 @@ def recording_clips(
     least_s: float = 3.0,
     config: Config | None = None,
 ) -> Iterator[Clip]:
+    """The clips of `cut_clips`, with the same arguments."""
+    return (cut.clip for cut in cut_clips(playback, source=source, fps=fps, least_s=least_s, config=config))
+
+
+def cut_clips(
+    playback: Playback,
+    *,
+    source: str | None = None,
+    fps: float = 30.0,
+    least_s: float = 3.0,
+    config: Config | None = None,
+) -> Iterator[CutClip]:
     """The clips of all pairs in a recording, as they end. Sources that were merged make clips of the group.
 
     Arguments:

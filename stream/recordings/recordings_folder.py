@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import calendar
 import errno
 import re
 import shutil
@@ -13,6 +14,7 @@ from pathlib import Path
 from dyadwatch.core.units import NS
 
 SUFFIX = ".mcap"
+_BEGAN = re.compile(r"dyadwatch_(\d{8}T\d{6})Z_")
 _NAME = re.compile(r"dyadwatch_\d{8}T\d{6}Z_(\d{19})_(\d{4,})\.mcap")
 _DAY_S = 86_400.0
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -80,3 +82,24 @@ def free_mb(folder: Path) -> float:
         OSError: when the folder is not there.
     """
     return shutil.disk_usage(folder).free / 1e6
+
+
+def recordings_between(folder: Path, begin: int, end: int) -> list[Path]:
+    """The files in which something of that time may stand: by their names and when they were written to last."""
+    found: list[Path] = []
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        name = _BEGAN.match(path.name)
+        if name is None:
+            continue
+        began = _utc_ns(name[1])
+        try:
+            written = path.stat().st_mtime_ns
+        except OSError:
+            continue
+        if began < end and written >= begin:
+            found.append(path)
+    return found
+
+
+def _utc_ns(text: str) -> int:
+    return calendar.timegm(time.strptime(text, "%Y%m%dT%H%M%S")) * NS

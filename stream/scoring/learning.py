@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from dyadwatch.core.units import NS
-from dyadwatch.stream.items import Pair, Window
 
 _LONGEST_NS = NS // 2  # between two windows of a source; what is longer was no watching
 
@@ -28,6 +29,30 @@ class Heard:
         return self.ns / NS / 60
 
 
+class Scored(Protocol):
+    """A window, or the score that was told of it."""
+
+    @property
+    def pair(self) -> Any:
+        """Whose it is."""
+        ...
+
+    @property
+    def start(self) -> int:
+        """Its first moment, ns by the source's clock."""
+        ...
+
+    @property
+    def end(self) -> int:
+        """Its last."""
+        ...
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether the bodies in it look odd."""
+        ...
+
+
 class Listener:
     """Adds up what is heard of one source."""
 
@@ -35,7 +60,7 @@ class Listener:
         self.heard = Heard()
         self._last: int | None = None
 
-    def take(self, window: Window, known: set[Pair]) -> None:
+    def take(self, window: Scored, known: Container[Any]) -> None:
         """Takes a window in event time; what is doubtful is nothing to learn from.
 
         Arguments:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
-import numpy as np
-
 from dyadwatch.core.decision.drift import QuietScores
 from dyadwatch.core.errors import ScoreError
 from dyadwatch.stream.codes import Fault, Station
@@ -14,7 +12,7 @@ from dyadwatch.stream.health.source_watch import SourceView
 from dyadwatch.stream.items import Item
 from dyadwatch.stream.judging.scoring import Scoring
 from dyadwatch.stream.messages import Message
-from dyadwatch.stream.reload import Judging
+from dyadwatch.stream.reload import Judging, warm_up
 from dyadwatch.stream.scoring.item_queue import ItemQueue
 from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.stations.station_context import StationContext
@@ -58,6 +56,10 @@ class ScoringStation:
         """Switches to other levels and another configuration from the next batch on; from any thread."""
         self._adopted.put(judging)
 
+    def cancel(self) -> None:
+        """Ends the batch that is being scored, and all further ones; from any thread."""
+        self._scoring.cancel()
+
     @property
     def adopting(self) -> bool:
         """Whether what it is to go on by waits to be taken up."""
@@ -66,7 +68,7 @@ class ScoringStation:
     def run(self) -> None:
         """Scores until the queue is closed and empty. What fails costs the windows of a batch, never the thread."""
         try:
-            self._warm_up()
+            warm_up(self._scorer, self._max_batch, lambda: self._stopping.asked)
             known: set[str] = set()
             while (items := self._queue.take(self._max_batch, _IDLE_S)) is not None:
                 self._take_up()
@@ -85,6 +87,8 @@ class ScoringStation:
         while not self._adopted.empty():
             adopted = self._adopted.get()
             quiet = adopted.calibration and QuietScores.from_evidence(adopted.calibration.evidence)
+            if adopted.scorer is not None:
+                self._scoring.exchange(adopted.scorer, learning=adopted.learning)
             self._scoring.adopt(adopted.thresholds, adopted.config, quiet)
 
     def _judge(self, items: list[Item]) -> None:
@@ -98,15 +102,3 @@ class ScoringStation:
         else:
             self._failures.ends(Station.SCORING)
         self._stopping.scored()
-
-    def _warm_up(self) -> None:
-        """The engine's first run is slow; it should not be a person's first window.
-
-        The largest batch comes at once, too: the engine keeps the memory of the largest that it ever had, and that is
-        to be seen now, not in a month.
-        """
-        shape = self._scorer.shape
-        still = np.zeros((2, shape.frames, len(shape.layout), 3), np.float32)
-        for count in (1, self._max_batch):
-            if not self._stopping.asked:
-                self._scorer.score([still] * count)

@@ -47,10 +47,10 @@ class StatusStation:
         self._failures = context.failures
         self._told: dict[str, StatusMessage] = {}
 
-    def adopt(self, config: Config) -> None:
+    def adopt(self, config: Config, *, model: str, learning: bool) -> None:
         """Switches to another configuration; incidents about sources that are expected no more close."""
         self._config = config
-        self._board.adopt(config)
+        self._board.adopt(config, model=model, learning=learning)
         gone = self._incidents.adopt(config.incidents, config.liveness.expected, time.time_ns())
         self._outputs.emit(self._marked(gone))
 

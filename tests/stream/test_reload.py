@@ -68,7 +68,7 @@ def test_what_takes_effect_at_once_and_what_waits() -> None:
 
 def test_every_key_is_one_or_the_other() -> None:
     live = {key.partition(".")[0] for key in KEYS if is_live(key)}
-    assert live == {"alarm", "zones", "schedules", "incidents", "attention", "liveness", "learning"}
+    assert live == {"alarm", "zones", "schedules", "incidents", "attention", "liveness", "learning", "scorer"}
     assert not is_live("learning.folder")
 
 
@@ -105,7 +105,7 @@ class Kept:
 
 
 @contextmanager
-def running(scorer: Scorer, config: Config, reread: Callable[[], Judging]) -> Iterator[tuple[Service, Kept, str]]:
+def running(scorer: Scorer, config: Config, reread: Callable[[Scorer], Judging]) -> Iterator[tuple[Service, Kept, str]]:
     """A detector in a thread: itself, what it tells, and where it listens."""
     kept = Kept()
     service = Service(scorer, Thresholds(50.0, 40.0), config, {"kept": kept}, reread=reread)
@@ -149,7 +149,7 @@ def test_a_running_detector_takes_it_up_whole_or_not_at_all(
         ),
     ]
 
-    def reread() -> Judging:
+    def reread(present: Scorer) -> Judging:
         answer = answers.pop(0)
         if isinstance(answer, ConfigError):
             raise answer

@@ -17,6 +17,7 @@ from dyadwatch.tools.main import app
 # What the help of a flag says, in every verb that has it. Whoever gives a verb a flag that another verb has finds
 # here what it means already; a flag that means something else there needs another name.
 MEANINGS = {
+    "--attached": r"stop when standard input ends",
     "--axes": r"which (axis of the files points|way is) up",
     "--bind": r"bind pose",
     "--budget": r"^false (alarms|events)",
@@ -24,6 +25,7 @@ MEANINGS = {
     "--clip": r"clip.* id",
     "--comment": r"^kept beside it",
     "--config": r"^configuration file",
+    "--data": r"^folder (for recordings|that dyadwatch up was given)",
     "--delay": r"^seconds (such )?a frame waits",
     "--duration": r"^seconds of",
     "--faults": r"what goes wrong on the way",

@@ -299,6 +299,7 @@ def test_no_serious_fault_for_those_who_see_or_hear_it_otherwise(
         "#/incidents": "a.incident",
         f"#/incident/{found}": ".player",
         "#/sources": ".source",
+        "#/learning": ".headline",
         "#/incidents/near-misses": "h1",
     }
     for path, there in views.items():

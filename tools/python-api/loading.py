@@ -15,6 +15,7 @@ from dyadwatch.core.model_file.artefact import file_sha256, read_info
 from dyadwatch.model_files import named_model, shipped_model
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.config_file import load_config, set_option
+from dyadwatch.stream.learning.versions import site_models
 from dyadwatch.stream.recordings.recordings_folder import make_writable
 from dyadwatch.stream.scoring.model_check import check_model
 from dyadwatch.stream.scoring.scorer import Scorer
@@ -66,6 +67,17 @@ def while_learning(config: Config) -> Config:
         _log.warning("nothing is recorded: learning.folder is %r, which cannot be written to (%s)", folder, e.strerror)
         return config
     return msgspec.structs.replace(config, record=msgspec.structs.replace(config.record, folder=folder))
+
+
+def at_site(config: Config) -> Config:
+    """The configuration with the version in use of the site's own model, where it names none and there is one.
+
+    Raises:
+        ConfigError: the table of versions cannot be read.
+    """
+    models = site_models(config)
+    current = None if models is None else models.current
+    return config if current is None else with_model(config, current)
 
 
 def load_calibration(config: Config) -> Calibration | None:

@@ -8,7 +8,7 @@ if (theme) document.documentElement.dataset.theme = theme;
 document.documentElement.lang = language;
 
 const VIEWS = {
-  live: () => import("./live.js"), incidents: () => import("./incidents.js"), incident: () => import("./incident.js"), sources: () => import("./sources.js"),
+  live: () => import("./live.js"), incidents: () => import("./incidents.js"), incident: () => import("./incident.js"), sources: () => import("./sources.js"), learning: () => import("./learning.js"),
 };
 let leave = null, shown = 0;
 
@@ -36,7 +36,7 @@ async function show() {
 function chrome() {
   say($("#skip"), t("skip"));
   $("#nav").setAttribute("aria-label", "dyadwatch");
-  $("#nav").replaceChildren(...["live", "incidents", "sources"].map(name => el("a", { href: `#/${name}` }, t(name))));
+  $("#nav").replaceChildren(...["live", "incidents", "learning", "sources"].map(name => el("a", { href: `#/${name}` }, t(name))));
   const dark = () => document.documentElement.dataset.theme
     ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark");
   $("#tools").replaceChildren(
@@ -57,9 +57,10 @@ const unwatched = s => s.source !== "@detector" && (s.state === "silent" || (s.s
 function summary() {
   const n = [...state.incidents.values()].filter(i => i.severity !== "notice" || i.about === "interaction").length;
   const bar = $("#summary"), away = [...state.sources.values()].filter(unwatched);
-  bar.className = n ? "open" : away.length ? "away" : "calm";
+  const learning = [...state.sources.values()].some(s => s.learning);
+  bar.className = n ? "open" : away.length || learning ? "away" : "calm";
   const rest = away.length === 1 ? t("unwatched_one", { source: away[0].source }) : t("unwatched_many", { n: away.length });
-  say(bar, n === 1 ? t("open_one") : n ? t("open_many", { n }) : away.length ? rest : t("calm"));
+  say(bar, n === 1 ? t("open_one") : n ? t("open_many", { n }) : away.length ? rest : learning ? t("site_learning") : t("calm"));
   bar.hidden = state.lost || !state.detector;
 }
 

@@ -6,7 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -133,6 +133,18 @@ def kept(page_config: Config) -> Iterator[MemoryWriter]:
     writer.keep([incident(), incident("d4e5f6", severity=Severity.NOTICE, source="yard")], time.time_ns())
     yield writer
     writer.close()
+
+
+@pytest.fixture
+def serve(kept: MemoryWriter) -> Callable[[Config], AbstractContextManager[Page]]:
+    """Serves a page by a configuration."""
+
+    @contextmanager
+    def serving(config: Config) -> Iterator[Page]:
+        with served(config):
+            yield Page(config)
+
+    return serving
 
 
 @pytest.fixture

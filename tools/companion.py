@@ -1,4 +1,4 @@
-"""Keeps the page running beside a detector: another process, started again when it ends."""
+"""Keeps another program running beside a detector, such as the page: a process that is started again when it ends."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ _WELL_S = 60.0  # one that ran for so long begins again with the first
 _STOP_S = 3.0
 
 
-class PageKeeper:
-    """Runs `dyadwatch page` from `start` to `close`. Nothing that happens to it touches the detector.
+class Companion:
+    """Runs a verb of dyadwatch from `start` to `close`. Nothing that happens to it touches the detector.
 
     Arguments:
-        options: of the command line.
+        name: of it, for people.
+        words: of the command line; the verb must know `--attached`.
     """
 
-    def __init__(self, options: Sequence[str]) -> None:
-        self._command = [sys.executable, "-m", "dyadwatch.tools.main", "page", "--attached", *options]
+    def __init__(self, name: str, words: Sequence[str]) -> None:
+        self._name = name
+        self._command = [sys.executable, "-m", "dyadwatch.tools.main", *words, "--attached"]
         self._stop = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
-        self._thread = threading.Thread(target=self._keep, name="page", daemon=True)
+        self._thread = threading.Thread(target=self._keep, name=name, daemon=True)
 
     def start(self) -> None:
         """Starts it, and from then on again whenever it ends."""
@@ -59,6 +61,6 @@ class PageKeeper:
                 return
             if time.monotonic() - began > _WELL_S:
                 wait = _FIRST_S
-            _log.warning("the page ended with exit code %d; it is started again in %g s", code, wait)
+            _log.warning("the %s ended with exit code %d; it is started again in %g s", self._name, code, wait)
             self._stop.wait(wait)
             wait = min(2 * wait, _LONGEST_S)

@@ -1,0 +1,200 @@
+"""A site is learnt from what is recorded: proposed, tried on what was not seen, used, and gone back from."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from msgspec import structs
+
+from dyadwatch import proposing
+from dyadwatch.calibrating import NormalHours
+from dyadwatch.core.decision.calibration_file import calibration_path, read_calibration
+from dyadwatch.core.decision.score_log import PairScores, ScoreLog
+from dyadwatch.core.errors import ClipError, ConfigError
+from dyadwatch.core.model_file.artefact import read_info
+from dyadwatch.loading import at_site, configure, is_learning
+from dyadwatch.site_learner import SiteLearner
+from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.configuration.config_file import set_option
+from dyadwatch.stream.learning.learning_codes import Doing, Origin, Trouble
+from dyadwatch.stream.learning.versions import SiteModels, Version, site_models
+from dyadwatch.stream.messages import ScoreMessage
+from dyadwatch.stream.publishers.simulator.scenario import make_scenario
+from dyadwatch.stream.recordings.channels import RecordingHeader
+from dyadwatch.stream.recordings.mcap_file import RecordingFile
+from dyadwatch.stream.recordings.recordings_folder import recording_name
+from dyadwatch.stream.wire import encode_pose
+from dyadwatch.tools import learn
+from dyadwatch.tools import models as models_verb
+
+S = 1_000_000_000
+NS = S
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eighty seconds of two people, as a learning detector records them just now."""
+    folder = tmp_path_factory.mktemp("site")
+    start = time.time_ns() - 90 * S
+    file = RecordingFile(folder / recording_name(1, 1, start), RecordingHeader(run="1"))
+    for frame in make_scenario(3, 2, duration_s=80.0, room_m=3.0).frames(15.0, start_ns=start):
+        file.parts(f"pose.{frame.source}", encode_pose(frame), frame.stamp, frame.stamp, frame.seq)
+        if frame.seq % 3 == 0 and frame.seq > 15:
+            score = ScoreMessage(
+                source=frame.source, pair=(1, 2), start=frame.stamp - S, end=frame.stamp, score=1.0, relation=0.0,
+                unusual=1.0, model="m 1", latency_ms=1.0,
+            )  # fmt: skip
+            file.message(score, frame.stamp)
+    file.close()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def site(recorded: Path) -> Config:
+    return set_option(Config(), f"record.folder={recorded}")
+
+
+@pytest.fixture(scope="module")
+def learnt(site: Config) -> SiteLearner:
+    """A learner that has had one turn."""
+    models = site_models(site)
+    assert models is not None
+    learner = SiteLearner(site, models)
+    learner.turn()
+    return learner
+
+
+def test_enough_becomes_a_proposal_that_is_tried_on_what_it_did_not_see(site: Config, learnt: SiteLearner) -> None:
+    models = SiteModels(Path(site.record.folder) / "site-models")
+    table, progress = models.read(), learnt.progress
+    (version,) = table.versions
+    assert (table.proposed, table.current, version.how) == (1, 0, Origin.ENROLLED)
+    assert progress.minutes >= site.learning.enough_min
+    assert (progress.doing, progress.trouble) == (Doing.LISTENING, None)
+    assert progress.next_minutes == pytest.approx(2 * version.minutes), "the next follows once twice as much is heard"
+    assert 5 <= version.clips <= 20
+    assert 0 <= version.unseen_hours < 80 / 3600
+    assert version.budget == "", "a minute vouches for none"
+    path = models.path(1)
+    assert read_info(path).name == "site-v1"
+    assert read_calibration(calibration_path(path)).evidence["enrolled_clips"] == version.clips
+    assert len(version.would_be) == min(version.events, 50)
+    assert is_learning(at_site(site)), "a proposal judges nobody"
+    learnt.turn()
+    assert len(models.read().versions) == 1, "there is nothing new"
+
+
+def test_the_verbs_tell_accept_and_go_back(
+    site: Config, learnt: SiteLearner, capsys: pytest.CaptureFixture[str]
+) -> None:
+    learn.status(data=Path(site.record.folder))
+    said = capsys.readouterr().out
+    assert said.startswith("a model is proposed; nobody is judged until it is used\n")
+    assert "no learner is running" not in said
+    assert "version 1 (proposed): enrolled on" in said
+    learn.accept(data=Path(site.record.folder))
+    assert capsys.readouterr().out == "version 1 is in use\n"
+    at = at_site(site)
+    assert (is_learning(at), Path(at.scorer.model).name) == (False, "site-v1.onnx")
+    models_verb.list_(data=Path(site.record.folder))
+    assert "version 1 (in use): made 20" in capsys.readouterr().out
+    learn.status(json=True, data=Path(site.record.folder))
+    now = json.loads(capsys.readouterr().out)
+    assert (now["state"], now["current"], now["before"]) == ("watching", 1, 0)
+    learn.back(data=Path(site.record.folder))
+    assert capsys.readouterr().out == "nobody is judged\n"
+    with pytest.raises(ConfigError, match=r"^no version is proposed; expected one, or the number of a version"):
+        learn.accept(data=Path(site.record.folder))
+    with pytest.raises(ConfigError, match=r"^scorer\.model is 'own\.onnx' and memory\.file ''; expected no model"):
+        learn.back(set_=(f"record.folder={site.record.folder}", "scorer.model=own.onnx"))
+
+
+def test_a_model_file_becomes_a_version(site: Config, learnt: SiteLearner, capsys: pytest.CaptureFixture[str]) -> None:
+    models_verb.use("shipped", data=Path(site.record.folder))
+    number = SiteModels(Path(site.record.folder) / "site-models").read().current
+    assert capsys.readouterr().out == f"version {number} is in use\n"
+    models_verb.back(data=Path(site.record.folder))
+
+
+def test_what_makes_no_model_is_said_and_tried_again_later(
+    site: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = SiteModels(tmp_path / "models")
+    learner = SiteLearner(site, models)
+    monkeypatch.setattr("dyadwatch.site_learner.heard_lately", lambda *_, **__: proposing.Heard((), ()))
+    learner.turn()
+    progress = learner.progress
+    assert progress.trouble is Trouble.UNUSABLE
+    assert progress.trouble_text.startswith("0 clips of pairs were recorded that could be used; expected 5 of at least")
+    assert progress.next_minutes == pytest.approx(progress.minutes + 0.5)
+    assert models.read().versions == ()
+    with pytest.raises(ClipError, match=r"^nothing was recorded in .* in the last 24 h; expected recordings of pairs$"):
+        proposing.heard_lately(tmp_path, 15.0)
+
+
+def stub(models: SiteModels, at: int = 1) -> Version:
+    made = models.folder / "candidate.onnx"
+    made.write_bytes(b"model")
+    calibration_path(made).write_text("thresholds")
+    return models.add(Version(made=at, how=Origin.ENROLLED, minutes=1.0), made, propose=True)
+
+
+def test_auto_uses_what_is_proposed(site: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    models = SiteModels(tmp_path / "models")
+    learner = SiteLearner(structs.replace(site, learning=structs.replace(site.learning, auto=True)), models)
+    monkeypatch.setattr("dyadwatch.site_learner.heard_lately", lambda *_, **__: None)
+    monkeypatch.setattr("dyadwatch.site_learner.propose", lambda models, *_, **__: stub(models))
+    learner.turn()
+    assert (models.read().current, models.read().by) == (1, "learning.auto")
+
+
+def test_what_no_longer_holds_is_proposed_anew_once_an_hour(
+    site: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    models = SiteModels(tmp_path / "models")
+    now = [time.time_ns()]
+    learner = SiteLearner(site, models, lambda: now[0])
+    monkeypatch.setattr("dyadwatch.site_learner.heard_lately", lambda *_, **__: None)
+    monkeypatch.setattr("dyadwatch.site_learner.propose", lambda models, *_, **__: stub(models, now[0]))
+    learner.turn()
+    models.use(1, "ann")
+    learner._time.stale.add("hall")
+    learner.turn()
+    assert learner.progress.stale == ("hall",)
+    assert len(models.read().versions) == 1
+    now[0] += 3601 * NS
+    learner.turn()
+    learner.turn()
+    assert len(models.read().versions) == 2
+
+
+def hours(stamps_s: list[float], watched_h: float) -> NormalHours:
+    stamps = np.asarray([round(s * NS) for s in stamps_s], np.int64)
+    parts = np.full((len(stamps), 3), 1.0)
+    track = PairScores("hall", (1, 2), "unix", stamps, parts)
+    return NormalHours(ScoreLog((track,), 0.2, 1.0), {"hall": watched_h}, Config())
+
+
+def test_what_a_model_saw_vouches_for_nothing() -> None:
+    left = proposing.without(hours([1, 2, 3, 4, 5, 6], 1.0), [("hall", 2 * NS, 3 * NS), ("yard", 0, 9 * NS)], 1.5)
+    assert [s / NS for s in left.log.tracks[0].stamps] == [1, 5, 6]
+    assert left.sources == {"hall": pytest.approx(1.0 - 1 / 3600)}
+    assert proposing.without(hours([2.5], 1.0), [("hall", 2 * NS, 3 * NS)], 1.0).log.tracks == ()
+
+
+@pytest.mark.parametrize(("watched", "budget"), [(0.2, ""), (0.6, "6/hour"), (3.1, "1/hour"), (80.0, "1/day")])
+def test_the_strictest_budget_that_hours_vouch_for(watched: float, budget: str) -> None:
+    assert proposing.best_budget({"hall": watched / 2, "yard": watched / 2}) == budget
+
+
+def test_the_place_of_up_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dyadwatch").mkdir()
+    assert learn.settings_of(None, ()).record.folder == str(tmp_path / "dyadwatch")
+    assert learn.settings_of(None, (), tmp_path / "x").record.folder == str(tmp_path / "x")
+    assert configure(None, (), None).learning.enough_min == 1.0

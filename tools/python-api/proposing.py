@@ -1,0 +1,262 @@
+"""From what a site recorded to a model of its normal: enrolled on some of it, calibrated and tried on the rest."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from msgspec import structs
+
+from dyadwatch.calibrating import NormalHours, described, watch
+from dyadwatch.core.data.clip_files import Clip
+from dyadwatch.core.decision.calibration_file import calibration_path, read_calibration, write_calibration
+from dyadwatch.core.decision.episodes import episodes
+from dyadwatch.core.decision.event_budget import per_hour
+from dyadwatch.core.decision.rules import Thresholds
+from dyadwatch.core.decision.score_log import ScoreLog
+from dyadwatch.core.decision.site_calibration import choose, events_allowed, hours_of
+from dyadwatch.core.decision.thresholds import events_bound
+from dyadwatch.core.enrolment.enrol import Base
+from dyadwatch.core.enrolment.join import join
+from dyadwatch.core.enrolment.normal_clips import MOST_CLIPS, evenly, take_clips
+from dyadwatch.core.errors import ClipError
+from dyadwatch.core.model_file.artefact import file_sha256, read_info, read_sealed, seal, write_atomically
+from dyadwatch.core.units import NS
+from dyadwatch.enrolling import enrol
+from dyadwatch.model_files import shipped_model
+from dyadwatch.stream.learning.learning_codes import Origin
+from dyadwatch.stream.learning.versions import SiteModels, Version, WouldBe
+from dyadwatch.stream.recordings.header import config_of
+from dyadwatch.stream.recordings.pair_clips import CutClip, cut_clips
+from dyadwatch.stream.recordings.playback import Playback
+from dyadwatch.stream.recordings.recordings_folder import recordings_between
+
+# The strictest that the hours vouch for is proposed.
+BUDGETS = ("1/week", "1/day", "3/day", "12/day", "1/hour", "2/hour", "6/hour")
+FEWEST_CLIPS = 5  # of which each can be held against the others; of fewer their levels are a guess
+_LATELY_H = 24.0  # of recordings that are looked at
+_PIECE_S = 15.0  # longer stretches of a pair become several clips, each left out in turn
+_LEAST_S = 1.0
+_MOST_WOULD_BE = 50
+Span = tuple[str, int, int]  # source, first and last ns by its clock
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What was recorded lately, as clips.
+
+    Arguments:
+        paths: of the recordings.
+        clips: of pairs that were near each other, with the span of each.
+        normal: clips that people said were normal, though they raised an alarm.
+    """
+
+    paths: tuple[Path, ...]
+    clips: tuple[tuple[Span, Clip], ...]
+    normal: tuple[Clip, ...] = ()
+
+
+def heard_lately(
+    folder: Path, fps: float, *, odd: Sequence[Span] = (), normal: Sequence[Clip] = (), now: int | None = None
+) -> Heard:
+    """The clips of a folder of recordings.
+
+    Arguments:
+        folder: that a detector records into.
+        fps: of the clips.
+        odd: what is left out: incidents that nobody said were false.
+        normal: clips of false alarms.
+        now: unix ns.
+
+    Raises:
+        ClipError: nothing was recorded.
+    """
+    now = time.time_ns() if now is None else now
+    paths = tuple(recordings_between(folder, now - round(_LATELY_H * 3600 * NS), now))
+    if not paths:
+        raise ClipError(f"nothing was recorded in {folder} in the last {_LATELY_H:g} h; expected recordings of pairs")
+    found: list[tuple[Span, Clip]] = []
+    for cut in cut_clips(Playback(paths), fps=fps, least_s=_LEAST_S):
+        for span, piece in _pieces(cut):
+            if not any(_meet(span, other) for other in odd):
+                found.append((span, piece))
+    return Heard(paths, tuple(found), tuple(normal))
+
+
+def _pieces(cut: CutClip) -> list[tuple[Span, Clip]]:
+    """A clip in equal parts of at most `_PIECE_S`."""
+    clip = cut.clip
+    count = max(1, int(np.ceil(len(clip) / clip.fps / _PIECE_S)))
+    out: list[tuple[Span, Clip]] = []
+    for part in np.array_split(np.arange(len(clip)), count):
+        first = cut.start + round(int(part[0]) / clip.fps * NS)
+        last = first + round(len(part) / clip.fps * NS)
+        name = f"{clip.clip_id}+{part[0] / clip.fps:g}s" if count > 1 else clip.clip_id
+        piece = replace(clip, joints=clip.joints[part[0] : part[-1] + 1], clip_id=name)
+        out.append(((cut.source, first, last), piece))
+    return out
+
+
+def _meet(one: Span, other: Span) -> bool:
+    return one[0] == other[0] and one[1] < other[2] and other[1] < one[2]
+
+
+def propose(
+    models: SiteModels,
+    heard: Heard,
+    *,
+    minutes: float,
+    incidents: Sequence[str] = (),
+    by: str = "",
+    base: Path | None = None,
+    threads: int = 1,
+) -> Version:
+    """Makes a version of what was heard and offers it.
+
+    Twenty clips at most, evenly spread, become its normal. All that was recorded is then scored as the detector would:
+    what the model did not see gives its thresholds, where that is long enough to vouch for a budget, and else those of
+    the enrolment stay; what would have raised an alarm is told with it.
+
+    Arguments:
+        models: that it is added to.
+        heard: see `heard_lately`.
+        minutes: that were heard of pairs, as people are told.
+        incidents: ids of the false alarms among what is normal.
+        by: who asked for it.
+        base: that it is enrolled on; None for the model that comes along.
+        threads: of the processor.
+
+    Raises:
+        ClipError: too few clips can be used.
+        LayoutError: the joints do not map onto those of the base.
+    """
+    if len(heard.clips) < FEWEST_CLIPS:
+        raise ClipError(
+            f"{len(heard.clips)} clips of pairs were recorded that could be used; expected {FEWEST_CLIPS} of at least "
+            f"{_LEAST_S:g} s: of fewer nobody can tell how far normal goes"
+        )
+    models.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    made = models.folder / "candidate.onnx"
+    chosen = [heard.clips[i] for i in evenly(len(heard.clips), MOST_CLIPS)]
+    base = shipped_model() if base is None else base
+    name = f"{models.name}-v{models.read().next}"
+    enrolled = enrol(base, [clip for _, clip in chosen], made, name=name)
+    if heard.normal:
+        join_moments(made, heard.normal[-MOST_CLIPS:], made, name)
+    config = config_of(r.about for r in Playback(heard.paths).recordings)
+    config = structs.replace(config, scorer=structs.replace(config.scorer, threads=threads))
+    lately = watch(made, list(heard.paths), config)
+    window_s = read_info(made).frames / read_info(made).fps
+    unseen = without(lately, [span for span, _ in chosen], window_s)
+    budget = _calibrate(made, unseen)
+    thresholds = read_calibration(calibration_path(made)).thresholds
+    events, found = would_be(lately, thresholds)
+    version = Version(
+        made=time.time_ns(),
+        by=by,
+        how=Origin.ENROLLED,
+        minutes=round(minutes, 2),
+        clips=enrolled.normal.clips,
+        unseen_hours=round(hours_of(unseen.sources), 4),
+        budget=budget,
+        events=events,
+        per_hour_95=round(events_bound(events, hours_of(lately.sources)), 2) if lately.sources else None,
+        would_be=found,
+        incidents=tuple(incidents),
+    )
+    return models.add(version, made, propose=True)
+
+
+def join_moments(model: Path, clips: Sequence[Clip], out: Path, name: str) -> None:
+    """Writes a model to which moments are normal besides; its scores mean the same, and its thresholds are those.
+
+    Arguments:
+        model: that judges until now, with its calibration beside it.
+        clips: of the moments, at most twenty.
+        out: the model file to write; it may be `model` itself.
+        name: what it calls itself.
+
+    Raises:
+        ArtefactError: it has no support set that could grow.
+        ClipError: none of the clips can be used.
+    """
+    was = read_calibration(calibration_path(model))
+    data = model.read_bytes()
+    info = read_sealed(data, f"model {model}")
+    base = Base.of_model(data, info, f"model {model}")
+    joined = join(base, take_clips([(clip.clip_id, clip) for clip in clips], info, MOST_CLIPS))
+    write_atomically(out, seal(joined.model, structs.replace(info, name=name)))
+    write_calibration(calibration_path(out), structs.replace(was, model_sha256=file_sha256(out)))
+
+
+def without(hours: NormalHours, spans: Sequence[Span], window_s: float) -> NormalHours:
+    """The hours without what a model saw.
+
+    Arguments:
+        spans: that it saw.
+        window_s: length of a window; those that touch a span are left out.
+    """
+    reach = round(window_s * NS)
+    tracks = [
+        replace(
+            track,
+            stamps=track.stamps[keep],
+            parts=track.parts[keep],
+            doubtful=None if track.doubtful is None else track.doubtful[keep],
+        )
+        for track in hours.log.tracks
+        if (
+            keep := ~np.any(
+                [
+                    (track.stamps >= first) & (track.stamps < last + reach)
+                    for source, first, last in spans
+                    if source == track.source
+                ]
+                or [np.zeros(len(track.stamps), bool)],
+                axis=0,
+            )
+        ).any()
+    ]
+    seen: dict[str, int] = {}
+    for source, first, last in spans:
+        seen[source] = seen.get(source, 0) + last - first
+    left = {s: max(h - seen.get(s, 0) / NS / 3600, 0.0) for s, h in hours.sources.items()}
+    return replace(hours, log=ScoreLog(tuple(tracks), hours.log.hop_s, hours.log.pause_s), sources=left)
+
+
+def best_budget(sources: Mapping[str, float]) -> str:
+    """The strictest budget that so many hours without an event vouch for; empty for none."""
+    hours = hours_of(sources)
+    return next((b for b in BUDGETS if events_allowed(per_hour(b), hours) is not None), "")
+
+
+def _calibrate(model: Path, unseen: NormalHours) -> str:
+    """Writes thresholds that unseen hours vouch for, and says for which budget; empty where they vouch for none."""
+    budget = best_budget(unseen.sources)
+    if not budget or not len(unseen.log):
+        return ""
+    rate = per_hour(budget)
+    choice = choose(unseen.log, hours_of(unseen.sources), rate, budget=budget, times=unseen.times)
+    made = described(choice, unseen, model, budget, 1, datetime.now(UTC))
+    write_calibration(calibration_path(model), made)
+    return budget if choice.certified else ""
+
+
+def would_be(hours: NormalHours, thresholds: Thresholds) -> tuple[int, tuple[WouldBe, ...]]:
+    """How many events thresholds would have made of hours, and the strongest, in the order of time."""
+    log = hours.log
+    if not len(log):
+        return 0, ()
+    found = episodes(log, log.evidence(thresholds.by_rule), 1.0, thresholds.clear, hours.times)
+    order = np.argsort(-found.peak, kind="stable")[:_MOST_WOULD_BE]
+    out: list[WouldBe] = []
+    for i in order:
+        number = int(found.opened[i])
+        track = log.tracks[int(log.track[number])]
+        stamp, evidence = int(log.stamps[number]), round(float(found.peak[i]), 3)
+        out.append(WouldBe(source=track.source, pair=track.pair, clock=track.clock, stamp=stamp, evidence=evidence))
+    return len(found), tuple(sorted(out, key=lambda w: (w.stamp, w.source)))
