@@ -21,6 +21,7 @@ from dyadwatch.stream.sockets.exposure import is_local_host
 COOKIE = "dyadwatch"
 OPEN = frozenset({"/api/v1/login", "/api/v1/health", "/api/v1/openapi.json"})  # asked of nobody for a token
 SAFE = frozenset({"GET", "HEAD"})
+OWN_AFFAIRS = frozenset({"/api/v1/logout"})  # all else that changes anything takes an operator
 MOST_BODY = 16_384  # bytes
 # Nothing but what the page itself brings: no script in a document, nothing of another host, no frame around it.
 POLICY = (
@@ -134,6 +135,12 @@ class Guard:
             return problem(
                 HTTPStatus.UNAUTHORIZED, "login", "expected a token; `dyadwatch page link` prints a link that logs in"
             )
+        if method not in SAFE and path not in OWN_AFFAIRS and token.role.rank < Role.OPERATOR.rank:
+            return problem(
+                HTTPStatus.FORBIDDEN,
+                "role",
+                f"{token.name} is a {token.role}; expected a token of the role {Role.OPERATOR} for that",
+            )
         return None
 
     def _own(self, headers: Headers, scheme: str, host: str) -> bool:
@@ -147,13 +154,3 @@ def _name(host: str) -> str:
 def token_of(request: Request) -> Token | None:
     """Whose request it is; None where nobody logged in."""
     return request.state.token
-
-
-def lacks(request: Request, role: Role) -> Response | None:
-    """The answer to somebody who may not do what they ask; None where they may."""
-    token = token_of(request)
-    if token is None or token.role.rank >= role.rank:
-        return None
-    return problem(
-        HTTPStatus.FORBIDDEN, "role", f"{token.name} is a {token.role}; expected a token of the role {role} for that"
-    )
