@@ -12,13 +12,15 @@ from dyadwatch.core.skeletons.layout import Layout
 from dyadwatch.core.skeletons.layouts import KINECT25, LAYOUTS, SBU15, UPPER11
 
 AT = anchors(UPPER11)
+every_layout = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
 
 
-def pair(seed: int, people_m: float = 1.2) -> np.ndarray:
-    """A window (2, 8, 11, 3) of two upper bodies about half a metre of trunk tall."""
+def pair(seed: int, people_m: float = 1.2, layout: Layout = UPPER11) -> np.ndarray:
+    """A window (2, 8, J, 3) of two bodies about half a metre of trunk tall."""
     rng = np.random.default_rng(seed)
-    joints = rng.normal(scale=0.15, size=(2, 8, 11, 3)) + np.array([0, 1.2, 0])
-    joints[:, :, UPPER11.index["neck"]] = joints[:, :, UPPER11.index["pelvis"]] + [0.02, 0.5, 0.01]
+    joints = rng.normal(scale=0.15, size=(2, 8, len(layout), 3)) + np.array([0, 1.2, 0])
+    at = anchors(layout)
+    joints[:, :, at.neck] = joints[:, :, at.pelvis].mean(axis=2, keepdims=True) + np.array([0.02, 0.5, 0.01])
     joints[1, ..., 0] += people_m
     return joints
 
@@ -40,11 +42,22 @@ def test_camera_place_heading_and_body_size_are_removed(seed, shift, angle, scal
     np.testing.assert_allclose(canonical(seen, AT), canonical(joints, AT), atol=1e-5)
 
 
+@every_layout
+@settings(max_examples=10)
 @given(seed=st.integers(0, 1000))
-def test_swapping_persons_is_half_a_turn(seed):
-    joints = pair(seed)
-    swapped = canonical(joints[::-1], AT)
-    np.testing.assert_allclose(swapped, canonical(joints, AT)[::-1] @ turn(np.pi).T, atol=1e-9)
+def test_swapping_persons_is_half_a_turn(layout: Layout, seed: int) -> None:
+    joints, at = pair(seed, layout=layout), anchors(layout)
+    swapped = canonical(joints[::-1], at)
+    np.testing.assert_allclose(swapped, canonical(joints, at)[::-1] @ turn(np.pi).T, atol=1e-9)
+
+
+@every_layout
+@settings(max_examples=10)
+@given(seed=st.integers(0, 1000), scale=st.floats(0.6, 1.5))
+def test_what_is_placed_is_not_placed_otherwise_again(layout: Layout, seed: int, scale: float) -> None:
+    at = anchors(layout)
+    placed = canonical(scale * pair(seed, layout=layout), at)
+    np.testing.assert_allclose(canonical(placed, at), placed, atol=1e-5)
 
 
 def test_the_pair_stands_on_the_x_axis_round_the_origin_with_trunks_of_half_a_metre():
