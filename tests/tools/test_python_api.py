@@ -269,7 +269,7 @@ def test_a_model_is_trained_exported_again_and_loaded(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("max_minutes", [None, 3.0])
-def test_training_fits_windows_to_the_clips(max_minutes: float | None, tmp_path: Path):
+def test_training_fits_windows_to_the_clips(max_minutes: float | None, tmp_path: Path) -> None:
     """0.8 s of every clip: whole windows of 1 s would use none."""
     whole_windows = dyadwatch.TrainOptions(window_s=1.0, least_s=1.0, max_minutes=max_minutes)
     whole = dyadwatch.normal_clips(seed=1, minutes=1)
