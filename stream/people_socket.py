@@ -72,7 +72,7 @@ def people_of(scene: SceneTracker) -> PeopleNow | None:
         joints=frame.layout.joints,
         bones=frame.layout.bone_indices,
         ids=tuple(s.track.id for s in seen),
-        pairs=tuple(pair.ids for pair in scene.gate.open),
+        pairs=tuple(pair.ids for pair in scene.open_pairs),
         places=places.astype("<f4").tobytes(),
     )
 

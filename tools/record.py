@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from dyadwatch.loading import configure
 from dyadwatch.stream.receiving.heap import map_large_blocks
-from dyadwatch.stream.recordings.listen import Listener
+from dyadwatch.stream.recordings.listen import PoseListener
 from dyadwatch.tools.security_flags import security_options
 from dyadwatch.tools.sending import stoppable
 
@@ -61,7 +61,7 @@ def record(
     settings = configure(config, (*set_, *options), None)
     settings = msgspec.structs.replace(settings, record=msgspec.structs.replace(settings.record, folder=str(out)))
     map_large_blocks()
-    listener = Listener(settings.wire, settings.record, settings.security)
+    listener = PoseListener(settings.wire, settings.record, settings.security)
     with stoppable() as stop:
         listener.run(stop)
     sys.stderr.write(f"{listener.summary()}\n")

@@ -19,8 +19,8 @@ from dyadwatch.core.evaluation.pair_baselines import (
     run_plain_cues,
     run_trees,
 )
+from dyadwatch.core.evaluation.pair_material import MEAN_OF_SIX, VARIATIONS, PairMaterial
 from dyadwatch.core.evaluation.pair_model import run_model
-from dyadwatch.core.evaluation.pair_tests import MEAN_OF_SIX, VARIATIONS, PairMaterial
 from dyadwatch.core.evaluation.perturbations import HELD_BACK, SIX
 from dyadwatch.core.evaluation.settings import MODEL, Settings
 from dyadwatch.core.training.options import Listener

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from dyadwatch.core.evaluation.baselines import baselines_of
-from dyadwatch.core.evaluation.clip_tests import clip_figures, normal_clips
+from dyadwatch.core.evaluation.clip_figures import clip_figures, normal_clips
 from dyadwatch.core.evaluation.figures import Result
 from dyadwatch.core.evaluation.row import Row
+from dyadwatch.core.evaluation.scored_clips import Fold, ScoredClips
 from dyadwatch.core.evaluation.settings import Settings
-from dyadwatch.core.evaluation.test_windows import Fold, ScoredClips
 from dyadwatch.core.training.options import Listener
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dyadwatch.core.data.windows import CleanRecording, Windows, cut
 from dyadwatch.core.decision.thresholds import thresholds, thresholds_of
 from dyadwatch.core.evaluation.baselines import extra_trees, nearest_neighbour
-from dyadwatch.core.evaluation.event_tests import EventTest, alarm_options
+from dyadwatch.core.evaluation.event_material import EventTest, alarm_options
 from dyadwatch.core.evaluation.figures import Result
 from dyadwatch.core.evaluation.pair_baselines import TREES
 from dyadwatch.core.evaluation.row import Row

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.decision.rules import ScorePart
 from dyadwatch.core.decision.thresholds import thresholds_of
-from dyadwatch.core.evaluation.event_tests import EventTest
+from dyadwatch.core.evaluation.event_material import EventTest
 from dyadwatch.core.evaluation.figures import Result
 from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.training.options import Listener, TrainOptions

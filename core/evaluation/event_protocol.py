@@ -8,13 +8,13 @@ from functools import partial
 from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.evaluation.cache import data_digest
 from dyadwatch.core.evaluation.event_baselines import NEAREST, run_nearest, run_trees
+from dyadwatch.core.evaluation.event_material import EventTest, alarm_options
 from dyadwatch.core.evaluation.event_model import run_model
-from dyadwatch.core.evaluation.event_tests import EventTest, alarm_options
 from dyadwatch.core.evaluation.figures import Result
 from dyadwatch.core.evaluation.jobs import Job, Plan
 from dyadwatch.core.evaluation.pair_baselines import TREES
+from dyadwatch.core.evaluation.scored_clips import folds_of
 from dyadwatch.core.evaluation.settings import MODEL, PEACEFUL, Settings
-from dyadwatch.core.evaluation.test_windows import folds_of
 
 
 def plan_events(clips: ClipSet, settings: Settings) -> Plan:

@@ -15,10 +15,10 @@ from dyadwatch.core.evaluation.cache import data_digest
 from dyadwatch.core.evaluation.figures import Figure, Result, resamplings
 from dyadwatch.core.evaluation.jobs import Job, Plan
 from dyadwatch.core.evaluation.limb_edits import Alteration, Altered, altered
-from dyadwatch.core.evaluation.pair_tests import PairMaterial
+from dyadwatch.core.evaluation.pair_material import PairMaterial
 from dyadwatch.core.evaluation.row import Row
+from dyadwatch.core.evaluation.scored_clips import ScoredClips
 from dyadwatch.core.evaluation.settings import MODEL, Settings
-from dyadwatch.core.evaluation.test_windows import ScoredClips
 from dyadwatch.core.explanation.odd_limb import LimbReference
 from dyadwatch.core.features.pair_statistics import PER_PAIR, mean_distances
 from dyadwatch.core.scoring.memory_bank import NearestNeighbour

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.evaluation.baselines import baselines_of, nearest_neighbour, nearest_to
 from dyadwatch.core.evaluation.cache import data_digest
-from dyadwatch.core.evaluation.clip_tests import categories_of, facts_of, how_judged
+from dyadwatch.core.evaluation.clip_figures import categories_of, facts_of, how_judged
 from dyadwatch.core.evaluation.figures import Result, Scored, figure, resamplings
 from dyadwatch.core.evaluation.jobs import Job, Plan
 from dyadwatch.core.evaluation.row import Row
+from dyadwatch.core.evaluation.scored_clips import Fold, ScoredClips, folds_of
 from dyadwatch.core.evaluation.settings import MODEL, Fit, Settings
-from dyadwatch.core.evaluation.test_windows import Fold, ScoredClips, folds_of
 from dyadwatch.core.features.pair_statistics import Scaling, Statistics
 from dyadwatch.core.scoring.nearest import Metric, support_scorer
 from dyadwatch.core.training.options import Listener, TrainOptions

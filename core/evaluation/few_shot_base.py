@@ -19,13 +19,13 @@ from dyadwatch.core.enrolment.normal_clips import take_clips
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.evaluation.baselines import nearest_neighbour
 from dyadwatch.core.evaluation.cache import data_digest
-from dyadwatch.core.evaluation.clip_tests import categories_of, facts_of, how_judged
+from dyadwatch.core.evaluation.clip_figures import categories_of, facts_of, how_judged
 from dyadwatch.core.evaluation.few_shot import SHOTS, support_sets
 from dyadwatch.core.evaluation.figures import Result, Scored, figure, resamplings
 from dyadwatch.core.evaluation.jobs import Job, Plan
 from dyadwatch.core.evaluation.row import Row
+from dyadwatch.core.evaluation.scored_clips import Fold, ScoredClips, folds_of
 from dyadwatch.core.evaluation.settings import Settings
-from dyadwatch.core.evaluation.test_windows import Fold, ScoredClips, folds_of
 from dyadwatch.core.model_file.onnx_calibration import Run
 from dyadwatch.core.training.options import Listener
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from dyadwatch.core.evaluation.jobs import Done, Plan
-from dyadwatch.core.evaluation.pair_tests import MEAN_HELD_BACK, MEAN_OF_SIX, VARIATIONS
+from dyadwatch.core.evaluation.pair_material import MEAN_HELD_BACK, MEAN_OF_SIX, VARIATIONS
 from dyadwatch.core.evaluation.perturbations import FURTHER, SIX
 from dyadwatch.core.evaluation.results_table import Entry, entries
 from dyadwatch.core.evaluation.row import Row

@@ -11,11 +11,11 @@ from dyadwatch.core.errors import ClipError
 from dyadwatch.core.evaluation.baselines import baselines_of
 from dyadwatch.core.evaluation.cache import data_digest
 from dyadwatch.core.evaluation.clip_baselines import run_baseline
+from dyadwatch.core.evaluation.clip_figures import categories_of, facts_of, how_judged
 from dyadwatch.core.evaluation.clip_model import run_model
-from dyadwatch.core.evaluation.clip_tests import categories_of, facts_of, how_judged
 from dyadwatch.core.evaluation.jobs import Job, Plan
+from dyadwatch.core.evaluation.scored_clips import ScoredClips, folds_of
 from dyadwatch.core.evaluation.settings import MODEL, PEACEFUL, Settings
-from dyadwatch.core.evaluation.test_windows import ScoredClips, folds_of
 
 
 def plan_one_class(clips: ClipSet, settings: Settings) -> Plan:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.evaluation.baselines import baselines_of, extra_trees, path_curvature
 from dyadwatch.core.evaluation.figures import Result
-from dyadwatch.core.evaluation.pair_tests import PairMaterial, Rows, measure, variations
+from dyadwatch.core.evaluation.pair_material import PairMaterial, Rows, measure, variations
 from dyadwatch.core.evaluation.row import Row
 from dyadwatch.core.training.mismatched_pairs import PairSampler
 from dyadwatch.core.training.options import Listener

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dyadwatch.core.evaluation.figures import Result
 from dyadwatch.core.evaluation.model_method import fit_model
-from dyadwatch.core.evaluation.pair_tests import PairMaterial, measure
+from dyadwatch.core.evaluation.pair_material import PairMaterial, measure
 from dyadwatch.core.training.options import Listener
 
 

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from dyadwatch.core.data.clip_files import Clip, ClipSet
 from dyadwatch.core.data.resample import interpolate
 from dyadwatch.core.errors import ClipError
+from dyadwatch.core.evaluation.scored_clips import on_grid
 from dyadwatch.core.evaluation.settings import Settings
-from dyadwatch.core.evaluation.test_windows import on_grid
 from dyadwatch.core.features.pair_frame import anchors
 from dyadwatch.core.skeletons.layout import Layout
 from dyadwatch.core.skeletons.layouts import get_layout

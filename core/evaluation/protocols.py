@@ -12,8 +12,8 @@ from dyadwatch.core.evaluation.explanation import plan_explanation
 from dyadwatch.core.evaluation.few_shot import plan_few_shot
 from dyadwatch.core.evaluation.jobs import Plan
 from dyadwatch.core.evaluation.one_class import plan_one_class, plan_peaceful_violent
+from dyadwatch.core.evaluation.scored_clips import folds_of
 from dyadwatch.core.evaluation.settings import PEACEFUL, Settings
-from dyadwatch.core.evaluation.test_windows import folds_of
 
 PROTOCOLS: dict[str, Callable[[ClipSet, Settings], Plan]] = {
     "one-class": plan_one_class,

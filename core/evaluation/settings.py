@@ -44,7 +44,7 @@ class Settings:
         hop: grid steps between the windows of a clip that is judged by them.
         pair_hop: grid steps between the windows that are broken.
         fit_hop: grid steps between the windows that baselines are fitted to, to find broken pairs.
-        clip_score: how a clip becomes windows in protocols that judge clips, see `core.evaluation.test_windows`.
+        clip_score: how a clip becomes windows in protocols that judge clips, see `core.evaluation.scored_clips`.
         layout: to map the clips onto; None leaves them as they are.
         trees, tree_windows: size of the extra trees, and how many intact windows they see, with as many broken ones.
         train: further options of training, by the names in `TrainOptions`.

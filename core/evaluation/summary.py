@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from dyadwatch.core.evaluation.clip_tests import MEASURE
+from dyadwatch.core.evaluation.clip_figures import MEASURE
 from dyadwatch.core.evaluation.jobs import Done
 from dyadwatch.core.evaluation.markdown import grid, interval, number
 from dyadwatch.core.evaluation.pair_baselines import CURVATURE, LENGTH
-from dyadwatch.core.evaluation.pair_tests import MEAN_HELD_BACK, MEAN_OF_SIX, VARIATIONS
+from dyadwatch.core.evaluation.pair_material import MEAN_HELD_BACK, MEAN_OF_SIX, VARIATIONS
 from dyadwatch.core.evaluation.perturbations import Kind
 from dyadwatch.core.evaluation.results_table import Entry, entries
 from dyadwatch.core.evaluation.row import Row, RowPart

@@ -47,7 +47,7 @@ class Level(Enum):
 
 
 # (state, level) -> (state while its time runs, the time it takes, state once that time is over)
-_TABLE: dict[tuple[AlarmState, Level], tuple[AlarmState, str, AlarmState]] = {
+TRANSITIONS: dict[tuple[AlarmState, Level], tuple[AlarmState, str, AlarmState]] = {
     (AlarmState.CALM, Level.LOW): (AlarmState.CALM, "", AlarmState.CALM),
     (AlarmState.CALM, Level.BETWEEN): (AlarmState.CALM, "", AlarmState.CALM),
     (AlarmState.CALM, Level.HIGH): (AlarmState.RISING, "min_duration", AlarmState.OPEN),
@@ -185,7 +185,7 @@ class AlarmTracker:
             level = Level.BETWEEN  # what is doubtful opens no event by itself
         before = alarm.state
         alarm.scored = now
-        waiting, time, after = _TABLE[before, level]
+        waiting, time, after = TRANSITIONS[before, level]
         if waiting is not before:
             alarm.since = now
         alarm.state = after if now - alarm.since >= self._times[time] else waiting

@@ -44,7 +44,7 @@ class CallStep(Enum):
 
 
 # (stand, step) -> (stand after; what is reported, None for nothing)
-_TABLE: dict[tuple[Stand, CallStep], tuple[Stand, AttentionKind | None]] = {
+TRANSITIONS: dict[tuple[Stand, CallStep], tuple[Stand, AttentionKind | None]] = {
     (Stand.HELD, CallStep.CALLS): (Stand.CALLED, AttentionKind.CALL),
     (Stand.HELD, CallStep.HOLDS): (Stand.HELD, None),
     (Stand.HELD, CallStep.ACKNOWLEDGES): (Stand.ACKNOWLEDGED, AttentionKind.ACKNOWLEDGED),
@@ -236,7 +236,7 @@ class Attention:
     def _step(
         self, case: _Case, step: CallStep, now: int, who: str = "", until: int | None = None
     ) -> list[AttentionMessage]:
-        case.stand, call = _TABLE[case.stand, step]
+        case.stand, call = TRANSITIONS[case.stand, step]
         if call is None:
             return []
         m = case.incident

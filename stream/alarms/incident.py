@@ -150,6 +150,8 @@ class Incident:
         options: as given; the tracker may change them.
         severity: it never falls.
         pairs: by the ids of the two.
+        events: how many it had.
+        published_at: ns of its last message; 0 before the first.
     """
 
     def __init__(self, event: EventMessage, options: IncidentOptions) -> None:

@@ -24,8 +24,7 @@ class IncidentStep(Enum):
     OPENS = "opens"  # an event of it opens
     GOES_ON = "goes on"  # an event of it is published again, or closes while another is open
     CALMS = "calms"  # its last open event closes
-    WAITS = "waits"  # time goes on, not yet for linger_s
-    WAITED = "waited"  # and for linger_s
+    WAITED = "waited"  # no event of it for linger_s, or its clock stepped back
     ENDS = "ends"  # no more can come: its source ends, or its time does not go on
     MERGES = "merges"  # it becomes part of another
 
@@ -40,18 +39,16 @@ class Publish(Enum):
 
 
 # (state, step) -> (state after, what is published)
-_TABLE: dict[tuple[IncidentState, IncidentStep], tuple[IncidentState, Publish]] = {
+TRANSITIONS: dict[tuple[IncidentState, IncidentStep], tuple[IncidentState, Publish]] = {
     (IncidentState.OPEN, IncidentStep.OPENS): (IncidentState.OPEN, Publish.UPDATE),
     (IncidentState.OPEN, IncidentStep.GOES_ON): (IncidentState.OPEN, Publish.WHEN_DUE),
     (IncidentState.OPEN, IncidentStep.CALMS): (IncidentState.LINGERING, Publish.WHEN_DUE),
-    (IncidentState.OPEN, IncidentStep.WAITS): (IncidentState.OPEN, Publish.NOTHING),
     (IncidentState.OPEN, IncidentStep.WAITED): (IncidentState.OPEN, Publish.NOTHING),
     (IncidentState.OPEN, IncidentStep.ENDS): (IncidentState.CLOSED, Publish.CLOSE),
     (IncidentState.OPEN, IncidentStep.MERGES): (IncidentState.CLOSED, Publish.CLOSE),
     (IncidentState.LINGERING, IncidentStep.OPENS): (IncidentState.OPEN, Publish.UPDATE),
     (IncidentState.LINGERING, IncidentStep.GOES_ON): (IncidentState.LINGERING, Publish.NOTHING),
     (IncidentState.LINGERING, IncidentStep.CALMS): (IncidentState.LINGERING, Publish.NOTHING),
-    (IncidentState.LINGERING, IncidentStep.WAITS): (IncidentState.LINGERING, Publish.NOTHING),
     (IncidentState.LINGERING, IncidentStep.WAITED): (IncidentState.CLOSED, Publish.CLOSE),
     (IncidentState.LINGERING, IncidentStep.ENDS): (IncidentState.CLOSED, Publish.CLOSE),
     (IncidentState.LINGERING, IncidentStep.MERGES): (IncidentState.CLOSED, Publish.CLOSE),
@@ -85,7 +82,7 @@ class IncidentTracker:
 
     @property
     def open(self) -> tuple[str, ...]:
-        """Ids of the incidents that are open."""
+        """Ids of the incidents that are not closed, those that linger too."""
         return tuple(incident.id for incident in self._incidents)
 
     def scored(self, window: Window, events: Sequence[EventMessage]) -> list[IncidentMessage]:
@@ -121,19 +118,15 @@ class IncidentTracker:
 
     def _advance(self, now: int) -> list[IncidentMessage]:
         """Closes what has waited for long enough, and what waits in a time that is over."""
-        if now > self._now:
-            self._now = now
-            step, reason = IncidentStep.WAITS, IncidentReason.CALM_AGAIN
-        elif now < self._now - _BACK_NS:
-            self._now = now
-            step, reason = IncidentStep.WAITED, IncidentReason.CLOCK_STEP
-        else:
+        stepped = now < self._now - _BACK_NS
+        if now <= self._now and not stepped:
             return []
+        self._now = now
+        reason = IncidentReason.CLOCK_STEP if stepped else IncidentReason.CALM_AGAIN
         out: list[IncidentMessage] = []
-        for incident in list(self._incidents):
-            if incident.state is IncidentState.LINGERING:
-                waited = now - incident.since > self._linger
-                out += self._step(incident, IncidentStep.WAITED if waited else step, reason)
+        for incident in [i for i in self._incidents if i.state is IncidentState.LINGERING]:
+            if stepped or now - incident.since > self._linger:
+                out += self._step(incident, IncidentStep.WAITED, reason)
         return out
 
     def _take(self, event: EventMessage, standing: PairStanding | None) -> list[IncidentMessage]:
@@ -195,7 +188,7 @@ class IncidentTracker:
     def _step(
         self, incident: Incident, step: IncidentStep, reason: IncidentReason, merged_into: str | None = None
     ) -> list[IncidentMessage]:
-        after, publish = _TABLE[incident.state, step]
+        after, publish = TRANSITIONS[incident.state, step]
         if incident.state is not IncidentState.LINGERING and after is IncidentState.LINGERING:
             incident.since = self._now
         incident.state = after

@@ -18,9 +18,9 @@ class TargetOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     send: Send = "both"
     """calls: whom to call and when it is over; incidents: how each goes, update by update; or both."""
     sources: tuple[str, ...] = ()
-    """Only of these. Empty: of all."""
+    """Names of the sources to deliver. Empty: all."""
     least: Severity = Severity.NOTICE
-    """Nothing that is less grave."""
+    """Lowest severity that is delivered."""
     hours: tuple[str, ...] = ()
     """Only what begins then, such as "mon-fri 21:00-07:00", local time. Empty: always."""
     title: str = ""
@@ -37,7 +37,7 @@ class MqttOptions(TargetOptions, frozen=True, kw_only=True, tag="mqtt"):
     port: Port = 1883
     """Port of the broker."""
     user: str = ""
-    """Who the detector is."""
+    """User name at the broker."""
     password_file: str = ""
     """File of the password of user."""
     password_env: str = ""

@@ -19,22 +19,22 @@ class IncidentOptions(Section, frozen=True):
     """Seconds between two updates of an open incident in which nothing else changes. Lower: more messages; higher: its
     peak is reported later."""
     alarm_above: NotNegative = 0.3
-    """An incident is a notice at first. Evidence above that which opens an event, from which on it is an alarm: 0.3 is
-    a mean that is 1.3 times its level. Lower: more alarms; higher: more remain notices."""
+    """Evidence above the level that opens an event, from which on an incident is an alarm and no longer a notice; 0.3:
+    a mean of 1.3 times its level. Lower: more alarms; higher: more remain notices."""
     alarm_after_s: NotNegative = 3.0
     """Seconds of events after which it is an alarm whatever its peak. Lower: more alarms; higher: more remain
     notices."""
     critical_above: NotNegative = 1.0
-    """Evidence above that which opens an event, from which on it is critical. Lower: more are; higher: fewer."""
+    """Evidence above the level that opens an event, from which on it is critical. Lower: more are; higher: fewer."""
     critical_after_s: NotNegative = 20.0
     """Seconds of events after which it is critical whatever its peak. Lower: more are; higher: fewer."""
     silent_s: Positive = 3.0
-    """A source itself is an incident, too, by the receiver's clock: an alarm for those of liveness.expected, a notice
-    for others. Seconds without a message after which it is silent. Lower: hiccups of the network are reported; higher:
-    a dead camera is noticed later."""
+    """Seconds without a message, by the receiver's clock, after which the source itself is an incident: an alarm if it
+    is in liveness.expected, else a notice. Lower: hiccups of the network are reported; higher: a dead camera is noticed
+    later."""
     back_s: NotNegative = 1.0
-    """Seconds that it must be heard, or seeing, again before that is over. Lower: a source that comes and goes is
-    reported many times; higher: it is reported later that it is back."""
+    """Seconds that a source must be received, or usable, again before its incident closes. Lower: a source that comes
+    and goes is reported many times; higher: it is reported later that it is back."""
     missing_s: NotNegative = 10.0
     """Seconds from the start after which a source of liveness.expected that never came is reported. Lower: slow starts
     are reported; higher: a camera that did not come back is noticed later."""
@@ -50,9 +50,9 @@ class AttentionOptions(Section, frozen=True):
     """Seconds after a call about a source in which there is no other about it that is not graver. Lower: more calls;
     higher: what follows soon is reported later, or in a digest."""
     most_calls: Count = 12
-    """Calls, of all sources, that may be made in per_min minutes; of each severity those count that were at least as
-    grave, so that no notice holds back an alarm. Lower: more is held back; higher: people may mute a detector that
-    calls too often."""
+    """Calls allowed in per_min minutes, over all sources. Only calls of the same or a higher severity count, so that
+    notices never hold back an alarm. Lower: more is held back; higher: people may mute a detector that calls too
+    often."""
     per_min: Positive = 60.0
     """Minutes in which most_calls count. Lower: more calls; higher: fewer."""
     digest_min: Positive = 10.0

@@ -94,7 +94,7 @@ class SiteRule(Section, frozen=True, kw_only=True):
     """What a zone or a schedule does to the pairs that it is about: exactly one of `ignore` and `factor`."""
 
     name: Annotated[str, Meta(min_length=1, max_length=64)]
-    """Each once for a source."""
+    """Unique among the rules of a source."""
     ignore: bool = False
     """Whether the pairs open no event."""
     factor: Annotated[float, Meta(ge=0.1, le=10)] | None = None

@@ -132,6 +132,6 @@ class Courier:
     def _fails(self, why: str, pause: float) -> float:
         why = why[:_MOST_ERROR]
         if not self._ended:
-            self._log.warning(self.name, DeliveryState.FAILING, f"{why}; it is tried again, nothing is lost")
+            self._log.warning(self.name, DeliveryState.FAILING, f"{why}; it will be tried again")
         self._failing = (why, time.monotonic() if self._failing is None else self._failing[1])
         return min(max(2 * pause, _FIRST_S), _MOST_S)

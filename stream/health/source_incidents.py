@@ -40,7 +40,7 @@ class TroubleState(Enum):
 
 
 # (state, in trouble) -> (state while its time runs, state once that time is over)
-_TABLE: dict[tuple[TroubleState, bool], tuple[TroubleState, TroubleState]] = {
+TRANSITIONS: dict[tuple[TroubleState, bool], tuple[TroubleState, TroubleState]] = {
     (TroubleState.FINE, False): (TroubleState.FINE, TroubleState.FINE),
     (TroubleState.FINE, True): (TroubleState.DOUBTED, TroubleState.OPEN),
     (TroubleState.DOUBTED, False): (TroubleState.FINE, TroubleState.FINE),
@@ -186,7 +186,7 @@ class SourceIncidents:
             if trouble is None:
                 return []
             watch = self._watches[source, seeing] = _Watch()
-        waiting, after = _TABLE[watch.state, trouble is not None]
+        waiting, after = TRANSITIONS[watch.state, trouble is not None]
         if waiting is not watch.state:
             watch.since = trouble.since if trouble is not None and watch.state is TroubleState.FINE else now
         time = trouble.wait if trouble is not None else self._back

@@ -238,7 +238,7 @@ class SourceWatch:
             is_group=group is not None,
             refuses=scene.refuses,
             people=scene.people,
-            pairs=scene.pairs,
+            pairs=scene.pair_count,
             frames=scene.frames,
             clock=scene.clock,
             stamp=scene.stamp,

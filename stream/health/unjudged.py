@@ -66,7 +66,7 @@ class Account:
         self._last = scene.stamp
         self.used += 1
         self.most = max(self.most, scene.people)
-        pairs = {pair.keys for pair in scene.gate.open}
+        pairs = {pair.keys for pair in scene.open_pairs}
         self._since = {keys: self._since.get(keys, scene.stamp) for keys in pairs}
         alive = scene.tracker.alive
         for (a, b), since in self._since.items():

@@ -276,7 +276,7 @@ class Group:
         if why is not None:
             member.count(Fault.CLOCKS_APART)
         step = self._end(member, PairEnd.MERGED)
-        member.scene.want(self._layout if why is None else self._own_layout)
+        member.scene.map_to(self._layout if why is None else self._own_layout)
         if why is not None:
             # What was merged before this was known held two moments in one.
             self._common.begin()

@@ -31,7 +31,7 @@ _CHECK_S = 1.0
 _OPEN = SecurityOptions()
 
 
-class Listener:
+class PoseListener:
     """A socket like the detector's, and a recorder behind it.
 
     Every message's header is checked, but the coordinates of only one frame a second and source: enough to notice

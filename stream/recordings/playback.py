@@ -13,7 +13,7 @@ from dyadwatch.stream.recordings.channels import POSE
 from dyadwatch.stream.recordings.mcap_index import is_mcap
 from dyadwatch.stream.recordings.reader import Entry, Recording, source_of
 from dyadwatch.stream.recordings.recordings_folder import SUFFIX
-from dyadwatch.stream.recordings.write_queue import ReceivedMessage, Said
+from dyadwatch.stream.recordings.write_queue import Published, ReceivedMessage
 
 _SEQUENCES = 2**32
 
@@ -105,9 +105,9 @@ class Playback:
         """What was received alone."""
         return (e for e in self if isinstance(e, ReceivedMessage))
 
-    def said(self) -> Iterator[Said]:
+    def said(self) -> Iterator[Published]:
         """What the detector said, and where it gave up a source."""
-        return (e for e in self if isinstance(e, Said))
+        return (e for e in self if isinstance(e, Published))
 
     def expect_sources(self, wanted: Iterable[str], *, said: bool = False) -> None:
         """Checks names against the whole recording, whatever part of it is played.

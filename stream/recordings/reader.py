@@ -32,10 +32,10 @@ from dyadwatch.stream.recordings.channels import (
 )
 from dyadwatch.stream.recordings.chunks import ChunkContent, RawMessage
 from dyadwatch.stream.recordings.mcap_index import ChunkPlace, McapIndex, find_frames
-from dyadwatch.stream.recordings.write_queue import ReceivedMessage, Said
+from dyadwatch.stream.recordings.write_queue import Published, ReceivedMessage
 from dyadwatch.stream.texts import FILE_LOSS
 
-Entry = ReceivedMessage | Said
+Entry = ReceivedMessage | Published
 _SAID = ("score.", "event.", "near_miss.", "incident.", "attention.", "status.")
 _MOST_NOTES = 100  # about single places; further ones are counted
 
@@ -231,11 +231,11 @@ def _entry(raw: RawMessage) -> Entry | FileLoss:
         source = topic.removeprefix(POSE) if topic != OTHERS else parts[0][len(POSE) :].decode() if parts else ""
         return ReceivedMessage(parts, source, raw.publish_time, raw.log_time, raw.sequence)
     if topic == ENDED:
-        return Said(decode_ended(raw.data), raw.log_time)
+        return Published(decode_ended(raw.data), raw.log_time)
     if topic.startswith(_SAID):
         if version_of(raw.data) != VERSION:
             return FileLoss.OTHER_VERSION
-        return Said(decode_json(raw.data), raw.log_time)
+        return Published(decode_json(raw.data), raw.log_time)
     return FileLoss.CHANNEL_UNKNOWN  # a channel of somebody else's, or of a later version
 
 

@@ -23,7 +23,7 @@ from dyadwatch.stream.recordings.channels import Ended
 from dyadwatch.stream.recordings.frame_times import FrameTimes
 from dyadwatch.stream.recordings.header import config_of, recorded_thresholds
 from dyadwatch.stream.recordings.playback import Playback
-from dyadwatch.stream.recordings.write_queue import Said
+from dyadwatch.stream.recordings.write_queue import Published
 
 _ENDS = frozenset(str(reason) for reason in PairEnd)
 # Source, ids, and which of the pairs that bear the same ids at a time, as they may after ids were exchanged.
@@ -90,7 +90,7 @@ def read_scores(playback: Playback, progress: Callable[[float], None] = lambda s
     for recording in playback.recordings:
         reader.new_file(recording.about.run)
         for entry in recording.entries(playback.start, playback.end, reader.frames.received):
-            if isinstance(entry, Said):
+            if isinstance(entry, Published):
                 reader.said(entry)
     reader.end_all(PairEnd.END_OF_STREAM)
     if not reader.tracks:
@@ -133,7 +133,7 @@ class _Reader:
             self._run = run
             self.frames.new_run()
 
-    def said(self, entry: Said) -> None:
+    def said(self, entry: Published) -> None:
         """Takes what the detector said."""
         what = entry.what
         if isinstance(what, ScoreMessage):

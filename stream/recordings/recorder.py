@@ -27,7 +27,7 @@ from dyadwatch.stream.recordings.header import recorded_config
 from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.recordings.recordings_folder import delete_expired, free_mb, make_writable, recording_name
 from dyadwatch.stream.recordings.refused import RefusedBudget, digest, readable, why_refused
-from dyadwatch.stream.recordings.write_queue import Item, ReceivedMessage, Refused, Said, WriteQueue
+from dyadwatch.stream.recordings.write_queue import Item, Published, ReceivedMessage, Refused, WriteQueue
 from dyadwatch.stream.texts import text_of
 
 _log = logging.getLogger(__name__)
@@ -157,13 +157,13 @@ class Recorder:
 
     def ended(self, source: str, reason: EndReason) -> None:
         """Takes note that the detector gives up a source at this point of what it receives."""
-        self._put(Said(Ended(source=source, reason=reason), self._now()))
+        self._put(Published(Ended(source=source, reason=reason), self._now()))
 
     def said(self, messages: Sequence[Message]) -> None:
         """Takes what the detector published."""
         now = self._now()
         for message in messages:
-            self._put(Said(message, now))
+            self._put(Published(message, now))
 
     def close(self) -> None:
         """Writes what waits and closes the file, or says what may be lost where that takes over two seconds."""
@@ -237,7 +237,7 @@ class Recorder:
             current.pending += 1
 
     def _write(self, file: RecordingFile, item: Item) -> None:
-        if isinstance(item, Said):
+        if isinstance(item, Published):
             if isinstance(item.what, Ended):
                 file.ended(item.what, item.log_time)
             else:

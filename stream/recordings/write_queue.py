@@ -57,14 +57,14 @@ class Refused(NamedTuple):
     sequence: int
 
 
-class Said(NamedTuple):
+class Published(NamedTuple):
     """A message of the detector, or the end of a source, and when."""
 
     what: Message | Ended
     log_time: int
 
 
-Item = ReceivedMessage | Refused | Said
+Item = ReceivedMessage | Refused | Published
 
 
 class WriteQueue:
@@ -89,9 +89,9 @@ class WriteQueue:
 
     def put(self, item: Item) -> bool:
         """Adds an item; False if there was no room for it. Ends of sources are few and always find room."""
-        size = 0 if isinstance(item, Said) else sum(map(len, item.parts))
+        size = 0 if isinstance(item, Published) else sum(map(len, item.parts))
         refused = size if isinstance(item, Refused) else 0
-        must = isinstance(item, Said) and isinstance(item.what, Ended)
+        must = isinstance(item, Published) and isinstance(item.what, Ended)
         with self._lock:
             if not must and (
                 len(self._items) >= self._most

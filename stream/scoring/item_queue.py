@@ -67,20 +67,16 @@ class _Share:
 
 
 class ItemQueue:
-    """Windows and ends of pairs, in order.
+    """A bounded fair queue: round robin over shares, then over their sources; one source's items stay in order.
 
-    Once more windows come than may wait, shares take turns, one window each, and so do the sources within a share,
-    until nothing waits any more. Those of one source always stay in order.
-
-    When it is full, the share with the most windows waiting, and within it the source with the most, loses its oldest
-    one, so that a flood costs nobody else; among equals it is the one that lost none for longest. Or whoever brings
-    more waits. Ends of pairs are never shed.
+    When full, the largest share loses the oldest window of its largest source; among equals, the one that lost none for
+    longest. With `waits`, `put` blocks instead. Ends of pairs are never dropped.
 
     Arguments:
         max_windows: windows that may wait.
         shed: called with the source of every window that is shed.
-        share_of: tells who a source shares its part with, such as all that come by one connection; by default every
-            source has a share of its own. Asked while nothing of the source waits.
+        share_of: key of the share that a source belongs to, such as its connection; by default every source has a share
+            of its own. Asked while nothing of the source waits.
         waits: whether `put` waits for room instead of shedding.
     """
 
@@ -97,7 +93,7 @@ class ItemQueue:
         self._share_of = share_of
         self._waits = waits
         self._shares: dict[Hashable, _Share] = {}  # in the order of their turns
-        self._share: dict[str, Hashable] = {}  # source -> share, while anything of it waits
+        self._key_of: dict[str, Hashable] = {}  # source -> key of its share, while anything of it waits
         self._next = 0
         self._in_turn = False
         self._lost_at: dict[tuple[Hashable, str], int] = {}  # of shares (source "") and sources: their last loss
@@ -122,9 +118,9 @@ class ItemQueue:
                         self._ready.notify()
                         self._ready.wait()
                     self._windows += 1
-                key = self._share.get(item.source)
+                key = self._key_of.get(item.source)
                 if key is None:
-                    key = self._share[item.source] = self._share_of(item.source)
+                    key = self._key_of[item.source] = self._share_of(item.source)
                 self._shares.setdefault(key, _Share()).put(self._next, item)
                 self._next += 1
                 if self._windows > self._max:
@@ -203,6 +199,6 @@ class ItemQueue:
         """Forgets a source, and a share, of which nothing waits any more."""
         share = self._shares.get(key)
         if share is None or source not in share.lines:
-            self._share.pop(source, None)
+            self._key_of.pop(source, None)
         if share is not None and not share.lines:
             del self._shares[key]

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
+from enum import IntEnum
 from typing import Protocol, runtime_checkable
 
 from dyadwatch.stream.messages import AttentionMessage, EventMessage, IncidentMessage, Message
@@ -15,7 +16,10 @@ MOST_WAITING = 10_000  # messages; at some 1 kB each, ten megabytes
 
 
 class Sink(Protocol):
-    """Takes messages as they come, on one thread. It may take its time: it holds up nobody but itself."""
+    """Takes messages as they come, on one thread. It may take its time: it holds up nobody but itself.
+
+    It may also be `Waking` (called at intervals) or `Choosing` (only some kinds of messages).
+    """
 
     def emit(self, messages: Sequence[Message]) -> None:
         """Passes the messages on, in order. Any exception means that the sink is broken."""
@@ -30,7 +34,7 @@ class Sink(Protocol):
 class Waking(Protocol):
     """A sink that has something to do now and then, messages or not; on the same thread."""
 
-    idle_s: float  # between two times at most
+    idle_s: float  # seconds between calls of `idle`
 
     def idle(self) -> None:
         """Does it. Any exception means that the sink is broken."""
@@ -42,6 +46,15 @@ class Choosing(Protocol):
     """A sink that wants messages of some kinds only: the others do not wake it."""
 
     takes: tuple[type[Message], ...]
+
+
+class Worth(IntEnum):
+    """What goes last when not everything fits: an incident's end holds all that its updates told."""
+
+    FIGURES = 0  # scores, status
+    EVENT = 1
+    INCIDENT_UPDATE = 2
+    INCIDENT = 3  # its beginning or end; a call
 
 
 class SinkThread:
@@ -74,9 +87,9 @@ class SinkThread:
         self._lost = lost
         self._most = most
         self._before = before
-        self._takes = sink.takes if isinstance(sink, Choosing) else ()
+        self._kinds = sink.takes if isinstance(sink, Choosing) else ()
         # By their worth, the least first; with their place among all messages.
-        self._waiting: tuple[deque[tuple[int, Message]], ...] = tuple(deque() for _ in range(4))
+        self._waiting: tuple[deque[tuple[int, Message]], ...] = tuple(deque() for _ in Worth)
         self._next = 0
         self._ended = False
         self._broken = False
@@ -87,8 +100,8 @@ class SinkThread:
 
     def put(self, messages: Sequence[Message]) -> None:
         """Adds messages; returns at once."""
-        if self._takes:
-            messages = [m for m in messages if isinstance(m, self._takes)]
+        if self._kinds:
+            messages = [m for m in messages if isinstance(m, self._kinds)]
             if not messages:
                 return
         dropped = 0
@@ -125,7 +138,7 @@ class SinkThread:
         try:
             waking = self._sink if isinstance(self._sink, Waking) else None
             woken = time.monotonic()
-            while (messages := self._take(waking.idle_s if waking else None)) is not None:
+            while (messages := self._next_batch(waking.idle_s if waking else None)) is not None:
                 if messages:
                     if self._before is not None:
                         self._before(messages)
@@ -142,7 +155,7 @@ class SinkThread:
             with contextlib.suppress(Exception):
                 self._sink.close()
 
-    def _take(self, timeout_s: float | None) -> list[Message] | None:
+    def _next_batch(self, timeout_s: float | None) -> list[Message] | None:
         """All that waits, in order, nothing after so many seconds; None at the end."""
         with self._changed:
             self._changed.wait_for(lambda: self._ended or any(self._waiting), timeout_s)
@@ -158,14 +171,13 @@ class SinkThread:
             of_one_worth.clear()
 
 
-def _worth(message: Message) -> int:
-    """What goes last when not everything fits: an incident's end holds all that its updates told."""
+def _worth(message: Message) -> Worth:
     match message:
         case IncidentMessage():
-            return 2 if message.type == "update" else 3
+            return Worth.INCIDENT_UPDATE if message.type == "update" else Worth.INCIDENT
         case AttentionMessage():
-            return 3
+            return Worth.INCIDENT
         case EventMessage():
-            return 1
+            return Worth.EVENT
         case _:
-            return 0
+            return Worth.FIGURES

@@ -129,7 +129,7 @@ class SceneTracker:
 
     Arguments:
         source: its name.
-        config: the sections clock, tracks and pairs matter.
+        config: of it the sections clock, tracks, pairs and sense are used.
         fps: points of the grid a second.
         count: called with a reason for everything that is dropped.
         layout: the joints wanted; None takes them as they are sent, and begins anew where they change.
@@ -168,8 +168,13 @@ class SceneTracker:
         self.latest: tuple[PoseFrame, Sequence[SeenPerson]] | None = None
 
     @property
-    def pairs(self) -> int:
-        """Number of pairs that are near each other."""
+    def open_pairs(self) -> Sequence[Pair]:
+        """The pairs that are near each other."""
+        return self.gate.open
+
+    @property
+    def pair_count(self) -> int:
+        """How many pairs are near each other."""
         return len(self.gate.open)
 
     @property
@@ -209,8 +214,8 @@ class SceneTracker:
         self._begins = True
         return SceneStep(self.source, ended, fresh=True)
 
-    def want(self, layout: Layout | None) -> None:
-        """Wants other joints from now on; only after an end."""
+    def map_to(self, layout: Layout | None) -> None:
+        """Maps joints onto another layout from now on; None takes them as sent. Call only after `end`."""
         if layout is not self._layout:
             self._layout, self._map, self._unfit = layout, None, None
 
@@ -223,7 +228,7 @@ class SceneTracker:
             ended += self.end(restart).ended
         observed = self.observe(frame)
         if observed is None:
-            return SceneStep(self.source, ended, self._begins)
+            return SceneStep(self.source, ended, fresh=self._begins)
         seen, lost = observed
         fresh, self._begins = self._begins, False
         ended += self.gate.update(self.tracker.alive)
@@ -231,10 +236,19 @@ class SceneTracker:
         samplers = self._samplers
         samplers.begin()
         rows = [Rows(s.track, *samplers.push(s.track, s.track.stamp, s.joints, s.whole)) for s in seen]
-        opened = self.gate.open
-        verdicts = self.sense.verdicts(pair.keys for pair in opened)
+        pairs = self.open_pairs
         return SceneStep(
-            self.source, ended, fresh, lost, frame, rows, samplers.unseen, samplers.mended, opened, self._map, verdicts
+            source=self.source,
+            ended=ended,
+            fresh=fresh,
+            lost=lost,
+            frame=frame,
+            rows=rows,
+            unseen=samplers.unseen,
+            mended=samplers.mended,
+            pairs=pairs,
+            mapping=self._map,
+            verdicts=self.sense.verdicts(pair.keys for pair in pairs),
         )
 
     def observe(self, frame: PoseFrame) -> tuple[list[SeenPerson], list[Track]] | None:

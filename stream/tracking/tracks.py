@@ -80,7 +80,6 @@ class Tracker:
         self._next_id = 1
         self._last_ids: tuple[TrackId, ...] = ()
         self._churn = 0  # frames in a row whose ids were all new
-        self._whole = False  # whether every joint of the present frame is seen
 
     @property
     def alive(self) -> dict[int, Track]:
@@ -109,7 +108,7 @@ class Tracker:
         ids = self._ids(frame, ended)
         if not frame.people:
             return [], ended
-        joints, rows, roots = self._roots(joints, confidence)
+        joints, rows, roots, whole = self._roots(joints, confidence)
         if len(rows) < len(roots):
             self._count(Circumstance.PERSON_UNSEEN)
         if ids is None:
@@ -122,7 +121,7 @@ class Tracker:
                 track = self._new(None if ids is None else ids[i], frame.stamp, roots[i], ended)
             else:
                 self._move(track, frame.stamp, roots[i])
-            seen.append(SeenPerson(track, joints[i], confidence[i], self._whole, i))
+            seen.append(SeenPerson(track, joints[i], confidence[i], whole, i))
         if len(self._tracks) > self._options.max_tracks:
             ended += self._cap(frame.stamp, len(seen))
         return seen, ended
@@ -156,10 +155,10 @@ class Tracker:
     def _drop(self, tracks: list[Track]) -> list[Track]:
         for t in tracks:
             del self._tracks[t.key]
-            self._call(t, None)
+            self._set_source_id(t, None)
         return tracks
 
-    def _call(self, track: Track, given: TrackId | None) -> None:
+    def _set_source_id(self, track: Track, given: TrackId | None) -> None:
         """Records what the source calls a track now; whoever it called so before has no id any more."""
         if track.given is not None:
             del self._given[track.given]
@@ -172,22 +171,20 @@ class Tracker:
 
     def _roots(
         self, joints: NDArray[np.float32], confidence: NDArray[np.float32]
-    ) -> tuple[NDArray[np.float32], list[int], list[Place]]:
-        """Joints without the weak ones, who of the people is there at all, and the middle of everybody's joints."""
+    ) -> tuple[NDArray[np.float32], list[int], list[Place], bool]:
+        """Joints without the weak ones, rows of who is there at all, everybody's middle, and whether all is seen."""
         # Most frames show everything, which costs a third. A sum is NaN as soon as a joint is, which is one as a whole.
         if confidence.min() >= self._options.min_confidence:
-            whole = (joints.sum(axis=1, dtype=np.float64) / joints.shape[1]).tolist()
-            self._whole = all(x == x for x, _, _ in whole)
-            if self._whole:
-                return joints, list(range(len(whole))), whole
-        self._whole = False
+            roots = (joints.sum(axis=1, dtype=np.float64) / joints.shape[1]).tolist()
+            if all(x == x for x, _, _ in roots):
+                return joints, list(range(len(roots))), roots, True
         weak = confidence < self._options.min_confidence
         if weak.any():
             joints = np.where(weak[..., None], np.float32(np.nan), joints)
         visible = ~np.isnan(joints[..., 0])
         weights = visible[..., None]
         roots = np.where(weights, joints, 0).sum(axis=1, dtype=np.float64) / np.maximum(weights.sum(axis=1), 1)
-        return joints, np.flatnonzero(visible.any(axis=1)).tolist(), roots.tolist()
+        return joints, np.flatnonzero(visible.any(axis=1)).tolist(), roots.tolist(), False
 
     def _new(self, given: TrackId | None, stamp: int, root: Place, ended: list[Track]) -> Track:
         while given is None:
@@ -196,7 +193,7 @@ class Tracker:
             self._rename(given, ended)
         track = Track(given, self._next_key, stamp, root)
         self._tracks[track.key] = track
-        self._call(track, given)
+        self._set_source_id(track, given)
         self._next_key += 1
         return track
 
@@ -258,7 +255,7 @@ class Tracker:
         self._count(Fault.IDS_EXCHANGED)
         for n, track in zip(astray, followed, strict=True):
             if track is not None and track is not found[n]:
-                self._call(track, ids[rows[n]])
+                self._set_source_id(track, ids[rows[n]])
             found[n] = track
 
     def _same(self, track: Track | None, stamp: int, root: Place, ended: list[Track]) -> Track | None:

@@ -71,15 +71,15 @@ class PairWindows:
         """The joint for which the newest window of a pair was left out; None where no window was."""
         return next(reversed(self._hidden.values()), None)
 
-    def flow(self, pairs: list[Pair]) -> bool:
+    def flow(self, pairs: Sequence[Pair]) -> bool:
         """Whether the newest window of any of these pairs was of use."""
         return any(p.keys in self._windowed for p in pairs)
 
-    def hidden(self, pairs: list[Pair]) -> Finding[Blindness] | None:
+    def hidden(self, pairs: Sequence[Pair]) -> Finding[Blindness] | None:
         """The joint for which the newest window of the first of these pairs was left out that has one such."""
         return next((self._hidden[p.keys] for p in pairs if p.keys in self._hidden), None)
 
-    def odd(self, pairs: list[Pair]) -> Odd | None:
+    def odd(self, pairs: Sequence[Pair]) -> Odd | None:
         """Why no window of these pairs is scored, for what their people look like; None where one is, or may be."""
         found = [self._odd.get(p.keys) for p in pairs]
         return found[0] if found and all(found) else None

@@ -73,7 +73,7 @@ class SourceLine:
             return scene.order.trouble
         if scene.people == 0:
             return Finding(Blindness.NOBODY)
-        pairs = scene.gate.open
+        pairs = scene.open_pairs
         odd = scene.blinding or self.windows.odd(pairs)
         if odd is not None:
             return blindness_of(odd)

@@ -16,7 +16,7 @@ def test_it_is_the_share_of_pairs_in_the_right_order(seed):
     assert auroc(anomalous, normal) == pytest.approx(1 - auroc(normal, anomalous))
 
 
-def test_the_ends_of_the_scale():
+def test_the_ends_of_the_scale() -> None:
     low, high = np.array([0.0, 1.0]), np.array([2.0, np.inf])
     assert auroc(low, high) == 1
     assert auroc(high, low) == 0

@@ -44,7 +44,7 @@ def test_a_window_of_the_support_finds_itself_in_both_orders(whiten):
         assert max(forth.whitened.max(), back.whitened.max()) < 0.05
 
 
-def test_the_distance_is_the_mean_of_the_three_nearest_in_either_order():
+def test_the_distance_is_the_mean_of_the_three_nearest_in_either_order() -> None:
     windows = people(30, 1)
     values = STATISTICS(windows)
     nearest = NearestNeighbour.fit(STATISTICS, values)
@@ -55,7 +55,7 @@ def test_the_distance_is_the_mean_of_the_three_nearest_in_either_order():
     np.testing.assert_allclose(nearest(test).distance, np.sort(gaps)[:, :3].mean(axis=1), rtol=2e-3)
 
 
-def test_what_the_directions_leave_over_still_counts():
+def test_what_the_directions_leave_over_still_counts() -> None:
     values = STATISTICS(people(10, 1))  # twenty vectors span at most twenty directions of 1265
     nearest = NearestNeighbour.fit(STATISTICS, values)
     assert nearest.axes is not None
@@ -65,7 +65,7 @@ def test_what_the_directions_leave_over_still_counts():
     np.testing.assert_allclose(nearest(strange).distance, whole(strange).distance, rtol=2e-3)
 
 
-def test_a_support_set_without_directions_does_not_enter_a_graph():
+def test_a_support_set_without_directions_does_not_enter_a_graph() -> None:
     windows = people(5, 1)
     whole = NearestNeighbour.fit(STATISTICS, STATISTICS(windows), project=False)
     with pytest.raises(ValueError, match="fit it with project=True"):
@@ -89,7 +89,7 @@ def test_the_graph_finds_the_same(whiten):
     assert (joint_pairs >= 0).all()
 
 
-def test_contributions_are_the_joint_pairs_part_of_the_squared_distance():
+def test_contributions_are_the_joint_pairs_part_of_the_squared_distance() -> None:
     nearest, windows = bank(whiten=False)
     values = STATISTICS(people(10, 3))
     graph = Neighbours(nearest, mean_distances(windows[nearest.chosen], STATISTICS.joints), 11)
@@ -100,7 +100,7 @@ def test_contributions_are_the_joint_pairs_part_of_the_squared_distance():
     np.testing.assert_allclose(joint_pairs.sum((1, 2)), gap.sum(axis=1) / len(STATISTICS), rtol=1e-4)
 
 
-def test_explanations_turn_with_the_persons():
+def test_explanations_turn_with_the_persons() -> None:
     nearest, windows = bank(whiten=True)
     graph = Neighbours(nearest, mean_distances(windows[nearest.chosen], STATISTICS.joints), 11)
     test = people(10, 4)
@@ -112,7 +112,7 @@ def test_explanations_turn_with_the_persons():
         np.testing.assert_allclose(back.mT if back.ndim == 3 else back, forth, atol=1e-4)
 
 
-def test_shift_says_how_much_nearer_two_joints_are():
+def test_shift_says_how_much_nearer_two_joints_are() -> None:
     nearest, windows = bank(whiten=False)
     closer = windows[nearest.chosen][:5].copy()
     wrist, head = UPPER11.index["left_wrist"], UPPER11.index["head"]
@@ -126,7 +126,7 @@ def test_shift_says_how_much_nearer_two_joints_are():
     assert (joint_pairs.flatten(1).argmax(1) == wrist * 11 + head).all()
 
 
-def test_entries_can_be_forbidden():
+def test_entries_can_be_forbidden() -> None:
     nearest, windows = bank(whiten=False)
     values = STATISTICS(windows[nearest.chosen])
     allowed = ~np.eye(len(values), dtype=bool)
@@ -135,7 +135,7 @@ def test_entries_can_be_forbidden():
     assert found.distance.min() > 0.05
 
 
-def test_a_spread_subset_leaves_nobody_out():
+def test_a_spread_subset_leaves_nobody_out() -> None:
     rng = np.random.default_rng(0)
     crowd = rng.normal(size=(500, 3))
     rare = np.array([[50.0, 0, 0], [0, 50, 0]])
@@ -145,7 +145,7 @@ def test_a_spread_subset_leaves_nobody_out():
     assert (spread_subset(crowd, 500) == np.arange(500)).all()
 
 
-def test_squared_distances():
+def test_squared_distances() -> None:
     a, b = np.array([[0.0, 0], [1, 1]]), np.array([[3.0, 4]])
     np.testing.assert_allclose(squared_distances(a, b), [[25], [13]])
 
@@ -155,7 +155,7 @@ def test_whitening_needs_data(frames, enough):
     assert enough_to_whiten(frames, 30) is enough
 
 
-def test_auroc_counts_ties_half():
+def test_auroc_counts_ties_half() -> None:
     assert auroc(np.array([0.0, 1]), np.array([1.0, 2])) == 0.875
     assert np.isnan(auroc(np.array([]), np.array([1.0])))
 

@@ -23,19 +23,19 @@ def test_times_are_kept(frames, fps, target, expected):
     np.testing.assert_allclose(out[:, 0, 0], np.arange(expected) * fps / target, atol=1e-3)
 
 
-def test_same_rate_is_untouched():
+def test_same_rate_is_untouched() -> None:
     joints = line(5)
     assert resample(joints, 15, 15) is joints
 
 
-def test_unseen_frames_spoil_only_what_lies_beside_them():
+def test_unseen_frames_spoil_only_what_lies_beside_them() -> None:
     joints = line(7)
     joints[3] = NAN
     assert np.isnan(resample(joints, 30, 20)[:, 0, 0]).tolist() == [False, False, True, False, False]
     assert not np.isnan(interpolate(joints, np.array([2.0, 4.0]))).any()
 
 
-def test_short_gaps_are_closed_in_a_straight_line():
+def test_short_gaps_are_closed_in_a_straight_line() -> None:
     joints = line(12)
     joints[3:5] = NAN
     closed = close_gaps(joints, 2)
@@ -43,7 +43,7 @@ def test_short_gaps_are_closed_in_a_straight_line():
     assert np.isnan(joints[3]).all()
 
 
-def test_long_gaps_and_ends_stay_open():
+def test_long_gaps_and_ends_stay_open() -> None:
     joints = line(12)
     joints[3:6] = NAN
     joints[[0, 11]] = NAN

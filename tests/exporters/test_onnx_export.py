@@ -182,7 +182,7 @@ def test_reading_a_model_needs_neither_torch_nor_onnx(plain):
     assert result.stdout == "t\n"
 
 
-def test_random_pairs_are_people():
+def test_random_pairs_are_people() -> None:
     windows = random_pairs(64, 30, 11, seed=0)
     assert windows.dtype == np.float32
     assert np.array_equal(windows, random_pairs(64, 30, 11, seed=0))

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from dyadwatch.stream.alarms.attention import _TABLE, Attention, CallStep, Stand
+from dyadwatch.stream.alarms.attention import TRANSITIONS, Attention, CallStep, Stand
 from dyadwatch.stream.alarms.operator_sink import OperatorSink
 from dyadwatch.stream.codes import SEVERITIES, AttentionKind, IncidentKind, IncidentReason, Severity
 from dyadwatch.stream.configuration.config import AttentionOptions
@@ -66,7 +66,7 @@ class Play:
 
 
 def test_every_stand_and_step_has_a_rule_and_every_kind_a_sentence() -> None:
-    assert set(_TABLE) == set(product(Stand, CallStep))
+    assert set(TRANSITIONS) == set(product(Stand, CallStep))
     assert set(ATTENTION) == set(AttentionKind)
 
 

@@ -147,7 +147,7 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize(("text", "expected"), TABLE, ids=range(len(TABLE)))
+@pytest.mark.parametrize(("text", "expected"), TABLE, ids=[error[:50] for _, error in TABLE])
 def test_errors_name_line_key_value_and_expectation(text: str, expected: str) -> None:
     assert error_of(text) == expected
 
@@ -323,8 +323,7 @@ def test_a_wrong_rule_is_named_with_its_value(written: str, error: str) -> None:
     with pytest.raises(ConfigError) as caught:
         set_option(Config(), f"alarm.rules={written}")
     assert str(caught.value) == f"option 'alarm.rules={written}': {error}"
-    if written != "3":
-        assert error_of(f"alarm:\n  rules: {written}\n") == f"config.yaml line 2: {error}"
+    assert error_of(f"alarm:\n  rules: {written}\n") == f"config.yaml line 2: {error}"
 
 
 @pytest.mark.parametrize(

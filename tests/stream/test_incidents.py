@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dyadwatch.core.decision.rules import ScorePart
 from dyadwatch.stream.alarms.incident import Incident, IncidentState, PairIds
-from dyadwatch.stream.alarms.incident_tracker import _TABLE, IncidentStep, IncidentTracker, Publish
+from dyadwatch.stream.alarms.incident_tracker import TRANSITIONS, IncidentStep, IncidentTracker, Publish
 from dyadwatch.stream.codes import EventReason, IncidentReason, PairEnd, Severity
 from dyadwatch.stream.configuration.config import IncidentOptions
 from dyadwatch.stream.items import Moment, Pair, PairEnded, Window
@@ -106,9 +106,9 @@ def kinds(told: Told) -> list[tuple[str, str]]:
 
 
 def test_every_state_and_step_has_a_rule() -> None:
-    assert set(_TABLE) == set(product({IncidentState.OPEN, IncidentState.LINGERING}, IncidentStep))
-    assert {publish for _, publish in _TABLE.values()} == set(Publish)
-    assert all((after is IncidentState.CLOSED) == (publish is Publish.CLOSE) for after, publish in _TABLE.values())
+    assert set(TRANSITIONS) == set(product({IncidentState.OPEN, IncidentState.LINGERING}, IncidentStep))
+    assert {publish for _, publish in TRANSITIONS.values()} == set(Publish)
+    assert all((after is IncidentState.CLOSED) == (publish is Publish.CLOSE) for after, publish in TRANSITIONS.values())
 
 
 def test_one_event_is_one_incident_with_its_times_and_its_words() -> None:

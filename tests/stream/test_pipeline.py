@@ -189,7 +189,7 @@ def test_nothing_is_kept_of_pairs_that_are_gone(pipeline: Callable[..., Pipeline
     for name, seconds, in_sight in (("hall", 5.0, 1), ("yard", 12.0, 0)):
         for f in encounter(name, seconds=seconds):
             one.push(f)
-        assert one.intake.lines[name].scene.pairs == in_sight
+        assert one.intake.lines[name].scene.pair_count == in_sight
         assert one.judge.judged.windows[name] > 0
         one.judge.judge(one.intake.forget(name))
         one.judge.forget([name])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from dyadwatch.stream.codes import Blindness, SourceState
 from dyadwatch.stream.configuration.config import IncidentOptions
-from dyadwatch.stream.health.source_incidents import _TABLE, SourceIncidents, TroubleState
+from dyadwatch.stream.health.source_incidents import TRANSITIONS, SourceIncidents, TroubleState
 from dyadwatch.stream.health.source_watch import SourceView
 from dyadwatch.stream.messages import Blind, IncidentMessage, StatusMessage
 from dyadwatch.stream.run import Run
@@ -69,7 +69,7 @@ SILENT, BACK = ("open", "source_silent", "opened"), ("close", "source_silent", "
 
 
 def test_every_state_has_a_rule() -> None:
-    assert set(_TABLE) == set(product(TroubleState, (False, True)))
+    assert set(TRANSITIONS) == set(product(TroubleState, (False, True)))
 
 
 def test_silence_is_told_once_with_when_it_was_last_seen_and_so_is_its_end() -> None:

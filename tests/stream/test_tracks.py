@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.skeletons.pose import PoseFrame, TrackId
 from dyadwatch.stream.configuration.config import TrackOptions
-from dyadwatch.stream.tracking.tracks import Tracker
+from dyadwatch.stream.tracking.tracks import SeenPerson, Tracker
 
 Person = Callable[..., NDArray[np.float32]]
 Frame = Callable[..., PoseFrame]
@@ -175,23 +175,31 @@ def test_every_person_is_one_track_of_its_own(
 
 
 @pytest.mark.parametrize("mapped", [False, True])
-def test_where_everything_is_seen_the_middle_is_the_same_to_the_last_bit(mapped: bool, Drops: Any) -> None:
+def test_where_everything_is_seen_the_middle_is_the_same_to_the_last_bit(
+    mapped: bool, frame: Frame, Drops: Any
+) -> None:
     """Somebody of whom something is hidden stands beside; then the long way is taken for all."""
     rng = np.random.default_rng(1)
-    tracker = Tracker(TrackOptions(), Drops())
+
+    def seen(joints: NDArray[np.float32], sure: NDArray[np.float32]) -> list[SeenPerson]:
+        people, _ = Tracker(TrackOptions(), Drops()).push(frame(0, list(joints)), joints, sure)
+        assert [p.row for p in people] == list(range(len(joints)))
+        return people
+
     for _ in range(200):
         joints = rng.normal(0, rng.choice([0.01, 1, 300]), (3, 11, 3)).astype(np.float32)
         if mapped:
             joints = np.ascontiguousarray(joints.swapaxes(0, 1)).swapaxes(0, 1)
         sure = np.ones((3, 11), np.float32)
-        _, rows, short = tracker._roots(joints[:2], sure[:2])
+        short = seen(joints[:2], sure[:2])
         joints[2, 4] = np.nan
-        _, all_rows, long = tracker._roots(joints, sure)
-        assert (rows, all_rows) == ([0, 1], [0, 1, 2])
-        assert short == long[:2]
+        long = seen(joints, sure)
+        assert [p.track.root for p in short] == [p.track.root for p in long[:2]]
+        assert ({p.whole for p in short}, {p.whole for p in long}) == ({True}, {False})
         sure[0, 3] = 0.1
-        weak, _, _ = tracker._roots(joints[:2], sure[:2])
-        assert np.isnan(weak[0, 3]).all()
+        weak, _ = seen(joints[:2], sure[:2])
+        assert np.isnan(weak.joints[3]).all()
+        assert not np.isnan(np.delete(weak.joints, 3, axis=0)).any()
 
 
 @pytest.mark.parametrize("unit", [1, 1000], ids=["ns", "us sent as ns"])

@@ -18,7 +18,7 @@ def test_spans(seconds, text):
     assert span(seconds) == text
 
 
-def test_a_line_every_ten_seconds_with_the_time_left():
+def test_a_line_every_ten_seconds_with_the_time_left() -> None:
     told: list[str] = []
     clock = [0.0]
     lines = Lines(told.append, lambda: clock[0])
@@ -38,14 +38,14 @@ def test_a_line_every_ten_seconds_with_the_time_left():
     ]
 
 
-def test_no_terminal_no_bars():
+def test_no_terminal_no_bars() -> None:
     told = io.StringIO()
     with shown(Console(file=told)) as listener:
         listener(Progress("encoder [1]", 2, 2, {"auroc": 0.9}))
     assert told.getvalue() == "encoder [1] 2/2  auroc 0.9  done in 0 s\n"
 
 
-def test_bars_in_a_terminal():
+def test_bars_in_a_terminal() -> None:
     told = io.StringIO()
     with shown(Console(file=told, force_terminal=True, width=120)) as listener:
         listener(Progress("encoder", 1, 2, {"loss": 0.7}))

@@ -10,9 +10,10 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, assert_type, cast
 
 import numpy as np
 import pytest
@@ -75,15 +76,27 @@ def test_a_detector_is_loaded_without_torch_or_a_camera(tmp_path: Path) -> None:
 
 def test_every_name_is_there_and_type_checkers_are_told_the_same(repo_root: Path) -> None:
     assert dyadwatch.__version__ == version("dyadwatch")
-    assert sorted(dyadwatch.__all__) == sorted({*dyadwatch._HOMES, "__version__"})
     assert set(dyadwatch.__all__) <= set(dir(dyadwatch))
     tree = ast.parse(Path(dyadwatch.__file__).read_text("utf8"))
-    (block,) = (n for n in tree.body if isinstance(n, ast.If))
-    told = {a.name: n.module for n in block.body if isinstance(n, ast.ImportFrom) for a in n.names}
-    assert told == {name: f"dyadwatch.{home}" for name, home in dyadwatch._HOMES.items()}
-    assert all(getattr(dyadwatch, name) is not None for name in dyadwatch.__all__)
+    (block,) = (n for n in tree.body if isinstance(n, ast.If) and ast.unparse(n.test) == "TYPE_CHECKING")
+    homes = {a.name: str(n.module) for n in block.body if isinstance(n, ast.ImportFrom) for a in n.names}
+    assert {*homes, "__version__"} == set(dyadwatch.__all__)
+    for name, home in homes.items():
+        assert getattr(dyadwatch, name) is getattr(import_module(home), name), name
     with pytest.raises(AttributeError, match=r"^module 'dyadwatch' has no attribute 'load_model'$"):
         _ = dyadwatch.load_model  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_types_of_what_comes_out(clips: list[Clip]) -> None:
+    """Wrong values fail here, wrong types in `make types`."""
+    data = ClipSet(tuple(clips), clips[0].layout)
+    assert assert_type(data[0], dyadwatch.Clip) is clips[0]
+    assert assert_type(data[:2], tuple[dyadwatch.Clip, ...]) == tuple(clips[:2])
+    detector = assert_type(dyadwatch.load_detector(config=LOW), dyadwatch.Detector)
+    scores = assert_type(detector.score(detector.windows(data[0], hop=20)), list[dyadwatch.Score])
+    assert {type(score) for score in scores} == {dyadwatch.Score}
+    events = assert_type(detector.run(dyadwatch.clip_frames(data[:1])), list[dyadwatch.EventMessage])
+    assert {type(event) for event in events} <= {dyadwatch.EventMessage}
 
 
 def test_all_errors_are_there() -> None:
@@ -256,7 +269,7 @@ def test_a_model_is_trained_exported_again_and_loaded(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("max_minutes", [None, 3.0])
-def test_training_fits_windows_to_the_clips(max_minutes: float | None, tmp_path: Path):
+def test_training_fits_windows_to_the_clips(max_minutes: float | None, tmp_path: Path) -> None:
     """0.8 s of every clip: whole windows of 1 s would use none."""
     whole_windows = dyadwatch.TrainOptions(window_s=1.0, least_s=1.0, max_minutes=max_minutes)
     whole = dyadwatch.normal_clips(seed=1, minutes=1)

@@ -138,7 +138,7 @@ def test_clips_shorter_than_a_window_serve_and_the_model_says_from_when_on(clip_
     assert (read_info(out).frames, read_info(out).lead) == (22, 13)
 
 
-def test_flags_reach_the_training_options():
+def test_flags_reach_the_training_options() -> None:
     app = App()
     app.command(train)
     words = ("train a --out m.onnx --layout upper11 --fps 10 --window-s 3 --hop 4 --recipe paper --steps 7 --seed 5 "
@@ -151,7 +151,7 @@ def test_flags_reach_the_training_options():
     )  # fmt: skip
 
 
-def test_flags_not_given_are_the_defaults_of_training():
+def test_flags_not_given_are_the_defaults_of_training() -> None:
     assert LearningFlags().options() == TrainOptions()
     assert LearningFlags(recipe="paper").options().epochs == 50
 
@@ -186,7 +186,7 @@ def test_the_published_recipe_keeps_going_past_a_collapse(clip_folder, tmp_path,
     assert read_info(out).training["recipe"] == "paper"
 
 
-def test_the_table_says_how_the_time_went():
+def test_the_table_says_how_the_time_went() -> None:
     said = "4.8 min of 5, 1.5 of them before a stop: reading 2 s, encoder 3 min; for want of time "
     said += "encoder 640 of 2000 steps"
     assert time_words(4.8, TIME) == said

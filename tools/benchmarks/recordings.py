@@ -29,7 +29,7 @@ from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.publisher import PosePublisher, pace
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.recordings.channels import POSE, RecordingHeader
-from dyadwatch.stream.recordings.listen import Listener
+from dyadwatch.stream.recordings.listen import PoseListener
 from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.reprocess import Reprocess
@@ -128,7 +128,7 @@ def _send(address: str, sources: int, people: int, seconds: float, seed: int) ->
 def measure_recording(folder: Path, sources: int, people: int, seconds: float, seed: int) -> dict[str, float]:
     """Processor time and bytes of recording, in this process, what a process of its own sends in real time."""
     address = free_address()
-    listener = Listener(WireOptions(bind=address), RecordOptions(folder=str(folder), min_free_mb=0))
+    listener = PoseListener(WireOptions(bind=address), RecordOptions(folder=str(folder), min_free_mb=0))
     stop = threading.Event()
     thread = threading.Thread(target=listener.run, args=(stop,))
     thread.start()

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         TooShortError,
         TrainingError,
         UnknownFormatError,
+        UnknownIncidentError,
         UnreachableError,
         WireError,
     )
@@ -65,73 +66,41 @@ if TYPE_CHECKING:
 
     __version__: str
 
-_ERRORS = (
-    "ArtefactError",
-    "CalibrationError",
-    "ClipError",
-    "CollapseError",
-    "ConfigError",
-    "DeliveryError",
-    "DyadwatchError",
-    "LayoutError",
-    "MemoryFileError",
-    "MissingExtraError",
-    "ProviderError",
-    "RecordingError",
-    "RefusedError",
-    "ScoreError",
-    "TooShortError",
-    "TrainingError",
-    "UnknownFormatError",
-    "UnreachableError",
-    "WireError",
-)
 # Where each name is made. The imports above say the same to type checkers; a test compares the two.
-_HOMES = {
-    **dict.fromkeys(_ERRORS, "core.errors"),
-    "ArtefactInfo": "core.model_file.artefact",
-    "Clip": "core.data.clip_files",
-    "ClipSet": "core.data.clip_files",
-    "Config": "stream.configuration.config",
-    "Dataset": "core.readers.dataset",
-    "ReadOptions": "core.readers.read_options",
-    "Detector": "detector",
-    "EnrolledModel": "enrolling",
-    "EventMessage": "stream.messages",
-    "IncidentMessage": "stream.messages",
-    "Layout": "core.skeletons.layout",
-    "NormalHours": "calibrating",
-    "Person": "core.readers.people_files",
-    "PoseFormat": "core.readers.formats",
-    "PoseFrame": "core.skeletons.pose",
-    "PosePublisher": "stream.publishers.publisher",
-    "Report": "evaluation_request",
-    "Score": "stream.scoring.scorer",
-    "ScoreMessage": "stream.messages",
-    "Service": "stream.service",
-    "Sink": "stream.sinks.sink_thread",
-    "SiteCalibration": "calibrating",
-    "StatusMessage": "stream.messages",
-    "Subscriber": "stream.subscriber",
-    "Thresholds": "core.decision.rules",
-    "TrainOptions": "core.training.options",
-    "TrainedModel": "training",
-    "WhatIf": "redeciding",
-    "anomaly_clips": "stream.publishers.simulator.samples",
-    "calibrate": "calibrating",
-    "clip_frames": "stream.publishers.clip_player",
-    "enrol": "enrolling",
-    "evaluate": "evaluation",
-    "export": "training",
-    "get_layout": "core.skeletons.layouts",
-    "load_detector": "detector",
-    "normal_clips": "stream.publishers.simulator.samples",
-    "read_clips": "core.data.clip_files",
-    "read_poses": "core.readers.read",
-    "train": "training",
-    "what_if": "redeciding",
-    "write_clips": "core.data.clip_files",
+_NAMES = {
+    "calibrating": "NormalHours SiteCalibration calibrate",
+    "core.data.clip_files": "Clip ClipSet read_clips write_clips",
+    "core.decision.rules": "Thresholds",
+    "core.errors": "ArtefactError CalibrationError ClipError CollapseError ConfigError DeliveryError DyadwatchError "
+    "LayoutError MemoryFileError MissingExtraError ProviderError RecordingError RefusedError ScoreError TooShortError "
+    "TrainingError UnknownFormatError UnknownIncidentError UnreachableError WireError",
+    "core.model_file.artefact": "ArtefactInfo",
+    "core.readers.dataset": "Dataset",
+    "core.readers.formats": "PoseFormat",
+    "core.readers.people_files": "Person",
+    "core.readers.read": "read_poses",
+    "core.readers.read_options": "ReadOptions",
+    "core.skeletons.layout": "Layout",
+    "core.skeletons.layouts": "get_layout",
+    "core.skeletons.pose": "PoseFrame",
+    "core.training.options": "TrainOptions",
+    "detector": "Detector load_detector",
+    "enrolling": "EnrolledModel enrol",
+    "evaluation": "evaluate",
+    "evaluation_request": "Report",
+    "redeciding": "WhatIf what_if",
+    "stream.configuration.config": "Config",
+    "stream.messages": "EventMessage IncidentMessage ScoreMessage StatusMessage",
+    "stream.publishers.clip_player": "clip_frames",
+    "stream.publishers.publisher": "PosePublisher",
+    "stream.publishers.simulator.samples": "anomaly_clips normal_clips",
+    "stream.scoring.scorer": "Score",
+    "stream.service": "Service",
+    "stream.sinks.sink_thread": "Sink",
+    "stream.subscriber": "Subscriber",
+    "training": "TrainedModel export train",
 }
+_HOMES = {name: home for home, names in _NAMES.items() for name in names.split()}
 __all__ = [
     "ArtefactError",
     "ArtefactInfo",
@@ -177,6 +146,7 @@ __all__ = [
     "TrainedModel",
     "TrainingError",
     "UnknownFormatError",
+    "UnknownIncidentError",
     "UnreachableError",
     "WhatIf",
     "WireError",
@@ -197,24 +167,25 @@ __all__ = [
     "write_clips",
 ]
 
+if not TYPE_CHECKING:  # a type checker that saw it would take every misspelt name for Any
 
-def __getattr__(name: str) -> Any:
-    """Imports what a name stands for when it is first asked for (PEP 562).
+    def __getattr__(name: str) -> Any:
+        """Imports what a name stands for when it is first asked for (PEP 562).
 
-    Raises:
-        AttributeError: there is no such name.
-        MissingExtraError: what it is made of needs an extra that is not installed.
-    """
-    if name == "__version__":
-        from importlib.metadata import version
+        Raises:
+            AttributeError: there is no such name.
+            MissingExtraError: what it is made of needs an extra that is not installed.
+        """
+        if name == "__version__":
+            from importlib.metadata import version
 
-        value: Any = version("dyadwatch")
-    elif name in _HOMES:
-        value = getattr(import_module(f"dyadwatch.{_HOMES[name]}"), name)
-    else:
-        raise AttributeError(f"module 'dyadwatch' has no attribute {name!r}")
-    globals()[name] = value
-    return value
+            value: Any = version("dyadwatch")
+        elif name in _HOMES:
+            value = getattr(import_module(f"dyadwatch.{_HOMES[name]}"), name)
+        else:
+            raise AttributeError(f"module 'dyadwatch' has no attribute {name!r}")
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

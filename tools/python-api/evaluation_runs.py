@@ -15,9 +15,9 @@ from dyadwatch.core.evaluation.jobs import Done, Plan, count_kept, run_plans
 from dyadwatch.core.evaluation.markdown import as_markdown
 from dyadwatch.core.evaluation.protocols import PROTOCOLS, able
 from dyadwatch.core.evaluation.results_table import as_document
+from dyadwatch.core.evaluation.scored_clips import folds_of
 from dyadwatch.core.evaluation.settings import Settings
 from dyadwatch.core.evaluation.summary import summary
-from dyadwatch.core.evaluation.test_windows import folds_of
 from dyadwatch.core.model_file.artefact import read_sealed
 from dyadwatch.core.readers.dataset import Dataset
 from dyadwatch.core.readers.read import read_dataset

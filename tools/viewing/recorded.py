@@ -22,7 +22,7 @@ from dyadwatch.stream.recordings.header import as_recorded, recorded_thresholds
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.recorded_scenes import RecordedScenes
 from dyadwatch.stream.recordings.reprocess import Reprocess
-from dyadwatch.stream.recordings.write_queue import ReceivedMessage, Said
+from dyadwatch.stream.recordings.write_queue import Published, ReceivedMessage
 from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.tracking.scene_tracker import SceneTracker
 from dyadwatch.tools.viewing.scene import Scene, ScenePeople
@@ -161,7 +161,7 @@ def _peak(playback: Playback, config: Config, source: str | None) -> int:
         if isinstance(e, ReceivedMessage) and e.source is not None:
             if members is None or e.source in members:
                 times.append(e.log_time)
-        elif isinstance(e, Said) and isinstance(e.what, ScoreMessage) and source in (None, e.what.source):
+        elif isinstance(e, Published) and isinstance(e.what, ScoreMessage) and source in (None, e.what.source):
             best = max(best or (e.what.score, e.log_time), (e.what.score, e.log_time))
     if best is not None:
         return best[1]

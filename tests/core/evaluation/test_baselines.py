@@ -9,8 +9,8 @@ from sklearn.decomposition import PCA
 
 from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.evaluation.baselines import BASELINES, extra_trees, path_curvature
+from dyadwatch.core.evaluation.scored_clips import ScoredClips
 from dyadwatch.core.evaluation.settings import Settings
-from dyadwatch.core.evaluation.test_windows import ScoredClips
 from dyadwatch.core.features.pair_statistics import Scaling
 from dyadwatch.core.scoring.auroc import auroc
 

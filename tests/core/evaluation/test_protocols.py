@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.errors import ClipError, DyadwatchError
-from dyadwatch.core.evaluation import clip_model, few_shot, pair_tests
+from dyadwatch.core.evaluation import clip_model, few_shot, pair_material
 from dyadwatch.core.evaluation.ablation import variants_of
 from dyadwatch.core.evaluation.baselines import BASELINES, nearest_neighbour
 from dyadwatch.core.evaluation.cache import ResultCache
@@ -21,8 +21,8 @@ from dyadwatch.core.evaluation.perturbations import HELD_BACK, KINDS, SIX, Kind
 from dyadwatch.core.evaluation.protocols import PROTOCOLS, able
 from dyadwatch.core.evaluation.results_table import Entry, entries
 from dyadwatch.core.evaluation.row import Row
+from dyadwatch.core.evaluation.scored_clips import ScoredClips
 from dyadwatch.core.evaluation.settings import PEACEFUL, Settings
-from dyadwatch.core.evaluation.test_windows import ScoredClips
 from dyadwatch.core.scoring.nearest import Metric, Support
 from dyadwatch.core.training.options import PARTS, TrainOptions, silent
 
@@ -140,24 +140,24 @@ def test_broken_pairs_are_seen_where_they_can_be(handovers: ClipSet) -> None:
 
 
 def test_shifted_windows_meet_the_same_windows_intact(handovers: ClipSet, monkeypatch: pytest.MonkeyPatch) -> None:
-    material = pair_tests.PairMaterial(handovers, FAST)
+    material = pair_material.PairMaterial(handovers, FAST)
     seen: dict[str, tuple[NDArray, NDArray]] = {}
 
     def spy(row, kind, normal, anomalous, samples, draw=0):
         seen[kind] = normal.clip, normal.scores
         np.testing.assert_array_equal(normal.clip, anomalous.clip)
-        return pair_tests.Figure(row, kind, draw, 0.5, (0.5,))
+        return pair_material.Figure(row, kind, draw, 0.5, (0.5,))
 
-    monkeypatch.setattr(pair_tests, "figure", spy)
-    monkeypatch.setattr(pair_tests, "variations", lambda *_: [])
+    monkeypatch.setattr(pair_material, "figure", spy)
+    monkeypatch.setattr(pair_material, "variations", lambda *_: [])
     number = {w.tobytes(): float(i) for i, w in enumerate(material.test.intact)}
-    pair_tests.measure(material, lambda ws: {Row("m"): np.asarray([number.get(w.tobytes(), -1.0) for w in ws])})
+    pair_material.measure(material, lambda ws: {Row("m"): np.asarray([number.get(w.tobytes(), -1.0) for w in ws])})
     assert seen["shifted 2 s"][1].tolist() == material.test.broken(Kind.SHIFTED_2_S, 1).of.tolist()
     assert len(seen["arms delayed 0.4 s"][1]) < len(seen["partner"][1])
 
 
 def test_broken_pairs_test_on_other_clips_than_they_train_on(handovers: ClipSet) -> None:
-    material = pair_tests.PairMaterial(handovers, FAST)
+    material = pair_material.PairMaterial(handovers, FAST)
     assert {c.clip_id for c in material.train} == {f"clip{i}" for i in range(8)}
     assert {c.clip_id for c in material.test.clips} == {f"clip{i}" for i in range(8, 14)}
     assert material.variations is not None

@@ -56,7 +56,7 @@ class TestEverySize:
         assert flow.stack[-1].log_slope is None
 
 
-def test_density_integrates_to_one():
+def test_density_integrates_to_one() -> None:
     torch.manual_seed(0)
     flow = QRFlow(2, 4).double()
     axis = torch.linspace(-9, 9, 361, dtype=torch.float64)
@@ -65,7 +65,7 @@ def test_density_integrates_to_one():
     assert mass.item() == pytest.approx(1.0, abs=0.01)
 
 
-def test_compact_wy_is_the_product_of_reflections():
+def test_compact_wy_is_the_product_of_reflections() -> None:
     vectors = torch.randn(7, 5, dtype=torch.float64)
     product = torch.eye(7, dtype=torch.float64)
     for u in vectors.T:
@@ -73,7 +73,7 @@ def test_compact_wy_is_the_product_of_reflections():
     torch.testing.assert_close(householder_product(vectors), product)
 
 
-def test_slope_starts_near_one_so_that_ten_layers_do_not_start_by_shrinking():
+def test_slope_starts_near_one_so_that_ten_layers_do_not_start_by_shrinking() -> None:
     torch.manual_seed(0)
     layer = QRLayer(4, last=False)
     assert layer.log_slope is not None
@@ -82,7 +82,7 @@ def test_slope_starts_near_one_so_that_ten_layers_do_not_start_by_shrinking():
     assert (log_det / 32).mean().item() > -1
 
 
-def test_fitting_moves_a_flow_onto_its_data():
+def test_fitting_moves_a_flow_onto_its_data() -> None:
     torch.manual_seed(0)
     data = torch.randn(512, 2, dtype=torch.float64) @ torch.tensor([[2.0, 1.0], [0.0, 0.3]]).double() + 3
     flow = QRFlow(2, 4).double()

@@ -74,7 +74,7 @@ def test_swapping_the_persons_keeps_the_scores_and_turns_the_explanation(flow):
         assert not torch.allclose(a, b, atol=1e-3)  # the turn is needed
 
 
-def test_the_parts_are_weighed_and_joined():
+def test_the_parts_are_weighed_and_joined() -> None:
     windows = people(5, 3)
     model = scorer(EVERYTHING)
     score, relation, unusual, *_ = outputs(model, windows)
@@ -118,7 +118,7 @@ def test_a_part_without_weight_is_left_out_of_the_graph(weights, encoder, densit
         assert torch.equal(score, unusual)
 
 
-def test_one_window_scores_as_it_does_among_others():
+def test_one_window_scores_as_it_does_among_others() -> None:
     model, windows = scorer(EVERYTHING, maps=all_maps(IDENTITY)), people(7, 5)
     together = outputs(model, windows)
     for i in range(7):
@@ -126,14 +126,14 @@ def test_one_window_scores_as_it_does_among_others():
             torch.testing.assert_close(a[0], b[i], rtol=1e-4, atol=1e-5)
 
 
-def test_a_density_without_a_flow_is_a_gaussian():
+def test_a_density_without_a_flow_is_a_gaussian() -> None:
     torch.manual_seed(0)
     mean, whiten, features = torch.randn(6), torch.randn(3, 6), torch.randn(9, 6)
     z = (features - mean) @ whiten.mT
     torch.testing.assert_close(FeatureDensity(mean, whiten, None)(features), 0.5 * z.square().sum(1))
 
 
-def test_a_density_with_a_flow_follows_the_flow():
+def test_a_density_with_a_flow_follows_the_flow() -> None:
     torch.manual_seed(0)
     mean, whiten, features, flow = torch.randn(6), torch.randn(3, 6), torch.randn(9, 6), QRFlow(3, 4)
     nll = FeatureDensity(mean, whiten, flow.folded())(features)

@@ -16,7 +16,7 @@ from dyadwatch.core.training.calibrate_scores import (
 STATISTICS = Statistics.of_layout(UPPER11, 15)
 
 
-def test_held_back_units_are_whole():
+def test_held_back_units_are_whole() -> None:
     units = np.repeat(np.arange(10), 7)
     held = split_units(units, 0.2, seed=0)
     assert held.sum() == 14
@@ -37,7 +37,7 @@ def test_no_window_is_compared_with_its_own_unit(whiten):
     assert NearestNeighbour.fit(STATISTICS, values)(values).distance.max() < 0.01
 
 
-def test_what_is_left_out_is_compared_with_a_whole_support_of_the_others():
+def test_what_is_left_out_is_compared_with_a_whole_support_of_the_others() -> None:
     rng = np.random.default_rng(0)
     kinds = rng.normal(size=(15, len(STATISTICS)))  # every unit does fifteen things, and a support of fifteen holds all
     values = (np.tile(kinds, (10, 1)) + 1e-3 * rng.normal(size=(150, len(STATISTICS)))).astype(np.float32)
@@ -46,7 +46,7 @@ def test_what_is_left_out_is_compared_with_a_whole_support_of_the_others():
     assert np.median(found.plain) > 0.3  # the three nearest are three different things
 
 
-def test_units_with_more_windows_than_the_support_are_left_out_in_folds():
+def test_units_with_more_windows_than_the_support_are_left_out_in_folds() -> None:
     rng = np.random.default_rng(1)
     values = rng.normal(size=(60, len(STATISTICS))).astype(np.float32)
     found = held_out_distances(STATISTICS, values, np.arange(60) // 20, most=15, whiten=False, seed=0)

@@ -33,7 +33,7 @@ def test_options_name_key_value_and_expectation(change, text):
     assert str(caught.value) == text
 
 
-def test_nothing_needs_to_be_set():
+def test_nothing_needs_to_be_set() -> None:
     usual = TrainOptions()
     assert (usual.frames, usual.lead, usual.folds, usual.budget_per_h) == (22, 13, 2, 6.0)
     assert TrainOptions(recipe="paper").lead == 0

@@ -86,7 +86,7 @@ def words(**changes: Any) -> str:
     return re.sub(r"\s+", " ", " ".join(read(report_page(made(**changes))).words))
 
 
-def test_names_from_the_data_stay_names():
+def test_names_from_the_data_stay_names() -> None:
     page = report_page(made())
     found = read(page)
     assert "script" not in found.tags
@@ -95,7 +95,7 @@ def test_names_from_the_data_stay_names():
     assert not [k for k, _ in found.attributes if k.startswith("on")]
 
 
-def test_nothing_is_fetched():
+def test_nothing_is_fetched() -> None:
     page = report_page(made())
     found = read(page)
     assert not {"script", "link", "img", "iframe", "object"} & set(found.tags)
@@ -106,12 +106,12 @@ def test_nothing_is_fetched():
     assert not re.search(r"https?:", page)
 
 
-def test_a_direction_mark_in_a_name_cannot_turn_the_page_about():
+def test_a_direction_mark_in_a_name_cannot_turn_the_page_about() -> None:
     page = report_page(made(name="a\u202eb"))
     assert "<bdi>a\u202eb</bdi>" in page
 
 
-def test_a_long_name_is_cut_and_whole_on_hover():
+def test_a_long_name_is_cut_and_whole_on_hover() -> None:
     page = report_page(made(name="x" * 200))
     assert f'<bdi title="{"x" * 200}">{"x" * 79}…</bdi>' in page
 
@@ -146,7 +146,7 @@ def test_what_it_says(changes, text):
     assert text in words(**changes)
 
 
-def test_how_rare_is_said_only_of_what_is_rare():
+def test_how_rare_is_said_only_of_what_is_rare() -> None:
     odd = made()["most_unusual_normal"][0]
     said = words(most_unusual_normal=[odd | {"score": 0.4}])
     assert "A's head is 0.30 m closer to B's neck." in said
@@ -154,7 +154,7 @@ def test_how_rare_is_said_only_of_what_is_rare():
     assert "rarer than 1 normal window in 10." in words(most_unusual_normal=[odd | {"score": 1.0}])
 
 
-def test_a_network_left_out_says_how_much_there_was_and_is_needed():
+def test_a_network_left_out_says_how_much_there_was_and_is_needed() -> None:
     left_out = {
         "hours": 4 / 60, "weights": {"neighbours": 1.0, "flow": 0.0, "unusual": 1.0, "relation": 0.0},
         "broken_pairs": {"neighbours": {"partner": 0.7}, "relation": {}, "flow": {}},
@@ -168,7 +168,7 @@ def test_a_network_left_out_says_how_much_there_was_and_is_needed():
     assert "While it learnt" not in said
 
 
-def test_no_name_of_a_part_holds_a_comma_and_none_is_blamed_on_another():
+def test_no_name_of_a_part_holds_a_comma_and_none_is_blamed_on_another() -> None:
     weights = {"neighbours": 1.0, "whitened": 0.0, "flow": 0.0, "encoder": 0.0, "critic": 0.4, "relation": 0.0}
     said = words(weights=weights, broken_pairs={}, broken_pairs_mean={"neighbours": 0.7})
     assert "Not learnt and left out: flow, encoder and relation; " in said
@@ -176,7 +176,7 @@ def test_no_name_of_a_part_holds_a_comma_and_none_is_blamed_on_another():
     assert not [title for title, _ in PARTS.values() if "," in title]
 
 
-def test_clips_of_recordings_are_told_by_the_time_of_day():
+def test_clips_of_recordings_are_told_by_the_time_of_day() -> None:
     odd = made()["most_unusual_normal"][0] | {"clip": "hall-1-4-1700000000933", "moment_s": 4.6}
     said = words(most_unusual_normal=[odd])
     assert f"hall-1-4-1700000000933 at 4.60 s ({moment(1_700_000_005_533 * 10**6)})" in said
@@ -198,7 +198,7 @@ def test_a_part_that_learnt_little(weight, options, text):
     )
 
 
-def test_a_stopped_run_shows_its_curves_and_no_scores_of_a_model_there_is_not():
+def test_a_stopped_run_shows_its_curves_and_no_scores_of_a_model_there_is_not() -> None:
     curve = [{"epoch": e, "nll": 9.0 - e if e else None, "spread": 0.02 / (e + 1), "gap": 0.1, "auroc": 0.5}
              for e in range(8)]  # fmt: skip
     said = words(collapse="flat", stopped=True, curve=curve, monitor={"spread": 0.002, "gap": 0.3})
@@ -232,7 +232,7 @@ def test_what_a_calibration_vouches_for(evidence, text):
     assert vouched({"hours": 0.2, "budget_per_hour": 6.0, "hours_needed": 0.5} | evidence) == text
 
 
-def test_a_part_nobody_told_the_page_of_is_shown_by_its_name():
+def test_a_part_nobody_told_the_page_of_is_shown_by_its_name() -> None:
     page = words(weights={"extra_trees": 0.4}, broken_pairs={"extra_trees": {"odd kind": 0.7}},
                  broken_pairs_mean={"extra_trees": 0.71})  # fmt: skip
     assert "Extra trees tells pairs that belong together" in page
@@ -244,13 +244,13 @@ def test_a_report_of_nearly_nothing_is_a_page(report):
     assert "Training report" in " ".join(read(report_page(report)).words)
 
 
-def test_a_pose_of_another_layout_is_no_picture():
+def test_a_pose_of_another_layout_is_no_picture() -> None:
     odd = made()["most_unusual_normal"][0] | {"pose": [[[0.0, 0.0, 0.0]] * 3] * 2}
     odd["nearest"] = odd["nearest"] | {"pose": odd["pose"]}
     assert "No picture: the pose does not fit the layout." in words(most_unusual_normal=[odd])
 
 
-def test_both_people_are_drawn_bone_by_bone_in_every_view():
+def test_both_people_are_drawn_bone_by_bone_in_every_view() -> None:
     page = report_page(made())
     assert page.count('class="bone p0"') == page.count('class="bone p1"') == 4 * len(UPPER11.bones)
     assert page.count('class="link"') == 4

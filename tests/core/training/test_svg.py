@@ -29,7 +29,7 @@ def numbers(key: str, picture: str) -> list[float]:
     return [float(v) for v in re.findall(rf'{key}="(-?[\d.]+)"', picture)]
 
 
-def test_a_curve_rises_to_the_right_and_skips_what_is_no_number():
+def test_a_curve_rises_to_the_right_and_skips_what_is_no_number() -> None:
     picture = line_chart("a curve", [Line("loss", [(0, 1.0), (1, math.nan), (2, 3.0)])], "step")
     points = re.search(r'points="([^"]*)"', picture)
     assert points is not None
@@ -40,7 +40,7 @@ def test_a_curve_rises_to_the_right_and_skips_what_is_no_number():
     assert "<title>loss: 3 at 2</title>" in picture
 
 
-def test_curves_of_nothing_say_so():
+def test_curves_of_nothing_say_so() -> None:
     assert "Nothing to draw" in line_chart("none", [Line("loss", [(0, math.inf)])], "step")
 
 
@@ -51,7 +51,7 @@ def test_flat_lonely_and_huge_values_stay_inside(points):
     assert all(0 <= v <= HEIGHT for v in numbers("cy", picture) + numbers("y1", picture))
 
 
-def test_one_window_is_seen_beside_a_thousand():
+def test_one_window_is_seen_beside_a_thousand() -> None:
     picture = histogram("h", [1000, 0, 1], [0, 1, 2, 3], "surprise", [Mark(2.5, "raised 2.5")])
     heights = [float(h) for h in re.findall(r'height="([\d.]+)" class="bar"', picture)]
     assert len(heights) == 2
@@ -60,12 +60,12 @@ def test_one_window_is_seen_beside_a_thousand():
     assert all(v <= WIDTH for v in numbers("x1", picture))
 
 
-def test_a_threshold_beyond_the_last_bar_is_inside_the_chart():
+def test_a_threshold_beyond_the_last_bar_is_inside_the_chart() -> None:
     picture = histogram("h", [3], [0, 1], "surprise", [Mark(5.0, "raised 5")])
     assert max(numbers("x2", picture)) <= WIDTH
 
 
-def test_markup_is_escaped_once():
+def test_markup_is_escaped_once() -> None:
     inner = tag("b", "<&>", class_='a"b')
     assert inner == '<b class="a&quot;b">&lt;&amp;&gt;</b>'
     assert tag("p", inner, "<") == f"<p>{inner}&lt;</p>"

@@ -32,7 +32,7 @@ def test_limbs_keep_their_bones_and_point_at_the_target(root, target, pole, uppe
         assert end[0] == pytest.approx(target, abs=1e-6)
 
 
-def test_reach_bends_smoothly_below_its_limit():
+def test_reach_bends_smoothly_below_its_limit() -> None:
     d = np.linspace(0, 2, 2001)
     reach = soft_reach(d, 0.7, 0.05)
     assert reach.max() < 0.7
@@ -40,7 +40,7 @@ def test_reach_bends_smoothly_below_its_limit():
     assert np.abs(np.diff(reach, 2)).max() < 1e-4
 
 
-def test_axes_follow_the_body():
+def test_axes_follow_the_body() -> None:
     zero = np.zeros(1)
     quarter = np.asarray([np.pi / 2])
     assert turned(rotation(zero, zero, zero), (0, 0, 1))[0] == pytest.approx([0, 0, 1])
@@ -49,14 +49,14 @@ def test_axes_follow_the_body():
     assert turned(rotation(zero, zero, quarter), (0, 1, 0))[0] == pytest.approx([-1, 0, 0]), "roll leans right"
 
 
-def test_bodies_differ_and_are_of_human_size():
+def test_bodies_differ_and_are_of_human_size() -> None:
     bodies = [Body.sample(np.random.default_rng(k)) for k in range(50)]
     heights = [b.height for b in bodies]
     assert 1.5 <= min(heights) < 1.65 < 1.78 < max(heights) <= 1.98
     assert len({b.upper_arm / b.height for b in bodies}) == 50
 
 
-def test_somebody_stands_upright_with_left_on_the_left():
+def test_somebody_stands_upright_with_left_on_the_left() -> None:
     figure = SimulatedPerson(np.random.default_rng(3), 120, np.asarray([1.0, 2.0, 0.0]))
     figure.settle()
     joints = figure.joints(np.asarray([0.5]))[0]
@@ -68,7 +68,7 @@ def test_somebody_stands_upright_with_left_on_the_left():
     assert np.abs(joints[:, [0, 2]] - [1.0, 2.0]).max() < 0.5
 
 
-def test_building_blocks_start_and_end_where_they_say():
+def test_building_blocks_start_and_end_where_they_say() -> None:
     assert ease(np.asarray([-1.0, 0.0, 0.5, 1.0, 2.0])) == pytest.approx([0, 0, 0.5, 1, 1])
     e = envelope(90, 0.5, 0.5)
     assert (e[0], e[-1], e[45]) == pytest.approx((0, 0, 1))
@@ -90,7 +90,7 @@ def test_a_walk_goes_where_it_should_without_jerks(start, goal, speed, bow):
     assert np.abs(steps[:, 2]).max() < 9.0
 
 
-def test_feet_do_not_slide_while_they_carry():
+def test_feet_do_not_slide_while_they_carry() -> None:
     body = Body.sample(np.random.default_rng(1))
     way = walk(np.zeros(3), np.asarray([0.0, 6.0, 0.0]), 1.2)
     way = np.concatenate([way, stay(way[-1], RATE)])

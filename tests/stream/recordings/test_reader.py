@@ -23,7 +23,7 @@ from dyadwatch.stream.recordings.channels import Ended, EndReason, RecordingHead
 from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback, is_recording
 from dyadwatch.stream.recordings.reader import Recording
-from dyadwatch.stream.recordings.write_queue import ReceivedMessage, Said
+from dyadwatch.stream.recordings.write_queue import Published, ReceivedMessage
 from dyadwatch.stream.wire import encode_pose
 
 START = 1_790_000_000_000_000_000
@@ -73,8 +73,8 @@ def test_what_was_received_comes_back_byte_for_byte(tmp_path: Path, frames: list
     assert entries[: len(sent)] == [ReceivedMessage(m, "hall", 7 + i, START + i, i) for i, m in enumerate(sent)]
     assert entries[len(sent) :] == [
         ReceivedMessage(odd, None, 0, START + len(sent), len(sent)),
-        Said(SCORE, START + 99),
-        Said(Ended(source="hall", reason=EndReason.SHUTDOWN), START + 100),
+        Published(SCORE, START + 99),
+        Published(Ended(source="hall", reason=EndReason.SHUTDOWN), START + 100),
     ]
     assert (recording.whole, recording.notes, recording.span) == (True, [], (START, START + 100))
 

@@ -25,7 +25,7 @@ from dyadwatch.stream.recordings.channels import Ended, EndReason
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.recorder import Recorder
 from dyadwatch.stream.recordings.recordings_folder import delete_expired, make_writable, recording_name
-from dyadwatch.stream.recordings.write_queue import ReceivedMessage, Said, WriteQueue
+from dyadwatch.stream.recordings.write_queue import Published, ReceivedMessage, WriteQueue
 from dyadwatch.stream.texts import text_of
 from dyadwatch.stream.wire import encode_pose
 
@@ -202,7 +202,7 @@ def test_what_does_not_find_room_in_the_queue_is_refused_but_ends_of_sources() -
     assert not queue.put(ReceivedMessage([b"x" * 60], "a", 0, 0, 1))
     assert queue.put(ReceivedMessage([b"x" * 40], "a", 0, 0, 2))
     assert not queue.put(ReceivedMessage([b""], "a", 0, 0, 3))
-    assert queue.put(Said(Ended(source="a", reason=EndReason.SHUTDOWN), 0))
+    assert queue.put(Published(Ended(source="a", reason=EndReason.SHUTDOWN), 0))
     assert len(queue.take_all()) == 3
     assert queue.put(ReceivedMessage([b"x" * 60], "a", 0, 0, 4))
 

@@ -34,7 +34,7 @@ from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.recordings.pair_clips import PairClips, recording_clips
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.resend import Rewriter, paced
-from dyadwatch.stream.recordings.write_queue import ReceivedMessage, Said
+from dyadwatch.stream.recordings.write_queue import Published, ReceivedMessage
 from dyadwatch.stream.tracking.scene_tracker import SceneTracker
 from dyadwatch.stream.wire import decode_pose, encode_pose
 
@@ -126,7 +126,7 @@ def test_runs_that_follow_each_other_merge_with_their_ends(tmp_path: Path, encou
     entries = list(Playback([tmp_path / "c.mcap"]))
     ends = [i for i, e in enumerate(entries) if not isinstance(e, ReceivedMessage)]
     assert ends == [30, 61]
-    assert [e.what for e in entries if isinstance(e, Said)] == 2 * [
+    assert [e.what for e in entries if isinstance(e, Published)] == 2 * [
         Ended(source="hall", reason=EndReason.END_OF_STREAM)
     ]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dyadwatch.core.decision.rules import PairEvidence, Rule, ScorePart, Thresholds
 from dyadwatch.core.explanation.explainer import How, LimbFinding
 from dyadwatch.core.skeletons.limbs import Limb
-from dyadwatch.stream.alarms.alarm_tracker import _TABLE, AlarmState, AlarmTracker, Level, level_of
+from dyadwatch.stream.alarms.alarm_tracker import TRANSITIONS, AlarmState, AlarmTracker, Level, level_of
 from dyadwatch.stream.codes import EventReason, PairEnd
 from dyadwatch.stream.configuration.config import AlarmOptions
 from dyadwatch.stream.items import Pair, PairEnded, Window
@@ -120,7 +120,7 @@ EXPECTED: dict[tuple[AlarmState, Level], tuple[list[str], list[str], bool]] = {
 
 
 def test_every_state_and_level_has_a_rule() -> None:
-    assert set(_TABLE) == set(product(AlarmState, Level)) == set(EXPECTED)
+    assert set(TRANSITIONS) == set(product(AlarmState, Level)) == set(EXPECTED)
 
 
 @pytest.mark.parametrize(("state", "level"), sorted(EXPECTED, key=str))

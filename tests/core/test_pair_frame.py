@@ -12,13 +12,15 @@ from dyadwatch.core.skeletons.layout import Layout
 from dyadwatch.core.skeletons.layouts import KINECT25, LAYOUTS, SBU15, UPPER11
 
 AT = anchors(UPPER11)
+every_layout = pytest.mark.parametrize("layout", LAYOUTS.values(), ids=LAYOUTS.keys())
 
 
-def pair(seed: int, people_m: float = 1.2) -> np.ndarray:
-    """A window (2, 8, 11, 3) of two upper bodies about half a metre of trunk tall."""
+def pair(seed: int, people_m: float = 1.2, layout: Layout = UPPER11) -> np.ndarray:
+    """A window (2, 8, J, 3) of two bodies about half a metre of trunk tall."""
     rng = np.random.default_rng(seed)
-    joints = rng.normal(scale=0.15, size=(2, 8, 11, 3)) + np.array([0, 1.2, 0])
-    joints[:, :, UPPER11.index["neck"]] = joints[:, :, UPPER11.index["pelvis"]] + [0.02, 0.5, 0.01]
+    joints = rng.normal(scale=0.15, size=(2, 8, len(layout), 3)) + np.array([0, 1.2, 0])
+    at = anchors(layout)
+    joints[:, :, at.neck] = joints[:, :, at.pelvis].mean(axis=2, keepdims=True) + np.array([0.02, 0.5, 0.01])
     joints[1, ..., 0] += people_m
     return joints
 
@@ -40,14 +42,25 @@ def test_camera_place_heading_and_body_size_are_removed(seed, shift, angle, scal
     np.testing.assert_allclose(canonical(seen, AT), canonical(joints, AT), atol=1e-5)
 
 
+@every_layout
+@settings(max_examples=10)
 @given(seed=st.integers(0, 1000))
-def test_swapping_persons_is_half_a_turn(seed):
-    joints = pair(seed)
-    swapped = canonical(joints[::-1], AT)
-    np.testing.assert_allclose(swapped, canonical(joints, AT)[::-1] @ turn(np.pi).T, atol=1e-9)
+def test_swapping_persons_is_half_a_turn(layout: Layout, seed: int) -> None:
+    joints, at = pair(seed, layout=layout), anchors(layout)
+    swapped = canonical(joints[::-1], at)
+    np.testing.assert_allclose(swapped, canonical(joints, at)[::-1] @ turn(np.pi).T, atol=1e-9)
 
 
-def test_the_pair_stands_on_the_x_axis_round_the_origin_with_trunks_of_half_a_metre():
+@every_layout
+@settings(max_examples=10)
+@given(seed=st.integers(0, 1000), scale=st.floats(0.6, 1.5))
+def test_what_is_placed_is_not_placed_otherwise_again(layout: Layout, seed: int, scale: float) -> None:
+    at = anchors(layout)
+    placed = canonical(scale * pair(seed, layout=layout), at)
+    np.testing.assert_allclose(canonical(placed, at), placed, atol=1e-5)
+
+
+def test_the_pair_stands_on_the_x_axis_round_the_origin_with_trunks_of_half_a_metre() -> None:
     placed = canonical(pair(1) * 1.4, AT)
     pelvis, neck = placed[:, :, UPPER11.index["pelvis"]], placed[:, :, UPPER11.index["neck"]]
     np.testing.assert_allclose(pelvis.mean((0, 1)), 0, atol=1e-9)
@@ -56,12 +69,12 @@ def test_the_pair_stands_on_the_x_axis_round_the_origin_with_trunks_of_half_a_me
     assert np.linalg.norm(neck - pelvis, axis=-1).mean() == pytest.approx(TRUNK_M)
 
 
-def test_one_frame_for_both_keeps_how_far_apart_they_are():
+def test_one_frame_for_both_keeps_how_far_apart_they_are() -> None:
     near, far = (distance_maps(canonical(pair(2, m), AT)).mean() for m in (0.5, 2.0))
     assert far > near + 1
 
 
-def test_coinciding_persons_give_finite_coordinates():
+def test_coinciding_persons_give_finite_coordinates() -> None:
     joints = pair(3)
     joints[1] = joints[0]
     placed = canonical(joints, AT)
@@ -78,7 +91,7 @@ def test_an_absurd_trunk_does_not_blow_the_pair_up_or_shrink_it_to_a_point(trunk
     assert 0.5 < apart < 3
 
 
-def test_dtype_and_leading_axes_are_kept():
+def test_dtype_and_leading_axes_are_kept() -> None:
     joints = np.stack([pair(0), pair(1)]).astype(np.float32)
     placed = canonical(joints, AT)
     assert placed.dtype == np.float32
@@ -86,13 +99,13 @@ def test_dtype_and_leading_axes_are_kept():
     np.testing.assert_allclose(placed[1], canonical(joints[1], AT), atol=1e-6)
 
 
-def test_every_known_layout_has_anchors():
+def test_every_known_layout_has_anchors() -> None:
     for layout in LAYOUTS.values():
         at = anchors(layout)
         assert max(*at.pelvis, *at.neck) < len(layout)
 
 
-def test_anchors_use_the_joint_itself_or_the_middle_of_two():
+def test_anchors_use_the_joint_itself_or_the_middle_of_two() -> None:
     assert anchors(KINECT25) == Anchors((0, 0), (2, 2))
     assert anchors(SBU15).pelvis == (SBU15.index["left_hip"], SBU15.index["right_hip"])
 
@@ -109,7 +122,7 @@ def test_missing_anchors_are_named(joints, text):
         anchors(Layout("glove", joints))
 
 
-def test_distance_maps_are_distances_and_transpose_when_persons_swap():
+def test_distance_maps_are_distances_and_transpose_when_persons_swap() -> None:
     joints = np.random.default_rng(0).normal(size=(3, 2, 4, 5, 3))
     maps = distance_maps(joints)
     assert maps.shape == (3, 4, 5, 5)
@@ -149,7 +162,7 @@ def test_anchors_that_a_file_says_wrong_are_told(said):
         anchors_said(UPPER_BODY, said)
 
 
-def test_the_trunk_that_stands_for_another_keeps_the_size_of_the_pair():
+def test_the_trunk_that_stands_for_another_keeps_the_size_of_the_pair() -> None:
     """Half a metre from pelvis to neck, of it 0.3 from torso to neck: either way places alike."""
     layout = Layout("three", ("pelvis", "torso", "neck"))
     rng = np.random.default_rng(0)

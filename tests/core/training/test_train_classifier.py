@@ -35,7 +35,7 @@ def sampler(seed: int) -> PairSampler:
     return PairSampler(mimics(12, seed), OPTIONS.frames, OPTIONS.fps, anchors(UPPER11))
 
 
-def test_it_tells_pairs_that_belong_together_and_says_how_far_it_is():
+def test_it_tells_pairs_that_belong_together_and_says_how_far_it_is() -> None:
     heard: list[Progress] = []
     critic = train_critic(sampler(1), STATISTICS, OPTIONS, heard.append)
     for kind in (ValidationKind.PARTNER, ValidationKind.SHIFTED_1_S):
@@ -47,14 +47,14 @@ def test_it_tells_pairs_that_belong_together_and_says_how_far_it_is():
     assert last.values["loss"] < 0.6
 
 
-def test_the_same_seed_learns_the_same():
+def test_the_same_seed_learns_the_same() -> None:
     values = STATISTICS(sampler(2).validation_set(ValidationKind.PARTNER, 10, 0)[0])
     few = replace(OPTIONS, steps=40)
     first, second = (critic_logits(train_critic(sampler(1), STATISTICS, few, print), values) for _ in range(2))
     assert (first == second).all()
 
 
-def test_it_does_not_matter_who_is_person_0():
+def test_it_does_not_matter_who_is_person_0() -> None:
     torch.manual_seed(0)
     values = np.random.default_rng(0).normal(size=(8, len(STATISTICS))).astype(np.float32)
     critic = MismatchClassifier(STATISTICS, values.mean(0), values.std(0)).eval()

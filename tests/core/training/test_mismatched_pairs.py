@@ -27,7 +27,7 @@ def sampler(count: int = 4, frames: int = 40, tempo: float = 0.0) -> PairSampler
     return PairSampler([counting(i, frames) for i in range(count)], FRAMES, 15.0, AT, tempo)
 
 
-def test_intact_windows_are_windows():
+def test_intact_windows_are_windows() -> None:
     s, rng = sampler(), np.random.default_rng(0)
     windows = s.read(s.draw(50, rng)[0])
     assert windows.shape == (50, 2, FRAMES, 11, 3)
@@ -36,7 +36,7 @@ def test_intact_windows_are_windows():
     assert {0.0, 100.0, 200.0, 300.0} == set(np.unique(windows[..., 2]).tolist())
 
 
-def test_tempo_reads_between_frames_and_stays_inside():
+def test_tempo_reads_between_frames_and_stays_inside() -> None:
     s, rng = sampler(tempo=0.1, frames=12), np.random.default_rng(0)
     windows = s.read(s.draw(200, rng)[0])
     steps = np.diff(windows[..., 0], axis=2)
@@ -56,12 +56,12 @@ def test_shifted_partner_lives_at_another_time(kind, frames):
     assert broken[..., 0].max() <= 39
 
 
-def test_windows_too_short_to_shift_are_left_out():
+def test_windows_too_short_to_shift_are_left_out() -> None:
     intact, broken = sampler(frames=12).validation_set(ValidationKind.SHIFTED_1_S, 60, seed=0)
     assert len(intact) == len(broken) == 0
 
 
-def test_another_partner_is_of_another_unit_at_the_same_part():
+def test_another_partner_is_of_another_unit_at_the_same_part() -> None:
     intact, broken = sampler().validation_set(ValidationKind.PARTNER, 80, seed=0)
     np.testing.assert_array_equal(broken[:, 0], intact[:, 0])
     assert (broken[:, 1, 0, 0, 1] != intact[:, 1, 0, 0, 1]).all()
@@ -70,7 +70,7 @@ def test_another_partner_is_of_another_unit_at_the_same_part():
     np.testing.assert_array_equal(broken[stood, 1, ..., 0], intact[stood, 1, ..., 0])
 
 
-def test_training_batches_break_every_window_once():
+def test_training_batches_break_every_window_once() -> None:
     intact, broken = sampler().training_batch(128, np.random.default_rng(0))
     assert intact.shape == broken.shape == (128, 2, FRAMES, 11, 3)
     np.testing.assert_array_equal(intact[:, 0], broken[:, 0])
@@ -78,7 +78,7 @@ def test_training_batches_break_every_window_once():
     assert (changed > 0).mean() > 0.97
 
 
-def test_frozen_partner_stands_still():
+def test_frozen_partner_stands_still() -> None:
     s, rng = sampler(), np.random.default_rng(0)
     frozen = s.frozen(s.draw(5, rng)[0], rng)
     assert (np.diff(frozen[:, 1], axis=1) == 0).all()
@@ -92,7 +92,7 @@ def bodies(seed: int, count: int = 6) -> np.ndarray:
     return w.astype(np.float32)
 
 
-def test_displaced_moves_on_the_floor_by_as_much_as_said():
+def test_displaced_moves_on_the_floor_by_as_much_as_said() -> None:
     w = bodies(0)
     out = displaced(w, np.full(6, 0.3), np.random.default_rng(0))
     step = (out - w)[:, 1, 0, 0]
@@ -101,7 +101,7 @@ def test_displaced_moves_on_the_floor_by_as_much_as_said():
     np.testing.assert_array_equal(out[:, 0], w[:, 0])
 
 
-def test_aligned_pairs_keep_their_distances_and_stand_on_the_target():
+def test_aligned_pairs_keep_their_distances_and_stand_on_the_target() -> None:
     w, target = bodies(1), bodies(2)
     out = align(w, target, AT)
     distances = [np.linalg.norm(x[:, 0, :, :, None] - x[:, 1, :, None], axis=-1) for x in (w, out)]
@@ -114,7 +114,7 @@ def test_aligned_pairs_keep_their_distances_and_stand_on_the_target():
     np.testing.assert_allclose(out[..., 1], w[..., 1], atol=1e-5)
 
 
-def test_a_mirrored_path_keeps_the_body():
+def test_a_mirrored_path_keeps_the_body() -> None:
     w = bodies(3)
     out = mirrored_path(w, AT)
     np.testing.assert_array_equal(out[:, 0], w[:, 0])
@@ -123,13 +123,13 @@ def test_a_mirrored_path_keeps_the_body():
     np.testing.assert_allclose(mirrored_path(out, AT), w, atol=1e-3)
 
 
-def test_every_validation_kind_can_be_made():
+def test_every_validation_kind_can_be_made() -> None:
     for kind in ValidationKind:
         intact, broken = sampler().validation_set(kind, 30, seed=1)
         assert len(intact) == len(broken) > 0
 
 
-def test_augmentation_swaps_mirrors_and_shakes():
+def test_augmentation_swaps_mirrors_and_shakes() -> None:
     windows = torch.from_numpy(bodies(4, 64))
     generator = torch.Generator().manual_seed(0)
     swapped = augment(windows, generator)
@@ -142,7 +142,7 @@ def test_augmentation_swaps_mirrors_and_shakes():
     assert 0.009 < float(noise.std()) < 0.011
 
 
-def test_people_grow_with_their_distance():
+def test_people_grow_with_their_distance() -> None:
     windows = torch.from_numpy(bodies(4, 64))
     generator = torch.Generator().manual_seed(1)
     factor = (augment(windows, generator, scale=0.2) / windows).flatten(1)
@@ -152,7 +152,7 @@ def test_people_grow_with_their_distance():
     assert 0.8 <= float(grown.min()) < 0.9 < 1.1 < float(grown.max()) <= 1.2
 
 
-def test_a_lost_joint_moves_in_a_straight_line_and_the_others_as_before():
+def test_a_lost_joint_moves_in_a_straight_line_and_the_others_as_before() -> None:
     rng = np.random.default_rng(0)
     windows = torch.from_numpy(rng.normal(size=(50, 2, 30, 11, 3)).astype(np.float32))
     out = drop_joint(windows, torch.Generator().manual_seed(0))
@@ -166,7 +166,7 @@ def test_a_lost_joint_moves_in_a_straight_line_and_the_others_as_before():
     torch.testing.assert_close(bends, torch.zeros_like(bends), atol=1e-5, rtol=0)
 
 
-def test_joints_are_lost_as_often_as_asked_for():
+def test_joints_are_lost_as_often_as_asked_for() -> None:
     windows = torch.from_numpy(np.random.default_rng(0).normal(size=(400, 2, 30, 11, 3)).astype(np.float32))
     whole, some = (augment(windows, torch.Generator().manual_seed(3), dropped=d) for d in (0.0, 0.25))
     assert 60 < int((whole != some).flatten(1).any(1).sum()) < 140

@@ -7,8 +7,8 @@ import pytest
 
 from dyadwatch.core.data.clip_files import Clip, ClipSet
 from dyadwatch.core.errors import ClipError, DyadwatchError
+from dyadwatch.core.evaluation.scored_clips import ScoredClips, folds_of, stretched
 from dyadwatch.core.evaluation.settings import Settings
-from dyadwatch.core.evaluation.test_windows import ScoredClips, folds_of, stretched
 from dyadwatch.core.skeletons.layouts import UPPER11
 
 

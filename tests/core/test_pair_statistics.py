@@ -38,7 +38,7 @@ def test_the_graph_computes_the_same_numbers(layout, frames):
     np.testing.assert_allclose(distances.numpy(), mean_distances(windows, statistics.joints), atol=1e-5)
 
 
-def test_swapping_the_persons_permutes_the_vector():
+def test_swapping_the_persons_permutes_the_vector() -> None:
     windows = people(4, 12, 11)
     statistics = Statistics.of_layout(UPPER11, 15)
     np.testing.assert_allclose(statistics(windows[:, ::-1]), statistics(windows)[:, statistics.swap], atol=1e-5)
@@ -46,14 +46,14 @@ def test_swapping_the_persons_permutes_the_vector():
     assert (statistics.blocks[statistics.swap] == statistics.blocks).all()
 
 
-def test_place_and_heading_of_the_camera_do_not_matter():
+def test_place_and_heading_of_the_camera_do_not_matter() -> None:
     windows = people(3, 12, 11)
     turned = windows[..., [2, 1, 0]] * np.asarray([1, 1, -1], np.float32) + np.asarray([3, 0.5, -2], np.float32)
     statistics = Statistics.of_layout(UPPER11, 15)
     np.testing.assert_allclose(statistics(turned), statistics(windows), atol=1e-3)
 
 
-def test_distance_quarters_tell_approaching_from_departing():
+def test_distance_quarters_tell_approaching_from_departing() -> None:
     windows = people(1, 20, 11)[:, :, :1].repeat(20, axis=2)
     windows[:, 1, :, :, 0] += np.linspace(2, 0, 20, dtype=np.float32)[:, None]
     statistics = Statistics.of_layout(UPPER11, 15)
@@ -63,7 +63,7 @@ def test_distance_quarters_tell_approaching_from_departing():
     np.testing.assert_allclose(backwards, quarters[::-1], atol=1e-5)
 
 
-def test_a_speed_is_metres_per_second_whatever_the_rate():
+def test_a_speed_is_metres_per_second_whatever_the_rate() -> None:
     still = people(1, 30, 11)[:, :, :1]
     moved = {fps: still.repeat(2 * fps, axis=2) for fps in (15, 30)}
     for fps, windows in moved.items():
@@ -82,13 +82,13 @@ def test_quarters_average(steps):
     assert (weights >= 0).all()
 
 
-def test_plain_log_is_a_logarithm():
+def test_plain_log_is_a_logarithm() -> None:
     x = np.geomspace(0.02, 50, 200)
     assert (np.diff(plain_log(x)) > 0).all()
     np.testing.assert_allclose(plain_log(x), np.log(x), rtol=0.02, atol=1e-12)
 
 
-def test_rich_layouts_keep_the_joints_that_matter():
+def test_rich_layouts_keep_the_joints_that_matter() -> None:
     layout = LAYOUTS["zed26"]
     names = {layout.joints[i] for i in statistics_joints(layout)}
     assert {"head", "neck", "pelvis", "left_wrist", "right_elbow", "left_hip"} <= names
@@ -97,14 +97,14 @@ def test_rich_layouts_keep_the_joints_that_matter():
     assert statistics_joints(SBU15) == tuple(range(15))
 
 
-def test_sizes_and_no_windows():
+def test_sizes_and_no_windows() -> None:
     statistics = Statistics.of_layout(UPPER11, 15)
     pairs, person = statistics.sizes
     assert (pairs, person) == (PER_PAIR * 121, 22 + 55 + 132)
     assert statistics(np.zeros((0, 2, 30, 11, 3), np.float32)).shape == (0, pairs + 2 * person)
 
 
-def test_scaling_shares_one_scale_among_a_kind_and_tames_outliers():
+def test_scaling_shares_one_scale_among_a_kind_and_tames_outliers() -> None:
     statistics = Statistics.of_layout(UPPER11, 15)
     values = statistics(people(40, 12, 11))
     scaling = Scaling.fit(values, statistics)

@@ -13,8 +13,8 @@ from dyadwatch.core.errors import ClipError
 from dyadwatch.core.evaluation.figures import Figure, Scored, figure, mean_figure, resamplings
 from dyadwatch.core.evaluation.perturbations import HELD_BACK, KINDS, SIX, Kind, PairTest
 from dyadwatch.core.evaluation.row import Row
+from dyadwatch.core.evaluation.scored_clips import ScoredClips, folds_of
 from dyadwatch.core.evaluation.settings import Settings
-from dyadwatch.core.evaluation.test_windows import ScoredClips, folds_of
 from dyadwatch.core.features.pair_statistics import Statistics
 
 MEAN_OF_SIX, MEAN_HELD_BACK, VARIATIONS = "mean of six", "held back, mean", "variations"

@@ -12,8 +12,8 @@ from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.errors import ClipError
 from dyadwatch.core.evaluation.figures import Result, Scored, figure, resamplings
 from dyadwatch.core.evaluation.row import Row
+from dyadwatch.core.evaluation.scored_clips import Fold, ScoredClips
 from dyadwatch.core.evaluation.settings import Settings
-from dyadwatch.core.evaluation.test_windows import Fold, ScoredClips
 
 MEASURE = "AUROC"
 

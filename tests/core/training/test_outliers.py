@@ -58,27 +58,27 @@ def test_the_joints_that_differ_lead_and_the_moment_is_theirs(swap):
     assert np.linalg.norm(other[0, i] - other[1, j]) > 0.5
 
 
-def test_a_recording_is_not_compared_with_its_own_unit():
+def test_a_recording_is_not_compared_with_its_own_unit() -> None:
     prepared = recordings()
     twins = tuple(CleanRecording(r.joints, r.unit // 3, r.name, r.label, r.start_s) for r in prepared.recordings)
     odd = explained(Prepared(UPPER11, twins, ()))
     assert odd["nearest"]["clip"] in set("cde")
 
 
-def test_without_another_unit_there_is_no_why():
+def test_without_another_unit_there_is_no_why() -> None:
     prepared = recordings()
     alone = tuple(CleanRecording(r.joints, 0, r.name, r.label, r.start_s) for r in prepared.recordings)
     odd = explained(Prepared(UPPER11, alone, ()))
     assert odd.keys() == {"clip", "label", "start_s", "score", "unusual"}
 
 
-def test_no_window_no_entry():
+def test_no_window_no_entry() -> None:
     prepared = recordings()
     none = Windows(np.zeros((0, 2, 20, 11, 3), np.float32), *np.zeros((3, 0), np.intp))
     assert most_unusual(prepared, none, {"score": np.zeros(0)}, 10.0) == []
 
 
-def test_pictures_are_taken_with_person_1_in_the_east():
+def test_pictures_are_taken_with_person_1_in_the_east() -> None:
     window = np.swapaxes(recordings().recordings[0].joints, 0, 1) @ np.asarray(
         [[0, 0, -1], [0, 1, 0], [1, 0, 0]], np.float32
     ) + np.asarray([5, 0, -3], np.float32)

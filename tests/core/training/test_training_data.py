@@ -83,7 +83,7 @@ def test_a_bad_clip_is_skipped_and_counted(bad, reason):
     assert [r.name for r in prepared.recordings] == [f"good{i}" for i in range(5)]
 
 
-def test_infinities_count_as_unseen():
+def test_infinities_count_as_unseen() -> None:
     bad = spoilt(lambda joints: joints.__setitem__((slice(None), 1), np.inf))
     assert told(prepare([some(*good(), bad)], OPTIONS)) == {"without person 1": ["bad"]}
 
@@ -124,23 +124,23 @@ def test_too_few_says_how_many_and_what_helps(lost, layout, text):
     )
 
 
-def test_what_a_reader_skipped_is_counted_too():
+def test_what_a_reader_skipped_is_counted_too() -> None:
     lost = (Skipped("empty", "0 frames; expected at least 2"), Skipped("a: eve", "a third person", whole=False))
     data = Dataset(tuple(good()), UPPER11, "made", "shared", lost)
     assert told(prepare([data], OPTIONS)) == {"that cannot be used: 0 frames; expected at least 2": ["empty"]}
 
 
-def test_no_clips_at_all():
+def test_no_clips_at_all() -> None:
     with pytest.raises(TrainingError, match=r"^no clips given; expected at least one clip file$"):
         prepare([], OPTIONS)
 
 
-def test_unknown_layout_is_named():
+def test_unknown_layout_is_named() -> None:
     with pytest.raises(TrainingError, match=r"^training option layout = 'stickman': expected one of .*upper11"):
         prepare([some(*good())], replace(OPTIONS, layout="stickman"))
 
 
-def test_sets_of_several_layouts_are_mapped_by_name():
+def test_sets_of_several_layouts_are_mapped_by_name() -> None:
     kinect = [still(layout=KINECT25, fps=30, frames=60) for _ in range(2)]
     prepared = prepare([some(*good(3)), some(*kinect)], OPTIONS)
     assert prepared.layout == UPPER11
@@ -148,12 +148,12 @@ def test_sets_of_several_layouts_are_mapped_by_name():
     assert [len(r.joints) for r in prepared.recordings] == [20, 20, 20, 30, 30]
 
 
-def test_joints_that_do_not_map_are_named():
+def test_joints_that_do_not_map_are_named() -> None:
     with pytest.raises(LayoutError, match=r"no joint for .*left_knee"):
         prepare([some(*good())], replace(OPTIONS, layout="kinect25"))
 
 
-def test_short_gaps_are_closed_and_long_ones_cut_a_clip():
+def test_short_gaps_are_closed_and_long_ones_cut_a_clip() -> None:
     clip = still(80, clip_id="holes")
     clip.joints[20:24, 0] = NAN
     clip.joints[40:60, 1] = NAN
@@ -162,20 +162,20 @@ def test_short_gaps_are_closed_and_long_ones_cut_a_clip():
     assert prepared.recordings[5].unit == prepared.recordings[6].unit
 
 
-def test_one_long_recording_is_cut_into_pieces_that_can_be_held_back():
+def test_one_long_recording_is_cut_into_pieces_that_can_be_held_back() -> None:
     prepared = prepare([some(still(15 * 120, clip_id="long"))], OPTIONS)
     assert len(prepared.recordings) == prepared.units == 6
     assert prepared.frames == 15 * 120
 
 
-def test_many_sessions_are_held_back_whole():
+def test_many_sessions_are_held_back_whole() -> None:
     clips = [still(session=f"s{i // 2}") for i in range(24)]
     assert [r.unit for r in prepare([some(*clips)], OPTIONS).recordings] == [
         sorted(f"s{k}" for k in range(12)).index(f"s{i // 2}") for i in range(24)
     ]
 
 
-def test_windows_know_where_they_are_from():
+def test_windows_know_where_they_are_from() -> None:
     prepared = prepare([some(*good(), still(30))], OPTIONS)
     windows = cut(prepared.recordings, 15, 4)
     assert windows.joints.shape == (5 * 2 + 4, 2, 15, 11, 3)

@@ -16,8 +16,8 @@ from dyadwatch.core.evaluation.alarms import Raised, events, window_ends, window
 from dyadwatch.core.evaluation.edits import EDITS, FROM_ONSET, edited
 from dyadwatch.core.evaluation.figures import Figure, resamplings
 from dyadwatch.core.evaluation.row import Row
+from dyadwatch.core.evaluation.scored_clips import Fold, on_grid
 from dyadwatch.core.evaluation.settings import PEACEFUL, Settings
-from dyadwatch.core.evaluation.test_windows import Fold, on_grid
 from dyadwatch.core.skeletons.layouts import get_layout
 from dyadwatch.core.skeletons.mapping import JointMap
 from dyadwatch.core.training.options import TrainOptions
