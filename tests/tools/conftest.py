@@ -17,13 +17,16 @@ if TYPE_CHECKING:
 
 
 def stand_in(info: ArtefactInfo) -> bytes:
-    """An ONNX graph with the inputs and outputs of an artefact; all scores are the mean of all coordinates."""
+    """An ONNX graph with the inputs and outputs of an artefact; all scores are how far the mean of all coordinates is
+    from zero.
+    """
     from onnx import TensorProto, helper
 
     joints = len(info.joints)
     axes = {"every": [1, 2, 3, 4], "but_joints": [1, 2, 4], "rows": [1], "columns": [2]}
     steps = [
-        *(("ReduceMean", ["joints", "every"], name, {"keepdims": 0}) for name in ("score", "relation", "unusual")),
+        ("ReduceMean", ["joints", "every"], "mean", {"keepdims": 0}),
+        *(("Abs", ["mean"], name, {}) for name in ("score", "relation", "unusual")),
         ("ReduceMean", ["joints", "but_joints"], "place", {"keepdims": 0}),
         ("Unsqueeze", ["place", "rows"], "row", {}),
         ("Unsqueeze", ["place", "columns"], "column", {}),
