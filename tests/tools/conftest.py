@@ -51,7 +51,7 @@ def untranslated(monkeypatch: pytest.MonkeyPatch) -> None:
     """Model files have a graph that stands in for the network's, which takes ten seconds to translate."""
 
     def export(module: nn.Module, info: ArtefactInfo, path: str | Path) -> ParityReport:
-        none = dict.fromkeys(OUTPUTS, 0.0)
+        none: dict[str, float] = dict.fromkeys(OUTPUTS, 0.0)
         proof = ParityReport(windows=0, batches=BATCHES, absolute=none, relative=none, tolerance=TOLERANCE,
                              batch_invariant=True, torch="", onnxruntime="")  # fmt: skip
         told = msgspec.structs.replace(info, parity=msgspec.to_builtins(proof))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -52,6 +53,6 @@ def test_messages_that_are_refused_are_no_measurement(tmp_path: Path) -> None:
     ("counts", "text"),
     [({"rounds": 0}, "--rounds is 0"), ({"messages": -1}, "--messages is -1"), ({"paced": 0}, "--paced is 0")],
 )
-def test_what_cannot_be_measured_is_told(counts: dict[str, int], text: str) -> None:
+def test_what_cannot_be_measured_is_told(counts: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigError, match=f"^{text}; expected at least 1$"):
         keys(**counts)
