@@ -17,6 +17,8 @@ EVERYTHING := $(VENV)/.installed-everything
 
 # One thread a process: the tests run side by side, and a pool of threads in each would only fight for the cores.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
+# A file stays with one worker: what its tests share, a trained model or a running detector, is made once.
+PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 # The tests of the page drive a real browser; they say so and skip where there is none.
 CHROMIUM := command -v chromium chromium-browser google-chrome >/dev/null 2>&1 \
@@ -34,10 +36,14 @@ help: ## list the goals
 demo: $(DETECTOR) ## simulated people over real ZeroMQ into the detector, two minutes; ARGS='--rate 8' is shorter
 	@$(BIN)/dyadwatch demo $(ARGS)
 
-test: lint types layers figures pytest ## everything that must hold: lint, types, layers, no class name twice, tests
+# Types are checked on one core while the tests run; pytest's closing line is the last unless a type is wrong.
+test: lint layers figures ## everything that must hold: lint, types, layers, no class name twice, tests
+	@echo "checking types beside the tests; errors are printed after them"
+	@$(BIN)/basedpyright >$(VENV)/types.log 2>&1 & types=$$!; trap 'kill $$types 2>/dev/null' EXIT INT TERM; \
+	$(PYTEST); tests=$$?; wait $$types || { cat $(VENV)/types.log; exit 1; }; exit $$tests
 
 check-fast: lint layers ## seconds instead of minutes: lint, layers, and the tests not marked slow
-	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) -m "not slow"
+	@$(PYTEST) -q -m "not slow"
 
 lint: $(EVERYTHING) ## ruff: rules and formatting
 	@$(BIN)/ruff check .
@@ -54,10 +60,10 @@ layers: $(EVERYTHING) ## import-linter: tools -> API -> stream | exporters -> co
 	@PYTHONPATH=.typing $(BIN)/lint-imports
 
 pytest: $(EVERYTHING) ## the tests alone
-	@$(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS)
+	@$(PYTEST)
 
 coverage: $(EVERYTHING) ## the tests with the lines of core and stream that they run; takes about half as long again
-	@$(ONE_THREAD) $(BIN)/python -m pytest -q -n $(WORKERS) --cov=core --cov=stream --cov-report=term:skip-covered
+	@$(PYTEST) -q --cov=core --cov=stream --cov-report=term:skip-covered
 
 figures: $(EVERYTHING) ## size of the source, its longest parts, names that occur twice; fails on public classes
 	@$(BIN)/python tests/figures.py

@@ -31,3 +31,9 @@ def shared_data() -> Path:
             pytest.fail(f"DYADWATCH_DATA is {named!r}; expected an existing folder", pytrace=False)
         pytest.skip(f"no real clips: {folder} does not exist; set DYADWATCH_DATA to the folder that holds sbu/")
     return folder
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files that hold slow tests come first: what is short fills the end, so that no worker waits for another."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)

@@ -49,7 +49,7 @@ def test_throughput_counts_windows() -> None:
 
 
 def test_latency_runs_through_a_real_detector() -> None:
-    frames = list(make_scenario(seed=1, people=2, duration_s=8, room_m=3.0).frames(30))
+    frames = list(make_scenario(seed=1, people=2, duration_s=6, room_m=3.0).frames(30))
     row = measure_latency(shipped_model(), frames, sources=2)
     assert row["scores"] >= row["n"] > 0
     assert row["shed"] == 0

@@ -32,10 +32,10 @@ WHEN = datetime(2026, 11, 21, 14, 30, tzinfo=UTC)
 
 @pytest.fixture(scope="module")
 def hours(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Part of a quiet day of three people, as `dyadwatch record` would have written it."""
+    """Part of a quiet day of two people, as `dyadwatch record` would have written it."""
     path = tmp_path_factory.mktemp("quiet") / "monday.mcap"
     file = RecordingFile(path, RecordingHeader(run="5"))
-    people = make_scenario(7, 3, duration_s=SECONDS, room_m=4.0)
+    people = make_scenario(7, 2, duration_s=SECONDS, room_m=4.0)
     for f in people.frames(30.0, source="hall", start_ns=1_700_000_000 * NS):
         file.parts("pose.hall", encode_pose(replace(f, epoch=1)), f.stamp, f.stamp, f.seq)
     file.close()
@@ -60,7 +60,7 @@ def test_a_calibration_is_written_that_the_detector_takes(hours: Path, tmp_path:
     assert evidence["events_per_hour_95"] <= 300
     # What is counted is what the detector then tells.
     scorer, thresholds = load_scorer(configure(None, [f"alarm.calibration={out}"], None))
-    frames = make_scenario(7, 3, duration_s=SECONDS, room_m=4.0).frames(30.0, start_ns=1_700_000_000 * NS)
+    frames = make_scenario(7, 2, duration_s=SECONDS, room_m=4.0).frames(30.0, start_ns=1_700_000_000 * NS)
     events = events_of(Pipeline(scorer, thresholds, configure(None, (), None)).run(frames))
     assert sum(e.type == "open" for e in events) == evidence["events"] == made.choice.events
     again = dyadwatch.calibrate("shipped", [hours], "300/hour", out=out)

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from dyadwatch.core.data.clip_files import write_clips
+from dyadwatch.core.model_file.artefact import read_info
 from dyadwatch.live_detector import free_address
 from dyadwatch.model_files import shipped_model
 from dyadwatch.stream.publishers.simulator.samples import normal_clips
@@ -36,10 +37,13 @@ CALLS = "trace=connect,sendto,sendmsg,sendmmsg"
 ENV = {k: v for k, v in os.environ.items() if k not in ("ORT_DISABLE_TELEMETRY", "CI", "GITHUB_ACTIONS", "TF_BUILD")}
 
 
-def command(log: Path, *words: str | Path) -> list[str]:
+PROGRAM = ("-m", "dyadwatch.tools.main")
+
+
+def command(log: Path, *words: str | Path, program: tuple[str, str] = PROGRAM) -> list[str]:
     """dyadwatch under strace, which writes who is connected to, or sent to, by the program or its children."""
     traced = ["strace", "-f", "-qq", "--seccomp-bpf", "-e", CALLS, "-o", str(log)]
-    return [*traced, sys.executable, "-m", "dyadwatch.tools.main", *map(str, words)]
+    return [*traced, sys.executable, *program, *map(str, words)]
 
 
 def peers(log: Path) -> set[str]:
@@ -47,10 +51,11 @@ def peers(log: Path) -> set[str]:
     return {f"tcp://{host}:{port}" for port, host in PEER.findall(log.read_text("utf8", "replace"))}
 
 
-def dyadwatch(folder: Path, *words: str | Path) -> set[str]:
+def dyadwatch(folder: Path, *words: str | Path, program: tuple[str, str] = PROGRAM) -> set[str]:
     """Runs a command to its end; whom it connected to."""
     log = folder / "calls"
-    done = subprocess.run(command(log, *words), env=ENV, capture_output=True, text=True, check=False, timeout=300)
+    traced = command(log, *words, program=program)
+    done = subprocess.run(traced, env=ENV, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 0, done.stderr
     return peers(log)
 
@@ -125,10 +130,20 @@ def test_nobody_is_connected_to(recording: Path, clips: Path, tmp_path: Path, wo
     assert dyadwatch(tmp_path, *(w.format(**places) for w in words)) == set()
 
 
+# As `dyadwatch export`, with the graph that `train` translated a moment ago: once is dear enough.
+EXPORT = """import pathlib, sys
+from dyadwatch.exporters import onnx_export
+onnx_export._translate = lambda module, info: pathlib.Path(sys.argv[2]).with_name("m.onnx").read_bytes()
+from dyadwatch.tools.main import main
+main()"""
+
+
 def test_training_and_exporting_connect_to_nobody(tmp_path: Path) -> None:
     tiny = ("--simulated", "1", "--layout", "upper11", "--hop", "6", "--support", "40", "--steps", "2")
     assert dyadwatch(tmp_path, "train", *tiny, "--threads", "1", "--out", tmp_path / "m.onnx", "--json") == set()
-    assert dyadwatch(tmp_path, "export", tmp_path / "m.state.npz", "--out", tmp_path / "n.onnx") == set()
+    export = ("export", tmp_path / "m.state.npz", "--out", tmp_path / "n.onnx")
+    assert dyadwatch(tmp_path, *export, program=("-c", EXPORT)) == set()
+    assert read_info(tmp_path / "n.onnx").parity["batch_invariant"] is True
 
 
 def test_detector_recorder_and_publishers_speak_to_those_they_were_told(

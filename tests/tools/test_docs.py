@@ -5,7 +5,8 @@ from __future__ import annotations
 import ast
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
 from importlib.metadata import requires
 from pathlib import Path
 
@@ -18,8 +19,13 @@ from dyadwatch.tools.docs import docs, pages
 ROOMS = ("core", "stream", "exporters", "tools")
 
 
-def texts(root: Path) -> Iterator[tuple[str, str]]:
+@cache
+def texts(root: Path) -> Sequence[tuple[str, str]]:
     """(place, text) of what users may read: strings of the code but for the words at the top of modules and classes."""
+    return tuple(_texts(root))
+
+
+def _texts(root: Path) -> Iterator[tuple[str, str]]:
     for path in (p for room in ROOMS for p in (root / room).rglob("*.py")):
         tree = ast.parse(path.read_text("utf8"))
         heads = [n for n in ast.walk(tree) if isinstance(n, ast.Module | ast.ClassDef)]

@@ -251,7 +251,10 @@ def test_a_setting_of_the_detector_is_for_live_only(data: Path) -> None:
 
 
 @pytest.mark.slow
-def test_live_runs_the_default_configuration_unless_told_otherwise(sbu: ClipSet, tmp_path: Path) -> None:
+def test_live_runs_the_default_configuration_unless_told_otherwise(
+    sbu: ClipSet, untranslated: None, tmp_path: Path
+) -> None:
+    """A real detector, trained models whose graph is none of theirs."""
     still = [c for c in sbu for _ in range(2)]  # eight peaceful clips a fold to train on
     write_clips(tmp_path, [replace(c, clip_id=f"{c.label}{i}") for i, c in enumerate(still)])
     settings = (*LOW, f"sense.ignore=[{', '.join(Oddity)}]")  # these people have no bodies

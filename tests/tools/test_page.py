@@ -82,7 +82,7 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
             assert up.poll() is None, log.read_text()
             assert time.monotonic() < until, log.read_text()
             time.sleep(0.1)
-        staged = ("--people", "4", "--duration", "1200", "--seed", "7", "--anomalies", "60", "--rate", "1")
+        staged = ("--people", "3", "--duration", "1200", "--seed", "7", "--anomalies", "60", "--rate", "1")
         for name in ("hall", "yard"):
             command = program("publish", "simulator", "--to", into, "--source", name, *staged)
             publishers.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))

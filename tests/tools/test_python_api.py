@@ -15,16 +15,21 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, assert_type, cast
 
+import msgspec
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 import dyadwatch
 from dyadwatch.core.data.clip_files import Clip, ClipSet, write_clips
+from dyadwatch.core.decision.calibration_file import calibration_path, read_calibration
 from dyadwatch.core.errors import ArtefactError, ClipError, ConfigError, DyadwatchError, LayoutError, TrainingError
+from dyadwatch.core.model_file.artefact import OUTPUTS, read_info
 from dyadwatch.core.readers.dataset import Dataset
 from dyadwatch.core.skeletons.layouts import COCO17, UPPER11
 from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.core.training.training_state import load_state
 from dyadwatch.detector import Detector
 from dyadwatch.stream.messages import EventMessage, ScoreMessage, encode_json
 from dyadwatch.stream.publishers.clip_player import clip_frames
@@ -253,23 +258,40 @@ def test_a_new_normal_is_enrolled(clips: list[Clip], tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_model_is_trained_exported_again_and_loaded(tmp_path: Path) -> None:
+def test_a_model_is_trained_and_loaded_and_its_state_computes_the_same(tmp_path: Path) -> None:
     options = dyadwatch.TrainOptions(layout="upper11", support=64, without=("encoder", "critic", "flow"))
     normal = dyadwatch.normal_clips(seed=1, minutes=2)
     made = dyadwatch.train(normal, tmp_path / "site.onnx", options=options, summary={"simulated_minutes": 2.0})
     assert all(file.is_file() for file in (made.model, made.state, made.page))
     assert made.report["simulated_minutes"] == 2.0
     assert list(made.report["time"]["seconds"]) == ["clips", "calibration", "report", "export"]
-    parity = dyadwatch.export(made.state, tmp_path / "again.onnx", name="again")
+    parity = read_info(made.model).parity
+    assert parity["batch_invariant"] is True
     assert max(parity["relative"].values()) < 1e-3
-    windows: NDArray[np.float32] = dyadwatch.load_detector(made.model).windows(normal[0])
-    scores = [dyadwatch.load_detector(m).score(windows) for m in (made.model, tmp_path / "again.onnx")]
-    assert [s.score for s in scores[0]] == [s.score for s in scores[1]]
+    detector = dyadwatch.load_detector(made.model)
+    windows: NDArray[np.float32] = detector.windows(normal[0])
+    state = load_state(made.state)
+    with torch.no_grad():
+        expected = state.scorer(torch.from_numpy(windows))[0].numpy()
+    np.testing.assert_allclose([s.score for s in detector.score(windows)], expected, rtol=1e-3, atol=1e-3)
+
+
+def test_a_model_is_exported_again_under_another_name(untranslated: None, tmp_path: Path) -> None:
+    """What an export computes is held against the network in test_train_simulated."""
+    options = dyadwatch.TrainOptions(layout="upper11", support=64, without=("encoder", "critic", "flow"))
+    made = dyadwatch.train(dyadwatch.normal_clips(seed=1, minutes=1), tmp_path / "site.onnx", options=options)
+    told = dyadwatch.export(made.state, tmp_path / "again.onnx", name="again", version="2")
+    assert told == {"relative": dict.fromkeys(OUTPUTS, 0.0), "batch_invariant": True}
+    first, again = read_info(made.model), read_info(tmp_path / "again.onnx")
+    assert (again.name, again.version) == ("again", "2")
+    assert again == msgspec.structs.replace(first, name="again", version="2")
+    levels = [read_calibration(calibration_path(m)).rules for m in (made.model, tmp_path / "again.onnx")]
+    assert levels[0] == levels[1]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("max_minutes", [None, 3.0])
-def test_training_fits_windows_to_the_clips(max_minutes: float | None, tmp_path: Path) -> None:
+def test_training_fits_windows_to_the_clips(max_minutes: float | None, untranslated: None, tmp_path: Path) -> None:
     """0.8 s of every clip: whole windows of 1 s would use none."""
     whole_windows = dyadwatch.TrainOptions(window_s=1.0, least_s=1.0, max_minutes=max_minutes)
     whole = dyadwatch.normal_clips(seed=1, minutes=1)

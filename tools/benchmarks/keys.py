@@ -25,7 +25,6 @@ from dyadwatch.tools.benchmarks.verdict import table
 
 PEOPLE = (2, 8)
 _SIDES = ("without keys", "with keys")
-_PACED = 500  # messages of a round, one after the other
 _PACE_S = 0.002
 
 
@@ -33,6 +32,7 @@ def keys(
     *,
     rounds: int = 10,
     messages: int = 5000,
+    paced: int = 500,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
     """Measure what keys cost, from a message to a frame, over real sockets on this machine.
@@ -48,10 +48,12 @@ def keys(
         How many ratios.
     messages
         How many are sent as fast as possible in a round.
+    paced
+        How many are sent one after the other in a round.
     json
         Print one JSON object instead.
     """
-    for name, value in (("rounds", rounds), ("messages", messages)):
+    for name, value in (("rounds", rounds), ("messages", messages), ("paced", paced)):
         if value < 1:
             raise ConfigError(f"--{name} is {value}; expected at least 1")
     progress = Console(stderr=True)
@@ -65,7 +67,7 @@ def keys(
             for n in range(rounds):
                 progress.print(f"{people} people, round {n + 1} of {rounds}")
                 for side in _SIDES if n % 2 == 0 else _SIDES[::-1]:
-                    found[side].append(_flood(made[side], frame, messages) | _paced(made[side], frame))
+                    found[side].append(_flood(made[side], frame, messages) | _paced(made[side], frame, paced))
             report["people"][people] = _summed_up(found, sum(map(len, encode_pose(frame))))
     report["load_at_end"] = describe_machine()["load_1min"]
     if json:
@@ -92,12 +94,12 @@ def _flood(one: KeyedReceiver, frame: PoseFrame, count: int) -> dict[str, Any]:
     return {"cpu_us": got.cpu_s / count * 1e6, "per_s": max(count - 1, 1) / seconds}
 
 
-def _paced(one: KeyedReceiver, frame: PoseFrame) -> dict[str, Any]:
+def _paced(one: KeyedReceiver, frame: PoseFrame, count: int) -> dict[str, Any]:
     """One after the other: milliseconds from before a message is sent to its frame."""
     parts = encode_pose(frame)
-    one.expect(_PACED)
+    one.expect(count)
     sent: list[int] = []
-    for _ in range(_PACED):
+    for _ in range(count):
         sent.append(time.monotonic_ns())
         one.socket.send_multipart(parts)
         time.sleep(_PACE_S)

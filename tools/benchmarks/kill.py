@@ -29,7 +29,7 @@ from dyadwatch.tools.benchmarks.machine import describe_machine
 from dyadwatch.tools.benchmarks.process import DetectorProcess
 from dyadwatch.tools.benchmarks.verdict import Bar, print_verdict
 
-_SOURCES, _FPS = 6, 30.0
+_FPS = 30.0
 # Incidents that come and go all the time, so that every kill has something to lose.
 _SETTINGS = (
     "alarm.rules=[]",
@@ -73,6 +73,7 @@ class Tally:
 def kill(
     *,
     count: int = 20,
+    sources: int = 6,
     seed: int = 1,
     json: Annotated[bool, Parameter(negative=())] = False,
 ) -> None:
@@ -85,16 +86,19 @@ def kill(
     ----------
     count
         How many kills.
+    sources
+        How many sources of two simulated people send at once.
     seed
         Of the moments.
     json
         Print one JSON object instead.
     """
-    if count < 1:
-        raise ConfigError(f"--count is {count}; expected at least 1")
+    for flag, value in (("--count", count), ("--sources", sources)):
+        if value < 1:
+            raise ConfigError(f"{flag} is {value}; expected at least 1")
     report: dict[str, Any] = {"machine": describe_machine()}
     with tempfile.TemporaryDirectory(prefix="dyadwatch-kill-") as folder:
-        tally = kill_often(Path(folder), count, seed, Console(stderr=True))
+        tally = kill_often(Path(folder), count, sources, seed, Console(stderr=True))
     report |= {"kills": tally.kills, "shown": len(tally.shown), "acknowledged": len(tally.acknowledged)}
     bars = [
         Bar("incidents shown or acknowledged, and lost", str(len(tally.missing)), "0", not tally.missing),
@@ -110,17 +114,18 @@ def kill(
     print_verdict(report, bars, (), json)
 
 
-def kill_often(folder: Path, count: int, seed: int, console: Console) -> Tally:
+def kill_often(folder: Path, count: int, sources: int, seed: int, console: Console) -> Tally:
     """Runs and kills so many detectors on one memory.
 
     Arguments:
         folder: for the memory and the logs.
         count: of kills.
+        sources: that send at once.
         seed: of the moments.
         console: is notified of each.
     """
     moments, tally, memory = random.Random(seed), Tally(), folder / "incidents.db"
-    people = [list(make_scenario(seed=i, people=2, duration_s=60.0, room_m=3.0).frames(_FPS)) for i in range(_SOURCES)]
+    people = [list(make_scenario(seed=i, people=2, duration_s=60.0, room_m=3.0).frames(_FPS)) for i in range(sources)]
     for number in range(count):
         before = _kept(memory) if memory.exists() else {}
         left_open = {id_ for id_, m in before.items() if m.type != "close"}

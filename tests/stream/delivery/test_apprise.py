@@ -17,6 +17,14 @@ from dyadwatch.stream.delivery.wording import Wording
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated")  # Apprise loads it
 
 
+@pytest.fixture(autouse=True)
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Apprise leaves five seconds between two messages to a real service."""
+    from apprise.plugins.base import NotifyBase
+
+    monkeypatch.setattr(NotifyBase, "request_rate_per_sec", 0.0)
+
+
 def test_a_phone_gets_the_call_and_that_it_is_over(deliver: Any, server: Any, updates: Any, until: Any) -> None:
     sink = deliver(phone=AppriseOptions(url=f"ntfy://127.0.0.1:{server.port}/ward"))
     sink.emit([updates.incident(), updates.call(), updates.incident(kind="update")])

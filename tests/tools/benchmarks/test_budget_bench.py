@@ -15,7 +15,7 @@ from dyadwatch.tools.benchmarks.budget import budget, held_out, read_sessions, s
 def test_the_budget_is_kept_in_the_other_half(tmp_path: Path) -> None:
     config = configure(None, ("scorer.threads=1",), None)
     scorer = load_model(config)
-    sessions = [simulated(scorer, config, seed, 45.0, people=3) for seed in range(8)]
+    sessions = [simulated(scorer, config, seed, 45.0, people=2) for seed in range(8)]
     assert sum(hours for _, hours in sessions) == pytest.approx(8 * 45 / 3600, rel=0.05)
     rows = [held_out(sessions, seed, 120.0) for seed in range(20)]
     assert all(row["bound"] <= 120 for row in rows)

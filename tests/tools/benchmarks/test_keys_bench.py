@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,14 +17,14 @@ from dyadwatch.tools.benchmarks.keys import keys
 
 @pytest.mark.slow
 def test_every_message_is_measured_on_both_sides(capsys: pytest.CaptureFixture[str]) -> None:
-    keys(rounds=2, messages=300, json=True)
+    keys(rounds=2, messages=300, paced=50, json=True)
     report = msgspec.json.decode(capsys.readouterr().out)
     assert set(report["people"]) == {"2", "8"}
     assert report["people"]["2"]["bytes"] < report["people"]["8"]["bytes"]
     for found in report["people"].values():
         assert set(found["sides"]) == {"without keys", "with keys"}
         for side in found["sides"].values():
-            assert side["latency_ms"]["n"] == 2 * 500
+            assert side["latency_ms"]["n"] == 2 * 50
             assert 0 < side["latency_ms"]["p50"] <= side["latency_ms"]["p99"]
             assert 5 < side["cpu_us"]["least"] <= side["cpu_us"]["median"] <= side["cpu_us"]["most"] < 5000
             assert side["per_s"]["least"] > 100
@@ -48,7 +49,10 @@ def test_messages_that_are_refused_are_no_measurement(tmp_path: Path) -> None:
             one.close()
 
 
-@pytest.mark.parametrize(("rounds", "messages", "text"), [(0, 1, "--rounds is 0"), (1, -1, "--messages is -1")])
-def test_what_cannot_be_measured_is_told(rounds: int, messages: int, text: str) -> None:
+@pytest.mark.parametrize(
+    ("counts", "text"),
+    [({"rounds": 0}, "--rounds is 0"), ({"messages": -1}, "--messages is -1"), ({"paced": 0}, "--paced is 0")],
+)
+def test_what_cannot_be_measured_is_told(counts: dict[str, Any], text: str) -> None:
     with pytest.raises(ConfigError, match=f"^{text}; expected at least 1$"):
-        keys(rounds=rounds, messages=messages)
+        keys(**counts)

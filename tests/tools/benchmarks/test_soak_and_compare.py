@@ -113,7 +113,7 @@ def test_a_soak_without_readings_is_refused() -> None:
 
 @pytest.mark.slow
 def test_a_short_soak_watches_a_real_detector(tmp_path: Path) -> None:
-    readings, _, alive = watch(tmp_path, 0.2, 2, 10.0, 2.0, Console(quiet=True))
+    readings, _, alive = watch(tmp_path, 0.15, 2, 10.0, 1.5, Console(quiet=True))
     assert alive
     assert len(readings) == 6
     assert all(r.rss_mb > 20 and r.fds > 5 and r.threads > 2 for r in readings)
