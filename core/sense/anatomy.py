@@ -71,6 +71,7 @@ _TRUNKS = (("shoulders", "hips"), ("neck", "pelvis"), ("head", "shoulders"), ("h
 _LEGS = (("hips", "ankles"), ("hips", "knees"))
 _FACES = (("nose", "ears"), ("nose", "head"))
 _TOES = (("foots", "ankles"),)
+_TORN = 2.8  # times its usual length; of all clips of two noisy sensors no rigid limb comes to more than 2.5
 _STANDING = ("ankle", "foot", "heel", "toe")  # parts of names of joints that stand still on the floor at times
 _MOST_JOINTS = 256  # a layout of more is none of a body
 
@@ -112,6 +113,13 @@ class Anatomy:
     def rigid(self) -> NDArray[np.intp]:
         """Indices of the limbs that keep their length, whatever a body does; those to a head and near a joint vary."""
         return np.array([i for i, li in enumerate(self.limbs) if not li.near and li.second != "head"], np.intp)
+
+    @cached_property
+    def longest(self) -> NDArray[np.float32]:
+        """Share of the height that each limb is at most, however noisy the sensor; shape (L,)."""
+        out = np.full(len(self.limbs), np.inf, np.float32)
+        out[self.rigid] = _TORN * self.usual[self.rigid]
+        return out
 
     @cached_property
     def stands(self) -> NDArray[np.bool_]:

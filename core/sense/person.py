@@ -28,7 +28,6 @@ _COUNTED_NS = 10 * NS
 _FROZEN_FRAMES = 5
 # Of how far the limbs are off; see `Build.misfit`.
 _IMPOSSIBLE, _ODD = 1.3, 1.12
-_TORN = 2.8  # times its usual length; of all clips of two noisy sensors no limb comes to more than 2.5
 _FEWEST_FLIPS = 2
 _UP, _DOWN, _LEGS_UP = 0.7, -0.6, 0.3  # how much of the length of the trunk, or the legs, is height
 _STANDING_M = 0.5  # from ankles to hips of who stands and is no small child
@@ -57,7 +56,7 @@ class Posture:
     high: NDArray[np.float32] = field(default_factory=lambda: np.full(3, -np.inf, np.float32))
     hips: float = float("nan")
     floor: float = float("nan")
-    lean: tuple[NDArray[np.float32], NDArray[np.float32]] | None = None
+    lean: tuple[NDArray[np.floating], NDArray[np.floating]] | None = None
 
     def moved_across(self) -> float:
         """Metres that the body came across its axis, as who walks does and who lies or is pushed in a bed does not."""
@@ -91,6 +90,7 @@ class PersonSense:
         self._noise = FrameNoise()
         self._stuck, self._stuck_at = StuckJoints(anatomy), ("", 0)
         self._flips: list[tuple[int, bool]] = []  # stamps at which its sides were exchanged, and whether for sure
+        self._longest: NDArray[np.float32] | None = None  # metres that each limb is at most, once that is known
         self._torn: tuple[Odd | None, int] = None, 0  # limb that was far too long, and when
         self._stiff = 0, 0.0  # stamp at which it last moved again, and after how many seconds
         self._last = b""
@@ -191,11 +191,8 @@ class PersonSense:
 
     def _look_at_limbs(self, stamp: int, row: NDArray[np.float32]) -> None:
         """Takes note of a limb that is several times too long."""
-        anatomy = self._anatomy
-        rigid = anatomy.rigid
-        times = row[rigid] / (anatomy.usual[rigid] * np.float32(self.height))
-        if (times > _TORN).any():
-            worst = int(rigid[np.nanargmax(times)])
+        if self._longest is not None and (row[: len(self._longest)] > self._longest).any():
+            worst = int(np.nanargmax(row[: len(self._longest)] / self._longest))
             self._torn = self._limb_odd(Oddity.ODD_LIMBS, worst, float(row[worst]), self.height), stamp
 
     def _limb_odd(self, code: Oddity, limb: int, length: float, height: float, **more: float) -> Odd:
@@ -225,6 +222,7 @@ class PersonSense:
         limbs = len(self._anatomy.limbs)
         build = build_of(medians(rows[:, :limbs]), self._anatomy)
         self.height, self.shape = build.height, ()
+        self._longest = self._anatomy.longest * np.float32(build.height)
         if build.misfit >= _ODD:
             code = Oddity.JOINTS_MISNAMED if build.misfit >= _IMPOSSIBLE and self.sure else Oddity.ODD_LIMBS
             misfit = round(build.misfit, 2)
@@ -295,7 +293,7 @@ class PersonSense:
         posture.lean = None
         trunk, legs = rows[:, columns(anatomy, "trunk")], rows[:, columns(anatomy, "legs")]
         up = (trunk + np.where(np.isnan(legs), np.float32(0), legs)).mean(axis=0)
-        chest = ahead(rows, anatomy, "shoulder_line").mean(axis=0)
+        chest = ahead(rows[:, columns(anatomy, "shoulder_line")], trunk).mean(axis=0)
         length, level = float(np.linalg.norm(up)), float(np.hypot(chest[0], chest[2]))
         if length > 0 and level > _LEVEL and up[1] > _LEANING * length:
             posture.lean = up / length, chest

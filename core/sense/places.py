@@ -38,14 +38,19 @@ def nailed_part(rows: NDArray[np.float32], anatomy: Anatomy) -> str:
     """
     if len(rows) < _NAILED_SAMPLES:
         return ""
-    for part in PARTS:
-        place = rows[:, columns(anatomy, part)][:, [0, 2]]
-        if np.isnan(place).any() or not (np.ptp(place, axis=0) < _NAILED_M).all():
+    places = rows[:, columns(anatomy, PARTS[0]).start : columns(anatomy, PARTS[-1]).stop]
+    still = places.max(axis=0) - places.min(axis=0) < _NAILED_M
+    for i, part in enumerate(PARTS):
+        if not (still[3 * i] and still[3 * i + 2]):  # nor where it is unseen
             continue
-        others = [rows[:, columns(anatomy, name)] for name in ("trunk", "legs", "extent")]
-        if any(np.ptp(other[:, [0, 2]], axis=0).max() > _STIRS_M for other in others if not np.isnan(other).any()):
+        others = rows[:, [k for name in ("trunk", "legs", "extent") for k in _level(columns(anatomy, name))]]
+        if bool((others.max(axis=0) - others.min(axis=0) > _STIRS_M).any()):
             return part
     return ""
+
+
+def _level(three: slice) -> tuple[int, int]:
+    return three.start, three.stop - 1
 
 
 class StuckJoints:
@@ -61,6 +66,7 @@ class StuckJoints:
         self._before: NDArray[np.float32] | None = None
         self._since = np.zeros((len(self._names), 3), np.float32)  # place of the body when they came to stand still
         self._looks = np.zeros(len(self._names), np.intp)
+        self._any = False
 
     def look(self, joints: NDArray[np.float32], place: tuple[float, float, float]) -> str:
         """The first joint that is stuck; empty where none is.
@@ -72,11 +78,12 @@ class StuckJoints:
         before, self._before = self._before, joints
         if before is None:
             return ""
-        same: NDArray[np.bool_] = (joints == before).all(axis=1)
-        if not same.any():  # as nearly always
-            if self._looks.any():
-                self._looks[:] = 0
+        if not (joints[:, 0] == before[:, 0]).any():  # as nearly always
+            if self._any:
+                self._looks[:], self._any = 0, False
             return ""
+        same: NDArray[np.bool_] = (joints == before).all(axis=1)
+        self._any = True
         self._since[self._looks == 0] = place
         self._looks = np.where(same, self._looks + 1, 0)
         if same.all():

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.sense.anatomy import Anatomy
+from dyadwatch.core.sense.anatomy import VECTORS, Anatomy
 from dyadwatch.core.sense.measures import columns
 
 # Longer after a frame, somebody may have turned round; after no more than the second, nobody has. Between the two it
@@ -23,6 +23,7 @@ _FEWEST = 4
 _FEWEST_FACING = 20  # samples of face or toes, two seconds
 _BACKWARD_M = 0.02
 _STRAIGHT = 0.8
+_NEXT, _AFTER = [1, 2, 0], [2, 0, 1]
 
 
 class Flip(NamedTuple):
@@ -41,7 +42,8 @@ class SideFlips:
     """
 
     def __init__(self, anatomy: Anatomy) -> None:
-        self._left, self._right = anatomy.lines
+        self._count = anatomy.lines.shape[1]
+        self._ends = anatomy.lines.ravel()  # those on the left, then those on the right
         self._keys: tuple[int, ...] = ()
         self._lines: NDArray[np.float32] | None = None
         self._stamp = 0
@@ -54,9 +56,10 @@ class SideFlips:
             keys: of the P people.
             joints: metres, shape (P, J, 3), NaN where unseen.
         """
-        if not len(self._left):
+        if not self._count:
             return []
-        lines = joints[:, self._left] - joints[:, self._right]  # (P, N, 3)
+        ends = joints.take(self._ends, axis=1)
+        lines = ends[:, : self._count] - ends[:, self._count :]  # (P, N, 3)
         before, before_keys, step = self._lines, self._keys, stamp - self._stamp
         self._lines, self._keys, self._stamp = lines, tuple(keys), stamp
         if before is None or not 0 < step <= _STEP_NS:
@@ -78,47 +81,50 @@ class SideFlips:
         return [Flip(key, whole, whole and sure) for key, some, whole in found if some]
 
 
-def _units(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-    return vectors / np.maximum(np.sqrt(np.einsum("nx,nx->n", vectors, vectors)), 1e-6)[:, None]
+def _dot(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
+    return np.einsum("nx,nx->n", a, b)
 
 
-def ahead(rows: NDArray[np.float32], anatomy: Anatomy, line: str) -> NDArray[np.float32]:
-    """Where a body faces by `shoulder_line` or `hip_line`, unit vectors, shape (N, 3), NaN where unseen.
+def ahead(line: NDArray[np.floating], trunk: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Where a body faces, unit vectors (N, 3), by its lines from right to left and its trunks, upward, (N, 3) each.
 
-    Arguments:
-        rows: of `measure`, shape (N, C).
-        anatomy: of the joints.
-        line: from right to left.
+    `np.cross` takes several times as long.
     """
-    return _units(np.cross(rows[:, columns(anatomy, line)], rows[:, columns(anatomy, "trunk")]))
+    out = line[:, _NEXT] * trunk[:, _AFTER] - line[:, _AFTER] * trunk[:, _NEXT]
+    return out / np.maximum(np.sqrt(_dot(out, out)), 1e-6)[:, None]
 
 
-def are_crossed(rows: NDArray[np.float32], anatomy: Anatomy) -> bool:
+def are_crossed(rows: NDArray[np.floating], anatomy: Anatomy) -> bool:
     """Whether left and right of the shoulders lie the other way round than those of the hips."""
-    shoulders, hips = (_units(rows[:, columns(anatomy, line)]) for line in ("shoulder_line", "hip_line"))
-    along = np.einsum("nx,nx->n", shoulders, hips)
-    along = along[~np.isnan(along)]
-    return len(along) >= _FEWEST and bool(np.count_nonzero(along < _TWISTED) >= _MOSTLY * len(along))
+    shoulders, hips = (rows[:, columns(anatomy, line)] for line in ("shoulder_line", "hip_line"))
+    along = _dot(shoulders, hips)
+    if not (along < 0).any():  # as nearly always
+        return False
+    seen = np.count_nonzero(~np.isnan(along))
+    crossed = np.count_nonzero(along < _TWISTED * np.sqrt(_dot(shoulders, shoulders) * _dot(hips, hips)))
+    return bool(seen >= _FEWEST and crossed >= _MOSTLY * seen)
 
 
-def backward(rows: NDArray[np.float32], anatomy: Anatomy) -> str:
+def backward(rows: NDArray[np.floating], anatomy: Anatomy) -> str:
     """What shows that left and right are exchanged for good: `face` or `toes` that point backward; empty for nothing.
 
     Toes count of who stands: of who kneels they do point backward.
     """
-    shown: list[str] = []
+    shown = ""
+    trunk = rows[:, columns(anatomy, "trunk")]
     for part, line in (("face", "shoulder_line"), ("toes", "hip_line")):
-        vectors = rows[:, columns(anatomy, part)]
-        forward = np.einsum("nx,nx->n", vectors, ahead(rows, anatomy, line))
+        if not anatomy.has_vectors[VECTORS.index(part)]:
+            continue
+        forward = _dot(rows[:, columns(anatomy, part)], ahead(rows[:, columns(anatomy, line)], trunk))
         if part == "toes":
-            trunk, legs = (_units(rows[:, columns(anatomy, name)]) for name in ("trunk", "legs"))
-            length = np.linalg.norm(rows[:, columns(anatomy, "legs")], axis=1)
-            standing = np.einsum("nx,nx->n", trunk, legs) > _STRAIGHT
-            forward = forward[standing & (length > _STRAIGHT * np.nanmax(length, initial=0.0))]
+            legs = rows[:, columns(anatomy, "legs")]
+            length = np.sqrt(_dot(legs, legs))
+            straight = _dot(trunk, legs) > _STRAIGHT * length * np.sqrt(_dot(trunk, trunk))
+            forward = forward[straight & (length > _STRAIGHT * np.fmax.reduce(length))]
         forward = forward[~np.isnan(forward)]
         if len(forward) < _FEWEST_FACING:
             continue
         if np.count_nonzero(forward < -_BACKWARD_M) < _MOSTLY * len(forward):
             return ""
-        shown.append(part)
-    return shown[0] if shown else ""
+        shown = shown or part
+    return shown

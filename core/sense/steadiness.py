@@ -31,6 +31,7 @@ class FrameNoise:
     def __init__(self) -> None:
         self._frames: deque[tuple[int, bytes]] = deque(maxlen=4)
         self._found: deque[tuple[float, float]] = deque(maxlen=_KEPT)  # metres, and in what is allowed
+        self._rests = False
 
     def see(self, stamp: int, joints: bytes) -> None:
         """Takes a frame, ns and float32 metres (J, 3) as bytes; it differs from the one before."""
@@ -41,8 +42,9 @@ class FrameNoise:
         self._frames.clear()
 
     def look(self) -> None:
-        """Measures the last four frames."""
-        if len(self._frames) < 4:
+        """Measures the last four frames; every other time, once there is enough."""
+        self._rests = len(self._found) == _KEPT and not self._rests
+        if len(self._frames) < 4 or self._rests:
             return
         stamps = [stamp for stamp, _ in self._frames]
         steps = [(b - a) / NS for a, b in pairwise(stamps)]
@@ -51,10 +53,11 @@ class FrameNoise:
         a, b, c, d = np.frombuffer(b"".join(said for _, said in self._frames), np.float32).reshape(4, -1, 3)
         third = d - 3 * (c - b) - a
         squares = np.einsum("jx,jx->j", third, third)
-        squares = np.sort(squares[~np.isnan(squares)])
-        if not len(squares):
+        squares.sort()  # NaN last
+        seen = int(np.isfinite(squares).sum())
+        if not seen:
             return
-        noise = float(squares[len(squares) // 2]) ** 0.5 / _OF_NOISE
+        noise = float(squares[seen // 2]) ** 0.5 / _OF_NOISE
         self._found.append((noise, noise / (_NOISE_M + _BODY_M_S3 * (sum(steps) / 3) ** 3)))
 
     @property

@@ -23,22 +23,23 @@ class Tilt:
 
     def __init__(self) -> None:
         self._seen: deque[tuple[float, float, float, float]] = deque(maxlen=_KEPT)
+        self._sum = 0.0, 0.0  # of how they lean
 
-    def add(self, up: NDArray[np.float32], ahead: NDArray[np.float32]) -> None:
+    def add(self, up: NDArray[np.floating], ahead: NDArray[np.floating]) -> None:
         """Takes how somebody stands: unit vectors along the body and out of its chest, shape (3,)."""
         x, z = float(ahead[0]), float(ahead[2])
         level = max(math.hypot(x, z), 1e-6)
+        old = self._seen[0] if len(self._seen) == _KEPT else (0.0, 0.0)
+        self._sum = self._sum[0] + float(up[0]) - old[0], self._sum[1] + float(up[2]) - old[1]
         self._seen.append((float(up[0]), float(up[2]), x / level, z / level))
 
     @property
     def found(self) -> tuple[int, str] | None:
         """By how many degrees everybody leans, and towards which axis, such as `-z`; None where they do not."""
-        if len(self._seen) < 2 * _FEWEST:
-            return None
+        if len(self._seen) < 2 * _FEWEST or math.hypot(*self._sum) < 0.5 * _TILTED * len(self._seen):
+            return None  # as nearly always
         seen = np.array(self._seen)
         leans, facing = seen[:, :2], seen[:, 2:]
-        if float(np.hypot(*leans.mean(axis=0))) < 0.5 * _TILTED:  # as nearly always
-            return None
         opposite = facing @ facing.T < _OPPOSITE  # (N, N)
         of = opposite.sum(axis=1)
         if np.count_nonzero(of) < 2 * _FEWEST or of.sum() < 2 * _FEWEST**2:
