@@ -115,6 +115,12 @@ class Anatomy:
         return np.array([i for i, li in enumerate(self.limbs) if not li.near and li.second != "head"], np.intp)
 
     @cached_property
+    def widths(self) -> NDArray[np.intp]:
+        """Indices of the limbs across shoulders and hips, of those that are there."""
+        across = [(f"left_{line}", f"right_{line}") for line in LINES]
+        return np.array([i for i, limb in enumerate(self.limbs) if (limb.first, limb.second) in across], np.intp)
+
+    @cached_property
     def longest(self) -> NDArray[np.float32]:
         """Share of the height that each limb is at most, however noisy the sensor; shape (L,)."""
         out = np.full(len(self.limbs), np.inf, np.float32)

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.sense.anatomy import Anatomy
+from dyadwatch.core.sense.manner import odd_manner
 from dyadwatch.core.sense.measures import MEASURED, build_of, columns, medians
-from dyadwatch.core.sense.places import StuckJoints, flat_axis, nailed_part
+from dyadwatch.core.sense.places import StuckJoints
 from dyadwatch.core.sense.sense_codes import Odd, Oddity
-from dyadwatch.core.sense.sides import Flip, ahead, are_crossed, backward
-from dyadwatch.core.sense.steadiness import FrameNoise, varying_limb
+from dyadwatch.core.sense.sides import Flip, ahead
+from dyadwatch.core.sense.steadiness import FrameNoise
 from dyadwatch.core.sense.together import BodySighting, sighting
 from dyadwatch.core.skeletons.body_size import BODIES_M, PEOPLE_M, likely_scale
 from dyadwatch.core.units import NS
@@ -184,9 +185,10 @@ class PersonSense:
         if self.samples != _FEWEST and self.samples % every:
             return False
         rows = self._rows[: min(self.samples, _KEPT)]
-        self._judge_shape(rows)
+        lengths = medians(rows[:, : len(self._anatomy.limbs)])
+        self._judge_shape(lengths)
         self._judge_posture(rows)
-        self._judge_manner(rows)
+        self._judge_manner(rows, lengths)
         return True
 
     def _look_at_limbs(self, stamp: int, row: NDArray[np.float32]) -> None:
@@ -218,9 +220,8 @@ class PersonSense:
         """Whether the limbs are odd, and with them all that follows from the joints' names."""
         return any(odd.code in (Oddity.JOINTS_MISNAMED, Oddity.ODD_LIMBS) for odd in self.shape)
 
-    def _judge_shape(self, rows: NDArray[np.float32]) -> None:
-        limbs = len(self._anatomy.limbs)
-        build = build_of(medians(rows[:, :limbs]), self._anatomy)
+    def _judge_shape(self, lengths: NDArray[np.float32]) -> None:
+        build = build_of(lengths, self._anatomy)
         self.height, self.shape = build.height, ()
         self._longest = self._anatomy.longest * np.float32(build.height)
         if build.misfit >= _ODD:
@@ -238,28 +239,12 @@ class PersonSense:
                 ),
             )
 
-    def _judge_manner(self, rows: NDArray[np.float32]) -> None:
-        anatomy, found = self._anatomy, list[Odd]()
-        axis = flat_axis(rows, anatomy) if self.sure else ""
-        if axis:
-            found.append(Finding(Oddity.FLAT, person=self.id, axis=axis))
-        crossed = are_crossed(rows, anatomy)
-        if crossed:
-            found.append(Finding(Oddity.SIDES_CROSSED, person=self.id))
-        elif not self._flips and (part := backward(rows, anatomy)):
-            found.append(Finding(Oddity.MIRRORED, person=self.id, part=part))
-        jitter = self._noise.jitter_m if any(anatomy.has_vectors) else 0.0
+    def _judge_manner(self, rows: NDArray[np.float32], lengths: NDArray[np.float32]) -> None:
+        found = odd_manner(rows, lengths, self.height, self._anatomy, sure=self.sure, flipped=bool(self._flips))
+        jitter = self._noise.jitter_m if any(self._anatomy.has_vectors) else 0.0
         if jitter:
-            found.append(Finding(Oddity.JITTER, person=self.id, noise_m=round(jitter, 3)))
-        varies = varying_limb(rows[:, anatomy.rigid])
-        if varies is not None:
-            limb = anatomy.limbs[anatomy.rigid[varies[0]]]
-            share = round(varies[1], 2)
-            found.append(Finding(Oddity.LIMBS_VARY, person=self.id, joint=limb.second, other=limb.first, share=share))
-        part = nailed_part(rows, anatomy)
-        if part:
-            found.append(Finding(Oddity.NAILED, person=self.id, part=part))
-        self.manner = tuple(found)
+            found.append((Oddity.JITTER, {"noise_m": round(jitter, 3)}))
+        self.manner = tuple(Finding(code, person=self.id, **detail) for code, detail in found)
 
     def _judge_posture(self, rows: NDArray[np.float32]) -> None:
         all_rows, anatomy = rows, self._anatomy

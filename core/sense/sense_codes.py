@@ -24,6 +24,7 @@ class Oddity(StrEnum):
     ONE_BODY_TWICE = "one_body_twice"  # first, second: persons; apart_m
     ONE_PLACE = "one_place"  # first, second, apart_m, part: hips or shoulders
     FLAT = "flat"  # person, axis along which the body has no extent
+    ODD_WIDTH = "odd_width"  # person, times: as wide as a body of that height, at shoulders and hips
     SIDES_FLIP = "sides_flip"  # person, times left and right were exchanged within ten seconds
     SIDES_CROSSED = "sides_crossed"  # person
     MIRRORED = "mirrored"  # person, part that points backward: face or toes
@@ -61,6 +62,7 @@ _BECOMES = {
     Oddity.STIFF: {Oddity.FROZEN},
     Oddity.NAILED: {Oddity.ONE_PLACE},
     Oddity.LIMBS_VARY: {Oddity.JOINTS_MISNAMED, Oddity.ODD_LIMBS, Oddity.FLAT},
+    Oddity.ODD_WIDTH: {Oddity.JOINTS_MISNAMED, Oddity.FLAT},
     Oddity.MIRRORED: {Oddity.JOINTS_MISNAMED, Oddity.ODD_LIMBS},
     Oddity.SIDES_CROSSED: {Oddity.JOINTS_MISNAMED},
     Oddity.ALL_SMALL: {Oddity.ODD_SIZE, Oddity.ABSURD_SIZE},

@@ -90,6 +90,10 @@ SENTENCES: dict[Oddity, Callable[[Detail], str]] = {
         f"all joints of {_who(d)} have the same {d['axis']}: positions in an image, without a depth? Send places in "
         "the room, in metres"
     ),
+    Oddity.ODD_WIDTH: lambda d: (
+        f"shoulders and hips of {_who(d)} are {d['times']:.1f} times as wide as those of a body of that height: is one "
+        "axis, such as the depth, of another scale than the others?"
+    ),
     Oddity.SIDES_FLIP: lambda d: (
         f"left and right of {_who(d)} were exchanged from one frame to the next, {counted(d['times'], 'time')} within "
         "10 s: does the estimator take the back for the front?"

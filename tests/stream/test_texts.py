@@ -81,6 +81,9 @@ ODD_WITH_DATA: list[tuple[Oddity, dict[str, Any], str]] = [
      "own? Send places in the room"),
     (Oddity.FLAT, {"person": "ann", "axis": "z"},
      "all joints of ann have the same z: positions in an image, without a depth? Send places in the room, in metres"),
+    (Oddity.ODD_WIDTH, {"person": "ann", "times": 1.84},
+     "shoulders and hips of ann are 1.8 times as wide as those of a body of that height: is one axis, such as the "
+     "depth, of another scale than the others?"),
     (Oddity.SIDES_FLIP, {"person": "ann", "times": 3},
      "left and right of ann were exchanged from one frame to the next, 3 times within 10 s: does the estimator take "
      "the back for the front?"),

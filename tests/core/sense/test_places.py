@@ -39,6 +39,17 @@ def test_no_depth_blinds(axis: int, value: float, layout: Layout, meeting: Frame
     assert found.sense.blinding([0, 1]) is not None
 
 
+@pytest.mark.parametrize("layout", [KINECT25, COCO17, UPPER11], ids=lambda layout: layout.name)
+@pytest.mark.parametrize("scales", [(1, 0.5, 1), (0.5, 1, 0.5), (2.2, 1, 2.2)], ids=str)
+def test_axes_of_different_scales_make_odd_widths(
+    scales: tuple[float, float, float], layout: Layout, meeting: Frames, in_layout: Fit, look: Look
+) -> None:
+    found = look(in_layout(meeting[:60:3], layout) * np.array(scales, np.float32), layout, 10.0)
+    assert found.first[Oddity.ODD_WIDTH] < 0.5
+    assert found.last[Oddity.ODD_WIDTH].detail["times"] == pytest.approx(scales[0] / scales[1], rel=0.2)
+    assert Oddity.ODD_WIDTH in [odd.code for odd in found.sense.of_pair((0, 1)).doubts]
+
+
 def test_who_stands_like_a_board_is_not_flat(meeting: Frames, look: Look) -> None:
     people = meeting[:30].repeat(3, axis=0)[::3]
     middle = people.mean(axis=2, keepdims=True)
