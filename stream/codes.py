@@ -81,6 +81,7 @@ class Fault(StrEnum):
     FROZEN = Oddity.FROZEN
     ONE_BODY_TWICE = Oddity.ONE_BODY_TWICE
     ONE_PLACE = Oddity.ONE_PLACE
+    FLAT = Oddity.FLAT
 
 
 class Circumstance(StrEnum):
@@ -236,6 +237,7 @@ class Blindness(StrEnum):
     FROZEN = Oddity.FROZEN
     ONE_BODY_TWICE = Oddity.ONE_BODY_TWICE
     ONE_PLACE = Oddity.ONE_PLACE
+    FLAT = Oddity.FLAT
 
 
 # Nothing is wrong with a source that tells these: people come and go.

@@ -269,7 +269,10 @@ class OddNow(Struct, frozen=True, kw_only=True):
     """What is odd about the bodies in view."""
 
     code: Annotated[Oddity, _is("What is odd.")]
-    blinding: Annotated[bool, _is("True: those people are not scored. False: their windows open no event.")]
+    blinding: Annotated[
+        bool,
+        _is("True: those people are not scored. False: their windows open no event; mirrored alone is merely said."),
+    ]
     detail: _Detail
     text: _Text
 

@@ -88,8 +88,9 @@ REASONS: dict[Fault | Circumstance | PeerRefusal | RecordingLoss | OwnFault, str
     Fault.FROZEN: "windows of people who stand still, bit for bit, are not scored",
     Fault.ONE_BODY_TWICE: "windows of one body as two people are not scored",
     Fault.ONE_PLACE: "windows of two people in one place are not scored",
+    Fault.FLAT: "windows of people without a depth are not scored",
     Circumstance.PERSON_UNSEEN: "a person of a frame had no joint above tracks.min_confidence",
-    Circumstance.ZEROS_UNSEEN: "a joint came at exactly 0 0 0, which is taken as unseen; send NaN for it",
+    Circumstance.ZEROS_UNSEEN: "a joint came at exactly 0 0 0, or -1 -1 -1, which is taken as unseen; send NaN for it",
     Circumstance.JOINTS_HIDDEN: (
         "a joint was out of sight for more than windows.max_hidden of a window, which is not scored"
     ),

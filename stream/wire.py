@@ -25,7 +25,7 @@ from dyadwatch.core.skeletons.body_size import (
 from dyadwatch.core.skeletons.layout import Layout
 from dyadwatch.core.skeletons.layouts import LAYOUTS, find_layout, get_layout
 from dyadwatch.core.skeletons.pose import PoseFrame
-from dyadwatch.core.skeletons.unseen import zero_joints
+from dyadwatch.core.skeletons.unseen import LEAST_FILLER, filled_joints
 from dyadwatch.stream.codes import Refusal
 from dyadwatch.stream.configuration.config import WireOptions
 
@@ -149,7 +149,7 @@ def decode_pose(parts: Sequence[bytes], limits: WireOptions) -> PoseFrame:
         values = _values(header, payload)
         ordinary = _ordinary(values, header)
         joints, confidence = ordinary or _others(values, header)
-        zeros = 0 if ordinary is not None else int(zero_joints(values[..., :3]).sum())
+        zeros = 0 if ordinary is not None else int(filled_joints(values[..., :3]).sum())
     ids = None if header.ids is None else tuple(header.ids)
     h = header
     return PoseFrame(h.source, h.epoch, h.seq, h.stamp, h.clock, layout, joints, confidence, ids, h.warnings, zeros)
@@ -297,8 +297,12 @@ def _ordinary(values: NDArray[np.float32], header: Header) -> tuple[NDArray[np.f
         dx, dy, dz = x - u, y - v, z - w
         if not (dx < large and dy < large and dz < large and (dx > small or dy > small or dz > small)):
             return None
-        # Only of who has the origin within reach may a joint be zero, and hardly anybody has.
-        if u <= 0 <= x and v <= 0 <= y and w <= 0 <= z and zero_joints(values[..., :3]).any():
+        # Only of who has the origin within reach may a joint be zero, and hardly anybody has; so with other fillers.
+        if (
+            (u <= 0 <= x and v <= 0 <= y and w <= 0 <= z)
+            or (v <= -1 <= y and u <= -1 <= x and w <= -1 <= z)
+            or (y >= LEAST_FILLER or v <= -LEAST_FILLER)
+        ) and filled_joints(values[..., :3]).any():
             return None
         if len(high) == 4 and not (low[3] >= 0 and high[3] <= 1):
             return None
@@ -330,8 +334,9 @@ def _others(values: NDArray[np.float32], header: Header) -> tuple[NDArray[np.flo
 def _joints_and_confidence(
     values: NDArray[np.float32], header: Header
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Metres, Y up; a joint with any NaN coordinate, or at 0 0 0, is unseen as a whole and has confidence 0."""
+    """Metres, Y up; a joint with any NaN coordinate, or one filled in, is unseen as a whole and has confidence 0."""
     raw = values[..., :3]
+    filled = filled_joints(raw)
     if np.isinf(raw).any():
         raise WireError(
             Refusal.INFINITE, "payload holds infinite coordinates; expected metres, or NaN for an unseen joint"
@@ -345,7 +350,7 @@ def _joints_and_confidence(
         joints[..., 0], joints[..., 1], joints[..., 2] = raw[..., 0], -raw[..., 1], -raw[..., 2]
     if header.units != "m":
         joints *= np.float32(METRES[header.units])
-    seen = ~(np.isnan(joints).any(axis=-1) | zero_joints(raw))
+    seen = ~(np.isnan(joints).any(axis=-1) | filled)
     if not seen.all():
         joints[~seen] = np.nan
     if values.shape[2] == 3:

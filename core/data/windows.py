@@ -14,7 +14,7 @@ from dyadwatch.core.data.resample import close_gaps, resample
 from dyadwatch.core.data.unusable import Unusable, WhyUnusable
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.skeletons.mapping import JointMap
-from dyadwatch.core.skeletons.unseen import zero_joints
+from dyadwatch.core.skeletons.unseen import filled_joints
 
 LONGEST_GAP_S = 0.5
 PIECE_S = 20.0  # long recordings are cut, so that some of the same recording can be held back
@@ -92,7 +92,7 @@ def usable_runs(clip: Clip, joint_map: JointMap, fps: float, frames: int) -> tup
     """
     if not len(clip):
         return [], Finding(Unusable.EMPTY)
-    unseen = ~np.isfinite(clip.joints) | zero_joints(clip.joints)[..., None]
+    unseen = ~np.isfinite(clip.joints) | filled_joints(clip.joints)[..., None]
     joints = joint_map.positions(np.where(unseen, np.float32("nan"), clip.joints))
     seen = np.asarray(~np.isnan(joints).any(axis=-1))  # (T, 2, J)
     for person in (0, 1):

@@ -18,7 +18,7 @@ from dyadwatch.core.errors import ClipError
 from dyadwatch.core.files.text_files import read_bytes
 from dyadwatch.core.readers.people_files import Person, people_of_markers
 from dyadwatch.core.readers.read_options import ReadOptions
-from dyadwatch.core.skeletons.unseen import zero_joints
+from dyadwatch.core.skeletons.unseen import filled_joints
 
 _BLOCK = 512
 _MAGIC = 0x50
@@ -210,7 +210,7 @@ def _seen(values: NDArray[np.float64], scale: float) -> NDArray[np.float64]:
     with np.errstate(invalid="ignore", over="ignore"):
         positions = values[..., :3] * (scale if scale > 0 else 1.0)
         # a negative residual says unseen, and so do three zeros in files whose writer knows no residuals
-        unseen = ~(values[..., 3] >= 0) | ~(np.abs(positions) < 1e9).all(axis=-1) | zero_joints(positions)
+        unseen = ~(values[..., 3] >= 0) | ~(np.abs(positions) < 1e9).all(axis=-1) | filled_joints(positions)
     positions[unseen] = np.nan
     return positions
 

@@ -13,7 +13,7 @@ from dyadwatch.core.errors import ClipError
 from dyadwatch.core.files.text_files import number, read_lines
 from dyadwatch.core.readers.dataset import Dataset, gather
 from dyadwatch.core.skeletons.layouts import SBU15
-from dyadwatch.core.skeletons.unseen import zero_joints
+from dyadwatch.core.skeletons.unseen import filled_joints
 
 FPS = 15.0
 # The folders 01 to 08 of each pair of people.
@@ -65,7 +65,7 @@ def read_sbu_clip(path: Path, relative: str = "") -> Clip:
         raise ClipError(f"{path}: holds no frame; expected lines of {_VALUES} numbers")
     joints = np.stack(rows).reshape(-1, 2, len(SBU15), 3)
     # the sensor writes zeros for a joint that it does not see
-    unseen = zero_joints(joints)[..., None]
+    unseen = filled_joints(joints)[..., None]
     joints = np.where(unseen, np.nan, joints * _SCALE_M + _OFFSET_M).astype(np.float32)
     return Clip(joints, SBU15, FPS, **_describe(relative or path.as_posix()))
 

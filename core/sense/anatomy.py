@@ -21,6 +21,9 @@ from dyadwatch.core.skeletons.mapping import JointMap
 Point = tuple[int, int]  # the middle of two joints, or twice the same one
 
 PARTS = ("hips", "shoulders")  # where two bodies cannot be in one place
+LINES = ("shoulder", "hip")  # from the right one to the left one: they turn with the body, and no faster
+# Up the trunk and the legs, from right to left, and ahead: out of the face, and from ankles to toes.
+VECTORS = ("trunk", "legs", "shoulder_line", "hip_line", "face", "toes")
 
 
 class LimbShare(NamedTuple):
@@ -66,6 +69,10 @@ _NEAR = (
 )
 _TRUNKS = (("shoulders", "hips"), ("neck", "pelvis"), ("head", "shoulders"), ("head", "neck"))
 _LEGS = (("hips", "ankles"), ("hips", "knees"))
+_FACES = (("nose", "ears"), ("nose", "head"))
+_TOES = (("foots", "ankles"),)
+_TORN = 2.8  # times its usual length; of all clips of two noisy sensors no rigid limb comes to more than 2.5
+_STANDING = ("ankle", "foot", "heel", "toe")  # parts of names of joints that stand still on the floor at times
 _MOST_JOINTS = 256  # a layout of more is none of a body
 
 
@@ -77,18 +84,19 @@ class Anatomy:
         layout: of the joints that are measured.
         limbs: those that it has.
         ends: rows of joints, shape (4, V): a vector V leads from the middle of the last two to that of the first two.
-            First all limbs, then trunk and legs.
+            First all limbs, then `VECTORS`.
         parts: rows of joints, shape (2, 2): the middles of `PARTS`.
-        has_trunk, has_legs: whether those vectors are there; where not, they are of no use.
-        has_parts: for each of `PARTS`.
+        lines: left and right ends, shape (2, N), of those of `LINES` that are there.
+        has_vectors, has_parts: whether those are there, for each of `VECTORS` and `PARTS`; where not, they are of no
+            use.
     """
 
     layout: Layout
     limbs: tuple[LimbShare, ...]
     ends: NDArray[np.intp]
     parts: NDArray[np.intp]
-    has_trunk: bool
-    has_legs: bool
+    lines: NDArray[np.intp]
+    has_vectors: tuple[bool, ...]
     has_parts: tuple[bool, ...]
 
     @cached_property
@@ -102,6 +110,29 @@ class Anatomy:
         return np.array([limb.weight for limb in self.limbs], np.intp)
 
     @cached_property
+    def rigid(self) -> NDArray[np.intp]:
+        """Indices of the limbs that keep their length, whatever a body does; those to a head and near a joint vary."""
+        return np.array([i for i, li in enumerate(self.limbs) if not li.near and li.second != "head"], np.intp)
+
+    @cached_property
+    def widths(self) -> NDArray[np.intp]:
+        """Indices of the limbs across shoulders and hips, of those that are there."""
+        across = [(f"left_{line}", f"right_{line}") for line in LINES]
+        return np.array([i for i, limb in enumerate(self.limbs) if (limb.first, limb.second) in across], np.intp)
+
+    @cached_property
+    def longest(self) -> NDArray[np.float32]:
+        """Share of the height that each limb is at most, however noisy the sensor; shape (L,)."""
+        out = np.full(len(self.limbs), np.inf, np.float32)
+        out[self.rigid] = _TORN * self.usual[self.rigid]
+        return out
+
+    @cached_property
+    def stands(self) -> NDArray[np.bool_]:
+        """Which joints stand on the floor at times, shape (J,)."""
+        return np.array([any(part in name for part in _STANDING) for name in self.layout.joints])
+
+    @cached_property
     def off(self) -> NDArray[np.float32]:
         """Spread, most and whether only too long is wrong, of each limb; shape (3, L)."""
         return np.array([[li.spread, li.most, float(li.near)] for li in self.limbs], np.float32).reshape(-1, 3).T
@@ -110,7 +141,7 @@ class Anatomy:
 def _point(layout: Layout, name: str) -> Point | None:
     """Where a part of the body lies in a layout; None where it has nothing of it."""
     match name:
-        case "shoulders" | "hips" | "knees" | "ankles":
+        case "shoulders" | "hips" | "knees" | "ankles" | "ears" | "foots":
             left, right = (_point(layout, f"{side}_{name[:-1]}") for side in ("left", "right"))
             if left is not None and right is not None and left[0] == left[1] and right[0] == right[1]:
                 return left[0], right[0]
@@ -152,24 +183,38 @@ def anatomy_of(layout: Layout) -> Anatomy:
             limb = limb._replace(share=_HAND_SHARE)
         limbs.append(limb)
         ends.append((first, second))
-    trunk, legs = (_first_there(known, choices) for choices in (_TRUNKS, _LEGS))
+    vectors = [_first_there(known, choices) for choices in (_TRUNKS, _LEGS)]
+    lines = [(left, right) for line in LINES if (left := _side(known, line, "left")) is not None
+             and (right := _side(known, line, "right")) is not None]  # fmt: skip
+    vectors += [_line(known, line) for line in LINES]
+    vectors += [_first_there(known, _FACES) if "nose" in known.index else None, _first_there(known, _TOES)]
     points = [_point(known, part) for part in PARTS]
     none: Point = (0, 0)
-    rows = [(*a, *b) for a, b in [*ends, trunk or (none, none), legs or (none, none)]]
+    rows = [(*a, *b) for a, b in [*ends, *(v or (none, none) for v in vectors)]]
     return Anatomy(
         layout,
         tuple(limbs),
         np.array(rows, np.intp).T,
         np.array([p or none for p in points], np.intp).T,
-        trunk is not None,
-        legs is not None,
+        np.array(lines, np.intp).reshape(-1, 2).T,
+        tuple(v is not None for v in vectors),
         tuple(p is not None for p in points),
     )
+
+
+def _side(layout: Layout, line: str, side: str) -> int | None:
+    point = _point(layout, f"{side}_{line}")
+    return point[0] if point is not None and point[0] == point[1] else None
+
+
+def _line(layout: Layout, line: str) -> tuple[Point, Point] | None:
+    left, right = (_side(layout, line, side) for side in ("left", "right"))
+    return None if left is None or right is None else ((left, left), (right, right))
 
 
 def _first_there(layout: Layout, choices: tuple[tuple[str, str], ...]) -> tuple[Point, Point] | None:
     for a, b in choices:
         first, second = _point(layout, a), _point(layout, b)
-        if first is not None and second is not None:
+        if first is not None and second is not None and first != second:
             return first, second
     return None

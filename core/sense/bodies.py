@@ -18,7 +18,9 @@ from dyadwatch.core.sense.anatomy import Anatomy, anatomy_of
 from dyadwatch.core.sense.gravity import Gravity
 from dyadwatch.core.sense.measures import measure
 from dyadwatch.core.sense.person import PersonSense
-from dyadwatch.core.sense.sense_codes import BLINDING, Odd, Oddity, is_blinding, settled
+from dyadwatch.core.sense.sense_codes import BLINDING, SAID, Odd, Oddity, is_blinding, settled
+from dyadwatch.core.sense.sides import SideFlips
+from dyadwatch.core.sense.statures import Statures
 from dyadwatch.core.sense.together import Together
 from dyadwatch.core.skeletons.layout import Layout
 
@@ -63,12 +65,16 @@ class BodySense:
         self._anatomy: Anatomy | None = None
         self._layout: Layout | None = None
         self._gravity = Gravity()
+        self._statures = Statures()
+        self._flips: SideFlips | None = None
 
     def clear(self) -> None:
         """Forgets everybody."""
         self._people.clear()
         self._pairs.clear()
         self._gravity = Gravity()
+        self._statures = Statures()
+        self._flips = None
 
     def lost(self, keys: Collection[int]) -> None:
         """Forgets some. Once nobody is left, it is to be seen anew where up is: clips follow one another like that."""
@@ -96,6 +102,8 @@ class BodySense:
             self.clear()
             anatomy = self._anatomy = anatomy_of(layout)
         self._layout = layout
+        if self._flips is None:
+            self._flips = SideFlips(anatomy)
         tick, due = stamp // _TICK_NS, []
         alone = len(keys) == 1
         for i, (key, who) in enumerate(zip(keys, ids, strict=True)):
@@ -106,6 +114,8 @@ class BodySense:
             if person.tick != tick:
                 person.tick = tick
                 due.append(i)
+        for flip in self._flips.push(stamp, keys, joints):
+            self._people[flip.key].flip(stamp, flip)
         if due:
             self._look(stamp, [keys[i] for i in due], joints[due], anatomy)
 
@@ -117,6 +127,7 @@ class BodySense:
             self._compare(stamp, keys)
         if fresh:
             self._gravity.judge(self._people.values())
+            self._statures.judge(stamp, self._people.values())
 
     def _compare(self, stamp: int, keys: Sequence[int]) -> None:
         """Everybody who was just looked at with everybody seen of late; those who are near are remembered."""
@@ -145,10 +156,7 @@ class BodySense:
                 together.compare(stamp, one, seen)
 
     def _of_person(self, person: PersonSense) -> list[Odd]:
-        found = [*person.shape, *self._gravity.of_person(person)]
-        still = person.still()
-        if still is not None:
-            found.append(still)
+        found = [*person.shape, *person.manner, *self._gravity.of_person(person), *person.moments()]
         return [odd for odd in found if odd.code not in self._ignored]
 
     def of_person(self, key: int) -> Odd | None:
@@ -166,7 +174,7 @@ class BodySense:
 
     def verdicts(self, pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], BodyVerdict]:
         """On those pairs of which there is anything to say."""
-        if self._gravity.odd is None and not self._pairs and all(p.is_plain for p in self._people.values()):
+        if not (self._everybody() or self._pairs) and all(p.is_plain for p in self._people.values()):
             return {}  # as nearly always
         return {keys: verdict for keys in pairs if (verdict := self.of_pair(keys)) is not FINE}
 
@@ -189,12 +197,16 @@ class BodySense:
         found += self._of_all()
         if not found and not past:
             return FINE
-        doubts = tuple(odd for odd in found if odd.code not in BLINDING)
+        doubts = tuple(odd for odd in found if odd.code not in BLINDING | SAID)
         return BodyVerdict(next((odd for odd in found if is_blinding(odd)), None), doubts, tuple(past))
 
     def _of_all(self) -> list[Odd]:
-        odd = self._gravity.odd
-        return [odd] if odd is not None and odd.code not in self._ignored else []
+        return [odd for odd in self._everybody() if odd.code not in self._ignored]
+
+    def _everybody(self) -> list[Odd]:
+        """What is odd about all people together."""
+        found = self._gravity.odd, self._gravity.tilt, self._statures.odd
+        return [odd for odd in found if odd is not None]
 
     def findings(self, keys: Collection[int]) -> tuple[Odd, ...]:
         """What is odd about those of `keys`, who are in view: the first of each code, blinding ones before others."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.sense.person import PersonSense, Posture
 from dyadwatch.core.sense.sense_codes import Odd, Oddity
+from dyadwatch.core.sense.tilt import Tilt
 
 _ALIKE = 0.93  # how much alike the axes of several people are who are turned together
 # Metres across their own axis that several people move, or one; who falls out of a bed moves less than a metre.
@@ -28,11 +29,14 @@ class Gravity:
     Attributes:
         upright: whether anybody was seen upright since there was nobody.
         odd: what is odd about all of them; None for nothing.
+        tilt: by how much all of them lean one way; None where they do not.
     """
 
     def __init__(self) -> None:
         self.upright = False
         self.odd: Odd | None = None
+        self.tilt: Odd | None = None  # a little off
+        self._tilt = Tilt()
         self._floor = math.nan  # height of the ankles of those who stand, metres
 
     def judge(self, people: Iterable[PersonSense]) -> None:
@@ -42,6 +46,11 @@ class Gravity:
         floors = [p.posture.floor for p in known if not math.isnan(p.posture.floor)]
         self._floor = min(floors) if floors else self._floor
         self.odd = None if self.upright or not known else _of_all(known)
+        for p in known:
+            if p.posture.lean is not None:
+                self._tilt.add(*p.posture.lean)
+        found = self._tilt.found
+        self.tilt = None if found is None else Finding(Oddity.TILTED, degrees=found[0], axis=found[1])
 
     def of_person(self, person: PersonSense) -> list[Odd]:
         """What is odd about how somebody stands or lies."""

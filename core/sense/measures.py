@@ -7,11 +7,19 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.sense.anatomy import Anatomy
+from dyadwatch.core.sense.anatomy import PARTS, VECTORS, Anatomy
 from dyadwatch.core.skeletons.body_size import SMALLEST_BODY_M
 
 _FEWEST_LIMBS = 5  # of fewer nobody can tell which of them is wrong
 _LEAST_WEIGHT = 4
+_NAMES = (*VECTORS, *PARTS, "extent")
+MEASURED = 3 * len(_NAMES)  # columns of a row behind those of the limbs
+
+
+def columns(anatomy: Anatomy, name: str) -> slice:
+    """Where a row of `measure` holds one of `VECTORS`, the place of one of `PARTS`, or `extent`: 3 columns each."""
+    first = len(anatomy.limbs) + 3 * _NAMES.index(name)
+    return slice(first, first + 3)
 
 
 def measure(joints: NDArray[np.float32], anatomy: Anatomy) -> NDArray[np.float32]:
@@ -22,24 +30,22 @@ def measure(joints: NDArray[np.float32], anatomy: Anatomy) -> NDArray[np.float32
         anatomy: of their layout.
 
     Returns:
-        Per person the L lengths of the limbs in metres, then 3 coordinates each of trunk and legs, upward, and of the
-        places of hips and shoulders; shape (P, L + 12), NaN where unseen.
+        Per person the L lengths of the limbs in metres, then 3 coordinates each of the vectors, of the places of hips
+        and shoulders, and of the edges of the box around all joints; shape (P, L + 27), NaN where unseen.
     """
     people, limbs = len(joints), len(anatomy.limbs)
+    parts = limbs + 3 * len(VECTORS)
     a, b, c, d = anatomy.ends
     vectors = 0.5 * (joints[:, a] + joints[:, b] - joints[:, c] - joints[:, d])
-    out = np.empty((people, limbs + 12), np.float32)
+    out = np.empty((people, limbs + MEASURED), np.float32)
     out[:, :limbs] = np.sqrt(np.einsum("pvx,pvx->pv", vectors[:, :limbs], vectors[:, :limbs]))
-    out[:, limbs : limbs + 6] = vectors[:, limbs:].reshape(people, 6)
+    out[:, limbs:parts] = vectors[:, limbs:].reshape(people, -1)
     first, second = anatomy.parts
-    out[:, limbs + 6 :] = (0.5 * (joints[:, first] + joints[:, second])).reshape(people, 6)
-    for there, columns in (
-        (anatomy.has_trunk, slice(limbs, limbs + 3)),
-        (anatomy.has_legs, slice(limbs + 3, limbs + 6)),
-        *((has, slice(limbs + 6 + 3 * i, limbs + 9 + 3 * i)) for i, has in enumerate(anatomy.has_parts)),
-    ):
+    out[:, parts:-3] = (0.5 * (joints[:, first] + joints[:, second])).reshape(people, 6)
+    out[:, -3:] = np.fmax.reduce(joints, axis=1) - np.fmin.reduce(joints, axis=1)
+    for i, there in enumerate(anatomy.has_vectors + anatomy.has_parts):
         if not there:
-            out[:, columns] = np.nan
+            out[:, limbs + 3 * i : limbs + 3 * i + 3] = np.nan
     return out
 
 

@@ -23,12 +23,20 @@ class Oddity(StrEnum):
     STIFF = "stiff"  # the same, not yet for long enough to be called frozen
     ONE_BODY_TWICE = "one_body_twice"  # first, second: persons; apart_m
     ONE_PLACE = "one_place"  # first, second, apart_m, part: hips or shoulders
-    MODEL_MISFIT = (
-        "model_misfit"  # minutes of pairs; share of them that scores above score; found by core.decision.misfit
-    )
+    FLAT = "flat"  # person, axis along which the body has no extent
+    ODD_WIDTH = "odd_width"  # person, times: as wide as a body of that height, at shoulders and hips
+    SIDES_FLIP = "sides_flip"  # person, times left and right were exchanged within ten seconds
+    SIDES_CROSSED = "sides_crossed"  # person
+    MIRRORED = "mirrored"  # person, part that points backward: face or toes
+    JITTER = "jitter"  # person, noise_m from frame to frame, along each axis
+    LIMBS_VARY = "limbs_vary"  # person, joint, other: ends of the limb that varies most; share of its length
+    NAILED = "nailed"  # person, part: a joint, or hips or shoulders, that stays where it is while the body moves
+    TILTED = "tilted"  # degrees, axis towards which everybody leans
+    ALL_SMALL = "all_small"  # tallest_m of everybody, seconds
+    MODEL_MISFIT = "model_misfit"  # minutes of pairs; share of them above score; by core.decision.misfit
 
 
-# Those with which a score would mean nothing; with all others it is merely doubtful.
+# Those with which a score would mean nothing; with all others but those that are merely said it is doubtful.
 BLINDING = frozenset(
     {
         Oddity.JOINTS_MISNAMED,
@@ -38,8 +46,11 @@ BLINDING = frozenset(
         Oddity.FROZEN,
         Oddity.ONE_BODY_TWICE,
         Oddity.ONE_PLACE,
+        Oddity.FLAT,
     }
 )
+# Those that are merely said: a score means as much as ever.
+SAID = frozenset({Oddity.MIRRORED})
 Odd = Finding[Oddity]
 
 
@@ -49,6 +60,12 @@ _BECOMES = {
     Oddity.ODD_SIZE: {Oddity.ABSURD_SIZE},
     Oddity.NOBODY_UPRIGHT: {Oddity.TURNED, Oddity.UPSIDE_DOWN, Oddity.JOINTS_MISNAMED},
     Oddity.STIFF: {Oddity.FROZEN},
+    Oddity.NAILED: {Oddity.ONE_PLACE},
+    Oddity.LIMBS_VARY: {Oddity.JOINTS_MISNAMED, Oddity.ODD_LIMBS, Oddity.FLAT},
+    Oddity.ODD_WIDTH: {Oddity.JOINTS_MISNAMED, Oddity.FLAT},
+    Oddity.MIRRORED: {Oddity.JOINTS_MISNAMED, Oddity.ODD_LIMBS},
+    Oddity.SIDES_CROSSED: {Oddity.JOINTS_MISNAMED},
+    Oddity.ALL_SMALL: {Oddity.ODD_SIZE, Oddity.ABSURD_SIZE},
 }
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dyadwatch.core.sense.sense_codes import Odd, Oddity
+from dyadwatch.core.words import counted
 
 Detail = Mapping[str, Any]
 
@@ -84,6 +85,45 @@ SENTENCES: dict[Oddity, Callable[[Detail], str]] = {
     Oddity.ONE_PLACE: lambda d: (
         f"the {d['part']} of {_both(d)} are in one place ({d['apart_m']:.2f} m apart): coordinates with an origin of "
         "each person's own? Send places in the room"
+    ),
+    Oddity.FLAT: lambda d: (
+        f"all joints of {_who(d)} have the same {d['axis']}: positions in an image, without a depth? Send places in "
+        "the room, in metres"
+    ),
+    Oddity.ODD_WIDTH: lambda d: (
+        f"shoulders and hips of {_who(d)} are {d['times']:.1f} times as wide as those of a body of that height: is one "
+        "axis, such as the depth, of another scale than the others?"
+    ),
+    Oddity.SIDES_FLIP: lambda d: (
+        f"left and right of {_who(d)} were exchanged from one frame to the next, {counted(d['times'], 'time')} within "
+        "10 s: does the estimator take the back for the front?"
+    ),
+    Oddity.SIDES_CROSSED: lambda d: (
+        f"the left shoulder of {_who(d)} is above the right hip: are left and right exchanged in the arms or the legs?"
+    ),
+    Oddity.MIRRORED: lambda d: (
+        f"the {d['part']} of {_who(d)} {'points' if d['part'] == 'face' else 'point'} backward: are left and right "
+        "exchanged, or the axes left-handed? Name the joints by the person's own left, or turn the sign of one axis"
+    ),
+    Oddity.JITTER: lambda d: (
+        f"the joints of {_who(d)} jump by {100 * d['noise_m']:.1f} cm from frame to frame, along each axis, as nobody "
+        "does: smooth them where they are estimated"
+    ),
+    Oddity.LIMBS_VARY: lambda d: (
+        f"the limbs of {_who(d)} change their length, as that from {d['other']} to {d['joint']} by {d['share']:.0%}: "
+        "is the depth guessed, or are joints taken for one another?"
+    ),
+    Oddity.NAILED: lambda d: (
+        f"{d['part']} of {_who(d)}: the place stays the same, to half a millimetre, while the body moves: an origin of "
+        "the person's own, or the last place of a joint that is lost? Send places in the room, and NaN for what is lost"
+    ),
+    Oddity.TILTED: lambda d: (
+        f"everybody leans {d['degrees']} degrees towards {d['axis']}, whichever way they face: does the camera look up "
+        "or down? Turn the coordinates so that +y points up"
+    ),
+    Oddity.ALL_SMALL: lambda d: (
+        f"nobody measured more than {d['tallest_m']:.2f} m by the bones in {d['seconds']:.0f} s: children, or a wrong "
+        f"scale? Say {_UNITS}, or ignore all_small where only children are"
     ),
     Oddity.MODEL_MISFIT: lambda d: (
         f"the model finds {d['share']:.0%} of {d['minutes']:.0f} minutes of pairs impossible (score above "

@@ -27,7 +27,7 @@ class PoseFrame:
         confidence: 0..1, shape (P, J) float32; 1 where the source sends none.
         ids: the source's own id of each person, or None where it does not track.
         warnings: what the source says is wrong with its own frames, in names such as `assumed_field_of_view`.
-        zeros: joints that came as 0 0 0 and were made NaN, see `core.skeletons.unseen`.
+        zeros: joints that came as 0 0 0, or another filler, and were made NaN, see `core.skeletons.unseen`.
     """
 
     source: str

@@ -26,7 +26,9 @@ class Remark(Struct, frozen=True, kw_only=True):
     """Something that is wrong or doubtful, and a sentence with what to change."""
 
     code: str
-    blinding: Annotated[bool, Meta(description="True: nothing of it is scored. False: it opens no event.")]
+    blinding: Annotated[
+        bool, Meta(description="True: nothing of it is scored. False: it opens no event, or is merely said (mirrored).")
+    ]
     text: str
 
 

@@ -16,16 +16,17 @@ from dyadwatch.core.readers.read_options import ReadOptions
 from dyadwatch.core.readers.trc import read_trc
 from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.core.skeletons.pose import PoseFrame
-from dyadwatch.core.skeletons.unseen import ZEROS_NOTE, blank_zeros, without_zeros, zero_joints
+from dyadwatch.core.skeletons.unseen import ZEROS_NOTE, blank_zeros, filled_joints, without_zeros
 
-VALUES = st.sampled_from([0.0, -0.0, 1e-38, -1e-9, 0.5, -2.0, np.nan])
+VALUES = st.sampled_from([0.0, -0.0, 1e-38, -1e-9, 0.5, -2.0, -1.0, 999.0, -9999.0, 1e6, 99.5, 1.0, np.nan])
 
 
 @given(hnp.arrays(np.float32, hnp.array_shapes(min_dims=1, max_dims=3).map(lambda s: (*s, 3)), elements=VALUES))
-def test_only_three_exact_zeros_are_unseen(joints: np.ndarray) -> None:
-    zeros = zero_joints(joints)
+def test_only_three_zeros_or_three_of_one_filler_are_unseen(joints: np.ndarray) -> None:
+    zeros = filled_joints(joints)
     for at in np.ndindex(joints.shape[:-1]):
-        assert zeros[at] == all(float(v) == 0 for v in joints[at])
+        values = {float(v) for v in joints[at]}
+        assert zeros[at] == (len(values) == 1 and values <= {0.0, -1.0, 999.0, -9999.0, 1e6})
     blanked = joints.copy()
     assert blank_zeros(blanked) == ((ZEROS_NOTE,) if zeros.any() else ())
     assert np.isnan(blanked[zeros]).all()

@@ -95,6 +95,32 @@ WRONG: dict[Oddity, Callable[[Frames], Frames]] = {
     Oddity.FROZEN: lambda a: a[np.minimum(np.arange(len(a)), 40)],
     Oddity.ONE_BODY_TWICE: lambda a: np.stack([a[:, 0], a[:, 0] + np.float32(0.03)], axis=1),
     Oddity.ONE_PLACE: lambda a: np.stack([without_place(f) for f in a]),
+    Oddity.FLAT: lambda a: a * np.array([1, 1, 0], np.float32),
+}
+LEFT = [KINECT25.index[j] for j in KINECT25.joints if j.startswith("left_")]
+RIGHT = [KINECT25.index[KINECT25.joints[k].replace("left_", "right_")] for k in LEFT]
+
+
+def flipped(a: Frames) -> Frames:
+    """Left and right exchanged in every seventh frame."""
+    out = a.copy()
+    for k in range(0, len(a), 7):
+        out[k][:, LEFT], out[k][:, RIGHT] = a[k][:, RIGHT], a[k][:, LEFT]
+    return out
+
+
+def nailed(a: Frames) -> Iterator[Frames]:
+    """The second with an origin between the hips, beside the first."""
+    yield np.stack([without_place(f[1:])[0] for f in a]) + a[90, 0, 0] + np.float32(0.7)
+
+
+DOUBTFUL: dict[Oddity, Callable[[Frames], Frames]] = {
+    Oddity.SIDES_FLIP: flipped,
+    Oddity.JITTER: lambda a: a + np.random.default_rng(0).normal(0, 0.04, a.shape).astype(np.float32),
+    Oddity.ODD_WIDTH: lambda a: a * np.array([2, 1, 2], np.float32),
+    Oddity.NAILED: lambda a: np.concatenate(
+        [a[:, :1], np.stack([without_place(f) for f in a[:, 1:]]) + a[90, 0, 0] + 0.7], axis=1
+    ),
 }
 
 
@@ -112,6 +138,23 @@ def test_what_no_body_can_be_is_not_scored(code: Oddity, meeting: Frames, scorer
     assert [(odd.code, odd.blinding, odd.text) for odd in status.odd if odd.blinding] == [
         (code, True, text_of(line.blind))
     ]
+
+
+@pytest.mark.parametrize("code", DOUBTFUL)
+def test_how_people_are_seen_makes_scores_doubtful(code: Oddity, meeting: Frames, scorer: Scorer) -> None:
+    ran = Ran(scorer, sent(DOUBTFUL[code](meeting)))
+    later = [m for m in ran.scores if m.end > START + 1.5 * NS]
+    assert len(later) > 15
+    assert all(m.doubtful for m in later)
+    assert (code in ran.status["hall"].warnings, ran.dropped) == (True, {})
+
+
+def test_a_mirrored_source_is_said_and_raises_as_ever(meeting: Frames, scorer: Scorer) -> None:
+    ran = Ran(scorer, sent(meeting * np.array([1, 1, -1], np.float32)))
+    assert ran.opened > 0
+    assert not any(m.doubtful for m in ran.scores)
+    assert ran.status["hall"].warnings == (Oddity.MIRRORED,)
+    assert [odd.blinding for odd in ran.status["hall"].odd] == [False]
 
 
 @pytest.mark.parametrize("ids", [(1, 2), None], ids=["ids", "no ids"])

@@ -338,7 +338,10 @@ def test_the_joint_that_blinds_a_pair_is_named_with_what_it_is_derived_from(
 ) -> None:
     heights = {"nose": 1.6, "eye": 1.64, "ear": 1.62, "shoulder": 1.4, "elbow": 1.1, "wrist": 0.85, "hip": 0.95,
                "knee": 0.52, "ankle": 0.1}  # fmt: skip
-    body = [[{"l": 0.1, "r": -0.1}.get(j[0], 0.0), heights[j.rpartition("_")[2]], 0.0] for j in COCO17.joints]
+    body = [
+        [{"l": 0.1, "r": -0.1}.get(j[0], 0.0), heights[j.rpartition("_")[2]], 0.1 * (j == "nose")]
+        for j in COCO17.joints
+    ]
     people = [np.array(body, np.float32) + np.array([x, 0, 0], np.float32) for x in (0, 1)]
     people[1][[COCO17.index["left_ear"], COCO17.index["right_ear"]]] = np.nan
     source = line()

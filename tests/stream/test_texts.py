@@ -79,6 +79,34 @@ ODD_WITH_DATA: list[tuple[Oddity, dict[str, Any], str]] = [
     (Oddity.ONE_PLACE, {"first": 1, "second": 2, "apart_m": 0.0, "part": "hips"},
      "the hips of person 1 and person 2 are in one place (0.00 m apart): coordinates with an origin of each person's "
      "own? Send places in the room"),
+    (Oddity.FLAT, {"person": "ann", "axis": "z"},
+     "all joints of ann have the same z: positions in an image, without a depth? Send places in the room, in metres"),
+    (Oddity.ODD_WIDTH, {"person": "ann", "times": 1.84},
+     "shoulders and hips of ann are 1.8 times as wide as those of a body of that height: is one axis, such as the "
+     "depth, of another scale than the others?"),
+    (Oddity.SIDES_FLIP, {"person": "ann", "times": 3},
+     "left and right of ann were exchanged from one frame to the next, 3 times within 10 s: does the estimator take "
+     "the back for the front?"),
+    (Oddity.SIDES_CROSSED, {"person": 2},
+     "the left shoulder of person 2 is above the right hip: are left and right exchanged in the arms or the legs?"),
+    (Oddity.MIRRORED, {"person": "ann", "part": "toes"},
+     "the toes of ann point backward: are left and right exchanged, or the axes left-handed? Name the joints by the "
+     "person's own left, or turn the sign of one axis"),
+    (Oddity.JITTER, {"person": "ann", "noise_m": 0.031},
+     "the joints of ann jump by 3.1 cm from frame to frame, along each axis, as nobody does: smooth them where they "
+     "are estimated"),
+    (Oddity.LIMBS_VARY, {"person": "ann", "joint": "left_knee", "other": "left_hip", "share": 0.31},
+     "the limbs of ann change their length, as that from left_hip to left_knee by 31%: is the depth guessed, or are "
+     "joints taken for one another?"),
+    (Oddity.NAILED, {"person": "ann", "part": "hips"},
+     "hips of ann: the place stays the same, to half a millimetre, while the body moves: an origin of the person's "
+     "own, or the last place of a joint that is lost? Send places in the room, and NaN for what is lost"),
+    (Oddity.TILTED, {"degrees": 25, "axis": "-z"},
+     "everybody leans 25 degrees towards -z, whichever way they face: does the camera look up or down? Turn the "
+     "coordinates so that +y points up"),
+    (Oddity.ALL_SMALL, {"tallest_m": 1.12, "seconds": 8.4},
+     "nobody measured more than 1.12 m by the bones in 8 s: children, or a wrong scale? Say \"units\" in the header, "
+     "or --units for files: m, cm, mm, in, or metres in one unit, or ignore all_small where only children are"),
 ]  # fmt: skip
 ALL_WITH_DATA: list[tuple[StrEnum, dict[str, Any], str]] = [
     (Blindness.NOTHING_SENT, {}, "no source has sent anything yet"),

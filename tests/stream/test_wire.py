@@ -352,6 +352,30 @@ def test_one_unseen_coordinate_hides_the_joint() -> None:
     assert frame.confidence.sum() == 16
 
 
+@pytest.mark.parametrize("axes", ["y-up", "z-up", "y-down"])
+@pytest.mark.parametrize("units", ["m", "cm"])
+@pytest.mark.parametrize("filler", [-1, 100, 999, -999, -9999, 1e6, float(np.float32(3.4e38))])
+def test_fillers_hide_the_joint_and_are_counted(filler: float, axes: str, units: str) -> None:
+    """Also those that no room reaches, for which the message was refused as a whole."""
+    values = body(2)
+    values *= 100 if units == "cm" else 1
+    values[0, [3, 5]] = filler
+    values[1] = filler
+    frame = decode_pose(pack(header(shape=[2, 17, 3], axes=axes, units=units), values), LIMITS)
+    assert np.argwhere(np.isnan(frame.joints[0, :, 0])).tolist() == [[3], [5]]
+    assert np.isnan(frame.joints[1]).all()
+    assert (frame.zeros, int((frame.confidence == 0).sum())) == (19, 19)
+
+
+@pytest.mark.parametrize("place", [1, -2, -1.5, 0.25])
+def test_a_place_with_three_equal_coordinates_is_a_place(place: float) -> None:
+    values = body(1)
+    values += np.float32(place) - values[0, 4]
+    frame = decode_pose(pack(header(shape=[1, 17, 3]), values), LIMITS)
+    assert frame.joints[0, 4].tolist() == [place] * 3
+    assert frame.zeros == 0
+
+
 @pytest.mark.parametrize("channels", [3, 4])
 @pytest.mark.parametrize("axes", ["y-up", "z-up", "y-down"])
 @pytest.mark.parametrize("units", ["m", "cm"])
