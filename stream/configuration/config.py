@@ -89,6 +89,7 @@ class LearningOptions(Section, frozen=True):
 
     folder: str = "learning"  # where recordings go then, unless record.folder is set; empty: nowhere
     enough_min: Positive = 1.0  # minutes of pairs near each other that make a first model
+    train_min: NotNegative = 60.0  # minutes that a model is trained on, where torch is installed; 0: none is
     auto: bool = False  # what is proposed is used at once, without anybody
 
 
