@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -231,6 +232,17 @@ def test_what_a_model_saw_vouches_for_nothing() -> None:
 @pytest.mark.parametrize(("watched", "budget"), [(0.2, ""), (0.6, "6/hour"), (3.1, "1/hour"), (80.0, "1/day")])
 def test_the_strictest_budget_that_hours_vouch_for(watched: float, budget: str) -> None:
     assert proposing.best_budget({"hall": watched / 2, "yard": watched / 2}) == budget
+
+
+def test_unseen_hours_give_the_thresholds_once_they_vouch_for_a_budget(tmp_path: Path) -> None:
+    model = tmp_path / "m.onnx"
+    model.write_bytes(b"m")
+    few = hours([k / 5 for k in range(50)], 0.1)
+    assert proposing._calibrate(model, few) == ""
+    assert not calibration_path(model).exists(), "those of the enrolment stay"
+    assert proposing._calibrate(model, replace(few, sources={"hall": 0.6})) == "6/hour"
+    evidence = read_calibration(calibration_path(model)).evidence
+    assert (evidence["certified"], evidence["hours"], evidence["budget"]) == (True, 0.6, "6/hour")
 
 
 def test_the_place_of_up_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

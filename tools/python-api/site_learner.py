@@ -80,15 +80,15 @@ class SiteLearner:
         self._learn_from_verdicts()
         table = self._models.read()
         minutes = self.progress.minutes
-        if table.asked or minutes >= self.progress.next_minutes or self._drifted(table):
+        enough = minutes >= self.progress.next_minutes and not self._trained()
+        if table.asked or enough or self._drifted(table):
             self._propose(minutes, "asked" if table.asked else "")
         self._train(minutes)
 
     def _train(self, minutes: float) -> None:
         """Begins to train where there is enough, tells how far that is, and offers what comes of it."""
         if self._training is None:
-            versions = self._models.read().versions
-            last = max((v.minutes for v in versions if v.how is Origin.TRAINED), default=0.0)
+            last = self._trained()
             least = self._config.learning.train_min
             if not self.progress.trains or not least or minutes < max(least, 2 * last, self._trained_at):
                 return
@@ -107,6 +107,10 @@ class SiteLearner:
         else:
             _log.warning("no model could be trained: %s", training.error)
             self._tell(doing=Doing.LISTENING, training=None, trouble=Trouble.UNUSABLE, trouble_text=training.error)
+
+    def _trained(self) -> float:
+        """Minutes of pairs that the latest trained version rests on; where there is one, none is enrolled unasked."""
+        return max((v.minutes for v in self._models.read().versions if v.how is Origin.TRAINED), default=0.0)
 
     def _offer(self, training: BackgroundTraining) -> None:
         """Tries what was trained on what was heard, and proposes it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -73,7 +74,13 @@ class BackgroundTraining:
         self.step = Training(what="")
         command = [sys.executable, "-m", "dyadwatch.tools.main", *words]
         # It ends with the end of its input, so that a learner that is killed leaves nobody behind.
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},  # a core is enough, beside those who score
+        )
         self._said = b""
         self._threads = [
             threading.Thread(target=work, name="training", daemon=True) for work in (self._listen, self._keep_error)
