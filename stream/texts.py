@@ -263,8 +263,8 @@ def _enough(detail: Detail) -> str:
     if not detail["folder"]:
         return f"nobody is judged: {_heard(detail)}, not recorded; see learning.folder"
     return (
-        f"nobody is judged: {_heard(detail)}, enough for a first model: dyadwatch enrol simulated {detail['folder']} "
-        "--take 20 --out own.onnx"
+        f"nobody is judged: {_heard(detail)}, enough for a first model: dyadwatch up proposes one (dyadwatch learn "
+        "status), and so does dyadwatch learn run"
     )
 
 

@@ -159,7 +159,8 @@ def run(
         signal.signal(which, lambda *_: stop.set())
     if attached:
         threading.Thread(target=_stop_at_end_of_input, name="attached", daemon=True).start()
-    learner = SiteLearner(settings, models)
+    words = [w for o in (*set_, f"record.folder={settings.record.folder}") for w in ("--set", o)]
+    learner = SiteLearner(settings, models, [*([] if config is None else ["--config", str(config)]), *words])
     log = logging.getLogger(__name__)
     while not stop.is_set():
         try:
@@ -168,6 +169,38 @@ def run(
             log.error("the learner failed, and goes on: %s: %s", type(e).__name__, e, exc_info=e)
             stop.wait(10 * _TURN_S)
         stop.wait(_TURN_S)
+
+
+@app.command(show=False)
+def train(
+    *, out: Path, minutes: float | None = None, config: _Config = None, set_: _Set = (), data: _Data = None
+) -> None:
+    """Train a model on what was recorded, with windows as those of the model that comes along; the learner starts it.
+
+    Parameters
+    ----------
+    out
+        The model file to write.
+    minutes
+        The whole run fits into so many minutes.
+    """
+    from dyadwatch.core.model_file.artefact import read_info
+    from dyadwatch.core.training.options import Progress as Step
+    from dyadwatch.model_files import shipped_model
+    from dyadwatch.proposing import heard_lately
+    from dyadwatch.site_training import told, train_like
+    from dyadwatch.stream.learning.progress import Training
+
+    threading.Thread(target=_stop_at_end_of_input, name="attached", daemon=True).start()
+    with contextlib.suppress(OSError):
+        os.nice(_NICE)
+    settings, like = settings_of(config, set_, data), read_info(shipped_model())
+
+    def tell(step: Step) -> None:
+        sys.stdout.buffer.write(told(Training(what=step.stage, done=step.done, total=step.total)))
+        sys.stdout.buffer.flush()
+
+    train_like(heard_lately(Path(settings.record.folder), like.fps), out, like, minutes, tell)
 
 
 def _stop_at_end_of_input() -> None:

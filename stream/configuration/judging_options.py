@@ -52,6 +52,9 @@ class LearningOptions(Section, frozen=True):
     """Minutes in which two people must have been near each other before a first model is proposed; a better one follows
     each time twice as much has been heard. Lower: a first model comes sooner and knows less; higher: it comes later and
     knows more."""
+    train_min: NotNegative = 60.0
+    """Minutes of pairs after which a model is trained on them as well, in a process of low priority, where torch is
+    installed; another each time twice as much was heard. Lower: a model of little; higher: it comes later. 0: never."""
     auto: bool = False
     """What is proposed is used at once. Otherwise it waits until somebody uses it, on the page or with
     `dyadwatch learn accept`."""

@@ -122,7 +122,9 @@ def test_the_status_says_since_when_how_much_and_how_much_longer(
     said = [board.messages([view], enough)[0].learning for _ in range(2)][1]
     assert said is not None
     assert (said.code, said.more_minutes) == (Learning.ENOUGH, 0)
-    assert said.text.endswith("a first model: dyadwatch enrol simulated learning --take 20 --out own.onnx")
+    assert said.text.endswith(
+        "a first model: dyadwatch up proposes one (dyadwatch learn status), and so does dyadwatch learn run"
+    )
     assert [r.message for r in caplog.records] == [f"hall: {said.text}"], "told once"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,10 +18,12 @@ from dyadwatch.core.decision.score_log import PairScores, ScoreLog
 from dyadwatch.core.errors import ClipError, ConfigError
 from dyadwatch.core.model_file.artefact import read_info
 from dyadwatch.loading import at_site, configure, is_learning
+from dyadwatch.model_files import shipped_model
 from dyadwatch.site_learner import SiteLearner
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.config_file import set_option
 from dyadwatch.stream.learning.learning_codes import Doing, Origin, Trouble
+from dyadwatch.stream.learning.progress import Training
 from dyadwatch.stream.learning.versions import SiteModels, Version, site_models
 from dyadwatch.stream.messages import ScoreMessage
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
@@ -157,7 +160,7 @@ def test_what_no_longer_holds_is_proposed_anew_once_an_hour(
 ) -> None:
     models = SiteModels(tmp_path / "models")
     now = [time.time_ns()]
-    learner = SiteLearner(site, models, lambda: now[0])
+    learner = SiteLearner(site, models, (), lambda: now[0])
     monkeypatch.setattr("dyadwatch.site_learner.heard_lately", lambda *_, **__: None)
     monkeypatch.setattr("dyadwatch.site_learner.propose", lambda models, *_, **__: stub(models, now[0]))
     learner.turn()
@@ -170,6 +173,46 @@ def test_what_no_longer_holds_is_proposed_anew_once_an_hour(
     learner.turn()
     learner.turn()
     assert len(models.read().versions) == 2
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_model_is_trained_in_another_process_where_there_is_more(
+    site: Config, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    info, program = read_info(shipped_model()), tmp_path / "program"
+    tell = """echo '{"what":"encoder","done":3,"total":9}'; echo "dyadwatch: 3 clips can be used" >&2"""
+    program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/words\n{tell}\nread _\nexit {int(fails)}\n')
+    program.chmod(0o700)
+    monkeypatch.setattr("dyadwatch.site_training.sys.executable", str(program))
+    monkeypatch.setattr("dyadwatch.site_learner.heard_lately", lambda *_, **__: proposing.Heard((), ()))
+    monkeypatch.setattr("dyadwatch.site_learner.propose", lambda models, *_, **__: stub(models))
+    monkeypatch.setattr("dyadwatch.site_learner.read_info", lambda path: info)
+    monkeypatch.setattr("dyadwatch.site_learner.propose_trained", lambda models, *_, **__: stub(models))
+    models = SiteModels(tmp_path / "models")
+    config = structs.replace(site, learning=structs.replace(site.learning, train_min=1.0))
+    learner = SiteLearner(config, models, ["--set", "a=b"])
+    learner.progress = structs.replace(learner.progress, trains=True)
+    learner.turn()
+    training = learner._training
+    assert training is not None
+    until = time.monotonic() + 20
+    while training.step.total == 0 and time.monotonic() < until:
+        time.sleep(0.01)
+    learner.turn()
+    assert learner.progress.doing is Doing.TRAINING
+    assert learner.progress.training == Training(what="encoder", done=3, total=9)
+    assert training._process.stdin is not None
+    training._process.stdin.close()
+    while training.result is None and time.monotonic() < until:
+        time.sleep(0.01)
+    learner.turn()
+    learner.turn()
+    words = (tmp_path / "words").read_text()
+    assert words == f"-m dyadwatch.tools.main learn train --out {models.folder}/trained.onnx --set a=b\n"
+    assert (learner.progress.doing, learner.progress.training) == (Doing.LISTENING, None)
+    assert learner.progress.trouble_text == ("3 clips can be used" if fails else "")
+    assert [v.number for v in models.read().versions] == ([1] if fails else [1, 2])
+    assert learner._training is None, "not again before twice as much is heard"
 
 
 def hours(stamps_s: list[float], watched_h: float) -> NormalHours:
@@ -189,6 +232,17 @@ def test_what_a_model_saw_vouches_for_nothing() -> None:
 @pytest.mark.parametrize(("watched", "budget"), [(0.2, ""), (0.6, "6/hour"), (3.1, "1/hour"), (80.0, "1/day")])
 def test_the_strictest_budget_that_hours_vouch_for(watched: float, budget: str) -> None:
     assert proposing.best_budget({"hall": watched / 2, "yard": watched / 2}) == budget
+
+
+def test_unseen_hours_give_the_thresholds_once_they_vouch_for_a_budget(tmp_path: Path) -> None:
+    model = tmp_path / "m.onnx"
+    model.write_bytes(b"m")
+    few = hours([k / 5 for k in range(50)], 0.1)
+    assert proposing._calibrate(model, few) == ""
+    assert not calibration_path(model).exists(), "those of the enrolment stay"
+    assert proposing._calibrate(model, replace(few, sources={"hall": 0.6})) == "6/hour"
+    evidence = read_calibration(calibration_path(model)).evidence
+    assert (evidence["certified"], evidence["hours"], evidence["budget"]) == (True, 0.6, "6/hour")
 
 
 def test_the_place_of_up_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -101,7 +101,7 @@ def learning(
         if not models.read().current:
             raise DyadwatchError(f"no model was in use after {seconds:g} s of the stream: {live}")
         others = [c for c in clips if c.label == normal and c.split != split] + streamed[used:]
-        console.print("verdicts")
+        console.print("\n".join(_live_lines(live)), markup=False, highlight=False, soft_wrap=True)
         verdicts = [_verdicts(models, config, others[:most], anomalies, verified=v) for v in (False, True)]
     report = {"machine": describe_machine(), "live": live, "verdicts": verdicts}
     sys.stdout.write(msgspec.json.encode(report).decode() + "\n" if json else "\n".join(_lines(report)) + "\n")
@@ -269,14 +269,17 @@ class _Told:
         return hours.log, episodes(hours.log, evidence, 1.0, self._thresholds.clear, hours.times)
 
 
-def _lines(report: dict[str, Any]) -> list[str]:
-    live = report["live"]
-    out = [
+def _live_lines(live: dict[str, Any]) -> list[str]:
+    return [
         f"first model after {live['first_model_s']} s of stream ({live['first_model_minutes_of_pairs']} min of pairs), "
         f"judging from {live['judged_from_s']} s on",
         f"windows: {live['windows']} cut, {live['told']} told, {live['told_twice']} twice, {live['lost']} lost, by "
         f"{', '.join(live['models'])}; dropped: {live['dropped'] or 'none'}",
     ]
+
+
+def _lines(report: dict[str, Any]) -> list[str]:
+    out = _live_lines(report["live"])
     for row in report["verdicts"]:
         before, after = row["before"], row["after"]
         known = f", {row['verified_anomalies']} anomalies verified" if row["verified_anomalies"] else ""

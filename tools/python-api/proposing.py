@@ -171,6 +171,41 @@ def propose(
     return models.add(version, made, propose=True)
 
 
+def propose_trained(
+    models: SiteModels, made: Path, paths: Sequence[Path], *, minutes: float, clips: int, threads: int = 1
+) -> Version:
+    """Takes up a model that was trained on recordings, tries it on them, and offers it.
+
+    Its thresholds rest on recordings that no judge of them knew (folds), and vouch for what they say.
+
+    Arguments:
+        models: that it is added to.
+        made: the model file, with its calibration beside it.
+        paths: of the recordings.
+        minutes: that were heard of pairs when the training began.
+        clips: that it was trained on.
+        threads: of the processor.
+    """
+    calibration = read_calibration(calibration_path(made))
+    config = config_of(r.about for r in Playback(paths).recordings)
+    config = structs.replace(config, scorer=structs.replace(config.scorer, threads=threads))
+    lately = watch(made, list(paths), config)
+    events, found = would_be(lately, calibration.thresholds)
+    evidence = calibration.evidence
+    version = Version(
+        made=time.time_ns(),
+        how=Origin.TRAINED,
+        minutes=round(minutes, 2),
+        clips=clips,
+        unseen_hours=round(float(evidence.get("hours", 0.0)), 4),
+        budget="6/hour" if evidence.get("certified") else "",
+        events=events,
+        per_hour_95=round(events_bound(events, hours_of(lately.sources)), 2) if lately.sources else None,
+        would_be=found,
+    )
+    return models.add(version, made, propose=True)
+
+
 def join_moments(model: Path, clips: Sequence[Clip], out: Path, name: str) -> None:
     """Writes a model to which moments are normal besides; its scores mean the same, and its thresholds are those.
 

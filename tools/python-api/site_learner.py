@@ -16,13 +16,14 @@ from dyadwatch.core.extras import install_command
 from dyadwatch.core.model_file.artefact import read_info
 from dyadwatch.core.units import NS
 from dyadwatch.model_files import shipped_model
-from dyadwatch.proposing import Span, heard_lately, propose
+from dyadwatch.proposing import Span, heard_lately, propose, propose_trained
+from dyadwatch.site_training import BackgroundTraining
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.learning.heard import RecordedTime
-from dyadwatch.stream.learning.learning_codes import Doing, Trouble
+from dyadwatch.stream.learning.learning_codes import Doing, Origin, Trouble
 from dyadwatch.stream.learning.learning_words import of_version
 from dyadwatch.stream.learning.progress import read_progress, write_progress
-from dyadwatch.stream.learning.versions import SiteModels, VersionTable
+from dyadwatch.stream.learning.versions import SiteModels, Version, VersionTable
 from dyadwatch.stream.memory.kept import KeptIncident, Verdict, Wanted
 from dyadwatch.stream.memory.memory_place import memory_file
 from dyadwatch.stream.memory.store import Store
@@ -43,13 +44,23 @@ class SiteLearner:
     Arguments:
         config: of the detector; `record.folder` and the memory are where it keeps them.
         models: versions of the site's model.
+        words: of a command line that say which detector it is, for the process that trains.
         clock: unix ns.
     """
 
-    def __init__(self, config: Config, models: SiteModels, clock: Callable[[], int] = time.time_ns) -> None:
+    def __init__(
+        self,
+        config: Config,
+        models: SiteModels,
+        words: Sequence[str] = (),
+        clock: Callable[[], int] = time.time_ns,
+    ) -> None:
         self._config = config
         self._models = models
+        self._words = words
         self._clock = clock
+        self._training: BackgroundTraining | None = None
+        self._trained_at = 0.0  # minutes before which none is trained again
         self._folder = Path(config.record.folder)
         self._memory = memory_file(config)
         self._teacher = Teacher(models, config, self._moment)
@@ -69,8 +80,56 @@ class SiteLearner:
         self._learn_from_verdicts()
         table = self._models.read()
         minutes = self.progress.minutes
-        if table.asked or minutes >= self.progress.next_minutes or self._drifted(table):
+        enough = minutes >= self.progress.next_minutes and not self._trained()
+        if table.asked or enough or self._drifted(table):
             self._propose(minutes, "asked" if table.asked else "")
+        self._train(minutes)
+
+    def _train(self, minutes: float) -> None:
+        """Begins to train where there is enough, tells how far that is, and offers what comes of it."""
+        if self._training is None:
+            last = self._trained()
+            least = self._config.learning.train_min
+            if not self.progress.trains or not least or minutes < max(least, 2 * last, self._trained_at):
+                return
+            out = self._models.folder / "trained.onnx"
+            words = ["learn", "train", "--out", str(out), *self._words]
+            _log.info("training begins, on %.0f minutes of pairs", minutes)
+            self._training, self._trained_at = BackgroundTraining(out, words, minutes), 2 * minutes
+        training = self._training
+        result = training.result
+        if result is None:
+            self._tell(doing=Doing.TRAINING, training=training.step)
+            return
+        self._training = None
+        if result:
+            self._offer(training)
+        else:
+            _log.warning("no model could be trained: %s", training.error)
+            self._tell(doing=Doing.LISTENING, training=None, trouble=Trouble.UNUSABLE, trouble_text=training.error)
+
+    def _trained(self) -> float:
+        """Minutes of pairs that the latest trained version rests on; where there is one, none is enrolled unasked."""
+        return max((v.minutes for v in self._models.read().versions if v.how is Origin.TRAINED), default=0.0)
+
+    def _offer(self, training: BackgroundTraining) -> None:
+        """Tries what was trained on what was heard, and proposes it."""
+        self._tell(doing=Doing.PROPOSING, training=None)
+        try:
+            heard = heard_lately(self._folder, read_info(training.out).fps, now=self._clock())
+            version = propose_trained(
+                self._models, training.out, heard.paths, minutes=training.minutes, clips=len(heard.clips)
+            )
+        except (DyadwatchError, OSError) as e:
+            self._tell(doing=Doing.LISTENING, trouble=Trouble.UNUSABLE, trouble_text=str(e))
+            return
+        self._proposed(version)
+
+    def _proposed(self, version: Version) -> None:
+        _log.info("version %d is proposed: %s", version.number, of_version(version))
+        if self._config.learning.auto:
+            self._models.use(version.number, "learning.auto")
+        self._tell(doing=Doing.LISTENING, trouble=None, trouble_text="", next_minutes=self._next_minutes())
 
     def _drifted(self, table: VersionTable) -> bool:
         """Whether what is normal has changed since the last model was made, and that is a while ago."""
@@ -102,10 +161,7 @@ class SiteLearner:
                 next_minutes=minutes + _AGAIN_MIN,
             )  # fmt: skip
             return
-        _log.info("version %d is proposed: %s", version.number, of_version(version))
-        if self._config.learning.auto:
-            self._models.use(version.number, "learning.auto")
-        self._tell(doing=Doing.LISTENING, trouble=None, trouble_text="", next_minutes=self._next_minutes())
+        self._proposed(version)
 
     def _judged(self) -> tuple[list[Span], list[KeptIncident]]:
         """Spans of incidents that nobody said were false, and those that were said to be."""

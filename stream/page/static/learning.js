@@ -46,6 +46,7 @@ export function show(main) {
       el("progress", { max: next, value: Math.min(total, next), "aria-label": t("heard") }),
       el("p", { class: "faint" }, first ? t("until_first", { minutes: minutes(next), heard: minutes(total) }) : t("until_next", { minutes: minutes(left) })),
       p.stale.length ? el("p", { class: "warning" }, t("stale", { sources: p.stale.join(", ") })) : "",
+      p.training ? el("p", {}, `${t("doing_training")} ${p.training.what} ${p.training.total > 1 ? `${number(p.training.done)}/${number(p.training.total)}` : ""}`) : "",
       p.trouble ? el("p", { class: "warning" }, t("trouble", { why: p.trouble_text })) : "",
       p.install ? el("p", { class: "faint" }, t("trains_no"), " ", el("code", {}, p.install)) : "",
       mayAct() ? el("div", { class: "buttons" }, button(t("propose_now"), act("propose", {}, t("asked")))) : "");

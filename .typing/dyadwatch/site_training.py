@@ -1,0 +1,1 @@
+../../tools/python-api/site_training.py
