@@ -88,7 +88,7 @@ class LearningOptions(Section, frozen=True):
     """What happens while no model is named: sources are heard and recorded, and models of them are proposed."""
 
     folder: str = "learning"  # where recordings go then, unless record.folder is set; empty: nowhere
-    enough_min: Positive = 1.0  # minutes of pairs near each other that make a first model
+    enough_min: Positive = 0.75  # minutes of pairs near each other that make a first model
     train_min: NotNegative = 60.0  # minutes that a model is trained on, where torch is installed; 0: none is
     auto: bool = False  # what is proposed is used at once, without anybody
 

@@ -39,7 +39,7 @@ from dyadwatch.stream.recordings.recordings_folder import recordings_between
 BUDGETS = ("1/week", "1/day", "3/day", "12/day", "1/hour", "2/hour", "6/hour")
 FEWEST_CLIPS = 5  # of which each can be held against the others; of fewer their levels are a guess
 _LATELY_H = 24.0  # of recordings that are looked at
-_PIECE_S = 15.0  # longer stretches of a pair become several clips, each left out in turn
+_PIECE_S = 8.0  # longer stretches of a pair become several clips, each left out in turn
 _LEAST_S = 1.0
 _MOST_WOULD_BE = 50
 Span = tuple[str, int, int]  # source, first and last ns by its clock
