@@ -14,7 +14,7 @@ from dyadwatch.core.enrolment.enrol import Base, bank
 from dyadwatch.core.enrolment.normal_clips import Normal
 from dyadwatch.core.scoring.nearest import Support
 
-# Seconds between windows that join, the sparsest first. Denser, all neighbours that a window is compared with are of one
+# Seconds between windows that join, sparsest first. Denser, all neighbours that a window is compared with are of one
 # moment, and it hides what is only somewhat like it: on handovers recall of variations fell from 0.90 to 0.57 with all
 # windows of eight moments, and to 0.73 with one each 0.4 s.
 HOPS_S = (1.6, 0.8, 0.4, 0.2)
