@@ -172,17 +172,13 @@ def run(
 
 
 @app.command(show=False)
-def train(
-    *, out: Path, minutes: float | None = None, config: _Config = None, set_: _Set = (), data: _Data = None
-) -> None:
+def train(*, out: Path, config: _Config = None, set_: _Set = (), data: _Data = None) -> None:
     """Train a model on what was recorded, with windows as those of the model that comes along; the learner starts it.
 
     Parameters
     ----------
     out
         The model file to write.
-    minutes
-        The whole run fits into so many minutes.
     """
     from dyadwatch.core.model_file.artefact import read_info
     from dyadwatch.core.training.options import Progress as Step
@@ -200,7 +196,7 @@ def train(
         sys.stdout.buffer.write(told(Training(what=step.stage, done=step.done, total=step.total)))
         sys.stdout.buffer.flush()
 
-    train_like(heard_lately(Path(settings.record.folder), like.fps), out, like, minutes, tell)
+    train_like(heard_lately(Path(settings.record.folder), like.fps), out, like, tell)
 
 
 def _stop_at_end_of_input() -> None:

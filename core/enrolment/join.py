@@ -14,9 +14,10 @@ from dyadwatch.core.enrolment.enrol import Base, bank
 from dyadwatch.core.enrolment.normal_clips import Normal
 from dyadwatch.core.scoring.nearest import Support
 
-# Between windows that join. Denser, all neighbours that a window is compared with are of one moment, and it hides what
-# is only somewhat like it: on handovers recall of variations fell from 0.90 to 0.57 with every window, to 0.73 so.
-_HOP_S = 0.4
+# Seconds between windows that join, sparsest first. Denser, all neighbours that a window is compared with are of one
+# moment, and it hides what is only somewhat like it: on handovers recall of variations fell from 0.90 to 0.57 with all
+# windows of eight moments, and to 0.73 with one each 0.4 s.
+HOPS_S = (1.6, 0.8, 0.4, 0.2)
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Joined:
     windows: int
 
 
-def join(base: Base, normal: Normal, hop_s: float = _HOP_S) -> Joined:
+def join(base: Base, normal: Normal, hop_s: float) -> Joined:
     """The model to which `normal` is normal besides.
 
     Arguments:

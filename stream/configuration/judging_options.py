@@ -48,7 +48,7 @@ class LearningOptions(Section, frozen=True):
     folder: str = "learning"
     """Folder for the recordings then, from the folder the service starts in, unless record.folder names another. Empty:
     nothing is recorded."""
-    enough_min: Positive = 1.0
+    enough_min: Positive = 0.75
     """Minutes in which two people must have been near each other before a first model is proposed; a better one follows
     each time twice as much has been heard. Lower: a first model comes sooner and knows less; higher: it comes later and
     knows more."""

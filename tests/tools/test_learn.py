@@ -251,4 +251,4 @@ def test_the_place_of_up_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     (tmp_path / "dyadwatch").mkdir()
     assert learn.settings_of(None, ()).record.folder == str(tmp_path / "dyadwatch")
     assert learn.settings_of(None, (), tmp_path / "x").record.folder == str(tmp_path / "x")
-    assert configure(None, (), None).learning.enough_min == 1.0
+    assert configure(None, (), None).learning.enough_min == 0.75

@@ -39,9 +39,10 @@ from dyadwatch.stream.recordings.recordings_folder import recordings_between
 BUDGETS = ("1/week", "1/day", "3/day", "12/day", "1/hour", "2/hour", "6/hour")
 FEWEST_CLIPS = 5  # of which each can be held against the others; of fewer their levels are a guess
 _LATELY_H = 24.0  # of recordings that are looked at
-_PIECE_S = 15.0  # longer stretches of a pair become several clips, each left out in turn
+_PIECE_S = 8.0  # longer stretches of a pair become several clips, each left out in turn
 _LEAST_S = 1.0
 _MOST_WOULD_BE = 50
+_LESSON_HOP_S = 0.8  # between windows of false alarms that a proposal is taught
 Span = tuple[str, int, int]  # source, first and last ns by its clock
 
 
@@ -206,7 +207,7 @@ def propose_trained(
     return models.add(version, made, propose=True)
 
 
-def join_moments(model: Path, clips: Sequence[Clip], out: Path, name: str) -> None:
+def join_moments(model: Path, clips: Sequence[Clip], out: Path, name: str, hop_s: float = _LESSON_HOP_S) -> None:
     """Writes a model to which moments are normal besides; its scores mean the same, and its thresholds are those.
 
     Arguments:
@@ -214,6 +215,7 @@ def join_moments(model: Path, clips: Sequence[Clip], out: Path, name: str) -> No
         clips: of the moments, at most twenty.
         out: the model file to write; it may be `model` itself.
         name: what it calls itself.
+        hop_s: between two windows of a moment that join.
 
     Raises:
         ArtefactError: it has no support set that could grow.
@@ -223,7 +225,7 @@ def join_moments(model: Path, clips: Sequence[Clip], out: Path, name: str) -> No
     data = model.read_bytes()
     info = read_sealed(data, f"model {model}")
     base = Base.of_model(data, info, f"model {model}")
-    joined = join(base, take_clips([(clip.clip_id, clip) for clip in clips], info, MOST_CLIPS))
+    joined = join(base, take_clips([(clip.clip_id, clip) for clip in clips], info, MOST_CLIPS), hop_s)
     write_atomically(out, seal(joined.model, structs.replace(info, name=name)))
     write_calibration(calibration_path(out), structs.replace(was, model_sha256=file_sha256(out)))
 

@@ -22,14 +22,13 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Training).decode
 
 
-def train_like(heard: Heard, out: Path, like: ArtefactInfo, minutes: float | None, progress: Listener) -> None:
+def train_like(heard: Heard, out: Path, like: ArtefactInfo, progress: Listener) -> None:
     """Trains a model whose windows have the shape of another's, so that a detector can swap the one for the other.
 
     Arguments:
         heard: what was recorded.
         out: the model file to write; its thresholds rest on two halves, each judged by a model of the other.
         like: description of the model whose place it may take.
-        minutes: the run may take; None for as many as it needs.
         progress: called with each step.
 
     Raises:
@@ -46,7 +45,6 @@ def train_like(heard: Heard, out: Path, like: ArtefactInfo, minutes: float | Non
         fps=like.fps,
         window_s=like.frames / like.fps,
         least_s=(like.frames - like.lead) / like.fps,
-        max_minutes=minutes,
     )
     train(list(by_layout.values()), out, options=options, fit_windows=False, progress=progress)
 

@@ -14,6 +14,7 @@ from msgspec import structs
 from dyadwatch.core.data.clip_files import Clip
 from dyadwatch.core.decision.calibration_file import calibration_path, read_calibration
 from dyadwatch.core.decision.rules import Thresholds
+from dyadwatch.core.enrolment.join import HOPS_S
 from dyadwatch.core.errors import DyadwatchError
 from dyadwatch.core.units import NS
 from dyadwatch.proposing import join_moments
@@ -105,7 +106,7 @@ class Teacher:
             return lesson
         present = self._models.path(number)
         try:
-            made = self._joined(present, false)
+            made, still = self._joined(present, false)
         except DyadwatchError:
             return structs.replace(lesson, outcome=Outcome.UNUSABLE)
         hidden = self._hidden(present, made, true)
@@ -113,7 +114,6 @@ class Teacher:
             made.unlink()
             calibration_path(made).unlink()
             return structs.replace(lesson, outcome=Outcome.HIDES_TRUE, hidden=hidden)
-        still = self._most(made, false) >= 1
         was = self._models.read().version(number)
         version = structs.replace(
             was,
@@ -130,10 +130,15 @@ class Teacher:
         self._models.use(added.number, by)
         return structs.replace(lesson, outcome=Outcome.STILL_RAISES if still else Outcome.TAUGHT, version=added.number)
 
-    def _joined(self, present: Path, moment: Moment) -> Path:
+    def _joined(self, present: Path, moment: Moment) -> tuple[Path, bool]:
+        """A model with as few windows of the moment as keep it from raising, and whether it does so even with all."""
         made = self._models.folder / "candidate-taught.onnx"
-        join_moments(present, moment.clips, made, f"{self._models.name}-v{self._models.read().next}")
-        return made
+        name = f"{self._models.name}-v{self._models.read().next}"
+        for hop_s in HOPS_S:
+            join_moments(present, moment.clips, made, name, hop_s)
+            if self._most(made, moment) < 1:
+                return made, False
+        return made, True
 
     def _hidden(self, present: Path, made: Path, true: Sequence[Moment]) -> tuple[str, ...]:
         """Ids of verified incidents that the present version tells and the new one does not."""
