@@ -1,7 +1,10 @@
-"""What tests of training share: a model file in a moment, where its graph is of no concern."""
+"""What tests of verbs share: a model file in a moment, where its graph is of no concern; and mistakes in process."""
 
 from __future__ import annotations
 
+import logging
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,6 +14,7 @@ import pytest
 from dyadwatch.core.model_file.artefact import OUTPUTS, ArtefactInfo, seal
 from dyadwatch.exporters import onnx_export
 from dyadwatch.exporters.parity import BATCHES, TOLERANCE, ParityReport
+from dyadwatch.tools import main as program
 
 if TYPE_CHECKING:
     from torch import nn
@@ -59,3 +63,23 @@ def untranslated(monkeypatch: pytest.MonkeyPatch) -> None:
         return proof
 
     monkeypatch.setattr(onnx_export, "export", export)
+
+
+@pytest.fixture
+def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
+    """Runs the program in this process on words that it must refuse: exit status 2, nothing on standard output, and
+    what is on standard error is returned.
+    """
+    log = logging.getLogger("dyadwatch")
+    level = log.level
+
+    def run(*words: str | Path) -> str:
+        monkeypatch.setattr(sys, "argv", ["dyadwatch", *map(str, words)])
+        with pytest.raises(SystemExit) as stopped:
+            program.main()
+        said = capsys.readouterr()
+        assert (stopped.value.code, said.out) == (2, "")
+        return said.err
+
+    yield run
+    log.setLevel(level)

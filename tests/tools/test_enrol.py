@@ -23,11 +23,11 @@ from dyadwatch.core.model_file.artefact import ArtefactInfo, file_sha256, read_i
 from dyadwatch.core.skeletons.layout import Layout
 from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.core.skeletons.mapping import JointMap
-from dyadwatch.core.training import material, recipe
 from dyadwatch.core.training.options import TrainOptions
 from dyadwatch.core.training.recipe import train
 from dyadwatch.exporters.engine import check_steady, run_model
 from dyadwatch.exporters.onnx_export import export
+from dyadwatch.model_files import shipped_model
 from dyadwatch.stream.publishers.simulator.samples import normal_clips
 from dyadwatch.tools.enrol import enrol
 
@@ -214,10 +214,10 @@ class TestKept:
         assert read_info(out).training["enrolled"]["keeps_base"] is True
 
 
-def _windows(clip: Clip, layout: Layout) -> np.ndarray:
-    runs, _ = usable_runs(clip, JointMap.between(clip.layout, layout), 15.0, 30)
-    found = [j[i : i + 30].transpose(1, 0, 2, 3) for _, j in runs for i in range(0, len(j) - 29, 5)]
-    return np.stack(found) if found else np.zeros((0, 2, 30, len(layout), 3), np.float32)
+def _windows(clip: Clip, layout: Layout, frames: int = 30) -> np.ndarray:
+    runs, _ = usable_runs(clip, JointMap.between(clip.layout, layout), 15.0, frames)
+    found = [j[i : i + frames].transpose(1, 0, 2, 3) for _, j in runs for i in range(0, len(j) - frames + 1, 5)]
+    return np.stack(found) if found else np.zeros((0, 2, frames, len(layout), 3), np.float32)
 
 
 class TestFewWindows:
@@ -425,26 +425,18 @@ def test_a_wider_sensor_is_scaled_by_what_it_shows(base: Path) -> None:
     check_steady(again.model, "model m")
 
 
-@pytest.mark.slow
-def test_a_base_with_every_part(greetings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Network, critic, flow and directions of equal spread take part, though they learnt next to nothing."""
-    monkeypatch.setattr(material, "ENOUGH_S", 30.0)
-    monkeypatch.setattr(recipe, "enough_to_whiten", lambda frames, window: True)
-    monkeypatch.setattr(material, "_BROKEN_PER_KIND", 16)
-    options = TrainOptions(
-        layout="upper11", window_s=2.0, hop=6, steps=3, width=8, units=1, support=40, least_trust=0.2
-    )
-    trained = train([normal_clips(1, 2.0)], options)
-    path = tmp_path / "base.onnx"
-    info = ArtefactInfo(
-        name="base", version="1", layout="upper11", joints=UPPER11.joints, frames=30, fps=15.0, training=trained.summary
-    )
-    export(trained.scorer, info, path)
+def test_a_base_with_every_part(greetings: Path) -> None:
+    """The shipped model: network, critic, flow and directions of equal spread take part. See test_train_simulated for
+    the parts of one that was trained a moment ago."""
+    path = shipped_model()
+    info = read_info(path)
     base = Base.of_model(path.read_bytes(), info, "model m")
     assert {"neighbours", "whitened", "flow", "relation", "unusual", "score"} == set(base.maps)
     clips = [c for c in read_clips(greetings) if c.split == "a"]
-    other = np.concatenate([_windows(c, UPPER11) for c in read_clips(greetings) if c.label == "waving off"])
-    own = np.concatenate([_windows(c, UPPER11) for c in clips])
+    other = np.concatenate(
+        [_windows(c, UPPER11, info.frames) for c in read_clips(greetings) if c.label == "waving off"]
+    )
+    own = np.concatenate([_windows(c, UPPER11, info.frames) for c in clips])
     for keep in (False, True):
         made = enrol_clips(base, take_clips([(c.clip_id, c) for c in clips], info), run_model, keep=keep)
         check_steady(made.model, "model m")

@@ -15,10 +15,11 @@ import torch
 from dyadwatch import training
 from dyadwatch.core.data.clip_files import Clip, write_clips
 from dyadwatch.core.decision.calibration_file import Calibration, calibration_path, read_calibration
+from dyadwatch.core.enrolment.enrol import Base
 from dyadwatch.core.model_file.artefact import file_sha256, read_info
 from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.core.skeletons.mapping import JointMap
-from dyadwatch.core.training import density, material
+from dyadwatch.core.training import density, material, recipe
 from dyadwatch.core.training.training_state import TrainerState, load_state
 from dyadwatch.exporters.parity import random_pairs
 from dyadwatch.stream.publishers.simulator.samples import normal_clips
@@ -46,6 +47,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
     asked: list[tuple[TrainerState, Path, str, str]] = []
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(material, "ENOUGH_S", 30.0)
+        patch.setattr(recipe, "enough_to_whiten", lambda frames, window: True)
         patch.setattr(material, "_BROKEN_PER_KIND", 16)
         patch.setattr(density, "_FLOW_FROM", 100)
         patch.setattr(density, "_STEPS", 50)
@@ -107,6 +109,9 @@ def test_export_from_the_state_computes_what_was_trained(model: Model, tmp_path:
         np.testing.assert_allclose(np.asarray(found), wanted.numpy(), rtol=1e-3, atol=1e-3)
     info = read_info(again)
     assert (info.name, info.version, info.training) == ("again", "8", model.learnt.summary)
+    # `dyadwatch enrol` finds every part by name.
+    base = Base.of_model(again.read_bytes(), info, "model m")
+    assert set(base.maps) == {"neighbours", "whitened", "flow", "relation", "unusual", "score"}
     calibration = read_calibration(calibration_path(again))
     assert calibration.model_sha256 == file_sha256(again)
     assert calibration == Calibration.of(calibration.model_sha256, model.learnt.calibration)
