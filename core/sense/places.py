@@ -14,7 +14,7 @@ _MOSTLY = 0.8
 _FEWEST = 4
 _NAILED_M = 0.0005  # no sensor is steadier than that, and nobody breathes without it
 _NAILED_SAMPLES = 10
-_STIRS_M = 0.03
+_STIRS_M = 0.02
 _STUCK_LOOKS = 6
 _WENT_M = 0.08
 
