@@ -14,7 +14,7 @@ _MOSTLY = 0.8
 _FEWEST = 4
 _NAILED_M = 0.0005  # no sensor is steadier than that, and nobody breathes without it
 _NAILED_SAMPLES = 10
-_STIRS_M = 0.03
+_STIRS_M = 0.02
 _STUCK_LOOKS = 6
 _WENT_M = 0.08
 
@@ -30,7 +30,9 @@ def flat_axis(rows: NDArray[np.float32], anatomy: Anatomy) -> str:
 
 
 def nailed_part(rows: NDArray[np.float32], anatomy: Anatomy) -> str:
-    """The part whose place on the floor never changes while the rest of the body moves; empty where none is.
+    """The part whose place on the floor never changes while trunk or legs move; empty where none is.
+
+    Arms alone do not count: who sits fast may wave them.
 
     Arguments:
         rows: of `measure`, the newest ones, shape (N, C).
@@ -43,7 +45,7 @@ def nailed_part(rows: NDArray[np.float32], anatomy: Anatomy) -> str:
     for i, part in enumerate(PARTS):
         if not (still[3 * i] and still[3 * i + 2]):  # nor where it is unseen
             continue
-        others = rows[:, [k for name in ("trunk", "legs", "extent") for k in _level(columns(anatomy, name))]]
+        others = rows[:, [k for name in ("trunk", "legs") for k in _level(columns(anatomy, name))]]
         if bool((others.max(axis=0) - others.min(axis=0) > _STIRS_M).any()):
             return part
     return ""
