@@ -167,10 +167,12 @@ def camera(tmp_path: Path) -> Verb:
     return Verb(["camera", "--video", str(film), *seen, "--rate", "0"])
 
 
-def run(door: Door, verb: Verb, certificate: str | None, enough: Callable[[], bool]) -> tuple[int, str, str]:
-    """Exit status, standard output and error of `dyadwatch publish` as the source lab."""
+def run(
+    door: Door, verb: Verb, certificate: str | None, enough: Callable[[], bool], wait_s: float = 3.0
+) -> tuple[int, str, str]:
+    """Exit status, standard output and error of `dyadwatch publish` as the source lab; who is refused waits in vain."""
     shown = [] if certificate is None else ["--key", str(door.certificate(certificate))]
-    to = ["--to", door.receiver.address, "--wait", "3", "--json", "--source", "lab"]
+    to = ["--to", door.receiver.address, "--wait", str(wait_s), "--json", "--source", "lab"]
     command = [sys.executable, "-m", "dyadwatch.tools.main", "publish", *verb.words, *to, *shown]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
@@ -189,7 +191,7 @@ def test_a_publisher_gets_in_with_its_own_key_only(door: Door, tmp_path: Path, m
     verb = make(tmp_path)
     for certificate, who in ((None, "a publisher without keys"), ("gone", "these keys")):
         before = door.counters.of(DETECTOR).get("peer_refused", 0)
-        code, _, err = run(door, verb, certificate, lambda: False)
+        code, _, err = run(door, verb, certificate, lambda: False, wait_s=1.5)
         assert code == 2, err
         refused = f"dyadwatch: the detector at {door.receiver.address} refuses {who}; expected --key NAME.key_secret"
         assert refused in " ".join(err.split())
