@@ -21,7 +21,7 @@ HOPS_S = (1.6, 0.8, 0.4, 0.2)
 
 
 @dataclass(frozen=True)
-class Joined:
+class JoinedMoments:
     """A model to which moments are normal.
 
     Arguments:
@@ -35,7 +35,7 @@ class Joined:
     windows: int
 
 
-def join(base: Base, normal: Normal, hop_s: float) -> Joined:
+def join(base: Base, normal: Normal, hop_s: float) -> JoinedMoments:
     """The model to which `normal` is normal besides.
 
     Arguments:
@@ -46,4 +46,4 @@ def join(base: Base, normal: Normal, hop_s: float) -> Joined:
     windows = cut(normal.recordings, base.info.frames, max(1, round(hop_s * base.info.fps)))
     support = base.support + Support.of_windows(base.metric, windows.joints)
     tensors = bank(support, base.metric, whitened=base.metric.precision is not None)
-    return Joined(base.graph.replaced(tensors), len(support), len(windows))
+    return JoinedMoments(base.graph.replaced(tensors), len(support), len(windows))

@@ -32,7 +32,7 @@ class Doing(StrEnum):
     TRAINING = "training"
 
 
-class Trouble(StrEnum):
+class LearnerTrouble(StrEnum):
     """Why nothing could be proposed."""
 
     NOT_RECORDED = "not_recorded"  # no recordings are made
@@ -40,7 +40,7 @@ class Trouble(StrEnum):
     FAILED = "failed"  # the learner itself failed
 
 
-class Outcome(StrEnum):
+class TeachingOutcome(StrEnum):
     """What became of a false alarm that somebody judged."""
 
     TAUGHT = "taught"  # moments like it raise no alarm any more

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dyadwatch.core.words import counted
-from dyadwatch.stream.learning.learning_codes import Origin, Outcome, SiteState
-from dyadwatch.stream.learning.progress import Lesson, Progress
+from dyadwatch.stream.learning.learning_codes import Origin, SiteState, TeachingOutcome
+from dyadwatch.stream.learning.progress import LearnerProgress, Lesson
 from dyadwatch.stream.learning.versions import Version
 
 STATE: dict[SiteState, str] = {
@@ -35,7 +35,7 @@ def of_version(version: Version) -> str:
     return f"{how}; {unseen}, {vouched}; would have raised {counted(version.events, 'alarm')} on what was heard"
 
 
-def of_progress(progress: Progress) -> list[str]:
+def of_progress(progress: LearnerProgress) -> list[str]:
     """What was heard, source by source, and what is missing."""
     lines = [f"{h.source}: {h.minutes:.1f} minutes of {counted(h.pairs, 'pair')}" for h in progress.heard]
     more = progress.next_minutes - progress.minutes
@@ -51,15 +51,15 @@ def of_progress(progress: Progress) -> list[str]:
 def of_lesson(lesson: Lesson) -> str:
     """What became of a verdict."""
     match lesson.outcome:
-        case Outcome.TAUGHT:
+        case TeachingOutcome.TAUGHT:
             return f"moments like it raise no alarm any more, from version {lesson.version} on"
-        case Outcome.STILL_RAISES:
+        case TeachingOutcome.STILL_RAISES:
             return f"it is normal in version {lesson.version}, and would still be told: what is odd is how they relate"
-        case Outcome.HIDES_TRUE:
+        case TeachingOutcome.HIDES_TRUE:
             return f"nothing was changed: {', '.join(lesson.hidden)}, judged real, would not be told any more"
-        case Outcome.NOT_RECORDED:
+        case TeachingOutcome.NOT_RECORDED:
             return "nothing was changed: its skeletons are not recorded, or deleted by now"
-        case Outcome.NO_MODEL:
+        case TeachingOutcome.NO_MODEL:
             return "nothing was changed: no model of the site is in use"
-        case Outcome.UNUSABLE:
+        case TeachingOutcome.UNUSABLE:
             return "nothing was changed: its skeletons make no clip of two people"

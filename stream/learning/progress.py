@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from dyadwatch.core.files.atomic import write_atomically
 from dyadwatch.core.units import NS
-from dyadwatch.stream.learning.learning_codes import Doing, Outcome, Trouble
+from dyadwatch.stream.learning.learning_codes import Doing, LearnerTrouble, TeachingOutcome
 
 _FILE = "learner.json"
 _ALIVE_S = 20.0  # it tells something every few seconds
@@ -46,7 +46,7 @@ class Lesson(Struct, frozen=True, kw_only=True):
 
     incident: str
     at: int
-    outcome: Outcome
+    outcome: TeachingOutcome
     version: int = 0
     hidden: tuple[str, ...] = ()
     text: str = ""
@@ -60,7 +60,7 @@ class Training(Struct, frozen=True, kw_only=True):
     total: int = 0
 
 
-class Progress(Struct, frozen=True, kw_only=True):
+class LearnerProgress(Struct, frozen=True, kw_only=True):
     """How far the learner is.
 
     Arguments:
@@ -84,7 +84,7 @@ class Progress(Struct, frozen=True, kw_only=True):
     next_minutes: float = 0.0
     acted: int = 0
     stale: tuple[str, ...] = ()
-    trouble: Trouble | None = None
+    trouble: LearnerTrouble | None = None
     trouble_text: str = ""
     lessons: tuple[Lesson, ...] = ()
     trains: bool = False
@@ -103,15 +103,15 @@ class Progress(Struct, frozen=True, kw_only=True):
         return time.time_ns() - self.at < most * NS
 
 
-def read_progress(folder: Path) -> Progress:
+def read_progress(folder: Path) -> LearnerProgress:
     """What was told last; the beginning where nothing was, or nobody can read it."""
     try:
-        return msgspec.json.decode((folder / _FILE).read_bytes(), type=Progress)
+        return msgspec.json.decode((folder / _FILE).read_bytes(), type=LearnerProgress)
     except (OSError, msgspec.MsgspecError):
-        return Progress()
+        return LearnerProgress()
 
 
-def write_progress(folder: Path, progress: Progress) -> None:
+def write_progress(folder: Path, progress: LearnerProgress) -> None:
     """Tells it.
 
     Raises:

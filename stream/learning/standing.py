@@ -6,11 +6,11 @@ from msgspec import Struct
 
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.learning.learning_codes import SiteState
-from dyadwatch.stream.learning.progress import Progress, read_progress
+from dyadwatch.stream.learning.progress import LearnerProgress, read_progress
 from dyadwatch.stream.learning.versions import SiteModels, Version, VersionTable, site_models
 
 
-class LearningNow(Struct, frozen=True, kw_only=True):
+class SiteLearning(Struct, frozen=True, kw_only=True):
     """How far a site is.
 
     Arguments:
@@ -30,7 +30,7 @@ class LearningNow(Struct, frozen=True, kw_only=True):
     proposed: int = 0
     before: int | None = None
     versions: tuple[Version, ...] = ()
-    progress: Progress = Progress()
+    progress: LearnerProgress = LearnerProgress()
     alive: bool = False
     auto: bool = False
     enough_min: float = 0.0
@@ -43,7 +43,7 @@ def state_of(table: VersionTable) -> SiteState:
     return SiteState.PROPOSED if table.proposed else SiteState.LEARNING
 
 
-def learning_now(config: Config, models: SiteModels | None = None) -> LearningNow:
+def learning_now(config: Config, models: SiteModels | None = None) -> SiteLearning:
     """How far the site of a configuration is.
 
     Arguments:
@@ -56,10 +56,10 @@ def learning_now(config: Config, models: SiteModels | None = None) -> LearningNo
     models = models or site_models(config)
     options = config.learning
     if models is None:
-        return LearningNow(state=SiteState.FIXED, auto=options.auto, enough_min=options.enough_min)
+        return SiteLearning(state=SiteState.FIXED, auto=options.auto, enough_min=options.enough_min)
     table, progress = models.read(), read_progress(models.folder)
     uses = table.uses
-    return LearningNow(
+    return SiteLearning(
         state=state_of(table),
         current=table.current,
         proposed=table.proposed,

@@ -14,7 +14,7 @@ from starlette.routing import Route
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.configuration.config import Config
-from dyadwatch.stream.learning.standing import LearningNow, learning_now
+from dyadwatch.stream.learning.standing import SiteLearning, learning_now
 from dyadwatch.stream.learning.versions import SiteModels, site_models
 from dyadwatch.stream.page.guard import problem, token_of
 from dyadwatch.stream.page.hub import Hub
@@ -50,7 +50,7 @@ class LearningApi:
             Route(f"{at}/propose", self._propose, methods=["POST"]),
         ]
 
-    def _standing(self) -> LearningNow:
+    def _standing(self) -> SiteLearning:
         return learning_now(self._config, self._models)
 
     async def _now(self, request: Request) -> Response:
@@ -82,7 +82,7 @@ class LearningApi:
             text = "the configuration names a model (scorer.model), or nothing is kept; expected neither"
             return problem(HTTPStatus.CONFLICT, "fixed", text)
 
-        def run() -> LearningNow:
+        def run() -> SiteLearning:
             act(models, "" if token is None else token.name)
             return self._standing()
 
@@ -91,7 +91,7 @@ class LearningApi:
             self._hub.tell("acted", bytes(response.body))
         return response
 
-    async def _answered(self, ask: Callable[[], LearningNow]) -> Response:
+    async def _answered(self, ask: Callable[[], SiteLearning]) -> Response:
         try:
             now = await to_thread.run_sync(ask)
         except ConfigError as e:

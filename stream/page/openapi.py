@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from dyadwatch.stream.learning.standing import LearningNow
+from dyadwatch.stream.learning.standing import SiteLearning
 from dyadwatch.stream.memory.kept import Action, KeptIncident
 from dyadwatch.stream.messages import NearMissMessage
 from dyadwatch.stream.page.api import Login, Said, Session
@@ -70,10 +70,10 @@ OPERATIONS = (
         query={"source": "Only this source."},
     ),
     Operation("get", "/api/v1/days", "How many incidents began on each of the last fourteen days.", list[DayCounts]),
-    Operation("get", "/api/v1/learning", "How far the site is learnt: heard, proposed, in use.", LearningNow),
-    Operation("post", "/api/v1/learning/use", "Use a version, at once.", LearningNow, Role.OPERATOR, UseVersion),
-    Operation("post", "/api/v1/learning/back", "Back to the version before.", LearningNow, Role.OPERATOR),
-    Operation("post", "/api/v1/learning/propose", "Ask for a proposal now.", LearningNow, Role.OPERATOR),
+    Operation("get", "/api/v1/learning", "How far the site is learnt: heard, proposed, in use.", SiteLearning),
+    Operation("post", "/api/v1/learning/use", "Use a version, at once.", SiteLearning, Role.OPERATOR, UseVersion),
+    Operation("post", "/api/v1/learning/back", "Back to the version before.", SiteLearning, Role.OPERATOR),
+    Operation("post", "/api/v1/learning/propose", "Ask for a proposal now.", SiteLearning, Role.OPERATOR),
     Operation("get", "/api/v1/openapi.json", "This description.", dict[str, Any], None),
 )  # fmt: skip
 

@@ -29,7 +29,7 @@ class Heard:
         return self.ns / NS / 60
 
 
-class Scored(Protocol):
+class ScoredWhileLearning(Protocol):
     """A window, or the score that was told of it."""
 
     @property
@@ -60,7 +60,7 @@ class Listener:
         self.heard = Heard()
         self._last: int | None = None
 
-    def take(self, window: Scored, known: Container[Any]) -> None:
+    def take(self, window: ScoredWhileLearning, known: Container[Any]) -> None:
         """Takes a window in event time; what is doubtful is nothing to learn from.
 
         Arguments:

@@ -22,7 +22,7 @@ from dyadwatch.model_files import shipped_model
 from dyadwatch.site_learner import SiteLearner
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.config_file import set_option
-from dyadwatch.stream.learning.learning_codes import Doing, Origin, Trouble
+from dyadwatch.stream.learning.learning_codes import Doing, LearnerTrouble, Origin
 from dyadwatch.stream.learning.progress import Training
 from dyadwatch.stream.learning.versions import SiteModels, Version, site_models
 from dyadwatch.stream.messages import ScoreMessage
@@ -128,10 +128,10 @@ def test_what_makes_no_model_is_said_and_tried_again_later(
 ) -> None:
     models = SiteModels(tmp_path / "models")
     learner = SiteLearner(site, models)
-    monkeypatch.setattr("dyadwatch.site_learner.heard_lately", lambda *_, **__: proposing.Heard((), ()))
+    monkeypatch.setattr("dyadwatch.site_learner.heard_lately", lambda *_, **__: proposing.HeardClips((), ()))
     learner.turn()
     progress = learner.progress
-    assert progress.trouble is Trouble.UNUSABLE
+    assert progress.trouble is LearnerTrouble.UNUSABLE
     assert progress.trouble_text.startswith("0 clips of pairs were recorded that could be used; expected 5 of at least")
     assert progress.next_minutes == pytest.approx(progress.minutes + 0.5)
     assert models.read().versions == ()
@@ -184,7 +184,7 @@ def test_a_model_is_trained_in_another_process_where_there_is_more(
     program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/words\n{tell}\nread _\nexit {int(fails)}\n')
     program.chmod(0o700)
     monkeypatch.setattr("dyadwatch.site_training.sys.executable", str(program))
-    monkeypatch.setattr("dyadwatch.site_learner.heard_lately", lambda *_, **__: proposing.Heard((), ()))
+    monkeypatch.setattr("dyadwatch.site_learner.heard_lately", lambda *_, **__: proposing.HeardClips((), ()))
     monkeypatch.setattr("dyadwatch.site_learner.propose", lambda models, *_, **__: stub(models))
     monkeypatch.setattr("dyadwatch.site_learner.read_info", lambda path: info)
     monkeypatch.setattr("dyadwatch.site_learner.propose_trained", lambda models, *_, **__: stub(models))

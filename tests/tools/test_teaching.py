@@ -18,17 +18,17 @@ from dyadwatch.model_files import shipped_model
 from dyadwatch.site_learner import SiteLearner
 from dyadwatch.stream.codes import IncidentKind, IncidentReason, Severity
 from dyadwatch.stream.configuration.config import Config, MemoryOptions, RecordOptions, ScorerOptions
-from dyadwatch.stream.learning.learning_codes import Origin, Outcome
+from dyadwatch.stream.learning.learning_codes import Origin, TeachingOutcome
 from dyadwatch.stream.learning.versions import SiteModels, Version
 from dyadwatch.stream.memory.kept import Action, ActionKind, KeptIncident, Verdict
 from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.memory.writer import MemoryWriter
 from dyadwatch.stream.messages import IncidentMessage
-from dyadwatch.stream.page.clip import ClipError
+from dyadwatch.stream.page.incident_clip import ClipUnavailableError
 from dyadwatch.stream.publishers.simulator.samples import anomaly_clips
 from dyadwatch.stream.run import Run
 from dyadwatch.stream.scoring.scorer import Scorer
-from dyadwatch.teaching import Moment, Teacher, most_evidence
+from dyadwatch.teaching import IncidentMoment, Teacher, most_evidence
 
 CONFIG = Config(scorer=ScorerOptions(threads=1))
 
@@ -62,11 +62,11 @@ def incident(id_: str) -> KeptIncident:
 
 
 def teacher(models: SiteModels, clips: dict[str, Clip]) -> Teacher:
-    def moment(kept: KeptIncident) -> Moment:
+    def moment(kept: KeptIncident) -> IncidentMoment:
         id_ = kept.message.id
         if id_ not in clips:
-            raise ClipError("not_recorded", "nothing was recorded")
-        return Moment(id_, (clips[id_],))
+            raise ClipUnavailableError("not_recorded", "nothing was recorded")
+        return IncidentMoment(id_, (clips[id_],))
 
     return Teacher(models, CONFIG, moment)
 
@@ -74,7 +74,7 @@ def teacher(models: SiteModels, clips: dict[str, Clip]) -> Teacher:
 def evidence(models: SiteModels, number: int, clip: Clip) -> float:
     path = models.path(number)
     thresholds = read_calibration(calibration_path(path)).thresholds
-    return most_evidence(Scorer(path, CONFIG.scorer), thresholds, Moment("x", (clip,)), CONFIG)
+    return most_evidence(Scorer(path, CONFIG.scorer), thresholds, IncidentMoment("x", (clip,)), CONFIG)
 
 
 def test_a_false_alarm_becomes_normal_and_nothing_else_changes(models: SiteModels, punch: Clip) -> None:
@@ -84,7 +84,7 @@ def test_a_false_alarm_becomes_normal_and_nothing_else_changes(models: SiteModel
     assert (lesson.incident, lesson.version, table.current, table.by) == ("f", 2, 2, "ann")
     after = evidence(models, 2, punch)
     assert after < 1 < before
-    assert lesson.outcome is Outcome.TAUGHT
+    assert lesson.outcome is TeachingOutcome.TAUGHT
     assert lesson.text == "moments like it raise no alarm any more, from version 2 on"
     version = table.version(2)
     assert (version.how, version.on, version.incidents, version.minutes) == (Origin.TAUGHT, 1, ("f",), 0.5)
@@ -95,7 +95,7 @@ def test_a_false_alarm_becomes_normal_and_nothing_else_changes(models: SiteModel
 
 def test_it_would_hide_a_verified_incident_and_says_so(models: SiteModels, punch: Clip) -> None:
     lesson = teacher(models, {"f": punch, "t": punch}).teach(incident("f"), [incident("t"), incident("gone")], "ann")
-    assert (lesson.outcome, lesson.hidden, lesson.version) == (Outcome.HIDES_TRUE, ("t",), 0)
+    assert (lesson.outcome, lesson.hidden, lesson.version) == (TeachingOutcome.HIDES_TRUE, ("t",), 0)
     assert lesson.text == "nothing was changed: t, judged real, would not be told any more"
     assert models.read().current == 1
     assert len(models.read().versions) == 1
@@ -105,18 +105,24 @@ def test_it_would_hide_a_verified_incident_and_says_so(models: SiteModels, punch
 @pytest.mark.parametrize(
     ("clip", "outcome", "text"),
     [
-        ("gone", Outcome.NOT_RECORDED, "nothing was changed: its skeletons are not recorded, or deleted by now"),
-        ("point", Outcome.UNUSABLE, "nothing was changed: its skeletons make no clip of two people"),
+        (
+            "gone",
+            TeachingOutcome.NOT_RECORDED,
+            "nothing was changed: its skeletons are not recorded, or deleted by now",
+        ),
+        ("point", TeachingOutcome.UNUSABLE, "nothing was changed: its skeletons make no clip of two people"),
     ],
 )
-def test_what_cannot_be_taught_is_said(models: SiteModels, punch: Clip, clip: str, outcome: Outcome, text: str) -> None:
+def test_what_cannot_be_taught_is_said(
+    models: SiteModels, punch: Clip, clip: str, outcome: TeachingOutcome, text: str
+) -> None:
     point = Clip(np.zeros_like(punch.joints), punch.layout, 15.0, clip_id="p")
     lesson = teacher(models, {"point": point}).teach(incident(clip), [], "ann")
     assert (lesson.outcome, lesson.text, lesson.version) == (outcome, text, 0)
     models.back("ann")
     lesson = teacher(models, {"point": point}).teach(incident("point"), [], "ann")
     assert (lesson.outcome, lesson.text) == (
-        Outcome.NO_MODEL,
+        TeachingOutcome.NO_MODEL,
         "nothing was changed: no model of the site is in use",
     )
 
@@ -134,7 +140,7 @@ def test_the_learner_finds_verdicts_once(
 
     def teach(self: Teacher, false: KeptIncident, true: list[KeptIncident], by: str) -> teaching.Lesson:
         taught.append((false.message.id, [t.message.id for t in true], by))
-        return teaching.Lesson(incident=false.message.id, at=1, outcome=Outcome.TAUGHT, version=2)
+        return teaching.Lesson(incident=false.message.id, at=1, outcome=TeachingOutcome.TAUGHT, version=2)
 
     monkeypatch.setattr(Teacher, "teach", teach)
     learner = SiteLearner(config, models)

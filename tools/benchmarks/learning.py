@@ -30,7 +30,7 @@ from dyadwatch.live_detector import free_address
 from dyadwatch.loading import configure
 from dyadwatch.model_files import shipped_model
 from dyadwatch.stream.configuration.config import Config
-from dyadwatch.stream.learning.learning_codes import Outcome
+from dyadwatch.stream.learning.learning_codes import TeachingOutcome
 from dyadwatch.stream.learning.versions import SiteModels, site_models
 from dyadwatch.stream.messages import ScoreMessage, StatusMessage
 from dyadwatch.stream.names import DETECTOR
@@ -39,7 +39,7 @@ from dyadwatch.stream.publishers.clip_player import clip_frames, clip_intervals
 from dyadwatch.stream.publishers.publisher import PosePublisher, pace
 from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.subscriber import Subscriber
-from dyadwatch.teaching import Moment, Teacher
+from dyadwatch.teaching import IncidentMoment, Teacher
 from dyadwatch.tools.benchmarks.machine import describe_machine
 
 _READY_S = 60.0
@@ -208,11 +208,11 @@ def _verdicts(
     false = before.moments(judged)
     rows = {"before": _row(before, judged, other, unknown)}
     true = before.moments(known)
-    teacher = Teacher(models, config, lambda kept: Moment("", ()))
+    teacher = Teacher(models, config, lambda kept: IncidentMoment("", ()))
     lessons = [teacher.teach_moment(moment, true, "bench") for moment in false]
     rows["after"] = _row(_Told(models, config), judged, other, unknown)
     models.use(start, "bench")
-    outcomes = {str(o): sum(x.outcome is o for x in lessons) for o in Outcome}
+    outcomes = {str(o): sum(x.outcome is o for x in lessons) for o in TeachingOutcome}
     return {
         "verified_anomalies": len(true),
         "verdicts": len(false),
@@ -246,13 +246,13 @@ class _Told:
         log, found = self._watched(clips)
         return len({int(log.track[n]) for n in found.opened})
 
-    def moments(self, clips: Sequence[Clip]) -> list[Moment]:
+    def moments(self, clips: Sequence[Clip]) -> list[IncidentMoment]:
         """What would be recorded of each event."""
         if not clips:
             return []
         log, found = self._watched(clips)
         places = {p.ids: p for p in clip_intervals(clips)}
-        out: list[Moment] = []
+        out: list[IncidentMoment] = []
         for opened, last in zip(found.opened, found.last, strict=True):
             ids = log.tracks[int(log.track[opened])].pair
             place = places[str(ids[0]), str(ids[1])]
@@ -260,7 +260,7 @@ class _Told:
             first = (int(log.stamps[opened]) - place.start_ns) / NS - _BEFORE_S
             end = (int(log.stamps[last]) - place.start_ns) / NS + _AFTER_S
             rows = slice(max(0, round(first * clip.fps)), max(1, round(end * clip.fps)))
-            out.append(Moment(f"{clip.clip_id} {opened}", (replace(clip, joints=clip.joints[rows]),)))
+            out.append(IncidentMoment(f"{clip.clip_id} {opened}", (replace(clip, joints=clip.joints[rows]),)))
         return out
 
     def _watched(self, clips: Sequence[Clip]) -> tuple[ScoreLog, Episodes]:

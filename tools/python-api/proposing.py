@@ -47,7 +47,7 @@ Span = tuple[str, int, int]  # source, first and last ns by its clock
 
 
 @dataclass(frozen=True)
-class Heard:
+class HeardClips:
     """What was recorded lately, as clips.
 
     Arguments:
@@ -63,7 +63,7 @@ class Heard:
 
 def heard_lately(
     folder: Path, fps: float, *, odd: Sequence[Span] = (), normal: Sequence[Clip] = (), now: int | None = None
-) -> Heard:
+) -> HeardClips:
     """The clips of a folder of recordings.
 
     Arguments:
@@ -85,7 +85,7 @@ def heard_lately(
         for span, piece in _pieces(cut):
             if not any(_meet(span, other) for other in odd):
                 found.append((span, piece))
-    return Heard(paths, tuple(found), tuple(normal))
+    return HeardClips(paths, tuple(found), tuple(normal))
 
 
 def _pieces(cut: CutClip) -> list[tuple[Span, Clip]]:
@@ -108,7 +108,7 @@ def _meet(one: Span, other: Span) -> bool:
 
 def propose(
     models: SiteModels,
-    heard: Heard,
+    heard: HeardClips,
     *,
     minutes: float,
     incidents: Sequence[str] = (),

@@ -20,7 +20,7 @@ from dyadwatch.proposing import Span, heard_lately, propose, propose_trained
 from dyadwatch.site_training import BackgroundTraining
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.learning.heard import RecordedTime
-from dyadwatch.stream.learning.learning_codes import Doing, Origin, Trouble
+from dyadwatch.stream.learning.learning_codes import Doing, LearnerTrouble, Origin
 from dyadwatch.stream.learning.learning_words import of_version
 from dyadwatch.stream.learning.progress import read_progress, write_progress
 from dyadwatch.stream.learning.versions import SiteModels, Version, VersionTable
@@ -29,7 +29,7 @@ from dyadwatch.stream.memory.memory_place import memory_file
 from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.page.incident_clip import ClipUnavailableError as NotRecordedError
 from dyadwatch.stream.page.queries import incident_details
-from dyadwatch.teaching import Moment, Teacher, moment_of
+from dyadwatch.teaching import IncidentMoment, Teacher, moment_of
 
 _log = logging.getLogger(__name__)
 _MOST_LESSONS = 50
@@ -106,7 +106,9 @@ class SiteLearner:
             self._offer(training)
         else:
             _log.warning("no model could be trained: %s", training.error)
-            self._tell(doing=Doing.LISTENING, training=None, trouble=Trouble.UNUSABLE, trouble_text=training.error)
+            self._tell(
+                doing=Doing.LISTENING, training=None, trouble=LearnerTrouble.UNUSABLE, trouble_text=training.error
+            )
 
     def _trained(self) -> float:
         """Minutes of pairs that the latest trained version rests on; where there is one, none is enrolled unasked."""
@@ -121,7 +123,7 @@ class SiteLearner:
                 self._models, training.out, heard.paths, minutes=training.minutes, clips=len(heard.clips)
             )
         except (DyadwatchError, OSError) as e:
-            self._tell(doing=Doing.LISTENING, trouble=Trouble.UNUSABLE, trouble_text=str(e))
+            self._tell(doing=Doing.LISTENING, trouble=LearnerTrouble.UNUSABLE, trouble_text=str(e))
             return
         self._proposed(version)
 
@@ -157,7 +159,7 @@ class SiteLearner:
             _log.warning("no model could be made of what was heard: %s", e)
             self._models.answered()
             self._tell(
-                doing=Doing.LISTENING, trouble=Trouble.UNUSABLE, trouble_text=str(e),
+                doing=Doing.LISTENING, trouble=LearnerTrouble.UNUSABLE, trouble_text=str(e),
                 next_minutes=minutes + _AGAIN_MIN,
             )  # fmt: skip
             return
@@ -173,13 +175,13 @@ class SiteLearner:
         odd = [_span(kept) for kept in among if kept.verdict is not Verdict.FALSE]
         return odd, [kept for kept in among if kept.verdict is Verdict.FALSE]
 
-    def _moments(self, incidents: Sequence[KeptIncident]) -> Iterator[Moment]:
+    def _moments(self, incidents: Sequence[KeptIncident]) -> Iterator[IncidentMoment]:
         """What is recorded of incidents; what is not is left out."""
         for kept in incidents:
             with contextlib.suppress(NotRecordedError, OSError):
                 yield self._moment(kept)
 
-    def _moment(self, kept: KeptIncident) -> Moment:
+    def _moment(self, kept: KeptIncident) -> IncidentMoment:
         assert self._memory is not None, "an incident is kept in a memory"
         with Store(self._memory) as store:
             ahead = incident_details(store, kept.message.id).clock_ahead

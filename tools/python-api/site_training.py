@@ -14,7 +14,7 @@ import msgspec
 from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.model_file.artefact import ArtefactInfo
 from dyadwatch.core.training.options import Listener, TrainOptions
-from dyadwatch.proposing import Heard
+from dyadwatch.proposing import HeardClips
 from dyadwatch.stream.learning.progress import Training
 from dyadwatch.training import train
 
@@ -22,7 +22,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Training).decode
 
 
-def train_like(heard: Heard, out: Path, like: ArtefactInfo, progress: Listener) -> None:
+def train_like(heard: HeardClips, out: Path, like: ArtefactInfo, progress: Listener) -> None:
     """Trains a model whose windows have the shape of another's, so that a detector can swap the one for the other.
 
     Arguments:

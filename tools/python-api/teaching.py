@@ -19,7 +19,7 @@ from dyadwatch.core.errors import DyadwatchError
 from dyadwatch.core.units import NS
 from dyadwatch.proposing import join_moments
 from dyadwatch.stream.configuration.config import Config
-from dyadwatch.stream.learning.learning_codes import Origin, Outcome
+from dyadwatch.stream.learning.learning_codes import Origin, TeachingOutcome
 from dyadwatch.stream.learning.learning_words import of_lesson
 from dyadwatch.stream.learning.progress import Lesson
 from dyadwatch.stream.learning.versions import SiteModels
@@ -36,14 +36,14 @@ _MOST_TRUE = 50  # verified incidents that must go on being told, the latest
 
 
 @dataclass(frozen=True)
-class Moment:
+class IncidentMoment:
     """What is recorded of an incident: a clip of each of its pairs."""
 
     incident: str
     clips: tuple[Clip, ...]
 
 
-def moment_of(folder: Path, kept: KeptIncident, clock_ahead: int) -> Moment:
+def moment_of(folder: Path, kept: KeptIncident, clock_ahead: int) -> IncidentMoment:
     """The skeletons of an incident, from a little before it to its end.
 
     Arguments:
@@ -57,7 +57,7 @@ def moment_of(folder: Path, kept: KeptIncident, clock_ahead: int) -> Moment:
     m = kept.message
     first = m.start - round(_BEFORE_S * NS)
     last = (m.stamp if m.end is None else m.end) + round(_AFTER_S * NS)
-    return Moment(m.id, tuple(pair_clips(folder, kept, clock_ahead, first, last)))
+    return IncidentMoment(m.id, tuple(pair_clips(folder, kept, clock_ahead, first, last)))
 
 
 class Teacher:
@@ -69,7 +69,7 @@ class Teacher:
         moment: finds what is recorded of an incident.
     """
 
-    def __init__(self, models: SiteModels, config: Config, moment: Callable[[KeptIncident], Moment]) -> None:
+    def __init__(self, models: SiteModels, config: Config, moment: Callable[[KeptIncident], IncidentMoment]) -> None:
         self._models = models
         self._config = structs.replace(config, scorer=structs.replace(config.scorer, threads=1, provider="cpu"))
         self._moment = moment
@@ -86,34 +86,34 @@ class Teacher:
         try:
             moment = self._moment(false)
         except (NotRecordedError, OSError):
-            lost = Lesson(incident=false.message.id, at=time.time_ns(), outcome=Outcome.NOT_RECORDED)
+            lost = Lesson(incident=false.message.id, at=time.time_ns(), outcome=TeachingOutcome.NOT_RECORDED)
             return structs.replace(lost, text=of_lesson(lost))
-        there: list[Moment] = []
+        there: list[IncidentMoment] = []
         for kept in true[:_MOST_TRUE]:
             with contextlib.suppress(NotRecordedError, OSError):  # what is deleted cannot be tried
                 there.append(self._moment(kept))
         return self.teach_moment(moment, there, by)
 
-    def teach_moment(self, false: Moment, true: Sequence[Moment], by: str) -> Lesson:
+    def teach_moment(self, false: IncidentMoment, true: Sequence[IncidentMoment], by: str) -> Lesson:
         """The same with what is recorded of the incidents."""
         lesson = self._taught(false, true, by)
         return structs.replace(lesson, text=of_lesson(lesson))
 
-    def _taught(self, false: Moment, true: Sequence[Moment], by: str) -> Lesson:
+    def _taught(self, false: IncidentMoment, true: Sequence[IncidentMoment], by: str) -> Lesson:
         number = self._models.read().current
-        lesson = Lesson(incident=false.incident, at=time.time_ns(), outcome=Outcome.NO_MODEL)
+        lesson = Lesson(incident=false.incident, at=time.time_ns(), outcome=TeachingOutcome.NO_MODEL)
         if not number:
             return lesson
         present = self._models.path(number)
         try:
             made, still = self._joined(present, false)
         except DyadwatchError:
-            return structs.replace(lesson, outcome=Outcome.UNUSABLE)
+            return structs.replace(lesson, outcome=TeachingOutcome.UNUSABLE)
         hidden = self._hidden(present, made, true)
         if hidden:
             made.unlink()
             calibration_path(made).unlink()
-            return structs.replace(lesson, outcome=Outcome.HIDES_TRUE, hidden=hidden)
+            return structs.replace(lesson, outcome=TeachingOutcome.HIDES_TRUE, hidden=hidden)
         was = self._models.read().version(number)
         version = structs.replace(
             was,
@@ -128,9 +128,11 @@ class Teacher:
         )
         added = self._models.add(version, made)
         self._models.use(added.number, by)
-        return structs.replace(lesson, outcome=Outcome.STILL_RAISES if still else Outcome.TAUGHT, version=added.number)
+        return structs.replace(
+            lesson, outcome=TeachingOutcome.STILL_RAISES if still else TeachingOutcome.TAUGHT, version=added.number
+        )
 
-    def _joined(self, present: Path, moment: Moment) -> tuple[Path, bool]:
+    def _joined(self, present: Path, moment: IncidentMoment) -> tuple[Path, bool]:
         """A model with as few windows of the moment as keep it from raising, and whether it does so even with all."""
         made = self._models.folder / "candidate-taught.onnx"
         name = f"{self._models.name}-v{self._models.read().next}"
@@ -140,7 +142,7 @@ class Teacher:
                 return made, False
         return made, True
 
-    def _hidden(self, present: Path, made: Path, true: Sequence[Moment]) -> tuple[str, ...]:
+    def _hidden(self, present: Path, made: Path, true: Sequence[IncidentMoment]) -> tuple[str, ...]:
         """Ids of verified incidents that the present version tells and the new one does not."""
         if not true:
             return ()
@@ -152,11 +154,11 @@ class Teacher:
             and most_evidence(after, _thresholds(made), m, self._config) < 1
         )
 
-    def _most(self, model: Path, moment: Moment) -> float:
+    def _most(self, model: Path, moment: IncidentMoment) -> float:
         return most_evidence(Scorer(model, self._config.scorer), _thresholds(model), moment, self._config)
 
 
-def most_evidence(scorer: Scorer, thresholds: Thresholds, moment: Moment, config: Config) -> float:
+def most_evidence(scorer: Scorer, thresholds: Thresholds, moment: IncidentMoment, config: Config) -> float:
     """How near an alarm a moment comes by a model; 1 raises it."""
     pipeline = KeepingPipeline(scorer, config)
     pipeline.run(clip_frames(moment.clips))

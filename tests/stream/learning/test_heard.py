@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dyadwatch.stream.learning.heard import RecordedTime
 from dyadwatch.stream.learning.learning_codes import Doing
-from dyadwatch.stream.learning.progress import Progress, read_progress, write_progress
+from dyadwatch.stream.learning.progress import LearnerProgress, read_progress, write_progress
 from dyadwatch.stream.messages import ScoreMessage
 from dyadwatch.stream.recordings.channels import RecordingHeader
 from dyadwatch.stream.recordings.mcap_file import RecordingFile
@@ -44,7 +44,7 @@ def test_it_grows_with_the_recording_and_goes_on_after_a_restart(tmp_path: Path)
     hall, yard = time.heard
     assert (hall.source, hall.pairs, round(60 * hall.minutes)) == ("hall", 1, 61)
     assert (yard.source, yard.pairs, round(60 * yard.minutes)) == ("yard", 1, 31)
-    write_progress(tmp_path, Progress(at=1, heard=time.heard, until=time.until))
+    write_progress(tmp_path, LearnerProgress(at=1, heard=time.heard, until=time.until))
     told = read_progress(tmp_path)
     assert (round(told.minutes, 2), told.alive, told.doing) == (1.53, False, Doing.LISTENING)
     again = RecordedTime(tmp_path, told.heard, told.until)
@@ -56,4 +56,4 @@ def test_it_grows_with_the_recording_and_goes_on_after_a_restart(tmp_path: Path)
 
 def test_what_nobody_can_read_is_the_beginning(tmp_path: Path) -> None:
     (tmp_path / "learner.json").write_text("[]")
-    assert read_progress(tmp_path) == Progress()
+    assert read_progress(tmp_path) == LearnerProgress()

@@ -12,7 +12,7 @@ from dyadwatch.core.decision.calibration_file import calibration_path
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.config_file import set_option
 from dyadwatch.stream.learning.learning_codes import Origin
-from dyadwatch.stream.learning.progress import HeardOf, Progress, write_progress
+from dyadwatch.stream.learning.progress import HeardOf, LearnerProgress, write_progress
 from dyadwatch.stream.learning.versions import SiteModels, Version, WouldBe, site_models
 from dyadwatch.stream.page.tokens import Role
 
@@ -29,7 +29,7 @@ def models(page_config: Config) -> SiteModels:
         made.write_bytes(b"%d" % number)
         calibration_path(made).write_text("")
         found.add(Version(made=1, how=Origin.ENROLLED, events=1, would_be=(alarm,)), made, propose=number == 2)
-    write_progress(found.folder, Progress(at=1, heard=(HeardOf(source="hall", minutes=2.0, pairs=3),)))
+    write_progress(found.folder, LearnerProgress(at=1, heard=(HeardOf(source="hall", minutes=2.0, pairs=3),)))
     return found
 
 
