@@ -153,6 +153,9 @@ def test_auto_uses_what_is_proposed(site: Config, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr("dyadwatch.site_learner.propose", lambda models, *_, **__: stub(models))
     learner.turn()
     assert (models.read().current, models.read().by) == (1, "learning.auto")
+    add = structs.replace(models.read().version(1), how=Origin.TRAINED)
+    learner._proposed(structs.replace(add, number=2))
+    assert models.read().current == 1, "trained, and it vouches for nothing"
 
 
 def test_what_no_longer_holds_is_proposed_anew_once_an_hour(

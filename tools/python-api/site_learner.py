@@ -129,7 +129,9 @@ class SiteLearner:
 
     def _proposed(self, version: Version) -> None:
         _log.info("version %d is proposed: %s", version.number, of_version(version))
-        if self._config.learning.auto:
+        # A trained model that vouches for nothing may flood people with alarms: they look at it first.
+        sound = version.how is not Origin.TRAINED or version.budget
+        if self._config.learning.auto and sound:
             self._models.use(version.number, "learning.auto")
         self._tell(doing=Doing.LISTENING, trouble=None, trouble_text="", next_minutes=self._next_minutes())
 
