@@ -38,7 +38,7 @@ from dyadwatch.stream.stations.receiving_station import ReceivingStation
 from dyadwatch.stream.stations.scoring_station import ScoringStation
 from dyadwatch.stream.stations.station_context import StationContext
 from dyadwatch.stream.stations.status_station import StatusStation
-from dyadwatch.stream.stations.stopping import FLUSH_S, SCORED_S, SINKS_S, Stopping
+from dyadwatch.stream.stations.stopping import FLUSH_S, RECORDED_S, RECORDER_S, SCORED_S, SINKS_S, Stopping
 
 _log = logging.getLogger(__name__)
 _LOOK_S = 0.25  # between two looks at sources that may be silent
@@ -210,9 +210,14 @@ class Service:
                 self._security.close()
                 self._context.destroy(linger=100)
             if self._recorder is not None:
-                self._recorder.close()
+                within_s = self._stopping.left_s(RECORDED_S, RECORDER_S)
+                if not self._recorder.close(within_s):
+                    self.left_behind.append("recorder")
             self._receiving.close()
-        _log.info("stopped; open events are closed and ports are free")
+        if self.left_behind:
+            _log.error("stopped; left behind: %s", ", ".join(self.left_behind))
+        else:
+            _log.info("stopped; open events are closed and ports are free")
 
     def _tell_until_stopped(self, period: float) -> None:
         due = time.monotonic() + period

@@ -40,12 +40,17 @@ class Companion:
         process = self._process
         return None if process is None or process.poll() is not None else process.pid
 
-    def close(self) -> None:
-        """Ends it for good."""
+    def ask_to_end(self) -> None:
+        """Asks it to end for good; does not wait."""
         self._stop.set()
         process = self._process
         if process is not None and process.stdin is not None:
             process.stdin.close()  # it stops at the end of its input, as it does where this process is killed
+
+    def close(self) -> None:
+        """Ends it for good."""
+        self.ask_to_end()
+        process = self._process
         self._thread.join(_STOP_S)
         if process is not None and process.poll() is None:
             process.kill()

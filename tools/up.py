@@ -123,6 +123,8 @@ def _run(settings: Config, config: Path | None, options: tuple[str, ...], model:
             service.run()
     finally:
         for companion in companions:
+            companion.ask_to_end()
+        for companion in companions:
             companion.close()
     if not log.written() or service.left_behind:
         os._exit(1)

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from dyadwatch.core.decision.score_log import ScoreLog
 from dyadwatch.core.units import NS
 
+MIN_DURATION_S, HOLD_S = 0.0, 2.0  # by default, live and offline
+
 
 @dataclass(frozen=True)
 class AlarmTimes:
@@ -20,8 +22,8 @@ class AlarmTimes:
         hold_s: down, before it closes.
     """
 
-    min_duration_s: float = 0.0
-    hold_s: float = 2.0
+    min_duration_s: float = MIN_DURATION_S
+    hold_s: float = HOLD_S
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from dyadwatch.core.decision.calibration_file import CalibratedRule
+from dyadwatch.core.decision.episodes import HOLD_S, MIN_DURATION_S
 from dyadwatch.core.site.week import DAYS, Day
 from dyadwatch.stream.configuration.option_types import Count, NotNegative, Positive, Section
 
@@ -80,10 +81,10 @@ class AlarmOptions(Section, frozen=True):
     clear_at: Positive | None = None
     """Evidence below which an event may close, at most raise_at; null takes the calibration file's. Lower: events last
     longer; higher: one happening may be reported as several events."""
-    min_duration_s: NotNegative = 0.0
+    min_duration_s: NotNegative = MIN_DURATION_S
     """Seconds the evidence must stay up before an event opens. Lower: a single mean raises an alarm; higher: alarms
     come later and short acts are missed."""
-    hold_s: NotNegative = 2.0
+    hold_s: NotNegative = HOLD_S
     """Seconds the evidence must stay down before an event closes. Lower: one happening may be reported as several
     events; higher: separate happenings run together."""
     update_s: Positive = 1.0

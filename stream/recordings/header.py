@@ -16,8 +16,12 @@ from dyadwatch.stream.configuration.config_file import set_option
 from dyadwatch.stream.recordings.channels import RecordingHeader
 from dyadwatch.stream.scoring.scorer import Scorer
 
-# The sections that decide on events. The others say where and how fast, not what.
-DECISIVE = ("clock", "tracks", "pairs", "windows", "alarm", "zones", "schedules", "incidents", "merge")
+# The sections that decide on events. The others say where, how fast and to whom, not what; of `wire` the limits count.
+DECISIVE = ("clock", "tracks", "pairs", "windows", "sense", "alarm", "zones", "schedules", "incidents", "merge")
+NOT_DECISIVE = (
+    "wire", "scorer", "learning", "attention", "sinks", "liveness", "record", "memory", "page", "security", "delivery",
+    "metrics",
+)  # fmt: skip
 
 
 def _encode(value: object) -> str:

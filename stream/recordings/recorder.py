@@ -34,7 +34,6 @@ _log = logging.getLogger(__name__)
 _FLUSH_S = 0.5  # half of the second that a kill may cost
 _POLL_S = 0.1
 _LOOK_S = 10.0  # between two looks at the disk's room, the files' age, and tries to begin again
-_CLOSE_S = 2.0
 _SUMMARY_S = 5.0  # between two summaries of refused messages that are only counted
 _STUCK_S = 5.0  # after which a disk that does not answer is reported
 _KEPT_S = 3600.0  # between two lines about files that cannot be deleted
@@ -165,19 +164,25 @@ class Recorder:
         for message in messages:
             self._put(Published(message, now))
 
-    def close(self) -> None:
-        """Writes what waits and closes the file, or says what may be lost where that takes over two seconds."""
+    def close(self, within_s: float = 2.0) -> bool:
+        """Writes what waits and closes the file, or says what may be lost where that takes too long.
+
+        Returns:
+            Whether it is closed.
+        """
         self._stop.set()
         if self._thread.ident is None:
-            return
-        self._thread.join(_CLOSE_S)
+            return True
+        self._thread.join(within_s)
         if self._thread.is_alive():
             current = self._current
             waiting = len(self._queue) + self._in_hand + (current.pending if current else 0)
             _log.error(
-                "the disk of the recording in %s does not answer for %g s; it is given up: %s may be lost, and the "
-                "file is not closed", self._folder, _CLOSE_S, counted(waiting, "message"),
+                "the disk of the recording in %s does not answer for %.3g s; it is given up: %s may be lost, and the "
+                "file is not closed", self._folder, within_s, counted(waiting, "message"),
             )  # fmt: skip
+            return False
+        return True
 
     def _now(self) -> int:
         return time.monotonic_ns() + self._offset

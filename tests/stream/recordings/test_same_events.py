@@ -18,9 +18,17 @@ from msgspec import structs
 
 from dyadwatch.core.decision.rules import Rule, ScorePart, Thresholds
 from dyadwatch.core.errors import WireError
+from dyadwatch.core.sense.sense_codes import Oddity
 from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.codes import EventReason, SourceState
-from dyadwatch.stream.configuration.config import Config, LivenessOptions, ScorerOptions, WireOptions
+from dyadwatch.stream.configuration.config import (
+    Config,
+    LivenessOptions,
+    PairOptions,
+    ScorerOptions,
+    SenseOptions,
+    WireOptions,
+)
 from dyadwatch.stream.messages import EventMessage, Message, StatusMessage
 from dyadwatch.stream.pipeline import Pipeline
 from dyadwatch.stream.publishers.publisher import PosePublisher
@@ -28,7 +36,7 @@ from dyadwatch.stream.publishers.simulator.faults import Faults, apply_faults
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.recordings.channels import RecordingHeader
 from dyadwatch.stream.recordings.edit import copy
-from dyadwatch.stream.recordings.header import recorded_thresholds
+from dyadwatch.stream.recordings.header import DECISIVE, NOT_DECISIVE, recorded_thresholds, with_recorded
 from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.reprocess import Reprocess
@@ -107,6 +115,12 @@ def test_live_offline_and_replayed_events_are_the_same(
     with live() as second:
         second.take(received[:-1])
     assert second.kept.events == told
+
+
+def test_every_section_is_known_to_decide_on_events_or_not_to() -> None:
+    assert sorted((*DECISIVE, *NOT_DECISIVE)) == sorted(Config.__struct_fields__)
+    odd = Config(sense=SenseOptions(ignore=[Oddity.NOBODY_UPRIGHT]), pairs=PairOptions(enter_m=1.0))
+    assert with_recorded(Config(), odd) == odd
 
 
 def test_rules_are_kept_in_the_recording_and_raise_the_same_events(
