@@ -26,7 +26,7 @@ def filled_joints(joints: NDArray[np.floating]) -> NDArray[np.bool_]:
     filled: NDArray[np.bool_] = np.asarray((x == joints[..., 1]) & (x == joints[..., 2]))
     if filled.any():
         size = np.abs(x)
-        filled &= (x == 0) | (x == -1) | ((size >= LEAST_FILLER) & (np.trunc(x) == x))
+        filled &= (x == 0) | (x == -1) | ((size >= LEAST_FILLER) & (size < np.inf) & (np.trunc(x) == x))
     return filled
 
 

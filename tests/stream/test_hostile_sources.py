@@ -21,7 +21,7 @@ from dyadwatch.core.errors import WireError
 from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.core.units import NS
 from dyadwatch.stream.configuration.config import Config, WireOptions
-from dyadwatch.stream.health import clock_offset
+from dyadwatch.stream.health import running_minimum
 from dyadwatch.stream.items import Pair, Window
 from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.pipeline import Pipeline
@@ -189,7 +189,7 @@ def test_sources_that_send_alike_are_served_alike(served: float) -> None:
 def test_threads_that_take_turns_all_the_time_read_nothing_half_changed(
     scorer: Scorer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(clock_offset, "_PART_NS", 1_000_000)  # what changes every five seconds changes every frame
+    monkeypatch.setattr(running_minimum, "_PART_NS", 1_000_000)  # what changes every five seconds changes every frame
     with zmq.Context() as context, context.socket(zmq.REP) as socket:
         socket.bind("tcp://127.0.0.1:0")
         address = socket.getsockopt_string(zmq.LAST_ENDPOINT)

@@ -11,6 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 import dyadwatch
+from dyadwatch.calibrating import watch
 from dyadwatch.core.decision.calibration_file import read_calibration
 from dyadwatch.core.errors import CalibrationError, ConfigError, TooShortError
 from dyadwatch.core.model_file.artefact import file_sha256
@@ -74,7 +75,7 @@ def test_clips_count_as_hours_too() -> None:
         TooShortError, match=r"^0\.0\d h were watched, and 6/hour takes 0\.50 h without an event: 0\.\d\d h"
     ):
         dyadwatch.calibrate("shipped", clips, out="/tmp/never.yaml")
-    normal = dyadwatch.calibrating.watch(shipped_model(), clips)
+    normal = watch(shipped_model(), clips)
     watched = sum((len(c) - 1) / c.fps for c in clips) / 3600
     assert normal.sources == {"clips": pytest.approx(watched, rel=0.01)}
     assert len(normal.log) > 50

@@ -31,6 +31,7 @@ STANDING = {
     "left_wrist": (0.25, 0.95), "left_hip": (0.1, 0.95), "right_shoulder": (-0.2, 1.45), "right_elbow": (-0.25, 1.2),
     "right_wrist": (-0.25, 0.95), "right_hip": (-0.1, 0.95),
 }  # fmt: skip
+DEPTH = {"left_wrist": 0.1, "right_wrist": 0.12, "left_elbow": 0.05}  # a body is not flat
 
 
 class Ran(NamedTuple):
@@ -61,7 +62,8 @@ def person_table(x: float, frames: int = 75) -> str:
     rows = []
     for t in range(frames):
         sway = 0.05 * np.sin(t / 10)
-        body: NDArray = np.asarray([[x + sway + STANDING[j][0], -0.5, STANDING[j][1]] for j in UPPER11.joints])
+        places = [[x + sway + STANDING[j][0], -0.5 + DEPTH.get(j, 0.0), STANDING[j][1]] for j in UPPER11.joints]
+        body: NDArray = np.asarray(places)
         rows.append(f"{t},p," + ",".join(f"{v:.3f}" for v in (100 * body).ravel()))
     return "\n".join([head, *rows]) + "\n"
 

@@ -50,8 +50,6 @@ def page(tmp_path: Path) -> Iterator[httpx.Client]:
         "3",
         "--duration",
         "900",
-        "--rate",
-        "2",
     )
     publisher = subprocess.Popen(program(*sends, "--rate", "2"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
