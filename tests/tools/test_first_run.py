@@ -37,7 +37,7 @@ def mistakes() -> Iterator[tuple[str, list[bytes]]]:
     """Frames of two people, each source with a mistake of its own: whole-number stamps in ms and in us, floats of the
     wrong byte order, and stamps as JavaScript's numbers."""
     joints = np.zeros((2, 17, 3), np.float32) + np.linspace(0, 1.7, 17, dtype=np.float32)[:, None]
-    joints += np.float32([0.1, 0.0, 0.3])  # a place is not the same number on all axes
+    joints += np.asarray([0.1, 0.0, 0.3], np.float32)  # a place is not the same number on all axes
     joints[1] += 1.0
     now = time.time_ns()
     for name, unit, order, stamp_type in (
