@@ -18,7 +18,7 @@ EVERYTHING := $(VENV)/.installed-everything
 # One thread a process: the tests run side by side, and a pool of threads in each would only fight for the cores.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 # A file stays with one worker: what its tests share, a trained model or a running detector, is made once.
-PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=40 --durations-min=2
 
 # The tests of the page drive a real browser; they say so and skip where there is none.
 CHROMIUM := command -v chromium chromium-browser google-chrome >/dev/null 2>&1 \
