@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# The same examples in every run, and no deadline: the machine may be busy with the other worker's tests.
-settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
-settings.load_profile("repeatable")
+# The same examples in every run, and no deadline: the machine may be busy with the other workers' tests. Half as many
+# as Hypothesis takes by itself; HYPOTHESIS_PROFILE=thorough takes ten times as many, other ones in every run.
+settings.register_profile("repeatable", max_examples=50, derandomize=True, deadline=None, database=None)
+settings.register_profile("thorough", max_examples=500, deadline=None, database=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "repeatable"))
 
 ROOT = Path(__file__).parents[1]
 
