@@ -13,6 +13,7 @@ import numpy as np
 from msgspec import inspect
 
 from dyadwatch.core.decision.calibration_file import Calibration
+from dyadwatch.core.decision.drift import QuietScores
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import ArtefactError, DyadwatchError
 from dyadwatch.stream.configuration.config import Config
@@ -45,6 +46,11 @@ class Judging:
     calibration: Calibration | None = None
     scorer: Scorer | None = None
     learning: bool = False
+
+    @property
+    def quiet(self) -> QuietScores | None:
+        """The scores of the calibration, which those of quiet times are compared with; None where they are unknown."""
+        return None if self.calibration is None else QuietScores.from_evidence(self.calibration.evidence)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from collections.abc import Callable
 import zmq
 
 from dyadwatch.core.decision.calibration_file import Calibration
-from dyadwatch.core.decision.drift import QuietScores
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.stream.codes import OwnFault
 from dyadwatch.stream.configuration.config import Config
@@ -42,10 +41,6 @@ from dyadwatch.stream.stations.stopping import FLUSH_S, RECORDED_S, RECORDER_S, 
 
 _log = logging.getLogger(__name__)
 _LOOK_S = 0.25  # between two looks at sources that may be silent
-
-
-def _model(scorer: Scorer) -> str:
-    return f"{scorer.info.name} {scorer.info.version}"
 
 
 class Service:
@@ -130,15 +125,14 @@ class Service:
         receiving = self._receiving = ReceivingStation(scorer.shape, context)
         queue = receiving.queue
         outputs = self._outputs = Outputs(judging, scorer, sinks, context, lambda: {"windows": queue.windows})
-        quiet = judging.calibration and QuietScores.from_evidence(judging.calibration.evidence)
         scoring = Scoring(
-            scorer, judging.thresholds, config, context.drops, learning=learning, quiet=quiet, wall=time.time_ns
+            scorer, judging.thresholds, config, context.drops, learning=learning, quiet=judging.quiet, wall=time.time_ns
         )
         self._scoring = ScoringStation(scorer, scoring, queue, lambda: receiving.views, outputs.emit, context)
         board = self._board = StatusBoard(
             self.counters,
             config.liveness,
-            _model(scorer),
+            scorer.info.title,
             scorer.provider,
             run=context.run,
             shadow=config.alarm.shadow,
@@ -171,7 +165,7 @@ class Service:
         same = (wanted.thresholds, wanted.calibration) == (present.thresholds, present.calibration)
         _log.info("%s: configuration read again: %s%s", who, found, "" if same else f"; alarm by {wanted.thresholds}")
         if wanted.scorer is not None:
-            _log.info("%s: from the next batch on model %s scores", who, _model(wanted.scorer))
+            _log.info("%s: from the next batch on model %s scores", who, wanted.scorer.info.title)
         if found.live or not same or wanted.scorer is not None or wanted.learning != present.learning:
             scorer = wanted.scorer or self._scorer
             judging = Judging(found.config, wanted.thresholds, wanted.calibration, scorer, wanted.learning)
@@ -184,7 +178,7 @@ class Service:
         self._scoring.adopt(judging)
         self._receiving.watch.adopt(config.liveness)
         self._outputs.adopt(config, change)
-        self._status.adopt(config, model=_model(scorer), learning=judging.learning)
+        self._status.adopt(config, model=scorer.info.title, learning=judging.learning)
         if self._recorder is not None:
             self._recorder.renew(about_detector(scorer, judging.thresholds, config))
 

@@ -83,12 +83,12 @@ def bench(
     with tempfile.TemporaryDirectory(prefix="dyadwatch-bench-") as folder:
         for path, mine, settings in _models(measured, frames, paper, Path(folder), progress):
             info = read_info(path)
-            progress.print(f"measuring {info.name} {info.version}")
+            progress.print(f"measuring {info.title}")
             shape = WindowShape(info.skeleton, info.frames, info.fps, info.lead)
             rows = [measure_latency(path, mine, n, settings) for n in sources]
             report["models"].append(
                 {
-                    "name": f"{info.name} {info.version}",
+                    "name": info.title,
                     "window": f"{info.frames} frames at {info.fps:g} fps, {len(info.joints)} joints",
                     "megabytes": round(path.stat().st_size / 1e6, 2),
                     "stations_us_per_frame": measure_stations(mine, shape, config),

@@ -84,6 +84,11 @@ class ArtefactInfo(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
             raise ValueError(f"fps is {self.fps:g}; expected 1 to 1000")
 
     @property
+    def title(self) -> str:
+        """Name and version, as messages and recordings name the model."""
+        return f"{self.name} {self.version}"
+
+    @property
     def skeleton(self) -> Layout:
         """The layout itself.
 

@@ -5,9 +5,12 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Literal, NamedTuple
+
+from msgspec import structs
 
 from dyadwatch.core.skeletons.pose import TrackId
 from dyadwatch.core.units import NS
@@ -257,3 +260,8 @@ class Incident:
             least = min(closed, key=lambda r: r.weight)
             closed.remove(least)
             del self.pairs[least.pair]
+
+
+def in_shadow(incidents: Sequence[IncidentMessage]) -> list[IncidentMessage]:
+    """As they are published where nobody is to be called about them."""
+    return [structs.replace(m, shadow=True) for m in incidents]

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import msgspec
-
 from dyadwatch.core.decision.drift import DriftWatch, QuietScores
 from dyadwatch.core.decision.misfit import MisfitWatch
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.decision.score_log import longest_pause_s
 from dyadwatch.core.sense.sense_codes import Oddity
 from dyadwatch.stream.alarms.alarm_tracker import AlarmTracker, Explain
+from dyadwatch.stream.alarms.incident import in_shadow
 from dyadwatch.stream.alarms.incident_tracker import IncidentTracker
 from dyadwatch.stream.alarms.near_miss import NearMisses
 from dyadwatch.stream.configuration.config import Config
@@ -55,7 +54,7 @@ class JudgingBasis:
             thresholds,
             config,
             None if learning else quiet,
-            f"{scorer.info.name} {scorer.info.version}",
+            scorer.info.title,
             scorer.shape.layout.joints,
             config.windows.hop / scorer.info.fps,
             scorer.explainer,
@@ -226,8 +225,7 @@ class SourceJudge:
                 out = self._incidents.moment(item)
         if not self._incidents.open:
             self._incidents = None
-        shadow = self._basis.config.alarm.shadow
-        return [msgspec.structs.replace(m, shadow=True) for m in out] if shadow else out
+        return in_shadow(out) if self._basis.config.alarm.shadow else out
 
     def _ended(self, end: PairEnded) -> list[EventMessage]:
         """Ends a pair; alarms know nothing but pairs, all of which end before their source does."""

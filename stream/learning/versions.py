@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import time
 from collections.abc import Generator
@@ -15,6 +14,7 @@ from msgspec import Struct, structs
 from dyadwatch.core.decision.calibration_file import calibration_path
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.files.atomic import write_atomically
+from dyadwatch.core.files.locks import waiting_lock
 from dyadwatch.core.model_file.artefact import file_sha256
 from dyadwatch.core.skeletons.pose import TrackId
 from dyadwatch.stream.configuration.config import Config
@@ -229,12 +229,8 @@ class SiteModels:
     @contextmanager
     def _changing(self) -> Generator[VersionTable]:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        held = os.open(self.folder / f"{_TABLE}.lock", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX)
+        with waiting_lock(self.folder / f"{_TABLE}.lock"):
             yield self.read()
-        finally:
-            os.close(held)
 
     def _write(self, table: VersionTable) -> VersionTable:
         write_atomically(self.folder / _TABLE, msgspec.json.format(msgspec.json.encode(table), indent=1))

@@ -39,7 +39,7 @@ def about_detector(scorer: Scorer, thresholds: Thresholds, config: Config) -> Re
         run="",
         program=program(),
         config=_encode(config),
-        model=f"{scorer.info.name} {scorer.info.version}",
+        model=scorer.info.title,
         model_sha256=file_sha256(scorer.path),
         raise_at=repr(thresholds.raise_at),
         clear_at=repr(thresholds.clear_at),

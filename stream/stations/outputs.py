@@ -92,8 +92,7 @@ class Outputs:
         if path is None:
             return None
         try:
-            model = f"{self._scorer.info.name} {self._scorer.info.version}"
-            writer = MemoryWriter(path, config.memory, self._run, program(), model)
+            writer = MemoryWriter(path, config.memory, self._run, program(), self._scorer.info.title)
         except MemoryFileError as e:
             if config.memory.file:
                 raise

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
-from dyadwatch.core.decision.drift import QuietScores
 from dyadwatch.core.errors import ScoreError
 from dyadwatch.stream.codes import Fault, Station
 from dyadwatch.stream.health.source_watch import SourceView
@@ -86,10 +85,9 @@ class ScoringStation:
     def _take_up(self) -> None:
         while not self._adopted.empty():
             adopted = self._adopted.get()
-            quiet = adopted.calibration and QuietScores.from_evidence(adopted.calibration.evidence)
             if adopted.scorer is not None:
                 self._scoring.exchange(adopted.scorer, learning=adopted.learning)
-            self._scoring.adopt(adopted.thresholds, adopted.config, quiet)
+            self._scoring.adopt(adopted.thresholds, adopted.config, adopted.quiet)
 
     def _judge(self, items: list[Item]) -> None:
         self._failures.begins(Station.SCORING)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-import msgspec
-
+from dyadwatch.stream.alarms.incident import in_shadow
 from dyadwatch.stream.codes import Station
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.health.source_incidents import SourceIncidents
@@ -88,6 +87,4 @@ class StatusStation:
 
     def _marked(self, incidents: Sequence[IncidentMessage]) -> Sequence[IncidentMessage]:
         """As they are published: nobody is called about those in shadow."""
-        if not self._config.alarm.shadow:
-            return incidents
-        return [msgspec.structs.replace(m, shadow=True) for m in incidents]
+        return in_shadow(incidents) if self._config.alarm.shadow else incidents
