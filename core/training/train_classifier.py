@@ -16,8 +16,8 @@ from dyadwatch.core.training.mismatched_pairs import PairSampler
 from dyadwatch.core.training.options import Listener, Progress, TrainOptions
 from dyadwatch.core.training.time_budget import Budget, RateSchedule
 
-_STEPS = 1500
-_WINDOWS = 12_000  # intact ones, with as many broken ones
+_STEPS = 4000
+_WINDOWS = 24_000  # intact ones, with as many broken ones
 _BATCH = 128
 _LEARNING_RATE = 2e-3
 _WEIGHT_DECAY = 0.05
