@@ -128,7 +128,9 @@ class Service:
         scoring = Scoring(
             scorer, judging.thresholds, config, context.drops, learning=learning, quiet=judging.quiet, wall=time.time_ns
         )
-        self._scoring = ScoringStation(scorer, scoring, queue, lambda: receiving.views, outputs.emit, context)
+        self._scoring = ScoringStation(
+            scorer, scoring, queue, lambda: receiving.views, outputs.emit, context, outputs.peaks
+        )
         board = self._board = StatusBoard(
             self.counters,
             config.liveness,

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dyadwatch.core.decision.rules import Evidence, PairEvidence, Thresholds
 from dyadwatch.core.explanation.explainer import LimbFinding
 from dyadwatch.core.explanation.sentences import leading_joint_pairs
+from dyadwatch.core.skeletons.pose import TrackId
 from dyadwatch.core.units import NS
 from dyadwatch.stream.alarms.explained import explained, limb_of, names_limb
 from dyadwatch.stream.codes import EventReason
@@ -161,6 +162,11 @@ class AlarmTracker:
         """How near the pair's last window brought an alarm; 1 raises it."""
         alarm = self._alarms.get(pair)
         return 0.0 if alarm is None or alarm.now is None else alarm.now.value
+
+    def peak(self, pair: tuple[TrackId, TrackId]) -> tuple[int, NDArray[np.float32]] | None:
+        """End and joints (2, T, J, 3) of the window with the highest score of a pair's latest event; None for none."""
+        peaks = [alarm.peak for ids, alarm in self._alarms.items() if ids.ids == pair and alarm.peak is not None]
+        return (peaks[-1].stamp, peaks[-1].joints) if peaks else None
 
     def scored(self, window: Window, score: Score, weight: float = 1.0) -> list[EventMessage]:
         """Takes the score of a pair's next window; returns what there is to tell.

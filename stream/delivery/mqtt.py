@@ -24,6 +24,7 @@ from dyadwatch.stream.delivery.home_assistant import OFFLINE, ONLINE, Topics, di
 from dyadwatch.stream.delivery.mqtt_commands import actions
 from dyadwatch.stream.delivery.parcel import Parcel
 from dyadwatch.stream.delivery.payload import payload
+from dyadwatch.stream.delivery.pictures import Pictures
 from dyadwatch.stream.delivery.secret import read_secret
 from dyadwatch.stream.delivery.source_states import ABSENT, Shown, SourceStates
 from dyadwatch.stream.delivery.wording import Wording
@@ -62,6 +63,7 @@ class MqttCarrier:
     ) -> None:
         self._options = options
         self._wording = wording
+        self._pictures = Pictures(options, wording)
         self._around = around
         self._connected = connected
         self._topics = Topics(options.node)
@@ -87,7 +89,10 @@ class MqttCarrier:
             if not self._changed.wait_for(lambda: self._up or self._closed, 1.0) or self._closed:
                 raise UnreachableError(f"the broker {self._place} is not connected ({self._why})")
         if self._on_way is None or self._on_way[0] != parcel.key:
-            self._on_way = parcel.key, self._client.publish(topic, payload(parcel, self._wording), qos=1)
+            self._on_way = (
+                parcel.key,
+                self._client.publish(topic, payload(parcel, self._wording, self._pictures), qos=1),
+            )
         mid = self._on_way[1].mid
         with self._changed:
             if not self._changed.wait_for(lambda: mid in self._taken or self._closed, _WAIT_S) or self._closed:

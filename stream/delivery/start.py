@@ -11,6 +11,7 @@ from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.delivery_options import MetricsOptions
 from dyadwatch.stream.delivery.carrier import Surroundings
 from dyadwatch.stream.delivery.carriers import EXTRA
+from dyadwatch.stream.delivery.peak_poses import PeakPoses
 from dyadwatch.stream.delivery.sink import DeliverySink
 from dyadwatch.stream.delivery.spool import Spool
 from dyadwatch.stream.delivery.spool_file import SpoolFile
@@ -41,12 +42,15 @@ def spool_path(config: Config) -> Path:
     return memory.with_name(NAME)
 
 
-def open_delivery(config: Config, act: Callable[[Action], None], *, kept: bool) -> DeliverySink | None:
+def open_delivery(
+    config: Config, act: Callable[[Action], None], peaks: PeakPoses | None = None, *, kept: bool
+) -> DeliverySink | None:
     """What delivers; None where nothing is to be delivered.
 
     Arguments:
         config: the whole configuration.
         act: takes what people do, where no memory does.
+        peaks: the poses of events, for pictures of them.
         kept: whether incidents are kept.
 
     Raises:
@@ -60,7 +64,7 @@ def open_delivery(config: Config, act: Callable[[Action], None], *, kept: bool) 
     around = Surroundings(Acting(memory, act), config.liveness.forget_s, program())
     spool = Spool(SpoolFile(spool_path(config)), config.delivery)
     try:
-        return DeliverySink(config.delivery, spool, around)
+        return DeliverySink(config.delivery, spool, around, peaks)
     except BaseException:
         spool.close()
         raise

@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dyadwatch.core.decision.drift import QuietScores
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.stream.codes import Fault, Reason
@@ -16,7 +19,7 @@ from dyadwatch.stream.drop_log import DropLog
 from dyadwatch.stream.items import Item, Moment, PairEnded, Window
 from dyadwatch.stream.judging.scoring_account import ScoringAccount
 from dyadwatch.stream.judging.source_judge import JudgingBasis, SourceJudge
-from dyadwatch.stream.messages import Message
+from dyadwatch.stream.messages import EventMessage, Message
 from dyadwatch.stream.scoring.scorer import Score, Scorer
 
 
@@ -133,6 +136,14 @@ class Scoring:
         if items:
             self._publish()
         return out
+
+    def peak(self, event: EventMessage) -> tuple[int, NDArray[np.float32]] | None:
+        """End and joints (2, T, J, 3) of the window with the highest score of an event that was just told.
+
+        None where the pair has ended with it.
+        """
+        judge = self._judges.get(event.source)
+        return None if judge is None else judge.peak(event.pair)
 
     def give_up(self, items: Sequence[Item], reason: Reason = Fault.SCORE_FAILED) -> list[Message]:
         """Counts the windows among items that cannot be scored, and ends the pairs that end with them."""

@@ -17,7 +17,9 @@ from dyadwatch.core.units import NS
 from dyadwatch.stream.alarms.operator_sink import OperatorSink
 from dyadwatch.stream.codes import MemoryState, OwnFault
 from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.configuration.delivery_options import wants_pictures
 from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.delivery.peak_poses import PeakPoses
 from dyadwatch.stream.delivery.sink import DeliverySink
 from dyadwatch.stream.delivery.spool import TargetState
 from dyadwatch.stream.delivery.start import open_delivery, open_metrics
@@ -50,6 +52,7 @@ class Outputs:
     Attributes:
         interrupted: what the run before left open, to be published first.
         emit: takes messages; never waits.
+        peaks: where the poses of events are kept for pictures of them; None where nobody wants any.
 
     Raises:
         ConfigError: when an address cannot be bound, or a delivery is not possible as configured.
@@ -77,7 +80,10 @@ class Outputs:
         self._memory = self._open_memory(judging, counters)
         if self._memory is not None:
             all_sinks["memory"] = self._memory
-        self._delivery: DeliverySink | None = open_delivery(config, self._operator.act, kept=self._memory is not None)
+        wanted = wants_pictures(config.delivery)
+        self.peaks = PeakPoses(scorer.shape.layout) if wanted else None
+        kept = self._memory is not None
+        self._delivery: DeliverySink | None = open_delivery(config, self._operator.act, self.peaks, kept=kept)
         if self._delivery is not None:
             all_sinks["delivery"] = self._delivery
         if config.metrics.bind:

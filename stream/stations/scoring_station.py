@@ -7,10 +7,11 @@ from queue import SimpleQueue
 
 from dyadwatch.core.errors import ScoreError
 from dyadwatch.stream.codes import Fault, Station
+from dyadwatch.stream.delivery.peak_poses import PeakPoses
 from dyadwatch.stream.health.source_watch import SourceView
 from dyadwatch.stream.items import Item
 from dyadwatch.stream.judging.scoring import Scoring
-from dyadwatch.stream.messages import Message
+from dyadwatch.stream.messages import EventMessage, Message
 from dyadwatch.stream.reload import Judging, warm_up
 from dyadwatch.stream.scoring.item_queue import ItemQueue
 from dyadwatch.stream.scoring.scorer import Scorer
@@ -29,6 +30,7 @@ class ScoringStation:
         queue: what waits.
         views: of the sources as they stand; who is no more among them is forgotten.
         emit: takes what there is to tell, and never waits.
+        peaks: keeps the poses of events, for pictures of them; None where nobody wants any.
         context: what it shares with the other stations.
     """
 
@@ -40,6 +42,7 @@ class ScoringStation:
         views: Callable[[], Sequence[SourceView]],
         emit: Callable[[Sequence[Message]], None],
         context: StationContext,
+        peaks: PeakPoses | None = None,
     ) -> None:
         self._scorer = scorer
         self._scoring = scoring
@@ -47,6 +50,7 @@ class ScoringStation:
         self._queue = queue
         self._views = views
         self._emit = emit
+        self._peaks = peaks
         self._failures = context.failures
         self._stopping = context.stopping
         self._adopted: SimpleQueue[Judging] = SimpleQueue()
@@ -92,7 +96,10 @@ class ScoringStation:
     def _judge(self, items: list[Item]) -> None:
         self._failures.begins(Station.SCORING)
         try:
-            self._emit(self._scoring.judge(items))
+            messages = self._scoring.judge(items)
+            if self._peaks is not None:
+                self._keep_peaks(self._peaks, messages)
+            self._emit(messages)
         except Exception as e:  # noqa: BLE001 - reported
             reason = Fault(e.reason) if isinstance(e, ScoreError) else Fault.SCORE_FAILED
             self._emit(self._scoring.give_up(items, reason))
@@ -100,3 +107,8 @@ class ScoringStation:
         else:
             self._failures.ends(Station.SCORING)
         self._stopping.scored()
+
+    def _keep_peaks(self, peaks: PeakPoses, messages: Sequence[Message]) -> None:
+        for m in messages:
+            if isinstance(m, EventMessage) and (found := self._scoring.peak(m)) is not None:
+                peaks.put(m.source, m.pair, *found)
