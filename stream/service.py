@@ -31,6 +31,7 @@ from dyadwatch.stream.run import Run
 from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.sinks.sinks import Sink
 from dyadwatch.stream.sockets.security import Security
+from dyadwatch.stream.stage_times import StageTimes
 from dyadwatch.stream.stations.failures import Failures
 from dyadwatch.stream.stations.outputs import Outputs
 from dyadwatch.stream.stations.receiving_station import ReceivingStation
@@ -121,10 +122,11 @@ class Service:
             self._recorder,
             Failures(self.counters),
             self._stopping,
+            StageTimes() if config.metrics.bind else None,
         )
         receiving = self._receiving = ReceivingStation(scorer.shape, context)
         queue = receiving.queue
-        outputs = self._outputs = Outputs(judging, scorer, sinks, context, lambda: {"windows": queue.windows})
+        outputs = self._outputs = Outputs(judging, scorer, sinks, context, receiving.waiting)
         scoring = Scoring(
             scorer, judging.thresholds, config, context.drops, learning=learning, quiet=judging.quiet, wall=time.time_ns
         )

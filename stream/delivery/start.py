@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from dyadwatch.core.errors import ConfigError, MemoryFileError, MissingExtraError
@@ -11,6 +11,7 @@ from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.delivery_options import MetricsOptions
 from dyadwatch.stream.delivery.carrier import Surroundings
 from dyadwatch.stream.delivery.carriers import EXTRA
+from dyadwatch.stream.delivery.inside import Inside
 from dyadwatch.stream.delivery.peak_poses import PeakPoses
 from dyadwatch.stream.delivery.sink import DeliverySink
 from dyadwatch.stream.delivery.spool import Spool
@@ -70,12 +71,12 @@ def open_delivery(
         raise
 
 
-def open_metrics(options: MetricsOptions, waiting: Callable[[], Mapping[str, int]]) -> Sink:
+def open_metrics(options: MetricsOptions, inside: Inside) -> Sink:
     """What Prometheus reads.
 
     Arguments:
         options: the section `metrics` of the configuration, with an address.
-        waiting: how much waits in each queue.
+        inside: what there is to know beside the messages.
 
     Raises:
         ConfigError: the address cannot be bound.
@@ -87,7 +88,7 @@ def open_metrics(options: MetricsOptions, waiting: Callable[[], Mapping[str, int
         if (e.name or "").startswith("dyadwatch"):
             raise
         raise MissingExtraError(e.name or "a library", EXTRA) from None
-    return MetricsSink(options, waiting)
+    return MetricsSink(options, inside)
 
 
 class Acting:

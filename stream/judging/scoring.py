@@ -63,6 +63,7 @@ class Scoring:
     Attributes:
         judged: what other threads may know of every source.
         site: zones and schedules.
+        scored: monotonic ns at which the model had scored the latest batch.
     """
 
     def __init__(
@@ -84,6 +85,7 @@ class Scoring:
         self._basis = JudgingBasis.of(scorer, thresholds, config, quiet, learning=learning)
         self.site = SiteRules(config, wall)
         self.judged = ScoringAccount()
+        self.scored = 0
 
     def adopt(self, thresholds: Thresholds, config: Config, quiet: QuietScores | None = None) -> None:
         """Switches to other thresholds, and to what the configuration says of alarms, incidents, zones and schedules.
@@ -125,7 +127,7 @@ class Scoring:
             ScoreError: the engine failed on the windows. Nothing of the items was taken up.
         """
         scored = scored_items(self._scorer, items, self._losses)
-        done = time.monotonic_ns()
+        done = self.scored = time.monotonic_ns()
         out: list[Message] = []
         for item in scored:
             if isinstance(item, ScoredWindow):

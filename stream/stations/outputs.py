@@ -19,6 +19,7 @@ from dyadwatch.stream.codes import MemoryState, OwnFault
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.delivery_options import wants_pictures
 from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.delivery.inside import Inside
 from dyadwatch.stream.delivery.peak_poses import PeakPoses
 from dyadwatch.stream.delivery.sink import DeliverySink
 from dyadwatch.stream.delivery.spool import TargetState
@@ -87,8 +88,12 @@ class Outputs:
         if self._delivery is not None:
             all_sinks["delivery"] = self._delivery
         if config.metrics.bind:
-            all_sinks["metrics"] = open_metrics(config.metrics, lambda: {**waiting(), **self._sinks.waiting()})
-        self._sinks = Sinks(all_sinks, counters, DETECTOR, self._memory.kept_first if self._memory else None)
+            inside = Inside(
+                lambda: {**waiting(), **self._sinks.waiting()}, lambda: self._sinks.working(), context.times
+            )
+            all_sinks["metrics"] = open_metrics(config.metrics, inside)
+        kept_first = self._memory.kept_first if self._memory else None
+        self._sinks = Sinks(all_sinks, counters, DETECTOR, kept_first, context.times and context.times.told)
         self.emit = self._sinks.emit
 
     def _open_memory(self, judging: Judging, counters: Counters) -> MemorySink | None:

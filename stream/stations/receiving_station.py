@@ -54,6 +54,7 @@ class ReceivingStation:
         self._recorder = context.recorder
         self._failures = context.failures
         self._stopping = context.stopping
+        self._times = context.times
         self._waits = config.scorer.overload == "wait"
         self.ingest = Ingest(shape, config, losses)
         self.watch = SourceWatch(self.ingest, config.liveness)
@@ -100,6 +101,10 @@ class ReceivingStation:
         if self._people is not None:
             self._people.close()
 
+    def waiting(self) -> dict[str, int]:
+        """Messages that wait to be checked, and windows that wait to be scored; from any thread."""
+        return {"messages": self._receiver.held, "windows": self.queue.windows}
+
     def _turn(self) -> None:
         self._receive_one(_POLL_MS)
         now = time.monotonic_ns()
@@ -140,8 +145,12 @@ class ReceivingStation:
             return
         frame, arrived = got
         self._make_room(frame, arrived)
+        due = self.watch.due(frame, arrived)
+        checked = time.monotonic_ns() if self._times is not None else 0
         try:
-            items = self.ingest.push(frame, self.watch.due(frame, arrived))
+            items = self.ingest.push(frame, due)
+            if self._times is not None:
+                self._times.followed(arrived, checked, self.ingest.tracked, time.monotonic_ns(), due, items)
         except Exception as e:  # noqa: BLE001 - reported by `failed`
             items = self.ingest.failed(frame.source, e)
         self._put(items)

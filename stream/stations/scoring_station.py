@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
@@ -53,6 +54,7 @@ class ScoringStation:
         self._peaks = peaks
         self._failures = context.failures
         self._stopping = context.stopping
+        self._times = context.times
         self._adopted: SimpleQueue[Judging] = SimpleQueue()
 
     def adopt(self, judging: Judging) -> None:
@@ -95,8 +97,11 @@ class ScoringStation:
 
     def _judge(self, items: list[Item]) -> None:
         self._failures.begins(Station.SCORING)
+        taken = time.monotonic_ns()
         try:
             messages = self._scoring.judge(items)
+            if self._times is not None:
+                self._times.judged(items, taken, self._scoring.scored, time.monotonic_ns())
             if self._peaks is not None:
                 self._keep_peaks(self._peaks, messages)
             self._emit(messages)

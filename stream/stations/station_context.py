@@ -12,6 +12,7 @@ from dyadwatch.stream.drop_log import DropLog
 from dyadwatch.stream.recordings.recorder import Recorder
 from dyadwatch.stream.run import Run
 from dyadwatch.stream.sockets.security import Security
+from dyadwatch.stream.stage_times import StageTimes
 from dyadwatch.stream.stations.failures import Failures
 from dyadwatch.stream.stations.stopping import Stopping
 
@@ -30,6 +31,7 @@ class StationContext:
         recorder: keeps what comes and what is reported; None where nothing is recorded.
         failures: where failures are reported.
         stopping: when it all ends.
+        times: how long stages take; None where nobody asks for it.
     """
 
     config: Config
@@ -41,3 +43,4 @@ class StationContext:
     recorder: Recorder | None
     failures: Failures
     stopping: Stopping
+    times: StageTimes | None = None
