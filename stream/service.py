@@ -24,6 +24,7 @@ from dyadwatch.stream.health.status_board import StatusBoard, learning_options
 from dyadwatch.stream.judging.scoring import Scoring
 from dyadwatch.stream.memory.kept import ConfigChange
 from dyadwatch.stream.names import DETECTOR
+from dyadwatch.stream.people_socket import PeopleQueue
 from dyadwatch.stream.recordings.header import about_detector
 from dyadwatch.stream.recordings.recorder import Recorder
 from dyadwatch.stream.reload import Judging, Reloader, difference
@@ -123,6 +124,7 @@ class Service:
             Failures(self.counters),
             self._stopping,
             StageTimes() if config.metrics.bind else None,
+            PeopleQueue() if config.foxglove.bind else None,
         )
         receiving = self._receiving = ReceivingStation(scorer.shape, context)
         queue = receiving.queue

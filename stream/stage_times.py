@@ -17,7 +17,7 @@ _BOUNDS = [round(bound * NS) for bound in BOUNDS_S]
 _MOST_WAITING = 10_000  # frames with windows whose end was not seen: those that were shed
 
 
-class Stage(StrEnum):
+class PathStage(StrEnum):
     """A stage of the live path, in the order of a frame."""
 
     RECEIVE = "receive"  # of a frame: from its arrival until it was checked
@@ -62,7 +62,7 @@ class StageTimes:
 
     def __init__(self) -> None:
         self._receive, self._track, self._window, self._queue, self._score, self._judge = self._all = [
-            DurationHistogram() for _ in Stage
+            DurationHistogram() for _ in PathStage
         ]
         self._sinks: dict[str, DurationHistogram] = {}
         self._queued: dict[int, int] = {}  # arrival of a frame that completed windows -> when they were queued
@@ -115,7 +115,7 @@ class StageTimes:
 
     def stages(self) -> dict[str, HistogramState]:
         """All stages by name; from any thread."""
-        return {str(stage): times.state() for stage, times in zip(Stage, self._all, strict=True)}
+        return {str(stage): times.state() for stage, times in zip(PathStage, self._all, strict=True)}
 
     def sinks(self) -> dict[str, HistogramState]:
         """All sinks by name; from any thread."""

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.codes import DeliveryState, SourceState
-from dyadwatch.stream.configuration.delivery_check import metrics_address
+from dyadwatch.stream.configuration.delivery_check import host_and_port
 from dyadwatch.stream.configuration.delivery_options import MetricsOptions
 from dyadwatch.stream.delivery.inside import Inside
 from dyadwatch.stream.messages import (
@@ -71,7 +71,7 @@ class MetricsSink:
         self._figures = Figures(inside)
         registry.register(self._figures)
         ProcessCollector(registry=registry)
-        host, port = metrics_address(options.bind)
+        host, port = host_and_port(options.bind)
         try:
             self._server, self._thread = start_http_server(port, host, registry)
         except OSError as e:

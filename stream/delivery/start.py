@@ -9,6 +9,7 @@ from pathlib import Path
 from dyadwatch.core.errors import ConfigError, MemoryFileError, MissingExtraError
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.delivery_options import MetricsOptions
+from dyadwatch.stream.configuration.output_options import FoxgloveOptions
 from dyadwatch.stream.delivery.carrier import Surroundings
 from dyadwatch.stream.delivery.carriers import EXTRA
 from dyadwatch.stream.delivery.inside import Inside
@@ -19,8 +20,10 @@ from dyadwatch.stream.delivery.spool_file import SpoolFile
 from dyadwatch.stream.memory.kept import Action
 from dyadwatch.stream.memory.memory_place import memory_file
 from dyadwatch.stream.memory.store import Store
+from dyadwatch.stream.people_socket import PeopleQueue
 from dyadwatch.stream.recordings.header import program
 from dyadwatch.stream.sinks.sink_thread import Sink
+from dyadwatch.stream.sockets.exposure import check_exposure
 
 _log = logging.getLogger(__name__)
 NAME = "delivery.db"
@@ -89,6 +92,28 @@ def open_metrics(options: MetricsOptions, inside: Inside) -> Sink:
             raise
         raise MissingExtraError(e.name or "a library", EXTRA) from None
     return MetricsSink(options, inside)
+
+
+def open_foxglove(options: FoxgloveOptions, people: PeopleQueue) -> Sink:
+    """What Foxglove connects to.
+
+    Arguments:
+        options: the section `foxglove` of the configuration, with an address.
+        people: where the thread that receives puts who is where.
+
+    Raises:
+        ConfigError: the address cannot be bound, or other machines can reach it and that is not wished for.
+        MissingExtraError: the library is not installed.
+    """
+    named = ("foxglove.bind", f"tcp://{options.bind}")
+    check_exposure([named], insecure=options.insecure, remedy="or foxglove.insecure: true")
+    try:
+        from dyadwatch.stream.delivery.foxglove_sink import FoxgloveSink
+    except ModuleNotFoundError as e:
+        if (e.name or "").startswith("dyadwatch"):
+            raise
+        raise MissingExtraError(e.name or "a library", "foxglove") from None
+    return FoxgloveSink(options, people)
 
 
 class Acting:

@@ -23,7 +23,7 @@ from dyadwatch.stream.delivery.inside import Inside
 from dyadwatch.stream.delivery.peak_poses import PeakPoses
 from dyadwatch.stream.delivery.sink import DeliverySink
 from dyadwatch.stream.delivery.spool import TargetState
-from dyadwatch.stream.delivery.start import open_delivery, open_metrics
+from dyadwatch.stream.delivery.start import open_delivery, open_foxglove, open_metrics
 from dyadwatch.stream.memory.kept import ConfigChange
 from dyadwatch.stream.memory.memory_place import memory_file
 from dyadwatch.stream.memory.memory_sink import MemorySink
@@ -87,6 +87,8 @@ class Outputs:
         self._delivery: DeliverySink | None = open_delivery(config, self._operator.act, self.peaks, kept=kept)
         if self._delivery is not None:
             all_sinks["delivery"] = self._delivery
+        if context.people is not None:
+            all_sinks["foxglove"] = open_foxglove(config.foxglove, context.people)
         if config.metrics.bind:
             inside = Inside(
                 lambda: {**waiting(), **self._sinks.waiting()}, lambda: self._sinks.working(), context.times

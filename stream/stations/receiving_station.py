@@ -75,6 +75,7 @@ class ReceivingStation:
             waits=self._waits,
         )
         self._people = PeopleSocket(config.sinks.people) if config.sinks.people else None
+        self._shown = [q for q in (self._people and self._people.queue, context.people) if q is not None]
 
     def run(self) -> None:
         """Receives until the stop. What fails costs one message, never the thread."""
@@ -154,8 +155,9 @@ class ReceivingStation:
         except Exception as e:  # noqa: BLE001 - reported by `failed`
             items = self.ingest.failed(frame.source, e)
         self._put(items)
-        if self._people is not None and self._people.wanted:
-            self._people.offer(self.ingest.scene(frame.source))
+        for people in self._shown:
+            if people.wanted:
+                people.offer(self.ingest.scene(frame.source))
         self.watch.beat(frame, arrived)
 
     def _put(self, items: list[Item]) -> None:

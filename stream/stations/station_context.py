@@ -9,6 +9,7 @@ import zmq
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.drop_log import DropLog
+from dyadwatch.stream.people_socket import PeopleQueue
 from dyadwatch.stream.recordings.recorder import Recorder
 from dyadwatch.stream.run import Run
 from dyadwatch.stream.sockets.security import Security
@@ -32,6 +33,7 @@ class StationContext:
         failures: where failures are reported.
         stopping: when it all ends.
         times: how long stages take; None where nobody asks for it.
+        people: who is where, for a sink that shows it; None for none.
     """
 
     config: Config
@@ -44,3 +46,4 @@ class StationContext:
     failures: Failures
     stopping: Stopping
     times: StageTimes | None = None
+    people: PeopleQueue | None = None

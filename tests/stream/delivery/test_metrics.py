@@ -28,7 +28,7 @@ from dyadwatch.stream.messages import DeliveryNow, MemoryNow, Message, ScoreMess
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.service import Service
-from dyadwatch.stream.stage_times import BOUNDS_S, Stage, StageTimes
+from dyadwatch.stream.stage_times import BOUNDS_S, PathStage, StageTimes
 
 NOTHING = Inside(dict, dict)
 
@@ -167,7 +167,7 @@ def test_a_running_detector_counts_every_stage_and_sink(
         service.stop()
         thread.join(30)
     counted = {key[1] for key, value in found.items() if key[0] == "dyadwatch_stage_seconds_count" and value}
-    assert counted == set(Stage)
+    assert counted == set(PathStage)
     assert {key[1] for key in found if key[0] == "dyadwatch_tell_seconds_count"} >= {"kept", "operator"}
     assert {key[1] for key in found if key[0] == "dyadwatch_queue_waiting"} >= {"messages", "windows", "kept"}
     assert found["dyadwatch_sink_working", "kept"] == 1
