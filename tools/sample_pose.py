@@ -22,6 +22,7 @@ def sample_pose() -> PeakPose:
     away = np.linalg.norm(joints[:, :, wrist] - joints[:, ::-1, head], axis=-1)
     row, who = (int(i) for i in np.unravel_index(away.argmin(), away.shape))
     arm = tuple(i for i, joint in enumerate(KINECT25.joints) if limb_of(joint) is Limb.RIGHT_ARM)
+    arm += (KINECT25.index["right_shoulder"],)
     path = joints[max(row - _BEFORE, 0) : row + 1, who, wrist]
     return PeakPose(
         ids=(1, 2),
@@ -29,6 +30,7 @@ def sample_pose() -> PeakPose:
         head=head,
         places=np.ascontiguousarray(joints[row], "<f4").tobytes(),
         floor_m=round(float(joints[row, ..., 1].min()), 3),
+        stands=-1,
         lit=(arm, ()) if who == 0 else ((), arm),
         path=np.ascontiguousarray(path, "<f4").tobytes(),
         at=len(path) - 1,

@@ -26,6 +26,7 @@ from dyadwatch.stream.messages import EventMessage, EventRule, JointPairPart
 from dyadwatch.stream.scoring.scorer import Score
 from dyadwatch.stream.texts import EVENT
 
+_MOST_TOLD = 32  # peaks of events that were told of lately
 # from a window (2, T, J, 3) to the limb that explains it best
 Explain = Callable[[NDArray[np.float32]], LimbFinding]
 
@@ -131,6 +132,7 @@ class AlarmTracker:
         self._explain = explain
         self._opens = opens
         self._thresholds = thresholds
+        self._told: deque[tuple[tuple[TrackId, TrackId], _Seen]] = deque(maxlen=_MOST_TOLD)
         self.adopt(options, thresholds)
 
     def adopt(self, options: AlarmOptions, thresholds: Thresholds) -> None:
@@ -163,10 +165,9 @@ class AlarmTracker:
         alarm = self._alarms.get(pair)
         return 0.0 if alarm is None or alarm.now is None else alarm.now.value
 
-    def peak(self, pair: tuple[TrackId, TrackId]) -> tuple[int, NDArray[np.float32]] | None:
-        """End and joints (2, T, J, 3) of the window with the highest score of a pair's latest event; None for none."""
-        peaks = [alarm.peak for ids, alarm in self._alarms.items() if ids.ids == pair and alarm.peak is not None]
-        return (peaks[-1].stamp, peaks[-1].joints) if peaks else None
+    def window(self, pair: tuple[TrackId, TrackId], stamp: int) -> NDArray[np.float32] | None:
+        """Joints (2, T, J, 3) of a pair's window that ends at a stamp, a peak told of lately; None for others."""
+        return next((seen.joints for ids, seen in self._told if ids == pair and seen.stamp == stamp), None)
 
     def scored(self, window: Window, score: Score, weight: float = 1.0) -> list[EventMessage]:
         """Takes the score of a pair's next window; returns what there is to tell.
@@ -256,6 +257,7 @@ class AlarmTracker:
         assert last is not None, "an event is told only once it was scored"
         assert leading is not None, "an event is told only once it was scored"
         score, ids = peak.score, item.pair.ids
+        self._told.append((ids, peak))
         parts = leading_joint_pairs(score.joint_pairs, score.shift, self._joints)
         limb = None
         if self._explain is not None and names_limb(leading.rule.part, score.relation, score.unusual):

@@ -10,11 +10,15 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.explanation.explainer import How
 from dyadwatch.core.skeletons.layout import Layout
+from dyadwatch.core.skeletons.limbs import members
 from dyadwatch.core.skeletons.pose import TrackId
 from dyadwatch.stream.alarms.guilty import guilty_joints
 from dyadwatch.stream.messages import IncidentMessage, OddLimb
 
 _MOST = 256  # windows, of some 10 kB each
+_FEET = ("ankle", "foot", "toe", "heel")
+_LEGS = 1.85  # lengths of the trunk, neck to pelvis, from the pelvis to the floor
+_UPRIGHT = 0.8  # of the length of a trunk that stands, its height
 _Key = tuple[str, tuple[TrackId, TrackId], int]
 
 
@@ -27,6 +31,7 @@ class PeakPose(Struct, frozen=True, kw_only=True):
         head: position of the joint that stands for the head; -1 for none.
         places: metres, Y up, float32 little endian, shape (2, joints, 3), without NaN.
         floor_m: height of the floor below them.
+        stands: where no feet are seen, position of the joint that a line leads down from; -1 where they are.
         lit: of each of the two the joints that explain the incident, as positions.
         path: where the joint that stands for the odd limb went before and after: float32 (moments, 3); empty for none.
         at: moment of the path at which the two are shown.
@@ -39,6 +44,7 @@ class PeakPose(Struct, frozen=True, kw_only=True):
     head: int
     places: bytes
     floor_m: float
+    stands: int
     lit: tuple[tuple[int, ...], tuple[int, ...]]
     path: bytes = b""
     at: int = 0
@@ -93,6 +99,8 @@ def peak_pose(joints: NDArray[np.float32], layout: Layout, incident: IncidentMes
     """
     pair = incident.pairs[0]
     lit = {guilty.person: guilty.joints for guilty in guilty_joints(incident, layout.joints)}
+    if pair.limb is not None:
+        lit[pair.limb.person] += _roots(layout, pair.limb)
     limb, row, path = _limb(joints, layout, pair.pair, pair.limb)
     head = next((layout.index[joint] for joint in ("head", "nose") if joint in layout.index), -1)
     return PeakPose(
@@ -100,13 +108,34 @@ def peak_pose(joints: NDArray[np.float32], layout: Layout, incident: IncidentMes
         bones=layout.bone_indices,
         head=head,
         places=np.ascontiguousarray(joints[:, row], "<f4").tobytes(),
-        floor_m=round(float(joints[..., 1].min()), 3),
+        floor_m=round(_floor(joints[:, row], layout), 3),
+        stands=-1 if _has_feet(layout) else layout.index.get("pelvis", -1),
         lit=(lit.get(pair.pair[0], ()), lit.get(pair.pair[1], ())),
         path=path,
         at=row,
         limb=limb,
         stamp=pair.peak_stamp,
     )
+
+
+def _roots(layout: Layout, odd: OddLimb) -> tuple[int, ...]:
+    """The joint that a limb hangs on, with which all of its bones are lit."""
+    return tuple(m.root for m in members(layout.joints) if m.limb is odd.limb and m.root is not None)
+
+
+def _has_feet(layout: Layout) -> bool:
+    return any(part in joint for joint in layout.joints for part in _FEET)
+
+
+def _floor(joints: NDArray[np.float32], layout: Layout) -> float:
+    """Height of the floor: below the feet; where none are seen below who is upright, by the length of the trunk."""
+    lowest, index = float(joints[..., 1].min()), layout.index
+    if _has_feet(layout) or not {"pelvis", "neck"} <= index.keys():
+        return lowest
+    pelvis, trunk = joints[:, index["pelvis"]], joints[:, index["neck"]] - joints[:, index["pelvis"]]
+    length = np.linalg.norm(trunk, axis=1)
+    below = [float(p[1] - _LEGS * n) for p, t, n in zip(pelvis, trunk, length, strict=True) if t[1] > _UPRIGHT * n]
+    return min(lowest, max(below, default=lowest))  # who sits would have it too low, who lies has it
 
 
 def _limb(

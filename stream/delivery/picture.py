@@ -21,7 +21,7 @@ _PEOPLE = ((29, 78, 216), (180, 83, 9))  # blue and amber, told apart by the col
 _LIT, _LIT_PALE = (220, 38, 38), (252, 205, 205)
 _LINE, _SHADOW = (218, 223, 231), (200, 206, 216)
 _BONE_M, _LIT_M, _HEAD_M = 0.055, 0.075, 0.105
-_MARGIN, _TOP, _BOTTOM = 28, 84, 92  # pixels
+_MARGIN, _TOP, _BOTTOM = 28, 84, 112  # pixels
 _MOST_LINES = 60
 _COLOURS = 128  # shades of six colours; few take a third of the time and of the bytes
 
@@ -61,6 +61,9 @@ class _Sketch:
         for person in (0, 1):
             shadow = self._view.places[person] * [1, 0, 1] + [0, self._pose.floor_m, 0]
             self._bones(self._view(shadow), _SHADOW, _BONE_M, self._pose.bones)
+            if self._pose.stands >= 0:
+                ends = self._view(np.stack([shadow[self._pose.stands], self._view.places[person, self._pose.stands]]))
+                self._draw.line((*ends[0].tolist(), *ends[1].tolist()), _SHADOW, 4 * _FINE)
         self._path()
         order = np.argsort([self._view.nearness(person).mean() for person in self._view.places])
         for person in order.tolist():
@@ -110,10 +113,9 @@ class _Sketch:
                 self._dot(where[self._pose.head], colour, (_HEAD_M + (metres - _BONE_M) / 2) * self._view.scale)
 
     def _light(self, person: int) -> None:
-        """The joints that explain the incident, and the bones that lead to them."""
+        """The joints that explain the incident, and the bones between them."""
         lit, where = set(self._pose.lit[person]), self._where[person]
-        bones = tuple(bone for bone in self._pose.bones if lit & set(bone))
-        bones = tuple(bone for bone in bones if set(bone) <= lit or len(lit) > 1)
+        bones = tuple(bone for bone in self._pose.bones if set(bone) <= lit)
         for colour, metres in ((_PAPER, _LIT_M + 5 * _FINE / self._view.scale), (_LIT, _LIT_M)):
             self._bones(where, colour, metres, bones)
             for joint in lit:
@@ -172,4 +174,4 @@ class _Sketch:
         if when:
             write(self._draw, (self._w - left, 21 * _FINE), when, 24 * _FINE, _PALE, width, "ra")
         if caption:
-            write(self._draw, (left, self._bottom + 16 * _FINE), caption, 26 * _FINE, _INK, width)
+            write(self._draw, (left, self._bottom + 16 * _FINE), caption, 23 * _FINE, _INK, width)

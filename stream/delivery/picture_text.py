@@ -8,7 +8,7 @@ from functools import lru_cache
 from PIL import ImageDraw, ImageFont
 
 _FONTS = ("DejaVuSans.ttf", "NotoSans-Regular.ttf", "LiberationSans-Regular.ttf", "Arial.ttf", "Helvetica.ttc")
-_LINES = 2
+_LINES = 3
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
@@ -40,7 +40,7 @@ def write(
     width: float,
     anchor: str = "la",
 ) -> float:
-    """Writes a text in at most two lines, cut where it is longer; returns its height.
+    """Writes a text in at most three lines, cut where it is longer; returns its height.
 
     Arguments:
         at: where, pixels.
@@ -64,8 +64,12 @@ def _lines(text: str, font: Font, width: float) -> list[str]:
             longer = word
         line = longer
     lines.append(line)
-    cut = len(lines) > _LINES
-    last = lines[:_LINES][-1]
-    while last and font.getlength(last + "…" * cut) > width:
-        cut, last = True, last[:-1]
-    return [*lines[: _LINES - 1], last.rstrip(" ,;") + "…" * cut] if len(lines) > 1 else [last + "…" * cut]
+    return [_cut(line, font, width, more=i == _LINES - 1 < len(lines) - 1) for i, line in enumerate(lines[:_LINES])]
+
+
+def _cut(line: str, font: Font, width: float, *, more: bool) -> str:
+    """A line as far as it fits, with dots where something of it, or after it, is left out."""
+    whole = line
+    while line and font.getlength(line + "…" * (more or line != whole)) > width:
+        line = line[:-1]
+    return line.rstrip(" ,;") + "…" if more or line != whole else line

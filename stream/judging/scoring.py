@@ -139,13 +139,13 @@ class Scoring:
             self._publish()
         return out
 
-    def peak(self, event: EventMessage) -> tuple[int, NDArray[np.float32]] | None:
-        """End and joints (2, T, J, 3) of the window with the highest score of an event that was just told.
+    def peak(self, event: EventMessage) -> NDArray[np.float32] | None:
+        """Joints (2, T, J, 3) of the window with the highest score of an event that was just told.
 
-        None where the pair has ended with it.
+        None where all pairs of its source have ended since.
         """
         judge = self._judges.get(event.source)
-        return None if judge is None else judge.peak(event.pair)
+        return None if judge is None else judge.window(event.pair, event.peak_stamp)
 
     def give_up(self, items: Sequence[Item], reason: Reason = Fault.SCORE_FAILED) -> list[Message]:
         """Counts the windows among items that cannot be scored, and ends the pairs that end with them."""

@@ -132,9 +132,9 @@ class SourceJudge:
         """Ids of the incidents open now."""
         return () if self._incidents is None else self._incidents.open
 
-    def peak(self, pair: tuple[TrackId, TrackId]) -> tuple[int, NDArray[np.float32]] | None:
-        """As of `AlarmTracker.peak`."""
-        return None if self._alarms is None else self._alarms.peak(pair)
+    def window(self, pair: tuple[TrackId, TrackId], stamp: int) -> NDArray[np.float32] | None:
+        """As of `AlarmTracker.window`."""
+        return None if self._alarms is None else self._alarms.window(pair, stamp)
 
     def take(self, window: Window, score: Score, weight: float, done: int) -> list[Message]:
         """Takes the score of a window.

@@ -115,5 +115,5 @@ class ScoringStation:
 
     def _keep_peaks(self, peaks: PeakPoses, messages: Sequence[Message]) -> None:
         for m in messages:
-            if isinstance(m, EventMessage) and (found := self._scoring.peak(m)) is not None:
-                peaks.put(m.source, m.pair, *found)
+            if isinstance(m, EventMessage) and (joints := self._scoring.peak(m)) is not None:
+                peaks.put(m.source, m.pair, m.peak_stamp, joints)
