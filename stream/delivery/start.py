@@ -8,6 +8,7 @@ from pathlib import Path
 
 from dyadwatch.core.errors import ConfigError, MemoryFileError, MissingExtraError
 from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.configuration.delivery_check import host_and_port
 from dyadwatch.stream.configuration.delivery_options import MetricsOptions
 from dyadwatch.stream.configuration.output_options import FoxgloveOptions
 from dyadwatch.stream.delivery.carrier import Surroundings
@@ -23,7 +24,7 @@ from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.people_socket import PeopleQueue
 from dyadwatch.stream.recordings.header import program
 from dyadwatch.stream.sinks.sink_thread import Sink
-from dyadwatch.stream.sockets.exposure import check_exposure
+from dyadwatch.stream.sockets.exposure import is_local_host
 
 _log = logging.getLogger(__name__)
 NAME = "delivery.db"
@@ -105,8 +106,11 @@ def open_foxglove(options: FoxgloveOptions, people: PeopleQueue) -> Sink:
         ConfigError: the address cannot be bound, or other machines can reach it and that is not wished for.
         MissingExtraError: the library is not installed.
     """
-    named = ("foxglove.bind", f"tcp://{options.bind}")
-    check_exposure([named], insecure=options.insecure, remedy="or foxglove.insecure: true")
+    if not options.insecure and not is_local_host(host_and_port(options.bind)[0]):
+        raise ConfigError(
+            f"foxglove.bind is {options.bind!r}, which other machines can reach; expected a loopback address such as "
+            "127.0.0.1:8765, or foxglove.insecure: true to let others see skeletons"
+        )
     try:
         from dyadwatch.stream.delivery.foxglove_sink import FoxgloveSink
     except ModuleNotFoundError as e:

@@ -232,8 +232,8 @@ def test_addresses_that_cannot_be() -> None:
     with pytest.raises(ConfigError) as caught:
         open_foxglove(FoxgloveOptions(bind="0.0.0.0:8765"), PeopleQueue())
     assert str(caught.value) == (
-        "foxglove.bind is 'tcp://0.0.0.0:8765', which other machines can reach; expected a loopback address such as "
-        "127.0.0.1, or foxglove.insecure: true"
+        "foxglove.bind is '0.0.0.0:8765', which other machines can reach; expected a loopback address such as "
+        "127.0.0.1:8765, or foxglove.insecure: true to let others see skeletons"
     )
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
