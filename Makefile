@@ -107,7 +107,7 @@ $(DETECTOR): pyproject.toml constraints.txt | $(BIN)/python
 
 $(EVERYTHING): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing the detector and everything to train and test it into $(VENV) (once, one to two minutes)"
-	@$(PIP) --editable '.[camera,cpu,train,lsl,notify,view,dev]'
+	@$(PIP) --editable '.[camera,cpu,foxglove,train,lsl,notify,view,dev]'
 	@[ -x /usr/sbin/mosquitto ] || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
 	  RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive timeout 120 apt-get install -y -qq --no-install-recommends mosquitto \
 	  >/dev/null 2>&1 || echo "no MQTT broker to test against: apt-get install mosquitto; those tests are skipped"

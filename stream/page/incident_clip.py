@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -14,9 +13,9 @@ from numpy.typing import NDArray
 from dyadwatch.core.data.clip_files import Clip as ClipOfPair
 from dyadwatch.core.errors import DyadwatchError
 from dyadwatch.core.skeletons.layout import Layout
-from dyadwatch.core.skeletons.limbs import limb_of
 from dyadwatch.core.skeletons.pose import TrackId
 from dyadwatch.core.units import NS
+from dyadwatch.stream.alarms.guilty import Guilty, guilty_joints
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.memory.kept import KeptIncident
 from dyadwatch.stream.messages import IncidentMessage, ScoreMessage
@@ -41,13 +40,6 @@ class ScoreCurve(Struct, frozen=True, kw_only=True):
     pair: tuple[TrackId, TrackId]
     times: list[float]
     evidence: list[float]
-
-
-class Guilty(Struct, frozen=True, kw_only=True):
-    """Joints that explain the alarm, as positions."""
-
-    person: TrackId
-    joints: tuple[int, ...]
 
 
 class IncidentClip(Struct, frozen=True, kw_only=True):
@@ -231,21 +223,6 @@ def _curves(playback: Playback, message: IncidentMessage, first: int, last: int)
             curve.evidence.append(score.evidence)
             doubtful |= score.doubtful and score.pair == leading
     return tuple(sorted(found.values(), key=lambda c: c.pair != leading)), doubtful
-
-
-def guilty_joints(message: IncidentMessage, joints: Sequence[str]) -> tuple[Guilty, ...]:
-    """The limb that explains the leading pair; without one the joints that contribute most to it."""
-    if not message.pairs:
-        return ()
-    pair = message.pairs[0]
-    if pair.limb is not None:
-        limb = pair.limb.limb
-        lit = tuple(i for i, joint in enumerate(joints) if limb_of(joint) is limb)
-        return (Guilty(person=pair.limb.person, joints=lit),)
-    index = {joint: i for i, joint in enumerate(joints)}
-    first = tuple(dict.fromkeys(index[j.first] for j in pair.joints if j.first in index))
-    second = tuple(dict.fromkeys(index[j.second] for j in pair.joints if j.second in index))
-    return (Guilty(person=pair.pair[0], joints=first), Guilty(person=pair.pair[1], joints=second))
 
 
 encode_clip = msgspec.json.Encoder().encode

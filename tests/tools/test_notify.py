@@ -62,6 +62,10 @@ def test_targets_are_listed_and_one_is_tried(hook: tuple[str, list[Any]], tmp_pa
     assert (code, told[:20]) == (0, "nurse: delivered in ")
     assert taken[0]["title"] == "a test"
     assert taken[0]["text"] == "a test of dyadwatch: nothing has happened"
+    assert "picture" not in taken[0]
+    config.write_text(config.read_text().replace("kind: webhook,", "kind: webhook, picture: true,"))
+    code, told = notify("test", "nurse", "--config", str(config))
+    assert (code, taken[1]["picture"][:33]) == (0, "data:image/png;base64,iVBORw0KGgo")
     code, told = notify("test", "cook", "--config", str(config))
     assert (code, told) == (2, "dyadwatch: there is no target 'cook'; expected one of: nurse, home\n")
 
