@@ -105,9 +105,14 @@ class Anatomy:
         return np.array([limb.share for limb in self.limbs], np.float32)
 
     @cached_property
-    def weights(self) -> NDArray[np.intp]:
-        """How much each limb counts for the height, shape (L,)."""
-        return np.array([limb.weight for limb in self.limbs], np.intp)
+    def weighed(self) -> NDArray[np.intp]:
+        """Indices of the limbs that the height is estimated from, each as often as it counts."""
+        return np.repeat(np.arange(len(self.limbs)), [limb.weight for limb in self.limbs])
+
+    @cached_property
+    def absent(self) -> NDArray[np.intp]:
+        """Columns of `measures.measure` of vectors and parts that are not there."""
+        return len(self.limbs) + np.flatnonzero(np.repeat(~np.array(self.has_vectors + self.has_parts), 3))
 
     @cached_property
     def rigid(self) -> NDArray[np.intp]:

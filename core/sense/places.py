@@ -19,29 +19,45 @@ _STUCK_LOOKS = 6
 _WENT_M = 0.08
 
 
-def flat_axis(rows: NDArray[np.float32], anatomy: Anatomy) -> str:
-    """The axis along which a body has no extent; empty where it has one along each."""
-    extent = rows[:, columns(anatomy, "extent")]
-    extent = extent[(extent > _BODY_M).any(axis=1)]
+def flat_axes(rows: NDArray[np.float32], anatomy: Anatomy) -> list[str]:
+    """The axis along which each of P people has no extent; empty where there is some along each.
+
+    Arguments:
+        rows: of `measure`, shape (P, N, C).
+        anatomy: of the joints.
+    """
+    extents = rows[..., columns(anatomy, "extent")]
+    if not np.count_nonzero(extents < _FLAT_M):  # as nearly always
+        return [""] * len(rows)
+    return [_flat_axis(extent[(extent > _BODY_M).any(axis=1)]) for extent in extents]
+
+
+def _flat_axis(extent: NDArray[np.float32]) -> str:
     if len(extent) < _FEWEST:
         return ""
     flat = np.count_nonzero(extent < _FLAT_M, axis=0) >= _MOSTLY * len(extent)
     return "xyz"[int(flat.argmax())] if flat.any() else ""
 
 
-def nailed_part(rows: NDArray[np.float32], anatomy: Anatomy) -> str:
-    """The part whose place on the floor never changes while trunk or legs move; empty where none is.
+def nailed_parts(rows: NDArray[np.float32], anatomy: Anatomy) -> list[str]:
+    """The part of each of P people whose place on the floor never changes while trunk or legs move; empty for none.
 
     Arms alone do not count: who sits fast may wave them.
 
     Arguments:
-        rows: of `measure`, the newest ones, shape (N, C).
+        rows: of `measure`, shape (P, N, C).
         anatomy: of the joints.
     """
-    if len(rows) < _NAILED_SAMPLES:
-        return ""
-    places = rows[:, columns(anatomy, PARTS[0]).start : columns(anatomy, PARTS[-1]).stop]
-    still = places.max(axis=0) - places.min(axis=0) < _NAILED_M
+    if rows.shape[1] < _NAILED_SAMPLES:
+        return [""] * len(rows)
+    places = rows[..., columns(anatomy, PARTS[0]).start : columns(anatomy, PARTS[-1]).stop]
+    still = places.max(axis=1) - places.min(axis=1) < _NAILED_M
+    if not np.count_nonzero(still):  # as nearly always
+        return [""] * len(rows)
+    return [_nailed_part(own, fast, anatomy) for own, fast in zip(rows, still, strict=True)]
+
+
+def _nailed_part(rows: NDArray[np.float32], still: NDArray[np.bool_], anatomy: Anatomy) -> str:
     for i, part in enumerate(PARTS):
         if not (still[3 * i] and still[3 * i + 2]):  # nor where it is unseen
             continue
@@ -70,17 +86,18 @@ class StuckJoints:
         self._looks = np.zeros(len(self._names), np.intp)
         self._any = False
 
-    def look(self, joints: NDArray[np.float32], place: tuple[float, float, float]) -> str:
+    def look(self, joints: NDArray[np.float32], place: tuple[float, float, float], *, moved: bool = False) -> str:
         """The first joint that is stuck; empty where none is.
 
         Arguments:
             joints: metres, shape (J, 3), NaN where unseen.
             place: of the body, metres.
+            moved: whether every joint is known to have another x than in the look before.
         """
         before, self._before = self._before, joints
         if before is None:
             return ""
-        if not (joints[:, 0] == before[:, 0]).any():  # as nearly always
+        if moved or not np.count_nonzero(joints[:, 0] == before[:, 0]):  # as nearly always
             if self._any:
                 self._looks[:], self._any = 0, False
             return ""

@@ -24,6 +24,7 @@ _FEWEST_FACING = 20  # samples of face or toes, two seconds
 _BACKWARD_M = 0.05  # a nose that a sensor loses lies 0.03 m behind the ears at times
 _STRAIGHT = 0.8
 _NEXT, _AFTER = [1, 2, 0], [2, 0, 1]
+_FORWARD = {"face": "shoulder_line", "toes": "hip_line"}  # and the line that they lie ahead of
 
 
 class Flip(NamedTuple):
@@ -72,7 +73,7 @@ class SideFlips:
             now = lines[[key in at for key in self._keys]]
             before = before[[at[key] for key in both]]
         along = np.einsum("pnx,pnx->pn", now, before)
-        if not (along < 0).any():  # as nearly always
+        if not np.count_nonzero(along < 0):  # as nearly always
             return []
         squares = np.einsum("pnx,pnx->pn", now, now), np.einsum("pnx,pnx->pn", before, before)
         flipped = (along < _TURNED * np.sqrt(squares[0] * squares[1])) & (np.minimum(*squares) > _WIDE_M**2)
@@ -82,37 +83,61 @@ class SideFlips:
 
 
 def _dot(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
-    return np.einsum("nx,nx->n", a, b)
+    return np.einsum("...x,...x->...", a, b)
+
+
+def _across(line: NDArray[np.floating], trunk: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The cross product; `np.cross` takes several times as long."""
+    return line[..., _NEXT] * trunk[..., _AFTER] - line[..., _AFTER] * trunk[..., _NEXT]
 
 
 def ahead(line: NDArray[np.floating], trunk: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Where a body faces, unit vectors (N, 3), by its lines from right to left and its trunks, upward, (N, 3) each.
+    """Where a body faces, unit vectors (..., 3), by its lines from right to left and its trunks, upward, likewise."""
+    out = _across(line, trunk)
+    return out / np.maximum(np.sqrt(_dot(out, out)), 1e-6)[..., None]
 
-    `np.cross` takes several times as long.
+
+def are_crossed(rows: NDArray[np.floating], anatomy: Anatomy) -> list[bool]:
+    """Whether left and right of the shoulders lie the other way round than those of the hips.
+
+    Arguments:
+        rows: of `measures.measure`, of P people, shape (P, N, C).
+        anatomy: of the layout.
     """
-    out = line[:, _NEXT] * trunk[:, _AFTER] - line[:, _AFTER] * trunk[:, _NEXT]
-    return out / np.maximum(np.sqrt(_dot(out, out)), 1e-6)[:, None]
-
-
-def are_crossed(rows: NDArray[np.floating], anatomy: Anatomy) -> bool:
-    """Whether left and right of the shoulders lie the other way round than those of the hips."""
-    shoulders, hips = (rows[:, columns(anatomy, line)] for line in ("shoulder_line", "hip_line"))
+    shoulders, hips = (rows[..., columns(anatomy, line)] for line in ("shoulder_line", "hip_line"))
     along = _dot(shoulders, hips)
-    if not (along < 0).any():  # as nearly always
-        return False
-    seen = np.count_nonzero(~np.isnan(along))
-    crossed = np.count_nonzero(along < _TWISTED * np.sqrt(_dot(shoulders, shoulders) * _dot(hips, hips)))
-    return bool(seen >= _FEWEST and crossed >= _MOSTLY * seen)
+    if not np.count_nonzero(along < 0):  # as nearly always
+        return [False] * len(rows)
+    seen = np.count_nonzero(~np.isnan(along), axis=1)
+    crossed = np.count_nonzero(along < _TWISTED * np.sqrt(_dot(shoulders, shoulders) * _dot(hips, hips)), axis=1)
+    return ((seen >= _FEWEST) & (crossed >= _MOSTLY * seen)).tolist()
 
 
-def backward(rows: NDArray[np.floating], anatomy: Anatomy) -> str:
+def backward(rows: NDArray[np.floating], anatomy: Anatomy) -> list[str]:
     """What shows that left and right are exchanged for good: `face` or `toes` that point backward; empty for nothing.
 
     Toes count of who stands: of who kneels they do point backward.
+
+    Arguments:
+        rows: of `measures.measure`, of P people, shape (P, N, C).
+        anatomy: of the layout.
     """
+    trunk = rows[..., columns(anatomy, "trunk")]
+    shown = [part for part in _FORWARD if anatomy.has_vectors[VECTORS.index(part)]]
+    turned = np.zeros(len(rows), np.bool_)  # who could be
+    if rows.shape[1] >= _FEWEST_FACING:
+        for part in shown:
+            across = _across(rows[..., columns(anatomy, _FORWARD[part])], trunk)
+            behind = _dot(rows[..., columns(anatomy, part)], across) < 0
+            turned |= np.count_nonzero(behind, axis=1) >= _MOSTLY * _FEWEST_FACING
+    return [_backward_part(own, anatomy) if turn else "" for own, turn in zip(rows, turned.tolist(), strict=True)]
+
+
+def _backward_part(rows: NDArray[np.floating], anatomy: Anatomy) -> str:
+    """The same of one person, rows (N, C), to the last condition."""
     shown = ""
     trunk = rows[:, columns(anatomy, "trunk")]
-    for part, line in (("face", "shoulder_line"), ("toes", "hip_line")):
+    for part, line in _FORWARD.items():
         if not anatomy.has_vectors[VECTORS.index(part)]:
             continue
         forward = _dot(rows[:, columns(anatomy, part)], ahead(rows[:, columns(anatomy, line)], trunk))
