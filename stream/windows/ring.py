@@ -74,6 +74,9 @@ def fill_hidden(window: NDArray[np.float32]) -> bool:
     Returns:
         False when a joint was never seen: the window must not be scored.
     """
+    squares = np.vdot(window, window)  # NaN as soon as anything is
+    if squares == squares:  # as nearly always
+        return True
     hidden = np.isnan(window[..., 0])
     if not hidden.any():
         return True
