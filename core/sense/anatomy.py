@@ -139,8 +139,9 @@ class Anatomy:
 
     @cached_property
     def off(self) -> NDArray[np.float32]:
-        """Spread, most and whether only too long is wrong, of each limb; shape (3, L)."""
-        return np.array([[li.spread, li.most, float(li.near)] for li in self.limbs], np.float32).reshape(-1, 3).T
+        """Spread, most, and how much too short counts, 0 or -1, of each limb; shape (3, L)."""
+        shares = [[limb.spread, limb.most, 0.0 if limb.near else -1.0] for limb in self.limbs]
+        return np.array(shares, np.float32).reshape(-1, 3).T
 
 
 def _point(layout: Layout, name: str) -> Point | None:

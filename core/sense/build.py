@@ -44,28 +44,28 @@ def builds_of(lengths: NDArray[np.float32], anatomy: Anatomy) -> list[Build]:
     if len(anatomy.limbs) < _FEWEST_LIMBS or len(anatomy.weighed) < _LEAST_WEIGHT:
         return [_UNKNOWN] * len(lengths)
     heights = lengths / anatomy.usual
-    seen = ~np.isnan(heights)
+    seen = heights == heights
     height = _heights(heights, seen, anatomy)
     known = [h >= SMALLEST_BODY_M for h in height.tolist()]  # smaller ones are refused for that elsewhere
-    spread, most, near = anatomy.off
+    spread, most, short = anatomy.off
     off = np.log(np.maximum(heights / np.where(known, height, 1)[:, None], 1e-3))
-    off[(near > 0) & (off < 0)] = 0
-    off = np.minimum(np.abs(off) / spread, most)
+    off = np.minimum(np.maximum(off, off * short) / spread, most)
+    counts = np.add.reduce(seen, axis=1, dtype=np.intp)
+    off = np.where(seen, off, 0)
+    misfits = np.sqrt(np.einsum("pl,pl->p", off, off) / np.maximum(counts, 1).astype(np.float32)).tolist()
     worst = np.where(seen, off, -1).argmax(axis=1).tolist()
-    out: list[Build] = []
-    for i, limb in enumerate(worst):
-        if not known[i]:
-            out.append(_UNKNOWN)
-            continue
-        own = off[i][seen[i]]
-        out.append(Build(float(height[i]), float(np.sqrt(own @ own / len(own))), limb, float(lengths[i, limb])))
-    return out
+    return [
+        Build(float(height[i]), misfits[i], limb, float(lengths[i, limb])) if known[i] else _UNKNOWN
+        for i, limb in enumerate(worst)
+    ]
 
 
 def _heights(heights: NDArray[np.float32], seen: NDArray[np.bool_], anatomy: Anatomy) -> NDArray[np.float32]:
     """Of those that the limbs tell (P, L) the middle ones (P,), each limb counted by its weight; NaN where unknown."""
     weighed = np.sort(heights.take(anatomy.weighed, axis=1), axis=1)  # NaN last
-    count = np.count_nonzero(seen.take(anatomy.weighed, axis=1), axis=1)
+    if np.count_nonzero(seen) == seen.size:  # as nearly always
+        return weighed[:, weighed.shape[1] // 2]
+    count = (weighed == weighed).sum(axis=1)
     middle = weighed[np.arange(len(weighed)), np.minimum(count // 2, weighed.shape[1] - 1)]
-    enough = (np.count_nonzero(seen, axis=1) >= _FEWEST_LIMBS) & (count >= _LEAST_WEIGHT)
+    enough = (seen.sum(axis=1) >= _FEWEST_LIMBS) & (count >= _LEAST_WEIGHT)
     return np.where(enough, middle, np.float32(np.nan))

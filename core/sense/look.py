@@ -46,7 +46,7 @@ def look_at(stamp: int, keys: Sequence[int], joints: NDArray[np.float32], anatom
 
 
 def _places(joints: NDArray[np.float32]) -> list[Place]:
-    middles: list[Place] = (joints.sum(axis=1) / joints.shape[1]).tolist()
+    middles: list[Place] = (np.add.reduce(joints.transpose(1, 0, 2).copy(), axis=0) / joints.shape[1]).tolist()
     for i, (x, _, _) in enumerate(middles):
         if x != x:  # a joint is unseen, which is rare
             seen = joints[i][~np.isnan(joints[i, :, 0])]

@@ -42,7 +42,7 @@ def odd_widths(lengths: NDArray[np.float32], heights: Sequence[float], anatomy: 
 
 
 def odd_manners(
-    rows: NDArray[np.float32],
+    measured: NDArray[np.float32],
     ordered: NDArray[np.float32],
     lengths: NDArray[np.float32],
     heights: Sequence[float],
@@ -54,17 +54,17 @@ def odd_manners(
     """What is odd about each of P people.
 
     Arguments:
-        rows: of `measures.measure`, shape (P, N, C).
-        ordered: lengths of limbs in them, each by size with NaN last, shape (P, N, L).
+        measured: as `measures.by_column` has it, shape (27, P, N).
+        ordered: lengths of limbs in the same samples, each by size with NaN last, shape (P, N, L).
         lengths, heights: as of `odd_widths`.
         anatomy: of the layout.
         sure: whether there is enough for a verdict that blinds.
         flipped: whose left and right were exchanged of late.
     """
-    axes = flat_axes(rows, anatomy) if sure else [""] * len(rows)
+    axes = flat_axes(measured) if sure else [""] * len(lengths)
     widths = odd_widths(lengths, heights, anatomy)
-    crossed, behind = are_crossed(rows, anatomy), backward(rows, anatomy)
-    varying, nailed = varying_limbs(ordered[..., anatomy.rigid]), nailed_parts(rows, anatomy)
+    crossed, behind = are_crossed(measured), backward(measured, anatomy)
+    varying, nailed = varying_limbs(ordered[..., anatomy.rigid]), nailed_parts(measured)
     out: list[Manner] = []
     for i, axis in enumerate(axes):
         found: Manner = [(Oddity.FLAT, {"axis": axis})] if axis else []

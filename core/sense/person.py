@@ -12,7 +12,7 @@ from dyadwatch.core.sense.anatomy import Anatomy
 from dyadwatch.core.sense.build import Build, builds_of
 from dyadwatch.core.sense.look import BodyLook
 from dyadwatch.core.sense.manner import Manner, odd_manners
-from dyadwatch.core.sense.measures import MEASURED, columns, middles
+from dyadwatch.core.sense.measures import MEASURED, by_column, columns, middles
 from dyadwatch.core.sense.places import StuckJoints
 from dyadwatch.core.sense.posture import Posture, judge_postures
 from dyadwatch.core.sense.sense_codes import Odd, Oddity
@@ -232,18 +232,20 @@ def judge(people: Sequence[PersonSense], anatomy: Anatomy) -> None:
     for person in people:
         alike.setdefault(person.samples if person.samples < _KEPT else -(person.samples % _KEPT), []).append(person)
     for group in alike.values():
-        count, sure = group[0].samples, group[0].sure
+        count, sure, limbs = group[0].samples, group[0].sure, len(anatomy.limbs)
         rows = np.stack([person.rows[: min(count, _KEPT)] for person in group])
-        at = np.arange(count - min(_EVERY, count), count)
-        newest = rows.take(at, axis=1, mode="wrap")
-        ordered = np.sort(rows[..., : len(anatomy.limbs)], axis=1)
-        lengths = middles(ordered)
+        measured = by_column(rows, anatomy)
+        newest = measured.take(np.arange(count - min(_EVERY, count), count), axis=2, mode="wrap")
+        height = columns(anatomy, "legs").start + 1  # of the hips above the ankles
+        ordered = np.sort(rows[..., : height + 1], axis=1)
+        middle = middles(ordered)
+        lengths = middle[:, :limbs]
         builds = builds_of(lengths, anatomy)
         heights = [build.height for build in builds]
         flipped = [person.flips_of_late for person in group]
-        manners = odd_manners(rows, ordered, lengths, heights, anatomy, sure=sure, flipped=flipped)
-        known = judge_postures([person.posture for person in group], rows, newest, anatomy)
-        for i, person in enumerate(group):
-            person.known = known[i]
-            person.judge_build(builds[i])
-            person.judge_manner(manners[i])
+        manners = odd_manners(measured, ordered, lengths, heights, anatomy, sure=sure, flipped=flipped)
+        known = judge_postures([p.posture for p in group], measured, newest, middle[:, height].tolist())
+        for person, build, manner, seen in zip(group, builds, manners, known, strict=True):
+            person.known = seen
+            person.judge_build(build)
+            person.judge_manner(manner)

@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.sense.anatomy import Anatomy
-from dyadwatch.core.sense.measures import columns, medians
-from dyadwatch.core.sense.sides import ahead
+from dyadwatch.core.sense.measures import SPANS, medians
+from dyadwatch.core.sense.sides import ahead, dot
 
 _FEWEST = 4  # samples with a trunk
 _LONG_ENOUGH = 5  # samples
@@ -18,6 +17,9 @@ _UP, _DOWN, _LEGS_UP = 0.7, -0.6, 0.3  # how much of the length of the trunk, or
 _STANDING_M = 0.5  # from ankles to hips of who stands and is no small child
 _LEVEL, _LEANING = 0.5, 0.57  # of who stands: how level the chest faces, and how much of the body is height
 _FLAT, _STEADY = 0.4, 0.93  # of an axis that is not up: its height, and how much alike its directions are
+
+
+Lean = tuple[NDArray[np.floating], NDArray[np.floating]]
 
 
 @dataclass(slots=True)
@@ -41,7 +43,7 @@ class Posture:
     high: NDArray[np.float32] = field(default_factory=lambda: np.full(3, -np.inf, np.float32))
     hips: float = float("nan")
     floor: float = float("nan")
-    lean: tuple[NDArray[np.floating], NDArray[np.floating]] | None = None
+    lean: Lean | None = None
 
     @property
     def lies(self) -> bool:
@@ -57,62 +59,64 @@ class Posture:
 
 
 def judge_postures(
-    postures: Sequence[Posture], rows: NDArray[np.float32], newest: NDArray[np.float32], anatomy: Anatomy
+    postures: Sequence[Posture], measured: NDArray[np.float32], newest: NDArray[np.float32], standing: Sequence[float]
 ) -> list[bool]:
     """Judges people anew by what was measured of them.
 
     Arguments:
         postures: of the P people; those of whom enough is seen are brought up to date.
-        rows: of `measures.measure`, shape (P, N, C).
-        newest: those of the last half second, in order, likewise.
-        anatomy: of the layout.
+        measured: as `measures.by_column` has it, shape (27, P, N).
+        newest: that of the last half second, in order, likewise.
+        standing: height of their hips above the ankles in the middle, metres, NaN where unknown.
 
     Returns:
         Of whom enough is seen.
     """
-    trunk, legs = (rows[..., columns(anatomy, name)] for name in ("trunk", "legs"))
-    seen = ~np.isnan(trunk[..., 0])
-    counts = np.count_nonzero(seen, axis=1)
-    known = (counts >= _FEWEST).tolist()
-    standing = medians(legs)[:, 1].tolist()
-    trunk, legs = (v / np.maximum(np.sqrt(np.square(v).sum(axis=-1, keepdims=True)), 1e-6) for v in (trunk, legs))
-    up, legs_up = trunk[..., 1], legs[..., 1]
-    rises, falls = up > _UP, up < _DOWN
-    upright = np.count_nonzero(rises, axis=1) >= 0.6 * counts
-    upright |= np.count_nonzero(rises & (legs_up > _LEGS_UP), axis=1) >= _LONG_ENOUGH
-    down = np.count_nonzero(falls & ~(legs_up > -_LEGS_UP), axis=1) >= 0.8 * counts
-    axes = np.where(np.isnan(legs), trunk, 0.5 * (trunk + legs))
-    axes = np.where(seen[..., None], axes, np.float32(0)).sum(axis=1) / np.maximum(counts, 1).astype(np.float32)[:, None]
-    places = medians(newest[..., columns(anatomy, "hips")])
-    leans = _leans(newest, anatomy)
-    for i, posture in enumerate(postures):
+    trunk, legs = measured[SPANS["trunk"]], measured[SPANS["legs"]]
+    seen = trunk[0] == trunk[0]
+    counts = np.add.reduce(seen, axis=1, dtype=np.intp)
+    up, legs_up = trunk[1] / _lengths(trunk), legs[1] / _lengths(legs)
+    rises, falls = up > _UP, (up < _DOWN) & ~(legs_up > -_LEGS_UP)
+    upright = np.add.reduce(rises, axis=1, dtype=np.intp) >= 0.6 * counts
+    upright |= np.add.reduce(rises & (legs_up > _LEGS_UP), axis=1, dtype=np.intp) >= _LONG_ENOUGH
+    down = (np.add.reduce(falls, axis=1, dtype=np.intp) >= 0.8 * counts).tolist()
+    middles = np.where(legs_up == legs_up, 0.5 * (up + legs_up), up)
+    level = np.abs(np.add.reduce(np.where(seen, middles, 0), axis=1)) < 1.01 * _FLAT * counts
+    places = medians(newest[SPANS["hips"]].transpose(1, 2, 0))
+    known, leans = (counts >= _FEWEST).tolist(), _leans(newest)
+    for i, (posture, rises_mostly) in enumerate(zip(postures, upright.tolist(), strict=True)):
         if not known[i]:
             continue
-        posture.upright = posture.upright or bool(upright[i])
-        posture.down = bool(down[i])
-        axis, place = axes[i], places[i]
-        length = float(np.sqrt(axis.dot(axis)))
-        posture.axis = axis / length if length > _STEADY and abs(axis[1]) < _FLAT * length else None
-        posture.hips = float(place[1])
+        posture.upright, posture.down, posture.lean = posture.upright or rises_mostly, down[i], leans[i]
+        posture.axis = _level_axis(trunk[:, i, seen[i]], legs[:, i, seen[i]]) if level[i] else None
+        x, posture.hips, z = places[i].tolist()
         stands = posture.upright and standing[i] > _STANDING_M
         posture.floor = posture.hips - standing[i] if stands else float("nan")
-        posture.lean = leans[i]
-        if not np.isnan(place).any():
-            posture.low, posture.high = np.minimum(posture.low, place), np.maximum(posture.high, place)
+        if x == x and posture.hips == posture.hips and z == z:
+            posture.low, posture.high = np.minimum(posture.low, places[i]), np.maximum(posture.high, places[i])
     return known
 
 
-def _leans(
-    newest: NDArray[np.float32], anatomy: Anatomy
-) -> list[tuple[NDArray[np.floating], NDArray[np.floating]] | None]:
-    """Which way those lean who do not lie, and where their chests face, over half a second."""
-    trunk, legs = (newest[..., columns(anatomy, name)] for name in ("trunk", "legs"))
-    ups = (trunk + np.where(np.isnan(legs), np.float32(0), legs)).mean(axis=1)
-    chests = ahead(newest[..., columns(anatomy, "shoulder_line")], trunk).mean(axis=1)
-    levels = np.hypot(chests[:, 0], chests[:, 2]).tolist()
-    out: list[tuple[NDArray[np.floating], NDArray[np.floating]] | None] = []
-    for up, chest, level in zip(ups, chests, levels, strict=True):
-        length = float(np.sqrt(up.dot(up)))
-        leans = length > 0 and level > _LEVEL and up[1] > _LEANING * length
-        out.append((up / length, chest) if leans else None)
-    return out
+def _lengths(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Of vectors (3, ...), and never nothing."""
+    return np.maximum(np.sqrt(dot(vectors, vectors)), 1e-6)
+
+
+def _level_axis(trunk: NDArray[np.float32], legs: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """The direction along a body, by its trunks and legs (3, N), where it holds still and is level; else None."""
+    trunk, legs = trunk / _lengths(trunk), legs / _lengths(legs)
+    along = np.where(np.isnan(legs), trunk, 0.5 * (trunk + legs))
+    axis = along.T.copy().sum(axis=0) / along.shape[1]
+    length = float(np.linalg.norm(axis))
+    return axis / length if length > _STEADY and abs(axis[1]) < _FLAT * length else None
+
+
+def _leans(newest: NDArray[np.float32]) -> list[Lean | None]:
+    """Which way those lean who do not lie, and where their chests face, over half a second; newest (27, P, N)."""
+    trunk, legs = newest[SPANS["trunk"]], newest[SPANS["legs"]]
+    up = (trunk + np.where(legs == legs, legs, np.float32(0))).mean(axis=2)  # (3, P)
+    chest = ahead(newest[SPANS["shoulder_line"]], trunk).mean(axis=2)
+    length = np.sqrt(dot(up, up))
+    leans = (np.hypot(chest[0], chest[2]) > _LEVEL) & (up[1] > np.maximum(_LEANING * length, 1e-6))
+    each = zip((up / np.maximum(length, 1e-6)).T, chest.T, leans.tolist(), strict=True)
+    return [(up, chest) if lean else None for up, chest, lean in each]

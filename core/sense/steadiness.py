@@ -23,7 +23,7 @@ _KEPT, _FEWEST = 16, 8
 # two noisy sensors none comes to more than 0.13 and 0.21.
 _MIDDLE, _THIRD = 0.18, 0.3
 _FEWEST_LENGTHS = 10
-_OF_SPREAD = 2.56  # from the tenth to the ninetieth part, in standard deviations
+_PARTS, _OF_SPREAD = (0.1, 0.5, 0.9), 2.56  # from the tenth to the ninetieth part, in standard deviations
 
 
 class SensedFrame:
@@ -129,7 +129,11 @@ def varying_limbs(lengths: NDArray[np.float32]) -> list[tuple[int, float] | None
 
 def _spreads(ordered: NDArray[np.float32]) -> NDArray[np.floating]:
     """Of the lengths of each limb, in order, by the middle one; shape (P, L), 0 where too few are known."""
-    seen = np.count_nonzero(~np.isnan(ordered), axis=1)
-    parts = ((part * (seen - 1)).astype(int) for part in (0.1, 0.5, 0.9))
-    low, middle, high = (np.take_along_axis(ordered, np.maximum(at, 0)[:, None], axis=1)[:, 0] for at in parts)
+    last = ordered.shape[1] - 1
+    if not np.count_nonzero(np.isnan(ordered[:, -1])):  # as nearly always
+        low, middle, high = (ordered[:, int(part * last)] for part in _PARTS)
+        return (high - low) / np.maximum(middle, 1e-3) / _OF_SPREAD
+    seen = (ordered == ordered).sum(axis=1)
+    at = (np.maximum((part * (seen - 1)).astype(int), 0)[:, None] for part in _PARTS)
+    low, middle, high = (np.take_along_axis(ordered, where, axis=1)[:, 0] for where in at)
     return np.where(seen >= _FEWEST_LENGTHS, (high - low) / np.maximum(middle, 1e-3) / _OF_SPREAD, 0.0)
