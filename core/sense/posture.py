@@ -114,8 +114,9 @@ def _level_axis(trunk: NDArray[np.float32], legs: NDArray[np.float32]) -> NDArra
 def _leans(newest: NDArray[np.float32]) -> list[Lean | None]:
     """Which way those lean who do not lie, and where their chests face, over half a second; newest (27, P, N)."""
     trunk, legs = newest[SPANS["trunk"]], newest[SPANS["legs"]]
-    up = (trunk + np.where(legs == legs, legs, np.float32(0))).mean(axis=2)  # (3, P)
-    chest = ahead(newest[SPANS["shoulder_line"]], trunk).mean(axis=2)
+    samples = newest.shape[2]
+    up = np.add.reduce(trunk + np.where(legs == legs, legs, np.float32(0)), axis=2) / samples  # (3, P)
+    chest = np.add.reduce(ahead(newest[SPANS["shoulder_line"]], trunk), axis=2) / samples
     length = np.sqrt(dot(up, up))
     leans = (np.hypot(chest[0], chest[2]) > _LEVEL) & (up[1] > np.maximum(_LEANING * length, 1e-6))
     each = zip((up / np.maximum(length, 1e-6)).T, chest.T, leans.tolist(), strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ from dyadwatch.stream.tracking.scene_tracker import SceneStep
 from dyadwatch.stream.tracking.time_grid import TimeGrid
 from dyadwatch.stream.windows.ring import TrackRing, fill_hidden
 from dyadwatch.stream.windows.sightings import Sightings, Unseen
+
+_SURELY_M = 0.001  # so far from a limit rounding decides nothing
 
 
 class _Person(NamedTuple):
@@ -205,7 +208,11 @@ class PairWindows:
         Arguments:
             first: where the two are at its beginning, metres, shape (2, J, 3), NaN where unseen.
         """
-        places = first.sum(axis=1) / first.shape[1]
+        places = np.add.reduce(first, axis=1) / first.shape[1]
+        (x, _, z), (u, _, w) = places.tolist()
+        far = math.hypot(x - u, z - w) - self._leave_m
+        if abs(far) > _SURELY_M:  # as nearly always; False where there is a NaN
+            return far > 0
         if np.isnan(places).any():
             seen = [person[~np.isnan(person[:, 0])] for person in first]
             if not (len(seen[0]) and len(seen[1])):
