@@ -275,9 +275,7 @@ def _check_shape(shape: tuple[int, int, int], ids: _Names, layout: Layout) -> No
         if len(ids) != people:
             raise WireError(Refusal.ID_COUNT, f"header has {len(ids)} ids for {people} people; expected one each")
         if len(set(map(str, ids))) != people:
-            raise WireError(
-                Refusal.DUPLICATE_IDS, f"ids are {list(ids[:16])!r:.120}; expected each person's own, once"
-            )
+            raise WireError(Refusal.DUPLICATE_IDS, f"ids are {list(ids[:16])!r:.120}; expected each person's own, once")
 
 
 def _values(header: Header, payload: bytes) -> NDArray[np.float32]:

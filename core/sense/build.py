@@ -44,7 +44,7 @@ def builds_of(lengths: NDArray[np.float32], anatomy: Anatomy) -> list[Build]:
     if len(anatomy.limbs) < _FEWEST_LIMBS or len(anatomy.weighed) < _LEAST_WEIGHT:
         return [_UNKNOWN] * len(lengths)
     heights = lengths / anatomy.usual
-    seen = heights == heights
+    seen = ~np.isnan(heights)
     height = _heights(heights, seen, anatomy)
     known = [h >= SMALLEST_BODY_M for h in height.tolist()]  # smaller ones are refused for that elsewhere
     spread, most, short = anatomy.off
@@ -65,7 +65,7 @@ def _heights(heights: NDArray[np.float32], seen: NDArray[np.bool_], anatomy: Ana
     weighed = np.sort(heights.take(anatomy.weighed, axis=1), axis=1)  # NaN last
     if np.count_nonzero(seen) == seen.size:  # as nearly always
         return weighed[:, weighed.shape[1] // 2]
-    count = (weighed == weighed).sum(axis=1)
+    count = (~np.isnan(weighed)).sum(axis=1)
     middle = weighed[np.arange(len(weighed)), np.minimum(count // 2, weighed.shape[1] - 1)]
     enough = (seen.sum(axis=1) >= _FEWEST_LIMBS) & (count >= _LEAST_WEIGHT)
     return np.where(enough, middle, np.float32(np.nan))

@@ -34,7 +34,7 @@ class BodyLook:
     places: Sequence[Place]
 
     def all_moved_since(self, before: BodyLook | None) -> bool:
-        """Whether these are the people of the look before and none of their joints has the same x; False says nothing."""
+        """Whether these are the people of that look and no joint has the same x as there; False says nothing."""
         if before is None or before.keys != self.keys:
             return False
         return not np.count_nonzero(self.joints[..., 0] == before.joints[..., 0])
@@ -48,7 +48,7 @@ def look_at(stamp: int, keys: Sequence[int], joints: NDArray[np.float32], anatom
 def _places(joints: NDArray[np.float32]) -> list[Place]:
     middles: list[Place] = (np.add.reduce(joints.transpose(1, 0, 2).copy(), axis=0) / joints.shape[1]).tolist()
     for i, (x, _, _) in enumerate(middles):
-        if x != x:  # a joint is unseen, which is rare
+        if math.isnan(x):  # a joint is unseen, which is rare
             seen = joints[i][~np.isnan(joints[i, :, 0])]
-            middles[i] = (seen.sum(axis=0) / len(seen)).tolist() if len(seen) else (math.inf,) * 3
+            middles[i] = (seen.sum(axis=0) / len(seen)).tolist() if len(seen) else (math.inf, math.inf, math.inf)
     return middles

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -73,14 +74,14 @@ def judge_postures(
         Of whom enough is seen.
     """
     trunk, legs = measured[SPANS["trunk"]], measured[SPANS["legs"]]
-    seen = trunk[0] == trunk[0]
+    seen = ~np.isnan(trunk[0])
     counts = np.add.reduce(seen, axis=1, dtype=np.intp)
     up, legs_up = trunk[1] / _lengths(trunk), legs[1] / _lengths(legs)
     rises, falls = up > _UP, (up < _DOWN) & ~(legs_up > -_LEGS_UP)
     upright = np.add.reduce(rises, axis=1, dtype=np.intp) >= 0.6 * counts
     upright |= np.add.reduce(rises & (legs_up > _LEGS_UP), axis=1, dtype=np.intp) >= _LONG_ENOUGH
     down = (np.add.reduce(falls, axis=1, dtype=np.intp) >= 0.8 * counts).tolist()
-    middles = np.where(legs_up == legs_up, 0.5 * (up + legs_up), up)
+    middles = np.where(np.isnan(legs_up), up, 0.5 * (up + legs_up))
     level = np.abs(np.add.reduce(np.where(seen, middles, 0), axis=1)) < 1.01 * _FLAT * counts
     places = medians(newest[SPANS["hips"]].transpose(1, 2, 0))
     known, leans = (counts >= _FEWEST).tolist(), _leans(newest)
@@ -92,7 +93,7 @@ def judge_postures(
         x, posture.hips, z = places[i].tolist()
         stands = posture.upright and standing[i] > _STANDING_M
         posture.floor = posture.hips - standing[i] if stands else float("nan")
-        if x == x and posture.hips == posture.hips and z == z:
+        if not math.isnan(x + posture.hips + z):
             posture.low, posture.high = np.minimum(posture.low, places[i]), np.maximum(posture.high, places[i])
     return known
 
@@ -104,8 +105,8 @@ def _lengths(vectors: NDArray[np.floating]) -> NDArray[np.floating]:
 
 def _level_axis(trunk: NDArray[np.float32], legs: NDArray[np.float32]) -> NDArray[np.float32] | None:
     """The direction along a body, by its trunks and legs (3, N), where it holds still and is level; else None."""
-    trunk, legs = trunk / _lengths(trunk), legs / _lengths(legs)
-    along = np.where(np.isnan(legs), trunk, 0.5 * (trunk + legs))
+    ups, downs = trunk / _lengths(trunk), legs / _lengths(legs)
+    along = np.where(np.isnan(downs), ups, np.float32(0.5) * (ups + downs))
     axis = along.T.copy().sum(axis=0) / along.shape[1]
     length = float(np.linalg.norm(axis))
     return axis / length if length > _STEADY and abs(axis[1]) < _FLAT * length else None
@@ -115,7 +116,7 @@ def _leans(newest: NDArray[np.float32]) -> list[Lean | None]:
     """Which way those lean who do not lie, and where their chests face, over half a second; newest (27, P, N)."""
     trunk, legs = newest[SPANS["trunk"]], newest[SPANS["legs"]]
     samples = newest.shape[2]
-    up = np.add.reduce(trunk + np.where(legs == legs, legs, np.float32(0)), axis=2) / samples  # (3, P)
+    up = np.add.reduce(trunk + np.where(np.isnan(legs), np.float32(0), legs), axis=2) / samples  # (3, P)
     chest = np.add.reduce(ahead(newest[SPANS["shoulder_line"]], trunk), axis=2) / samples
     length = np.sqrt(dot(up, up))
     leans = (np.hypot(chest[0], chest[2]) > _LEVEL) & (up[1] > np.maximum(_LEANING * length, 1e-6))

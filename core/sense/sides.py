@@ -111,7 +111,7 @@ def are_crossed(measured: NDArray[np.floating]) -> list[bool]:
     along = dot(shoulders, hips)
     if not np.count_nonzero(along < 0):  # as nearly always
         return [False] * len(along)
-    seen = (along == along).sum(axis=1)
+    seen = (~np.isnan(along)).sum(axis=1)
     crossed = (along < _TWISTED * np.sqrt(dot(shoulders, shoulders) * dot(hips, hips))).sum(axis=1)
     return ((seen >= _FEWEST) & (crossed >= _MOSTLY * seen)).tolist()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -73,7 +74,7 @@ class FrameNoise:
                 continue
             allowed = _NOISE_M + _BODY_M_S3 * (sum(steps) / 3) ** 3
             for one, square in zip(group, _third_differences(frames, [one._places for one in group]), strict=True):
-                if square == square:
+                if not math.isnan(square):
                     noise = square**0.5 / _OF_NOISE
                     one._found.append((noise, noise / allowed))
 
@@ -133,7 +134,7 @@ def _spreads(ordered: NDArray[np.float32]) -> NDArray[np.floating]:
     if not np.count_nonzero(np.isnan(ordered[:, -1])):  # as nearly always
         low, middle, high = (ordered[:, int(part * last)] for part in _PARTS)
         return (high - low) / np.maximum(middle, 1e-3) / _OF_SPREAD
-    seen = (ordered == ordered).sum(axis=1)
+    seen = (~np.isnan(ordered)).sum(axis=1)
     at = (np.maximum((part * (seen - 1)).astype(int), 0)[:, None] for part in _PARTS)
     low, middle, high = (np.take_along_axis(ordered, where, axis=1)[:, 0] for where in at)
     return np.where(seen >= _FEWEST_LENGTHS, (high - low) / np.maximum(middle, 1e-3) / _OF_SPREAD, 0.0)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -74,8 +76,7 @@ def fill_hidden(window: NDArray[np.float32]) -> bool:
     Returns:
         False when a joint was never seen: the window must not be scored.
     """
-    squares = np.vdot(window, window)  # NaN as soon as anything is
-    if squares == squares:  # as nearly always
+    if not math.isnan(np.vdot(window, window)):  # as nearly always: that is NaN as soon as anything is
         return True
     hidden = np.isnan(window[..., 0])
     if not hidden.any():
