@@ -130,6 +130,23 @@ def test_a_checkout_compared_with_itself_is_like_itself(repo_root: Path, capsys:
     for figure in ("message_us_p50", "message_us_mean", "windows_per_s"):
         assert report["here"][0][figure] > 0
         assert 0.2 < report["ratios"][figure][0] < 5  # half a second of a machine that others use, too
+    assert report["here"][0]["windows_per_message"] > 0.1
+    assert report["ratios"]["windows_per_message"] == [1.0]
+
+
+def test_windows_that_only_one_checkout_makes_are_told_of(
+    repo_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {"checkout": "", "message_us_p50": 100.0, "message_us_mean": 120.0, "windows_per_s": 1000.0}
+    sides = iter([{**told, "windows_per_message": 0.8}, {**told, "windows_per_message": 0.4}] * 2)
+    monkeypatch.setattr("dyadwatch.tools.benchmarks.compare._run", lambda *_: next(sides))
+    compare(repo_root, rounds=1)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "| windows_per_message | 0.8 | 0.4 | 2.000 | 2.000 | 2.000 |" in said
+    compare(repo_root, rounds=1, json=True)
+    assert [bar["what"] for bar in msgspec.json.decode(capsys.readouterr().out)["bars"]] == [
+        f"{figure}, this checkout to the other" for figure in ("message_us_p50", "message_us_mean", "windows_per_s")
+    ]
 
 
 def test_what_is_no_checkout_is_refused(tmp_path: Path) -> None:
