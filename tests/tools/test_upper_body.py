@@ -10,12 +10,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+import dyadwatch
 from dyadwatch.core.data.clip_files import Clip, read_clips, write_clips
 from dyadwatch.core.model_file.artefact import read_info
 from dyadwatch.core.skeletons.layout import Layout
 from dyadwatch.core.skeletons.layouts import KINECT25
 from dyadwatch.core.skeletons.mapping import JointMap
+from dyadwatch.core.training.training_state import load_state
 from dyadwatch.live_detector import tell_live
 from dyadwatch.stream.messages import ScoreMessage
 from dyadwatch.stream.publishers.clip_player import clip_frames
@@ -62,6 +65,17 @@ def test_it_is_trained_and_says_what_pairs_are_placed_by(model: Path) -> None:
     assert info.joints == UPPER_BODY.joints
     assert info.training["placed_by"] == {"low": ["torso"], "high": ["left_shoulder", "right_shoulder"], "trunk": 0.6}
     assert "torso to middle of left_shoulder and right_shoulder" in model.with_suffix(".report.html").read_text("utf8")
+
+
+def test_the_model_file_computes_what_the_network_does(clips: Path, model: Path) -> None:
+    parity = read_info(model).parity
+    assert parity["batch_invariant"] is True
+    assert max(parity["relative"].values()) < 1e-3
+    detector = dyadwatch.load_detector(model)
+    windows = detector.windows(read_clips(clips)[0])
+    with torch.no_grad():
+        expected = load_state(model.with_suffix(".state.npz")).scorer(torch.from_numpy(windows))[0].numpy()
+    np.testing.assert_allclose([s.score for s in detector.score(windows)], expected, rtol=1e-3, atol=1e-3)
 
 
 def test_live_scores_are_those_of_files(clips: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
