@@ -15,6 +15,9 @@ WORKERS ?= 3
 DETECTOR := $(VENV)/.installed-detector
 EVERYTHING := $(VENV)/.installed-everything
 
+# The tests start this program some hundred times: what Python compiled is kept, whatever a container's image says.
+unexport PYTHONDONTWRITEBYTECODE
+
 # One thread a process: the tests run side by side, and a pool of threads in each would only fight for the cores.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 # A file stays with one worker: what its tests share, a trained model or a running detector, is made once.
