@@ -56,11 +56,12 @@ class BodySense:
     """What is known of the bodies of one source.
 
     Arguments:
-        ignore: codes that are not looked for.
+        ignore: codes that are not looked for; where those are all, nobody is looked at.
     """
 
     def __init__(self, ignore: Collection[str] = ()) -> None:
         self._ignored = frozenset(ignore)
+        self._looks = not self._ignored.issuperset(Oddity)
         self._people: dict[int, PersonSense] = {}
         self._pairs: dict[tuple[int, int], Together] = {}
         self._anatomy: Anatomy | None = None
@@ -105,6 +106,8 @@ class BodySense:
             joints: metres, Y up, shape (P, J, 3), NaN where unseen.
             layout: what the J axis means.
         """
+        if not self._looks:
+            return
         anatomy = self._anatomy
         if anatomy is None or (layout is not self._layout and layout.joints != anatomy.layout.joints):
             self.clear()
