@@ -21,7 +21,15 @@ from dyadwatch.stream.memory.kept import Action, ActionKind, Verdict
 from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.page.guard import COOKIE, LoginLimit, problem, token_of
 from dyadwatch.stream.page.hub import Hub
-from dyadwatch.stream.page.queries import IncidentRecord, days, incident_details, wanted_of
+from dyadwatch.stream.page.queries import (
+    IncidentRecord,
+    day_spans,
+    days,
+    incident_details,
+    kinds_of,
+    wanted_of,
+    with_spans,
+)
 from dyadwatch.stream.page.tokens import Role, Token, Tokens
 from dyadwatch.stream.publishers.publisher import check_source
 
@@ -29,6 +37,7 @@ VERSION = 1
 _MOST_NEAR_MISSES = 200
 _MOST_NOTE = 2000  # characters
 _MOST_SNOOZE_MIN = 60 * 24 * 7
+_MOST_MOMENTS = 30  # normal ones that are kept: to find one takes seconds
 _STAYS_S = 3.0  # between two looks whether who listens may still do so
 _T = TypeVar("_T")
 
@@ -95,6 +104,7 @@ class Api:
         self._tokens = tokens
         self._places = places
         self._limit = LoginLimit()
+        self._moments: dict[tuple[str, int], object] = {}
 
     @property
     def routes(self) -> list[Route]:
@@ -111,10 +121,12 @@ class Api:
             Route(f"{v1}/incidents", self._incidents),
             Route(f"{v1}/incidents/{{id}}", self._incident),
             Route(f"{v1}/incidents/{{id}}/clip", self._clip),
+            Route(f"{v1}/incidents/{{id}}/normal", self._normal),
             *(Route(f"{v1}/incidents/{{id}}/{kind}", act, methods=["POST"]) for kind, act in acts.items()),
             Route(f"{v1}/sources/{{source}}/snooze", self._snooze_source, methods=["POST"]),
             Route(f"{v1}/near-misses", self._near_misses),
             Route(f"{v1}/days", self._days),
+            Route(f"{v1}/days/{{day}}", self._day),
             Route(f"{v1}/openapi.json", self._openapi),
         ]
 
@@ -202,7 +214,11 @@ class Api:
         return answer(self._hub.state())
 
     async def _stream(self, request: Request) -> Response:
-        client = self._hub.join()
+        try:
+            kinds = kinds_of(request.query_params)
+        except ConfigError as e:
+            return problem(HTTPStatus.BAD_REQUEST, "query", str(e))
+        client = self._hub.join(kinds)
         if client is None:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "full", "too many pages are open; close some")
 
@@ -252,24 +268,48 @@ class Api:
     async def _incident(self, request: Request) -> Response:
         return await self._asked(lambda store: incident_details(store, request.path_params["id"]))
 
-    async def _clip(self, request: Request) -> Response:
+    async def _from_recordings(
+        self, request: Request, read: Callable[[Path, IncidentRecord, tuple[tuple[int, int], ...]], object]
+    ) -> Response:
+        """What is read of the recordings about an incident, given their folder, the incident and its neighbours."""
         # What reads recordings takes a while to load, which a page that is to be there again at once has no use for.
-        from dyadwatch.stream.page.incident_clip import ClipUnavailableError, encode_clip, read_clip, span_of
+        from dyadwatch.stream.page.incident_clip import ClipUnavailableError, encode_clip
 
-        p = self._places
+        folder = self._places.recordings
         try:
-            found = await self._with_store(lambda store: incident_details(store, request.path_params["id"]))
+            found, spans = await self._with_store(lambda store: with_spans(store, request.path_params["id"]))
         except MemoryFileError as e:
             return _memory_problem(e)
-        if p.recordings is None:
+        if folder is None:
             return problem(HTTPStatus.NOT_FOUND, "no_recording", "nothing is recorded; set record.folder")
-        first, last = span_of(found.incident.message, p.before_s, p.after_s)
-        read = partial(read_clip, p.recordings, found.incident, found.clock_ahead, first, last)
         try:
-            clip = await to_thread.run_sync(read)
+            clip = await to_thread.run_sync(read, folder, found, spans)
         except ClipUnavailableError as e:
             return problem(HTTPStatus.NOT_FOUND, e.code, str(e))
         return Response(encode_clip(clip), media_type="application/json")
+
+    async def _clip(self, request: Request) -> Response:
+        def read(folder: Path, found: IncidentRecord, spans: tuple[tuple[int, int], ...]) -> object:
+            from dyadwatch.stream.page.incident_clip import read_clip, span_of
+
+            first, last = span_of(found.incident.message, self._places.before_s, self._places.after_s)
+            return read_clip(folder, found.incident, found.clock_ahead, first, last)
+
+        return await self._from_recordings(request, read)
+
+    async def _normal(self, request: Request) -> Response:
+        def read(folder: Path, found: IncidentRecord, spans: tuple[tuple[int, int], ...]) -> object:
+            from dyadwatch.stream.page.normal_moment import normal_moment
+
+            key = found.incident.message.id, found.incident.message.peak_stamp
+            moment = self._moments.get(key)
+            if moment is None:
+                moment = self._moments[key] = normal_moment(folder, found.incident, found.clock_ahead, spans)
+                if len(self._moments) > _MOST_MOMENTS:
+                    self._moments.pop(next(iter(self._moments)), None)
+            return moment
+
+        return await self._from_recordings(request, read)
 
     async def _act(self, kind: ActionKind, request: Request) -> Response:
         said = await _said(request, kind)
@@ -308,6 +348,12 @@ class Api:
 
     async def _days(self, request: Request) -> Response:
         return await self._asked(days)
+
+    async def _day(self, request: Request) -> Response:
+        try:
+            return await self._asked(lambda store: day_spans(store, request.path_params["day"]))
+        except ConfigError as e:
+            return problem(HTTPStatus.BAD_REQUEST, "day", str(e))
 
 
 def _memory_problem(error: MemoryFileError) -> Response:
