@@ -27,16 +27,22 @@ class SourceSpan(Struct, frozen=True, kw_only=True):
     end: int
 
 
-def source_spans(store: Store, since: int, until: int) -> list[SourceSpan]:
+def source_spans(store: Store, since: int, until: int, running: int = 0) -> list[SourceSpan]:
     """What all sources did from the one moment to the other, unix ns, in order.
 
     A run that was killed counts as far as it was known to go on, to a minute.
+
+    Arguments:
+        store: the memory.
+        since, until: see above.
+        running: unix ns up to which the latest run is known to go on; 0 where nobody knows more than the memory.
     """
     rows = store.connection.execute(
         """
         WITH ends AS (
             SELECT id, max(
-                ifnull(ended, 0), ifnull(seen, 0), (SELECT max(at) FROM source_states WHERE run = runs.id)
+                ifnull(ended, 0), ifnull(seen, 0), (SELECT max(at) FROM source_states WHERE run = runs.id),
+                iif(ended IS NULL AND started = (SELECT max(started) FROM runs), ?, 0)
             ) AS over FROM runs
         )
         SELECT source, state, ifnull(code, ''), at,
@@ -44,7 +50,7 @@ def source_spans(store: Store, since: int, until: int) -> list[SourceSpan]:
         FROM source_states s JOIN ends ON ends.id = s.run
         WHERE source != ? ORDER BY at, s.id
         """,
-        (DETECTOR,),
+        (running, DETECTOR),
     )
     return [
         SourceSpan(source=source, state=state, code=code, start=max(start, since), end=min(end, until))

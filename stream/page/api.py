@@ -347,11 +347,16 @@ class Api:
         return await self._asked(lambda store: store.near_misses(source, _MOST_NEAR_MISSES))
 
     async def _days(self, request: Request) -> Response:
-        return await self._asked(days)
+        return await self._asked(lambda store: days(store, self._running))
+
+    @property
+    def _running(self) -> int:
+        """Unix ns up to which the detector is known to run: now, where it is heard; 0 where it is not."""
+        return time.time_ns() if self._hub.connected else 0
 
     async def _day(self, request: Request) -> Response:
         try:
-            return await self._asked(lambda store: day_spans(store, request.path_params["day"]))
+            return await self._asked(lambda store: day_spans(store, request.path_params["day"], self._running))
         except ConfigError as e:
             return problem(HTTPStatus.BAD_REQUEST, "day", str(e))
 

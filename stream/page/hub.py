@@ -97,6 +97,11 @@ class Hub:
         return any(client.looks for client in self._clients)
 
     @property
+    def connected(self) -> bool:
+        """Whether the detector is heard."""
+        return self._connected
+
+    @property
     def sources(self) -> tuple[StatusMessage, ...]:
         """The latest status of every source, by name."""
         return tuple(message for _, (_, message) in sorted(self._status.items()))

@@ -162,12 +162,17 @@ def with_spans(store: Store, id_: str) -> tuple[IncidentRecord, tuple[tuple[int,
     return found, tuple((m.start, m.stamp if m.end is None else m.end) for m in messages if m.pairs)
 
 
-def days(store: Store) -> list[DayCounts]:
-    """Counts of the last two weeks, the earliest first; a day on which nothing began is there, too."""
+def days(store: Store, running: int = 0) -> list[DayCounts]:
+    """Counts and hours of the last two weeks, the earliest first; a day on which nothing began is there, too.
+
+    Arguments:
+        store: the memory.
+        running: as of `source_spans`.
+    """
     now = time.time()
     names = [_day(now - 86_400 * ago) for ago in reversed(range(_DAYS))]
     ends = {name: _bounds(name) for name in dict.fromkeys(names)}
-    spans = source_spans(store, ends[names[0]][0], ends[names[-1]][1])
+    spans = source_spans(store, ends[names[0]][0], ends[names[-1]][1], running)
     runs = store.runs(_MOST_RUNS)
     out = {name: _day_counts(name, ends[name], spans, runs) for name in ends}
     for kept in store.incidents(Wanted(since=round((now - 86_400 * _DAYS) * NS), most=100_000)):
@@ -179,14 +184,14 @@ def days(store: Store) -> list[DayCounts]:
     return list(out.values())
 
 
-def day_spans(store: Store, day: str) -> DaySpans:
-    """One day, such as 2026-11-21.
+def day_spans(store: Store, day: str, running: int = 0) -> DaySpans:
+    """One day, such as 2026-11-21; `running` as of `source_spans`.
 
     Raises:
         ConfigError: it is none.
     """
     since, until = _bounds(day)
-    return DaySpans(day=day, since=since, until=until, spans=tuple(source_spans(store, since, until)))
+    return DaySpans(day=day, since=since, until=until, spans=tuple(source_spans(store, since, until, running)))
 
 
 def _day_counts(day: str, ends: tuple[int, int], spans: list[SourceSpan], runs: list[KeptRun]) -> DayCounts:

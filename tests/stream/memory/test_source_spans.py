@@ -64,6 +64,9 @@ def test_a_run_that_was_killed_counts_as_far_as_it_is_known_to_have_gone_on(writ
     one.close()  # without an end
     two = writer(9000.0)
     assert found(two.store) == [("hall", "watching", "", 0, 3600)]
+    two.keep([status("yard")], T0 + 9000 * S)
+    spans = source_spans(two.store, T0, T0 + 10_000 * S, running=T0 + 9060 * S)
+    assert [(s.source, (s.end - T0) // S) for s in spans] == [("hall", 3600), ("yard", 9060)], "the latest goes on"
     two.close()
 
 
