@@ -6,21 +6,20 @@ import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from anyio import to_thread
 from msgspec import Struct, structs
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from dyadwatch.core.errors import ConfigError, MemoryFileError, UnknownIncidentError
+from dyadwatch.core.errors import ConfigError, MemoryFileError
 from dyadwatch.stream.memory.kept import Action, ActionKind, Verdict
 from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.page.guard import COOKIE, LoginLimit, problem, token_of
 from dyadwatch.stream.page.hub import Hub
+from dyadwatch.stream.page.places import Places, answer, ask_store, memory_problem
 from dyadwatch.stream.page.queries import (
     IncidentRecord,
     day_spans,
@@ -28,7 +27,6 @@ from dyadwatch.stream.page.queries import (
     incident_details,
     kinds_of,
     wanted_of,
-    with_spans,
 )
 from dyadwatch.stream.page.tokens import Role, Token, Tokens
 from dyadwatch.stream.publishers.publisher import check_source
@@ -37,7 +35,6 @@ VERSION = 1
 _MOST_NEAR_MISSES = 200
 _MOST_NOTE = 2000  # characters
 _MOST_SNOOZE_MIN = 60 * 24 * 7
-_MOST_MOMENTS = 30  # normal ones that are kept: to find one takes seconds
 _STAYS_S = 3.0  # between two looks whether who listens may still do so
 _T = TypeVar("_T")
 
@@ -68,26 +65,7 @@ class Session(Struct, frozen=True, kw_only=True):
     recordings: bool
     scenes: bool
     publish_to: str
-
-
-class Places(Struct, frozen=True, kw_only=True):
-    """Where the page finds what is kept; None for what is not.
-
-    `publish_to` is the address that sources send to; `before_s` and `after_s` are shown of a clip.
-    """
-
-    memory: Path | None
-    recordings: Path | None
-    scenes: bool
-    publish_to: str
-    before_s: float
-    after_s: float
-    secure: bool
-
-
-def answer(value: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    """A typed object as JSON."""
-    return Response(msgspec.json.encode(value), status, media_type="application/json")
+    films: bool
 
 
 class Api:
@@ -104,7 +82,6 @@ class Api:
         self._tokens = tokens
         self._places = places
         self._limit = LoginLimit()
-        self._moments: dict[tuple[str, int], object] = {}
 
     @property
     def routes(self) -> list[Route]:
@@ -120,8 +97,6 @@ class Api:
             Route(f"{v1}/stream", self._stream),
             Route(f"{v1}/incidents", self._incidents),
             Route(f"{v1}/incidents/{{id}}", self._incident),
-            Route(f"{v1}/incidents/{{id}}/clip", self._clip),
-            Route(f"{v1}/incidents/{{id}}/normal", self._normal),
             *(Route(f"{v1}/incidents/{{id}}/{kind}", act, methods=["POST"]) for kind, act in acts.items()),
             Route(f"{v1}/sources/{{source}}/snooze", self._snooze_source, methods=["POST"]),
             Route(f"{v1}/near-misses", self._near_misses),
@@ -203,6 +178,7 @@ class Api:
             recordings=p.recordings is not None,
             scenes=p.scenes,
             publish_to=p.publish_to,
+            films=p.film is not None,
         )
 
     async def _session(self, request: Request) -> Response:
@@ -240,23 +216,12 @@ class Api:
 
         return StreamingResponse(stream(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
-    async def _with_store(self, ask: Callable[[Store], _T]) -> _T:
-        path = self._places.memory
-        if path is None:
-            raise MemoryFileError("no memory is kept; start the detector with --memory FILE, or with `dyadwatch up`")
-
-        def run() -> _T:
-            with Store(path) as store:
-                return ask(store)
-
-        return await to_thread.run_sync(run)
-
     async def _asked(self, ask: Callable[[Store], object]) -> Response:
         """The answer of the memory, or what is wrong."""
         try:
-            return answer(await self._with_store(ask))
+            return answer(await ask_store(self._places.memory, ask))
         except MemoryFileError as e:
-            return _memory_problem(e)
+            return memory_problem(e)
 
     async def _incidents(self, request: Request) -> Response:
         try:
@@ -267,49 +232,6 @@ class Api:
 
     async def _incident(self, request: Request) -> Response:
         return await self._asked(lambda store: incident_details(store, request.path_params["id"]))
-
-    async def _from_recordings(
-        self, request: Request, read: Callable[[Path, IncidentRecord, tuple[tuple[int, int], ...]], object]
-    ) -> Response:
-        """What is read of the recordings about an incident, given their folder, the incident and its neighbours."""
-        # What reads recordings takes a while to load, which a page that is to be there again at once has no use for.
-        from dyadwatch.stream.page.incident_clip import ClipUnavailableError, encode_clip
-
-        folder = self._places.recordings
-        try:
-            found, spans = await self._with_store(lambda store: with_spans(store, request.path_params["id"]))
-        except MemoryFileError as e:
-            return _memory_problem(e)
-        if folder is None:
-            return problem(HTTPStatus.NOT_FOUND, "no_recording", "nothing is recorded; set record.folder")
-        try:
-            clip = await to_thread.run_sync(read, folder, found, spans)
-        except ClipUnavailableError as e:
-            return problem(HTTPStatus.NOT_FOUND, e.code, str(e))
-        return Response(encode_clip(clip), media_type="application/json")
-
-    async def _clip(self, request: Request) -> Response:
-        def read(folder: Path, found: IncidentRecord, spans: tuple[tuple[int, int], ...]) -> object:
-            from dyadwatch.stream.page.incident_clip import read_clip, span_of
-
-            first, last = span_of(found.incident.message, self._places.before_s, self._places.after_s)
-            return read_clip(folder, found.incident, found.clock_ahead, first, last)
-
-        return await self._from_recordings(request, read)
-
-    async def _normal(self, request: Request) -> Response:
-        def read(folder: Path, found: IncidentRecord, spans: tuple[tuple[int, int], ...]) -> object:
-            from dyadwatch.stream.page.normal_moment import normal_moment
-
-            key = found.incident.message.id, found.incident.message.peak_stamp
-            moment = self._moments.get(key)
-            if moment is None:
-                moment = self._moments[key] = normal_moment(folder, found.incident, found.clock_ahead, spans)
-                if len(self._moments) > _MOST_MOMENTS:
-                    self._moments.pop(next(iter(self._moments)), None)
-            return moment
-
-        return await self._from_recordings(request, read)
 
     async def _act(self, kind: ActionKind, request: Request) -> Response:
         said = await _said(request, kind)
@@ -359,12 +281,6 @@ class Api:
             return await self._asked(lambda store: day_spans(store, request.path_params["day"], self._running))
         except ConfigError as e:
             return problem(HTTPStatus.BAD_REQUEST, "day", str(e))
-
-
-def _memory_problem(error: MemoryFileError) -> Response:
-    unknown = isinstance(error, UnknownIncidentError)
-    status = HTTPStatus.NOT_FOUND if unknown else HTTPStatus.SERVICE_UNAVAILABLE
-    return problem(status, "unknown" if unknown else "memory", str(error))
 
 
 async def _said(request: Request, kind: ActionKind) -> Said | Response:

@@ -186,6 +186,17 @@ def recorded_people(
     return _recorded(folder, source, offset, first, last)[1]
 
 
+def recorded_span(first: int, last: int, offset: int, earlier_s: float = _EARLIER_S) -> tuple[int, int]:
+    """When that may have been recorded, unix ns: from the one up to before the other.
+
+    Arguments:
+        first, last, offset: as of `read_clip`.
+        earlier_s: by how much earlier than reckoned it may have come.
+    """
+    earliest = 0 if 0 < offset < _LAG_S * NS else offset
+    return first + earliest - round(earlier_s * NS), last + offset + round(_LATER_S * NS)
+
+
 def _recorded(
     folder: Path, source: str, offset: int, first: int, last: int
 ) -> tuple[Playback, tuple[Layout, int, list[TrackId], NDArray[np.float32]]]:
@@ -194,8 +205,7 @@ def _recorded(
     Raises:
         ClipUnavailableError: it was not recorded, or is deleted by now.
     """
-    earliest = 0 if 0 < offset < _LAG_S * NS else offset
-    begin, end = first + earliest - round(_EARLIER_S * NS), last + offset + round(_LATER_S * NS)
+    begin, end = recorded_span(first, last, offset)
     paths = recordings_between(folder, begin, end)
     if not paths:
         raise ClipUnavailableError("not_recorded", "nothing was recorded at that time, or it is deleted by now")

@@ -30,6 +30,7 @@ _KINDS = (
     "For programs: kinds of messages with commas between, of score, event, near_miss, incident, attention and status. "
     "Then these come alone, beside `detector`, `lost` and `beat`."
 )
+_FORMATS = "mcap: its recording; clips: arrays of each pair, zipped; jsonl: a line a frame; mp4: a film."
 _FILTERS = {
     "source": "Only this source.",
     "from": "Only what was not over by then, such as 2026-11-21T14:30:00+01:00.",
@@ -66,6 +67,10 @@ OPERATIONS = (
     Operation("get", _ACT, "One incident, how it went, and what people did; the id may be cut short.", IncidentRecord),
     Operation("get", f"{_ACT}/clip", "Its skeletons and scores, out of the recording.", IncidentClip),
     Operation("get", f"{_ACT}/normal", "A calm moment of its source, the one most like it.", NormalMoment),
+    Operation(
+        "get", f"{_ACT}/export", "As a file to take along.", bytes,
+        query={"format": _FORMATS},
+    ),
     Operation("post", f"{_ACT}/acknowledge", "Somebody takes care of it.", IncidentRecord, Role.OPERATOR, Said),
     Operation("post", f"{_ACT}/snooze", "Call nobody about it for some minutes.", IncidentRecord, Role.OPERATOR, Said),
     Operation("post", f"{_ACT}/verdict", "What it was.", IncidentRecord, Role.OPERATOR, Said),
@@ -115,12 +120,14 @@ def openapi() -> dict[str, Any]:
 
 
 def _named(kind: Any) -> bool:
-    return kind != dict[str, Any]
+    return kind not in (dict[str, Any], bytes)
 
 
 def _described(operation: Operation, of: dict[str, Any]) -> dict[str, Any]:
     if operation.answer is None:
         content = {"text/event-stream": {"schema": {"type": "string"}}}
+    elif operation.answer is bytes:
+        content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
     else:
         content = {"application/json": {"schema": of.get(repr(operation.answer), {"type": "object"})}}
     refused = {"application/json": {"schema": of[repr(HttpProblem)]}}

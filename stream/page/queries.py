@@ -27,6 +27,9 @@ _WATCHED = (SourceState.WATCHING, SourceState.BEHIND)
 _VERDICTS = (*map(str, Verdict), "none")
 
 
+Spans = tuple[tuple[int, int], ...]  # ns from, to
+
+
 class Update(Struct, frozen=True, kw_only=True):
     """What was told of an incident, and when it was kept, unix ns."""
 
@@ -149,7 +152,7 @@ def incident_details(store: Store, id_: str) -> IncidentRecord:
     )
 
 
-def with_spans(store: Store, id_: str) -> tuple[IncidentRecord, tuple[tuple[int, int], ...]]:
+def with_spans(store: Store, id_: str) -> tuple[IncidentRecord, Spans]:
     """One, and when there were incidents of its source up to then, from the day before it on, by the source's clock.
 
     Raises:

@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from dyadwatch.stream.memory.kept import Verdict, Wanted
 from dyadwatch.stream.memory.store import Store
+from dyadwatch.tools.incident_film import can_film
 
 pytestmark = [pytest.mark.slow]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -282,6 +283,25 @@ def test_what_normal_looks_like_is_shown_beside_it(opened: Callable[..., Opened]
     moved = normal.screenshot()
     page.keyboard.press("ArrowUp")
     assert normal.screenshot() != moved, "it is seen from where the incident is seen from"
+    assert one.complaints == []
+
+
+@needs_chromium
+def test_an_incident_is_taken_along_as_files(opened: Callable[..., Opened], found: str, watch: Watch) -> None:
+    one = opened(f"#/incident/{found}")
+    page = one.page
+    formats = {"Recording": (".mcap", b"\x89MCAP"), "Arrays": (".zip", b"PK"), "JSON lines": (".jsonl", b"{")}
+    if can_film():
+        formats["Film"] = (".mp4", b"\x00\x00\x00")
+    for button, (suffix, head) in formats.items():
+        with page.expect_download(timeout=4 * PATIENCE_MS) as saved:
+            page.get_by_role("button", name=button, exact=True).click()
+        name = saved.value.suggested_filename
+        assert re.fullmatch(rf"dyadwatch-(hall|yard)-\d{{8}}T\d{{6}}Z-{found[:8]}\{suffix}", name)
+        data = saved.value.path().read_bytes()
+        assert data.startswith(head), name
+        assert len(data) > 5000, name
+        expect(page.get_by_text(f"Saved as {name}")).to_be_visible()
     assert one.complaints == []
 
 

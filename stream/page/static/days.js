@@ -52,7 +52,7 @@ export function show(main, day) {
       el("div", { class: "turn" }, turn(`‹ ${t("week_before")}`, 7, !back && all.length > 7), turn(`${t("this_week")} ›`, 0, back)),
       el("div", { class: "card wide" }, el("table", {},
         el("caption", {}, back ? t("week_before") : t("this_week")),
-        el("thead", {}, el("tr", {}, el("td", {}), days.map(d => el("th", { scope: "col" }, el("a", { href: `#/incidents/days/${d.day}`, "aria-label": fullDay.format(noon(d.day)) }, shortDay.format(noon(d.day)), el("small", {}, ` ${Number(d.day.slice(8))}`)))))),
+        el("thead", {}, el("tr", {}, el("td", {}), days.map(d => el("th", { scope: "col" }, el("a", { href: `#/incidents/days/${d.day}`, title: fullDay.format(noon(d.day)) }, shortDay.format(noon(d.day)), el("small", {}, ` ${Number(d.day.slice(8))}`)))))),
         el("tbody", {}, SEVERITIES.map(s => line(t(`severity_${s}`), counted(s))), line(t("judged_false"), spent)),
         el("tbody", { class: "hours-of" }, el("tr", {}, el("th", { scope: "rowgroup", colspan: days.length + 1 }, t("hours_watched"))),
           sources.map(source => el("tr", {}, el("th", { scope: "row" }, source), days.map(d => cell(d.hours[source]))))))),

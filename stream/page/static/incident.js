@@ -3,7 +3,7 @@
 import { badge, colours, el, floats, say } from "./dom.js";
 import { ClipCurve } from "./curve.js";
 import { heading, marks, span } from "./incidents.js";
-import { Refused, get, mayAct, post, state } from "./server.js";
+import { Refused, download, get, mayAct, post, state } from "./server.js";
 import { fullMoment, has, moment as momentOf, say as number, t, why } from "./texts.js";
 import { View3D } from "./view3d.js";
 
@@ -133,6 +133,16 @@ export function show(main, id) {
   const snoozed = () => details?.incident.snoozed > Date.now() * 1e6;
   const go = by => { const i = order.indexOf(details?.incident.message.id) + by; if (order[i]) location.hash = `#/incident/${order[i]}`; };
   const copy = async () => { try { await navigator.clipboard.writeText(location.href); say(status, t("copied")); } catch (error) { say(status, t("failed", { why: error.message })); } };
+  const save = async format => {
+    say(status, t("making"));
+    try {
+      say(status, t("made_file", { name: await download(`/incidents/${details.incident.message.id}/export?format=${format}`) }));
+    } catch (error) {
+      say(status, t("failed", { why: error.message }));
+    }
+  };
+  const formats = ["mp4", "mcap", "clips", "jsonl"].filter(format => format !== "mp4" || state.session?.films);
+  const files = el("fieldset", { hidden: true }, el("legend", {}, t("save_as")), el("div", { class: "buttons files" }, formats.map(format => el("button", { title: t(`file_help_${format}`), onclick: () => save(format) }, t(`file_${format}`)))));
   const DO = {
     a: () => act("acknowledge", {}), s: () => act("snooze", { minutes: snoozed() ? 0 : 30 }),
     t: () => act("verdict", { verdict: "true" }), f: () => act("verdict", { verdict: "false" }), u: () => act("verdict", { verdict: "unsure" }),
@@ -147,7 +157,7 @@ export function show(main, id) {
     el("div", { class: "columns" }, clip, el("div", { class: "side" },
       el("section", { class: "card actions" }, el("div", { class: "buttons" }, acknowledge, snooze, el("button", { onclick: copy }, t("copy_link"))),
         el("fieldset", {}, el("legend", {}, t("was")), el("div", { class: "buttons" }, Object.values(verdicts))),
-        el("label", { for: "note" }, t("note")), note, el("button", { onclick: async () => { if (note.value.trim()) { await act("note", { note: note.value }); note.value = ""; } } }, t("save_note")), status),
+        el("label", { for: "note" }, t("note")), note, el("button", { onclick: async () => { if (note.value.trim()) { await act("note", { note: note.value }); note.value = ""; } } }, t("save_note")), files, status),
       el("section", { class: "card" }, el("h2", {}, t("pairs")), pairs),
       el("section", { class: "card" }, el("h2", {}, t("history")), history))),
     el("p", { class: "faint keys" }, t("keys_help")));
@@ -180,6 +190,7 @@ export function show(main, id) {
       say(noNormal, t("normal_wait"));
       noNormal.hidden = false;
       clip.replaceChildren(player.element, noNormal);
+      files.hidden = false;
       say(warnings, t("warning_doubtful"));
       warnings.hidden = !found.doubtful;
       player.draw();

@@ -30,7 +30,11 @@ def test_answers_are_as_described(page: Any) -> None:
     document = openapi()
     with page.client(Role.OPERATOR) as operator:
         for operation in OPERATIONS:
-            if operation.method != "get" or operation.answer is None or operation.path.endswith(("clip", "normal")):
+            if (
+                operation.method != "get"
+                or operation.answer is None
+                or operation.path.endswith(("clip", "normal", "export"))
+            ):
                 continue
             answer = operator.get(operation.path.replace("{id}", "a1b2c3").replace("{day}", "2026-11-21"))
             assert answer.status_code == 200, operation.path
