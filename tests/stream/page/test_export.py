@@ -88,7 +88,7 @@ def test_a_recording_holds_that_source_and_time_alone(take: Callable[[str], tupl
     path = tmp_path / name
     path.write_bytes(data)
     playback = Playback([path])
-    received = [e for e in playback.received()]
+    received = list(playback.received())
     assert {e.source for e in received} == {"hall"}
     stamps = [(e.stamp - START) / S for e in received]
     assert min(stamps) == pytest.approx(2.0, abs=0.1), "a second more than is shown, for frames that came early"
