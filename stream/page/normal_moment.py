@@ -38,6 +38,7 @@ _AROUND_S = 1.5  # that is shown before and after the window
 _AFTER_S = 5.0  # a moment so shortly before the incident may be its beginning
 _SEARCH_S = 6.0  # of this machine's time, then it is given up
 _SEEN = 0.5  # of the joints, in both windows
+_SPARE = NS // 10  # read around a window, which need not begin on the grid
 _AT_ONCE = 256  # windows that are compared at once
 _decode_score = msgspec.json.Decoder(ScoreMessage).decode
 Pair = tuple[TrackId, TrackId]
@@ -96,11 +97,11 @@ def normal_moment(folder: Path, kept: KeptIncident, offset: int, spans: Sequence
     odd: People | None = None
     for begin, end, windows in _slices(folder, message.source, before + offset, spans):
         length = windows[0].end - windows[0].start
-        odd = odd or recorded_people(folder, message.source, offset, peak - length, peak)
+        odd = odd or recorded_people(folder, message.source, offset, peak - length - _SPARE, peak + _SPARE)
         wanted = _window(odd, pair, peak - length, peak)
         if wanted is None:
             raise ClipUnavailableError("unseen", "too little of the pair is seen at the peak to be compared")
-        people = recorded_people(folder, message.source, offset, begin - margin - length, end + margin)
+        people = recorded_people(folder, message.source, offset, begin - margin - _SPARE, end + margin + _SPARE)
         if people[0] != odd[0]:
             continue  # the source had other joints then
         found = _nearest(wanted, anchors(odd[0]), people, windows)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 import subprocess
 import threading
 import urllib.error
@@ -20,6 +21,7 @@ import numpy as np
 import pytest
 from msgspec import structs
 from PIL import Image
+from playwright.sync_api import expect, sync_playwright
 
 from dyadwatch.core.data.clip_files import Clip, write_clips
 from dyadwatch.core.decision.rules import ScorePart
@@ -45,6 +47,7 @@ from dyadwatch.tools.viewing.scene import Scene
 S = 1_000_000_000
 BEGIN = 1_700_000_000 * S
 SECONDS = 4.0
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def said(source: str, pair: tuple[int, int]) -> Iterator[ScoreMessage | EventMessage]:

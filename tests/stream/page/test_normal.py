@@ -94,6 +94,13 @@ def test_the_calm_window_most_like_the_peak_is_found(folder: Path, incident: Mak
     assert moment.frames == pytest.approx(4 * 30, abs=2)
 
 
+@pytest.mark.parametrize("late_ms", [16, 17])
+def test_a_peak_between_two_points_of_the_grid_is_compared_too(folder: Path, incident: Make, late_ms: int) -> None:
+    moment = normal_moment(folder, about(incident, 50 + late_ms / 1000), 0)
+    assert (moment.stamp - START) / S == pytest.approx(20.5 + late_ms / 1000, abs=0.11)
+    assert moment.apart_m < 0.05
+
+
 def test_it_stands_as_the_people_of_the_incident_do(folder: Path, incident: Make) -> None:
     moment = normal_moment(folder, about(incident), 0)
     joints = places(moment)
