@@ -143,7 +143,7 @@ class Subscriber:
             ) from None
 
 
-class Listener(Protocol):
+class MessageListener(Protocol):
     """What a Subscriber hears messages by."""
 
     def open(self, wait_s: float) -> None:
@@ -167,7 +167,7 @@ def listener_to(
     kinds: Collection[Kind],
     sources: Collection[str],
     most_waiting: int,
-) -> Listener:
+) -> MessageListener:
     """By ZeroMQ, or by HTTP where the address is that of a page; arguments as of a Subscriber.
 
     Raises:

@@ -19,7 +19,7 @@ from dyadwatch.stream.memory.kept import Action, ActionKind, Verdict
 from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.page.guard import COOKIE, LoginLimit, problem, token_of
 from dyadwatch.stream.page.hub import Hub
-from dyadwatch.stream.page.places import Places, answer, ask_store, memory_problem
+from dyadwatch.stream.page.page_places import Places, answer, ask_store, memory_problem
 from dyadwatch.stream.page.queries import (
     IncidentRecord,
     day_spans,

@@ -25,7 +25,7 @@ from dyadwatch.stream.page.incident_clip import (
     recorded_people,
     recorded_span,
 )
-from dyadwatch.stream.page.places import Film
+from dyadwatch.stream.page.page_places import Film
 from dyadwatch.stream.page.queries import IncidentRecord
 from dyadwatch.stream.recordings.edit import copy
 from dyadwatch.stream.recordings.header import config_of

@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from dyadwatch.core.errors import MemoryFileError
 from dyadwatch.stream.page.guard import problem
-from dyadwatch.stream.page.places import Places, T, ask_store, memory_problem
+from dyadwatch.stream.page.page_places import Places, T, ask_store, memory_problem
 from dyadwatch.stream.page.queries import IncidentRecord, Spans, with_spans
 
 _MOST_MOMENTS = 30  # normal ones that are kept: to find one takes seconds

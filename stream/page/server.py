@@ -25,7 +25,7 @@ from dyadwatch.stream.page.feed import Feed, address_to_listen
 from dyadwatch.stream.page.guard import Guard
 from dyadwatch.stream.page.hub import Hub
 from dyadwatch.stream.page.learning_api import LearningApi
-from dyadwatch.stream.page.places import Film, Places
+from dyadwatch.stream.page.page_places import Film, Places
 from dyadwatch.stream.page.recordings_api import RecordingsApi
 from dyadwatch.stream.page.tokens import Tokens
 from dyadwatch.stream.sockets.exposure import is_local_host
