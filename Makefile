@@ -15,6 +15,9 @@ WORKERS ?= 3
 DETECTOR := $(VENV)/.installed-detector
 EVERYTHING := $(VENV)/.installed-everything
 
+# The tests start this program some hundred times: what Python compiled is kept, whatever a container's image says.
+unexport PYTHONDONTWRITEBYTECODE
+
 # One thread a process: the tests run side by side, and a pool of threads in each would only fight for the cores.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
 # A file stays with one worker: what its tests share, a trained model or a running detector, is made once.
@@ -107,7 +110,7 @@ $(DETECTOR): pyproject.toml constraints.txt | $(BIN)/python
 
 $(EVERYTHING): pyproject.toml constraints.txt | $(BIN)/python
 	@echo "installing the detector and everything to train and test it into $(VENV) (once, one to two minutes)"
-	@$(PIP) --editable '.[camera,cpu,train,lsl,notify,view,dev]'
+	@$(PIP) --editable '.[camera,cpu,foxglove,train,lsl,notify,view,dev]'
 	@[ -x /usr/sbin/mosquitto ] || [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null || \
 	  RUNLEVEL=1 DEBIAN_FRONTEND=noninteractive timeout 120 apt-get install -y -qq --no-install-recommends mosquitto \
 	  >/dev/null 2>&1 || echo "no MQTT broker to test against: apt-get install mosquitto; those tests are skipped"

@@ -17,6 +17,7 @@ DyadwatchError
 ├── DeliveryError        the spool of deliveries cannot be used
 │   ├── UnreachableError     the other side does not answer, or not now: to be tried again
 │   └── RefusedError         the other side will never take an update: not to be tried again
+├── ServerLostError      a page that is listened to does not answer any more; it is tried again
 ├── ProviderError        the inference engine cannot run where it was told to
 ├── ScoreError           a loaded model gave no usable scores; has a countable `reason`
 └── WireError            a message from a publisher breaks the wire protocol; has a countable `reason`
@@ -125,6 +126,10 @@ class UnreachableError(DeliveryError):
 
 class RefusedError(DeliveryError):
     """The other side says that it will never take this update."""
+
+
+class ServerLostError(DyadwatchError):
+    """The page that is listened to, or the detector behind it, is not heard any more; it is tried again."""
 
 
 class ProviderError(DyadwatchError):

@@ -47,6 +47,7 @@ class Ingest:
         lines: of sources and groups, by name.
         groups: by their own names.
         group_of: the group that a source belongs to, by the source's name.
+        tracked: monotonic ns at which the people of the latest frame were followed; their windows came after it.
     """
 
     def __init__(self, shape: WindowShape, config: Config, losses: DropLog) -> None:
@@ -57,6 +58,7 @@ class Ingest:
         self._quiet = QuietSpells(config.incidents.linger_s)
         self.groups: dict[str, Group] = {}
         self.group_of: dict[str, Group] = {}
+        self.tracked = 0
         self.clear()
 
     def clear(self) -> None:
@@ -95,7 +97,10 @@ class Ingest:
             count = self._count_for(frame.source)
             line = self.lines[frame.source] = SourceLine(frame.source, self._shape, self._config, count)
         group = self._group(frame.source)
-        items = line.push(frame, arrived) if group is None else self._items(group.push(frame), arrived)
+        steps = line.scene.push(frame) if group is None else group.push(frame)
+        self.tracked = time.monotonic_ns()
+        single = group is None and len(steps) == 1  # as nearly always
+        items = line.windows.take(steps[0], arrived) if single else self._items(steps, arrived)
         self._quiet.note(items)
         self._quiet.look(line, items)
         if group is not None:

@@ -77,6 +77,38 @@ def people_of(scene: SceneTracker) -> PeopleNow | None:
     )
 
 
+class PeopleQueue:
+    """Who is where, between the thread that receives and one that tells of it; the oldest go where it is too slow.
+
+    Arguments:
+        most: messages that may wait.
+
+    Attributes:
+        wanted: whether somebody wants them; `offer` is to be called only then.
+    """
+
+    def __init__(self, most: int = _MOST_WAITING) -> None:
+        self.wanted = False
+        self._due: dict[str, int] = {}
+        self._waiting: deque[PeopleNow] = deque(maxlen=most)
+
+    def offer(self, scene: SceneTracker | None) -> None:
+        """Takes who is in a scene, if it is time for it; never waits. From the thread that changes the scene."""
+        now = time.monotonic_ns()
+        if scene is None or now < self._due.get(scene.source, 0):
+            return
+        if len(self._due) > _MOST_NAMES:  # of sources that come and go
+            self._due.clear()
+        self._due[scene.source] = now + _EVERY_NS
+        people = people_of(scene)
+        if people is not None:
+            self._waiting.append(people)
+
+    def take(self) -> PeopleNow | None:
+        """The oldest that waits; None for none."""
+        return self._waiting.popleft() if self._waiting else None
+
+
 class PeopleSocket:
     """Publishes who is where, on a thread of its own. The thread that receives only hands over copies.
 
@@ -84,7 +116,7 @@ class PeopleSocket:
         path: file of the socket, `sinks.people` of the configuration.
 
     Attributes:
-        wanted: whether somebody listens; `offer` is to be called only then.
+        queue: takes who is where; wanted while somebody listens.
 
     Raises:
         ConfigError: the file cannot be made.
@@ -94,9 +126,7 @@ class PeopleSocket:
         if len(path.encode()) > _LONGEST_PATH:
             raise ConfigError(f"sinks.people is {path!r}; expected a path of at most {_LONGEST_PATH} bytes")
         self._path = Path(path)
-        self.wanted = False
-        self._due: dict[str, int] = {}
-        self._waiting: deque[PeopleNow] = deque(maxlen=_MOST_WAITING)
+        self.queue = PeopleQueue()
         self._stop = threading.Event()
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._socket = self._context.socket(zmq.XPUB)
@@ -112,18 +142,6 @@ class PeopleSocket:
         self._thread = threading.Thread(target=self._work, name="people", daemon=True)
         self._thread.start()
 
-    def offer(self, scene: SceneTracker | None) -> None:
-        """Hands over who is in a scene, if it is time for it; never waits. From the thread that changes the scene."""
-        now = time.monotonic_ns()
-        if scene is None or now < self._due.get(scene.source, 0):
-            return
-        if len(self._due) > _MOST_NAMES:  # of sources that come and go
-            self._due.clear()
-        self._due[scene.source] = now + _EVERY_NS
-        people = people_of(scene)
-        if people is not None:
-            self._waiting.append(people)
-
     def close(self) -> None:
         """Ends the thread and removes the file."""
         self._stop.set()
@@ -137,13 +155,13 @@ class PeopleSocket:
         except Exception:  # noqa: BLE001 - whatever it is, pages go without poses, and detecting goes on
             _log.exception("poses are no longer told to pages; detecting goes on")
         finally:
-            self.wanted = False
+            self.queue.wanted = False
             self._context.destroy(linger=0)
 
     def _turn(self) -> None:
         # XPUB tells the first who subscribes, and the last who leaves, however they leave.
-        if self._socket.poll(_TURN_MS if self.wanted else _QUIET_MS):
+        if self._socket.poll(_TURN_MS if self.queue.wanted else _QUIET_MS):
             while self._socket.poll(0):
-                self.wanted = self._socket.recv()[:1] == b"\x01"
-        while self._waiting:
-            self._socket.send(_encode(self._waiting.popleft()), zmq.NOBLOCK)
+                self.queue.wanted = self._socket.recv()[:1] == b"\x01"
+        while (people := self.queue.take()) is not None:
+            self._socket.send(_encode(people), zmq.NOBLOCK)

@@ -24,6 +24,7 @@ from dyadwatch.stream.health.status_board import StatusBoard, learning_options
 from dyadwatch.stream.judging.scoring import Scoring
 from dyadwatch.stream.memory.kept import ConfigChange
 from dyadwatch.stream.names import DETECTOR
+from dyadwatch.stream.people_socket import PeopleQueue
 from dyadwatch.stream.recordings.header import about_detector
 from dyadwatch.stream.recordings.recorder import Recorder
 from dyadwatch.stream.reload import Judging, Reloader, difference
@@ -31,6 +32,7 @@ from dyadwatch.stream.run import Run
 from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.sinks.sinks import Sink
 from dyadwatch.stream.sockets.security import Security
+from dyadwatch.stream.stage_times import StageTimes
 from dyadwatch.stream.stations.failures import Failures
 from dyadwatch.stream.stations.outputs import Outputs
 from dyadwatch.stream.stations.receiving_station import ReceivingStation
@@ -121,14 +123,18 @@ class Service:
             self._recorder,
             Failures(self.counters),
             self._stopping,
+            StageTimes() if config.metrics.bind else None,
+            PeopleQueue() if config.foxglove.bind else None,
         )
         receiving = self._receiving = ReceivingStation(scorer.shape, context)
         queue = receiving.queue
-        outputs = self._outputs = Outputs(judging, scorer, sinks, context, lambda: {"windows": queue.windows})
+        outputs = self._outputs = Outputs(judging, scorer, sinks, context, receiving.waiting)
         scoring = Scoring(
             scorer, judging.thresholds, config, context.drops, learning=learning, quiet=judging.quiet, wall=time.time_ns
         )
-        self._scoring = ScoringStation(scorer, scoring, queue, lambda: receiving.views, outputs.emit, context)
+        self._scoring = ScoringStation(
+            scorer, scoring, queue, lambda: receiving.views, outputs.emit, context, outputs.peaks
+        )
         board = self._board = StatusBoard(
             self.counters,
             config.liveness,

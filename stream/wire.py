@@ -178,10 +178,9 @@ def _checked_header(parts: Sequence[bytes], limits: WireOptions) -> tuple[Header
             f"header key 'source' is {header.source[:80]!r:.80}; expected {source!r}, as in the topic",
         )
     _check_limits(header, limits)
-    _check_names(header)
-    layout = _layout(header)
-    _check_shape(header, layout)
-    return header, layout
+    ids = None if header.ids is None else tuple(header.ids)
+    joints = None if header.joints is None else tuple(header.joints)
+    return header, _checked_layout(header.shape, ids, header.layout, joints)
 
 
 def _header(head: bytes) -> Header:
@@ -212,18 +211,32 @@ def _peek_version(head: bytes) -> int | None:
         return None
 
 
+_Names = tuple[int | str, ...] | None
+
+
+@lru_cache(maxsize=64)  # of a source it is nearly always what it was in the frame before
+def _checked_layout(
+    shape: tuple[int, int, int], ids: _Names, named: str | None, joints: tuple[str, ...] | None
+) -> Layout:
+    """The layout, by the parts of a header that are within limits; they are checked."""
+    _check_names(ids, joints)
+    layout = _layout(named, joints)
+    _check_shape(shape, ids, layout)
+    return layout
+
+
 @lru_cache(maxsize=64)
 def _custom_layout(joints: tuple[str, ...]) -> Layout:
     return find_layout(Layout.custom(joints).joints)
 
 
-def _layout(header: Header) -> Layout:
-    if (header.layout is None) == (header.joints is None):
+def _layout(named: str | None, joints: tuple[str, ...] | None) -> Layout:
+    if (named is None) == (joints is None):
         raise WireError(Refusal.LAYOUT, "header has both or neither of 'layout' and 'joints'; expected exactly one")
     try:
-        if header.layout is not None:
-            return get_layout(header.layout)
-        return _custom_layout(tuple(header.joints or ()))
+        if named is not None:
+            return get_layout(named)
+        return _custom_layout(joints or ())
     except LayoutError as e:
         raise WireError(Refusal.LAYOUT, f"header: {e!s:.300}") from None
 
@@ -244,29 +257,25 @@ def _check_limits(header: Header, limits: WireOptions) -> None:
         )
 
 
-def _check_names(header: Header) -> None:
-    for key, names in (("ids", header.ids), ("joints", header.joints)):
+def _check_names(ids: _Names, joints: _Names) -> None:
+    for key, names in (("ids", ids), ("joints", joints)):
         for name in names or ():
             if isinstance(name, str) and not name.isprintable() and (bad := _CONTROL.search(name)) is not None:
                 said = f"header key {key!r} holds the control character {bad.group()!r}; expected none"
                 raise WireError(Refusal.BAD_KEY, said)
 
 
-def _check_shape(header: Header, layout: Layout) -> None:
-    people, joints, channels = header.shape
+def _check_shape(shape: tuple[int, int, int], ids: _Names, layout: Layout) -> None:
+    people, joints, channels = shape
     if joints != len(layout):
         raise WireError(Refusal.JOINT_COUNT, f"shape has {joints} joints; layout {layout.name!r} has {len(layout)}")
     if channels not in (3, 4):
         raise WireError(Refusal.CHANNELS, f"shape has {channels} channels; expected 3 (x y z) or 4 (x y z confidence)")
-    if header.ids is not None:
-        if len(header.ids) != people:
-            raise WireError(
-                Refusal.ID_COUNT, f"header has {len(header.ids)} ids for {people} people; expected one each"
-            )
-        if len(set(map(str, header.ids))) != people:
-            raise WireError(
-                Refusal.DUPLICATE_IDS, f"ids are {header.ids[:16]!r:.120}; expected each person's own, once"
-            )
+    if ids is not None:
+        if len(ids) != people:
+            raise WireError(Refusal.ID_COUNT, f"header has {len(ids)} ids for {people} people; expected one each")
+        if len(set(map(str, ids))) != people:
+            raise WireError(Refusal.DUPLICATE_IDS, f"ids are {list(ids[:16])!r:.120}; expected each person's own, once")
 
 
 def _values(header: Header, payload: bytes) -> NDArray[np.float32]:
@@ -289,7 +298,9 @@ def _ordinary(values: NDArray[np.float32], header: Header) -> tuple[NDArray[np.f
     if header.axes != "y-up" or header.units != "m" or not values.size:
         return None
     reach, large, small = _FAST_REACH, _FAST_LARGE, _FAST_SMALL
-    for high, low in zip(values.max(axis=1).tolist(), values.min(axis=1).tolist(), strict=True):
+    by_joint = values.transpose(1, 0, 2).copy()  # the extremes of its columns take half the time
+    highest, lowest = np.maximum.reduce(by_joint, axis=0).tolist(), np.minimum.reduce(by_joint, axis=0).tolist()
+    for high, low in zip(highest, lowest, strict=True):
         (x, y, z), (u, v, w) = high[:3], low[:3]
         # Every comparison with NaN is false, and an axis with one has it for both ends.
         if not (x < reach and y < reach and z < reach and -reach < u and -reach < v and -reach < w):

@@ -168,11 +168,12 @@ def test_the_wheel_brings_the_pages_and_the_schema(wheel: Path, repo_root: Path)
         assert {name: archive.read(f"dyadwatch/docs/{name}") for name in pages} == pages
 
 
-def test_the_wheel_brings_the_page_and_the_unit(wheel: Path, repo_root: Path) -> None:
+def test_the_wheel_brings_the_page_and_what_deploys_it(wheel: Path, repo_root: Path) -> None:
     static = repo_root / "stream" / "page" / "static"
     files = {f"dyadwatch/stream/page/static/{path.name}" for path in static.iterdir()}
+    deployed = {f"dyadwatch/tools/deploy/{name}" for name in ("dyadwatch.service", "compose.yaml")}
     with zipfile.ZipFile(wheel) as archive:
-        assert files | {"dyadwatch/tools/deploy/dyadwatch.service"} <= set(archive.namelist())
+        assert files | deployed <= set(archive.namelist())
         page = archive.read("dyadwatch/stream/page/static/index.html").decode()
     assert set(re.findall(r'"/static/([^"]+)"', page)) <= {path.name for path in static.iterdir()}
 

@@ -34,7 +34,8 @@ EXTRAS = {
     "train": ("torch", "onnx", "onnxscript", "scikit-learn"),
     "camera": ("mediapipe", "opencv-python"),
     "lsl": ("pylsl",),
-    "notify": ("apprise", "httpx", "paho-mqtt", "prometheus-client"),
+    "notify": ("apprise", "httpx", "paho-mqtt", "pillow", "prometheus-client"),
+    "foxglove": ("foxglove-sdk",),
     "view": ("pillow", "imageio-ffmpeg"),
 }
 _BASE = ("numpy", "scipy", "pyzmq", "msgspec", "PyYAML", "mcap", "zstandard", "rich", "cyclopts")

@@ -20,6 +20,7 @@ _VERBS = {
     "run": "Run the detector: poses in over ZeroMQ, scores and alarms out.",
     "up": "Run the detector with recorder, memory and page: all that people need.",
     "page": "Serve the page beside a detector that runs; make links and tokens for it.",
+    "deploy": "Print a systemd unit or a compose file that runs it for good.",
     "publish": "Publish cameras, pose files, live protocols or simulated people to a running detector.",
     "detect": "Find events in pose files, offline, as fast as the machine goes.",
     "check": "Say what a source or a file looks like, and what to change about it.",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
+from msgspec import structs
 from rich.console import Console
 from rich.markup import escape
 
@@ -32,6 +33,7 @@ from dyadwatch.stream.delivery.spool_file import SpoolFile
 from dyadwatch.stream.delivery.start import spool_path
 from dyadwatch.stream.messages import AttentionMessage
 from dyadwatch.stream.recordings.header import program
+from dyadwatch.tools.sample_pose import sample_pose
 
 app = App(name="notify", help="List the targets that incidents and calls are delivered to, and try one.")
 _Config = Annotated[Path | None, Parameter(help="Configuration file of the detector.")]
@@ -55,7 +57,8 @@ def list_(*, config: _Config = None, set_: _Set = ()) -> None:
 def try_(name: str, /, *, config: _Config = None, set_: _Set = ()) -> None:
     """Deliver one message to a target now, and say whether it arrived.
 
-    It goes past the spool, the filters and a running detector, says that it is a test, and is about no source.
+    It goes past the spool, the filters and a running detector, says that it is a test, and is about no source. A
+    picture of simulated people goes with it, where the target has pictures.
 
     Parameters
     ----------
@@ -73,6 +76,8 @@ def try_(name: str, /, *, config: _Config = None, set_: _Set = ()) -> None:
         text="a test", explanation="a test of dyadwatch: nothing has happened",
     )  # fmt: skip
     parcel = Parcel(key=f"test-{now // 1_000_000}", number=1, at=now, message=message, test=True)
+    if target.picture:
+        parcel = structs.replace(parcel, pose=sample_pose())
     around = Surroundings(lambda action: None, settings.liveness.forget_s, program(), announce=False)
     carrier = make_carrier(name, target, settings.delivery.names, around, lambda: None)
     began = time.monotonic()
@@ -106,6 +111,8 @@ def _about(target: Target) -> str:
         case CommandOptions():
             where = f"command {' '.join(target.command)}"
     words = [where, {"both": "incidents and calls"}.get(target.send, target.send)]
+    if target.picture:
+        words.append("with a picture")
     if target.sources:
         words.append(f"of {', '.join(target.sources)}")
     if target.least is not Severity.NOTICE:

@@ -21,6 +21,7 @@ from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.config_file import load_config, set_option
 from dyadwatch.stream.page.server import base_url, make_server, tokens_of
 from dyadwatch.stream.page.tokens import Role
+from dyadwatch.tools.incident_film import can_film, film_incident
 from dyadwatch.tools.log_output import log_in_background
 
 app = App(name="page", help="Serve the page of a detector; make links and tokens to log in with.")
@@ -46,7 +47,7 @@ def serve(
         Print no link, and stop when standard input ends: for a program that started this one.
     """
     settings = _configured(config, set_)
-    server = make_server(settings)
+    server = make_server(settings, film_incident if can_film() else None)
     log_in_background()
     logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of every browser that left
     with contextlib.suppress(OSError):

@@ -4,26 +4,30 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import shutil
 import socket
+import sys
 import tempfile
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
 
-from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.errors import ConfigError, DyadwatchError
 from dyadwatch.loading import configure
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.learning.versions import site_models
-from dyadwatch.stream.memory.memory_place import OFF
+from dyadwatch.stream.memory.memory_place import OFF, memory_file
 from dyadwatch.stream.page.server import base_url, place_of, tokens_of
 from dyadwatch.stream.receiving.heap import map_large_blocks
 from dyadwatch.stream.signals import stop_on_signals
 from dyadwatch.stream.start_check import check_start
+from dyadwatch.tools import background
 from dyadwatch.tools.companion import Companion
 from dyadwatch.tools.log_output import log_in_background
 from dyadwatch.tools.run import service_of, sinks_for
@@ -38,11 +42,14 @@ def up(
     data: Path | None = None,
     model: Path | None = None,
     set_: Annotated[tuple[str, ...], Parameter(name="--set", negative=())] = (),
+    detach: Annotated[bool, Parameter(negative=())] = False,
+    stop: Annotated[bool, Parameter(negative=())] = False,
+    in_background: Annotated[bool, Parameter(negative=(), show=False)] = False,
 ) -> None:
     """Run the detector, record, keep incidents, learn the site, and serve the page, until Ctrl-C or SIGTERM.
 
     Prints a link to the page that works once. The page is a process of its own: whatever happens to it, or in browsers,
-    detecting goes on; it is started again when it ends.
+    detecting goes on; it is started again when it ends. There is one for each folder of data.
 
     Parameters
     ----------
@@ -56,14 +63,61 @@ def up(
         site is learnt: it records, and judges nobody until a model of what it recorded is used.
     set_
         One configuration key, such as --set page.bind=127.0.0.1:8100; may be repeated.
+    detach
+        Go on without the terminal: print the link, and come back. What it would print goes to up.log among the data.
+    stop
+        End the one that runs, given the --config and --data that it was started with.
+    in_background
+        Print no link, and keep the log short: for a program that started this one.
     """
+    if detach and stop:
+        raise ConfigError("--detach and --stop are both given; expected one of them")
     private = Path(tempfile.mkdtemp(prefix="dyadwatch-"))  # for its owner alone
     try:
         options = (*set_, *_filled_in(configure(config, set_, model), data, private))
         settings = configure(config, options, model)
-        _run(settings, config, options, model)
+        if stop:
+            sys.stdout.write(f"stopped; it was process {background.stop(_home(settings))}\n")
+        elif detach:
+            named = {"--config": config, "--data": data, "--model": model}
+            words = [word for flag, value in named.items() if value is not None for word in (flag, str(value))]
+            _detach(settings, [*words, *(word for option in set_ for word in ("--set", option))])
+        else:
+            lock = background.UpLock(_home(settings))
+            try:
+                _run(settings, config, options, model, in_background)
+            finally:
+                lock.release()
     finally:
         shutil.rmtree(private, ignore_errors=True)
+
+
+def _home(settings: Config) -> Path:
+    """The folder of incidents and tokens."""
+    memory = memory_file(settings)
+    assert memory is not None, "_filled_in sees to it"
+    memory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return memory.parent
+
+
+def _detach(settings: Config, words: Sequence[str]) -> None:
+    home = _home(settings)
+    background.check_none_runs(home)
+    check_start(settings)
+    _check_free(settings)
+    pid = background.start(words, home, lambda within_s: _answers(settings, within_s))
+    stops = shlex.join(["dyadwatch", "up", "--stop", *words])
+    if pid is None:
+        raise DyadwatchError(
+            f"the page does not answer at {base_url(settings)}; {home / background.LOG} may say why, "
+            f"stop it with: {stops}"
+        )
+    link = f"{base_url(settings)}?token={tokens_of(settings).link()}"
+    sys.stdout.write(
+        f"the page is at {link}  (works once)\n"
+        f"it goes on without this terminal as process {pid}; log: {home / background.LOG}\n"
+        f"stop it with: {stops}\n"
+    )
 
 
 def _filled_in(given: Config, data: Path | None, private: Path) -> list[str]:
@@ -94,7 +148,9 @@ def _words(config: Path | None, options: tuple[str, ...]) -> list[str]:
     return [*words, *(word for option in options for word in ("--set", option))]
 
 
-def _run(settings: Config, config: Path | None, options: tuple[str, ...], model: Path | None) -> None:
+def _run(
+    settings: Config, config: Path | None, options: tuple[str, ...], model: Path | None, in_background: bool
+) -> None:
     check_start(settings)
     _check_free(settings)
     url = base_url(settings)
@@ -117,7 +173,10 @@ def _run(settings: Config, config: Path | None, options: tuple[str, ...], model:
         else:
             _log.warning("the page does not answer at %s", url)
 
-    threading.Thread(target=introduce, name="introduce", daemon=True).start()
+    if in_background:
+        background.keep_log_short(_home(settings))
+    else:
+        threading.Thread(target=introduce, name="introduce", daemon=True).start()
     try:
         with stop_on_signals(service.stop, service.reload):
             service.run()
@@ -149,11 +208,11 @@ def _check_free(settings: Config) -> None:
             ) from None
 
 
-def _answers(settings: Config) -> bool:
-    """Waits until the page takes connections."""
+def _answers(settings: Config, within_s: float = _READY_S) -> bool:
+    """Waits until the page takes connections, for so many seconds at most."""
     host, port = place_of(settings)
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
-    until = time.monotonic() + _READY_S
+    until = time.monotonic() + within_s
     while time.monotonic() < until:
         try:
             socket.create_connection((host, port), 1.0).close()

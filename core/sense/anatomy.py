@@ -105,9 +105,14 @@ class Anatomy:
         return np.array([limb.share for limb in self.limbs], np.float32)
 
     @cached_property
-    def weights(self) -> NDArray[np.intp]:
-        """How much each limb counts for the height, shape (L,)."""
-        return np.array([limb.weight for limb in self.limbs], np.intp)
+    def weighed(self) -> NDArray[np.intp]:
+        """Indices of the limbs that the height is estimated from, each as often as it counts."""
+        return np.repeat(np.arange(len(self.limbs)), [limb.weight for limb in self.limbs])
+
+    @cached_property
+    def absent(self) -> NDArray[np.intp]:
+        """Columns of `measures.measure` of vectors and parts that are not there."""
+        return len(self.limbs) + np.flatnonzero(np.repeat(~np.array(self.has_vectors + self.has_parts), 3))
 
     @cached_property
     def rigid(self) -> NDArray[np.intp]:
@@ -134,8 +139,9 @@ class Anatomy:
 
     @cached_property
     def off(self) -> NDArray[np.float32]:
-        """Spread, most and whether only too long is wrong, of each limb; shape (3, L)."""
-        return np.array([[li.spread, li.most, float(li.near)] for li in self.limbs], np.float32).reshape(-1, 3).T
+        """Spread, most, and how much too short counts, 0 or -1, of each limb; shape (3, L)."""
+        shares = [[limb.spread, limb.most, 0.0 if limb.near else -1.0] for limb in self.limbs]
+        return np.array(shares, np.float32).reshape(-1, 3).T
 
 
 def _point(layout: Layout, name: str) -> Point | None:

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.sense.anatomy import Anatomy, anatomy_of
 from dyadwatch.core.sense.gravity import Gravity
-from dyadwatch.core.sense.measures import measure
-from dyadwatch.core.sense.person import PersonSense
+from dyadwatch.core.sense.look import BodyLook, look_at
+from dyadwatch.core.sense.person import PersonSense, judge
 from dyadwatch.core.sense.sense_codes import BLINDING, SAID, Odd, Oddity, is_blinding, settled
 from dyadwatch.core.sense.sides import SideFlips
 from dyadwatch.core.sense.statures import Statures
+from dyadwatch.core.sense.steadiness import FrameNoise, SensedFrame
 from dyadwatch.core.sense.together import Together
 from dyadwatch.core.skeletons.layout import Layout
 
@@ -55,11 +56,12 @@ class BodySense:
     """What is known of the bodies of one source.
 
     Arguments:
-        ignore: codes that are not looked for.
+        ignore: codes that are not looked for; where those are all, nobody is looked at.
     """
 
     def __init__(self, ignore: Collection[str] = ()) -> None:
         self._ignored = frozenset(ignore)
+        self._looks = not self._ignored.issuperset(Oddity)
         self._people: dict[int, PersonSense] = {}
         self._pairs: dict[tuple[int, int], Together] = {}
         self._anatomy: Anatomy | None = None
@@ -67,11 +69,16 @@ class BodySense:
         self._gravity = Gravity()
         self._statures = Statures()
         self._flips: SideFlips | None = None
+        self._before: BodyLook | None = None
+        # What `PersonSense.longest` says of the people of the look before, and who they are; None where it may differ.
+        self._longest: tuple[tuple[int, ...], NDArray[np.float32]] | None = None
+        self._met = False  # whether any two were ever one body, or in one place
 
     def clear(self) -> None:
         """Forgets everybody."""
         self._people.clear()
         self._pairs.clear()
+        self._before, self._longest, self._met = None, None, False
         self._gravity = Gravity()
         self._statures = Statures()
         self._flips = None
@@ -80,9 +87,11 @@ class BodySense:
         """Forgets some. Once nobody is left, it is to be seen anew where up is: clips follow one another like that."""
         for key in keys:
             self._people.pop(key, None)
+        self._longest = None
         if keys and self._pairs:
             gone = set(keys)
             self._pairs = {pair: t for pair, t in self._pairs.items() if gone.isdisjoint(pair)}
+            self._met = any(t.last is not None for t in self._pairs.values())
         if not self._people:
             self.clear()
 
@@ -97,6 +106,8 @@ class BodySense:
             joints: metres, Y up, shape (P, J, 3), NaN where unseen.
             layout: what the J axis means.
         """
+        if not self._looks:
+            return
         anatomy = self._anatomy
         if anatomy is None or (layout is not self._layout and layout.joints != anatomy.layout.joints):
             self.clear()
@@ -104,56 +115,82 @@ class BodySense:
         self._layout = layout
         if self._flips is None:
             self._flips = SideFlips(anatomy)
+        said, people = joints.tobytes(), len(keys)
+        frame = SensedFrame(stamp, np.frombuffer(said, np.float32).reshape(joints.shape))
+        size = len(said) // people if people else 0
         tick, due = stamp // _TICK_NS, []
-        alone = len(keys) == 1
         for i, (key, who) in enumerate(zip(keys, ids, strict=True)):
             person = self._people.get(key)
             if person is None:
                 person = self._people[key] = PersonSense(who, anatomy)
-            person.see(stamp, joints[i], alone=alone)
+            person.see(frame, i, said[i * size : (i + 1) * size], alone=people == 1)
             if person.tick != tick:
                 person.tick = tick
                 due.append(i)
-        for flip in self._flips.push(stamp, keys, joints):
+        for flip in self._flips.push(stamp, keys, frame.joints):
             self._people[flip.key].flip(stamp, flip)
-        if due:
-            self._look(stamp, [keys[i] for i in due], joints[due], anatomy)
+        if len(due) == people:
+            self._look(look_at(stamp, keys, frame.joints, anatomy), anatomy)
+        elif due:
+            self._look(look_at(stamp, [keys[i] for i in due], frame.joints[due], anatomy), anatomy)
 
-    def _look(self, stamp: int, keys: Sequence[int], joints: NDArray[np.float32], anatomy: Anatomy) -> None:
-        fresh = False
-        for key, body, row in zip(keys, joints, measure(joints, anatomy), strict=True):
-            fresh = self._people[key].add(stamp, body, row) or fresh
+    def _look(self, look: BodyLook, anatomy: Anatomy) -> None:
+        people = [self._people[key] for key in look.keys]
+        moved = look.all_moved_since(self._before)
+        self._before = look
+        for i, person in enumerate(people):
+            person.add(look, i, moved=moved)
+        FrameNoise.look(person.noise for person in people)
+        self._look_at_limbs(look, people)
         if len(self._people) > 1:
-            self._compare(stamp, keys)
+            self._compare(look)
+        fresh = [person for person in people if person.is_due]
         if fresh:
+            judge(fresh, anatomy)
+            self._longest = None
             self._gravity.judge(self._people.values())
-            self._statures.judge(stamp, self._people.values())
+            self._statures.judge(look.stamp, self._people.values())
 
-    def _compare(self, stamp: int, keys: Sequence[int]) -> None:
+    def _look_at_limbs(self, look: BodyLook, people: Sequence[PersonSense]) -> None:
+        """Takes note of limbs that are several times too long."""
+        if self._longest is None or self._longest[0] != look.keys:
+            self._longest = look.keys, np.stack([person.longest for person in people])
+        lengths, longest = look.rows[:, : self._longest[1].shape[1]], self._longest[1]
+        if not np.count_nonzero(lengths > longest):  # as nearly always
+            return
+        for person, own, most in zip(people, lengths, longest, strict=True):
+            if (own > most).any():
+                worst = int(np.nanargmax(own / most))
+                person.tear(look.stamp, worst, float(own[worst]))
+
+    def _compare(self, look: BodyLook) -> None:
         """Everybody who was just looked at with everybody seen of late; those who are near are remembered."""
         done: set[int] = set()
-        for key in keys:
+        stamp = look.stamp
+        others = [
+            (key, person, seen.stamp, seen.places[person.at])
+            for key, person in self._people.items()
+            if (seen := person.look) is not None and stamp - seen.stamp <= _LONGEST_NS
+        ]
+        for key, place in zip(look.keys, look.places, strict=True):
             done.add(key)
-            one = self._people[key].sighting
-            assert one is not None, "looked at just now"
-            for other, person in self._people.items():
-                seen = person.sighting
-                if other in done or seen is None or stamp - seen.stamp > _LONGEST_NS:
+            for other, person, seen, where in others:
+                if other in done:
                     continue
                 pair = (key, other) if key < other else (other, key)
                 together = self._pairs.get(pair)
-                if together is not None and not together.is_fresh(key, one.stamp, seen.stamp):
-                    continue
-                if not math.dist(one.place, seen.place) < _NEAR_M:
-                    if together is not None:
-                        together.apart()
-                    continue
+                near = -_NEAR_M < place[0] - where[0] < _NEAR_M and math.dist(place, where) < _NEAR_M
                 if together is None:
-                    if len(self._pairs) >= _MOST_PAIRS:
+                    if not near or len(self._pairs) >= _MOST_PAIRS:
                         continue
                     together = self._pairs[pair] = Together(pair, *(self._people[k].id for k in pair))
-                    together.is_fresh(key, one.stamp, seen.stamp)
-                together.compare(stamp, one, seen)
+                if not together.is_fresh(key, stamp, seen):
+                    continue
+                if not near:
+                    together.apart()
+                    continue
+                together.compare(stamp, self._people[key].sighting, person.sighting)
+                self._met = self._met or together.last is not None
 
     def _of_person(self, person: PersonSense) -> list[Odd]:
         found = [*person.shape, *person.manner, *self._gravity.of_person(person), *person.moments()]
@@ -174,7 +211,7 @@ class BodySense:
 
     def verdicts(self, pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], BodyVerdict]:
         """On those pairs of which there is anything to say."""
-        if not (self._everybody() or self._pairs) and all(p.is_plain for p in self._people.values()):
+        if not (self._met or self._everybody()) and all(p.is_plain for p in self._people.values()):
             return {}  # as nearly always
         return {keys: verdict for keys in pairs if (verdict := self.of_pair(keys)) is not FINE}
 

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.finding import Finding
-from dyadwatch.core.sense.person import PersonSense, Posture
+from dyadwatch.core.sense.person import PersonSense
+from dyadwatch.core.sense.posture import Posture
 from dyadwatch.core.sense.sense_codes import Odd, Oddity
 from dyadwatch.core.sense.tilt import Tilt
 

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.sense.anatomy import PARTS, VECTORS, Anatomy
-from dyadwatch.core.skeletons.body_size import SMALLEST_BODY_M
 
-_FEWEST_LIMBS = 5  # of fewer nobody can tell which of them is wrong
-_LEAST_WEIGHT = 4
 _NAMES = (*VECTORS, *PARTS, "extent")
 MEASURED = 3 * len(_NAMES)  # columns of a row behind those of the limbs
+SPANS = {name: slice(3 * i, 3 * i + 3) for i, name in enumerate(_NAMES)}  # of each among those columns
 
 
+@lru_cache(maxsize=1024)
 def columns(anatomy: Anatomy, name: str) -> slice:
     """Where a row of `measure` holds one of `VECTORS`, the place of one of `PARTS`, or `extent`: 3 columns each."""
-    first = len(anatomy.limbs) + 3 * _NAMES.index(name)
-    return slice(first, first + 3)
+    limbs, span = len(anatomy.limbs), SPANS[name]
+    return slice(limbs + span.start, limbs + span.stop)
 
 
 def measure(joints: NDArray[np.float32], anatomy: Anatomy) -> NDArray[np.float32]:
@@ -33,70 +32,40 @@ def measure(joints: NDArray[np.float32], anatomy: Anatomy) -> NDArray[np.float32
         Per person the L lengths of the limbs in metres, then 3 coordinates each of the vectors, of the places of hips
         and shoulders, and of the edges of the box around all joints; shape (P, L + 27), NaN where unseen.
     """
-    people, limbs = len(joints), len(anatomy.limbs)
-    parts = limbs + 3 * len(VECTORS)
-    a, b, c, d = anatomy.ends
-    vectors = 0.5 * (joints[:, a] + joints[:, b] - joints[:, c] - joints[:, d])
-    out = np.empty((people, limbs + MEASURED), np.float32)
-    out[:, :limbs] = np.sqrt(np.einsum("pvx,pvx->pv", vectors[:, :limbs], vectors[:, :limbs]))
-    out[:, limbs:parts] = vectors[:, limbs:].reshape(people, -1)
-    first, second = anatomy.parts
-    out[:, parts:-3] = (0.5 * (joints[:, first] + joints[:, second])).reshape(people, 6)
-    out[:, -3:] = np.fmax.reduce(joints, axis=1) - np.fmin.reduce(joints, axis=1)
-    for i, there in enumerate(anatomy.has_vectors + anatomy.has_parts):
-        if not there:
-            out[:, limbs + 3 * i : limbs + 3 * i + 3] = np.nan
+    by_joint = joints.transpose(1, 0, 2).copy()  # (J, P, 3): all that follows takes half the time so
+    limbs = len(anatomy.limbs)
+    a, b, c, d = by_joint.take(anatomy.ends, axis=0)
+    vectors = a + b
+    vectors -= c
+    vectors -= d
+    vectors *= 0.5
+    out = np.empty((len(joints), limbs + MEASURED), np.float32)
+    np.sqrt(np.einsum("vpx,vpx->pv", vectors[:limbs], vectors[:limbs]), out=out[:, :limbs])
+    first, second = by_joint.take(anatomy.parts, axis=0)
+    rest = np.concatenate((vectors[limbs:], 0.5 * (first + second)))
+    out[:, limbs:-3] = rest.transpose(1, 0, 2).reshape(len(joints), -1)
+    out[:, -3:] = np.fmax.reduce(by_joint, axis=0) - np.fmin.reduce(by_joint, axis=0)
+    if len(anatomy.absent):
+        out[:, anatomy.absent] = np.nan
     return out
 
 
-class Build(NamedTuple):
-    """What the limbs of a person come to.
-
-    Arguments:
-        height: metres when standing; NaN where too little is seen.
-        misfit: how far the limbs are off those of a body of that height, in spreads, as the root of the mean square;
-            noisy sensors come to 1.0, exchanged joints to 1.3 and more; 0 where too little is seen.
-        worst: index of the limb that is off most.
-        length: of that limb, metres.
-    """
-
-    height: float
-    misfit: float
-    worst: int
-    length: float
-
-
-_UNKNOWN = Build(float("nan"), 0.0, 0, 0.0)
+def by_column(rows: NDArray[np.float32], anatomy: Anatomy) -> NDArray[np.float32]:
+    """What rows of `measure`, shape (P, N, C), hold behind the limbs, to be taken by `SPANS`: shape (27, P, N)."""
+    return rows[..., len(anatomy.limbs) :].transpose(2, 0, 1).copy()
 
 
 def medians(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Middle of each column of (N, C) over the rows that have it; NaN where fewer than half of them do."""
-    ordered = np.sort(rows, axis=0)  # NaN last
-    seen = len(rows) - np.isnan(ordered).sum(axis=0)
-    middle = ordered[(np.maximum(seen, 1) - 1) // 2, np.arange(rows.shape[1])]
-    middle[2 * seen < len(rows)] = np.nan
-    return middle
+    """Middle of each column of (..., N, C) over the N rows that have it; NaN where fewer than half of them do."""
+    return middles(np.sort(rows, axis=-2))
 
 
-def build_of(lengths: NDArray[np.float32], anatomy: Anatomy) -> Build:
-    """Height, and whether a body can have these limbs.
-
-    Arguments:
-        lengths: middle lengths of the limbs over some time, metres, shape (L,), NaN where unseen.
-        anatomy: of the layout.
-    """
-    heights = lengths / anatomy.usual
-    seen = ~np.isnan(heights)
-    weighed = np.repeat(heights, anatomy.weights)
-    weighed = weighed[~np.isnan(weighed)]
-    if seen.sum() < _FEWEST_LIMBS or len(weighed) < _LEAST_WEIGHT:
-        return _UNKNOWN
-    height = float(np.sort(weighed)[len(weighed) // 2])
-    if height < SMALLEST_BODY_M:  # refused for that elsewhere
-        return _UNKNOWN
-    spread, most, near = anatomy.off
-    off = np.log(np.maximum(heights[seen] / height, 1e-3))
-    off[(near[seen] > 0) & (off < 0)] = 0
-    off = np.minimum(np.abs(off) / spread[seen], most[seen])
-    worst = int(np.flatnonzero(seen)[off.argmax()])
-    return Build(height, float(np.sqrt(off @ off / len(off))), worst, float(lengths[worst]))
+def middles(ordered: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The same, of columns that are in order, NaN last."""
+    rows = ordered.shape[-2]
+    if not np.count_nonzero(np.isnan(ordered[..., -1, :])):  # as nearly always
+        return ordered[..., (rows - 1) // 2, :]
+    seen = rows - np.isnan(ordered).sum(axis=-2, keepdims=True)
+    middle = np.take_along_axis(ordered, (np.maximum(seen, 1) - 1) // 2, axis=-2)
+    middle[2 * seen < rows] = np.nan
+    return middle[..., 0, :]

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.sense.anatomy import Anatomy
-from dyadwatch.core.sense.manner import odd_manner
-from dyadwatch.core.sense.measures import MEASURED, build_of, columns, medians
+from dyadwatch.core.sense.build import Build, builds_of
+from dyadwatch.core.sense.look import BodyLook
+from dyadwatch.core.sense.manner import Manner, odd_manners
+from dyadwatch.core.sense.measures import MEASURED, by_column, columns, middles
 from dyadwatch.core.sense.places import StuckJoints
+from dyadwatch.core.sense.posture import Posture, judge_postures
 from dyadwatch.core.sense.sense_codes import Odd, Oddity
-from dyadwatch.core.sense.sides import Flip, ahead
-from dyadwatch.core.sense.steadiness import FrameNoise
-from dyadwatch.core.sense.together import BodySighting, sighting
+from dyadwatch.core.sense.sides import Flip
+from dyadwatch.core.sense.steadiness import FrameNoise, SensedFrame
+from dyadwatch.core.sense.together import BodySighting
 from dyadwatch.core.skeletons.body_size import BODIES_M, PEOPLE_M, likely_scale
 from dyadwatch.core.units import NS
 
@@ -30,41 +32,6 @@ _FROZEN_FRAMES = 5
 # Of how far the limbs are off; see `Build.misfit`.
 _IMPOSSIBLE, _ODD = 1.3, 1.12
 _FEWEST_FLIPS = 2
-_UP, _DOWN, _LEGS_UP = 0.7, -0.6, 0.3  # how much of the length of the trunk, or the legs, is height
-_STANDING_M = 0.5  # from ankles to hips of who stands and is no small child
-_LEVEL, _LEANING = 0.5, 0.57  # of who stands: how level the chest faces, and how much of the body is height
-_FLAT, _STEADY = 0.4, 0.93  # of an axis that is not up: its height, and how much alike its directions are
-
-
-@dataclass(slots=True)
-class Posture:
-    """How a body is turned.
-
-    Arguments:
-        upright: whether it was ever seen upright for long enough.
-        down: feet above the head.
-        axis: from feet to head in the middle, unit length; None where it does not hold still or is not level.
-        low, high: the box of all places of the hips, each the middle of half a second, metres.
-        hips: height of the hips in the middle of the last half second, metres; NaN where unseen.
-        floor: height of the ankles below somebody upright, likewise.
-        lean: unit vectors along the body and out of the chest of who does not lie, of late; None where unknown.
-    """
-
-    upright: bool = False
-    down: bool = False
-    axis: NDArray[np.float32] | None = None
-    low: NDArray[np.float32] = field(default_factory=lambda: np.full(3, np.inf, np.float32))
-    high: NDArray[np.float32] = field(default_factory=lambda: np.full(3, -np.inf, np.float32))
-    hips: float = float("nan")
-    floor: float = float("nan")
-    lean: tuple[NDArray[np.floating], NDArray[np.floating]] | None = None
-
-    def moved_across(self) -> float:
-        """Metres that the body came across its axis, as who walks does and who lies or is pushed in a bed does not."""
-        if self.axis is None or not np.isfinite(self.low).all():
-            return 0.0
-        extent = (self.high - self.low) * np.sqrt(np.maximum(1 - self.axis**2, 0))
-        return float(np.sqrt(extent @ extent))
 
 
 class PersonSense:
@@ -78,20 +45,23 @@ class PersonSense:
     def __init__(self, id: int | str, anatomy: Anatomy) -> None:
         self.id = id
         self._anatomy = anatomy
-        self._rows = np.full((_KEPT, len(anatomy.limbs) + MEASURED), np.nan, np.float32)
+        self.rows = np.full((_KEPT, len(anatomy.limbs) + MEASURED), np.nan, np.float32)
         self.samples = 0
         self.tick = -1  # of the last sample
         self.stamp = 0
         self.alone = True  # never in a frame with another
-        self.sighting: BodySighting | None = None
+        self.look: BodyLook | None = None  # the last one, with the person's place in it
+        self.at = 0
+        self._alone_then = True
         self.posture = Posture()
         self.height = float("nan")
         self.shape: tuple[Odd, ...] = ()
         self.manner: tuple[Odd, ...] = ()  # how it moves and is seen
-        self._noise = FrameNoise()
+        self.noise = FrameNoise()
         self._stuck, self._stuck_at = StuckJoints(anatomy), ("", 0)
         self._flips: list[tuple[int, bool]] = []  # stamps at which its sides were exchanged, and whether for sure
-        self._longest: NDArray[np.float32] | None = None  # metres that each limb is at most, once that is known
+        # Metres that each limb is at most, infinite until that is known.
+        self.longest = np.full(len(anatomy.limbs), np.inf, np.float32)
         self._torn: tuple[Odd | None, int] = None, 0  # limb that was far too long, and when
         self._stiff = 0, 0.0  # stamp at which it last moved again, and after how many seconds
         self._last = b""
@@ -99,19 +69,21 @@ class PersonSense:
         self._same = 0
         self.frozen_until: int | None = None  # stamp of the last frame that was the same as those of a second before
         self.frozen_s = 0.0
+        self._wrong_until = 0  # stamp up to which something is said that was so for a moment
         self.known = False  # whether its posture could be judged
 
-    def see(self, stamp: int, joints: NDArray[np.float32], *, alone: bool) -> None:
-        """Takes note of a frame: joints in metres, shape (J, 3), NaN where unseen."""
-        said = joints.tobytes()
+    def see(self, frame: SensedFrame, place: int, said: bytes, *, alone: bool) -> None:
+        """Takes note of a frame in which the person is at `place`, with the bytes of its joints."""
+        stamp = frame.stamp
         if said != self._last:
             if self._same and self.stamp - self._since >= _STIFF_NS:
                 self._stiff = stamp, round((self.stamp - self._since) / NS, 1)
+                self._wrong_until = stamp + _SPOILS_NS
             self._last, self._since, self._same = said, stamp, 0
-            self._noise.see(stamp, said)
+            self.noise.see(frame, place)
         else:
             self._same += 1
-            self._noise.broken_off()
+            self.noise.broken_off()
             if self._is_frozen(stamp):
                 self.frozen_until, self.frozen_s = stamp, round((stamp - self._since) / NS, 1)
         self.stamp, self.alone = stamp, self.alone and alone
@@ -122,24 +94,28 @@ class PersonSense:
     @property
     def is_plain(self) -> bool:
         """Whether there is nothing to say of it by itself; may be False where there is nothing either."""
-        posture = self.posture
-        lies = posture.down or (posture.axis is not None and not posture.upright)
-        last = max(self._stiff[0], self._stuck_at[1], self._torn[1], self._flips[-1][0] if self._flips else 0)
-        moments = self._same or self.stamp - last < _SPOILS_NS or self.frozen_until is not None
-        return not (self.shape or self.manner or moments or lies)
+        if self._same or self.stamp < self._wrong_until or self.shape or self.manner:
+            return False
+        return self.frozen_until is None and not self.posture.lies
 
     def flip(self, stamp: int, flip: Flip) -> None:
         """Takes note that left and right were exchanged since the frame before, or seem to have been."""
         self._flips = [*(f for f in self._flips[-255:] if stamp - f[0] < _COUNTED_NS), (stamp, flip.sure)]
+        self._wrong_until = stamp + _SPOILS_NS
         if flip.whole:  # joints did jump, and not for noise
-            self._noise.broken_off()
+            self.noise.broken_off()
+
+    @property
+    def flips_of_late(self) -> bool:
+        """Whether left and right seemed to be exchanged."""
+        return bool(self._flips)
 
     @property
     def _flipped(self) -> bool:
         """Whether left and right were exchanged: for sure, or again and again in a body that is steady otherwise."""
         if any(sure for _, sure in self._flips):
             return True
-        return len(self._flips) >= _FEWEST_FLIPS and not self._noise.jitter_m
+        return len(self._flips) >= _FEWEST_FLIPS and not self.noise.jitter_m
 
     def moments(self) -> list[Odd]:
         """What was wrong for a moment just now, or so shortly before that a window still holds it."""
@@ -170,32 +146,34 @@ class PersonSense:
             return Finding(Oddity.STIFF, person=self.id, seconds=round(span / NS, 1))
         return None
 
-    def add(self, stamp: int, joints: NDArray[np.float32], row: NDArray[np.float32]) -> bool:
-        """Takes a sample, joints (J, 3) in metres and their row of `measure`; returns whether it led to a verdict."""
-        self._rows[self.samples % _KEPT] = row
+    def add(self, look: BodyLook, at: int, *, moved: bool) -> None:
+        """Takes a look in which the person is at `at`; `moved` as `BodyLook.all_moved_since` says it."""
+        self.rows[self.samples % _KEPT] = look.rows[at]
         self.samples += 1
-        parts = row[columns(self._anatomy, "hips").start : columns(self._anatomy, "shoulders").stop].reshape(2, 3)
-        self.sighting = sighting(stamp, joints, parts, alone=self.alone)
-        self._noise.look()
-        self._look_at_limbs(stamp, row)
-        stuck = self._stuck.look(joints, self.sighting.place)
+        self.look, self.at, self._alone_then = look, at, self.alone
+        stuck = self._stuck.look(look.joints[at], look.places[at], moved=moved)
         if stuck:
-            self._stuck_at = stuck, stamp
-        every = _EVERY if self.samples < _KEPT else _LATER_EVERY
-        if self.samples != _FEWEST and self.samples % every:
-            return False
-        rows = self._rows[: min(self.samples, _KEPT)]
-        lengths = medians(rows[:, : len(self._anatomy.limbs)])
-        self._judge_shape(lengths)
-        self._judge_posture(rows)
-        self._judge_manner(rows, lengths)
-        return True
+            self._stuck_at = stuck, look.stamp
+            self._wrong_until = look.stamp + _SPOILS_NS
 
-    def _look_at_limbs(self, stamp: int, row: NDArray[np.float32]) -> None:
-        """Takes note of a limb that is several times too long."""
-        if self._longest is not None and (row[: len(self._longest)] > self._longest).any():
-            worst = int(np.nanargmax(row[: len(self._longest)] / self._longest))
-            self._torn = self._limb_odd(Oddity.ODD_LIMBS, worst, float(row[worst]), self.height), stamp
+    @property
+    def sighting(self) -> BodySighting:
+        """Where it was when it was looked at last."""
+        look, at = self.look, self.at
+        assert look is not None, "looked at before"
+        hips, shoulders = columns(self._anatomy, "hips"), columns(self._anatomy, "shoulders")
+        parts = look.rows[at, hips.start : shoulders.stop].reshape(2, 3)
+        return BodySighting(look.stamp, look.joints[at], parts, self._alone_then)
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the newest sample leads to a verdict."""
+        return self.samples == _FEWEST or not self.samples % (_EVERY if self.samples < _KEPT else _LATER_EVERY)
+
+    def tear(self, stamp: int, limb: int, length: float) -> None:
+        """Takes note of a limb that is several times too long, metres."""
+        self._torn = self._limb_odd(Oddity.ODD_LIMBS, limb, length, self.height), stamp
+        self._wrong_until = stamp + _SPOILS_NS
 
     def _limb_odd(self, code: Oddity, limb: int, length: float, height: float, **more: float) -> Odd:
         of = self._anatomy.limbs[limb]
@@ -220,10 +198,10 @@ class PersonSense:
         """Whether the limbs are odd, and with them all that follows from the joints' names."""
         return any(odd.code in (Oddity.JOINTS_MISNAMED, Oddity.ODD_LIMBS) for odd in self.shape)
 
-    def _judge_shape(self, lengths: NDArray[np.float32]) -> None:
-        build = build_of(lengths, self._anatomy)
+    def judge_build(self, build: Build) -> None:
+        """Takes up what the limbs come to."""
         self.height, self.shape = build.height, ()
-        self._longest = self._anatomy.longest * np.float32(build.height)
+        self.longest = self._anatomy.longest * np.float32(build.height)
         if build.misfit >= _ODD:
             code = Oddity.JOINTS_MISNAMED if build.misfit >= _IMPOSSIBLE and self.sure else Oddity.ODD_LIMBS
             misfit = round(build.misfit, 2)
@@ -239,50 +217,34 @@ class PersonSense:
                 ),
             )
 
-    def _judge_manner(self, rows: NDArray[np.float32], lengths: NDArray[np.float32]) -> None:
-        found = odd_manner(rows, lengths, self.height, self._anatomy, sure=self.sure, flipped=bool(self._flips))
-        jitter = self._noise.jitter_m if any(self._anatomy.has_vectors) else 0.0
+    def judge_manner(self, found: Manner) -> None:
+        """Takes up what is odd about how it moves and is seen."""
+        jitter = self.noise.jitter_m if any(self._anatomy.has_vectors) else 0.0
         if jitter:
-            found.append((Oddity.JITTER, {"noise_m": round(jitter, 3)}))
+            found = [*found, (Oddity.JITTER, {"noise_m": round(jitter, 3)})]
         self.manner = tuple(Finding(code, person=self.id, **detail) for code, detail in found)
 
-    def _judge_posture(self, rows: NDArray[np.float32]) -> None:
-        all_rows, anatomy = rows, self._anatomy
-        trunk, legs, hips = (rows[:, columns(anatomy, name)] for name in ("trunk", "legs", "hips"))
-        seen = ~np.isnan(trunk[:, 0])
-        self.known = bool(seen.sum() >= _FEWEST)
-        if not self.known:
-            return
-        standing = float(medians(legs)[1])
-        trunk, legs = trunk[seen], legs[seen]
-        trunk = trunk / np.maximum(np.linalg.norm(trunk, axis=1, keepdims=True), 1e-6)
-        legs = legs / np.maximum(np.linalg.norm(legs, axis=1, keepdims=True), 1e-6)
-        up, legs_up = trunk[:, 1], legs[:, 1]
-        posture = self.posture
-        if np.count_nonzero(up > _UP) >= 0.6 * len(up) or ((up > _UP) & (legs_up > _LEGS_UP)).sum() >= _EVERY:
-            posture.upright = True
-        posture.down = bool(np.count_nonzero((up < _DOWN) & ~(legs_up > -_LEGS_UP)) >= 0.8 * len(up))
-        axis = np.where(np.isnan(legs), trunk, 0.5 * (trunk + legs)).sum(axis=0) / len(trunk)
-        length = float(np.linalg.norm(axis))
-        posture.axis = axis / length if length > _STEADY and abs(axis[1]) < _FLAT * length else None
-        place = medians(hips[max(len(hips) - _EVERY, 0) :] if self.samples <= _KEPT else self._newest(hips))
-        posture.hips = float(place[1])
-        posture.floor = posture.hips - standing if posture.upright and standing > _STANDING_M else float("nan")
-        self._judge_lean(all_rows if self.samples <= _KEPT else self._newest(all_rows))
-        if not np.isnan(place).any():
-            posture.low, posture.high = np.minimum(posture.low, place), np.maximum(posture.high, place)
 
-    def _judge_lean(self, rows: NDArray[np.float32]) -> None:
-        """Which way somebody who does not lie leans, and where the chest faces, over half a second."""
-        rows, anatomy, posture = rows[-_EVERY:], self._anatomy, self.posture
-        posture.lean = None
-        trunk, legs = rows[:, columns(anatomy, "trunk")], rows[:, columns(anatomy, "legs")]
-        up = (trunk + np.where(np.isnan(legs), np.float32(0), legs)).mean(axis=0)
-        chest = ahead(rows[:, columns(anatomy, "shoulder_line")], trunk).mean(axis=0)
-        length, level = float(np.linalg.norm(up)), float(np.hypot(chest[0], chest[2]))
-        if length > 0 and level > _LEVEL and up[1] > _LEANING * length:
-            posture.lean = up / length, chest
-
-    def _newest(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
-        at = self.samples % _KEPT
-        return np.take(values, np.arange(at - _EVERY, at), axis=0, mode="wrap")
+def judge(people: Sequence[PersonSense], anatomy: Anatomy) -> None:
+    """Judges people anew by their last seconds."""
+    alike: dict[int, list[PersonSense]] = {}  # by how many samples there are, or where the newest lies of all kept
+    for person in people:
+        alike.setdefault(person.samples if person.samples < _KEPT else -(person.samples % _KEPT), []).append(person)
+    for group in alike.values():
+        count, sure, limbs = group[0].samples, group[0].sure, len(anatomy.limbs)
+        rows = np.stack([person.rows[: min(count, _KEPT)] for person in group])
+        measured = by_column(rows, anatomy)
+        newest = measured.take(np.arange(count - min(_EVERY, count), count), axis=2, mode="wrap")
+        height = columns(anatomy, "legs").start + 1  # of the hips above the ankles
+        ordered = np.sort(rows[..., : height + 1], axis=1)
+        middle = middles(ordered)
+        lengths = middle[:, :limbs]
+        builds = builds_of(lengths, anatomy)
+        heights = [build.height for build in builds]
+        flipped = [person.flips_of_late for person in group]
+        manners = odd_manners(measured, ordered, lengths, heights, anatomy, sure=sure, flipped=flipped)
+        known = judge_postures([p.posture for p in group], measured, newest, middle[:, height].tolist())
+        for person, build, manner, seen in zip(group, builds, manners, known, strict=True):
+            person.known = seen
+            person.judge_build(build)
+            person.judge_manner(manner)

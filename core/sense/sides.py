@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.sense.anatomy import VECTORS, Anatomy
-from dyadwatch.core.sense.measures import columns
+from dyadwatch.core.sense.measures import SPANS
 
 # Longer after a frame, somebody may have turned round; after no more than the second, nobody has. Between the two it
 # takes more than one exchange: a sensor that smooths an exchange over three frames is known.
@@ -23,7 +23,9 @@ _FEWEST = 4
 _FEWEST_FACING = 20  # samples of face or toes, two seconds
 _BACKWARD_M = 0.05  # a nose that a sensor loses lies 0.03 m behind the ears at times
 _STRAIGHT = 0.8
-_NEXT, _AFTER = [1, 2, 0], [2, 0, 1]
+_NEXT, _AFTER = np.array([1, 2, 0]), np.array([2, 0, 1])
+_ONES = np.ones(3, np.float32)  # a sum over x, y and z takes several times as long as this product with it
+_FORWARD = {"face": "shoulder_line", "toes": "hip_line"}  # and the line that they lie ahead of
 
 
 class Flip(NamedTuple):
@@ -71,9 +73,9 @@ class SideFlips:
             both = tuple(key for key in self._keys if key in at)
             now = lines[[key in at for key in self._keys]]
             before = before[[at[key] for key in both]]
-        along = np.einsum("pnx,pnx->pn", now, before)
-        if not (along < 0).any():  # as nearly always
+        if not np.count_nonzero((now * before) @ _ONES < 0):  # as nearly always
             return []
+        along = np.einsum("pnx,pnx->pn", now, before)
         squares = np.einsum("pnx,pnx->pn", now, now), np.einsum("pnx,pnx->pn", before, before)
         flipped = (along < _TURNED * np.sqrt(squares[0] * squares[1])) & (np.minimum(*squares) > _WIDE_M**2)
         sure = step <= _SURE_STEP_NS
@@ -81,45 +83,69 @@ class SideFlips:
         return [Flip(key, whole, whole and sure) for key, some, whole in found if some]
 
 
-def _dot(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
-    return np.einsum("nx,nx->n", a, b)
+def dot(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Products of vectors whose coordinates lie along the first axis: (3, ...) by (3, ...) gives (...)."""
+    return np.add.reduce(a * b, axis=0)
+
+
+def _across(line: NDArray[np.floating], trunk: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The cross product, (3, ...); `np.cross` takes several times as long."""
+    out = line.take(_NEXT, axis=0) * trunk.take(_AFTER, axis=0)
+    out -= line.take(_AFTER, axis=0) * trunk.take(_NEXT, axis=0)
+    return out
 
 
 def ahead(line: NDArray[np.floating], trunk: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Where a body faces, unit vectors (N, 3), by its lines from right to left and its trunks, upward, (N, 3) each.
+    """Where a body faces, unit vectors (3, ...), by its lines from right to left and its trunks, upward, likewise."""
+    out = _across(line, trunk)
+    return out / np.maximum(np.sqrt(dot(out, out)), 1e-6)
 
-    `np.cross` takes several times as long.
+
+def are_crossed(measured: NDArray[np.floating]) -> list[bool]:
+    """Whether left and right of the shoulders of P people lie the other way round than those of the hips.
+
+    Arguments:
+        measured: as `measures.by_column` has it, shape (27, P, N).
     """
-    out = line[:, _NEXT] * trunk[:, _AFTER] - line[:, _AFTER] * trunk[:, _NEXT]
-    return out / np.maximum(np.sqrt(_dot(out, out)), 1e-6)[:, None]
+    shoulders, hips = (measured[SPANS[line]] for line in ("shoulder_line", "hip_line"))
+    along = dot(shoulders, hips)
+    if not np.count_nonzero(along < 0):  # as nearly always
+        return [False] * len(along)
+    seen = (~np.isnan(along)).sum(axis=1)
+    crossed = (along < _TWISTED * np.sqrt(dot(shoulders, shoulders) * dot(hips, hips))).sum(axis=1)
+    return ((seen >= _FEWEST) & (crossed >= _MOSTLY * seen)).tolist()
 
 
-def are_crossed(rows: NDArray[np.floating], anatomy: Anatomy) -> bool:
-    """Whether left and right of the shoulders lie the other way round than those of the hips."""
-    shoulders, hips = (rows[:, columns(anatomy, line)] for line in ("shoulder_line", "hip_line"))
-    along = _dot(shoulders, hips)
-    if not (along < 0).any():  # as nearly always
-        return False
-    seen = np.count_nonzero(~np.isnan(along))
-    crossed = np.count_nonzero(along < _TWISTED * np.sqrt(_dot(shoulders, shoulders) * _dot(hips, hips)))
-    return bool(seen >= _FEWEST and crossed >= _MOSTLY * seen)
+def backward(measured: NDArray[np.floating], anatomy: Anatomy) -> list[str]:
+    """What shows of P people that left and right are exchanged for good: `face` or `toes` that point backward.
 
+    Toes count of who stands: of who kneels they do point backward. Empty where nothing shows it.
 
-def backward(rows: NDArray[np.floating], anatomy: Anatomy) -> str:
-    """What shows that left and right are exchanged for good: `face` or `toes` that point backward; empty for nothing.
-
-    Toes count of who stands: of who kneels they do point backward.
+    Arguments:
+        measured: as `measures.by_column` has it, shape (27, P, N).
+        anatomy: of the layout.
     """
+    turned = np.zeros(measured.shape[1], np.bool_)  # who could be
+    if measured.shape[2] >= _FEWEST_FACING:
+        for part, line in _FORWARD.items():
+            if anatomy.has_vectors[VECTORS.index(part)]:
+                behind = dot(measured[SPANS[part]], _across(measured[SPANS[line]], measured[SPANS["trunk"]])) < 0
+                turned |= behind.sum(axis=1) >= _MOSTLY * _FEWEST_FACING
+    return [_backward_part(measured[:, i], anatomy) if turn else "" for i, turn in enumerate(turned.tolist())]
+
+
+def _backward_part(measured: NDArray[np.floating], anatomy: Anatomy) -> str:
+    """The same of one person, shape (27, N), to the last condition."""
     shown = ""
-    trunk = rows[:, columns(anatomy, "trunk")]
-    for part, line in (("face", "shoulder_line"), ("toes", "hip_line")):
+    trunk = measured[SPANS["trunk"]]
+    for part, line in _FORWARD.items():
         if not anatomy.has_vectors[VECTORS.index(part)]:
             continue
-        forward = _dot(rows[:, columns(anatomy, part)], ahead(rows[:, columns(anatomy, line)], trunk))
+        forward = dot(measured[SPANS[part]], ahead(measured[SPANS[line]], trunk))
         if part == "toes":
-            legs = rows[:, columns(anatomy, "legs")]
-            length = np.sqrt(_dot(legs, legs))
-            straight = _dot(trunk, legs) > _STRAIGHT * length * np.sqrt(_dot(trunk, trunk))
+            legs = measured[SPANS["legs"]]
+            length = np.sqrt(dot(legs, legs))
+            straight = dot(trunk, legs) > _STRAIGHT * length * np.sqrt(dot(trunk, trunk))
             forward = forward[straight & (length > _STRAIGHT * np.fmax.reduce(length))]
         forward = forward[~np.isnan(forward)]
         if len(forward) < _FEWEST_FACING:

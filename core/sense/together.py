@@ -36,24 +36,13 @@ class BodySighting:
         stamp: ns.
         joints: metres, shape (J, 3), NaN where unseen.
         parts: places of hips and shoulders, metres, shape (2, 3).
-        place: of the body, metres.
         alone: whether never seen in one frame with others.
     """
 
     stamp: int
     joints: NDArray[np.float32]
     parts: NDArray[np.float32]
-    place: tuple[float, float, float]
     alone: bool
-
-
-def sighting(stamp: int, joints: NDArray[np.float32], parts: NDArray[np.float32], *, alone: bool) -> BodySighting:
-    """Where somebody is; the place is that of the middle of all joints that are seen."""
-    seen = ~np.isnan(joints[:, 0])
-    count = int(np.count_nonzero(seen))
-    total = joints.sum(axis=0) if count == len(joints) else joints[seen].sum(axis=0)
-    x, y, z = (total / count).tolist() if count else (math.inf,) * 3
-    return BodySighting(stamp, joints, parts, (x, y, z), alone)
 
 
 def _middle(steps: NDArray[np.float32]) -> float:

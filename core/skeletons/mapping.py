@@ -101,6 +101,11 @@ class JointMap:
         return self.pairs.shape[0] == len(same) and bool((self.pairs == same).all())
 
     @cached_property
+    def _halves(self) -> NDArray[np.intp]:
+        """The columns of `pairs`, each in one piece; shape (2, J_target)."""
+        return self.pairs.T.copy()
+
+    @cached_property
     def implied(self) -> NDArray[np.bool_]:
         """Which joints of the target are the middle of two that it has as well: unseen only where one of those is."""
         first, second = self.pairs.T
@@ -118,11 +123,15 @@ class JointMap:
         """
         if self.is_identity:
             return joints
-        first, second = self.pairs[:, 0], self.pairs[:, 1]
-        return 0.5 * (joints.take(first, axis=-2) + joints.take(second, axis=-2))
+        first, second = self._halves
+        out = joints.take(first, axis=-2)
+        out += joints.take(second, axis=-2)
+        out *= 0.5
+        return out
 
     def confidence(self, confidence: NDArray[np.float32]) -> NDArray[np.float32]:
         """Confidence of the target joints, the lower one of the two joints; shape (..., J)."""
         if self.is_identity:
             return confidence
-        return np.minimum(confidence.take(self.pairs[:, 0], axis=-1), confidence.take(self.pairs[:, 1], axis=-1))
+        first, second = self._halves
+        return np.minimum(confidence.take(first, axis=-1), confidence.take(second, axis=-1))

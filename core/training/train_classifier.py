@@ -36,7 +36,7 @@ def train_critic(
 ) -> MismatchClassifier:
     """Binary cross-entropy between intact and broken windows.
 
-    Statistics cost far more than a step of this network, so the windows are drawn once and seen some fifteen times,
+    Statistics cost far more than a step of this network, so the windows are drawn once and seen some twenty times,
     in either order of the persons; dropout keeps it from knowing them by heart. Fewer `options.steps` than usual draw
     and take as many fewer; a budget does so, too, where there is no time for all.
     """

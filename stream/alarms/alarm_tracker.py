@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dyadwatch.core.decision.rules import Evidence, PairEvidence, Thresholds
 from dyadwatch.core.explanation.explainer import LimbFinding
 from dyadwatch.core.explanation.sentences import leading_joint_pairs
+from dyadwatch.core.skeletons.pose import TrackId
 from dyadwatch.core.units import NS
 from dyadwatch.stream.alarms.explained import explained, limb_of, names_limb
 from dyadwatch.stream.codes import EventReason
@@ -25,6 +26,7 @@ from dyadwatch.stream.messages import EventMessage, EventRule, JointPairPart
 from dyadwatch.stream.scoring.scorer import Score
 from dyadwatch.stream.texts import EVENT
 
+_MOST_TOLD = 32  # peaks of events that were told of lately
 # from a window (2, T, J, 3) to the limb that explains it best
 Explain = Callable[[NDArray[np.float32]], LimbFinding]
 
@@ -130,6 +132,7 @@ class AlarmTracker:
         self._explain = explain
         self._opens = opens
         self._thresholds = thresholds
+        self._told: deque[tuple[tuple[TrackId, TrackId], _Seen]] = deque(maxlen=_MOST_TOLD)
         self.adopt(options, thresholds)
 
     def adopt(self, options: AlarmOptions, thresholds: Thresholds) -> None:
@@ -161,6 +164,10 @@ class AlarmTracker:
         """How near the pair's last window brought an alarm; 1 raises it."""
         alarm = self._alarms.get(pair)
         return 0.0 if alarm is None or alarm.now is None else alarm.now.value
+
+    def window(self, pair: tuple[TrackId, TrackId], stamp: int) -> NDArray[np.float32] | None:
+        """Joints (2, T, J, 3) of a pair's window that ends at a stamp, a peak told of lately; None for others."""
+        return next((seen.joints for ids, seen in self._told if ids == pair and seen.stamp == stamp), None)
 
     def scored(self, window: Window, score: Score, weight: float = 1.0) -> list[EventMessage]:
         """Takes the score of a pair's next window; returns what there is to tell.
@@ -250,6 +257,7 @@ class AlarmTracker:
         assert last is not None, "an event is told only once it was scored"
         assert leading is not None, "an event is told only once it was scored"
         score, ids = peak.score, item.pair.ids
+        self._told.append((ids, peak))
         parts = leading_joint_pairs(score.joint_pairs, score.shift, self._joints)
         limb = None
         if self._explain is not None and names_limb(leading.rule.part, score.relation, score.unusual):

@@ -14,6 +14,7 @@ from dyadwatch.stream.configuration.judging_options import (
 )
 from dyadwatch.stream.configuration.option_types import Section
 from dyadwatch.stream.configuration.output_options import (
+    FoxgloveOptions,
     MemoryOptions,
     PageOptions,
     RecordOptions,
@@ -32,10 +33,10 @@ from dyadwatch.stream.configuration.source_options import (
 )
 
 __all__ = [
-    "AlarmOptions", "AttentionOptions", "ClockOptions", "Config", "DeliveryOptions", "IncidentOptions",
-    "LearningOptions", "LivenessOptions", "MemoryOptions", "MergeOptions", "MetricsOptions", "PageOptions",
-    "PairOptions", "RecordOptions", "ScheduleOptions", "ScorerOptions", "SecurityOptions", "SenseOptions",
-    "SinkOptions", "SiteRule", "TrackOptions", "WindowOptions", "WireOptions", "ZoneOptions",
+    "AlarmOptions", "AttentionOptions", "ClockOptions", "Config", "DeliveryOptions", "FoxgloveOptions",
+    "IncidentOptions", "LearningOptions", "LivenessOptions", "MemoryOptions", "MergeOptions", "MetricsOptions",
+    "PageOptions", "PairOptions", "RecordOptions", "ScheduleOptions", "ScorerOptions", "SecurityOptions",
+    "SenseOptions", "SinkOptions", "SiteRule", "TrackOptions", "WindowOptions", "WireOptions", "ZoneOptions",
 ]  # fmt: skip
 
 
@@ -77,3 +78,4 @@ class Config(Section, frozen=True):
     security: SecurityOptions = SecurityOptions()
     delivery: DeliveryOptions = DeliveryOptions()
     metrics: MetricsOptions = MetricsOptions()
+    foxglove: FoxgloveOptions = FoxgloveOptions()

@@ -35,8 +35,8 @@ def delivery_problems(delivery: DeliveryOptions) -> Iterator[_Problem]:
             yield (f"{at}.{key}", at, "delivery.to"), value, expected
 
 
-def metrics_address(bind: str) -> tuple[str, int]:
-    """Host and port of `metrics.bind`."""
+def host_and_port(bind: str) -> tuple[str, int]:
+    """Of an address such as `metrics.bind`."""
     host, _, port = bind.rpartition(":")
     return host.strip("[]"), int(port)
 

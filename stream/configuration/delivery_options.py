@@ -23,6 +23,8 @@ class TargetOptions(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     """Lowest severity that is delivered."""
     hours: tuple[str, ...] = ()
     """Only what begins then, such as "mon-fri 21:00-07:00", local time. Empty: always."""
+    picture: bool = False
+    """Whether a picture of the two as skeletons goes with what asks people to look."""
     title: str = ""
     """A template. Empty: the default wording."""
     text: str = ""
@@ -79,6 +81,8 @@ class AppriseOptions(TargetOptions, frozen=True, kw_only=True, tag="apprise"):
     """ntfy, e-mail, Telegram, Slack and whatever else the library Apprise speaks."""
 
     send: Send = "calls"
+    picture: bool = True
+    """Whether a picture of the two as skeletons goes with what asks people to look, where the service takes any."""
     url: str = ""
     """Address as Apprise has it, where it holds no secret."""
     url_file: str = ""
@@ -107,8 +111,8 @@ class DeliveryOptions(Section, frozen=True):
 
     to: dict[str, Target] = {}
     """Targets by name, such as {home: {kind: mqtt, host: 192.168.1.5}, phone: {kind: apprise, url_file: phone.txt}}.
-    Kinds are mqtt, webhook, apprise and command; every target may have send, sources, least, hours, title and text.
-    Empty: nothing is delivered."""
+    Kinds are mqtt, webhook, apprise and command; every target may have send, sources, least, hours, picture, title
+    and text. Empty: nothing is delivered."""
     file: str = ""
     """File in which updates wait until they are delivered, from the folder the service starts in. Empty: delivery.db
     beside the file of incidents."""
@@ -121,6 +125,11 @@ class DeliveryOptions(Section, frozen=True):
     names: dict[str, str] = {}
     """What people call the places of sources, such as {cam_1: living room}; used in texts. Left out: the names of the
     sources."""
+
+
+def wants_pictures(options: DeliveryOptions) -> bool:
+    """Whether any target is to have pictures."""
+    return any(target.picture for target in options.to.values())
 
 
 class MetricsOptions(Section, frozen=True):

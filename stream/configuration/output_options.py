@@ -6,7 +6,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from dyadwatch.stream.configuration.option_types import ADDRESS, NotNegative, Positive, Section, shaped
+from dyadwatch.stream.configuration.option_types import ADDRESS, PORT, NotNegative, Positive, Section, shaped
 
 
 class SinkOptions(Section, frozen=True):
@@ -87,6 +87,22 @@ class PageOptions(Section, frozen=True):
     """Seconds of a clip before its incident. Lower: how it began may be missing; higher: clips take longer to load."""
     after_s: NotNegative = 5.0
     """Seconds of a clip after its incident. Lower: how it ended may be missing; higher: clips take longer to load."""
+
+
+class FoxgloveOptions(Section, frozen=True):
+    """A server for Foxglove, in which an engineer sees what the detector sees. See `dyadwatch docs integrations`."""
+
+    bind: Annotated[
+        str,
+        shaped(
+            rf"|(?:[A-Za-z0-9_.-]+|\[[0-9A-Fa-f:.%]+\]):{PORT}", "host and port, like 127.0.0.1:8765, or '' for none"
+        ),
+    ] = ""
+    """Host and port, such as 127.0.0.1:8765; Foxglove connects to ws://127.0.0.1:8765. Whoever reaches it sees
+    skeletons, and so does every page that is open in a browser of this machine. Empty: none."""
+    insecure: bool = False
+    """Whether foxglove.bind may be reached by other machines. true: everybody who reaches it sees skeletons and
+    results."""
 
 
 class SecurityOptions(Section, frozen=True):

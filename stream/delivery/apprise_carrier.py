@@ -4,28 +4,35 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
+from functools import partial
 from typing import Any, cast
 
-from apprise import Apprise, AppriseAsset, NotifyFormat, NotifyType
+from apprise import Apprise, AppriseAsset, AppriseAttachment, NotifyFormat, NotifyType
+from apprise.attachment.memory import AttachMemory
 from apprise.plugins import NotifyBase
 
 from dyadwatch.core.errors import ConfigError, UnreachableError
 from dyadwatch.stream.codes import AttentionKind, Severity
 from dyadwatch.stream.configuration.delivery_options import AppriseOptions
 from dyadwatch.stream.delivery.parcel import Parcel
+from dyadwatch.stream.delivery.pictures import MIME, NAME, Pictures
 from dyadwatch.stream.delivery.secret import read_secret
 from dyadwatch.stream.delivery.wording import Wording
 from dyadwatch.stream.messages import AttentionMessage
 
 _APPRISE_LOG = logging.getLogger("apprise")
 _APPRISE_LOG.propagate = False  # what goes wrong is reported in the status
+_log = logging.getLogger(__name__)
 _MOST_SAID = 150  # characters
+_PLAIN_S = 3600.0  # after a picture that was not taken
 
 
 class AppriseCarrier:
     """Sends title and text of each update to one or more services, one after the other.
 
-    A service that took an update does not get it again because another did not.
+    A service that took an update does not get it again because another did not. One that takes the words of an update
+    but not its picture gets no picture for an hour.
 
     Arguments:
         at: of the target in the configuration, for errors.
@@ -38,6 +45,8 @@ class AppriseCarrier:
 
     def __init__(self, at: str, options: AppriseOptions, wording: Wording) -> None:
         self._wording = wording
+        self._pictures = Pictures(options, wording)
+        self._plain_until: dict[int, float] = {}  # monotonic seconds, of services that took no picture
         urls = options.url or read_secret(at, "url", options.url_file, options.url_env)
         asset = AppriseAsset(app_id="dyadwatch", app_desc="dyadwatch", app_url="")
         self._services: list[NotifyBase] = []
@@ -68,12 +77,31 @@ class AppriseCarrier:
         for number, service in enumerate(self._services):
             if number in sent:
                 continue
-            said = _Said()
+            told = partial(
+                service.notify, body=text, title=title, notify_type=_kind(parcel), body_format=NotifyFormat.TEXT
+            )
+            picture, said = self._picture(number, parcel), _Said()
             with said:
-                taken = service.notify(body=text, title=title, notify_type=_kind(parcel), body_format=NotifyFormat.TEXT)
+                taken = picture is not None and told(attach=picture)
+            if not taken:
+                why, said = said.words(), _Said()
+                with said:
+                    taken = told()
+                if taken and picture is not None:  # it was the picture that it did not take
+                    _log.warning("%s takes no picture%s; for an hour it gets none", service.service_name, why)
+                    self._plain_until[number] = time.monotonic() + _PLAIN_S
             if not taken:
                 raise UnreachableError(f"{service.service_name} did not take it{said.words()}")
             sent.add(number)
+
+    def _picture(self, number: int, parcel: Parcel) -> AppriseAttachment | None:
+        """What is to be attached for a service; None for nothing."""
+        if not cast(Any, self._services[number]).attachment_support:
+            return None
+        if time.monotonic() < self._plain_until.get(number, 0.0):
+            return None
+        png = self._pictures.of(parcel)
+        return None if png is None else AppriseAttachment(AttachMemory(content=png, name=NAME, mimetype=MIME))
 
     def close(self) -> None:
         """Nothing is held."""

@@ -12,6 +12,7 @@ from dyadwatch.core.errors import RefusedError, UnreachableError
 from dyadwatch.stream.configuration.delivery_options import CommandOptions
 from dyadwatch.stream.delivery.parcel import Parcel
 from dyadwatch.stream.delivery.payload import payload
+from dyadwatch.stream.delivery.pictures import Pictures
 from dyadwatch.stream.delivery.wording import Wording
 
 _LATER = os.EX_TEMPFAIL  # 75: what a program says that wants to be asked again, however often
@@ -32,6 +33,7 @@ class CommandCarrier:
     def __init__(self, options: CommandOptions, wording: Wording) -> None:
         self._options = options
         self._wording = wording
+        self._pictures = Pictures(options, wording)
         self._lock = threading.Lock()
         self._closed = False
         self._process: subprocess.Popen[bytes] | None = None
@@ -57,7 +59,9 @@ class CommandCarrier:
             raise UnreachableError(f"{name} cannot be run ({e.strerror})") from None
         process = self._process
         try:
-            said = process.communicate(payload(parcel, self._wording), timeout=self._options.timeout_s)[1]
+            said = process.communicate(payload(parcel, self._wording, self._pictures), timeout=self._options.timeout_s)[
+                1
+            ]
         except subprocess.TimeoutExpired:
             self._kill()
             process.communicate()

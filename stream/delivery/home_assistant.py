@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from msgspec import structs
+
 from dyadwatch.stream.codes import SourceState
 from dyadwatch.stream.configuration.delivery_options import MqttOptions
 
@@ -97,6 +99,13 @@ def discovery(
     for key, part in parts.items():
         kind = part.pop("p")
         yield f"{options.discovery_prefix}/{kind}/dyadwatch_{node}/{key}/config", {**whole, **part}
+
+
+def stale_topics(options: MqttOptions, topics: Topics, source: str) -> set[str]:
+    """Topics under which a source may have been announced with other options, and is not with these."""
+    ways = [structs.replace(options, discovery=way, commands=True) for way in ("device", "components")]
+    announced = {topic for way in ways for topic, _ in discovery(way, topics, source, "", "")}
+    return announced - {topic for topic, _ in discovery(options, topics, source, "", "")}
 
 
 def _parts(options: MqttOptions, topics: Topics, source: str, node: str) -> Iterator[tuple[str, dict[str, Any]]]:

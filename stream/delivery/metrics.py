@@ -6,15 +6,17 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Histogram, ProcessCollector, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.codes import DeliveryState, SourceState
-from dyadwatch.stream.configuration.delivery_check import metrics_address
+from dyadwatch.stream.configuration.delivery_check import host_and_port
 from dyadwatch.stream.configuration.delivery_options import MetricsOptions
+from dyadwatch.stream.delivery.inside import Inside
 from dyadwatch.stream.messages import (
     AttentionMessage,
     DeliveryNow,
@@ -25,6 +27,7 @@ from dyadwatch.stream.messages import (
     StatusMessage,
 )
 from dyadwatch.stream.names import DETECTOR
+from dyadwatch.stream.stage_times import BOUNDS_S, HistogramState
 
 _LATENCY_S = (0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1.0, 2.5, 5.0)
 _GONE_S = 15.0  # a source that statuses leave out for so long is left out here
@@ -46,7 +49,7 @@ class MetricsSink:
 
     Arguments:
         options: the section `metrics` of the configuration.
-        waiting: how much waits in each queue, by name; from any thread.
+        inside: what there is to know beside the messages.
 
     Attributes:
         port: that it listens on.
@@ -57,7 +60,7 @@ class MetricsSink:
 
     takes = (ScoreMessage, EventMessage, IncidentMessage, AttentionMessage, StatusMessage)
 
-    def __init__(self, options: MetricsOptions, waiting: Callable[[], Mapping[str, int]]) -> None:
+    def __init__(self, options: MetricsOptions, inside: Inside) -> None:
         registry = CollectorRegistry()
         self._latency = Histogram(
             "dyadwatch_score_latency_seconds",
@@ -65,10 +68,10 @@ class MetricsSink:
             buckets=_LATENCY_S,
             registry=registry,
         )
-        self._figures = Figures(waiting)
+        self._figures = Figures(inside)
         registry.register(self._figures)
         ProcessCollector(registry=registry)
-        host, port = metrics_address(options.bind)
+        host, port = host_and_port(options.bind)
         try:
             self._server, self._thread = start_http_server(port, host, registry)
         except OSError as e:
@@ -95,12 +98,12 @@ class Figures(Collector):
     """Everything but the latency; made anew for each reader of the latest statuses.
 
     Arguments:
-        waiting: how much waits in each queue.
+        inside: what there is to know beside the messages.
         clock: monotonic seconds.
     """
 
-    def __init__(self, waiting: Callable[[], Mapping[str, int]], clock: Callable[[], float] = time.monotonic) -> None:
-        self._waiting = waiting
+    def __init__(self, inside: Inside, clock: Callable[[], float] = time.monotonic) -> None:
+        self._inside = inside
         self._clock = clock
         self._lock = threading.Lock()
         self._statuses: dict[str, tuple[StatusMessage, float]] = {}
@@ -142,8 +145,9 @@ class Figures(Collector):
         yield _counter("incidents", "Incidents that opened.", ("source", "about"), opened)
         yield _counter("events", "Events of pairs that opened.", _SOURCE, {(s,): n for s, n in events.items()})
         yield _counter("calls", "What people were told, and how grave.", ("what", "severity"), calls)
-        queues = {(name,): count for name, count in self._waiting().items()}
-        yield _gauge("queue_waiting", "Windows that wait to be scored, and messages for each sink.", ("queue",), queues)
+        yield from _of_inside(self._inside)
+        if own is not None:
+            yield from _kept(own)
         yield from _of_deliveries(own.deliveries if own is not None else ())
 
 
@@ -154,6 +158,26 @@ def _of_sources(sources: Sequence[StatusMessage]) -> Iterator[Metric]:
         yield _gauge(name, text, _SOURCE, {(m.source,): value(m) for m in sources})
     yield _counter("frames", "Frames taken.", _SOURCE, {(m.source,): m.frames for m in sources})
     yield _counter("windows", "Windows scored.", _SOURCE, {(m.source,): m.windows for m in sources})
+
+
+def _of_inside(inside: Inside) -> Iterator[Metric]:
+    text = "Messages that wait to be checked, windows that wait to be scored, messages for each sink."
+    yield _gauge("queue_waiting", text, ("queue",), {(name,): count for name, count in inside.waiting().items()})
+    working = {(name,): float(works) for name, works in inside.working().items()}
+    yield _gauge("sink_working", "0 for a sink that failed and is left out.", ("sink",), working)
+    times = inside.times
+    text = "Of a frame: receive, track, window, and queue where it completed windows; of a batch: score and judge."
+    yield _histogram("stage_seconds", text, "stage", {} if times is None else times.stages())
+    text = "From handing over the oldest message of a batch until the sink has taken it."
+    yield _histogram("tell_seconds", text, "sink", {} if times is None else times.sinks())
+
+
+def _kept(own: StatusMessage) -> Iterator[Metric]:
+    for name, text, now in (
+        ("recording_on", "Whether what comes is recorded; left out where it is not to be.", own.recording),
+        ("memory_on", "Whether incidents are kept; left out where they are not to be.", own.memory),
+    ):
+        yield _gauge(name, text, (), {} if now is None else {(): float(now.code == "on")})
 
 
 def _dropped(statuses: Sequence[StatusMessage]) -> Metric:
@@ -184,4 +208,13 @@ def _counter(name: str, text: str, labels: Sequence[str], values: Mapping[tuple[
     family = CounterMetricFamily(f"dyadwatch_{name}", text, labels=labels)
     for key, value in values.items():
         family.add_metric(key, value)
+    return family
+
+
+def _histogram(name: str, text: str, label: str, values: Mapping[str, HistogramState]) -> Metric:
+    family = HistogramMetricFamily(f"dyadwatch_{name}", text, labels=(label,))
+    for key, state in values.items():
+        upto = list(accumulate(state.counts))
+        buckets = [*zip(map(str, BOUNDS_S), upto[:-1], strict=True), ("+Inf", upto[-1])]
+        family.add_metric((key,), buckets, state.sum_s)
     return family

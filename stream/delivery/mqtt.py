@@ -20,10 +20,11 @@ from paho.mqtt.reasoncodes import ReasonCode
 from dyadwatch.core.errors import ConfigError, UnreachableError
 from dyadwatch.stream.configuration.delivery_options import MqttOptions
 from dyadwatch.stream.delivery.carrier import Surroundings
-from dyadwatch.stream.delivery.home_assistant import OFFLINE, ONLINE, Topics, discovery
+from dyadwatch.stream.delivery.home_assistant import OFFLINE, ONLINE, Topics, discovery, stale_topics
 from dyadwatch.stream.delivery.mqtt_commands import actions
 from dyadwatch.stream.delivery.parcel import Parcel
 from dyadwatch.stream.delivery.payload import payload
+from dyadwatch.stream.delivery.pictures import Pictures
 from dyadwatch.stream.delivery.secret import read_secret
 from dyadwatch.stream.delivery.source_states import ABSENT, Shown, SourceStates
 from dyadwatch.stream.delivery.wording import Wording
@@ -62,6 +63,7 @@ class MqttCarrier:
     ) -> None:
         self._options = options
         self._wording = wording
+        self._pictures = Pictures(options, wording)
         self._around = around
         self._connected = connected
         self._topics = Topics(options.node)
@@ -70,6 +72,7 @@ class MqttCarrier:
         self._shown: dict[str, tuple[Shown, float]] = {}  # source -> the state published last, and when
         self._inherited: dict[str, float] = {}  # sources of earlier runs that the broker knows, and since when
         self._absent: set[str] = set()  # of those the ones that are shown as silent
+        self._to_remove: set[str] = set()  # sources that went while the broker was away
         self._changed = threading.Condition()
         self._taken: dict[int, None] = {}  # message ids that the broker has taken, the latest last
         self._on_way: tuple[str, paho.MQTTMessageInfo] | None = None  # key; the client sends it again by itself
@@ -87,7 +90,10 @@ class MqttCarrier:
             if not self._changed.wait_for(lambda: self._up or self._closed, 1.0) or self._closed:
                 raise UnreachableError(f"the broker {self._place} is not connected ({self._why})")
         if self._on_way is None or self._on_way[0] != parcel.key:
-            self._on_way = parcel.key, self._client.publish(topic, payload(parcel, self._wording), qos=1)
+            self._on_way = (
+                parcel.key,
+                self._client.publish(topic, payload(parcel, self._wording, self._pictures), qos=1),
+            )
         mid = self._on_way[1].mid
         with self._changed:
             if not self._changed.wait_for(lambda: mid in self._taken or self._closed, _WAIT_S) or self._closed:
@@ -183,14 +189,33 @@ class MqttCarrier:
     def _remove(self, source: str) -> None:
         self._shown.pop(source, None)
         self._inherited.pop(source, None)
-        for topic, _ in discovery(self._options, self._topics, source, "", ""):
-            self._client.publish(topic, b"", retain=True)
-        self._client.publish(self._topics.state(source), b"", retain=True)
+        if not self._up:
+            self._to_remove.add(source)
+            return
+        self._to_remove.discard(source)
+        announced = {topic for topic, _ in discovery(self._options, self._topics, source, "", "")}
+        for topic in (*announced, *stale_topics(self._options, self._topics, source), self._topics.state(source)):
+            self._client.publish(topic, b"", qos=1, retain=True)
 
     def _show_all(self) -> None:
         with self._lock:
             self._shown.clear()
+            for source in self._to_remove - set(self._states.names()):
+                self._remove(source)
+            self._to_remove.clear()
             self._publish(set(self._states.names()))
+
+    def _know(self, source: str) -> None:
+        """A source that the broker knows from before: how it was announced otherwise goes, and so does it, in time."""
+        with self._lock:
+            for topic in stale_topics(self._options, self._topics, source):
+                self._client.publish(topic, b"", qos=1, retain=True)
+            if source in self._states.names():
+                return
+            if self._options.sources and source not in self._options.sources:
+                self._remove(source)
+            else:
+                self._inherited.setdefault(source, time.monotonic())
 
     def _on_connect(
         self, client: paho.Client, data: Any, flags: paho.ConnectFlags, code: ReasonCode, properties: Properties | None
@@ -259,9 +284,8 @@ class MqttCarrier:
             return
         source = self._topics.source(message.topic)
         if message.topic == self._topics.state(source):
-            with self._lock:
-                if message.retain and message.payload and source not in self._states.names():
-                    self._inherited.setdefault(source, time.monotonic())
+            if message.retain and message.payload:
+                self._know(source)
         elif message.topic == self._topics.command(source) and not message.retain:
             with self._lock:
                 open_ = self._states.open_of(source)

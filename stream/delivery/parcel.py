@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from msgspec import Struct
 
+from dyadwatch.stream.codes import AttentionKind, IncidentReason
+from dyadwatch.stream.delivery.peak_poses import PeakPose
 from dyadwatch.stream.messages import AttentionMessage, IncidentMessage
 
 Update = IncidentMessage | AttentionMessage
@@ -21,6 +23,7 @@ class Parcel(Struct, frozen=True, kw_only=True):
         at: unix ns at which it was taken.
         message: the update.
         about: the incident as it was then known; None for what is about no single one, or one of an earlier run.
+        pose: the two it is most about, where it asks people to look and a target wants pictures; else None.
         tries: how often it could not be delivered.
         test: whether nothing has happened.
     """
@@ -30,8 +33,18 @@ class Parcel(Struct, frozen=True, kw_only=True):
     at: int
     message: Update
     about: IncidentMessage | None = None
+    pose: PeakPose | None = None
     tries: int = 0
     test: bool = False
+
+
+_LOOK = (AttentionKind.CALL, AttentionKind.ESCALATED)
+_GRAVER = (IncidentReason.OPENED, IncidentReason.SEVERITY_ROSE)
+
+
+def asks_to_look(message: Update) -> bool:
+    """Whether people are to look at something new, or graver; a picture goes with that alone."""
+    return message.what in _LOOK if isinstance(message, AttentionMessage) else message.reason in _GRAVER
 
 
 def incidents_of(message: Update) -> Sequence[str]:

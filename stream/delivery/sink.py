@@ -13,7 +13,8 @@ from dyadwatch.stream.delivery.carrier import StateBoard, Surroundings
 from dyadwatch.stream.delivery.carriers import make_carrier
 from dyadwatch.stream.delivery.courier import Courier
 from dyadwatch.stream.delivery.filters import Filter
-from dyadwatch.stream.delivery.parcel import Update, incidents_of
+from dyadwatch.stream.delivery.parcel import Update, asks_to_look, incidents_of
+from dyadwatch.stream.delivery.peak_poses import PeakPose, PeakPoses
 from dyadwatch.stream.delivery.spool import Spool, Taken, TargetAccount, TargetState
 from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, Message, ScoreMessage, StatusMessage
 
@@ -29,6 +30,7 @@ class DeliverySink:
         options: the section `delivery` of the configuration.
         spool: closed with it.
         around: what targets are given of the detector.
+        peaks: the poses of events, for pictures of them; None where no target wants any.
         clock: unix ns.
 
     Raises:
@@ -40,12 +42,19 @@ class DeliverySink:
     takes: tuple[type[Message], ...]
 
     def __init__(
-        self, options: DeliveryOptions, spool: Spool, around: Surroundings, clock: Callable[[], int] = time.time_ns
+        self,
+        options: DeliveryOptions,
+        spool: Spool,
+        around: Surroundings,
+        peaks: PeakPoses | None = None,
+        clock: Callable[[], int] = time.time_ns,
     ) -> None:
         self._spool = spool
         self._clock = clock
         self._filters = {name: Filter(target) for name, target in options.to.items()}
         self._incidents: dict[str, IncidentMessage] = {}  # those that are open
+        self._peaks = peaks
+        self._poses: dict[str, PeakPose] = {}  # of incidents, at their highest moment so far
         self._forgot = 0.0
         self._couriers: dict[str, Courier] = {}
         for name, target in options.to.items():
@@ -63,6 +72,7 @@ class DeliverySink:
         for m in messages:
             if isinstance(m, IncidentMessage):
                 self._incidents[m.id] = m
+                self._look(m)
             if isinstance(m, IncidentMessage | AttentionMessage):
                 taken.append(self._taken(m, at))
         if taken:
@@ -111,13 +121,20 @@ class DeliverySink:
         if about is None and len(ids := incidents_of(m)) == 1:
             about = self._incidents.get(ids[0])
         takes = {name: choice.takes(m, at) for name, choice in self._filters.items()}
-        return Taken(m, about, at, {name: taken is None for name, taken in takes.items() if taken is not False})
+        to = {name: taken is None for name, taken in takes.items() if taken is not False}
+        return Taken(m, about, at, to, self._poses.get(about.id) if about is not None and asks_to_look(m) else None)
+
+    def _look(self, m: IncidentMessage) -> None:
+        pose = self._peaks.of(m) if self._peaks is not None else None
+        if pose is not None:
+            self._poses[m.id] = pose
 
     def _let_go(self) -> None:
         """Forgets incidents that are over, the oldest first; calls about the latest may still come."""
         closed = [id_ for id_, m in self._incidents.items() if m.type == "close"]
         for id_ in closed[: max(len(closed) - _MOST_CLOSED, 0)]:
             del self._incidents[id_]
+            self._poses.pop(id_, None)
 
     def _waits(self, courier: Courier) -> bool:
         try:

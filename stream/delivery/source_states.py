@@ -24,8 +24,10 @@ class Shown(Struct, frozen=True, kw_only=True):
     """What is shown of a source.
 
     Arguments:
-        problem: ON while an incident is open that is grave enough, about people or about the source itself.
-        severity: of the gravest that is open; none without one.
+        problem: ON while an incident is open that is grave enough, about people or about the source itself; not for
+            one in shadow, which is told of and nobody's business.
+        severity: of the gravest such that is open; none without one.
+        shadow: whether the detector is on trial, so that nothing is a problem.
         state: watching, behind, blind or silent.
         why: it is blind or silent; else empty.
         people, pairs: in view.
@@ -39,6 +41,7 @@ class Shown(Struct, frozen=True, kw_only=True):
 
     problem: str
     severity: str
+    shadow: bool
     state: str
     why: str
     people: int
@@ -55,6 +58,7 @@ class Shown(Struct, frozen=True, kw_only=True):
 ABSENT = Shown(
     problem="OFF",
     severity="none",
+    shadow=False,
     state=str(SourceState.SILENT),
     why="nothing has come from it since the detector started",
     people=0,
@@ -149,13 +153,14 @@ class SourceStates:
     def of(self, name: str) -> Shown:
         """What is shown of a source."""
         s = self._sources[name]
-        graves = [m for m in s.open.values() if m.severity.rank >= self._least.rank]
+        graves = [m for m in s.open.values() if m.severity.rank >= self._least.rank and not m.shadow]
         worst = max((m.severity for m in graves), key=lambda severity: severity.rank, default=None)
         state, why = self._state(s)
         last = s.last or ("", 0)
         return Shown(
             problem="ON" if graves else "OFF",
             severity="none" if worst is None else str(worst),
+            shadow=s.status is not None and s.status.shadow,
             state=state,
             why=why[:_MOST_TEXT],
             people=s.status.people if s.status is not None and state in ("watching", "behind") else 0,

@@ -15,6 +15,7 @@ from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import DeliveryLoss, DeliveryState
 from dyadwatch.stream.configuration.delivery_options import DeliveryOptions
 from dyadwatch.stream.delivery.parcel import Parcel, Update, group_of, incidents_of
+from dyadwatch.stream.delivery.peak_poses import PeakPose
 from dyadwatch.stream.delivery.spool_file import SpoolFile, SpoolRow
 from dyadwatch.stream.messages import IncidentMessage
 
@@ -32,12 +33,14 @@ class Taken(NamedTuple):
         about: the incident as it is known then.
         at: unix ns.
         to: name of the target -> whether only if it was notified of the incident before.
+        pose: who is to be seen in a picture; None for nobody.
     """
 
     message: Update
     about: IncidentMessage | None
     at: int
     to: Mapping[str, bool]
+    pose: PeakPose | None = None
 
 
 class TargetAccount(NamedTuple):
@@ -69,6 +72,7 @@ class Spool:
         self._disk = disk
         self._spare = SpoolFile(None)
         self._spared = False  # whether anything is in it
+        self._pictured = {name for name, target in options.to.items() if target.picture}
         self._most = options.most_waiting
         self._keep = round(options.keep_h * 3600 * NS)
         self._lock = threading.RLock()
@@ -189,9 +193,13 @@ class Spool:
         m, group = one.message, group_of(one.message)
         number = numbers[group] = (numbers.get(group) or self._last(group, one.at)) + 1
         parcel = Parcel(key=f"{group}-{number}", number=number, at=one.at, message=m, about=one.about)
-        text = _encode(parcel).decode()
+        text = pictured = _encode(parcel).decode()
+        if one.pose is not None and self._pictured:
+            pictured = _encode(structs.replace(parcel, pose=one.pose)).decode()
         plain = int(isinstance(m, IncidentMessage) and m.type == "update")
-        return [SpoolRow(name, parcel.key, one.at, plain, 0, text) for name in to]
+        return [
+            SpoolRow(name, parcel.key, one.at, plain, 0, pictured if name in self._pictured else text) for name in to
+        ]
 
     def _last(self, group: str, at: int) -> int:
         """The last number of a group; one that was never given where the disk cannot be asked."""

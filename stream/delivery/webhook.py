@@ -15,6 +15,7 @@ from dyadwatch.core.errors import ConfigError, RefusedError, UnreachableError
 from dyadwatch.stream.configuration.delivery_options import WebhookOptions
 from dyadwatch.stream.delivery.parcel import Parcel
 from dyadwatch.stream.delivery.payload import payload
+from dyadwatch.stream.delivery.pictures import Pictures
 from dyadwatch.stream.delivery.secret import read_secret
 from dyadwatch.stream.delivery.wording import Wording
 
@@ -46,12 +47,13 @@ class WebhookCarrier:
         self._key = _key(at, secret)
         self._url = options.url
         self._wording = wording
+        self._pictures = Pictures(options, wording)
         self._clock = clock
         self._client = httpx.Client(timeout=options.timeout_s, follow_redirects=False)
 
     def send(self, parcel: Parcel) -> None:
         """Returns once the server has answered 2xx; see `Carrier`."""
-        body, stamp = payload(parcel, self._wording), str(int(self._clock()))
+        body, stamp = payload(parcel, self._wording, self._pictures), str(int(self._clock()))
         headers = {
             "content-type": "application/json",
             "webhook-id": parcel.key,

@@ -7,6 +7,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dyadwatch.core.decision.drift import QuietScores
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.stream.codes import Fault, Reason
@@ -16,7 +19,7 @@ from dyadwatch.stream.drop_log import DropLog
 from dyadwatch.stream.items import Item, Moment, PairEnded, Window
 from dyadwatch.stream.judging.scoring_account import ScoringAccount
 from dyadwatch.stream.judging.source_judge import JudgingBasis, SourceJudge
-from dyadwatch.stream.messages import Message
+from dyadwatch.stream.messages import EventMessage, Message
 from dyadwatch.stream.scoring.scorer import Score, Scorer
 
 
@@ -60,6 +63,7 @@ class Scoring:
     Attributes:
         judged: what other threads may know of every source.
         site: zones and schedules.
+        scored: monotonic ns at which the model had scored the latest batch.
     """
 
     def __init__(
@@ -81,6 +85,7 @@ class Scoring:
         self._basis = JudgingBasis.of(scorer, thresholds, config, quiet, learning=learning)
         self.site = SiteRules(config, wall)
         self.judged = ScoringAccount()
+        self.scored = 0
 
     def adopt(self, thresholds: Thresholds, config: Config, quiet: QuietScores | None = None) -> None:
         """Switches to other thresholds, and to what the configuration says of alarms, incidents, zones and schedules.
@@ -122,7 +127,7 @@ class Scoring:
             ScoreError: the engine failed on the windows. Nothing of the items was taken up.
         """
         scored = scored_items(self._scorer, items, self._losses)
-        done = time.monotonic_ns()
+        done = self.scored = time.monotonic_ns()
         out: list[Message] = []
         for item in scored:
             if isinstance(item, ScoredWindow):
@@ -133,6 +138,14 @@ class Scoring:
         if items:
             self._publish()
         return out
+
+    def peak(self, event: EventMessage) -> NDArray[np.float32] | None:
+        """Joints (2, T, J, 3) of the window with the highest score of an event that was just told.
+
+        None where all pairs of its source have ended since.
+        """
+        judge = self._judges.get(event.source)
+        return None if judge is None else judge.window(event.pair, event.peak_stamp)
 
     def give_up(self, items: Sequence[Item], reason: Reason = Fault.SCORE_FAILED) -> list[Message]:
         """Counts the windows among items that cannot be scored, and ends the pairs that end with them."""

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+from numpy.typing import NDArray
+
 from dyadwatch.core.decision.drift import DriftWatch, QuietScores
 from dyadwatch.core.decision.misfit import MisfitWatch
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.decision.score_log import longest_pause_s
 from dyadwatch.core.sense.sense_codes import Oddity
+from dyadwatch.core.skeletons.pose import TrackId
 from dyadwatch.stream.alarms.alarm_tracker import AlarmTracker, Explain
 from dyadwatch.stream.alarms.incident import in_shadow
 from dyadwatch.stream.alarms.incident_tracker import IncidentTracker
@@ -127,6 +131,10 @@ class SourceJudge:
     def open_incidents(self) -> tuple[str, ...]:
         """Ids of the incidents open now."""
         return () if self._incidents is None else self._incidents.open
+
+    def window(self, pair: tuple[TrackId, TrackId], stamp: int) -> NDArray[np.float32] | None:
+        """As of `AlarmTracker.window`."""
+        return None if self._alarms is None else self._alarms.window(pair, stamp)
 
     def take(self, window: Window, score: Score, weight: float, done: int) -> list[Message]:
         """Takes the score of a window.

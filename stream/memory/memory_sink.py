@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
 from dyadwatch.core.finding import Finding
+from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import IncidentReason, MemoryState, OwnFault
 from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.memory.kept import Action, ConfigChange
@@ -18,6 +19,9 @@ from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, Message
 
 _log = logging.getLogger(__name__)
 _FORGET_S = 3600.0  # between two looks for what has been kept for long enough
+_SEEN_S = 60.0  # between two notes that the run goes on
+_SLEPT_S = 30.0  # a clock that goes on by so much more between two looks: the machine slept
+_GONE_S = 30.0  # a source that statuses leave out for so long, while others come, is none any more
 _MOST_WAITING = 5000  # messages, while the file cannot be written
 _SOURCE = "@detector"
 
@@ -59,6 +63,8 @@ class MemorySink:
         self._error = ""
         self._last_action = writer.store.last_action
         self._forgot = 0.0
+        self._looked = self._seen = clock()
+        self._heard: dict[str, int] = {}  # unix ns of the latest status of each source
 
     @property
     def state(self) -> Finding[MemoryState]:
@@ -89,6 +95,7 @@ class MemorySink:
                 self._last_action = action.id
                 if self._acted is not None:
                     self._acted(action)
+            self._look(self._clock())
             if time.monotonic() - self._forgot > _FORGET_S:
                 self._forgot = time.monotonic()
                 self._writer.forget(self._clock())
@@ -111,9 +118,30 @@ class MemorySink:
                 # Those of an earlier run are reported by the writer, which kept them then.
                 return message.reason is not IncidentReason.INTERRUPTED
             case StatusMessage():
+                self._heard[message.source] = self._clock()
                 return self._writer.is_news(message)
             case _:
                 return isinstance(message, AttentionMessage | NearMissMessage)
+
+    def _look(self, now: int) -> None:
+        """Keeps what no status tells: that the run goes on, that the machine slept, that a source is none any more.
+
+        Raises:
+            sqlite3.Error: it could not be kept.
+        """
+        before, self._looked = self._looked, now
+        if now - before > _SLEPT_S * NS:
+            self._writer.goes_on(before)
+            self._writer.gone(before)
+            self._heard.clear()
+        if now - self._seen >= _SEEN_S * NS:
+            self._writer.goes_on(now)
+            self._seen = now
+        if now - self._heard.get(_SOURCE, 0) < _GONE_S * NS:
+            for source, heard in [*self._heard.items()]:
+                if now - heard > _GONE_S * NS:
+                    self._writer.gone(heard, (source,))
+                    del self._heard[source]
 
     def _flush(self) -> None:
         if not self._waiting:

@@ -94,6 +94,9 @@ MIGRATIONS = (
         changes TEXT NOT NULL        -- as JSON: a list of key, before and after
     ) STRICT;
     """,
+    """
+    ALTER TABLE runs ADD COLUMN seen INTEGER;  -- unix ns at which it was last known to go on
+    """,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import msgspec
@@ -17,6 +17,7 @@ from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import AT_REST, IncidentReason, SourceState
 from dyadwatch.stream.configuration.config import MemoryOptions
 from dyadwatch.stream.memory.kept import Action, ActionKind, Before, ConfigChange, KeptIncident, Wanted
+from dyadwatch.stream.memory.source_spans import GONE
 from dyadwatch.stream.memory.store import Store, insert_action
 from dyadwatch.stream.messages import (
     AttentionMessage,
@@ -187,13 +188,45 @@ class MemoryWriter:
             connection.execute("DELETE FROM actions WHERE incident IS NULL AND at < ?", (before,))
             connection.execute("DELETE FROM calls WHERE at < ?", (before,))
             connection.execute("DELETE FROM near_misses WHERE told < ?", (before,))
-            connection.execute("DELETE FROM source_states WHERE at < ?", (before,))
+            connection.execute(
+                "DELETE FROM source_states WHERE at < ?"  # but not what still holds
+                " AND id NOT IN (SELECT max(id) FROM source_states WHERE run = ? GROUP BY source)",
+                (before, self._run.id),
+            )
             connection.execute(
                 "DELETE FROM runs WHERE started < ? AND id != ? AND id NOT IN (SELECT run FROM incidents)"
                 " AND id NOT IN (SELECT run FROM near_misses) AND id NOT IN (SELECT run FROM source_states)",
                 (before, self._run.id),
             )
         self.store.connection.execute("PRAGMA incremental_vacuum").fetchall()
+
+    def goes_on(self, now: int) -> None:
+        """Takes note that the run goes on: of one that is killed it is known until when.
+
+        Raises:
+            sqlite3.Error: that could not be kept.
+        """
+        with self.store.transaction() as connection:
+            connection.execute("UPDATE runs SET seen = ? WHERE id = ?", (now, self._run.id))
+
+    def gone(self, at: int, sources: Collection[str] | None = None) -> None:
+        """Takes note that sources have no state any more, until they are heard of again.
+
+        Arguments:
+            at: unix ns since when.
+            sources: their names; None for all, as where the machine slept.
+
+        Raises:
+            sqlite3.Error: that could not be kept.
+        """
+        names = [name for name in self._states if sources is None or name in sources]
+        with self.store.transaction() as connection:
+            connection.executemany(
+                "INSERT INTO source_states (run, source, at, state, code, text) VALUES (?, ?, ?, ?, '', '')",
+                [(self._run.id, name, at, GONE) for name in names],
+            )
+        for name in names:
+            del self._states[name]
 
     def end(self, now: int) -> None:
         """Takes note that the run ends as it should.

@@ -6,22 +6,28 @@ import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from http import HTTPStatus
-from pathlib import Path
 from typing import TypeVar
 
 import msgspec
-from anyio import to_thread
 from msgspec import Struct, structs
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from dyadwatch.core.errors import ConfigError, MemoryFileError, UnknownIncidentError
+from dyadwatch.core.errors import ConfigError, MemoryFileError
 from dyadwatch.stream.memory.kept import Action, ActionKind, Verdict
 from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.page.guard import COOKIE, LoginLimit, problem, token_of
 from dyadwatch.stream.page.hub import Hub
-from dyadwatch.stream.page.queries import IncidentRecord, days, incident_details, wanted_of
+from dyadwatch.stream.page.page_places import Places, answer, ask_store, memory_problem
+from dyadwatch.stream.page.queries import (
+    IncidentRecord,
+    day_spans,
+    days,
+    incident_details,
+    kinds_of,
+    wanted_of,
+)
 from dyadwatch.stream.page.tokens import Role, Token, Tokens
 from dyadwatch.stream.publishers.publisher import check_source
 
@@ -59,26 +65,7 @@ class Session(Struct, frozen=True, kw_only=True):
     recordings: bool
     scenes: bool
     publish_to: str
-
-
-class Places(Struct, frozen=True, kw_only=True):
-    """Where the page finds what is kept; None for what is not.
-
-    `publish_to` is the address that sources send to; `before_s` and `after_s` are shown of a clip.
-    """
-
-    memory: Path | None
-    recordings: Path | None
-    scenes: bool
-    publish_to: str
-    before_s: float
-    after_s: float
-    secure: bool
-
-
-def answer(value: object, status: HTTPStatus = HTTPStatus.OK) -> Response:
-    """A typed object as JSON."""
-    return Response(msgspec.json.encode(value), status, media_type="application/json")
+    films: bool
 
 
 class Api:
@@ -110,11 +97,11 @@ class Api:
             Route(f"{v1}/stream", self._stream),
             Route(f"{v1}/incidents", self._incidents),
             Route(f"{v1}/incidents/{{id}}", self._incident),
-            Route(f"{v1}/incidents/{{id}}/clip", self._clip),
             *(Route(f"{v1}/incidents/{{id}}/{kind}", act, methods=["POST"]) for kind, act in acts.items()),
             Route(f"{v1}/sources/{{source}}/snooze", self._snooze_source, methods=["POST"]),
             Route(f"{v1}/near-misses", self._near_misses),
             Route(f"{v1}/days", self._days),
+            Route(f"{v1}/days/{{day}}", self._day),
             Route(f"{v1}/openapi.json", self._openapi),
         ]
 
@@ -191,6 +178,7 @@ class Api:
             recordings=p.recordings is not None,
             scenes=p.scenes,
             publish_to=p.publish_to,
+            films=p.film is not None,
         )
 
     async def _session(self, request: Request) -> Response:
@@ -202,7 +190,11 @@ class Api:
         return answer(self._hub.state())
 
     async def _stream(self, request: Request) -> Response:
-        client = self._hub.join()
+        try:
+            kinds = kinds_of(request.query_params)
+        except ConfigError as e:
+            return problem(HTTPStatus.BAD_REQUEST, "query", str(e))
+        client = self._hub.join(kinds)
         if client is None:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "full", "too many pages are open; close some")
 
@@ -224,23 +216,12 @@ class Api:
 
         return StreamingResponse(stream(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
 
-    async def _with_store(self, ask: Callable[[Store], _T]) -> _T:
-        path = self._places.memory
-        if path is None:
-            raise MemoryFileError("no memory is kept; start the detector with --memory FILE, or with `dyadwatch up`")
-
-        def run() -> _T:
-            with Store(path) as store:
-                return ask(store)
-
-        return await to_thread.run_sync(run)
-
     async def _asked(self, ask: Callable[[Store], object]) -> Response:
         """The answer of the memory, or what is wrong."""
         try:
-            return answer(await self._with_store(ask))
+            return answer(await ask_store(self._places.memory, ask))
         except MemoryFileError as e:
-            return _memory_problem(e)
+            return memory_problem(e)
 
     async def _incidents(self, request: Request) -> Response:
         try:
@@ -251,25 +232,6 @@ class Api:
 
     async def _incident(self, request: Request) -> Response:
         return await self._asked(lambda store: incident_details(store, request.path_params["id"]))
-
-    async def _clip(self, request: Request) -> Response:
-        # What reads recordings takes a while to load, which a page that is to be there again at once has no use for.
-        from dyadwatch.stream.page.incident_clip import ClipUnavailableError, encode_clip, read_clip, span_of
-
-        p = self._places
-        try:
-            found = await self._with_store(lambda store: incident_details(store, request.path_params["id"]))
-        except MemoryFileError as e:
-            return _memory_problem(e)
-        if p.recordings is None:
-            return problem(HTTPStatus.NOT_FOUND, "no_recording", "nothing is recorded; set record.folder")
-        first, last = span_of(found.incident.message, p.before_s, p.after_s)
-        read = partial(read_clip, p.recordings, found.incident, found.clock_ahead, first, last)
-        try:
-            clip = await to_thread.run_sync(read)
-        except ClipUnavailableError as e:
-            return problem(HTTPStatus.NOT_FOUND, e.code, str(e))
-        return Response(encode_clip(clip), media_type="application/json")
 
     async def _act(self, kind: ActionKind, request: Request) -> Response:
         said = await _said(request, kind)
@@ -307,13 +269,18 @@ class Api:
         return await self._asked(lambda store: store.near_misses(source, _MOST_NEAR_MISSES))
 
     async def _days(self, request: Request) -> Response:
-        return await self._asked(days)
+        return await self._asked(lambda store: days(store, self._running))
 
+    @property
+    def _running(self) -> int:
+        """Unix ns up to which the detector is known to run: now, where it is heard; 0 where it is not."""
+        return time.time_ns() if self._hub.connected else 0
 
-def _memory_problem(error: MemoryFileError) -> Response:
-    unknown = isinstance(error, UnknownIncidentError)
-    status = HTTPStatus.NOT_FOUND if unknown else HTTPStatus.SERVICE_UNAVAILABLE
-    return problem(status, "unknown" if unknown else "memory", str(error))
+    async def _day(self, request: Request) -> Response:
+        try:
+            return await self._asked(lambda store: day_spans(store, request.path_params["day"], self._running))
+        except ConfigError as e:
+            return problem(HTTPStatus.BAD_REQUEST, "day", str(e))
 
 
 async def _said(request: Request, kind: ActionKind) -> Said | Response:

@@ -1,4 +1,4 @@
-"""What waits for one browser: bounded, so that a browser that never reads costs itself its updates and nobody else."""
+"""What waits for one browser or program: bounded, so that one that never reads costs itself its updates alone."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import AsyncIterator
 
 MOST_WAITING = 500
+MOST_OF_PROGRAM = 5000  # a program hears every score, too
+SHOWN_KINDS = frozenset({"incident", "near_miss", "attention", "status"})  # of messages, on a page
 _BEAT_S = 2.0  # of silence, after which a sign of life is sent
 
 
@@ -21,12 +23,19 @@ class Client:
     What changes (incidents, states) waits in a queue; the oldest goes when it is full, and the browser is told to fetch
     the present state. Of what is merely looked at (poses) only the latest waits.
 
+    Arguments:
+        most: events that wait.
+        kinds: of the detector's messages that it is told.
+        looks: whether it is told besides what a page shows: who is where, strips, what people did.
+
     Attributes:
         lost: how many were dropped that the browser has not been told of.
     """
 
-    def __init__(self, most: int = MOST_WAITING) -> None:
+    def __init__(self, most: int = MOST_WAITING, kinds: frozenset[str] = SHOWN_KINDS, *, looks: bool = True) -> None:
         self._most = most
+        self.kinds = kinds
+        self.looks = looks
         self._waiting: deque[bytes] = deque()
         self._view: bytes | None = None
         self._wake = asyncio.Event()

@@ -13,16 +13,14 @@ from msgspec import Struct
 
 from dyadwatch.core.skeletons.pose import TrackId
 from dyadwatch.stream.messages import (
-    AttentionMessage,
     IncidentMessage,
     Message,
-    NearMissMessage,
     ScoreMessage,
     StatusMessage,
     encode_json,
 )
 from dyadwatch.stream.names import DETECTOR
-from dyadwatch.stream.page.client import Client, event
+from dyadwatch.stream.page.client import MOST_OF_PROGRAM, Client, event
 from dyadwatch.stream.people_socket import PeopleNow
 
 MOST_CLIENTS = 200
@@ -96,7 +94,12 @@ class Hub:
     @property
     def watching(self) -> bool:
         """Whether any browser looks on."""
-        return bool(self._clients)
+        return any(client.looks for client in self._clients)
+
+    @property
+    def connected(self) -> bool:
+        """Whether the detector is heard."""
+        return self._connected
 
     @property
     def sources(self) -> tuple[StatusMessage, ...]:
@@ -113,11 +116,11 @@ class Hub:
             scenes=self._scenes,
         )
 
-    def join(self) -> Client | None:
-        """A new browser; None where there are too many."""
+    def join(self, kinds: frozenset[str] | None = None) -> Client | None:
+        """A new browser, or with kinds a program that hears such messages alone; None where there are too many."""
         if len(self._clients) >= MOST_CLIENTS:
             return None
-        client = Client()
+        client = Client() if kinds is None else Client(MOST_OF_PROGRAM, kinds, looks=False)
         self._clients.add(client)
         return client
 
@@ -140,7 +143,6 @@ class Hub:
                     of_source = self._evidence.setdefault(message.source, {})
                     of_source[message.pair] = message.evidence, message.score
                     self._peaks[message.source] = max(self._peaks.get(message.source, 0.0), message.evidence)
-                    continue
                 case StatusMessage():
                     self._take_status(message)
                 case IncidentMessage():
@@ -148,21 +150,29 @@ class Hub:
                         self._incidents.pop(message.id, None)
                     else:
                         self._incidents[message.id] = message
-                case AttentionMessage() | NearMissMessage():
-                    pass
                 case _:
-                    continue
-            self.tell("message", encode_json(message))
+                    pass
+            self._pass_on(message)
 
     def take_people(self, people: PeopleNow) -> None:
         """Takes up who is where."""
         self._people[people.source] = people
 
     def tell(self, name: str, data: bytes) -> None:
-        """Tells every browser."""
+        """Tells every browser; programs, too, whether the detector is there."""
         told = event(name, data)
         for client in self._clients:
-            client.put(told)
+            if client.looks or name == "detector":
+                client.put(told)
+
+    def _pass_on(self, message: Message) -> None:
+        """To those who want messages of its kind."""
+        kind = str(message.__struct_config__.tag)
+        wanted = [client for client in self._clients if kind in client.kinds]
+        if wanted:
+            told = event("message", encode_json(message))
+            for client in wanted:
+                client.put(told)
 
     async def run(self) -> None:
         """Pictures, strips and whether the detector is there, until it is cancelled."""
@@ -189,10 +199,11 @@ class Hub:
 
     def _show(self) -> None:
         people, self._people = self._people, {}
-        if self._clients:
+        if self.watching:
             view = event("view", _encode([self._scene(p) for p in people.values()]))
             for client in self._clients:
-                client.show(view)
+                if client.looks:
+                    client.show(view)
 
     def _scene(self, people: PeopleNow) -> SceneNow:
         known = self._evidence.get(people.source, {})

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from dyadwatch.core.data.clip_files import Clip as ClipOfPair
 from dyadwatch.core.errors import DyadwatchError
 from dyadwatch.core.skeletons.layout import Layout
-from dyadwatch.core.skeletons.limbs import limb_of
 from dyadwatch.core.skeletons.pose import TrackId
 from dyadwatch.core.units import NS
+from dyadwatch.stream.alarms.guilty import Guilty, guilty_joints
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.memory.kept import KeptIncident
 from dyadwatch.stream.messages import IncidentMessage, ScoreMessage
@@ -27,7 +27,7 @@ from dyadwatch.stream.recordings.recorded_scenes import RecordedScenes
 from dyadwatch.stream.recordings.recordings_folder import recordings_between
 from dyadwatch.stream.tracking.time_grid import TimeGrid, mend_rows
 
-_FPS = 30.0
+FPS = 30.0
 _MOST_S = 90.0  # of an incident that went on for longer the part around its peak
 _MOST_PEOPLE = 12
 # By how much earlier, and later, than reckoned frames may have come.
@@ -43,26 +43,16 @@ class ScoreCurve(Struct, frozen=True, kw_only=True):
     evidence: list[float]
 
 
-class Guilty(Struct, frozen=True, kw_only=True):
-    """Joints that explain the alarm, as positions."""
-
-    person: TrackId
-    joints: tuple[int, ...]
-
-
-class IncidentClip(Struct, frozen=True, kw_only=True):
-    """Skeletons on an even grid of time.
+class Skeletons(Struct, frozen=True, kw_only=True):
+    """People on an even grid of time.
 
     Arguments:
-        start_s: of the first frame, seconds from the beginning of the incident; mostly negative.
+        start_s: of the first frame, seconds from the moment that the clip is about; mostly negative.
         fps: frames a second.
         frames: how many.
         ids: of the people.
         joints, bones, head, soles: as in the live view.
         places: base64 of float32, shape (frames, people, joints, 3), metres, Y up, NaN where unseen.
-        curves: that of the leading pair first.
-        guilty: joints to be highlighted.
-        doubtful: whether the bodies of the leading pair looked odd while it was scored.
     """
 
     start_s: float
@@ -74,6 +64,17 @@ class IncidentClip(Struct, frozen=True, kw_only=True):
     head: int
     soles: bool
     places: str
+
+
+class IncidentClip(Skeletons, frozen=True, kw_only=True):
+    """An incident, from its beginning (0 s).
+
+    Arguments:
+        curves: that of the leading pair first.
+        guilty: joints to be highlighted.
+        doubtful: whether the bodies of the leading pair looked odd while it was scored.
+    """
+
     curves: tuple[ScoreCurve, ...]
     guilty: tuple[Guilty, ...]
     doubtful: bool
@@ -108,14 +109,14 @@ def pair_clips(folder: Path, kept: KeptIncident, offset: int, first: int, last: 
     Raises:
         ClipUnavailableError: they were not recorded, or are deleted by now.
     """
-    _, (layout, _, ids, places) = _recorded(folder, kept, offset, first, last)
+    _, (layout, _, ids, places) = _recorded(folder, kept.message.source, offset, first, last)
     index = {who: i for i, who in enumerate(ids)}
     out: list[ClipOfPair] = []
     for pair in kept.message.pairs:
         if all(who in index for who in pair.pair):
             joints = places[:, [index[who] for who in pair.pair]]
             name = f"{kept.message.id} {pair.pair[0]} {pair.pair[1]}"
-            out.append(ClipOfPair(joints, layout, _FPS, clip_id=name))
+            out.append(ClipOfPair(joints, layout, FPS, clip_id=name))
     if not out:
         raise ClipUnavailableError("not_recorded", "its people are not seen in the recording at that time")
     return out
@@ -133,39 +134,79 @@ def read_clip(folder: Path, kept: KeptIncident, offset: int, first: int, last: i
     Raises:
         ClipUnavailableError: it was not recorded, or is deleted by now.
     """
-    playback, people = _recorded(folder, kept, offset, first, last)
+    playback, people = _recorded(folder, kept.message.source, offset, first, last)
     layout, start, ids, places = people
     m = kept.message
     # The leading pair first, then the others who are involved.
     order = sorted(range(len(ids)), key=lambda i: m.people.index(ids[i]) if ids[i] in m.people else len(m.people))
     order = order[:_MOST_PEOPLE]
     curves, doubtful = _curves(playback, m, first, last)
+    shown = skeletons_of(
+        layout, (start - m.start) / NS, [ids[i] for i in order], encode_places(places[:, order]), len(places)
+    )
     return IncidentClip(
-        start_s=(start - m.start) / NS,
-        fps=_FPS,
-        frames=len(places),
-        ids=tuple(ids[i] for i in order),
-        joints=layout.joints,
-        bones=layout.bone_indices,
-        head=head_of(layout.joints),
-        soles=has_soles(layout.joints),
-        places=base64.b64encode(places[:, order].astype("<f4").tobytes()).decode(),
+        **msgspec.structs.asdict(shown),
         curves=curves,
         guilty=guilty_joints(m, layout.joints),
         doubtful=doubtful,
     )
 
 
-def _recorded(
-    folder: Path, kept: KeptIncident, offset: int, first: int, last: int
-) -> tuple[Playback, tuple[Layout, int, list[TrackId], NDArray[np.float32]]]:
-    """The recording of an incident, and who is seen in it, as of `_people`.
+def skeletons_of(layout: Layout, start_s: float, ids: Sequence[TrackId], places: str, frames: int) -> Skeletons:
+    """People as they are sent, `places` as `encode_places` gives them."""
+    return Skeletons(
+        start_s=start_s,
+        fps=FPS,
+        frames=frames,
+        ids=tuple(ids),
+        joints=layout.joints,
+        bones=layout.bone_indices,
+        head=head_of(layout.joints),
+        soles=has_soles(layout.joints),
+        places=places,
+    )
+
+
+def encode_places(places: NDArray[np.float32]) -> str:
+    """Base64 of float32, of any shape."""
+    return base64.b64encode(places.astype("<f4").tobytes()).decode()
+
+
+def recorded_people(
+    folder: Path, source: str, offset: int, first: int, last: int
+) -> tuple[Layout, int, list[TrackId], NDArray[np.float32]]:
+    """Who is seen in a source: layout, stamp of the first frame, ids, and joints (T, P, J, 3) at `FPS`.
+
+    Arguments:
+        folder, offset, first, last: as of `read_clip`.
+        source: its name.
 
     Raises:
         ClipUnavailableError: it was not recorded, or is deleted by now.
     """
+    return _recorded(folder, source, offset, first, last)[1]
+
+
+def recorded_span(first: int, last: int, offset: int, earlier_s: float = _EARLIER_S) -> tuple[int, int]:
+    """When that may have been recorded, unix ns: from the one up to before the other.
+
+    Arguments:
+        first, last, offset: as of `read_clip`.
+        earlier_s: by how much earlier than reckoned it may have come.
+    """
     earliest = 0 if 0 < offset < _LAG_S * NS else offset
-    begin, end = first + earliest - round(_EARLIER_S * NS), last + offset + round(_LATER_S * NS)
+    return first + earliest - round(earlier_s * NS), last + offset + round(_LATER_S * NS)
+
+
+def _recorded(
+    folder: Path, source: str, offset: int, first: int, last: int
+) -> tuple[Playback, tuple[Layout, int, list[TrackId], NDArray[np.float32]]]:
+    """The recording of a time, and who is seen in it, as of `_people`.
+
+    Raises:
+        ClipUnavailableError: it was not recorded, or is deleted by now.
+    """
+    begin, end = recorded_span(first, last, offset)
     paths = recordings_between(folder, begin, end)
     if not paths:
         raise ClipUnavailableError("not_recorded", "nothing was recorded at that time, or it is deleted by now")
@@ -173,7 +214,7 @@ def _recorded(
         playback = Playback(paths)
         playback.start, playback.end = begin, end
         config = config_of(r.about for r in playback.recordings)
-        people = _people(playback, config, kept.message.source, first, last)
+        people = _people(playback, config, source, first, last)
     except (DyadwatchError, OSError) as e:
         raise ClipUnavailableError("unreadable", f"the recording cannot be read: {e}") from None
     if people is None:
@@ -185,10 +226,10 @@ def _people(
     playback: Playback, config: Config, source: str, first: int, last: int
 ) -> tuple[Layout, int, list[TrackId], NDArray[np.float32]] | None:
     """Layout, stamp of the first frame, ids, and joints (T, P, J, 3) of who is seen; None for nobody."""
-    grid = TimeGrid(_FPS)
+    grid = TimeGrid(FPS)
     rows: dict[TrackId, dict[int, NDArray[np.float32]]] = {}
     layout: Layout | None = None
-    for step in RecordedScenes(playback, config, _FPS, source):
+    for step in RecordedScenes(playback, config, FPS, source):
         if step.source != source or step.frame is None:
             continue
         if step.frame.stamp > last + NS:
@@ -231,21 +272,6 @@ def _curves(playback: Playback, message: IncidentMessage, first: int, last: int)
             curve.evidence.append(score.evidence)
             doubtful |= score.doubtful and score.pair == leading
     return tuple(sorted(found.values(), key=lambda c: c.pair != leading)), doubtful
-
-
-def guilty_joints(message: IncidentMessage, joints: Sequence[str]) -> tuple[Guilty, ...]:
-    """The limb that explains the leading pair; without one the joints that contribute most to it."""
-    if not message.pairs:
-        return ()
-    pair = message.pairs[0]
-    if pair.limb is not None:
-        limb = pair.limb.limb
-        lit = tuple(i for i, joint in enumerate(joints) if limb_of(joint) is limb)
-        return (Guilty(person=pair.limb.person, joints=lit),)
-    index = {joint: i for i, joint in enumerate(joints)}
-    first = tuple(dict.fromkeys(index[j.first] for j in pair.joints if j.first in index))
-    second = tuple(dict.fromkeys(index[j.second] for j in pair.joints if j.second in index))
-    return (Guilty(person=pair.pair[0], joints=first), Guilty(person=pair.pair[1], joints=second))
 
 
 encode_clip = msgspec.json.Encoder().encode

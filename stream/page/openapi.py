@@ -14,7 +14,8 @@ from dyadwatch.stream.page.guard import HttpProblem
 from dyadwatch.stream.page.hub import StateNow
 from dyadwatch.stream.page.incident_clip import IncidentClip
 from dyadwatch.stream.page.learning_api import UseVersion
-from dyadwatch.stream.page.queries import DayCounts, IncidentRecord
+from dyadwatch.stream.page.normal_moment import NormalMoment
+from dyadwatch.stream.page.queries import DayCounts, DaySpans, IncidentRecord
 from dyadwatch.stream.page.tokens import Role
 
 _REFERENCE = "#/components/schemas/{name}"
@@ -25,6 +26,11 @@ _STREAM = (
     "any more. `acted`: somebody did something. `lost`: so many events did not fit, fetch /state. `beat`: a sign of "
     "life."
 )
+_KINDS = (
+    "For programs: kinds of messages with commas between, of score, event, near_miss, incident, attention and status. "
+    "Then these come alone, beside `detector`, `lost` and `beat`."
+)
+_FORMATS = "mcap: its recording; clips: arrays of each pair, zipped; jsonl: a line a frame; mp4: a film."
 _FILTERS = {
     "source": "Only this source.",
     "from": "Only what was not over by then, such as 2026-11-21T14:30:00+01:00.",
@@ -56,10 +62,15 @@ OPERATIONS = (
     Operation("post", "/api/v1/logout", "Log the browser out.", dict[str, Any]),
     Operation("get", "/api/v1/session", "Who asks, and what there is.", Session),
     Operation("get", "/api/v1/state", "How everything stands now.", StateNow),
-    Operation("get", "/api/v1/stream", _STREAM, None),
+    Operation("get", "/api/v1/stream", _STREAM, None, query={"kinds": _KINDS}),
     Operation("get", "/api/v1/incidents", "Incidents, the latest first.", list[KeptIncident], query=_FILTERS),
     Operation("get", _ACT, "One incident, how it went, and what people did; the id may be cut short.", IncidentRecord),
     Operation("get", f"{_ACT}/clip", "Its skeletons and scores, out of the recording.", IncidentClip),
+    Operation("get", f"{_ACT}/normal", "A calm moment of its source, the one most like it.", NormalMoment),
+    Operation(
+        "get", f"{_ACT}/export", "As a file to take along.", bytes,
+        query={"format": _FORMATS},
+    ),
     Operation("post", f"{_ACT}/acknowledge", "Somebody takes care of it.", IncidentRecord, Role.OPERATOR, Said),
     Operation("post", f"{_ACT}/snooze", "Call nobody about it for some minutes.", IncidentRecord, Role.OPERATOR, Said),
     Operation("post", f"{_ACT}/verdict", "What it was.", IncidentRecord, Role.OPERATOR, Said),
@@ -69,7 +80,8 @@ OPERATIONS = (
         "get", "/api/v1/near-misses", "What came near to an event, the highest first.", list[NearMissMessage],
         query={"source": "Only this source."},
     ),
-    Operation("get", "/api/v1/days", "How many incidents began on each of the last fourteen days.", list[DayCounts]),
+    Operation("get", "/api/v1/days", "Each of the last fourteen days: incidents, hours watched.", list[DayCounts]),
+    Operation("get", "/api/v1/days/{day}", "What every source did on one day, such as 2026-11-21.", DaySpans),
     Operation("get", "/api/v1/learning", "How far the site is learnt: heard, proposed, in use.", SiteLearning),
     Operation("post", "/api/v1/learning/use", "Use a version, at once.", SiteLearning, Role.OPERATOR, UseVersion),
     Operation("post", "/api/v1/learning/back", "Back to the version before.", SiteLearning, Role.OPERATOR),
@@ -108,18 +120,20 @@ def openapi() -> dict[str, Any]:
 
 
 def _named(kind: Any) -> bool:
-    return kind != dict[str, Any]
+    return kind not in (dict[str, Any], bytes)
 
 
 def _described(operation: Operation, of: dict[str, Any]) -> dict[str, Any]:
     if operation.answer is None:
         content = {"text/event-stream": {"schema": {"type": "string"}}}
+    elif operation.answer is bytes:
+        content = {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}
     else:
         content = {"application/json": {"schema": of.get(repr(operation.answer), {"type": "object"})}}
     refused = {"application/json": {"schema": of[repr(HttpProblem)]}}
     parameters = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-        for name in ("id", "source")
+        for name in ("id", "source", "day")
         if f"{{{name}}}" in operation.path
     ]
     parameters += [

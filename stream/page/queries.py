@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from typing import get_args
 
 from msgspec import Struct
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.iso_time import parse_moment
 from dyadwatch.core.units import NS
-from dyadwatch.stream.codes import Severity
-from dyadwatch.stream.memory.kept import Action, KeptIncident, Verdict, Wanted
+from dyadwatch.stream.codes import Severity, SourceState
+from dyadwatch.stream.memory.kept import Action, KeptIncident, KeptRun, Verdict, Wanted
 from dyadwatch.stream.memory.rows import span
+from dyadwatch.stream.memory.source_spans import SourceSpan, source_spans
 from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.messages import IncidentMessage
+from dyadwatch.stream.subscriber import Kind
 
 _MOST = 1000
 _DAYS = 14
+_MOST_RUNS = 200
 _KEYS = frozenset({"source", "from", "until", "severity", "verdict", "unacknowledged", "open", "limit"})
+_WATCHED = (SourceState.WATCHING, SourceState.BEHIND)
 _VERDICTS = (*map(str, Verdict), "none")
+
+
+Spans = tuple[tuple[int, int], ...]  # ns from, to
 
 
 class Update(Struct, frozen=True, kw_only=True):
@@ -39,11 +47,30 @@ class IncidentRecord(Struct, frozen=True, kw_only=True):
 
 
 class DayCounts(Struct, frozen=True, kw_only=True):
-    """What began on one day of this machine's time zone, by severity and by verdict."""
+    """One day of this machine's time zone.
+
+    Arguments:
+        day: such as 2026-11-21.
+        severity, verdict: how many incidents began, by each.
+        hours: by source, how long it was watching, behind (watched, but late), blind, silent and learning.
+        budget: false alarms that the calibration of its last run vouches for in the hours that the longest watched
+            source was; null where nothing vouches for any.
+    """
 
     day: str
     severity: dict[str, int]
     verdict: dict[str, int]
+    hours: dict[str, dict[str, float]]
+    budget: float | None
+
+
+class DaySpans(Struct, frozen=True, kw_only=True):
+    """What every source did on one day, from midnight to midnight here, unix ns."""
+
+    day: str
+    since: int
+    until: int
+    spans: tuple[SourceSpan, ...]
 
 
 def wanted_of(query: Mapping[str, str]) -> Wanted:
@@ -73,6 +100,23 @@ def wanted_of(query: Mapping[str, str]) -> Wanted:
         open=_flag(query, "open"),
         most=int(limit),
     )
+
+
+def kinds_of(query: Mapping[str, str]) -> frozenset[str] | None:
+    """The kinds of messages that a program asks a stream for; None for what a page shows.
+
+    Raises:
+        ConfigError: naming the parameter, its value and what was expected.
+    """
+    unknown = sorted(query.keys() - {"kinds"})
+    if unknown:
+        raise ConfigError(f"{unknown[0]!r:.40} is not a parameter; expected kinds")
+    if "kinds" not in query:
+        return None
+    kinds = frozenset(query["kinds"].split(","))
+    if not kinds <= set(get_args(Kind)):
+        raise ConfigError(f"kinds is {query['kinds']!r:.80}; expected some of {', '.join(get_args(Kind))}, with commas")
+    return kinds
 
 
 def _flag(query: Mapping[str, str], name: str) -> bool:
@@ -108,11 +152,32 @@ def incident_details(store: Store, id_: str) -> IncidentRecord:
     )
 
 
-def days(store: Store) -> list[DayCounts]:
-    """Counts of the last two weeks, the earliest first; a day on which nothing began is there, too."""
+def with_spans(store: Store, id_: str) -> tuple[IncidentRecord, Spans]:
+    """One, and when there were incidents of its source up to then, from the day before it on, by the source's clock.
+
+    Raises:
+        UnknownIncidentError: there is none, or several begin so.
+    """
+    found = incident_details(store, id_)
+    kept = found.incident
+    day = Wanted(source=kept.message.source, since=kept.began - 86_400 * NS, until=kept.told + 1, most=10_000)
+    messages = [other.message for other in store.incidents(day)]
+    return found, tuple((m.start, m.stamp if m.end is None else m.end) for m in messages if m.pairs)
+
+
+def days(store: Store, running: int = 0) -> list[DayCounts]:
+    """Counts and hours of the last two weeks, the earliest first; a day on which nothing began is there, too.
+
+    Arguments:
+        store: the memory.
+        running: as of `source_spans`.
+    """
     now = time.time()
     names = [_day(now - 86_400 * ago) for ago in reversed(range(_DAYS))]
-    out = {name: DayCounts(day=name, severity={}, verdict={}) for name in dict.fromkeys(names)}
+    ends = {name: _bounds(name) for name in dict.fromkeys(names)}
+    spans = source_spans(store, ends[names[0]][0], ends[names[-1]][1], running)
+    runs = store.runs(_MOST_RUNS)
+    out = {name: _day_counts(name, ends[name], spans, runs) for name in ends}
     for kept in store.incidents(Wanted(since=round((now - 86_400 * _DAYS) * NS), most=100_000)):
         day = out.get(_day(span(kept)[0] / NS))
         if day is not None:
@@ -120,6 +185,41 @@ def days(store: Store) -> list[DayCounts]:
             day.severity[kept.message.severity] = day.severity.get(kept.message.severity, 0) + 1
             day.verdict[judged] = day.verdict.get(judged, 0) + 1
     return list(out.values())
+
+
+def day_spans(store: Store, day: str, running: int = 0) -> DaySpans:
+    """One day, such as 2026-11-21; `running` as of `source_spans`.
+
+    Raises:
+        ConfigError: it is none.
+    """
+    since, until = _bounds(day)
+    return DaySpans(day=day, since=since, until=until, spans=tuple(source_spans(store, since, until, running)))
+
+
+def _day_counts(day: str, ends: tuple[int, int], spans: list[SourceSpan], runs: list[KeptRun]) -> DayCounts:
+    hours: dict[str, dict[str, float]] = {}
+    for span_ in spans:
+        shared = min(span_.end, ends[1]) - max(span_.start, ends[0])
+        if shared > 0:
+            of = hours.setdefault(span_.source, {})
+            of[span_.state] = of.get(span_.state, 0.0) + shared / NS / 3600
+    watched = max((sum(of.get(state, 0.0) for state in _WATCHED) for of in hours.values()), default=0.0)
+    last = next((run for run in runs if run.started < ends[1]), None)  # the latest comes first
+    per_h = None if last is None or not watched else last.evidence.get("budget_per_hour")
+    rounded = {source: {state: round(h, 3) for state, h in of.items()} for source, of in sorted(hours.items())}
+    budget = round(per_h * watched, 2) if isinstance(per_h, int | float) else None
+    return DayCounts(day=day, severity={}, verdict={}, hours=rounded, budget=budget)
+
+
+def _bounds(day: str) -> tuple[int, int]:
+    """Midnight to midnight, unix ns; 23 or 25 hours where the clocks are changed."""
+    try:
+        began = time.strptime(day, "%Y-%m-%d")
+        first, last = (time.mktime((*began[:2], began[2] + k, 0, 0, 0, 0, 0, -1)) for k in (0, 1))
+    except (ValueError, OverflowError):
+        raise ConfigError(f"the day is {day!r:.40}; expected one such as 2026-11-21") from None
+    return round(first) * NS, round(last) * NS
 
 
 def _day(seconds: float) -> str:

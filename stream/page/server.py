@@ -20,11 +20,13 @@ from starlette.staticfiles import StaticFiles
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.memory.memory_place import memory_file
-from dyadwatch.stream.page.api import Api, Places
+from dyadwatch.stream.page.api import Api
 from dyadwatch.stream.page.feed import Feed, address_to_listen
 from dyadwatch.stream.page.guard import Guard
 from dyadwatch.stream.page.hub import Hub
 from dyadwatch.stream.page.learning_api import LearningApi
+from dyadwatch.stream.page.page_places import Film, Places
+from dyadwatch.stream.page.recordings_api import RecordingsApi
 from dyadwatch.stream.page.tokens import Tokens
 from dyadwatch.stream.sockets.exposure import is_local_host
 
@@ -85,8 +87,12 @@ def tokens_of(config: Config) -> Tokens:
     return Tokens(memory.with_name(TOKENS))
 
 
-def make_app(config: Config) -> Starlette:
+def make_app(config: Config, film: Film | None = None) -> Starlette:
     """The application.
+
+    Arguments:
+        config: of the detector.
+        film: makes films of incidents; None where that cannot be done.
 
     Raises:
         ConfigError: something of the configuration cannot be.
@@ -95,19 +101,17 @@ def make_app(config: Config) -> Starlette:
     tokens = tokens_of(config)
     hub = Hub(scenes=bool(config.sinks.people))
     feed = Feed(hub, address_to_listen(config.sinks.bind), config.sinks.people, config.page.listen_key)
-    api = Api(
-        hub,
-        tokens,
-        Places(
-            memory=memory_file(config),
-            recordings=Path(config.record.folder) if config.record.folder else None,
-            scenes=bool(config.sinks.people),
-            publish_to=config.wire.bind,
-            before_s=config.page.before_s,
-            after_s=config.page.after_s,
-            secure=bool(config.page.certificate),
-        ),
+    places = Places(
+        memory=memory_file(config),
+        recordings=Path(config.record.folder) if config.record.folder else None,
+        scenes=bool(config.sinks.people),
+        publish_to=config.wire.bind,
+        before_s=config.page.before_s,
+        after_s=config.page.after_s,
+        secure=bool(config.page.certificate),
+        film=film,
     )
+    api = Api(hub, tokens, places)
     static = files("dyadwatch.stream.page").joinpath("static")
     index = static.joinpath("index.html").read_bytes()
 
@@ -128,6 +132,7 @@ def make_app(config: Config) -> Starlette:
 
     routes = [
         *api.routes,
+        *RecordingsApi(places).routes,
         *LearningApi(config, hub).routes,
         Route("/", document),
         Mount("/static", StaticFiles(directory=str(static))),
@@ -146,8 +151,12 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)  # pyright: ignore
 
 
-def make_server(config: Config) -> uvicorn.Server:
+def make_server(config: Config, film: Film | None = None) -> uvicorn.Server:
     """The server, checked and not yet bound; `run` binds and serves, a signal ends it.
+
+    Arguments:
+        config: of the detector.
+        film: makes films of incidents; None where that cannot be done.
 
     Raises:
         ConfigError: something of the configuration cannot be.
@@ -163,7 +172,7 @@ def make_server(config: Config) -> uvicorn.Server:
                 f"together ({e})"
             ) from None
     options = uvicorn.Config(
-        make_app(config),
+        make_app(config, film),
         host=host,
         port=port,
         log_level="warning",

@@ -161,6 +161,11 @@ class Receiver(Generic[T]):
         self._came_by[frame.source] = message.connection
         return frame, arrived
 
+    @property
+    def held(self) -> int:
+        """Messages that were taken from the socket and wait for their turn; from any thread."""
+        return len(self._inbox)
+
     def came_by(self, source: str) -> Hashable:
         """The connection that a source's last good message came by; the source itself where none did."""
         return self._came_by.get(source, source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import BinaryIO
 
 import zmq
@@ -81,10 +81,16 @@ class Sinks:
             sink that did not end in time under `sink_stuck_<name>`.
         source: the source name these are attributed to.
         kept_first: where incidents are kept, what holds the other sinks back until they are.
+        told: called with a name and ns: how long the oldest message of a batch waited until that sink had taken it.
     """
 
     def __init__(
-        self, sinks: dict[str, Sink], counters: Counters, source: str, kept_first: KeptFirst | None = None
+        self,
+        sinks: dict[str, Sink],
+        counters: Counters,
+        source: str,
+        kept_first: KeptFirst | None = None,
+        told: Callable[[str, int], None] | None = None,
     ) -> None:
         self._counters = counters
         self._source = source
@@ -97,6 +103,7 @@ class Sinks:
                 self._failed,
                 self._lost,
                 before=None if kept_first is None or name in KEEPING else kept_first.wait,
+                told=told,
             )
             for name, sink in sinks.items()
         }
@@ -112,6 +119,10 @@ class Sinks:
     def waiting(self) -> dict[str, int]:
         """How many messages wait for each sink; from any thread."""
         return {name: thread.waiting for name, thread in self._threads.items()}
+
+    def working(self) -> dict[str, bool]:
+        """Which sinks still take messages; from any thread."""
+        return {name: thread.works for name, thread in self._threads.items()}
 
     def close(self, within_s: float = 2.0, first: str = "") -> list[str]:
         """Lets every sink take what waits and closes it; returns the names of those that did not end in time.

@@ -17,10 +17,13 @@ from dyadwatch.core.units import NS
 from dyadwatch.stream.alarms.operator_sink import OperatorSink
 from dyadwatch.stream.codes import MemoryState, OwnFault
 from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.configuration.delivery_options import wants_pictures
 from dyadwatch.stream.counters import Counters
+from dyadwatch.stream.delivery.inside import Inside
+from dyadwatch.stream.delivery.peak_poses import PeakPoses
 from dyadwatch.stream.delivery.sink import DeliverySink
 from dyadwatch.stream.delivery.spool import TargetState
-from dyadwatch.stream.delivery.start import open_delivery, open_metrics
+from dyadwatch.stream.delivery.start import open_delivery, open_foxglove, open_metrics
 from dyadwatch.stream.memory.kept import ConfigChange
 from dyadwatch.stream.memory.memory_place import memory_file
 from dyadwatch.stream.memory.memory_sink import MemorySink
@@ -50,6 +53,7 @@ class Outputs:
     Attributes:
         interrupted: what the run before left open, to be published first.
         emit: takes messages; never waits.
+        peaks: where the poses of events are kept for pictures of them; None where nobody wants any.
 
     Raises:
         ConfigError: when an address cannot be bound, or a delivery is not possible as configured.
@@ -77,12 +81,21 @@ class Outputs:
         self._memory = self._open_memory(judging, counters)
         if self._memory is not None:
             all_sinks["memory"] = self._memory
-        self._delivery: DeliverySink | None = open_delivery(config, self._operator.act, kept=self._memory is not None)
+        wanted = wants_pictures(config.delivery)
+        self.peaks = PeakPoses(scorer.shape.layout) if wanted else None
+        kept = self._memory is not None
+        self._delivery: DeliverySink | None = open_delivery(config, self._operator.act, self.peaks, kept=kept)
         if self._delivery is not None:
             all_sinks["delivery"] = self._delivery
+        if context.people is not None:
+            all_sinks["foxglove"] = open_foxglove(config.foxglove, context.people)
         if config.metrics.bind:
-            all_sinks["metrics"] = open_metrics(config.metrics, lambda: {**waiting(), **self._sinks.waiting()})
-        self._sinks = Sinks(all_sinks, counters, DETECTOR, self._memory.kept_first if self._memory else None)
+            inside = Inside(
+                lambda: {**waiting(), **self._sinks.waiting()}, lambda: self._sinks.working(), context.times
+            )
+            all_sinks["metrics"] = open_metrics(config.metrics, inside)
+        kept_first = self._memory.kept_first if self._memory else None
+        self._sinks = Sinks(all_sinks, counters, DETECTOR, kept_first, context.times and context.times.told)
         self.emit = self._sinks.emit
 
     def _open_memory(self, judging: Judging, counters: Counters) -> MemorySink | None:

@@ -54,6 +54,7 @@ class ReceivingStation:
         self._recorder = context.recorder
         self._failures = context.failures
         self._stopping = context.stopping
+        self._times = context.times
         self._waits = config.scorer.overload == "wait"
         self.ingest = Ingest(shape, config, losses)
         self.watch = SourceWatch(self.ingest, config.liveness)
@@ -74,6 +75,7 @@ class ReceivingStation:
             waits=self._waits,
         )
         self._people = PeopleSocket(config.sinks.people) if config.sinks.people else None
+        self._shown = [q for q in (self._people and self._people.queue, context.people) if q is not None]
 
     def run(self) -> None:
         """Receives until the stop. What fails costs one message, never the thread."""
@@ -99,6 +101,10 @@ class ReceivingStation:
         """Lets go of what other processes listen at; after the thread has ended."""
         if self._people is not None:
             self._people.close()
+
+    def waiting(self) -> dict[str, int]:
+        """Messages that wait to be checked, and windows that wait to be scored; from any thread."""
+        return {"messages": self._receiver.held, "windows": self.queue.windows}
 
     def _turn(self) -> None:
         self._receive_one(_POLL_MS)
@@ -140,13 +146,18 @@ class ReceivingStation:
             return
         frame, arrived = got
         self._make_room(frame, arrived)
+        due = self.watch.due(frame, arrived)
+        checked = time.monotonic_ns() if self._times is not None else 0
         try:
-            items = self.ingest.push(frame, self.watch.due(frame, arrived))
+            items = self.ingest.push(frame, due)
+            if self._times is not None:
+                self._times.followed(arrived, checked, self.ingest.tracked, time.monotonic_ns(), due, items)
         except Exception as e:  # noqa: BLE001 - reported by `failed`
             items = self.ingest.failed(frame.source, e)
         self._put(items)
-        if self._people is not None and self._people.wanted:
-            self._people.offer(self.ingest.scene(frame.source))
+        for people in self._shown:
+            if people.wanted:
+                people.offer(self.ingest.scene(frame.source))
         self.watch.beat(frame, arrived)
 
     def _put(self, items: list[Item]) -> None:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
 from dyadwatch.core.errors import ScoreError
 from dyadwatch.stream.codes import Fault, Station
+from dyadwatch.stream.delivery.peak_poses import PeakPoses
 from dyadwatch.stream.health.source_watch import SourceView
 from dyadwatch.stream.items import Item
 from dyadwatch.stream.judging.scoring import Scoring
-from dyadwatch.stream.messages import Message
+from dyadwatch.stream.messages import EventMessage, Message
 from dyadwatch.stream.reload import Judging, warm_up
 from dyadwatch.stream.scoring.item_queue import ItemQueue
 from dyadwatch.stream.scoring.scorer import Scorer
@@ -29,6 +31,7 @@ class ScoringStation:
         queue: what waits.
         views: of the sources as they stand; who is no more among them is forgotten.
         emit: takes what there is to tell, and never waits.
+        peaks: keeps the poses of events, for pictures of them; None where nobody wants any.
         context: what it shares with the other stations.
     """
 
@@ -40,6 +43,7 @@ class ScoringStation:
         views: Callable[[], Sequence[SourceView]],
         emit: Callable[[Sequence[Message]], None],
         context: StationContext,
+        peaks: PeakPoses | None = None,
     ) -> None:
         self._scorer = scorer
         self._scoring = scoring
@@ -47,8 +51,10 @@ class ScoringStation:
         self._queue = queue
         self._views = views
         self._emit = emit
+        self._peaks = peaks
         self._failures = context.failures
         self._stopping = context.stopping
+        self._times = context.times
         self._adopted: SimpleQueue[Judging] = SimpleQueue()
 
     def adopt(self, judging: Judging) -> None:
@@ -91,8 +97,14 @@ class ScoringStation:
 
     def _judge(self, items: list[Item]) -> None:
         self._failures.begins(Station.SCORING)
+        taken = time.monotonic_ns()
         try:
-            self._emit(self._scoring.judge(items))
+            messages = self._scoring.judge(items)
+            if self._times is not None:
+                self._times.judged(items, taken, self._scoring.scored, time.monotonic_ns())
+            if self._peaks is not None:
+                self._keep_peaks(self._peaks, messages)
+            self._emit(messages)
         except Exception as e:  # noqa: BLE001 - reported
             reason = Fault(e.reason) if isinstance(e, ScoreError) else Fault.SCORE_FAILED
             self._emit(self._scoring.give_up(items, reason))
@@ -100,3 +112,8 @@ class ScoringStation:
         else:
             self._failures.ends(Station.SCORING)
         self._stopping.scored()
+
+    def _keep_peaks(self, peaks: PeakPoses, messages: Sequence[Message]) -> None:
+        for m in messages:
+            if isinstance(m, EventMessage) and (joints := self._scoring.peak(m)) is not None:
+                peaks.put(m.source, m.pair, m.peak_stamp, joints)

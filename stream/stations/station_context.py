@@ -9,9 +9,11 @@ import zmq
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.drop_log import DropLog
+from dyadwatch.stream.people_socket import PeopleQueue
 from dyadwatch.stream.recordings.recorder import Recorder
 from dyadwatch.stream.run import Run
 from dyadwatch.stream.sockets.security import Security
+from dyadwatch.stream.stage_times import StageTimes
 from dyadwatch.stream.stations.failures import Failures
 from dyadwatch.stream.stations.stopping import Stopping
 
@@ -30,6 +32,8 @@ class StationContext:
         recorder: keeps what comes and what is reported; None where nothing is recorded.
         failures: where failures are reported.
         stopping: when it all ends.
+        times: how long stages take; None where nobody asks for it.
+        people: who is where, for a sink that shows it; None for none.
     """
 
     config: Config
@@ -41,3 +45,5 @@ class StationContext:
     recorder: Recorder | None
     failures: Failures
     stopping: Stopping
+    times: StageTimes | None = None
+    people: PeopleQueue | None = None

@@ -68,24 +68,25 @@ class PairGate:
         return ended
 
     def _judge_few(self, alive: dict[int, Track]) -> _Verdict:
-        options, open_ = self._options, self._open
+        enter, leave, open_ = self._options.enter_m, self._options.leave_m, self._open
+        people = [(key, *alive[key].root) for key in sorted(alive)]
         near: list[Keys] = []
         rank: list[float] = []
         apart: list[Keys] = []
-        for keys in combinations(sorted(alive), 2):
-            (x, _, z), (u, _, w) = alive[keys[0]].root, alive[keys[1]].root
+        for (first, x, _, z), (second, u, _, w) in combinations(people, 2):
+            keys = (first, second)
             distance = math.sqrt((x - u) * (x - u) + (z - w) * (z - w))
             known = keys in open_
-            if distance <= (options.leave_m if known else options.enter_m):
+            if distance <= (leave if known else enter):
                 near.append(keys)
                 rank.append(distance - self._margin * known)
             elif known:
                 apart.append(keys)
-        if len(near) <= options.max_pairs:
+        most = self._options.max_pairs
+        if len(near) <= most:
             return _Verdict(near, apart, [], 0)
         near = [keys for _, keys in sorted(zip(rank, near, strict=True))]
-        rest = near[options.max_pairs :]
-        return _Verdict(near[: options.max_pairs], apart, [k for k in rest if k in open_], len(rest))
+        return _Verdict(near[:most], apart, [k for k in near[most:] if k in open_], len(near) - most)
 
     def _judge_many(self, alive: dict[int, Track]) -> _Verdict:
         """The same, to the last bit, at a cost that a crowd can bear; `known` has a row a person."""

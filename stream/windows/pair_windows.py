@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,6 +22,8 @@ from dyadwatch.stream.tracking.scene_tracker import SceneStep
 from dyadwatch.stream.tracking.time_grid import TimeGrid
 from dyadwatch.stream.windows.ring import TrackRing, fill_hidden
 from dyadwatch.stream.windows.sightings import Sightings, Unseen
+
+_SURELY_M = 0.001  # so far from a limit rounding decides nothing
 
 
 class _Person(NamedTuple):
@@ -134,20 +137,24 @@ class PairWindows:
 
     def _cut(self, pair: Pair, verdict: BodyVerdict, arrived: int) -> list[Item]:
         """The windows of a pair that are complete by now: their ends lie on multiples of the hop."""
-        people = [self._people[k] for k in pair.keys]
-        a, b = (p.ring for p in people)
+        people = self._people[pair.keys[0]], self._people[pair.keys[1]]
+        a, b = people[0].ring, people[1].ring
+        end, last = self._next_end.get(pair.keys, 0), min(a.last, b.last)
+        if end > last:  # as mostly
+            return []
         hop, frames = self._options.hop, self._shape.frames
         begun = max(a.first, b.first)  # from here on both are seen
         earliest = max(begun + frames - self._shape.lead - 1, a.oldest_end, b.oldest_end)
-        end = max(self._next_end.get(pair.keys, 0), -(-earliest // hop) * hop)
+        end = max(end, -(-earliest // hop) * hop)
         out: list[Item] = []
-        while end <= a.last and end <= b.last:
-            joints = np.stack((a.window(end), b.window(end)))
+        while end <= last:
+            joints = np.empty((2, frames, len(self._shape.layout), 3), np.float32)
+            joints[0], joints[1] = a.window(end), b.window(end)
             lead = max(0, begun - (end - frames + 1))
             if lead:
                 joints[:, :lead] = joints[:, lead : lead + 1]
             start, stamp = self._grid.stamp(end - frames + 1 + lead), self._grid.stamp(end)
-            if self._begins_far(joints) or self._is_odd(pair, verdict.at(start)):
+            if self._begins_far(joints[:, 0]) or self._is_odd(pair, verdict, start):
                 end += hop
                 continue
             unseen = [self._unseen(p, start, stamp) for p in people]
@@ -165,8 +172,9 @@ class PairWindows:
         self._next_end[pair.keys] = end
         return out
 
-    def _is_odd(self, pair: Pair, odd: Odd | None) -> bool:
+    def _is_odd(self, pair: Pair, verdict: BodyVerdict, start: int) -> bool:
         """Counts a window that is not to be scored for what is odd about its people; returns whether anything is."""
+        odd = None if verdict is FINE else verdict.at(start)
         if odd is None:
             self._odd.pop(pair.keys, None)
             return False
@@ -194,11 +202,21 @@ class PairWindows:
             derived_from = () if sent[0] == name else sent
         return Finding(Blindness.JOINTS_HIDDEN, joint=name, person=pair.ids[person], derived_from=derived_from)
 
-    def _begins_far(self, joints: NDArray[np.float32]) -> bool:
-        """Whether a window still holds the time before the two were near: no model was taught what is normal there."""
-        first = joints[:, 0]
-        places = [p[~np.isnan(p[:, 0])].mean(axis=0) if not np.isnan(p[:, 0]).all() else None for p in first]
-        if places[0] is None or places[1] is None:
-            return False  # hidden at the start; whether too much is hidden is judged with the whole window
+    def _begins_far(self, first: NDArray[np.float32]) -> bool:
+        """Whether a window still holds the time before the two were near: no model was taught what is normal there.
+
+        Arguments:
+            first: where the two are at its beginning, metres, shape (2, J, 3), NaN where unseen.
+        """
+        places = np.add.reduce(first, axis=1) / first.shape[1]
+        (x, _, z), (u, _, w) = places.tolist()
+        far = math.hypot(x - u, z - w) - self._leave_m
+        if abs(far) > _SURELY_M:  # as nearly always; False where there is a NaN
+            return far > 0
+        if np.isnan(places).any():
+            seen = [person[~np.isnan(person[:, 0])] for person in first]
+            if not (len(seen[0]) and len(seen[1])):
+                return False  # hidden at the start; whether too much is hidden is judged with the whole window
+            places = [person.mean(axis=0) for person in seen]
         step = places[0] - places[1]
         return float(np.hypot(step[0], step[2])) > self._leave_m

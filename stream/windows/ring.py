@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -74,6 +76,8 @@ def fill_hidden(window: NDArray[np.float32]) -> bool:
     Returns:
         False when a joint was never seen: the window must not be scored.
     """
+    if not math.isnan(np.vdot(window, window)):  # as nearly always: that is NaN as soon as anything is
+        return True
     hidden = np.isnan(window[..., 0])
     if not hidden.any():
         return True

@@ -6,7 +6,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 import pytest
@@ -65,21 +65,44 @@ def untranslated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(onnx_export, "export", export)
 
 
+class Ran(NamedTuple):
+    """A command's exit status, and what it wrote to standard output and to standard error."""
+
+    code: object
+    out: str
+    err: str
+
+
 @pytest.fixture
-def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., str]]:
-    """Runs the program in this process on words that it must refuse: exit status 2, nothing on standard output, and
-    what is on standard error is returned.
-    """
+def ran(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., Ran]]:
+    """Runs the program on words in this process, to its end: the start of another takes longer than most commands."""
     log = logging.getLogger("dyadwatch")
     level = log.level
 
-    def run(*words: str | Path) -> str:
-        monkeypatch.setattr(sys, "argv", ["dyadwatch", *map(str, words)])
-        with pytest.raises(SystemExit) as stopped:
-            program.main()
+    def run(*words: str | Path) -> Ran:
+        code: object = 0
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "argv", ["dyadwatch", *map(str, words)])
+            try:
+                program.main()
+            except SystemExit as stopped:
+                code = stopped.code
         said = capsys.readouterr()
-        assert (stopped.value.code, said.out) == (2, "")
-        return said.err
+        return Ran(code, said.out, said.err)
 
     yield run
     log.setLevel(level)
+
+
+@pytest.fixture
+def refused(ran: Callable[..., Ran]) -> Callable[..., str]:
+    """Runs the program in this process on words that it must refuse: exit status 2, nothing on standard output, and
+    what is on standard error is returned.
+    """
+
+    def run(*words: str | Path) -> str:
+        done = ran(*words)
+        assert (done.code, done.out) == (2, "")
+        return done.err
+
+    return run

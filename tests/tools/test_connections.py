@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -40,15 +41,16 @@ ENV = {k: v for k, v in os.environ.items() if k not in ("ORT_DISABLE_TELEMETRY",
 PROGRAM = ("-m", "dyadwatch.tools.main")
 
 
-def command(log: Path, *words: str | Path, program: tuple[str, str] = PROGRAM) -> list[str]:
+def command(log: Path, *words: str | Path, program: tuple[str, str] = PROGRAM, calls: str = CALLS) -> list[str]:
     """dyadwatch under strace, which writes who is connected to, or sent to, by the program or its children."""
-    traced = ["strace", "-f", "-qq", "--seccomp-bpf", "-e", CALLS, "-o", str(log)]
+    traced = ["strace", "-f", "-qq", "--seccomp-bpf", "-e", calls, "-o", str(log)]
     return [*traced, sys.executable, *program, *map(str, words)]
 
 
-def peers(log: Path) -> set[str]:
-    """Who was connected to, or sent to."""
-    return {f"tcp://{host}:{port}" for port, host in PEER.findall(log.read_text("utf8", "replace"))}
+def peers(log: Path | str) -> set[str]:
+    """Who was connected to, or sent to, by a trace or the file that has it."""
+    text = log if isinstance(log, str) else log.read_text("utf8", "replace")
+    return {f"tcp://{host}:{port}" for port, host in PEER.findall(text)}
 
 
 def dyadwatch(folder: Path, *words: str | Path, program: tuple[str, str] = PROGRAM) -> set[str]:
@@ -108,41 +110,74 @@ def test_the_check_sees_what_is_connected_to(tmp_path: Path) -> None:
     assert peers(tmp_path / "calls") >= {"tcp://127.0.0.1:9", "tcp://127.0.0.1:1"}
 
 
-@pytest.mark.parametrize(
-    "words",
-    [
-        ("--help",),
-        ("doctor", "--set", "wire.bind={into}", "--set", "sinks.bind={beside}", "--json"),
-        ("demo", "--help"),
-        ("models", "--help"),
-        ("detect", "{recording}"),
-        ("detect", "{clips}", "--json"),
-        ("recordings", "info", "{recording}"),
-        ("recordings", "export", "{recording}", "--out", "{out}/clips", "--least", "1"),
-        ("view", "{recording}", "--png", "{out}/view.png", "--model", "shipped"),
-        ("enrol", "{model}", "{clips}", "--out", "{out}/enrolled.onnx"),
-    ],
-    ids=lambda words: " ".join(w for w in words[:2] if "{" not in w),
+COMMANDS = (
+    ("--help",),
+    ("doctor", "--set", "wire.bind={into}", "--set", "sinks.bind={beside}", "--json"),
+    ("demo", "--help"),
+    ("models", "--help"),
+    ("detect", "{recording}"),
+    ("detect", "{clips}", "--json"),
+    ("recordings", "info", "{recording}"),
+    ("recordings", "export", "{recording}", "--out", "{out}/clips", "--least", "1"),
+    ("view", "{recording}", "--png", "{out}/view.png", "--model", "shipped"),
+    ("enrol", "{model}", "{clips}", "--out", "{out}/enrolled.onnx"),
 )
-def test_nobody_is_connected_to(recording: Path, clips: Path, tmp_path: Path, words: tuple[str, ...]) -> None:
-    places = {"recording": recording, "clips": clips, "out": tmp_path, "model": shipped_model()}
-    places |= {"into": free_address(), "beside": free_address()}
-    assert dyadwatch(tmp_path, *(w.format(**places) for w in words)) == set()
-
-
-# As `dyadwatch export`, with the graph that `train` translated a moment ago: once is dear enough.
-EXPORT = """import pathlib, sys
-from dyadwatch.exporters import onnx_export
-onnx_export._translate = lambda module, info: pathlib.Path(sys.argv[2]).with_name("m.onnx").read_bytes()
+# One program that runs them all, for its start takes longer than most of them. Before each it looks for the file of its
+# number, which the trace has, too.
+ALL = """import json, os, sys
 from dyadwatch.tools.main import main
-main()"""
+for number, words in enumerate(json.loads(sys.argv[1])):
+    os.access(f"/command/{number}", os.F_OK)
+    sys.argv = ["dyadwatch", *words]
+    try:
+        main()
+    except SystemExit as ended:
+        if ended.code:
+            sys.exit(f"{words}: {ended.code}")
+"""
+
+
+@pytest.fixture(scope="module")
+def calls(recording: Path, clips: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """What is traced of each of the commands."""
+    out = tmp_path_factory.mktemp("all")
+    places = {"recording": recording, "clips": clips, "out": out, "model": shipped_model()}
+    places |= {"into": free_address(), "beside": free_address()}
+    words = [[w.format(**places) for w in words] for words in COMMANDS]
+    traced = command(out / "calls", json.dumps(words), program=("-c", ALL), calls=f"{CALLS},access,faccessat2")
+    done = subprocess.run(traced, env=ENV, capture_output=True, text=True, check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    before, *each = re.split(r'\w+\([^"]*"/command/\d+", F_OK', (out / "calls").read_text("utf8", "replace"))
+    assert len(each) == len(COMMANDS)
+    assert peers(before) == set()
+    assert (out / "view.png").is_file()
+    assert (out / "enrolled.onnx").is_file()
+    return each
+
+
+@pytest.mark.parametrize(
+    "number", range(len(COMMANDS)), ids=lambda n: " ".join(w for w in COMMANDS[n][:2] if "{" not in w)
+)
+def test_nobody_is_connected_to(calls: list[str], number: int) -> None:
+    assert peers(calls[number]) == set()
+
+
+# `dyadwatch train`, then `export` of its state with the graph of a moment ago: once is dear enough.
+TRAIN_AND_EXPORT = """import json, sys
+from dyadwatch.exporters import onnx_export
+from dyadwatch.tools.main import app
+translate, made = onnx_export._translate, []
+onnx_export._translate = lambda module, info: made[0] if made else made.append(translate(module, info)) or made[0]
+for words in json.loads(sys.argv[1]):
+    app(words, result_action="return_value")
+"""
 
 
 def test_training_and_exporting_connect_to_nobody(tmp_path: Path) -> None:
     tiny = ("--simulated", "1", "--layout", "upper11", "--hop", "6", "--support", "40", "--steps", "2")
-    assert dyadwatch(tmp_path, "train", *tiny, "--threads", "1", "--out", tmp_path / "m.onnx", "--json") == set()
-    export = ("export", tmp_path / "m.state.npz", "--out", tmp_path / "n.onnx")
-    assert dyadwatch(tmp_path, *export, program=("-c", EXPORT)) == set()
+    train = ("train", *tiny, "--threads", "1", "--out", str(tmp_path / "m.onnx"), "--json")
+    export = ("export", str(tmp_path / "m.state.npz"), "--out", str(tmp_path / "n.onnx"))
+    assert dyadwatch(tmp_path, json.dumps([train, export]), program=("-c", TRAIN_AND_EXPORT)) == set()
     assert read_info(tmp_path / "n.onnx").parity["batch_invariant"] is True
 
 

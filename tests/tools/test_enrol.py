@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -109,6 +111,18 @@ def detected(model: Path, clips: Path, *selection: str) -> list[dict]:
     return [msgspec.json.decode(line) for line in done.stdout.splitlines()]
 
 
+@pytest.fixture
+def detected_here(ran: Callable[..., Any]) -> Callable[..., list[dict]]:
+    """As `detected`, in this process."""
+
+    def run(model: Path, clips: Path, *selection: str) -> list[dict]:
+        done = ran("detect", clips, "--model", model, "--json", "--scores", *selection)
+        assert done.code == 0, done.err
+        return [msgspec.json.decode(line) for line in done.out.splitlines()]
+
+    return run
+
+
 def scores(messages: list[dict]) -> list[float]:
     return [m["score"] for m in messages if m["kind"] == "score"]
 
@@ -130,22 +144,22 @@ def enrolled(base: Path, greetings: Path, tmp_path_factory: pytest.TempPathFacto
 
 class TestAsAProgram:
     def test_enrolled_clips_are_calm_and_others_are_not(
-        self, enrolled: Path, base: Path, greetings: Path, tmp_path: Path
+        self, enrolled: Path, base: Path, greetings: Path, tmp_path: Path, detected_here: Callable[..., list[dict]]
     ) -> None:
         lowest = min(rule.raise_at for rule in read_calibration(calibration_path(enrolled)).rules)
         own = detected(enrolled, greetings, "--split", "a")
         assert len(scores(own)) > 20
         assert max(scores(own)) < 0.5
         assert opened(own) == 0
-        again = detected(enrolled, write_clips(tmp_path / "again", [greeting(i) for i in range(5, 20)]))
+        again = detected_here(enrolled, write_clips(tmp_path / "again", [greeting(i) for i in range(5, 20)]))
         assert np.median(scores(again)) < lowest
         # one more recording is odder than all of five in one case of six; levels leave a margin above the oddest
         assert len({tuple(m["pair"]) for m in again if m["kind"] == "event"}) < 15 / 6
-        others = detected(enrolled, greetings, "--label", "waving off")
+        others = detected_here(enrolled, greetings, "--label", "waving off")
         assert np.median(scores(others)) > lowest
         assert opened(others) == 4
         # the base itself never saw a greeting
-        assert np.median(scores(detected(base, greetings, "--split", "a"))) > 1.0
+        assert np.median(scores(detected_here(base, greetings, "--split", "a"))) > 1.0
 
     def test_the_file_says_what_it_is(self, enrolled: Path, base: Path) -> None:
         info, old = read_info(enrolled), read_info(base)
@@ -171,7 +185,9 @@ class TestAsAProgram:
         )
         assert list(tmp_path.iterdir()) == []
 
-    def test_real_clips(self, base: Path, shared_data: Path, tmp_path: Path) -> None:
+    def test_real_clips(
+        self, base: Path, shared_data: Path, tmp_path: Path, detected_here: Callable[..., list[dict]]
+    ) -> None:
         """Five handshakes of SBU, in a layout other than the model's, from a sensor that it never saw."""
         out, clips = tmp_path / "handshake.onnx", shared_data / "sbu"
         chosen = [c.clip_id for c in read_clips(clips) if c.label == "shaking_hands" and len(c) >= 32][:5]
@@ -179,11 +195,11 @@ class TestAsAProgram:
         done = without_training_packages("enrol", base, clips, *ids, "--out", out)
         assert done.returncode == 0, done.stderr
         write_clips(tmp_path / "own", [c for c in read_clips(clips) if c.clip_id in chosen])
-        own = detected(out, tmp_path / "own")
+        own = detected_here(out, tmp_path / "own")
         assert len(scores(own)) >= 5
         assert max(scores(own)) < 0.5
         assert opened(own) == 0
-        hugs = detected(out, clips, "--label", "hugging")
+        hugs = detected_here(out, clips, "--label", "hugging")
         assert np.median(scores(hugs)) > min(rule.raise_at for rule in read_calibration(calibration_path(out)).rules)
 
 

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import zmq
@@ -19,31 +20,23 @@ from dyadwatch.stream.sockets.client_keys import ClientKeys, read_client_keys
 WAIT_S = 60.0
 
 
-def dyadwatch(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-W", "error", "-m", "dyadwatch.tools.main", *words]
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=WAIT_S, check=False)
-
-
-def error_of(*words: str, cwd: Path) -> str:
-    done = dyadwatch(*words, cwd=cwd)
-    assert done.returncode == 2, done
-    return done.stderr.strip().removeprefix("dyadwatch: ")
-
-
-def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
-    made = dyadwatch("keys", "new", "cam", "--sources", "cam, door", "--folder", "site", cwd=tmp_path)
-    assert made.returncode == 0, made
-    assert made.stderr.splitlines() == [
+def test_keys_are_made_listed_and_revoked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ran: Callable[..., Any], refused: Callable[..., str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = ran("keys", "new", "cam", "--sources", "cam, door", "--folder", "site")
+    assert made.code == 0, made
+    assert made.err.splitlines() == [
         "site: the detector's keys; start it with --keys site",
         "cam speaks for cam, door, does not listen",
         "site/handout/cam.key_secret: secret; move it to the machine of cam over a safe way, delete it here, and give "
         "it there as --key",
     ]
-    assert dyadwatch("keys", "new", "wall", "--folder", "site", cwd=tmp_path).returncode == 0
+    assert ran("keys", "new", "wall", "--folder", "site").code == 0
     both = ("keys", "new", "both", "--sources", "*", "--results", "--folder", "site")
-    assert dyadwatch(*both, cwd=tmp_path).returncode == 0
+    assert ran(*both).code == 0
     shown = {name: read_client_keys(tmp_path / f"site/handout/{name}.key_secret") for name in ("both", "cam", "wall")}
-    listed = dyadwatch("keys", "list", "--folder", "site", cwd=tmp_path).stdout.splitlines()
+    listed = ran("keys", "list", "--folder", "site").out.splitlines()
     rights = [
         "speaks for any source, listens",
         "speaks for cam, door, does not listen",
@@ -53,11 +46,11 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path) -> None:
         f"{name}: {keys.public.decode()[:8]}... {right}"
         for (name, keys), right in zip(shown.items(), rights, strict=True)
     ]
-    assert dyadwatch("keys", "revoke", "cam", "--folder", "site", cwd=tmp_path).returncode == 0
-    left = dyadwatch("keys", "list", "--folder", "site", cwd=tmp_path).stdout
+    assert ran("keys", "revoke", "cam", "--folder", "site").code == 0
+    left = ran("keys", "list", "--folder", "site").out
     assert [line.split(":")[0] for line in left.splitlines()] == ["both", "wall"]
-    error = error_of("keys", "revoke", "cam", "--folder", "site", cwd=tmp_path)
-    assert error == "name is 'cam'; expected one that has a key: both, wall"
+    error = refused("keys", "revoke", "cam", "--folder", "site")
+    assert error == "dyadwatch: name is 'cam'; expected one that has a key: both, wall\n"
 
 
 REACHED = "which other machines can reach; expected a loopback address such as 127.0.0.1, or "
@@ -131,10 +124,13 @@ def last_status(address: str, keys: ClientKeys, source: str, frames: int) -> Sta
 
 
 @pytest.mark.slow
-def test_publishers_show_their_keys_to_a_detector_that_asks_for_them(tmp_path: Path) -> None:
+def test_publishers_show_their_keys_to_a_detector_that_asks_for_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ran: Callable[..., Any], refused: Callable[..., str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
     for name, right in (("cam", ("--sources", "cam")), ("yard", ("--sources", "yard")), ("wall", ("--results",))):
-        made = dyadwatch("keys", "new", name, *right, cwd=tmp_path)
-        assert made.returncode == 0, made
+        made = ran("keys", "new", name, *right)
+        assert made.code == 0, made
     file = {name: str(tmp_path / "keys" / "handout" / f"{name}.key_secret") for name in ("cam", "yard", "wall")}
     wall = read_client_keys(Path(file["wall"]))
     with running_detector(shipped_model(), (f"security.keys={tmp_path / 'keys'}", "sinks.status_s=0.2"), wall) as (
@@ -143,13 +139,15 @@ def test_publishers_show_their_keys_to_a_detector_that_asks_for_them(tmp_path: P
     ):
         send = ("publish", "simulator", "--duration", "2", "--rate", "0", "--to", into)
         for shown in ((), ("--key", file["wall"])):
-            error = error_of(*send, "--source", "cam", "--wait", "2", *shown, cwd=tmp_path)
+            error = refused(*send, "--source", "cam", "--wait", "2", *shown)
             keys = "these keys" if shown else "a publisher without keys"
-            assert error.startswith(f"the detector at {into} refuses {keys}; expected --key NAME.key_secret of a peer")
-        foreign = dyadwatch(*send, "--source", "cam", "--key", file["yard"], cwd=tmp_path)
-        assert foreign.returncode == 0, foreign  # a publisher is not told; the detector's log and status are
-        right = dyadwatch(*send, "--source", "cam", "--key", file["cam"], cwd=tmp_path)
-        assert right.returncode == 0, right
+            assert error.startswith(
+                f"dyadwatch: the detector at {into} refuses {keys}; expected --key NAME.key_secret of a peer"
+            )
+        foreign = ran(*send, "--source", "cam", "--key", file["yard"])
+        assert foreign.code == 0, foreign  # a publisher is not told; the detector's log and status are
+        right = ran(*send, "--source", "cam", "--key", file["cam"])
+        assert right.code == 0, right
         status = last_status(out, wall, "cam", 60)
         assert status.frames == 60
         assert status.dropped == {}

@@ -4,6 +4,7 @@ another's source, and each refusal is counted; with the right key everything get
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -12,8 +13,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -167,47 +170,65 @@ def camera(tmp_path: Path) -> Verb:
     return Verb(["camera", "--video", str(film), *seen, "--rate", "0"])
 
 
-def run(
-    door: Door, verb: Verb, certificate: str | None, enough: Callable[[], bool], wait_s: float = 3.0
-) -> tuple[int, str, str]:
-    """Exit status, standard output and error of `dyadwatch publish` as the source lab; who is refused waits in vain."""
+def words(door: Door, verb: Verb, certificate: str | None, wait_s: float = 3.0) -> list[str]:
+    """`dyadwatch publish` as the source lab; who is refused waits in vain."""
     shown = [] if certificate is None else ["--key", str(door.certificate(certificate))]
-    to = ["--to", door.receiver.address, "--wait", str(wait_s), "--json", "--source", "lab"]
-    command = [sys.executable, "-m", "dyadwatch.tools.main", "publish", *verb.words, *to, *shown]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as process:
-        said = ""
-        if verb.feed is not None:
-            assert process.stderr is not None
-            said = process.stderr.readline()
-            verb.feed(said, lambda: enough() or process.poll() is not None)
-            process.send_signal(signal.SIGINT)
-        out, err = process.communicate(verb.given, timeout=WAIT_S)
+    return ["publish", *verb.words, "--to", door.receiver.address, "--wait", str(wait_s), "--json", "--source", "lab",
+            *shown]  # fmt: skip
+
+
+@contextmanager
+def given(text: str) -> Iterator[None]:
+    """A pipe with this text as standard input."""
+    out, into = os.pipe()
+    with open(into, "w") as pipe:
+        pipe.write(text)
+    with open(out) as stdin, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "stdin", stdin)
+        yield
+
+
+def run(
+    door: Door, verb: Verb, certificate: str, enough: Callable[[], bool], ran: Callable[..., Any]
+) -> tuple[object, str, str]:
+    """Exit status, standard output and error; in a process of its own where it is stopped from outside."""
+    if verb.feed is None:
+        with given(verb.given):
+            return ran(*words(door, verb, certificate))
+    command, pipe = [sys.executable, "-m", "dyadwatch.tools.main", *words(door, verb, certificate)], subprocess.PIPE
+    with subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        verb.feed(said, lambda: enough() or process.poll() is not None)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=WAIT_S)
     return process.returncode, out, said + err
 
 
 @pytest.mark.parametrize("make", [simulator, file, jsonl, vmc, camera], ids=lambda make: make.__name__)
-def test_a_publisher_gets_in_with_its_own_key_only(door: Door, tmp_path: Path, make: Callable[[Path], Verb]) -> None:
+def test_a_publisher_gets_in_with_its_own_key_only(
+    door: Door, tmp_path: Path, make: Callable[[Path], Verb], ran: Callable[..., Any], refused: Callable[..., str]
+) -> None:
     verb = make(tmp_path)
     for certificate, who in ((None, "a publisher without keys"), ("gone", "these keys")):
         before = door.counters.of(DETECTOR).get("peer_refused", 0)
-        code, _, err = run(door, verb, certificate, lambda: False, wait_s=1.5)
-        assert code == 2, err
-        refused = f"dyadwatch: the detector at {door.receiver.address} refuses {who}; expected --key NAME.key_secret"
-        assert refused in " ".join(err.split())
+        with given(verb.given):
+            err = refused(*words(door, verb, certificate, wait_s=1.5))
+        said = f"dyadwatch: the detector at {door.receiver.address} refuses {who}; expected --key NAME.key_secret"
+        assert said in " ".join(err.split())
         assert door.counters.of(DETECTOR)["peer_refused"] > before
 
     def foreign() -> int:
         return door.counters.of("yard").get("foreign_source", 0)
 
-    code, out, err = run(door, verb, "yard", lambda: foreign() >= 5)
+    code, out, err = run(door, verb, "yard", lambda: foreign() >= 5, ran)
     assert code == 0, err  # a publisher is not told; the detector's log and status are
     sent = json.loads(out)["sent"]
     assert sent >= 5
     until(lambda: foreign() == sent, "the refusals of what yard sent as lab")
     assert (door.came, door.tapped) == ([], 0)
 
-    code, out, err = run(door, verb, "lab", lambda: len(door.came) >= 5)
+    code, out, err = run(door, verb, "lab", lambda: len(door.came) >= 5, ran)
     assert code == 0, err
     sent = json.loads(out)["sent"]
     until(lambda: len(door.came) == sent, "the frames of lab")

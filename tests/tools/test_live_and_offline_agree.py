@@ -6,6 +6,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -103,12 +104,10 @@ def test_published_clips_give_the_events_of_detect(
     assert live == offline
 
 
-def test_a_port_in_use_is_told_in_one_sentence() -> None:
+def test_a_port_in_use_is_told_in_one_sentence(refused: Callable[..., str]) -> None:
     with zmq.Context() as context, context.socket(zmq.REP) as taken:
         taken.bind("tcp://127.0.0.1:0")
         address = taken.getsockopt_string(zmq.LAST_ENDPOINT)
-        command = [*DYADWATCH, "run", "--set", f"wire.bind={address}"]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-    assert done.returncode == 2
-    assert f"dyadwatch: wire.bind is '{address}'; expected an address this machine can bind" in done.stderr
-    assert "another program uses the port; stop it or choose another" in done.stderr
+        said = refused("run", "--set", f"wire.bind={address}")
+    assert f"dyadwatch: wire.bind is '{address}'; expected an address this machine can bind" in said
+    assert "another program uses the port; stop it or choose another" in said

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -14,10 +12,15 @@ from typing import Any
 import pytest
 
 
-def notify(*words: str) -> tuple[int, str]:
-    command = [sys.executable, "-m", "dyadwatch.tools.main", "notify", *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
-    return done.returncode, done.stdout + done.stderr
+@pytest.fixture
+def notify(ran: Callable[..., Any]) -> Callable[..., tuple[int, str]]:
+    """`dyadwatch notify`: its exit status, and what it wrote."""
+
+    def run(*words: str) -> tuple[int, str]:
+        done = ran("notify", *words)
+        return done.code, done.out + done.err
+
+    return run
 
 
 @pytest.fixture
@@ -42,7 +45,9 @@ def hook() -> Iterator[tuple[str, list[Any]]]:
         thread.join()
 
 
-def test_targets_are_listed_and_one_is_tried(hook: tuple[str, list[Any]], tmp_path: Path) -> None:
+def test_targets_are_listed_and_one_is_tried(
+    hook: tuple[str, list[Any]], tmp_path: Path, notify: Callable[..., tuple[int, str]]
+) -> None:
     url, taken = hook
     config = tmp_path / "site.yaml"
     config.write_text(
@@ -62,11 +67,15 @@ def test_targets_are_listed_and_one_is_tried(hook: tuple[str, list[Any]], tmp_pa
     assert (code, told[:20]) == (0, "nurse: delivered in ")
     assert taken[0]["title"] == "a test"
     assert taken[0]["text"] == "a test of dyadwatch: nothing has happened"
+    assert "picture" not in taken[0]
+    config.write_text(config.read_text().replace("kind: webhook,", "kind: webhook, picture: true,"))
+    code, told = notify("test", "nurse", "--config", str(config))
+    assert (code, taken[1]["picture"][:33]) == (0, "data:image/png;base64,iVBORw0KGgo")
     code, told = notify("test", "cook", "--config", str(config))
     assert (code, told) == (2, "dyadwatch: there is no target 'cook'; expected one of: nurse, home\n")
 
 
-def test_what_does_not_arrive_is_said_with_its_cause(tmp_path: Path) -> None:
+def test_what_does_not_arrive_is_said_with_its_cause(notify: Callable[..., tuple[int, str]]) -> None:
     option = "delivery.to={page: {kind: command, command: [/nonexistent/page]}}"
     code, told = notify("test", "page", "--set", option)
     assert code == 1

@@ -21,6 +21,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from dyadwatch.stream.memory.kept import Verdict, Wanted
 from dyadwatch.stream.memory.store import Store
+from dyadwatch.tools.incident_film import can_film
 
 pytestmark = [pytest.mark.slow]
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
@@ -264,6 +265,71 @@ def test_an_incident_plays_and_is_answered_by_keyboard(opened: Callable[..., Ope
 
 
 @needs_chromium
+def test_what_normal_looks_like_is_shown_beside_it(opened: Callable[..., Opened], found: str, watch: Watch) -> None:
+    with Store(watch.data / "incidents.db") as store:  # the latest: by now there was calm before it
+        ids = [k.message.id for k in store.incidents(Wanted()) if k.message.type == "close" and k.message.pairs]
+    one = opened(f"#/incident/{ids[0]}")
+    page = one.page
+    expect(page.locator(".stage figure")).to_have_count(2)
+    caption = page.locator(".stage figcaption").last
+    expect(caption).to_contain_text("What normal looks like")
+    expect(caption).to_contain_text(re.compile(r"of \d+ calm windows, at most \d+ % of an alarm"))
+    normal = page.get_by_label("Skeletons of a calm moment of the same source")
+    assert drawn(page, ".stage figure:last-child .scene") > 1000
+    still = normal.screenshot()
+    page.keyboard.press("ArrowRight")
+    assert normal.screenshot() != still, "it plays along"
+    page.locator(".player .scene").first.focus()
+    moved = normal.screenshot()
+    page.keyboard.press("ArrowUp")
+    assert normal.screenshot() != moved, "it is seen from where the incident is seen from"
+    assert one.complaints == []
+
+
+@needs_chromium
+def test_an_incident_is_taken_along_as_files(opened: Callable[..., Opened], found: str, watch: Watch) -> None:
+    one = opened(f"#/incident/{found}")
+    page = one.page
+    formats = {"Recording": (".mcap", b"\x89MCAP"), "Arrays": (".zip", b"PK"), "JSON lines": (".jsonl", b"{")}
+    if can_film():
+        formats["Film"] = (".mp4", b"\x00\x00\x00")
+    for button, (suffix, head) in formats.items():
+        with page.expect_download(timeout=4 * PATIENCE_MS) as saved:
+            page.get_by_role("button", name=button, exact=True).click()
+        name = saved.value.suggested_filename
+        assert re.fullmatch(rf"dyadwatch-(hall|yard)-\d{{8}}T\d{{6}}Z-{found[:8]}\{suffix}", name)
+        data = saved.value.path().read_bytes()
+        assert data.startswith(head), name
+        assert len(data) > 5000, name
+        expect(page.get_by_text(f"Saved as {name}")).to_be_visible()
+    assert one.complaints == []
+
+
+@needs_chromium
+def test_a_week_and_a_day_say_what_was_watched(opened: Callable[..., Opened], watch: Watch, found: str) -> None:
+    one = opened("#/incidents/days")
+    page = one.page
+    rows = page.locator(".hours-of tr")
+    expect(rows).to_have_count(3)
+    expect(rows.nth(1).locator("th")).to_have_text("hall")
+    expect(rows.nth(1).locator("td")).to_have_count(7)
+    page.get_by_role("button", name="7 days before").click()
+    expect(page.locator("caption")).to_have_text("7 days before")
+    expect(page.get_by_text("Nothing was watched.")).to_be_visible()
+    page.get_by_role("button", name="Last 7 days").click()
+    expect(page.locator("caption")).to_have_text("Last 7 days")
+    page.locator("thead a").last.click()
+    expect(page.locator(".ribbon")).to_have_count(2)
+    assert page.locator(".ribbon").first.locator(".state-watching").count() > 0
+    expect(page.locator(f"a.incident[href='#/incident/{found}']")).to_be_visible()
+    page.get_by_role("link", name="Day before").click()
+    expect(page.get_by_text("No incident fits.")).to_be_visible()
+    page.goto(page.url.partition("#")[0] + "#/incidents/days/yesterday")
+    expect(page.get_by_text("the day is 'yesterday'; expected one such as 2026-11-21")).to_be_visible()
+    assert [c for c in one.complaints if "400" not in c] == []
+
+
+@needs_chromium
 def test_sources_say_how_they_do_and_how_to_send(opened: Callable[..., Opened], watch: Watch) -> None:
     one = opened("#/sources")
     page = one.page
@@ -301,6 +367,8 @@ def test_no_serious_fault_for_those_who_see_or_hear_it_otherwise(
         "#/sources": ".source",
         "#/learning": ".headline",
         "#/incidents/near-misses": "h1",
+        "#/incidents/days": ".watched td small",
+        f"#/incidents/days/{time.strftime('%Y-%m-%d')}": ".ribbon",
     }
     for path, there in views.items():
         page.evaluate(f"location.hash = {path!r}")

@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -73,17 +74,13 @@ def command(*words: str) -> list[str]:
     return [sys.executable, "-m", "dyadwatch.tools.main", "publish", *words]
 
 
-def publish(*words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command(*words), capture_output=True, text=True, timeout=60, check=False)
-
-
-def test_the_simulator_publishes_and_tells_the_truth(ear: Ear) -> None:
+def test_the_simulator_publishes_and_tells_the_truth(ear: Ear, ran: Callable[..., Any]) -> None:
     words = ["simulator", "--to", ear.address, "--source", "hall", "--people", "3", "--seed", "5", "--rate", "0",
              "--duration", "30", "--anomalies", "push", "--start-stamp", str(7 * NS), "--json"]  # fmt: skip
-    done = publish(*words)
-    assert done.returncode == 0, done.stderr
+    done = ran("publish", *words)
+    assert done.code == 0, done.err
     ear.close()
-    summary = json.loads(done.stdout)
+    summary = json.loads(done.out)
     assert (summary["sent"], summary["shed"], summary["stopped"]) == (900, 0, False)
     assert [f.seq for f in ear.frames] == list(range(900))
     assert {(f.source, f.people, f.ids, f.layout.name) for f in ear.frames} == {("hall", 3, (1, 2, 3), "kinect25")}
@@ -92,25 +89,25 @@ def test_the_simulator_publishes_and_tells_the_truth(ear: Ear) -> None:
     (push,) = (t for t in summary["truth"] if t["anomalous"])
     assert push["kind"] == "push"
     assert 7 * NS < push["start"] < push["end"] < 37 * NS
-    assert "hall: 900 frames sent" in done.stderr
+    assert "hall: 900 frames sent" in done.err
 
 
-def test_faults_go_with_the_simulator(ear: Ear) -> None:
+def test_faults_go_with_the_simulator(ear: Ear, ran: Callable[..., Any]) -> None:
     words = ["--to", ear.address, "--rate", "0", "--duration", "20", "--faults", "drop=0.2,no_ids=true"]
-    done = publish("simulator", *words)
-    assert done.returncode == 0, done.stderr
+    done = ran("publish", "simulator", *words)
+    assert done.code == 0, done.err
     ear.close()
     assert 400 < len(ear.frames) < 550
     assert {f.ids for f in ear.frames} == {None}
-    assert done.stdout == ""
+    assert done.out == ""
 
 
-def test_clips_of_a_label_are_published_on_the_media_clock(ear: Ear, folder: Path) -> None:
+def test_clips_of_a_label_are_published_on_the_media_clock(ear: Ear, folder: Path, ran: Callable[..., Any]) -> None:
     words = ["clips", str(folder), "--to", ear.address, "--rate", "0", "--label", "hug", "--start-stamp", "50"]
-    done = publish(*words, "--json")
-    assert done.returncode == 0, done.stderr
+    done = ran("publish", *words, "--json")
+    assert done.code == 0, done.err
     ear.close()
-    assert json.loads(done.stdout)["clips"] == 2
+    assert json.loads(done.out)["clips"] == 2
     assert [f.clock for f in ear.frames] == ["media"] * 45
     assert [f.ids for f in ear.frames] == [("c0-0", "c0-1")] * 20 + [("c1-0", "c1-1")] * 25
     assert ear.frames[0].stamp == 50

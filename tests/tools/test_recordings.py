@@ -52,10 +52,16 @@ HIGH = ["--set", "alarm.rules=[]", "--set", "alarm.raise_at=5", "--set", "alarm.
 NS = 10**9
 
 
-def dyadwatch(*words: str | Path) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run([*DYADWATCH, *map(str, words)], capture_output=True, text=True, check=False, timeout=100)
-    assert done.returncode == 0, done.stderr
-    return done
+@pytest.fixture
+def dyadwatch(ran: Callable[..., Any]) -> Callable[..., Any]:
+    """Runs the program in this process, which must go well."""
+
+    def run(*words: str | Path) -> Any:
+        done = ran(*words)
+        assert done.code == 0, done.err
+        return done
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +100,7 @@ def told_live(folder: Path, replay: Callable[[str], Sequence[str | Path]]) -> li
     command = [*DYADWATCH, "run", "--json", *SETTINGS, *(w for o in options for w in ("--set", o))]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as detector:
         wait_for(out, b"status.")
-        dyadwatch(*replay(into))
+        subprocess.run([*DYADWATCH, *map(str, replay(into))], capture_output=True, check=True, timeout=100)
         detector.send_signal(signal.SIGTERM)
         lines, _ = detector.communicate(timeout=60)
     assert detector.returncode == 0
@@ -103,14 +109,14 @@ def told_live(folder: Path, replay: Callable[[str], Sequence[str | Path]]) -> li
 
 @pytest.mark.slow
 def test_replayed_live_and_detected_events_are_the_same(
-    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], dyadwatch: Callable[..., Any]
 ) -> None:
     told = told_live(tmp_path / "a", lambda to: ("replay", recording, "--to", to, "--speed", "20"))
     assert {e["type"] for e in told} >= {"open", "close"}
     # What the detector recorded, detected without being told how it was set up ...
     done = dyadwatch("detect", tmp_path / "a", "--json")
-    assert events_in(done.stdout) == told
-    assert f"all {len(told)} event messages are those of the live run" in done.stderr
+    assert events_in(done.out) == told
+    assert f"all {len(told)} event messages are those of the live run" in done.err
     # ... and set up otherwise.
     other = dyadwatch(
         "detect",
@@ -123,11 +129,11 @@ def test_replayed_live_and_detected_events_are_the_same(
         "--set",
         "alarm.clear_at=5",
     )
-    assert events_in(other.stdout) != told
-    assert f"of {len(told)} recorded event messages, {len(told)} were not reproduced; 0 are new" in other.stderr
+    assert events_in(other.out) != told
+    assert f"of {len(told)} recorded event messages, {len(told)} were not reproduced; 0 are new" in other.err
     again = told_live(tmp_path / "b", lambda to: ("replay", tmp_path / "a", "--to", to, "--speed", "max"))
     assert again == told
-    info = json.loads(dyadwatch("recordings", "info", tmp_path / "a", "--json").stdout)
+    info = json.loads(dyadwatch("recordings", "info", tmp_path / "a", "--json").out)
     assert info["sources"]["hall"]["events"] == sum(e["type"] == "open" for e in told)
     assert (info["sources"]["hall"]["frames"], info["model"], info["notes"]) == (900, "simulated 1", [])
     assert info["ended"] == {"shutdown": 1}
@@ -138,7 +144,9 @@ def test_replayed_live_and_detected_events_are_the_same(
     assert capsys.readouterr().err.startswith(f"{tmp_path / 'a'}: {opened} event{were} told while this was recorded")
 
 
-def test_record_keeps_what_a_loop_replays_under_another_name_and_clock(recording: Path, tmp_path: Path) -> None:
+def test_record_keeps_what_a_loop_replays_under_another_name_and_clock(
+    recording: Path, tmp_path: Path, dyadwatch: Callable[..., Any]
+) -> None:
     to, out = free_address(), tmp_path / "out"
     began = time.time_ns()
     with subprocess.Popen(
@@ -171,7 +179,7 @@ def test_record_keeps_what_a_loop_replays_under_another_name_and_clock(recording
     heads = list(Playback([out]).received())
     assert {e.source for e in heads} == {"yard"}
     assert began < heads[0].stamp < heads[0].log_time + NS
-    info = json.loads(dyadwatch("recordings", "info", out, "--json").stdout)
+    info = json.loads(dyadwatch("recordings", "info", out, "--json").out)
     assert info["sources"]["yard"]["runs"] >= 2
 
 
@@ -199,10 +207,12 @@ def test_info_tells_of_every_file_who_scored_it(
     assert lines[3] == "  nothing in it, 0.0 MB, closed, scored by ours [2]"
 
 
-def test_info_tells_the_whole_path_and_short_times_at_any_width(recording: Path, tmp_path: Path) -> None:
+def test_info_tells_the_whole_path_and_short_times_at_any_width(
+    recording: Path, tmp_path: Path, dyadwatch: Callable[..., Any]
+) -> None:
     path = tmp_path / f"{'dyadwatch_20231114T221320Z_' * 3}0001.mcap"
     path.write_bytes(recording.read_bytes())
-    told = dyadwatch("recordings", "info", path).stdout.splitlines()
+    told = dyadwatch("recordings", "info", path).out.splitlines()
     assert told[0] == str(path)
     assert re.fullmatch(rf"  {escaped(1_700_000_000.0)} to {escaped(1_700_000_029.967)}, \d\.\d MB, closed", told[1])
     assert told[-1].startswith("30.0 s, ")
@@ -221,7 +231,7 @@ def test_times_of_a_file(first: str | None, last: str | None, text: str) -> None
     assert file_span(first, last) == text
 
 
-def test_cut_export_and_train_on_a_recording(recording: Path, tmp_path: Path) -> None:
+def test_cut_export_and_train_on_a_recording(recording: Path, tmp_path: Path, dyadwatch: Callable[..., Any]) -> None:
     dyadwatch("recordings", "cut", recording, "--from", "5", "--until", "25", "--out", tmp_path / "c.mcap")
     assert Playback([tmp_path / "c.mcap"]).seconds == pytest.approx(20, abs=0.05)
     dyadwatch("recordings", "export", tmp_path / "c.mcap", "--out", tmp_path / "clips", "--fps", "15")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import shutil
 import subprocess
 import threading
 import urllib.error
@@ -20,6 +21,7 @@ import numpy as np
 import pytest
 from msgspec import structs
 from PIL import Image
+from playwright.sync_api import expect, sync_playwright
 
 from dyadwatch.core.data.clip_files import Clip, write_clips
 from dyadwatch.core.decision.rules import ScorePart
@@ -45,6 +47,7 @@ from dyadwatch.tools.viewing.scene import Scene
 S = 1_000_000_000
 BEGIN = 1_700_000_000 * S
 SECONDS = 4.0
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
 
 def said(source: str, pair: tuple[int, int]) -> Iterator[ScoreMessage | EventMessage]:
@@ -201,6 +204,37 @@ def test_a_page_tells_how_much_of_its_window_the_two_need(scene: Scene) -> None:
     assert np.mean((x >= left) & (x <= far_right) & (y >= top) & (y <= bottom)) > 0.98
     assert np.ptp(x) > 0.9 * (far_right - left)
     assert np.ptp(y) > 0.8 * (bottom - top)  # names stand above
+
+
+def test_a_page_draws_people_by_the_module_of_the_detectors_page(scene: Scene, repo_root: Path) -> None:
+    module = (repo_root / "stream" / "page" / "static" / "view3d.js").read_text("utf8")
+    assert module[module.index("class View3D") :] in page(scene)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed; on Debian and Ubuntu: apt install chromium")
+def test_a_browser_shows_the_page_and_turns_it(scene: Scene, tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(page(scene, at=1.5), "utf8")
+    complaints: list[str] = []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        shown_page = browser.new_page(viewport={"width": 800, "height": 600})
+        shown_page.on("console", lambda m: complaints.append(m.text))
+        shown_page.on("pageerror", lambda e: complaints.append(str(e)))
+        shown_page.goto(f"file://{tmp_path / 'page.html'}")
+        expect(shown_page.locator("#title")).to_have_text(scene.title)
+        expect(shown_page.locator("#clock")).to_contain_text("1.5 s")
+        canvas = shown_page.locator("#scene")
+        before = canvas.screenshot()
+        canvas.hover()
+        shown_page.mouse.down()
+        shown_page.mouse.move(200, 200)
+        assert canvas.screenshot() != before, "it turns"
+        shown_page.mouse.up()
+        shown_page.locator("#plot").click(position={"x": 770, "y": 60})
+        expect(shown_page.locator("#clock")).not_to_contain_text("1.5 s")
+        browser.close()
+    assert complaints == []
 
 
 def test_the_page_is_served_to_this_machine_alone(scene: Scene) -> None:

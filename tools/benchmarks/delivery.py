@@ -6,8 +6,10 @@ import socket
 import statistics
 import sys
 import tempfile
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Annotated
 
@@ -40,8 +42,8 @@ def delivery(
 ) -> None:
     """Measure the latency of scores with and without deliveries that are broken, run alternately.
 
-    Broken are a broker and a webhook where nobody listens, a webhook that never answers, and a command that hangs. Both
-    kinds of runs tell incidents as fast as they can.
+    Broken are a broker and a webhook where nobody listens, a webhook that never answers, and a command that hangs. A
+    webhook beside them takes everything, with pictures. Both kinds of runs tell incidents as fast as they can.
 
     Parameters
     ----------
@@ -63,8 +65,13 @@ def delivery(
     frames = _frames(seconds)
     progress = Console(stderr=True)
     rows: dict[str, list[dict[str, float]]] = {"without": [], "with": []}
-    with tempfile.TemporaryDirectory(prefix="dyadwatch-bench-") as folder, _hanging() as hung, _closed() as closed:
-        broken = (f"delivery.to={_targets(hung, closed)}", f"delivery.file={folder}/delivery.db")
+    with (
+        tempfile.TemporaryDirectory(prefix="dyadwatch-bench-") as folder,
+        _hanging() as hung,
+        _closed() as closed,
+        _taking() as taking,
+    ):
+        broken = (f"delivery.to={_targets(hung, closed, taking)}", f"delivery.file={folder}/delivery.db")
         for number in range(rounds):
             kinds = list(rows)
             for kind in kinds if number % 2 == 0 else reversed(kinds):  # what drifts costs both alike
@@ -119,14 +126,41 @@ def _frames(seconds: float) -> list[PoseFrame]:
     return list(make_scenario(seed=1, people=_PEOPLE, duration_s=seconds).frames(_FPS))
 
 
-def _targets(hung: int, closed: int) -> str:
+def _targets(hung: int, closed: int, taking: int) -> str:
     targets = {
         "broker": {"kind": "mqtt", "port": closed},
         "nobody": {"kind": "webhook", "url": f"http://127.0.0.1:{closed}/"},
         "mute": {"kind": "webhook", "url": f"http://127.0.0.1:{hung}/", "timeout_s": 2.0},
+        "seen": {"kind": "webhook", "url": f"http://127.0.0.1:{taking}/", "picture": True},
         "stuck": {"kind": "command", "command": ["sleep", "60"], "send": "both", "timeout_s": 2.0},
     }
     return msgspec.json.encode(targets).decode()
+
+
+class _Taker(BaseHTTPRequestHandler):
+    """Takes everything."""
+
+    def do_POST(self) -> None:
+        """Answers that it has it."""
+        self.rfile.read(int(self.headers["content-length"]))
+        self.send_response(204)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing."""
+
+
+@contextmanager
+def _taking() -> Iterator[int]:
+    """A port at which every update is taken."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Taker) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield server.server_port
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 @contextmanager

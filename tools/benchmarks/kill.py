@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -220,6 +221,10 @@ class _Listener:
                         self.shown[message.id] = None
 
 
+class _KilledError(Exception):
+    """The detector is gone."""
+
+
 class _Load:
     """Sends the frames of several sources at their pace, as a context manager."""
 
@@ -239,10 +244,11 @@ class _Load:
 
     def _send(self) -> None:
         start, number = time.time_ns(), 0
-        with PosePublisher(self._address) as publisher:
+        with suppress(_KilledError), PosePublisher(self._address) as publisher:
             while not self._done.wait(max(0.0, (start - time.time_ns()) / 1e9 + number / _FPS)):
                 stamp = start + round(number / _FPS * 1e9)
                 for i, frames in enumerate(self._people):
                     frame = frames[number % len(frames)]
                     publisher.send(replace(frame, source=f"s{i}", epoch=start, seq=number, stamp=stamp))
                 number += 1
+            raise _KilledError  # nobody takes what is still queued: the publisher must not wait for that

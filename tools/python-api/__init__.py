@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         RecordingError,
         RefusedError,
         ScoreError,
+        ServerLostError,
         TooShortError,
         TrainingError,
         UnknownFormatError,
@@ -72,7 +73,8 @@ _NAMES = {
     "core.data.clip_files": "Clip ClipSet read_clips write_clips",
     "core.decision.rules": "Thresholds",
     "core.errors": "ArtefactError CalibrationError ClipError CollapseError ConfigError DeliveryError DyadwatchError "
-    "LayoutError MemoryFileError MissingExtraError ProviderError RecordingError RefusedError ScoreError TooShortError "
+    "LayoutError MemoryFileError MissingExtraError ProviderError RecordingError RefusedError ScoreError "
+    "ServerLostError TooShortError "
     "TrainingError UnknownFormatError UnknownIncidentError UnreachableError WireError",
     "core.model_file.artefact": "ArtefactInfo",
     "core.readers.dataset": "Dataset",
@@ -135,6 +137,7 @@ __all__ = [
     "Score",
     "ScoreError",
     "ScoreMessage",
+    "ServerLostError",
     "Service",
     "Sink",
     "SiteCalibration",

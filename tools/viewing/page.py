@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 
 import msgspec
-import numpy as np
 
+from dyadwatch.stream.page.hub import has_soles, head_of
 from dyadwatch.tools.viewing.camera import look_at, reach
 from dyadwatch.tools.viewing.scene import Scene
 
 _BOX = (0, 0, 1280, 500)  # how far away the camera stands; the page fits what it sees into its window
+# Of the detector's page, in this order: its 3D scene, and what that is made of.
+_MODULES = ("dom.js", "view3d.js")
+_IMPORT = re.compile(r"^import .*$|^export ", re.MULTILINE)
 
 
 def page(scene: Scene, at: float | None = None) -> str:
@@ -24,10 +28,6 @@ def page(scene: Scene, at: float | None = None) -> str:
         at: seconds at which it stands still; None begins to play.
     """
     camera = look_at(scene, _BOX)
-    places = scene.places[:, :2].reshape(-1, 3)
-    places = places[~np.isnan(places[:, 0])]
-    low, high = (places.min(axis=0), places.max(axis=0)) if len(places) else (np.zeros(3), np.zeros(3))
-    ground = np.clip(np.concatenate([np.floor(low[[0, 2]]) - 2, np.ceil(high[[0, 2]]) + 2]), -50, 50)
     joints = scene.layout.joints
     curves = sorted(scene.curves, key=lambda c: c is not scene.curve)
     data = {
@@ -37,7 +37,7 @@ def page(scene: Scene, at: float | None = None) -> str:
         "names": scene.names,
         "joints": base64.b64encode(scene.joints.astype("<f4").tobytes()).decode(),
         "bones": scene.layout.bone_indices,
-        "head": next((joints.index(j) for j in ("head", "nose") if j in joints), -1),
+        "head": head_of(joints),
         "curves": [{"times": c.times.tolist(), "values": c.values.tolist()} for c in curves],
         "spans": [
             {
@@ -53,7 +53,7 @@ def page(scene: Scene, at: float | None = None) -> str:
         "began": None if scene.began is None else scene.began // 1_000_000,
         "top": scene.top,
         "floor": scene.floor,
-        "ground": ground.tolist(),
+        "soles": has_soles(joints),
         "target": camera.target.tolist(),
         "azimuth": float(camera.azimuth),
         "distance": float(camera.distance),
@@ -63,7 +63,13 @@ def page(scene: Scene, at: float | None = None) -> str:
     # A name from the wire must not end the script.
     text = msgspec.json.encode(data).decode().replace("<", "\\u003c")
     template = files("dyadwatch.tools.viewing").joinpath("page.html").read_text("utf8")
-    return template.replace("/*SCENE*/null", text)
+    return template.replace("/*MODULES*/", _modules()).replace("/*SCENE*/null", text)
+
+
+def _modules() -> str:
+    """The modules as one script, for a page that is one file."""
+    static = files("dyadwatch.stream.page").joinpath("static")
+    return "".join(_IMPORT.sub("", static.joinpath(name).read_text("utf8")) for name in _MODULES)
 
 
 def serve(text: str, port: int, ready: Callable[[ThreadingHTTPServer], None], *, forever: bool = True) -> None:

@@ -1,10 +1,11 @@
 // What happened: by day, on a line of the last day, and as a list with filters; and what nearly did.
 
 import { badge, el, say } from "./dom.js";
+import { show as showDays } from "./days.js";
 import { get, state } from "./server.js";
 import { locale, moment, fullMoment, say as number, t, why } from "./texts.js";
 
-const SEVERITIES = ["critical", "alarm", "notice"];
+export const SEVERITIES = ["critical", "alarm", "notice"];
 const PERIODS = { last_day: 1, last_week: 7, last_month: 30, all_time: 0 };
 const filters = { source: "", severity: "notice", verdict: "", period: "last_week", open: false, unacknowledged: false };
 
@@ -28,7 +29,7 @@ export function heading(message) {
   return pair ? `${message.source} · ${t("pair", { a: pair[0], b: pair[1] })}` : message.source;
 }
 
-function row(kept) {
+export function row(kept) {
   const m = kept.message, [from, to] = span(kept);
   return el("li", {}, el("a", { class: `incident ${m.severity}`, href: `#/incident/${m.id}` },
     el("span", { class: "line" }, badge(m.severity, t(`severity_${m.severity}`)), el("strong", {}, heading(m)), el("time", { datetime: new Date(from / 1e6).toISOString(), title: fullMoment(from) }, moment(from)),
@@ -50,7 +51,7 @@ function dayChart(days, choose) {
   })));
 }
 
-const sum = counts => Object.values(counts).reduce((a, b) => a + b, 0);
+export const sum = counts => Object.values(counts).reduce((a, b) => a + b, 0);
 
 function timeline(found) {
   const now = Date.now() * 1e6, day = 86400e9, recent = found.filter(k => span(k)[1] > now - day);
@@ -73,11 +74,14 @@ function check(label, name, changed) {
   return el("label", { class: "check" }, el("input", { type: "checkbox", checked: filters[name], onchange: event => { filters[name] = event.target.checked; changed(); } }), label);
 }
 
-export function show(main, what) {
+export const tabs = what => el("div", { class: "tabs" }, [["", "incidents"], ["near-misses", "near_misses"], ["days", "days_and_weeks"]].map(([name, text]) =>
+  el("a", { href: name ? `#/incidents/${name}` : "#/incidents", "aria-current": name === what ? "page" : null }, t(text))));
+
+export function show(main, what, of) {
+  if (what === "days") return showDays(main, of);
   const list = el("ul", { class: "list" }), charts = el("div", { class: "charts" }), bar = el("form", { class: "filters" }), note = el("p", { class: "note", role: "status" });
   const near = what === "near-misses";
-  const tabs = el("div", { class: "tabs" }, el("a", { href: "#/incidents", "aria-current": near ? null : "page" }, t("incidents")), el("a", { href: "#/incidents/near-misses", "aria-current": near ? "page" : null }, t("near_misses")));
-  main.append(el("h1", {}, near ? t("near_misses") : t("incidents")), tabs, near ? "" : charts, near ? "" : bar, note, list);
+  main.append(el("h1", {}, near ? t("near_misses") : t("incidents")), tabs(near ? what : ""), near ? "" : charts, near ? "" : bar, note, list);
   let day = null, waiting = null, gone = false;
 
   async function nearMisses() {

@@ -22,6 +22,27 @@ async function ask(path, options = {}) {
   return body;
 }
 
+// A file that the server makes, under the name that it gives it.
+export async function download(path) {
+  let response;
+  try {
+    response = await fetch(BASE + path, { credentials: "same-origin" });
+  } catch (error) {
+    throw new Refused(0, "lost", error.message);
+  }
+  if (!response.ok) {
+    const body = await response.json().catch(() => ({ code: "answer", text: response.statusText }));
+    throw new Refused(response.status, body.code, body.text);
+  }
+  const name = /filename="([^"]+)"/.exec(response.headers.get("Content-Disposition") ?? "")?.[1] ?? "incident";
+  const url = URL.createObjectURL(await response.blob()), link = document.createElement("a");
+  link.href = url;
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(url), 10_000);
+  return name;
+}
+
 export const get = path => ask(path);
 export const post = (path, body = {}) =>
   ask(path, { method: "POST", body: JSON.stringify(body), headers: { "Content-Type": "application/json" } });

@@ -8,6 +8,7 @@ export class View3D {
   #canvas; #draw; #scene = null; #lit = new Map(); #turned = false;
   turn = 0.5; rise = 0.32; zoom = 1;
   target = [0, 0.9, 0]; distance = 6; floor = null;
+  framing = null;  // (width, height) -> focal length and where the middle lies, pixels; by default what suits people who come and go
 
   // `large`: the wheel zooms; in a list of tiles it belongs to the page.
   constructor(canvas, { large = false, changed = () => {} } = {}) {
@@ -46,7 +47,8 @@ export class View3D {
   orbit(turn, rise) { this.turn += turn; this.rise = Math.min(Math.max(this.rise + rise, 0.03), 1.5); this.#turned = true; }
   nearer(factor) { this.zoom = Math.min(Math.max(this.zoom * factor, 0.3), 4); }
 
-  // scene: {bones, head, soles, ids, pairs: [{pair, evidence}], joints, places: Float32Array (P, J, 3)}
+  // scene: {bones, head, soles, ids, pairs: [{pair, evidence}], places: Float32Array (P, J, 3)}; and, where wanted,
+  // paints: a colour a person, link: two [person, joint] that a dashed line joins.
   set(scene) { this.#scene = scene; this.#follow(); }
   light(lit) { this.#lit = lit; }  // id -> set of joints
 
@@ -88,16 +90,20 @@ export class View3D {
     return Math.max((reach + 0.8) * f / w, 3.1 * f / h) + 0.35 * reach;
   }
 
-  #lens() { return Math.min(this.#canvas.clientHeight, this.#canvas.clientWidth) * FOV; }
+  #frame() {
+    const w = this.#canvas.clientWidth, h = this.#canvas.clientHeight;
+    return this.framing?.(w, h) ?? [Math.min(h, w) * FOV, w / 2, h * 0.56];
+  }
+
+  #lens() { return this.#frame()[0]; }
 
   #camera() {
-    const w = this.#canvas.clientWidth, h = this.#canvas.clientHeight;
-    const f = this.#lens(), away = this.distance * this.zoom;
+    const [f, middle, centre] = this.#frame(), away = this.distance * this.zoom;
     const c = Math.cos(this.rise), s = Math.sin(this.rise), st = Math.sin(this.turn), ct = Math.cos(this.turn), [tx, ty, tz] = this.target;
     return (x, y, z) => {
       x -= tx; y -= ty; z -= tz;
       const right = x * ct - z * st, along = x * st + z * ct, depth = away - (y * s + along * c);
-      return depth < NEAR ? null : [w / 2 + right / depth * f, h * 0.56 - (y * c - along * s) / depth * f, depth, f / depth];
+      return depth < NEAR ? null : [middle + right / depth * f, centre - (y * c - along * s) / depth * f, depth, f / depth];
     };
   }
 
@@ -128,6 +134,16 @@ export class View3D {
     for (const { pair, evidence } of s.pairs) this.#pair(project, people, pair, evidence, colour);
     people.sort((a, b) => b.depth - a.depth);
     for (const person of people) this.#person(person, colour, s);
+    if (s.link) this.#link(s.link.map(([p, j]) => people.find(q => q.p === p)?.where[j]), colour.hot);
+  }
+
+  #link([a, b], colour) {
+    if (!a || !b) return;
+    const draw = this.#draw;
+    draw.strokeStyle = colour; draw.lineWidth = 2;
+    draw.setLineDash([5, 5]);
+    draw.beginPath(); draw.moveTo(a[0], a[1]); draw.lineTo(b[0], b[1]); draw.stroke();
+    draw.setLineDash([]);
   }
 
   #grid(project, colour) {
@@ -171,7 +187,7 @@ export class View3D {
   }
 
   #person({ p, id, where, depth }, colour, s) {
-    const draw = this.#draw, lit = this.#lit.get(id), own = colour.people[this.#shade(id, p)];
+    const draw = this.#draw, lit = this.#lit.get(id), own = s.paints?.[p] ?? colour.people[this.#shade(id, p)];
     const scale = this.#lens() / depth;
     draw.lineWidth = Math.max(0.05 * scale, 2);
     const paths = [[own, []], [colour.hot, []]];

@@ -212,6 +212,10 @@ def test_what_is_ignored_is_not_found(meeting: Frames) -> None:
         sense.push(k * 33_333_333, [0, 1], [0, 1], meeting[0] * np.float32(0.4), KINECT25)
     assert sense.findings([0, 1]) == ()
     assert sense.of_pair((0, 1)) == BodyVerdict()
+    blindfold = BodySense(list(Oddity))
+    blindfold.push(0, [0, 1], [0, 1], meeting[0], KINECT25)
+    assert (blindfold.upright, blindfold.verdicts([(0, 1)])) == ({}, {})
+    assert blindfold.findings([0, 1]) == ()
 
 
 def test_once_nobody_is_left_it_is_to_be_seen_anew_where_up_is(meeting: Frames, look: Look) -> None:

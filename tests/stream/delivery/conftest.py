@@ -16,17 +16,21 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import paho.mqtt.client as paho
 import pytest
+from numpy.typing import NDArray
 from paho.mqtt.enums import CallbackAPIVersion
 
 from dyadwatch.core.decision.rules import ScorePart
 from dyadwatch.core.explanation.explainer import How
+from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.core.skeletons.limbs import Limb
 from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import AttentionKind, IncidentKind, IncidentReason, Severity, SourceState
 from dyadwatch.stream.configuration.delivery_options import DeliveryOptions, Target
 from dyadwatch.stream.delivery.carrier import Surroundings
+from dyadwatch.stream.delivery.peak_poses import PeakPoses
 from dyadwatch.stream.delivery.sink import DeliverySink
 from dyadwatch.stream.delivery.spool import Spool
 from dyadwatch.stream.delivery.spool_file import SpoolFile
@@ -220,6 +224,7 @@ class Server:
         self.answers: list[int] = []
         self.always: int | None = None
         self.asked: list[tuple[dict[str, str], bytes]] = []  # every request
+        self.paths: list[str] = []  # of every request, with its query
         self.taken: list[tuple[dict[str, str], bytes]] = []  # those answered with 200
         outer = self
 
@@ -228,6 +233,7 @@ class Server:
                 body = self.rfile.read(int(self.headers["content-length"]))
                 request = ({k.lower(): v for k, v in self.headers.items()}, body)
                 outer.asked.append(request)
+                outer.paths.append(self.path)
                 status = outer.always or (outer.answers.pop(0) if outer.answers else 200)
                 if status == 200:
                     outer.taken.append(request)
@@ -314,6 +320,29 @@ def listen() -> Iterator[Callable[..., Listener]]:
         one.close()
 
 
+def blow() -> NDArray[np.float32]:
+    """A second in which the right hand of the second goes to the head of the first, nearest in row 20; UPPER11."""
+    body = np.array(
+        [
+            [0, 1.65, 0.05], [0, 1.45, 0], [0, 0.95, 0], [0.2, 1.4, 0], [-0.2, 1.4, 0], [0.25, 1.1, 0],
+            [-0.25, 1.1, 0], [0.25, 0.9, 0.1], [-0.25, 0.9, 0.1], [0.1, 0.95, 0], [-0.1, 0.95, 0],
+        ]
+    )  # fmt: skip
+    out = np.repeat(np.stack([body, body * [-1, 1, 1] + [0.9, 0, 0]])[:, None], 30, axis=1)
+    for row in range(30):
+        near = 1 - abs(row - 20) / 20
+        out[1, row, 8] += near * (np.array([0.12, 1.65, 0.05]) - out[1, row, 8])
+    return out.astype(np.float32)
+
+
+@pytest.fixture
+def peaks() -> PeakPoses:
+    """The window of the highest moment of the incident that `updates` tells of."""
+    kept = PeakPoses(UPPER11)
+    kept.put("hall", PAIR.pair, PAIR.peak_stamp, blow())
+    return kept
+
+
 @pytest.fixture
 def around() -> tuple[Surroundings, list[Action]]:
     """What targets are given, and the actions that they take."""
@@ -326,9 +355,9 @@ def deliver(tmp_path: Path, around: tuple[Surroundings, list[Action]]) -> Iterat
     """A sink that delivers to targets, from `spool.db` in `tmp_path`."""
     made: list[DeliverySink] = []
 
-    def make(**targets: Target) -> DeliverySink:
+    def make(*, peaks: PeakPoses | None = None, **targets: Target) -> DeliverySink:
         options = DeliveryOptions(to=targets)
-        made.append(DeliverySink(options, Spool(SpoolFile(tmp_path / "spool.db"), options), around[0]))
+        made.append(DeliverySink(options, Spool(SpoolFile(tmp_path / "spool.db"), options), around[0], peaks))
         return made[-1]
 
     yield make

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from PIL import Image
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.codes import AttentionKind, DeliveryState
@@ -52,6 +55,55 @@ def test_a_service_that_has_it_does_not_get_it_again_because_another_has_not(
     assert str(sink.states()[0][1].detail["error"]).startswith("ntfy did not take it (Failed to send ntfy notification")
     until(lambda: len(other.taken) == 1, "the second try")
     assert (len(server.taken), len(other.asked)) == (1, 2)
+
+
+def test_a_picture_goes_with_what_asks_people_to_look(
+    deliver: Any, server: Any, updates: Any, until: Any, peaks: Any
+) -> None:
+    sink = deliver(peaks=peaks, phone=AppriseOptions(url=f"ntfy://127.0.0.1:{server.port}/ward"))
+    sink.emit([updates.incident(), updates.call()])
+    sink.emit([updates.incident(kind="close"), updates.call(what=AttentionKind.CLEARED)])
+    until(lambda: len(server.taken) == 2, "both")
+    words = parse_qs(urlsplit(server.paths[0]).query)
+    assert urlsplit(server.paths[0]).path == "/ward"
+    assert (words["title"], words["filename"]) == (["hall: please look"], ["dyadwatch.png"])
+    assert words["message"][0].endswith("; right hand of 2 toward the head of 1")
+    picture = Image.open(io.BytesIO(server.taken[0][1]))
+    assert (picture.format, picture.size) == ("PNG", (960, 640))
+    assert json.loads(server.taken[1][1])["title"] == "hall: it is over"  # as JSON, without any
+
+
+def test_a_service_that_refuses_pictures_gets_the_words_and_no_other_picture(
+    deliver: Any, server: Any, updates: Any, until: Any, peaks: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.answers = [413]
+    sink = deliver(peaks=peaks, phone=AppriseOptions(url=f"ntfy://127.0.0.1:{server.port}/ward"))
+    sink.emit([updates.incident(), updates.call(), updates.call(what=AttentionKind.ESCALATED)])
+    until(lambda: len(server.taken) == 2, "both")
+    assert [json.loads(body)["title"] for _, body in server.taken] == [
+        "hall: please look",
+        "hall: please look, nobody has answered yet",
+    ]
+    assert len(server.asked) == 3
+    assert "ntfy takes no picture (Failed to send ntfy notification" in caplog.text
+    assert "; for an hour it gets none" in caplog.text
+
+
+def test_a_service_that_is_down_gets_its_picture_once_it_is_back(
+    deliver: Any, server: Any, updates: Any, until: Any, peaks: Any
+) -> None:
+    server.answers = [500, 500]
+    sink = deliver(peaks=peaks, phone=AppriseOptions(url=f"ntfy://127.0.0.1:{server.port}/ward"))
+    sink.emit([updates.incident(), updates.call()])
+    until(lambda: len(server.taken) == 1, "it")
+    assert server.taken[0][1].startswith(b"\x89PNG")
+
+
+def test_no_picture_where_none_is_wanted(deliver: Any, server: Any, updates: Any, until: Any, peaks: Any) -> None:
+    sink = deliver(peaks=peaks, phone=AppriseOptions(url=f"ntfy://127.0.0.1:{server.port}/ward", picture=False))
+    sink.emit([updates.incident(), updates.call()])
+    until(lambda: len(server.taken) == 1, "it")
+    assert json.loads(server.taken[0][1])["title"] == "hall: please look"
 
 
 @pytest.mark.parametrize(

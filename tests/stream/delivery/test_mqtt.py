@@ -229,6 +229,60 @@ def test_a_source_that_is_forgotten_is_removed(
     assert "dyadwatch/dyadwatch/sources/yard/state" in listener.retained
 
 
+def test_a_source_that_goes_while_the_broker_is_away_is_removed_once_it_is_back(
+    deliver: Any, broker: Any, listen: Any, updates: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dyadwatch.stream.delivery.source_states._GONE_S", 0.5)
+    sink = deliver(home=MqttOptions(port=broker.port))
+    sink.emit([updates.status("hall"), updates.status("yard")])
+    before = listen(broker.port)
+    until(lambda: {STATE, DEVICE} <= before.retained.keys(), "the state")
+    broker.stop()
+    end = time.monotonic() + 1.0
+    while time.monotonic() < end:
+        sink.emit([updates.status("yard")])
+        sink.idle()
+        time.sleep(0.05)
+    broker.start()
+
+    def gone() -> bool:
+        sink.emit([updates.status("yard")])
+        sink.idle()
+        afresh = listen(broker.port)
+        until(lambda: AVAILABLE in afresh.retained, "what the broker holds")
+        return afresh.retained[AVAILABLE] == b"online" and not {STATE, DEVICE} & afresh.retained.keys()
+
+    until(gone, "the removal")
+
+
+def test_what_was_announced_otherwise_or_of_a_source_that_is_not_wanted_goes(
+    deliver: Any, broker: Any, listener: Any, updates: Any, until: Any
+) -> None:
+    first = deliver(home=MqttOptions(port=broker.port, discovery="components"))
+    first.emit([updates.status("hall"), updates.status("yard")])
+    components = "homeassistant/button/dyadwatch_dyadwatch_{}/snooze/config"
+    until(lambda: {components.format("hall"), components.format("yard")} <= listener.retained.keys(), "both")
+    first.close()
+    second = deliver(home=MqttOptions(port=broker.port, sources=("hall",)))
+    second.emit([updates.status("hall"), updates.status("yard")])
+    until(lambda: DEVICE in listener.retained, "the device")
+    until(lambda: {t for t in listener.retained if "dyadwatch_d" in t or "/sources/" in t} == {DEVICE, STATE}, "all")
+
+
+def test_an_incident_in_shadow_is_no_problem(
+    deliver: Any, broker: Any, listener: Any, updates: Any, until: Any
+) -> None:
+    sink = deliver(home=MqttOptions(port=broker.port))
+    sink.emit([updates.status(shadow=True), updates.incident(shadow=True)])
+    until(lambda: listener.json(STATE).get("incidents") == ["1405dc"], "the incident")
+    state = listener.json(STATE)
+    assert (state["problem"], state["severity"], state["shadow"]) == ("OFF", "none", True)
+    assert state["last_incident"].startswith("hall: two people behave unusually since ")
+    sink.emit([updates.status(), updates.incident(kind="update")])  # the trial is over, and the incident goes on
+    until(lambda: listener.json(STATE)["problem"] == "ON", "the problem", 2.0)
+    assert listener.json(STATE)["shadow"] is False
+
+
 def test_sources_of_an_earlier_run_are_shown_as_silent_and_then_removed(
     around: Any, broker: Any, listener: Any, until: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -63,7 +64,10 @@ def test_an_alarm_is_delivered_acknowledged_by_a_button_and_a_dead_source_is_see
     scorer: Scorer, encounter: Frames, tmp_path: Path, broker: Any, listener: Any, server: Any, until: Any
 ) -> None:
     memory = tmp_path / "incidents.db"
-    targets: dict[str, Target] = {"home": MqttOptions(port=broker.port), "hook": WebhookOptions(url=server.url)}
+    targets: dict[str, Target] = {
+        "home": MqttOptions(port=broker.port),
+        "hook": WebhookOptions(url=server.url, picture=True),
+    }
     config = Config(
         memory=MemoryOptions(file=str(memory)),
         delivery=DeliveryOptions(to=targets, names={"hall": "Room hall"}),
@@ -98,6 +102,13 @@ def test_an_alarm_is_delivered_acknowledged_by_a_button_and_a_dead_source_is_see
     assert heard == taken
     assert len(set(server.took())) == len(server.took())
     assert {f"{opened}-1", f"{opened}-2"} <= set(server.took())
+    bodies = [json.loads(body) for _, body in server.taken]
+    pictured = {body["key"] for body in bodies if body.get("picture", "").startswith("data:image/png;base64,")}
+    assert f"{opened}-1" in pictured  # it opened, and the call about it
+    assert {b["key"] for b in bodies if b["message"].get("what") == "call" and opened in b["message"]["incidents"]} & (
+        pictured
+    )
+    assert all("picture" not in m for m in listener.all_of("dyadwatch/dyadwatch/incidents"))
 
 
 def test_a_detector_without_a_place_for_the_spool_says_so(scorer: Scorer, tmp_path: Path) -> None:

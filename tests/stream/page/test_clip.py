@@ -14,9 +14,10 @@ from dyadwatch.core.explanation.explainer import How
 from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.core.skeletons.limbs import Limb
 from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.stream.alarms.guilty import guilty_joints
 from dyadwatch.stream.memory.kept import KeptIncident
 from dyadwatch.stream.messages import IncidentMessage, JointPairPart, OddLimb, ScoreMessage
-from dyadwatch.stream.page.incident_clip import ClipUnavailableError, guilty_joints, read_clip, span_of
+from dyadwatch.stream.page.incident_clip import ClipUnavailableError, read_clip, span_of
 from dyadwatch.stream.recordings.channels import RecordingHeader
 from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.recordings.recordings_folder import recording_name, recordings_between

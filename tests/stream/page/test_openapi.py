@@ -30,9 +30,13 @@ def test_answers_are_as_described(page: Any) -> None:
     document = openapi()
     with page.client(Role.OPERATOR) as operator:
         for operation in OPERATIONS:
-            if operation.method != "get" or operation.answer is None or operation.path.endswith("clip"):
+            if (
+                operation.method != "get"
+                or operation.answer is None
+                or operation.path.endswith(("clip", "normal", "export"))
+            ):
                 continue
-            answer = operator.get(operation.path.replace("{id}", "a1b2c3"))
+            answer = operator.get(operation.path.replace("{id}", "a1b2c3").replace("{day}", "2026-11-21"))
             assert answer.status_code == 200, operation.path
             schema = document["paths"][operation.path]["get"]["responses"]["200"]["content"]["application/json"]
             jsonschema.validate(answer.json(), {**schema["schema"], "components": document["components"]})

@@ -79,19 +79,19 @@ def test_it_is_wanted_while_somebody_listens_and_told_twenty_times_a_second(
     people = PeopleSocket(str(address))
     try:
         assert stat.S_IMODE(address.stat().st_mode) == 0o600
-        assert not people.wanted
+        assert not people.queue.wanted
         listener.setsockopt(zmq.SUBSCRIBE, b"")
-        wait_for(lambda: people.wanted)
+        wait_for(lambda: people.queue.wanted)
         began, heard = time.monotonic(), 0
         while time.monotonic() - began < 1.0:
-            people.offer(scene)
+            people.queue.offer(scene)
             while listener.poll(0):
                 assert decode_people(listener.recv()).ids == ("ann", "bob")
                 heard += 1
             time.sleep(0.001)
         assert 3 <= heard <= 22
         listener.setsockopt(zmq.UNSUBSCRIBE, b"")
-        wait_for(lambda: not people.wanted)
+        wait_for(lambda: not people.queue.wanted)
     finally:
         people.close()
     assert not address.exists()
@@ -101,7 +101,7 @@ def test_offering_costs_microseconds(encounter: Encounter, address: Path) -> Non
     scene = scene_after(encounter(seconds=3.0))
     people = PeopleSocket(str(address))
     try:
-        best = min(_seconds(lambda: people.offer(scene)) for _ in range(200))
+        best = min(_seconds(lambda: people.queue.offer(scene)) for _ in range(200))
     finally:
         people.close()
     assert best < 100e-6

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -36,12 +37,13 @@ FAULTS = Faults(drop=0.03, double=0.02, late=0.02, reorder=0.03, jitter_ms=3, oc
 CONFIG = Config(scorer=ScorerOptions(max_queue=10**6, threads=1), alarm=AlarmOptions(hold_s=0.6))
 
 
-def live_day(seed: int, seconds: float = 25.0) -> Iterable[PoseFrame]:
+@cache
+def live_day(seed: int, seconds: float = 25.0) -> Sequence[PoseFrame]:
     """A source with faults that begins a second run without warning."""
     people = make_scenario(seed, people=4, duration_s=seconds, room_m=4.5)
     first = apply_faults(people.frames(30.0, source="hall", epoch=7, start_ns=START), FAULTS, seed)
     again = people.frames(30.0, source="hall", epoch=8, start_ns=START + 100 * 10**9)
-    return chain(first, apply_faults(again, FAULTS, seed + 1))
+    return tuple(chain(first, apply_faults(again, FAULTS, seed + 1)))
 
 
 def recorded(

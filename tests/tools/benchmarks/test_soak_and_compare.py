@@ -127,9 +127,29 @@ def test_a_checkout_compared_with_itself_is_like_itself(repo_root: Path, capsys:
     with contextlib.suppress(SystemExit):  # one short round on a busy machine may well differ by more than the bar
         compare(repo_root, rounds=1, seconds=0.4, json=True)
     report = msgspec.json.decode(capsys.readouterr().out)
-    for figure in ("message_us_p50", "message_us_mean", "windows_per_s"):
+    for figure in ("message_us_p50", "message_us_mean", "same_work_us_p50", "same_work_us_mean", "windows_per_s"):
         assert report["here"][0][figure] > 0
-        assert 0.2 < report["ratios"][figure][0] < 5  # half a second of a machine that others use, too
+        assert 0.02 < report["ratios"][figure][0] < 50  # a sixth of a second each, of a machine that others use, too
+    assert report["here"][0]["windows_per_message"] > 0.1
+    assert report["ratios"]["windows_per_message"] == [1.0]
+
+
+def test_what_a_checkout_does_besides_is_shown_without_a_bar(
+    repo_root: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = {"checkout": "", "same_work_us_p50": 100.0, "same_work_us_mean": 120.0, "windows_per_s": 1000.0}
+    here = {**told, "message_us_p50": 200.0, "message_us_mean": 240.0, "windows_per_message": 0.8}
+    other = {**told, "message_us_p50": 100.0, "message_us_mean": 120.0, "windows_per_message": 0.4}
+    sides = iter([here, other] * 2)
+    monkeypatch.setattr("dyadwatch.tools.benchmarks.compare._run", lambda *_: next(sides))
+    compare(repo_root, rounds=1)
+    said = " ".join(capsys.readouterr().out.split())
+    assert "| message_us_p50 | 200 | 100 | 2.000 | 2.000 | 2.000 |" in said
+    assert "| windows_per_message | 0.8 | 0.4 | 2.000 | 2.000 | 2.000 |" in said
+    compare(repo_root, rounds=1, json=True)
+    assert [bar["what"] for bar in msgspec.json.decode(capsys.readouterr().out)["bars"]] == [
+        f"{figure}, this checkout to the other" for figure in ("same_work_us_p50", "same_work_us_mean", "windows_per_s")
+    ]
 
 
 def test_what_is_no_checkout_is_refused(tmp_path: Path) -> None:
