@@ -30,7 +30,10 @@ class LearningFlags:
     ] = 15.0
     window_s: Annotated[
         float | None,
-        _help("Length of a window in seconds; 1.5 if not given, or less where it fits few clips."),
+        _help(
+            "Length of a window in seconds; if not given 0.67 where the clips last ten minutes or more, else 1.5, or "
+            "less where that fits few clips."
+        ),
     ] = None
     hop: Annotated[int, _help("Frames from one training window to the next.")] = 2
     recipe: Annotated[

@@ -53,9 +53,9 @@ def thresholds(
 ) -> dict[str, Any]:
     """The rules that raise an alarm, and what they rest on.
 
-    Recordings are ranked by their highest mean in units of what equally few recordings exceed, rule by rule. The k
-    oddest are set aside, and the level of every rule lies just above the highest of the others: so a rule whose tail is
-    heavy does not raise the levels of the rest. k is the most events whose one-sided 95 % Poisson bound stays within
+    k recordings are set aside, each time the one without which the levels fall most, as the sum of their logarithms;
+    the level of every rule lies just above the highest of the others. So neither a rule whose tail is heavy nor one
+    freak recording raises the levels of the rest. k is the most events whose one-sided 95 % Poisson bound stays within
     the budget over the hours there are. Where even k = 0 does not, the budget is not vouched for, and k is
     `_UNVOUCHED` of the recordings, `_UNVOUCHED_MOST` at most.
 
@@ -71,15 +71,13 @@ def thresholds(
     """
     peaks = recording_peaks(scores, windows, hop_s)
     count = len(peaks.values)
-    units = equally_rare(peaks.values)
-    oddest_last = np.argsort((peaks.values / units).max(axis=1), kind="stable")
     hours = watched_h(windows, hop_s)
     allowed = events_within(budget_per_h, hours)
     certified = allowed is not None
     unvouched = min(int(_UNVOUCHED * count), _UNVOUCHED_MOST)
     most = unvouched if allowed is None else min(allowed, int(_RARE * count))
     above = STEP if most else 1 + _MARGIN / math.sqrt(count)
-    levels = np.maximum(peaks.values[oddest_last[: count - most]].max(axis=0) * above, LEAST)
+    levels = np.maximum(_highest_without(peaks.values, most) * above, LEAST)
     events = int((peaks.values >= levels).any(axis=1).sum())
     rules = [
         replace(rule, raise_at=round(float(level), 3)).plain for rule, level in zip(peaks.rules, levels, strict=True)
@@ -99,6 +97,15 @@ def thresholds(
         **quiet_evidence(np.asarray(scores.get(ScorePart.SCORE, np.zeros(0)))),
     }
     return {"raise_at": 1.0, "clear_at": CLEAR_PART, "rules": rules, "evidence": evidence}
+
+
+def _highest_without(peaks: NDArray[np.float64], most: int) -> NDArray[np.float64]:
+    """The highest of every rule, shape (rules,), in all recordings but those `most` that are set aside."""
+    kept = peaks
+    for _ in range(most):
+        left = [np.delete(kept, i, axis=0) for i in np.unique(kept.argmax(axis=0))]
+        kept = min(left, key=lambda rest: float(np.log(np.maximum(rest.max(axis=0), LEAST)).sum()))
+    return kept.max(axis=0)
 
 
 def equally_rare(peaks: NDArray[np.float64]) -> NDArray[np.float64]:

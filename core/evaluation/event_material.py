@@ -50,6 +50,17 @@ def alarm_options(settings: Settings, seed: int, **more: Any) -> TrainOptions:
     return settings.train_options(seed, **{"least_s": TrainOptions.least_s, "hop": settings.hop, **more})
 
 
+def has_violence(clips: Sequence[Clip]) -> bool:
+    """Whether there are clips of other categories than peaceful ones, as in SBU."""
+    return set(PEACEFUL) < {c.label for c in clips}
+
+
+def normal_training_clips(clips: Sequence[Clip], fold: Fold) -> tuple[Clip, ...]:
+    """The training clips of a fold; of SBU those of peaceful categories."""
+    peaceful = has_violence(clips)
+    return tuple(clips[i] for i in fold.train if not peaceful or clips[i].label in PEACEFUL)
+
+
 class EventTest:
     """Normal clips to learn from, and the test; on the model's time grid.
 
@@ -59,9 +70,9 @@ class EventTest:
 
     def __init__(self, clips: ClipSet, fold: Fold, settings: Settings) -> None:
         self.settings = settings
-        violent = set(PEACEFUL) < {c.label for c in clips}
-        train = [clips[i] for i in fold.train if not violent or clips[i].label in PEACEFUL]
-        self.train = ClipSet(tuple(train), clips.layout, clips.name)
+        violent = has_violence(clips)
+        train = normal_training_clips(clips, fold)
+        self.train = ClipSet(train, clips.layout, clips.name)
         labels = {c.label for c in train}
         layout = clips.layout if settings.layout is None else get_layout(settings.layout)
         joint_map = JointMap.between(clips.layout, layout)

@@ -101,7 +101,8 @@ class Weights:
     """How much each part's surprise counts; 0 leaves the part out of the graph.
 
     Arguments:
-        neighbours, whitened: towards *unusual*, in which both are summed.
+        neighbours, whitened: towards *unusual*, which is the larger of both: a hand that shoots forward shows in one of
+            the two distances, and beside the other it would be halved.
         encoder, critic: of the logits, towards *relation*.
         unusual, relation, flow: towards the joined score. The features that the flow knows were learnt to tell who
             belongs together, so an odd walk has to be found by the other parts.
@@ -185,7 +186,7 @@ class PairScorer(nn.Module):
         distance, whitened, joint_pairs, shift = self.neighbours(values, mean_distances)
         unusual = self.weights.neighbours * self.neighbours_map(distance)
         if self.weights.whitened:
-            unusual = unusual + self.weights.whitened * self.whitened_map(whitened)
+            unusual = torch.maximum(unusual, self.weights.whitened * self.whitened_map(whitened))
         logit = joined = torch.zeros_like(distance)
         if self.critic is not None:
             logit = logit + self.weights.critic * self.critic(values)

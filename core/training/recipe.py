@@ -179,7 +179,7 @@ def join(material: Material, learnt: LearntParts | None, options: TrainOptions) 
     unusual = maps["neighbours"](distances.plain[mine])
     if weights.whitened:
         maps["whitened"] = TailCalibration.fit(distances.whitened)
-        unusual = unusual + weights.whitened * maps["whitened"](distances.whitened[mine])
+        unusual = np.maximum(unusual, weights.whitened * maps["whitened"](distances.whitened[mine]))
     relation = density = np.zeros(len(judges))
     if learnt is not None:
         if weights.flow:

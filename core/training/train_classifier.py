@@ -16,13 +16,14 @@ from dyadwatch.core.training.mismatched_pairs import PairSampler
 from dyadwatch.core.training.options import Listener, Progress, TrainOptions
 from dyadwatch.core.training.time_budget import Budget, RateSchedule
 
-_STEPS = 1500
-_WINDOWS = 12_000  # intact ones, with as many broken ones
+_STEPS = 4000
+_WINDOWS = 24_000  # intact ones, with as many broken ones
 _BATCH = 128
 _LEARNING_RATE = 2e-3
 _WEIGHT_DECAY = 0.05
 _WARM_UP = 0.15
 _CHUNK = 250
+_ROWS, _COLUMNS = 1024, 128  # at a time, for memory
 _DRAWING, _LEARNING = 0.08, 0.12  # of what is left of a budget; learning begins with the spread of what was drawn
 
 
@@ -35,7 +36,7 @@ def train_critic(
 ) -> MismatchClassifier:
     """Binary cross-entropy between intact and broken windows.
 
-    Statistics cost far more than a step of this network, so the windows are drawn once and seen some fifteen times,
+    Statistics cost far more than a step of this network, so the windows are drawn once and seen some twenty times,
     in either order of the persons; dropout keeps it from knowing them by heart. Fewer `options.steps` than usual draw
     and take as many fewer; a budget does so, too, where there is no time for all.
     """
@@ -46,11 +47,13 @@ def train_critic(
     intact, broken = _draw(sampler, statistics, options, count, listen, budget)
     budget.charge("broken pairs")
     learning = budget.clock()
-    both = torch.cat([intact, broken]).double()
+    centre, spread = _middle_and_spread(intact, broken)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(options.seed)
-        critic = MismatchClassifier(statistics, both.median(0).values.numpy(), both.std(0).numpy())
-        intact, broken = critic.scaled(intact), critic.scaled(broken)
+        critic = MismatchClassifier(statistics, centre, spread)
+        for values in (intact, broken):
+            for i in range(0, len(values), _ROWS):
+                values[i : i + _ROWS] = critic.scaled(values[i : i + _ROWS])
         optimiser = torch.optim.AdamW(critic.layers.parameters(), _LEARNING_RATE, weight_decay=_WEIGHT_DECAY)
         rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, _LEARNING_RATE, total_steps=steps, pct_start=_WARM_UP)
         target = torch.cat([torch.zeros(_BATCH), torch.ones(_BATCH)])
@@ -90,16 +93,29 @@ def _draw(
     rng = np.random.default_rng([options.seed, 4])
     generator = torch.Generator().manual_seed(options.seed)
     measure, frame = RelationalStatistics(statistics, options.frames), PairFrame(statistics.at)
-    found: tuple[list[torch.Tensor], list[torch.Tensor]] = ([], [])
+    found = torch.empty(count, len(statistics)), torch.empty(count, len(statistics))
+    drawn = 0
     for start in range(0, count, _CHUNK):
         for windows, values in zip(sampler.training_batch(min(_CHUNK, count - start), rng), found, strict=True):
             joints = augment(torch.from_numpy(windows), generator, dropped=options.dropped)
-            values.append(measure(joints, frame(joints))[0])
+            values[start : start + len(joints)] = measure(joints, frame(joints))[0]
+            drawn = start + len(joints)
         late = budget.clock() >= until
         listen(Progress("broken pairs", count if late else min(start + _CHUNK, count), count))
         if late:
             break
-    return torch.cat(found[0]), torch.cat(found[1])
+    return found[0][:drawn], found[1][:drawn]
+
+
+def _middle_and_spread(intact: torch.Tensor, broken: torch.Tensor) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Median and standard deviation of each statistic over both; some columns at a time, for they are large."""
+    middle: list[torch.Tensor] = []
+    spread: list[torch.Tensor] = []
+    for i in range(0, intact.shape[1], _COLUMNS):
+        both = torch.cat([intact[:, i : i + _COLUMNS], broken[:, i : i + _COLUMNS]]).double()
+        middle.append(both.median(0).values)
+        spread.append(both.std(0))
+    return torch.cat(middle).numpy(), torch.cat(spread).numpy()
 
 
 @torch.no_grad()

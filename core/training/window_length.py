@@ -1,4 +1,9 @@
-"""The length of a window that fits the clips, where nobody asked for one."""
+"""The length of a window that fits the clips, where nobody asked for one.
+
+Where there is enough to learn from, windows are short: a blow lasts a third of a second, and what learns tells in two
+thirds of one whether two people answer each other; the rules of an alarm average over what takes longer. The nearest
+neighbour alone needs to see more of an act to know it, and as much as clips of a few seconds have.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +14,13 @@ from typing import Any
 
 from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.data.windows import usable_runs
+from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.skeletons.mapping import JointMap
+from dyadwatch.core.training.material import enough_to_learn
 from dyadwatch.core.training.options import FEWEST_FRAMES, TrainOptions
-from dyadwatch.core.training.training_data import model_layout
+from dyadwatch.core.training.training_data import model_layout, prepare
 
+LEARNT_S = 2 / 3
 _SERVED = 0.9  # part of the clips that are to be long enough
 _ROOM = 2  # frames: by default the detector ends windows at every third step of the grid only (windows.hop)
 _SHORTEST_S = 0.6  # what two people do to each other is hardly seen in less
@@ -45,8 +53,23 @@ class FittedWindow:
         return asdict(self)
 
 
+def usual_window(clip_sets: Sequence[ClipSet], options: TrainOptions) -> TrainOptions:
+    """The options with windows of `LEARNT_S` where the clips are enough for parts that learn; else as they are.
+
+    Raises:
+        LayoutError: when the joints of a set do not map onto the model's layout.
+    """
+    short = replace(options, window_s=LEARNT_S, least_s=min(options.least_s, LEARNT_S))
+    if options.recipe != "default" or short.frames >= options.frames:
+        return options
+    try:
+        return short if enough_to_learn(prepare(clip_sets, short), short) else options
+    except TrainingError:  # too little, which training says in full
+        return options
+
+
 def fit_window(clip_sets: Sequence[ClipSet], options: TrainOptions) -> tuple[TrainOptions, FittedWindow | None]:
-    """Shortens the window where it would leave most clips, and most of their time, unused.
+    """The usual window, shortened where it would leave most clips, and most of their time, unused.
 
     Nine clips of ten are to be long enough, with room for the steps at which the detector ends windows, but a window is
     never shorter than 0.6 s; None, and the options as they
@@ -55,6 +78,7 @@ def fit_window(clip_sets: Sequence[ClipSet], options: TrainOptions) -> tuple[Tra
     Raises:
         LayoutError: when the joints of a set do not map onto the model's layout.
     """
+    options = usual_window(clip_sets, options)
     lengths = [len(c) / c.fps for clips in clip_sets for c in clips]
     long_enough = [s for s in lengths if round(s * options.fps) >= options.least_frames]
     if 2 * len(long_enough) >= len(lengths) or 2 * sum(long_enough) >= sum(lengths):

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from dyadwatch.core.data.clip_files import Clip, ClipSet
 from dyadwatch.core.readers.dataset import Dataset
 from dyadwatch.core.readers.read_options import ReadOptions
 
@@ -24,6 +25,8 @@ _QUICK: dict[str, Any] = {
 # Many variants in as many minutes: enough to see that they run, too little to tell them apart.
 _QUICK_ABLATION: dict[str, Any] = {"steps": 20, "max_minutes": 0.3, "epochs": 2}
 _QUICK_HOP, _QUICK_PAIR_HOP = 60, 30  # of long clips: grid steps between windows that are fitted to, and tested
+# Protocols that judge as the detector does.
+LIVE = ("events", "explanation")
 QUICK_SECONDS = 660.0  # of training clips, a little more than a relation is learnt from
 
 
@@ -79,31 +82,43 @@ class Report:
 
 
 def chosen_settings(
-    given: dict[str, Any], protocol: str, *, quick: bool, ablation: bool, folds: Sequence[str]
+    given: dict[str, Any],
+    protocol: str,
+    *,
+    quick: bool,
+    ablation: bool,
+    folds: Sequence[str],
+    train: Sequence[Clip] = (),
 ) -> dict[str, Any]:
     """Settings of an evaluation: what was given goes before what a quick run or an ablation changes.
 
     Arguments:
         folds: of the data; a quick run tests the first, an ablation the first two.
+        train: normal clips that a model learns from; what runs live has windows of the length that fits them.
     """
     less: dict[str, Any] = {}
-    train: dict[str, Any] = {}
-    if protocol in ("events", "explanation"):  # what runs live
+    options: dict[str, Any] = {}
+    if protocol in LIVE:
         from dyadwatch.core.training.options import TrainOptions
+        from dyadwatch.core.training.window_length import usual_window
 
-        less |= {"window_s": TrainOptions().window_s, "hop": TrainOptions().hop}
+        usual = TrainOptions()
+        if train:
+            usual = usual_window([ClipSet(tuple(train), train[0].layout)], usual)
+        less |= {"window_s": usual.window_s, "hop": usual.hop}
     if ablation:
         from dyadwatch.core.evaluation.ablation import DRAWS, FOLDS, SEEDS, STEPS
 
-        less, train = {"seeds": SEEDS, "draws": DRAWS}, {"steps": STEPS}
+        less |= {"seeds": SEEDS, "draws": DRAWS}
+        options = {"steps": STEPS}
         if len(folds) > FOLDS:
             less["folds"] = tuple(folds[:FOLDS])
     if quick:
         less |= _QUICK | {"folds": tuple(folds[:1])}
-        train |= {"steps": QUICK_STEPS, "max_minutes": QUICK_MINUTES}
+        options |= {"steps": QUICK_STEPS, "max_minutes": QUICK_MINUTES}
         if ablation:
-            train |= _QUICK_ABLATION
+            options |= _QUICK_ABLATION
         if ablation and protocol == "broken-pairs":
             less |= {"pair_hop": _QUICK_PAIR_HOP}
-            train |= {"hop": _QUICK_HOP}
-    return less | given | {"train": train | given.get("train", {})}
+            options |= {"hop": _QUICK_HOP}
+    return less | given | {"train": options | given.get("train", {})}

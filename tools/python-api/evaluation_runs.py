@@ -11,6 +11,7 @@ from dyadwatch.core.enrolment.enrol import Base
 from dyadwatch.core.errors import ClipError, DyadwatchError, LayoutError
 from dyadwatch.core.evaluation.ablation import variants_of
 from dyadwatch.core.evaluation.cache import ResultCache
+from dyadwatch.core.evaluation.event_material import normal_training_clips
 from dyadwatch.core.evaluation.jobs import Done, Plan, count_kept, run_plans
 from dyadwatch.core.evaluation.markdown import as_markdown
 from dyadwatch.core.evaluation.protocols import PROTOCOLS, able
@@ -21,7 +22,7 @@ from dyadwatch.core.evaluation.summary import summary
 from dyadwatch.core.model_file.artefact import read_sealed
 from dyadwatch.core.readers.dataset import Dataset
 from dyadwatch.core.readers.read import read_dataset
-from dyadwatch.evaluation_request import QUICK_SECONDS, Report, Request, chosen_settings
+from dyadwatch.evaluation_request import LIVE, QUICK_SECONDS, Report, Request, chosen_settings
 
 _ABLATED = ("one-class", "broken-pairs")
 _WHOLE = ("clips.npz", "skeletons")  # a folder that has one of these is a data set itself
@@ -134,8 +135,9 @@ def _able(data: Dataset, path: Path) -> Dataset:
 
 def _part(request: Request, data: Dataset, protocol: str, ablation: bool) -> ProtocolPart:
     folds = [f.name for f in folds_of(data)] if request.quick or ablation else []
+    train = normal_training_clips(data, folds_of(data)[0]) if protocol in LIVE else ()
     settings = Settings(
-        **chosen_settings(request.settings, protocol, quick=request.quick, ablation=ablation, folds=folds)
+        **chosen_settings(request.settings, protocol, quick=request.quick, ablation=ablation, folds=folds, train=train)
     )
     if ablation:
         if request.quick and protocol == "broken-pairs":

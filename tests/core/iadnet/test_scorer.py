@@ -1,5 +1,7 @@
 """The joined scorer, put together by hand: which parts count, and who is person 0."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -74,9 +76,10 @@ def test_swapping_the_persons_keeps_the_scores_and_turns_the_explanation(flow):
         assert not torch.allclose(a, b, atol=1e-3)  # the turn is needed
 
 
-def test_the_parts_are_weighed_and_joined() -> None:
+@pytest.mark.parametrize("whitened", [0.25, 0.75])
+def test_the_parts_are_weighed_and_joined(whitened: float) -> None:
     windows = people(5, 3)
-    model = scorer(EVERYTHING)
+    model = scorer(replace(EVERYTHING, whitened=whitened))
     score, relation, unusual, *_ = outputs(model, windows)
     raw = torch.from_numpy(windows)
     with torch.no_grad():
@@ -89,7 +92,7 @@ def test_the_parts_are_weighed_and_joined() -> None:
         logit = 0.9 * model.encoder(raw) + 0.3 * model.critic(torch.from_numpy(STATISTICS(windows)))
     found = model.bank(STATISTICS(windows))
     near, white = torch.from_numpy(found.distance), torch.from_numpy(found.whitened)
-    expected = 0.5 * (near + 1e3) + 0.25 * (white + 1e3) + 1e3
+    expected = torch.maximum(0.5 * (near + 1e3), whitened * (white + 1e3)) + 1e3
     torch.testing.assert_close(relation, logit + 1e3, rtol=1e-5, atol=2e-2)
     torch.testing.assert_close(unusual, expected, rtol=1e-5, atol=2e-2)
     joined = 0.7 * expected + 0.6 * (logit + 1e3) + 0.8 * (nll + 1e3)

@@ -151,6 +151,18 @@ def test_levels_of_all_rules_are_equally_rare() -> None:
         assert by_part[ScorePart.RELATION, span] == pytest.approx(2 * by_part[ScorePart.UNUSUAL, span], rel=0.002)
 
 
+def test_one_freak_recording_raises_no_level_though_others_are_as_odd_in_another_part() -> None:
+    """Of two that may be set aside one is that whose absence lowers a level most, not the third of many alike."""
+    relation, unusual = np.linspace(1, 2, 600), np.linspace(1, 2, 600)
+    relation[[0, 1, 2, 3]] = 4.0, 3.99, 3.98, 3.97
+    unusual[9] = 3.2
+    scores = {"score": relation, "relation": relation, "unusual": unusual}
+    scores = {part: np.repeat(heights, 30) for part, heights in scores.items()}
+    levels = {(r.part, r.over_s): r.raise_at for r in rules_of(thresholds(scores, windows(600, 30), HOP_S, 6.3)["rules"])}
+    assert levels[ScorePart.UNUSUAL, 0.4] == pytest.approx(2.0, abs=0.01)
+    assert levels[ScorePart.RELATION, 0.4] == pytest.approx(4.0, abs=0.02)
+
+
 @pytest.mark.parametrize(("recordings", "each"), [(10, 10), (600, 30)], ids=["too few hours", "an hour"])
 def test_no_rule_is_ever_below_one(recordings: int, each: int) -> None:
     found = thresholds(flat(np.linspace(0.1, 0.6, recordings), each), windows(recordings, each), HOP_S)

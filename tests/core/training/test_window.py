@@ -85,6 +85,14 @@ def test_a_collapse_says_what_was_skipped_and_keeps_its_report(monkeypatch: pyte
     assert caught.value.report["stopped"] is True
 
 
+def test_windows_are_short_where_there_is_enough_to_learn_from() -> None:
+    minutes = [of_lengths(*[n] * 20) for n in (449, 460)]  # ten minutes are 9000 frames, of ten clips
+    options = [fit_window([clips], TrainOptions()) for clips in minutes]
+    assert [(made.frames, fitted) for made, fitted in options] == [(22, None), (10, None)]
+    paper, _ = fit_window(minutes[1:], TrainOptions(recipe="paper"))
+    assert paper.frames == 22
+
+
 def test_a_clip_without_frames_is_no_reason() -> None:
     empty = Clip(np.zeros((0, 2, 11, 3), np.float32), UPPER11, 15.0, clip_id="none")
     assert fit_window([ClipSet((empty,), UPPER11)], OPTIONS) == (OPTIONS, None)
