@@ -158,7 +158,8 @@ def test_one_freak_recording_raises_no_level_though_others_are_as_odd_in_another
     unusual[9] = 3.2
     scores = {"score": relation, "relation": relation, "unusual": unusual}
     scores = {part: np.repeat(heights, 30) for part, heights in scores.items()}
-    levels = {(r.part, r.over_s): r.raise_at for r in rules_of(thresholds(scores, windows(600, 30), HOP_S, 6.3)["rules"])}
+    found = rules_of(thresholds(scores, windows(600, 30), HOP_S, 6.3)["rules"])
+    levels = {(r.part, r.over_s): r.raise_at for r in found}
     assert levels[ScorePart.UNUSUAL, 0.4] == pytest.approx(2.0, abs=0.01)
     assert levels[ScorePart.RELATION, 0.4] == pytest.approx(4.0, abs=0.02)
 
