@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import base64
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,6 +16,8 @@ import pytest
 
 from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.configuration.config_file import set_option
 from dyadwatch.stream.memory.kept import KeptIncident
 from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.memory.writer import MemoryWriter
@@ -81,8 +86,10 @@ def recorded(
         )  # fmt: skip
         file.message(score, at + S // 50)
     file.flush()
-    yield
-    file.close()
+    try:
+        yield
+    finally:
+        file.close()
 
 
 def about(incident: Make, start_s: float = 50.0, **changes: object) -> KeptIncident:
@@ -185,6 +192,29 @@ def test_incidents_of_the_same_source_are_known_by_their_time(
         found, spans = with_spans(store, "a1b2")
     message = found.incident.message
     assert spans == ((message.start, message.end),), "the one of the yard is none of them"
+
+
+def test_one_search_or_file_is_made_at_a_time_and_what_was_found_is_kept(
+    page_config: Config, serve: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    lock = threading.Lock()
+
+    def slow(folder: Path, of: object, *more: object) -> bytes:
+        assert lock.acquire(blocking=False), "another is at it"
+        made.append(type(of).__name__)
+        time.sleep(0.1)
+        lock.release()
+        return b"x"
+
+    monkeypatch.setattr("dyadwatch.stream.page.normal_moment.normal_moment", slow)
+    monkeypatch.setattr("dyadwatch.stream.page.incident_export.export", slow)
+    config = set_option(page_config, f"record.folder={tmp_path}")
+    with serve(config) as page, page.client("viewer") as viewer, ThreadPoolExecutor() as pool:  # type: ignore[attr-defined]
+        asked = ["normal", "export?format=mcap", "normal", "export?format=jsonl"]
+        answers = list(pool.map(lambda what: viewer.get(f"/api/v1/incidents/a1b2c3/{what}"), asked))
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert sorted(made) == ["IncidentRecord", "IncidentRecord", "KeptIncident"]
 
 
 def test_the_page_answers_with_it(page_config: msgspec.Struct, serve: Callable[..., object]) -> None:
