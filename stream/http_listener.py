@@ -72,7 +72,9 @@ class HttpListener:
         heard.thread = threading.Thread(target=self._run, args=(heard,), name="page stream", daemon=True)
         heard.thread.start()
         if wait_s > 0 and not heard.connected.wait(wait_s):
-            lacks = f"the page at {self._url} hears no detector" if heard.answered else f"no page answers at {self._url}"
+            lacks = (
+                f"the page at {self._url} hears no detector" if heard.answered else f"no page answers at {self._url}"
+            )
             why = f" ({heard.why})" if heard.why and not heard.answered else ""
             self.close()
             raise DyadwatchError(f"{lacks} after {wait_s:g} s{why}; start one with: dyadwatch up")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,13 +10,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.errors import DyadwatchError
 from dyadwatch.core.features.pair_frame import Anchors, anchors, canonical
 from dyadwatch.core.skeletons.layout import Layout
 from dyadwatch.core.skeletons.pose import TrackId
 from dyadwatch.core.units import NS
 from dyadwatch.stream.memory.kept import KeptIncident
-from dyadwatch.stream.messages import ScoreMessage
+from dyadwatch.stream.page.calm_windows import AROUND_S, CalmWindow, Pair, calm_slices
 from dyadwatch.stream.page.incident_clip import (
     FPS,
     ClipUnavailableError,
@@ -27,23 +24,12 @@ from dyadwatch.stream.page.incident_clip import (
     recorded_people,
     skeletons_of,
 )
-from dyadwatch.stream.recordings.reader import Recording
-from dyadwatch.stream.recordings.recordings_folder import recordings_between
 from dyadwatch.stream.windows.ring import fill_hidden
 
-CALM = 0.5  # of the evidence that raises an alarm; the page draws what is below in the colour of calm
-_BACK_S = 86_400.0
-_SLICE_S = 30.0  # of recordings that are read at once, the latest first: their poses take a second or two
-_ENOUGH = 30  # windows to choose from
-_WINDOW_S = 3.0  # of a window at most, and how late it may have been scored
-_AROUND_S = 1.5  # that is shown before and after the window
 _AFTER_S = 5.0  # a moment so shortly before the incident may be its beginning
-_SEARCH_S = 6.0  # of this machine's time, then it is given up
 _SEEN = 0.5  # of the joints, of both people at the peak
 _SPARE = NS // 10  # read around a window, which need not begin on the grid
 _AT_ONCE = 256  # windows that are compared at once
-_decode_score = msgspec.json.Decoder(ScoreMessage).decode
-Pair = tuple[TrackId, TrackId]
 People = tuple[Layout, int, list[TrackId], NDArray[np.float32]]
 
 
@@ -69,15 +55,6 @@ class NormalMoment(Skeletons, frozen=True, kw_only=True):
     windows: int
 
 
-class CalmWindow(NamedTuple):
-    """A window among calm ones; ns of the source's clock."""
-
-    pair: Pair
-    start: int
-    end: int
-    evidence: float
-
-
 def normal_moment(folder: Path, kept: KeptIncident, offset: int, spans: Sequence[tuple[int, int]] = ()) -> NormalMoment:
     """Finds it in the recordings of the last day before the incident.
 
@@ -94,11 +71,11 @@ def normal_moment(folder: Path, kept: KeptIncident, offset: int, spans: Sequence
     if not message.pairs:
         raise ClipUnavailableError("no_pair", "it is about the source itself, not about people")
     pair, peak = message.pairs[0].pair, message.pairs[0].peak_stamp
-    before, margin = message.start - round(_AFTER_S * NS), round(_AROUND_S * NS)
+    before, margin = message.start - round(_AFTER_S * NS), round(AROUND_S * NS)
     spans = (*spans, (before, 2**63))
     odd: People | None = None
     longest = 0
-    for begin, end, windows in _slices(folder, message.source, before + offset, spans):
+    for begin, end, windows in calm_slices(folder, message.source, before + offset, spans):
         length = max(w.end - w.start for w in windows)  # the first of a pair may be shorter
         if odd is None or length > longest:
             odd = recorded_people(folder, message.source, offset, peak - length - _SPARE, peak + _SPARE)
@@ -124,88 +101,6 @@ class _Found(NamedTuple):
     apart: float
 
 
-def _slices(
-    folder: Path, source: str, until: int, spans: Sequence[tuple[int, int]]
-) -> Iterator[tuple[int, int, list[CalmWindow]]]:
-    """First and last ns of calm windows, and the windows, of stretches of recordings, the latest first.
-
-    Raises:
-        ClipUnavailableError: it took too long.
-    """
-    give_up, size = time.monotonic() + _SEARCH_S, round(_SLICE_S * NS)
-    since, pad = until - round(_BACK_S * NS), round((_AROUND_S + _WINDOW_S) * NS)
-    windows: list[CalmWindow] = []
-    for path in reversed(recordings_between(folder, since, until)):
-        _check_time(give_up)
-        try:
-            recording = Recording(path)
-            first, last = recording.span or (until, until)
-            end = min(last + 1, until)
-            while end > max(first, since) and time.monotonic() < give_up:
-                scores = list(_scores(recording, source, end - size - pad, end + pad))
-                windows += _calm(scores, spans, end - size, end)
-                end -= size
-                if len(windows) >= _ENOUGH:
-                    yield _span(windows)
-                    windows = []
-        except (DyadwatchError, OSError):
-            windows = []
-            continue  # a file that is damaged, or was deleted meanwhile
-        if windows:  # poses are not read across files
-            yield _span(windows)
-            windows = []
-        if end > max(first, since):
-            _check_time(give_up)
-
-
-def _check_time(give_up: float) -> None:
-    if time.monotonic() >= give_up:
-        text = f"no calm moment was found in {_SEARCH_S:g} s; the rest of the day before it was not searched"
-        raise ClipUnavailableError("gave_up", text)
-
-
-def _span(windows: list[CalmWindow]) -> tuple[int, int, list[CalmWindow]]:
-    """Those of the latest stretch alone, where few lie hours apart."""
-    last = max(w.end for w in windows)
-    near = [w for w in windows if last - w.end < 2 * _SLICE_S * NS]
-    return min(w.start for w in near), last, near
-
-
-def _scores(recording: Recording, source: str, begin: int, end: int) -> Iterator[tuple[int, ScoreMessage]]:
-    """When they were recorded, unix ns, and what they say."""
-    topic = f"score.{source}"
-    for raw in recording.messages(max(begin, 0), end):
-        if raw.channel.topic == topic:
-            try:
-                yield raw.log_time, _decode_score(raw.data)
-            except msgspec.MsgspecError:
-                continue
-
-
-def _calm(
-    scores: Sequence[tuple[int, ScoreMessage]], spans: Sequence[tuple[int, int]], begin: int, end: int
-) -> list[CalmWindow]:
-    """The windows recorded from `begin` up to before `end` that are calm, and so are those around them."""
-    of: defaultdict[Pair, list[ScoreMessage]] = defaultdict(list)
-    within: defaultdict[Pair, list[ScoreMessage]] = defaultdict(list)
-    for at, score in scores:
-        of[score.pair].append(score)
-        if begin <= at < end:
-            within[score.pair].append(score)
-    margin, out = round(_AROUND_S * NS), list[CalmWindow]()
-    for pair, own in of.items():
-        starts, ends = np.array([s.start for s in own]), np.array([s.end for s in own])
-        bad = np.array([s.evidence >= CALM or s.doubtful or s.learning or s.weight != 1 for s in own])
-        evidence = np.array([s.evidence for s in own])
-        for s in within[pair]:
-            low, high = s.start - margin, s.end + margin
-            near = (ends > low) & (starts < high)
-            if bad[near].any() or any(low < b and high > a for a, b in spans):
-                continue
-            out.append(CalmWindow(pair, s.start, s.end, float(evidence[near].max())))
-    return out
-
-
 def _window(
     people: People, pair: Pair, start: int, end: int, needed: NDArray[np.bool_] | None = None
 ) -> NDArray[np.float32] | None:
@@ -226,13 +121,13 @@ def _window(
     if k < 0 or k + n > len(places):
         return None
     joints = np.moveaxis(places[k : k + n, [ids.index(who) for who in pair]], 0, 1)  # a copy
-    if needed is None:
-        needed = np.isfinite(joints[..., 0]).any(axis=1).all(axis=0)
-    filled = joints[:, :, needed]
+    both = np.asarray(np.isfinite(joints[..., 0]).any(axis=1).all(axis=0), np.bool_)
+    used = both if needed is None else needed
+    filled = joints[:, :, used]
     if not fill_hidden(filled):
         return None
-    joints[:, :, needed] = filled
-    joints[:, :, ~needed] = np.nan
+    joints[:, :, used] = filled
+    joints[:, :, ~used] = np.nan
     return joints
 
 
@@ -281,7 +176,7 @@ def _moment(found: _Found, wanted: NDArray[np.float32], people: People, offset: 
     a, b = window.pair
     pair = (b, a) if found.swapped else (a, b)
     k, n = _frames(first, window.start, window.end)
-    around = round(_AROUND_S * FPS)
+    around = round(AROUND_S * FPS)
     low, high = max(k - around, 0), min(k + n + around, len(places))
     shown = places[low:high, [ids.index(who) for who in pair]]
     turned = _as_those(shown, shown[k - low : k - low + n], np.moveaxis(wanted, 1, 0), anchors(layout))

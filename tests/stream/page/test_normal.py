@@ -80,8 +80,9 @@ def recorded(
         # calm, but for the incident and a near miss at 8 s
         evidence = 2.0 if 49 < t < 52 else 0.8 if 7.5 < t < 8.5 else 0.1
         pair = ("cal", "dee") if t < 40 else ("ann", "bob")
+        start = at - (S // 2 if t == 15 else S)
         score = ScoreMessage(
-            source="hall", pair=pair, start=at - (S // 2 if t == 15 else S), end=at, score=1.0, relation=0.0, unusual=1.0, evidence=evidence,
+            source="hall", pair=pair, start=start, end=at, score=1.0, relation=0.0, unusual=1.0, evidence=evidence,
             model="m 1", latency_ms=1.0,
         )  # fmt: skip
         file.message(score, at + S // 50)
@@ -168,7 +169,7 @@ def test_a_joint_that_is_never_seen_at_the_peak_is_said(
 def test_a_search_that_takes_too_long_is_given_up(
     folder: Path, incident: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dyadwatch.stream.page.normal_moment._SEARCH_S", 0.0)
+    monkeypatch.setattr("dyadwatch.stream.page.calm_windows._SEARCH_S", 0.0)
     with pytest.raises(ClipUnavailableError) as caught:
         normal_moment(folder, about(incident), 0)
     assert caught.value.code == "gave_up"

@@ -165,7 +165,8 @@ def test_a_page_that_hangs_is_lost(page_config: Config, monkeypatch: pytest.Monk
         with pytest.raises(ServerLostError, match=r"has not answered for 0\.3 s \(timed out\)"):
             hear(Subscriber(url, token="t"))
         with pytest.raises(
-            DyadwatchError, match=rf"^no page answers at {url} after 0\.5 s \(timed out\); start one with: dyadwatch up$"
+            DyadwatchError,
+            match=rf"^no page answers at {url} after 0\.5 s \(timed out\); start one with: dyadwatch up$",
         ):
             Subscriber(url, token="t", wait_s=0.5).__enter__()
 
