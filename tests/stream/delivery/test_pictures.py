@@ -76,6 +76,21 @@ def test_windows_are_kept_by_source_pair_and_stamp_the_latest_of_them(updates: A
     assert kept.of(updates.incident(pairs=())) is None
 
 
+def test_the_oldest_goes_once_there_are_too_many_and_what_is_put_again_is_new(updates: Any) -> None:
+    kept, window = PeakPoses(UPPER11, most=8), np.zeros((2, 5, 11, 3), np.float32)
+    names = [f"s{i}" for i in range(8)]
+
+    def there() -> list[str]:
+        return [s for s in [*names, "new"] if kept.of(updates.incident(source=s)) is not None]
+
+    for source in names:
+        kept.put(source, (1, 2), updates.at, window)
+    assert there() == names
+    kept.put("s0", (1, 2), updates.at, window)
+    kept.put("new", (1, 2), updates.at, window)
+    assert there() == ["s0", *names[2:], "new"]
+
+
 def test_the_floor_is_below_the_feet_below_who_stands_and_at_who_lies(updates: Any) -> None:
     def floor(layout: Layout, *people: list[list[float]]) -> tuple[float, int]:
         window = np.array(people, np.float32)[:, None].repeat(3, axis=1)
