@@ -71,6 +71,7 @@ class Outputs:
         config, counters, recorder = context.config, context.counters, context.recorder
         self._run = context.run
         self._scorer = scorer
+        self._sinks = Sinks({}, counters, DETECTOR)  # for the metrics, which are served before all sinks are there
         self.interrupted: Sequence[Message] = ()
         all_sinks = dict(sinks)
         if config.sinks.bind:

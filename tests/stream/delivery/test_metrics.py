@@ -23,12 +23,15 @@ from dyadwatch.stream.configuration.config import Config, SinkOptions, WireOptio
 from dyadwatch.stream.configuration.delivery_options import MetricsOptions
 from dyadwatch.stream.delivery.inside import Inside
 from dyadwatch.stream.delivery.metrics import Figures, MetricsSink
+from dyadwatch.stream.delivery.start import open_metrics
 from dyadwatch.stream.items import Moment, Pair, Window
 from dyadwatch.stream.messages import DeliveryNow, MemoryNow, Message, ScoreMessage
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.service import Service
+from dyadwatch.stream.sinks.sink_thread import Sink
 from dyadwatch.stream.stage_times import BOUNDS_S, PathStage, StageTimes
+from dyadwatch.stream.stations import outputs
 
 NOTHING = Inside(dict, dict)
 
@@ -147,13 +150,26 @@ def test_what_is_above_all_bounds_is_in_the_last_bucket_alone() -> None:
 
 
 def test_a_running_detector_counts_every_stage_and_sink(
-    scorer: Scorer, encounter: Callable[..., list[PoseFrame]], free_port: Callable[[], int], until: Any
+    scorer: Scorer,
+    encounter: Callable[..., list[PoseFrame]],
+    free_port: Callable[[], int],
+    until: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     address, port = free_address(), free_port()
+    early: list[dict[tuple[str, ...], float]] = []
+
+    def read_at_once(*arguments: Any) -> Sink:
+        sink = open_metrics(*arguments)
+        early.append(read(port))
+        return sink
+
+    monkeypatch.setattr(outputs, "open_metrics", read_at_once)
     config = Config(
         wire=WireOptions(bind=address), sinks=SinkOptions(bind=""), metrics=MetricsOptions(bind=f"127.0.0.1:{port}")
     )
     service = Service(scorer, Thresholds(raise_at=1.4, clear_at=1.0), config, {"kept": Kept()})
+    assert early[0]["dyadwatch_queue_waiting", "windows"] == 0, "read before all sinks are there"
     thread = threading.Thread(target=service.run)
     thread.start()
     try:
