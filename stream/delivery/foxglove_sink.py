@@ -120,10 +120,12 @@ class FoxgloveSink:
         row = {who: i for i, who in enumerate(people.ids)}
         lines: list[tuple[Sequence[float], Sequence[float], tuple[float, float, float]]] = []
         for pair in people.pairs:
-            ends = [_middle(places[row[who]]) for who in pair if who in row]
-            if len(ends) == 2 and None not in ends:
+            if not all(who in row for who in pair):
+                continue
+            first, second = (_middle(places[row[who]]) for who in pair)
+            if first is not None and second is not None:
                 evidence, _ = self._evidence.get((people.source, pair), (0.0, 0.0))
-                lines.append((ends[0] or (), ends[1] or (), _shade(evidence)))
+                lines.append((first, second, _shade(evidence)))
         scene["entities"].append(line_entity(f"{people.source}/pairs", lines, at))
         return scene
 

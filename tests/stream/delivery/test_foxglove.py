@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 from websockets.sync.client import ClientConnection, connect
 
 from dyadwatch.core.decision.rules import Thresholds
@@ -130,6 +131,18 @@ def test_people_are_drawn_with_the_evidence_of_their_pairs(
         red = scene["hall/pairs"]["lines"][0]["color"]
         assert red["r"] > calm["r"]
         assert red["g"] < calm["g"]
+
+
+def test_nothing_leads_to_who_is_not_seen(sink: FoxgloveSink) -> None:
+    seen = two()
+    places = np.frombuffer(seen.places, "<f4").reshape(2, -1, 3).copy()
+    places[1] = np.nan
+    for people in (
+        structs.replace(seen, places=places.astype("<f4").tobytes()),
+        structs.replace(seen, ids=seen.ids[:1], places=places[:1].astype("<f4").tobytes()),
+    ):
+        entities = {entity["id"]: entity for entity in sink._scene(people)["entities"]}
+        assert entities["hall/pairs"]["lines"] == []
 
 
 def test_messages_come_as_they_are_to_who_subscribed(sink: FoxgloveSink, updates: Any) -> None:
