@@ -58,6 +58,10 @@ class HttpListener:
             raise ConfigError(f"token is {shown}; expected one that `dyadwatch page add-token NAME` prints")
         self._headers = {"Authorization": f"Bearer {token}", "Accept": "text/event-stream"}
         self._path = f"{_STREAM}?kinds={','.join(kinds)}"
+        if certificate is not None and not self._secure:
+            raise ConfigError(
+                f"address is {url!r:.120} with a certificate; expected one with https://, such as https://{self._host}"
+            )
         self._tls = _tls(certificate) if self._secure else None
         self._most_waiting = most_waiting
         self._heard: _Heard | None = None  # while this is open

@@ -93,6 +93,7 @@ class Ingest:
         if line is None:
             if len(self.lines) >= self._config.wire.max_sources:
                 self._losses.add(DETECTOR, Fault.TOO_MANY_SOURCES)
+                self.tracked = time.monotonic_ns()  # or the frame before would tell how long this one took
                 return []
             count = self._count_for(frame.source)
             line = self.lines[frame.source] = SourceLine(frame.source, self._shape, self._config, count)

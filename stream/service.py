@@ -130,11 +130,16 @@ class Service:
         queue = receiving.queue
         outputs = self._outputs = Outputs(judging, scorer, sinks, context, receiving.waiting)
         scoring = Scoring(
-            scorer, judging.thresholds, config, context.drops, learning=learning, quiet=judging.quiet, wall=time.time_ns
+            scorer,
+            judging.thresholds,
+            config,
+            context.drops,
+            learning=learning,
+            quiet=judging.quiet,
+            wall=time.time_ns,
+            on_peak=None if outputs.peaks is None else outputs.peaks.put,
         )
-        self._scoring = ScoringStation(
-            scorer, scoring, queue, lambda: receiving.views, outputs.emit, context, outputs.peaks
-        )
+        self._scoring = ScoringStation(scorer, scoring, queue, lambda: receiving.views, outputs.emit, context)
         board = self._board = StatusBoard(
             self.counters,
             config.liveness,

@@ -106,7 +106,7 @@ class StageTimes:
             self._score.add(scored - taken)
             self._judge.add(done - scored)
 
-    def told(self, sink: str, ns: int) -> None:
+    def emitted(self, sink: str, ns: int) -> None:
         """A sink has taken what waited for it, the oldest for so long; on the sink's own thread."""
         found = self._sinks.get(sink)
         if found is None:

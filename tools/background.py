@@ -1,4 +1,4 @@
-"""The one `dyadwatch up` of a folder: its process id behind a lock, its start without a terminal, its end."""
+"""The one `dyadwatch up` of a folder: its start without a terminal, its log, its end."""
 
 from __future__ import annotations
 
@@ -14,45 +14,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from dyadwatch.core.errors import ConfigError, DyadwatchError
-from dyadwatch.core.files.atomic import write_private
-from dyadwatch.core.files.locks import FileLock
+from dyadwatch.tools.up_lock import already, holder_of
 
-PID, LOG = "up.pid", "up.log"
+LOG = "up.log"
 _READY_S = 120.0
 _ENDED_S = 40.0  # a stop that scores all that waits may take 30
 _MOST_LOG = 8 << 20  # bytes; what is older is kept once more, in up.log.1
 _LOOK_S = 600.0
 _SAID = 2000  # bytes of the log that are shown where a start fails
-
-
-class UpLock:
-    """The right to be the one `dyadwatch up` of a folder, from the start until `release`.
-
-    It goes with the process, however that ends; the process id stands in the file `up.pid`.
-
-    Arguments:
-        folder: that holds incidents and tokens.
-
-    Raises:
-        ConfigError: another one runs, or the folder cannot be written to.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._pid = folder / PID
-        try:
-            self._lock = FileLock(self._pid)
-        except BlockingIOError:
-            raise _already(folder) from None
-        except OSError as e:
-            raise ConfigError(
-                f"{self._pid}.lock cannot be made ({e.strerror}); expected a folder to write to"
-            ) from None
-        write_private(self._pid, f"{os.getpid()}\n".encode())
-
-    def release(self) -> None:
-        """Lets another one start."""
-        self._pid.unlink(missing_ok=True)
-        self._lock.release()
 
 
 def check_none_runs(folder: Path) -> None:
@@ -61,8 +30,9 @@ def check_none_runs(folder: Path) -> None:
     Raises:
         ConfigError: there is one.
     """
-    if (folder / PID).exists() and _is_locked(folder):
-        raise _already(folder)
+    pid = holder_of(folder)
+    if pid is not None:
+        raise already(folder, pid)
 
 
 def start(words: Sequence[str], folder: Path, answers: Callable[[float], bool]) -> int | None:
@@ -79,10 +49,14 @@ def start(words: Sequence[str], folder: Path, answers: Callable[[float], bool]) 
         Its process id; None where it runs and the page does not answer in time.
 
     Raises:
+        ConfigError: its log cannot be written.
         DyadwatchError: it ended; the text has what it said last.
     """
     log = folder / LOG
-    out = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    try:
+        out = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    except OSError as e:
+        raise ConfigError(f"{log} cannot be written ({e.strerror}); expected a folder to write to") from None
     began = os.fstat(out).st_size
     command = [sys.executable, "-m", "dyadwatch.tools.main", "up", *words, "--in-background"]
     try:
@@ -102,7 +76,7 @@ def start(words: Sequence[str], folder: Path, answers: Callable[[float], bool]) 
             if process.poll() is not None:
                 said = log.read_bytes()[began:][-_SAID:].decode("utf8", "replace").strip() or "nothing"
                 raise DyadwatchError(f"it ended with exit code {process.returncode} while it started; it said: {said}")
-            if _pid_of(folder) == process.pid and answers(1.0):
+            if holder_of(folder) == process.pid and answers(1.0):
                 return process.pid
             time.sleep(0.1)
     except KeyboardInterrupt:
@@ -115,16 +89,26 @@ def stop(folder: Path) -> int:
     """Asks the one that runs to end, and waits until it has. Gives the process id that it had.
 
     Raises:
-        ConfigError: none runs.
+        ConfigError: none runs, or it is not ours to end.
         DyadwatchError: it does not end.
     """
-    pid = _pid_of(folder) if _is_locked(folder) else None
+    pid = holder_of(folder)
     if pid is None:
         raise ConfigError(f"no dyadwatch up runs on {folder}; expected the --data or --config that it was started with")
-    with contextlib.suppress(ProcessLookupError):
+    if pid == 0:
+        raise ConfigError(
+            f"dyadwatch up on {folder} runs in a container or on another machine; expected --stop in the same place"
+        )
+    try:
         os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        pass
+    except OSError as e:
+        raise ConfigError(
+            f"process {pid} may not be ended ({e.strerror}); expected --stop by the user that started it, or by root"
+        ) from None
     until = time.monotonic() + _ENDED_S
-    while _is_locked(folder):
+    while holder_of(folder) == pid:
         if time.monotonic() > until:
             raise DyadwatchError(f"process {pid} has not ended after {_ENDED_S:g} s; `kill -9 {pid}` ends it at once")
         time.sleep(0.1)
@@ -147,31 +131,7 @@ def cut_log(folder: Path, most: int) -> None:
     """Moves what stands in a log longer than `most` bytes to `up.log.1`; who appends to it goes on."""
     log = folder / LOG
     if log.stat().st_size > most:
-        shutil.copyfile(log, log.with_name(f"{LOG}.1"))
+        before = log.with_name(f"{LOG}.1")
+        before.touch(0o600)  # for its owner alone from the first byte on, as the log is
+        shutil.copy(log, before)
         os.truncate(log, 0)
-
-
-def _already(folder: Path) -> ConfigError:
-    pid = _pid_of(folder)
-    which = "" if pid is None else f" (process {pid})"
-    return ConfigError(
-        f"dyadwatch up runs on {folder} already{which}; stop it with `dyadwatch up --stop`, with the --data or "
-        "--config that it was started with, or give another folder with --data"
-    )
-
-
-def _is_locked(folder: Path) -> bool:
-    try:
-        FileLock(folder / PID).release()
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
-
-
-def _pid_of(folder: Path) -> int | None:
-    try:
-        return int((folder / PID).read_text())
-    except (OSError, ValueError):
-        return None

@@ -34,7 +34,11 @@ class EvaluationFlags:
         str | None, _help("Skeleton layout to map the clips onto, such as upper11; their own if not given.")
     ] = None
     fps: Annotated[float | None, _help("Frames per second of the windows; 15 if not given.")] = None
-    window_s: Annotated[float | None, _help("Length of the windows in seconds; 2 if not given.")] = None
+    window_s: Annotated[
+        float | None,
+        _help("Length of the windows in seconds; if not given 2, and in events and explanation as in training: 0.67, "
+              "or 1.5 from little data."),
+    ] = None  # fmt: skip
     clip_score: Annotated[
         Literal["whole", "windows"] | None,
         _help("How a clip is judged where clips are: whole, played in the frames of one window, or by the mean of its "

@@ -31,6 +31,7 @@ from dyadwatch.tools import background
 from dyadwatch.tools.companion import Companion
 from dyadwatch.tools.log_output import log_in_background
 from dyadwatch.tools.run import service_of, sinks_for
+from dyadwatch.tools.up_lock import UpLock
 
 _log = logging.getLogger(__name__)
 _READY_S = 120.0
@@ -72,18 +73,24 @@ def up(
     """
     if detach and stop:
         raise ConfigError("--detach and --stop are both given; expected one of them")
-    private = Path(tempfile.mkdtemp(prefix="dyadwatch-"))  # for its owner alone
     try:
-        options = (*set_, *_filled_in(configure(config, set_, model), data, private))
+        private = Path(tempfile.mkdtemp(prefix="dyadwatch-"))  # for its owner alone
+    except OSError as e:
+        raise ConfigError(f"no temporary folder can be made ({e.strerror}); expected room in TMPDIR or /tmp") from None
+    try:
+        options = (*set_, *_filled_in(configure(config, set_, model), data, private, not stop))
         settings = configure(config, options, model)
-        if stop:
-            sys.stdout.write(f"stopped; it was process {background.stop(_home(settings))}\n")
-        elif detach:
+        home = _home(settings)
+        if stop:  # makes nothing
+            sys.stdout.write(f"stopped; it was process {background.stop(home)}\n")
+            return
+        _made(home)
+        if detach:
             named = {"--config": config, "--data": data, "--model": model}
             words = [word for flag, value in named.items() if value is not None for word in (flag, str(value))]
-            _detach(settings, [*words, *(word for option in set_ for word in ("--set", option))])
+            _detach(settings, home, [*words, *(word for option in set_ for word in ("--set", option))])
         else:
-            lock = background.UpLock(_home(settings))
+            lock = UpLock(home)
             try:
                 _run(settings, config, options, model, in_background)
             finally:
@@ -96,17 +103,33 @@ def _home(settings: Config) -> Path:
     """The folder of incidents and tokens."""
     memory = memory_file(settings)
     assert memory is not None, "_filled_in sees to it"
-    memory.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return memory.parent
+    return memory.parent.absolute()
 
 
-def _detach(settings: Config, words: Sequence[str]) -> None:
-    home = _home(settings)
+def _made(folder: Path) -> None:
+    """Makes a folder, for its owner alone, where there is none.
+
+    Raises:
+        ConfigError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as e:
+        raise ConfigError(
+            f"{folder} cannot be made ({e.strerror}); expected a folder for data, with --data, record.folder or "
+            "memory.file"
+        ) from None
+
+
+def _detach(settings: Config, home: Path, words: Sequence[str]) -> None:
     background.check_none_runs(home)
     check_start(settings)
     _check_free(settings)
     pid = background.start(words, home, lambda within_s: _answers(settings, within_s))
-    stops = shlex.join(["dyadwatch", "up", "--stop", *words])
+    memory = memory_file(settings)
+    assert memory is not None
+    # From whatever folder it is called, and whatever was given.
+    stops = shlex.join(["dyadwatch", "up", "--stop", "--set", f"memory.file={memory.absolute()}"])
     if pid is None:
         raise DyadwatchError(
             f"the page does not answer at {base_url(settings)}; {home / background.LOG} may say why, "
@@ -120,11 +143,11 @@ def _detach(settings: Config, words: Sequence[str]) -> None:
     )
 
 
-def _filled_in(given: Config, data: Path | None, private: Path) -> list[str]:
-    """Options for what the configuration leaves open.
+def _filled_in(given: Config, data: Path | None, private: Path, make: bool) -> list[str]:
+    """Options for what the configuration leaves open; makes the folder of data if that is wanted.
 
     Raises:
-        ConfigError: no incident is to be kept.
+        ConfigError: no incident is to be kept, or the folder cannot be made.
     """
     if given.memory.file == OFF:
         raise ConfigError(
@@ -134,7 +157,8 @@ def _filled_in(given: Config, data: Path | None, private: Path) -> list[str]:
     if data is not None or not given.record.folder:
         home = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "dyadwatch"
         folder = (data or home).absolute()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if make:
+            _made(folder)
         options.append(f"record.folder={folder}")
     if not given.sinks.people:
         options.append(f"sinks.people={private / 'people'}")

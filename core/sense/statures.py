@@ -14,6 +14,7 @@ _GROWN_M = 1.35  # the smallest grown person of noisy recordings measures 1.39
 _SMALL_M = 1.25  # in the mean
 _PATIENCE_NS = 8 * NS
 _FEWEST = 2
+_LAPSE_NS = 3 * NS  # without them it begins anew; less may be a height that could not be told
 
 
 class Statures:
@@ -26,6 +27,7 @@ class Statures:
     def __init__(self) -> None:
         self.odd: Odd | None = None
         self._since: int | None = None
+        self._latest = 0  # when they were all small last
         self._tallest = 0.0
 
     def judge(self, stamp: int, people: Collection[PersonSense]) -> None:
@@ -35,7 +37,9 @@ class Statures:
         self.odd = None
         if len(heights) < _FEWEST or self._tallest >= _GROWN_M or sum(heights) >= _SMALL_M * len(heights):
             return
-        self._since = stamp if self._since is None else self._since
+        if self._since is None or stamp - self._latest > _LAPSE_NS:
+            self._since = stamp
+        self._latest = stamp
         if stamp - self._since >= _PATIENCE_NS:
             seconds = round((stamp - self._since) / NS, 1)
             self.odd = Finding(Oddity.ALL_SMALL, tallest_m=round(self._tallest, 2), seconds=seconds)

@@ -176,10 +176,12 @@ def join(material: Material, learnt: LearntParts | None, options: TrainOptions) 
     distances = held_out_distances(statistics, values, windows.unit, **fitted)
     judges, mine = (windows, slice(None)) if learnt is None else (windows.take(held), held)
     maps: dict[str, TailCalibration] = {"neighbours": TailCalibration.fit(distances.plain)}
-    unusual = maps["neighbours"](distances.plain[mine])
+    unusual = maps["neighbours"](distances.plain)
     if weights.whitened:
         maps["whitened"] = TailCalibration.fit(distances.whitened)
-        unusual = np.maximum(unusual, weights.whitened * maps["whitened"](distances.whitened[mine]))
+        unusual = np.maximum(unusual, weights.whitened * maps["whitened"](distances.whitened))
+    maps["unusual"] = TailCalibration.fit(unusual)  # to all windows: their tail is too rare in those held back
+    unusual = maps["unusual"](unusual)[mine]
     relation = density = np.zeros(len(judges))
     if learnt is not None:
         if weights.flow:
@@ -190,8 +192,6 @@ def join(material: Material, learnt: LearntParts | None, options: TrainOptions) 
             logit = _logit(learnt, weights, judges.joints, values[mine])
             maps["relation"] = TailCalibration.fit(logit)
             relation = maps["relation"](logit)
-    maps["unusual"] = TailCalibration.fit(unusual)
-    unusual = maps["unusual"](unusual)
     joined = weights.unusual * unusual + weights.relation * relation + weights.flow * density
     maps["score"] = TailCalibration.fit(joined)
     score = maps["score"](joined)

@@ -59,7 +59,8 @@ def usual_window(clip_sets: Sequence[ClipSet], options: TrainOptions) -> TrainOp
     Raises:
         LayoutError: when the joints of a set do not map onto the model's layout.
     """
-    short = replace(options, window_s=LEARNT_S, least_s=min(options.least_s, LEARNT_S))
+    window_s = max(LEARNT_S, FEWEST_FRAMES / options.fps)
+    short = replace(options, window_s=window_s, least_s=min(options.least_s, window_s))
     if options.recipe != "default" or short.frames >= options.frames:
         return options
     try:

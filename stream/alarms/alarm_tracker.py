@@ -26,9 +26,10 @@ from dyadwatch.stream.messages import EventMessage, EventRule, JointPairPart
 from dyadwatch.stream.scoring.scorer import Score
 from dyadwatch.stream.texts import EVENT
 
-_MOST_TOLD = 32  # peaks of events that were told of lately
 # from a window (2, T, J, 3) to the limb that explains it best
 Explain = Callable[[NDArray[np.float32]], LimbFinding]
+# takes source, pair, end of the window in ns of the source's clock, and its joints (2, T, J, 3)
+OnPeak = Callable[[str, tuple[TrackId, TrackId], int, NDArray[np.float32]], None]
 
 
 class AlarmState(Enum):
@@ -110,6 +111,7 @@ class AlarmTracker:
         pause_s: a longer time between two windows of a pair does not count as time above the threshold.
         explain: called for windows that are reported, and never for others; None where the model cannot say.
         opens: False: the evidence is reported, and no event opens.
+        on_peak: takes the window with the highest score of every event that is published; None where none is wanted.
     """
 
     def __init__(
@@ -123,6 +125,7 @@ class AlarmTracker:
         explain: Explain | None = None,
         *,
         opens: bool = True,
+        on_peak: OnPeak | None = None,
     ) -> None:
         self._alarms: dict[Pair, _PairAlarm] = {}
         self._pause = round(pause_s * NS)
@@ -132,7 +135,7 @@ class AlarmTracker:
         self._explain = explain
         self._opens = opens
         self._thresholds = thresholds
-        self._told: deque[tuple[tuple[TrackId, TrackId], _Seen]] = deque(maxlen=_MOST_TOLD)
+        self._on_peak = on_peak
         self.adopt(options, thresholds)
 
     def adopt(self, options: AlarmOptions, thresholds: Thresholds) -> None:
@@ -164,10 +167,6 @@ class AlarmTracker:
         """How near the pair's last window brought an alarm; 1 raises it."""
         alarm = self._alarms.get(pair)
         return 0.0 if alarm is None or alarm.now is None else alarm.now.value
-
-    def window(self, pair: tuple[TrackId, TrackId], stamp: int) -> NDArray[np.float32] | None:
-        """Joints (2, T, J, 3) of a pair's window that ends at a stamp, a peak told of lately; None for others."""
-        return next((seen.joints for ids, seen in self._told if ids == pair and seen.stamp == stamp), None)
 
     def scored(self, window: Window, score: Score, weight: float = 1.0) -> list[EventMessage]:
         """Takes the score of a pair's next window; returns what there is to tell.
@@ -257,7 +256,8 @@ class AlarmTracker:
         assert last is not None, "an event is told only once it was scored"
         assert leading is not None, "an event is told only once it was scored"
         score, ids = peak.score, item.pair.ids
-        self._told.append((ids, peak))
+        if self._on_peak is not None:
+            self._on_peak(item.source, ids, peak.stamp, peak.joints)
         parts = leading_joint_pairs(score.joint_pairs, score.shift, self._joints)
         limb = None
         if self._explain is not None and names_limb(leading.rule.part, score.relation, score.unusual):

@@ -31,8 +31,11 @@ _PLAIN_S = 3600.0  # after a picture that was not taken
 class AppriseCarrier:
     """Sends title and text of each update to one or more services, one after the other.
 
-    A service that took an update does not get it again because another did not. One that takes the words of an update
-    but not its picture gets no picture for an hour.
+    A service that took an update does not get it again because another did not. One that fails on an update with a
+    picture is asked at once to take the words alone, as words must not wait; where it does, it gets no picture for an
+    hour. Some post words and picture one after the other, and Apprise does not say which of them failed: the words may
+    thus come twice, once an hour at most. To tell it from a later try would be wrong: a service that was down for a
+    moment would lose its pictures.
 
     Arguments:
         at: of the target in the configuration, for errors.

@@ -22,8 +22,8 @@ from dyadwatch.stream.recordings.channels import JSON, Schema, schema_of
 from dyadwatch.stream.recordings.foxglove_scene import SCENE, line_entity, scene_of
 
 _MOST_BEHIND = 256  # messages for one viewer; the oldest of those it does not take go
-_GONE_S = 15.0  # a source of which nothing is told for so long loses its channels
-_LOOK_S = 0.25  # between two looks at who wants poses
+_GONE_S = 15.0
+_LOOK_S = 0.25
 _MOST_NAMES = 4096
 _RECENT_S = 2.0  # evidence that is older says nothing of now
 _encode = msgspec.json.Encoder().encode
@@ -37,6 +37,8 @@ class FoxgloveSink:
     Arguments:
         options: the section `foxglove` of the configuration.
         people: where the thread that receives puts who is where.
+        look_s: between two looks at who wants poses.
+        gone_s: a source of which nothing is told for so long loses its channels.
 
     Attributes:
         port: that it listens on.
@@ -47,7 +49,9 @@ class FoxgloveSink:
 
     idle_s = 0.05
 
-    def __init__(self, options: FoxgloveOptions, people: PeopleQueue) -> None:
+    def __init__(
+        self, options: FoxgloveOptions, people: PeopleQueue, *, look_s: float = _LOOK_S, gone_s: float = _GONE_S
+    ) -> None:
         self._people = people
         self._context = Context()
         host, port = host_and_port(options.bind)
@@ -65,6 +69,7 @@ class FoxgloveSink:
         self._colours: dict[str, dict[TrackId, int]] = {}  # source -> id -> number of its colour
         self._evidence: dict[tuple[str, tuple[TrackId, TrackId]], tuple[float, float]] = {}  # and when, monotonic
         self._looked = 0.0
+        self._look_s, self._gone_s = look_s, gone_s
 
     def emit(self, messages: Sequence[Message]) -> None:
         """Publishes messages for those who subscribed to them."""
@@ -86,13 +91,13 @@ class FoxgloveSink:
             if channel is not None and channel.has_sinks():
                 channel.log(_encode(self._scene(people)), log_time=time.time_ns())
         now = time.monotonic()
-        if now - self._looked < _LOOK_S:
+        if now - self._looked < self._look_s:
             return
         self._looked = now
         self._people.wanted = any(c.has_sinks() for topic, c in self._channels.items() if topic.startswith("scene."))
         for key in [key for key, (_, at) in self._evidence.items() if now - at > _RECENT_S]:
             del self._evidence[key]
-        for source in [source for source, at in self._seen.items() if now - at > _GONE_S]:
+        for source in [source for source, at in self._seen.items() if now - at > self._gone_s]:
             del self._seen[source]
             self._colours.pop(source, None)
             for topic in [topic for topic in self._channels if topic.partition(".")[2] == source]:
@@ -120,10 +125,12 @@ class FoxgloveSink:
         row = {who: i for i, who in enumerate(people.ids)}
         lines: list[tuple[Sequence[float], Sequence[float], tuple[float, float, float]]] = []
         for pair in people.pairs:
-            ends = [_middle(places[row[who]]) for who in pair if who in row]
-            if len(ends) == 2 and None not in ends:
+            if not all(who in row for who in pair):
+                continue
+            first, second = (_middle(places[row[who]]) for who in pair)
+            if first is not None and second is not None:
                 evidence, _ = self._evidence.get((people.source, pair), (0.0, 0.0))
-                lines.append((ends[0] or (), ends[1] or (), _shade(evidence)))
+                lines.append((first, second, _shade(evidence)))
         scene["entities"].append(line_entity(f"{people.source}/pairs", lines, at))
         return scene
 

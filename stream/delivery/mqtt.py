@@ -200,10 +200,11 @@ class MqttCarrier:
     def _show_all(self) -> None:
         with self._lock:
             self._shown.clear()
-            for source in self._to_remove - set(self._states.names()):
-                self._remove(source)
-            self._to_remove.clear()
-            self._publish(set(self._states.names()))
+            present = set(self._states.names())
+            self._to_remove -= present
+            for source in sorted(self._to_remove):
+                self._remove(source)  # which keeps it in mind where the connection is lost meanwhile
+            self._publish(present)
 
     def _know(self, source: str) -> None:
         """A source that the broker knows from before: how it was announced otherwise goes, and so does it, in time."""

@@ -9,6 +9,7 @@ from msgspec import Struct
 from numpy.typing import NDArray
 
 from dyadwatch.core.explanation.explainer import How
+from dyadwatch.core.skeletons.landmarks import has_soles, head_of
 from dyadwatch.core.skeletons.layout import Layout
 from dyadwatch.core.skeletons.limbs import members
 from dyadwatch.core.skeletons.pose import TrackId
@@ -16,7 +17,6 @@ from dyadwatch.stream.alarms.guilty import guilty_joints
 from dyadwatch.stream.messages import IncidentMessage, OddLimb
 
 _MOST = 256  # windows, of some 10 kB each
-_FEET = ("ankle", "foot", "toe", "heel")
 _LEGS = 1.85  # lengths of the trunk, neck to pelvis, from the pelvis to the floor
 _UPRIGHT = 0.8  # of the length of a trunk that stands, its height
 _Key = tuple[str, tuple[TrackId, TrackId], int]
@@ -75,9 +75,10 @@ class PeakPoses:
             joints: metres, shape (2, T, J, 3), without NaN.
         """
         with self._lock:
+            self._windows.pop((source, pair, stamp), None)  # or it kept its old place
             self._windows[source, pair, stamp] = joints
-            for old in list(self._windows)[: len(self._windows) - self._most]:
-                del self._windows[old]
+            while len(self._windows) > self._most:
+                del self._windows[next(iter(self._windows))]
 
     def of(self, incident: IncidentMessage) -> PeakPose | None:
         """The leading pair of an incident at its moment of most evidence; None where nothing of it is kept."""
@@ -102,14 +103,13 @@ def peak_pose(joints: NDArray[np.float32], layout: Layout, incident: IncidentMes
     if pair.limb is not None:
         lit[pair.limb.person] += _roots(layout, pair.limb)
     limb, row, path = _limb(joints, layout, pair.pair, pair.limb)
-    head = next((layout.index[joint] for joint in ("head", "nose") if joint in layout.index), -1)
     return PeakPose(
         ids=pair.pair,
         bones=layout.bone_indices,
-        head=head,
+        head=head_of(layout.joints),
         places=np.ascontiguousarray(joints[:, row], "<f4").tobytes(),
         floor_m=round(_floor(joints[:, row], layout), 3),
-        stands=-1 if _has_feet(layout) else layout.index.get("pelvis", -1),
+        stands=-1 if has_soles(layout.joints) else layout.index.get("pelvis", -1),
         lit=(lit.get(pair.pair[0], ()), lit.get(pair.pair[1], ())),
         path=path,
         at=row,
@@ -123,14 +123,10 @@ def _roots(layout: Layout, odd: OddLimb) -> tuple[int, ...]:
     return tuple(m.root for m in members(layout.joints) if m.limb is odd.limb and m.root is not None)
 
 
-def _has_feet(layout: Layout) -> bool:
-    return any(part in joint for joint in layout.joints for part in _FEET)
-
-
 def _floor(joints: NDArray[np.float32], layout: Layout) -> float:
     """Height of the floor: below the feet; where none are seen below who is upright, by the length of the trunk."""
     lowest, index = float(joints[..., 1].min()), layout.index
-    if _has_feet(layout) or not {"pelvis", "neck"} <= index.keys():
+    if has_soles(layout.joints) or not {"pelvis", "neck"} <= index.keys():
         return lowest
     pelvis, trunk = joints[:, index["pelvis"]], joints[:, index["neck"]] - joints[:, index["pelvis"]]
     length = np.linalg.norm(trunk, axis=1)

@@ -7,11 +7,9 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dyadwatch.core.decision.drift import QuietScores
 from dyadwatch.core.decision.rules import Thresholds
+from dyadwatch.stream.alarms.alarm_tracker import OnPeak
 from dyadwatch.stream.codes import Fault, Reason
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.site_rules import SiteRules
@@ -19,7 +17,7 @@ from dyadwatch.stream.drop_log import DropLog
 from dyadwatch.stream.items import Item, Moment, PairEnded, Window
 from dyadwatch.stream.judging.scoring_account import ScoringAccount
 from dyadwatch.stream.judging.source_judge import JudgingBasis, SourceJudge
-from dyadwatch.stream.messages import EventMessage, Message
+from dyadwatch.stream.messages import Message
 from dyadwatch.stream.scoring.scorer import Score, Scorer
 
 
@@ -59,6 +57,7 @@ class Scoring:
         learning: scores are published and nobody is judged: no event opens, and nothing comes near to one.
         quiet: the scores of its calibration, which those of quiet times are compared with; None where they are unknown.
         wall: unix ns by the detector's clock, for the schedules of sources with another; None where frames are read.
+        on_peak: takes the window with the highest score of every event that is published; None where none is wanted.
 
     Attributes:
         judged: what other threads may know of every source.
@@ -76,13 +75,15 @@ class Scoring:
         learning: bool = False,
         quiet: QuietScores | None = None,
         wall: Callable[[], int] | None = None,
+        on_peak: OnPeak | None = None,
     ) -> None:
         self._scorer = scorer
         self._wall = wall
         self._learning = learning
         self._losses = losses
         self._judges: dict[str, SourceJudge] = {}
-        self._basis = JudgingBasis.of(scorer, thresholds, config, quiet, learning=learning)
+        self._on_peak = on_peak
+        self._basis = JudgingBasis.of(scorer, thresholds, config, quiet, on_peak, learning=learning)
         self.site = SiteRules(config, wall)
         self.judged = ScoringAccount()
         self.scored = 0
@@ -92,7 +93,7 @@ class Scoring:
 
         Events and incidents that are open go on. Where levels are others, evidence begins anew.
         """
-        self._basis = JudgingBasis.of(self._scorer, thresholds, config, quiet, learning=self._learning)
+        self._basis = JudgingBasis.of(self._scorer, thresholds, config, quiet, self._on_peak, learning=self._learning)
         self.site = SiteRules(config, self._wall)
         for judge in self._judges.values():
             judge.adopt(self._basis)
@@ -111,8 +112,8 @@ class Scoring:
             return
         assert scorer.shape == self._scorer.shape, "the windows that wait are of the present model's shape"
         self._scorer, self._learning = scorer, learning
-        basis = self._basis
-        self._basis = JudgingBasis.of(scorer, basis.thresholds, basis.config, basis.quiet, learning=learning)
+        old = self._basis
+        self._basis = JudgingBasis.of(scorer, old.thresholds, old.config, old.quiet, self._on_peak, learning=learning)
         for judge in self._judges.values():
             judge.exchange(self._basis)
 
@@ -138,14 +139,6 @@ class Scoring:
         if items:
             self._publish()
         return out
-
-    def peak(self, event: EventMessage) -> NDArray[np.float32] | None:
-        """Joints (2, T, J, 3) of the window with the highest score of an event that was just told.
-
-        None where all pairs of its source have ended since.
-        """
-        judge = self._judges.get(event.source)
-        return None if judge is None else judge.window(event.pair, event.peak_stamp)
 
     def give_up(self, items: Sequence[Item], reason: Reason = Fault.SCORE_FAILED) -> list[Message]:
         """Counts the windows among items that cannot be scored, and ends the pairs that end with them."""

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dyadwatch.core.decision.drift import DriftWatch, QuietScores
 from dyadwatch.core.decision.misfit import MisfitWatch
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.decision.score_log import longest_pause_s
 from dyadwatch.core.sense.sense_codes import Oddity
-from dyadwatch.core.skeletons.pose import TrackId
-from dyadwatch.stream.alarms.alarm_tracker import AlarmTracker, Explain
+from dyadwatch.stream.alarms.alarm_tracker import AlarmTracker, Explain, OnPeak
 from dyadwatch.stream.alarms.incident import in_shadow
 from dyadwatch.stream.alarms.incident_tracker import IncidentTracker
 from dyadwatch.stream.alarms.near_miss import NearMisses
@@ -38,6 +34,7 @@ class JudgingBasis:
         hop_s: seconds from one window of a pair to its next.
         explain: which limb is odd in a window; None where the model cannot say.
         learning: scores are published and nobody is judged: no event opens, and nothing comes near to one.
+        on_peak: takes the window with the highest score of every event that is published; None where none is wanted.
     """
 
     thresholds: Thresholds
@@ -48,10 +45,18 @@ class JudgingBasis:
     hop_s: float
     explain: Explain | None
     learning: bool
+    on_peak: OnPeak | None
 
     @classmethod
     def of(
-        cls, scorer: Scorer, thresholds: Thresholds, config: Config, quiet: QuietScores | None, *, learning: bool
+        cls,
+        scorer: Scorer,
+        thresholds: Thresholds,
+        config: Config,
+        quiet: QuietScores | None,
+        on_peak: OnPeak | None,
+        *,
+        learning: bool,
     ) -> JudgingBasis:
         """The basis that a loaded model and a configuration make."""
         return cls(
@@ -63,6 +68,7 @@ class JudgingBasis:
             config.windows.hop / scorer.info.fps,
             scorer.explainer,
             learning,
+            on_peak,
         )
 
 
@@ -132,10 +138,6 @@ class SourceJudge:
         """Ids of the incidents open now."""
         return () if self._incidents is None else self._incidents.open
 
-    def window(self, pair: tuple[TrackId, TrackId], stamp: int) -> NDArray[np.float32] | None:
-        """As of `AlarmTracker.window`."""
-        return None if self._alarms is None else self._alarms.window(pair, stamp)
-
     def take(self, window: Window, score: Score, weight: float, done: int) -> list[Message]:
         """Takes the score of a window.
 
@@ -189,6 +191,7 @@ class SourceJudge:
                 longest_pause_s(basis.hop_s),
                 basis.explain,
                 opens=not basis.learning,
+                on_peak=basis.on_peak,
             )
         self._pairs.add(window.pair)
         return self._alarms

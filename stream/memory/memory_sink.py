@@ -101,6 +101,9 @@ class MemorySink:
                 self._writer.forget(self._clock())
         except sqlite3.Error as e:
             self._fails(e)
+        else:
+            if not self._waiting:
+                self._works()
 
     def close(self) -> None:
         """Keeps what waits, and that the run ended as it should."""
@@ -129,11 +132,11 @@ class MemorySink:
         Raises:
             sqlite3.Error: it could not be kept.
         """
-        before, self._looked = self._looked, now
-        if now - before > _SLEPT_S * NS:
-            self._writer.goes_on(before)
-            self._writer.gone(before)
+        if now - self._looked > _SLEPT_S * NS:
+            self._writer.goes_on(self._looked)
+            self._writer.gone(self._looked)
             self._heard.clear()
+        self._looked = now
         if now - self._seen >= _SEEN_S * NS:
             self._writer.goes_on(now)
             self._seen = now
@@ -153,9 +156,12 @@ class MemorySink:
             self._make_room()
         else:
             self._waiting = []
-            if self._error:
-                _log.warning("%s is written to again", self._writer.store.path)
-            self._error = ""
+            self._works()
+
+    def _works(self) -> None:
+        if self._error:
+            _log.warning("%s is written to again", self._writer.store.path)
+        self._error = ""
 
     def _fails(self, error: sqlite3.Error) -> None:
         self._error = str(error)

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import Struct
 
+from dyadwatch.core.skeletons.landmarks import has_soles, head_of
 from dyadwatch.core.skeletons.pose import TrackId
 from dyadwatch.stream.messages import (
     IncidentMessage,
@@ -250,13 +251,3 @@ class Hub:
             self._strips.pop(source, None)
             self._evidence.pop(source, None)
             self.tell("gone", _encode(source))
-
-
-def head_of(joints: tuple[str, ...]) -> int:
-    """Position of the joint that a head is drawn at; -1 for none."""
-    return next((joints.index(name) for name in ("head", "nose") if name in joints), -1)
-
-
-def has_soles(joints: tuple[str, ...]) -> bool:
-    """Whether the lowest joints stand on the floor; otherwise skeletons end at the hips."""
-    return any(joint.endswith(("ankle", "foot", "heel", "toe")) for joint in joints)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from dyadwatch.core.data.clip_files import Clip as ClipOfPair
 from dyadwatch.core.errors import DyadwatchError
+from dyadwatch.core.skeletons.landmarks import has_soles, head_of
 from dyadwatch.core.skeletons.layout import Layout
 from dyadwatch.core.skeletons.pose import TrackId
 from dyadwatch.core.units import NS
@@ -20,7 +21,6 @@ from dyadwatch.stream.alarms.guilty import Guilty, guilty_joints
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.memory.kept import KeptIncident
 from dyadwatch.stream.messages import IncidentMessage, ScoreMessage
-from dyadwatch.stream.page.hub import has_soles, head_of
 from dyadwatch.stream.recordings.header import config_of
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.recorded_scenes import RecordedScenes

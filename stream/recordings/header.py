@@ -20,7 +20,7 @@ from dyadwatch.stream.scoring.scorer import Scorer
 DECISIVE = ("clock", "tracks", "pairs", "windows", "sense", "alarm", "zones", "schedules", "incidents", "merge")
 NOT_DECISIVE = (
     "wire", "scorer", "learning", "attention", "sinks", "liveness", "record", "memory", "page", "security", "delivery",
-    "metrics",
+    "metrics", "foxglove",
 )  # fmt: skip
 
 

@@ -70,7 +70,7 @@ class SinkThread:
         lost: called with the name and how many messages were dropped.
         most: messages that may wait.
         before: called with messages on the sink's thread before the sink has them; it may wait.
-        told: called on the sink's thread with the name and the ns that the oldest of a batch waited until it was taken.
+        emitted: called on the sink's thread with the name and the ns that the oldest of a batch waited to be taken.
     """
 
     def __init__(
@@ -81,7 +81,7 @@ class SinkThread:
         lost: Callable[[str, int], None],
         most: int = MOST_WAITING,
         before: Callable[[Sequence[Message]], None] | None = None,
-        told: Callable[[str, int], None] | None = None,
+        emitted: Callable[[str, int], None] | None = None,
     ) -> None:
         self._name = name
         self._sink = sink
@@ -89,7 +89,7 @@ class SinkThread:
         self._lost = lost
         self._most = most
         self._before = before
-        self._told = told
+        self._emitted = emitted
         self._since = self._oldest = 0  # monotonic ns at which the oldest of what waits came, and of the latest batch
         self._kinds = sink.takes if isinstance(sink, Choosing) else ()
         # By their worth, the least first; with their place among all messages.
@@ -118,7 +118,7 @@ class SinkThread:
             for _ in range(sum(map(len, self._waiting)) - self._most):
                 next(filter(None, self._waiting)).popleft()
                 dropped += 1
-            if self._told is not None and messages and not self._since:
+            if self._emitted is not None and messages and not self._since:
                 self._since = time.monotonic_ns()
             self._changed.notify()
         if dropped:
@@ -154,8 +154,8 @@ class SinkThread:
                     if self._before is not None:
                         self._before(messages)
                     self._sink.emit(messages)
-                    if self._told is not None:
-                        self._told(self._name, time.monotonic_ns() - self._oldest)
+                    if self._emitted is not None:
+                        self._emitted(self._name, time.monotonic_ns() - self._oldest)
                 if waking and time.monotonic() - woken >= waking.idle_s:
                     waking.idle()
                     woken = time.monotonic()

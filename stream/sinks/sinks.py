@@ -81,7 +81,7 @@ class Sinks:
             sink that did not end in time under `sink_stuck_<name>`.
         source: the source name these are attributed to.
         kept_first: where incidents are kept, what holds the other sinks back until they are.
-        told: called with a name and ns: how long the oldest message of a batch waited until that sink had taken it.
+        emitted: called with a name and ns: how long the oldest message of a batch waited until that sink had taken it.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Sinks:
         counters: Counters,
         source: str,
         kept_first: KeptFirst | None = None,
-        told: Callable[[str, int], None] | None = None,
+        emitted: Callable[[str, int], None] | None = None,
     ) -> None:
         self._counters = counters
         self._source = source
@@ -103,7 +103,7 @@ class Sinks:
                 self._failed,
                 self._lost,
                 before=None if kept_first is None or name in KEEPING else kept_first.wait,
-                told=told,
+                emitted=emitted,
             )
             for name, sink in sinks.items()
         }

@@ -71,6 +71,7 @@ class Outputs:
         config, counters, recorder = context.config, context.counters, context.recorder
         self._run = context.run
         self._scorer = scorer
+        self._sinks = Sinks({}, counters, DETECTOR)  # for the metrics, which are served before all sinks are there
         self.interrupted: Sequence[Message] = ()
         all_sinks = dict(sinks)
         if config.sinks.bind:
@@ -95,7 +96,7 @@ class Outputs:
             )
             all_sinks["metrics"] = open_metrics(config.metrics, inside)
         kept_first = self._memory.kept_first if self._memory else None
-        self._sinks = Sinks(all_sinks, counters, DETECTOR, kept_first, context.times and context.times.told)
+        self._sinks = Sinks(all_sinks, counters, DETECTOR, kept_first, context.times and context.times.emitted)
         self.emit = self._sinks.emit
 
     def _open_memory(self, judging: Judging, counters: Counters) -> MemorySink | None:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
 from dyadwatch.core.errors import ScoreError
-from dyadwatch.stream.codes import Fault, Station
-from dyadwatch.stream.delivery.peak_poses import PeakPoses
+from dyadwatch.stream.codes import Fault, OwnFault, Station
 from dyadwatch.stream.health.source_watch import SourceView
 from dyadwatch.stream.items import Item
 from dyadwatch.stream.judging.scoring import Scoring
-from dyadwatch.stream.messages import EventMessage, Message
+from dyadwatch.stream.log_limit import LimitedLog
+from dyadwatch.stream.messages import Message
+from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.reload import Judging, warm_up
 from dyadwatch.stream.scoring.item_queue import ItemQueue
 from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.stations.station_context import StationContext
 from dyadwatch.stream.stations.stopping import FLUSH_S
 
+_log = logging.getLogger(__name__)
 _IDLE_S = 0.2  # between two looks at the stop while nothing is to be scored
 
 
@@ -31,7 +34,6 @@ class ScoringStation:
         queue: what waits.
         views: of the sources as they stand; who is no more among them is forgotten.
         emit: takes what there is to tell, and never waits.
-        peaks: keeps the poses of events, for pictures of them; None where nobody wants any.
         context: what it shares with the other stations.
     """
 
@@ -43,7 +45,6 @@ class ScoringStation:
         views: Callable[[], Sequence[SourceView]],
         emit: Callable[[Sequence[Message]], None],
         context: StationContext,
-        peaks: PeakPoses | None = None,
     ) -> None:
         self._scorer = scorer
         self._scoring = scoring
@@ -51,10 +52,10 @@ class ScoringStation:
         self._queue = queue
         self._views = views
         self._emit = emit
-        self._peaks = peaks
         self._failures = context.failures
         self._stopping = context.stopping
         self._times = context.times
+        self._log = LimitedLog(_log)
         self._adopted: SimpleQueue[Judging] = SimpleQueue()
 
     def adopt(self, judging: Judging) -> None:
@@ -100,10 +101,7 @@ class ScoringStation:
         taken = time.monotonic_ns()
         try:
             messages = self._scoring.judge(items)
-            if self._times is not None:
-                self._times.judged(items, taken, self._scoring.scored, time.monotonic_ns())
-            if self._peaks is not None:
-                self._keep_peaks(self._peaks, messages)
+            self._note_times(items, taken)
             self._emit(messages)
         except Exception as e:  # noqa: BLE001 - reported
             reason = Fault(e.reason) if isinstance(e, ScoreError) else Fault.SCORE_FAILED
@@ -113,7 +111,12 @@ class ScoringStation:
             self._failures.ends(Station.SCORING)
         self._stopping.scored()
 
-    def _keep_peaks(self, peaks: PeakPoses, messages: Sequence[Message]) -> None:
-        for m in messages:
-            if isinstance(m, EventMessage) and (joints := self._scoring.peak(m)) is not None:
-                peaks.put(m.source, m.pair, m.peak_stamp, joints)
+    def _note_times(self, items: Sequence[Item], taken: int) -> None:
+        """Counts how long the batch took; what was judged is published all the same where that fails."""
+        if self._times is None:
+            return
+        try:
+            self._times.judged(items, taken, self._scoring.scored, time.monotonic_ns())
+        except Exception as e:  # noqa: BLE001 - reported
+            text = f"how long a batch took is not counted: {type(e).__name__}: {e}"
+            self._log.warning(DETECTOR, OwnFault.SCORING_FAILED, text)

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, cast
@@ -168,7 +169,9 @@ def test_more_sources_than_allowed_are_counted(
     full = pipeline(Config(wire=WireOptions(max_sources=1)))
     full.push(encounter("hall")[0])
     for f in encounter("yard")[:3]:
+        before = time.monotonic_ns()
         assert full.push(f) == []
+        assert full.intake.tracked >= before, "no stage of the frame took a negative time"
     assert full.counters.snapshot() == {DETECTOR: {"too_many_sources": 3}}
     assert caplog.messages == [f"{DETECTOR}: too_many_sources: {REASONS[Fault.TOO_MANY_SOURCES]}"]
 

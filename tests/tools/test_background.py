@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
 import re
 import signal
@@ -16,7 +18,8 @@ import httpx
 import pytest
 
 from dyadwatch.core.errors import ConfigError, DyadwatchError
-from dyadwatch.tools import background
+from dyadwatch.tools import background, up_lock
+from dyadwatch.tools.up import up
 
 PATIENCE_S = 120.0  # the machine may be busy
 # A shell in a session whose terminal is standard input, as a terminal emulator starts one.
@@ -57,9 +60,9 @@ class Site:
 def site(tmp_path: Path) -> Iterator[Site]:
     one = Site(tmp_path)
     yield one
-    pid = one.data / background.PID
-    if pid.exists():  # a test failed
-        os.kill(int(pid.read_text()), signal.SIGKILL)
+    pid = up_lock.holder_of(one.data)
+    if pid is not None:  # a test failed
+        os.kill(pid, signal.SIGKILL)
 
 
 def read_until(master: int, wanted: str) -> str:
@@ -83,7 +86,8 @@ def test_it_outlives_its_terminal_and_there_is_one(site: Site) -> None:
     found = re.search(r"^it goes on without this terminal as process (\d+); log: (\S+)$", said, re.MULTILINE)
     assert link is not None, said
     assert found is not None, said
-    assert f"stop it with: dyadwatch up --stop --data {site.data} --model simulated --set wire.bind=" in said
+    stops = f"stop it with: dyadwatch up --stop --set memory.file={site.data / 'incidents.db'}\n"
+    assert stops in said
     pid = int(found[1])
     assert os.getsid(pid) == pid != os.getsid(shell.pid)
 
@@ -107,12 +111,15 @@ def test_it_outlives_its_terminal_and_there_is_one(site: Site) -> None:
         assert code == 2
         assert error == (
             f"dyadwatch: dyadwatch up runs on {site.data} already (process {pid}); stop it with `dyadwatch up --stop`, "
-            "with the --data or --config that it was started with, or give another folder with --data\n"
+            "with the --data or --config that it was started with, or give another folder with --data; where "
+            "memory.file is set, another memory.file in another folder\n"
         )
 
-    assert site.run("--stop") == (0, f"stopped; it was process {pid}\n", "")
+    words = [sys.executable, "-m", "dyadwatch.tools.main", *stops.split()[4:]]  # what was printed is enough
+    stopped = subprocess.run(words, cwd="/", capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    assert (stopped.returncode, stopped.stdout, stopped.stderr) == (0, f"stopped; it was process {pid}\n", "")
     assert "Traceback" not in log.read_text()
-    assert not (site.data / background.PID).exists()
+    assert (site.data / up_lock.PID).read_text() == ""
     code, _, error = site.run("--stop")
     assert code == 2
     assert error == (
@@ -138,20 +145,91 @@ def test_one_that_ends_while_it_starts_says_why(tmp_path: Path) -> None:
         background.start(["--config", str(tmp_path / "none.yaml")], tmp_path, lambda within_s: True)
 
 
+HOLD = """
+import sys; from pathlib import Path; from dyadwatch.tools.up_lock import UpLock
+lock = UpLock(Path(sys.argv[1])); print("held", flush=True); sys.stdin.read(); lock.release()
+"""
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A process that has the lock until it is asked to end."""
+    words = [sys.executable, "-c", HOLD, str(folder)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as holder:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        yield holder
+        holder.kill()
+
+
 def test_a_lock_without_a_process_is_none(tmp_path: Path) -> None:
-    (tmp_path / background.PID).write_text("1\n")  # killed: nobody holds the lock any more
+    (tmp_path / up_lock.PID).write_text("1\n")  # killed: nobody holds the lock any more
     background.check_none_runs(tmp_path)
     with pytest.raises(ConfigError, match=r"^no dyadwatch up runs on "):
         background.stop(tmp_path)
-    lock = background.UpLock(tmp_path)
-    assert (tmp_path / background.PID).read_text() == f"{os.getpid()}\n"
-    with pytest.raises(ConfigError, match=rf" already \(process {os.getpid()}\); "):
-        background.UpLock(tmp_path)
-    lock.release()
-    background.UpLock(tmp_path).release()
+    with held(tmp_path) as holder:
+        assert (tmp_path / up_lock.PID).read_text() == f"{holder.pid}\n"
+        for taken in (background.check_none_runs, up_lock.UpLock):
+            with pytest.raises(ConfigError, match=rf" already \(process {holder.pid}\); "):
+                taken(tmp_path)
+        holder.communicate()
+        assert up_lock.holder_of(tmp_path) is None
+    up_lock.UpLock(tmp_path).release()
+
+
+def test_a_process_that_has_not_the_lock_is_left_alone(tmp_path: Path) -> None:
+    """Whatever its number does in the file: left by one that was killed, when another has just begun to start."""
+    with subprocess.Popen(["sleep", "300"]) as innocent, held(tmp_path) as holder:
+        try:
+            (tmp_path / up_lock.PID).write_text(f"{innocent.pid}\n")
+            assert background.stop(tmp_path) == holder.pid
+            assert holder.wait(PATIENCE_S) == -signal.SIGTERM
+            with pytest.raises(ConfigError, match=r"^no dyadwatch up runs on "):
+                background.stop(tmp_path)
+            assert innocent.poll() is None
+        finally:
+            innocent.kill()
+
+
+def test_looking_for_one_makes_nothing(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=rf"^no dyadwatch up runs on {tmp_path / 'none'}; "):
+        up(data=tmp_path / "none", stop=True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_process_of_another_user_is_left_to_him(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(pid: int, number: int) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    with held(tmp_path) as holder, monkeypatch.context() as patch:
+        patch.setattr(os, "kill", refuse)
+        said = rf"^process {holder.pid} may not be ended \(Operation not permitted\); expected --stop by the user that"
+        with pytest.raises(ConfigError, match=said):
+            background.stop(tmp_path)
+
+
+def test_a_folder_that_cannot_be_used_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+    said = rf"^{file} cannot be made \(File exists\); expected a folder for data, with --data, record.folder or"
+    with pytest.raises(ConfigError, match=said):
+        up(data=file, detach=True)
+    with pytest.raises(ConfigError, match=rf"^{file}/up.pid cannot be read \(Not a directory\); expected a file"):
+        up(data=file, stop=True)
+    with pytest.raises(ConfigError, match=rf"^{file}/up.log cannot be written \(Not a directory\); expected a folder"):
+        background.start([], file, lambda within_s: True)
+    with pytest.raises(ConfigError, match=rf"^{file}/up.pid cannot be written \(Not a directory\); expected a folder"):
+        up_lock.UpLock(file)
+
+
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    (tmp_path / up_lock.PID).symlink_to("/dev/full")
+    with pytest.raises(ConfigError, match=r"up.pid cannot be written \(No space left on device\); expected a folder"):
+        up_lock.UpLock(tmp_path)
 
 
 def test_a_log_does_not_grow_for_ever(tmp_path: Path) -> None:
+    (tmp_path / background.LOG).touch(0o600)
     with (tmp_path / background.LOG).open("ab", buffering=0) as log:
         log.write(b"old\n" * 10)
         background.cut_log(tmp_path, 100)
@@ -159,4 +237,6 @@ def test_a_log_does_not_grow_for_ever(tmp_path: Path) -> None:
         background.cut_log(tmp_path, 39)
         log.write(b"new\n")
     assert (tmp_path / background.LOG).read_bytes() == b"new\n"
-    assert (tmp_path / f"{background.LOG}.1").read_bytes() == b"old\n" * 10
+    before = tmp_path / f"{background.LOG}.1"
+    assert before.read_bytes() == b"old\n" * 10
+    assert before.stat().st_mode & 0o777 == 0o600

@@ -16,6 +16,7 @@ from dyadwatch.stream.configuration.config import Config
 DEPLOY = Path("tools", "deploy")
 UNIT = DEPLOY / "dyadwatch.service"
 COMPOSE = DEPLOY / "compose.yaml"
+PATIENCE_S = 45  # a stop that scores all that waits may take 30
 
 
 def _has_compose() -> bool:
@@ -37,6 +38,7 @@ def test_the_unit_runs_what_there_is(repo_root: Path) -> None:
     unit = (repo_root / UNIT).read_text("utf8")
     assert "ExecStart=/usr/bin/env dyadwatch up --data %S/dyadwatch\n" in unit
     assert "Restart=on-failure" in unit
+    assert f"TimeoutStopSec={PATIENCE_S}\n" in unit
 
 
 @pytest.mark.skipif(not _has_compose(), reason="no `docker compose` is installed; the file is looked at as YAML alone")
@@ -58,7 +60,7 @@ def service(repo_root: Path) -> dict[str, Any]:
 def test_the_container_runs_what_there_is_and_keeps_its_data(service: dict[str, Any]) -> None:
     assert service["command"] == ["dyadwatch", "up", "--data", "/data"]
     assert service["volumes"] == ["data:/data"]
-    assert service["restart"] == "unless-stopped"
+    assert (service["restart"], service["stop_grace_period"]) == ("unless-stopped", f"{PATIENCE_S}s")
     assert f"http://{Config().page.bind}/api/v1/health" in service["healthcheck"]["test"][-1]
 
 
@@ -71,6 +73,7 @@ def test_the_container_may_do_little_and_others_cannot_reach_it(service: dict[st
 
 
 def test_the_image_is_made_of_what_there_is(service: dict[str, Any], repo_root: Path) -> None:
+    assert service["pull_policy"] == "build", "another's image of that name is not asked for"
     lines = service["build"]["dockerfile_inline"].splitlines()
     assert lines[0].startswith("FROM python:3.")
     copied = [name for line in lines if line.startswith("COPY ") for name in line.split()[1:-1]]

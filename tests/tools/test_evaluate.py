@@ -27,6 +27,7 @@ from dyadwatch.core.evaluation.settings import PEACEFUL, VIOLENT
 from dyadwatch.core.readers.read import read_dataset
 from dyadwatch.core.sense.sense_codes import Oddity
 from dyadwatch.core.skeletons.layouts import UPPER11
+from dyadwatch.core.training.options import TrainOptions
 from dyadwatch.evaluation_request import Report, Request, chosen_settings
 from dyadwatch.evaluation_runs import data_sets, fewer_training_clips
 from dyadwatch.live_evaluation import ClipResult, evaluate_live, summarise
@@ -194,6 +195,34 @@ def test_what_is_given_goes_before_what_a_quick_run_or_an_ablation_changes() -> 
     assert quick["train"]["hop"] > 3
     assert "hop" not in of({}, quick=True, ablation=True)["train"]
     assert of({}, "broken-pairs", quick=True)["train"] == {"steps": 300, "max_minutes": 3.0}
+
+
+def test_windows_of_an_evaluation_are_those_of_the_training_it_asks_for() -> None:
+    minutes = ClipSet(tuple(Clip(np.ones((460, 2, 11, 3), np.float32), UPPER11, 15.0) for _ in range(20)), UPPER11)
+
+    def of(given: dict) -> dict:
+        made = chosen_settings(given, "events", quick=False, ablation=False, folds=("a",), train=minutes.clips)
+        return {key: made.get(key) for key in ("window_s", "hop")}
+
+    assert of({}) == {"window_s": 2 / 3, "hop": TrainOptions.hop}
+    assert of({"fps": 10.0}) == {"window_s": 0.8, "hop": TrainOptions.hop}, "8 frames are the fewest"
+    assert of({"train": {"recipe": "paper", "hop": 5}}) == {"window_s": 1.5, "hop": 5}
+    assert of({"layout": "pelvis"}) == {"window_s": 1.5, "hop": TrainOptions.hop}, "which the evaluation complains of"
+    assert of({"fps": 2.0, "window_s": 5.0}) == {"window_s": 5.0, "hop": TrainOptions.hop}
+
+
+def test_the_fold_that_is_wanted_says_how_long_windows_are(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    learnt_from: list[set[str]] = []
+
+    def spy(*words: object, train: tuple[Clip, ...], **options: object) -> dict:
+        learnt_from.append({clip.split for clip in train})
+        raise DyadwatchError("enough")
+
+    monkeypatch.setattr(evaluation_runs, "chosen_settings", spy)
+    for fold in ("fold1", "fold2"):
+        with pytest.raises(DyadwatchError, match="enough"):
+            run(Request(data, "events", settings={"folds": (fold,)}))
+    assert learnt_from == [{"fold2"}, {"fold1"}]
 
 
 LOW = ("alarm.rules=[]", "alarm.raise_at=1e-9", "alarm.clear_at=1e-9")

@@ -83,7 +83,20 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
             assert up.poll() is None, log.read_text()
             assert time.monotonic() < until, log.read_text()
             time.sleep(0.1)
-        staged = ("--people", "3", "--duration", "1200", "--seed", "7", "--anomalies", "60", "--rate", "1")
+        staged = (
+            "--people",
+            "3",
+            "--duration",
+            "1200",
+            "--seed",
+            "7",
+            "--anomalies",
+            "60",
+            "--rate",
+            "1",
+            "--fps",
+            "15",
+        )
         for name in ("hall", "yard"):
             command = program("publish", "simulator", "--to", into, "--source", name, *staged)
             publishers.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
@@ -353,10 +366,12 @@ def test_it_speaks_german(opened: Callable[..., Opened], found: str) -> None:
 
 
 @needs_chromium
-@pytest.mark.parametrize("theme", ["dark", "light"])
-@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844)], ids=["desktop", "phone"])
+# Contrast hangs on the theme, and what is too small or too wide on the screen: each of both once.
+@pytest.mark.parametrize(
+    ("width", "height", "theme"), [(1280, 800, "dark"), (390, 844, "light")], ids=["desktop-dark", "phone-light"]
+)
 def test_no_serious_fault_for_those_who_see_or_hear_it_otherwise(
-    opened: Callable[..., Opened], found: str, theme: str, width: int, height: int
+    opened: Callable[..., Opened], found: str, width: int, height: int, theme: str
 ) -> None:
     axe = (AXE / "axe.min.js").read_text("utf8")
     page = opened("#/live", width, height, color_scheme=theme).page

@@ -263,7 +263,9 @@ def test_a_model_is_trained_and_loaded(untranslated: None, tmp_path: Path) -> No
     assert all(file.is_file() for file in (made.model, made.state, made.page))
     assert made.report["simulated_minutes"] == 2.0
     assert list(made.report["time"]["seconds"]) == ["clips", "calibration", "report", "export"]
-    assert read_info(made.model).parity["batch_invariant"] is True
+    info = read_info(made.model)
+    assert (info.layout, len(info.joints), info.training["support"]) == ("upper11", 11, made.report["support"])
+    assert 0 < made.report["support"] <= 64
     detector = dyadwatch.load_detector(made.model)
     assert len(detector.score(detector.windows(normal[0]))) == len(detector.windows(normal[0]))
 

@@ -58,7 +58,7 @@ def _cost(settings: Sequence[str], seconds: float) -> tuple[list[int], float]:
 def measure(seconds: float) -> dict[str, float | str]:
     """Microseconds of processor time from message to windows, how many those are, and how many are scored a second."""
     spent, made = _cost((), seconds / 3)
-    same, _ = _cost(_same_work(), seconds / 3)
+    same, same_made = _cost(_same_work(), seconds / 3)
     scorer, _ = load_scorer(configure(None, (), None))
     shape = scorer.shape
     rng = np.random.default_rng(0)
@@ -77,6 +77,7 @@ def measure(seconds: float) -> dict[str, float | str]:
         "windows_per_message": made,
         "same_work_us_p50": float(np.percentile(same, 50)) / 1e3,
         "same_work_us_mean": float(np.mean(same)) / 1e3,
+        "same_work_windows_per_message": same_made,
         "windows_per_s": _BATCH / float(np.percentile(batches[1:], 50)) * 1e9,
     }
 

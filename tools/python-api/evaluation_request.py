@@ -102,10 +102,13 @@ def chosen_settings(
         from dyadwatch.core.training.options import TrainOptions
         from dyadwatch.core.training.window_length import usual_window
 
-        usual = TrainOptions()
-        if train:
-            usual = usual_window([ClipSet(tuple(train), train[0].layout)], usual)
-        less |= {"window_s": usual.window_s, "hop": usual.hop}
+        told = {k: given[k] for k in ("fps", "layout") if k in given} | dict(given.get("train", {}))
+        less |= {"hop": told.get("hop", TrainOptions.hop)}
+        if "window_s" not in given:
+            usual = TrainOptions(**told)
+            if train:
+                usual = usual_window([ClipSet(tuple(train), train[0].layout)], usual)
+            less |= {"window_s": usual.window_s}
     if ablation:
         from dyadwatch.core.evaluation.ablation import DRAWS, FOLDS, SEEDS, STEPS
 

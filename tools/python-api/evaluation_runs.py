@@ -135,7 +135,8 @@ def _able(data: Dataset, path: Path) -> Dataset:
 
 def _part(request: Request, data: Dataset, protocol: str, ablation: bool) -> ProtocolPart:
     folds = [f.name for f in folds_of(data)] if request.quick or ablation else []
-    train = normal_training_clips(data, folds_of(data)[0]) if protocol in LIVE else ()
+    wanted = request.settings.get("folds", ())
+    train = normal_training_clips(data, folds_of(data, wanted)[0]) if protocol in LIVE else ()
     settings = Settings(
         **chosen_settings(request.settings, protocol, quick=request.quick, ablation=ablation, folds=folds, train=train)
     )

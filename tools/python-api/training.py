@@ -55,8 +55,9 @@ def train(
         out: the model file to write, ending in .onnx; the other files have its name with other endings.
         options: of the training, see `TrainOptions`; None is the default recipe. `max_minutes` is for the whole run:
             where there is no time for everything, every stage does less, and `time` of the report says what.
-        fit_windows: shorten `options.window_s` where most clips are too short for it; `window` of the report says so.
-            None does where no options are given.
+        fit_windows: windows of 0.67 s instead of `options.window_s` from ten minutes of pairs on, and shorter ones
+            where most clips are too short; `window` of the report tells of the latter. None does where no options are
+            given.
         name: what the model calls itself; None is the name of the file.
         version: that the model gives itself.
         summary: plain values that the model file and the report hold besides.

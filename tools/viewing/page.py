@@ -10,7 +10,7 @@ from importlib.resources import files
 
 import msgspec
 
-from dyadwatch.stream.page.hub import has_soles, head_of
+from dyadwatch.core.skeletons.landmarks import has_soles, head_of
 from dyadwatch.tools.viewing.camera import look_at, reach
 from dyadwatch.tools.viewing.scene import Scene
 

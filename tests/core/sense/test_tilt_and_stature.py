@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dyadwatch.core.sense.bodies import BodySense
 from dyadwatch.core.sense.sense_codes import Oddity
 from dyadwatch.core.sense.sense_words import odd_text
 from dyadwatch.core.skeletons.layout import Layout
 from dyadwatch.core.skeletons.layouts import COCO17, KINECT25, UPPER11
+from dyadwatch.core.units import NS
 
 Frames = NDArray[np.float32]
 Look = Callable[..., Any]  # see conftest
@@ -94,3 +96,22 @@ def test_children_with_a_grown_person_are_children(scale: float, meeting: Frames
 
 def test_one_small_person_alone_is_a_child(meeting: Frames, look: Look) -> None:
     assert look(meeting[:480:4, :1] * np.float32(0.6), KINECT25, 7.5).codes == set()
+
+
+@pytest.mark.parametrize(("away_s", "until_s"), [(1, (8, 10)), (9, (23, 25.5))])
+def test_children_are_all_small_for_long_only_while_there_are_several(
+    away_s: float, until_s: tuple[float, float], meeting: Frames
+) -> None:
+    """One of them leaves after 6 s and comes back: meanwhile one alone is small. A moment without it is no pause."""
+    sense, children, key = BodySense(), meeting[:600:3] * np.float32(0.6), 1
+    first = 0.0
+    for k in range(280):
+        now, frame = k / 10, children[k % len(children)]
+        if now == 6:
+            sense.lost([key])
+            key = 2
+        keys = [0] if 6 <= now < 6 + away_s else [0, key]
+        sense.push(k * NS // 10, keys, [f"p{i}" for i in keys], frame[: len(keys)], KINECT25)
+        if not first and any(odd.code is Oddity.ALL_SMALL for odd in sense.findings(keys)):
+            first = now
+    assert until_s[0] <= first < until_s[1]

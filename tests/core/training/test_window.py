@@ -12,7 +12,7 @@ from dyadwatch.core.data.clip_files import Clip, ClipSet, read_clips
 from dyadwatch.core.errors import CollapseError, TrainingError
 from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.core.training import paper
-from dyadwatch.core.training.options import TrainOptions
+from dyadwatch.core.training.options import FEWEST_FRAMES, TrainOptions
 from dyadwatch.core.training.recipe import train
 from dyadwatch.core.training.window_length import FittedWindow, fit_window
 
@@ -91,6 +91,8 @@ def test_windows_are_short_where_there_is_enough_to_learn_from() -> None:
     assert [(made.frames, fitted) for made, fitted in options] == [(22, None), (10, None)]
     paper, _ = fit_window(minutes[1:], TrainOptions(recipe="paper"))
     assert paper.frames == 22
+    slow, _ = fit_window([of_lengths(*[460] * 20)], TrainOptions(fps=10.0))
+    assert slow.frames == FEWEST_FRAMES
 
 
 def test_a_clip_without_frames_is_no_reason() -> None:

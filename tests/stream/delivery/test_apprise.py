@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from apprise.decorators import notify
 from PIL import Image
 
 from dyadwatch.core.errors import ConfigError
@@ -87,6 +88,22 @@ def test_a_service_that_refuses_pictures_gets_the_words_and_no_other_picture(
     assert len(server.asked) == 3
     assert "ntfy takes no picture (Failed to send ntfy notification" in caplog.text
     assert "; for an hour it gets none" in caplog.text
+
+
+def test_a_service_that_posts_the_words_before_it_fails_on_the_picture_shows_them_twice_and_then_once(
+    deliver: Any, updates: Any, until: Any, peaks: Any
+) -> None:
+    posted: list[str] = []
+
+    @notify(on="halves")
+    def post(body: str, title: str, notify_type: str, *_: Any, attach: Any = None, **__: Any) -> bool:
+        posted.append(title)
+        return not attach
+
+    sink = deliver(peaks=peaks, phone=AppriseOptions(url="halves://"))
+    sink.emit([updates.incident(), updates.call(), updates.call(what=AttentionKind.ESCALATED)])
+    until(lambda: len(posted) == 3, "both")
+    assert posted == ["hall: please look"] * 2 + ["hall: please look, nobody has answered yet"]
 
 
 def test_a_service_that_is_down_gets_its_picture_once_it_is_back(

@@ -9,11 +9,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 from websockets.sync.client import ClientConnection, connect
 
 from dyadwatch.core.decision.rules import Thresholds
@@ -110,6 +111,14 @@ def scene_after(sink: FoxgloveSink, viewer: Viewer, people: PeopleQueue) -> tupl
     return at, {entity["id"]: entity for entity in scene["entities"]}
 
 
+def await_sinks(sink: FoxgloveSink, *topics: str) -> None:
+    """Waits until the server knows who subscribed."""
+    deadline = time.monotonic() + 10
+    while not all(sink._channels[topic].has_sinks() for topic in topics):
+        time.sleep(0.02)
+        assert time.monotonic() < deadline
+
+
 def test_people_are_drawn_with_the_evidence_of_their_pairs(
     sink: FoxgloveSink, people: PeopleQueue, updates: Any
 ) -> None:
@@ -132,6 +141,18 @@ def test_people_are_drawn_with_the_evidence_of_their_pairs(
         assert red["g"] < calm["g"]
 
 
+def test_nothing_leads_to_who_is_not_seen(sink: FoxgloveSink) -> None:
+    seen = two()
+    places = np.frombuffer(seen.places, "<f4").reshape(2, -1, 3).copy()
+    places[1] = np.nan
+    for people in (
+        structs.replace(seen, places=places.astype("<f4").tobytes()),
+        structs.replace(seen, ids=seen.ids[:1], places=places[:1].astype("<f4").tobytes()),
+    ):
+        entities = {entity["id"]: entity for entity in sink._scene(people)["entities"]}
+        assert entities["hall/pairs"]["lines"] == []
+
+
 def test_messages_come_as_they_are_to_who_subscribed(sink: FoxgloveSink, updates: Any) -> None:
     sink.emit([updates.status(), make_score(), updates.incident(), updates.status("@detector")])
     with viewing(sink.port) as viewer:
@@ -141,47 +162,50 @@ def test_messages_come_as_they_are_to_who_subscribed(sink: FoxgloveSink, updates
         assert kinds["scene.hall"] == ("foxglove.SceneUpdate", "json")
         assert {"score.hall", "status.hall"} <= kinds.keys()
         assert "scene.@detector" not in kinds
-        deadline = time.monotonic() + 10
-        while not all(sink._channels[t].has_sinks() for t in ("incident.hall", "status.@detector")):
-            time.sleep(0.02)
-            assert time.monotonic() < deadline
+        await_sinks(sink, "incident.hall", "status.@detector")
         sink.emit([make_score(), updates.incident(kind="update"), updates.status("@detector", frames=12)])
         topic, _, told = viewer.next()
         assert (topic, told["kind"], told["type"], told["id"]) == ("incident.hall", "incident", "update", "1405dc")
         assert viewer.next()[2]["frames"] == 12
 
 
-def test_nobody_who_looks_means_no_poses_and_what_is_gone_is_forgotten(
-    sink: FoxgloveSink, people: PeopleQueue, updates: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dyadwatch.stream.delivery.foxglove_sink._LOOK_S", 0.0)
-    sink.emit([updates.status("hall"), updates.status("yard")])
-    sink.idle()
-    assert not people.wanted
-    with viewing(sink.port) as viewer:
-        viewer.until("scene.yard")
-        scene_wanted = time.monotonic() + 10
-        while not people.wanted:
+def test_nobody_who_looks_means_no_poses(people: PeopleQueue, updates: Any) -> None:
+    sink = FoxgloveSink(FoxgloveOptions(bind="127.0.0.1:0"), people, look_s=0.0)
+    with closing(sink):
+        sink.emit([updates.status("yard")])
+        sink.idle()
+        assert not people.wanted
+        with viewing(sink.port) as viewer:
+            viewer.until("scene.yard")
+            scene_wanted = time.monotonic() + 10
+            while not people.wanted:
+                sink.idle()
+                assert time.monotonic() < scene_wanted
+        while people.wanted:  # the viewer has left
             sink.idle()
             assert time.monotonic() < scene_wanted
-    while people.wanted:  # the viewer has left
-        sink.idle()
-        assert time.monotonic() < scene_wanted
-    monkeypatch.setattr("dyadwatch.stream.delivery.foxglove_sink._GONE_S", 0.2)
-    time.sleep(0.3)
-    sink.emit([updates.status("yard")])
-    sink.idle()
-    with viewing(sink.port) as viewer:
-        viewer.until("scene.yard")
-        assert {c["topic"].partition(".")[2] for c in viewer.channels.values()} == {"yard"}
+
+
+def test_what_is_gone_is_forgotten(people: PeopleQueue, updates: Any) -> None:
+    sink = FoxgloveSink(FoxgloveOptions(bind="127.0.0.1:0"), people, look_s=0.0, gone_s=0.5)
+    with closing(sink):
+        sink.emit([updates.status("hall"), updates.status("yard")])
+        deadline = time.monotonic() + 20
+        while "status.hall" in sink._channels:
+            sink.idle()
+            sink.emit([updates.status("yard")])
+            time.sleep(0.02)
+            assert time.monotonic() < deadline
+        with viewing(sink.port) as viewer:
+            viewer.until("scene.yard")
+            assert {c["topic"].partition(".")[2] for c in viewer.channels.values()} == {"yard"}
 
 
 def test_a_viewer_that_never_reads_holds_up_nobody(sink: FoxgloveSink, people: PeopleQueue, updates: Any) -> None:
     sink.emit([updates.status()])
     with viewing(sink.port) as viewer:
         viewer.until("status.hall")
-        time.sleep(0.3)
-        assert sink._channels["status.hall"].has_sinks()
+        await_sinks(sink, "status.hall")
         big = updates.status(model="m" * 20_000)
         began = time.monotonic()
         for _ in range(3000):  # 60 MB

@@ -23,12 +23,15 @@ from dyadwatch.stream.configuration.config import Config, SinkOptions, WireOptio
 from dyadwatch.stream.configuration.delivery_options import MetricsOptions
 from dyadwatch.stream.delivery.inside import Inside
 from dyadwatch.stream.delivery.metrics import Figures, MetricsSink
+from dyadwatch.stream.delivery.start import open_metrics
 from dyadwatch.stream.items import Moment, Pair, Window
 from dyadwatch.stream.messages import DeliveryNow, MemoryNow, Message, ScoreMessage
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.service import Service
+from dyadwatch.stream.sinks.sink_thread import Sink
 from dyadwatch.stream.stage_times import BOUNDS_S, PathStage, StageTimes
+from dyadwatch.stream.stations import outputs
 
 NOTHING = Inside(dict, dict)
 
@@ -123,7 +126,7 @@ def test_stages_are_counted_where_their_time_lies() -> None:
     times.judged([window], 20 * ms, 60 * ms, 61 * ms)
     times.judged([window], 99 * ms, 99 * ms, 99 * ms)  # of the same frame: the first has told how long it waited
     times.judged([Moment("hall", 3)], 99 * ms, 99 * ms, 99 * ms)  # nothing was scored
-    times.told("zmq", 30 * ms)
+    times.emitted("zmq", 30 * ms)
     sums = {name: (sum(state.counts), round(state.sum_s * 1000)) for name, state in times.stages().items()}
     assert sums == {
         "receive": (2, 2), "track": (2, 3), "window": (2, 5), "queue": (1, 8), "score": (2, 40), "judge": (2, 1)
@@ -141,19 +144,32 @@ def test_stages_are_counted_where_their_time_lies() -> None:
 
 def test_what_is_above_all_bounds_is_in_the_last_bucket_alone() -> None:
     times = StageTimes()
-    times.told("slow", 10**12)
+    times.emitted("slow", 10**12)
     counts = times.sinks()["slow"].counts
     assert (counts[-1], sum(counts[:-1]), len(counts)) == (1, 0, len(BOUNDS_S) + 1)
 
 
 def test_a_running_detector_counts_every_stage_and_sink(
-    scorer: Scorer, encounter: Callable[..., list[PoseFrame]], free_port: Callable[[], int], until: Any
+    scorer: Scorer,
+    encounter: Callable[..., list[PoseFrame]],
+    free_port: Callable[[], int],
+    until: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     address, port = free_address(), free_port()
+    early: list[dict[tuple[str, ...], float]] = []
+
+    def read_at_once(*arguments: Any) -> Sink:
+        sink = open_metrics(*arguments)
+        early.append(read(port))
+        return sink
+
+    monkeypatch.setattr(outputs, "open_metrics", read_at_once)
     config = Config(
         wire=WireOptions(bind=address), sinks=SinkOptions(bind=""), metrics=MetricsOptions(bind=f"127.0.0.1:{port}")
     )
     service = Service(scorer, Thresholds(raise_at=1.4, clear_at=1.0), config, {"kept": Kept()})
+    assert early[0]["dyadwatch_queue_waiting", "windows"] == 0, "read before all sinks are there"
     thread = threading.Thread(target=service.run)
     thread.start()
     try:
@@ -174,11 +190,45 @@ def test_a_running_detector_counts_every_stage_and_sink(
     assert found["dyadwatch_stage_seconds_sum", "queue"] > 0
 
 
+def test_what_was_judged_is_published_though_its_times_cannot_be_counted(
+    scorer: Scorer,
+    encounter: Callable[..., list[PoseFrame]],
+    free_port: Callable[[], int],
+    until: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def broken(*_: object) -> None:
+        raise KeyError("queued")
+
+    monkeypatch.setattr(StageTimes, "judged", broken)
+    address, kept = free_address(), Kept()
+    metrics = MetricsOptions(bind=f"127.0.0.1:{free_port()}")
+    config = Config(wire=WireOptions(bind=address), sinks=SinkOptions(bind=""), metrics=metrics)
+    service = Service(scorer, Thresholds(raise_at=1.4, clear_at=1.0), config, {"kept": kept})
+    thread = threading.Thread(target=service.run)
+    thread.start()
+    try:
+        with PosePublisher(address, wait_s=30) as publisher:
+            for frame in encounter(seconds=4.0):
+                publisher.send(frame)
+        until(lambda: any(isinstance(m, ScoreMessage) for m in list(kept.taken)), "scores")
+    finally:
+        service.stop()
+        thread.join(30)
+    counts = [counts for source, counts in service.counters.snapshot().items() if source in ("hall", "@detector")]
+    assert not {"score_failed", "scoring_failed"} & {reason for of_source in counts for reason in of_source}
+    assert "how long a batch took is not counted: KeyError: 'queued'" in caplog.text
+
+
 class Kept:
     """A sink that takes all."""
 
+    def __init__(self) -> None:
+        self.taken: list[Message] = []
+
     def emit(self, messages: Sequence[Message]) -> None:
-        pass
+        self.taken += messages
 
     def close(self) -> None:
         pass

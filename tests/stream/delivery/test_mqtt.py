@@ -255,6 +255,28 @@ def test_a_source_that_goes_while_the_broker_is_away_is_removed_once_it_is_back(
     until(gone, "the removal")
 
 
+def test_what_is_not_removed_because_the_connection_is_lost_again_is_removed_later(
+    around: Any, broker: Any, updates: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = MqttOptions(port=broker.port)
+    carrier = MqttCarrier("delivery.to.home", options, Wording(options, {}), around[0], lambda: None)
+    until(lambda: carrier._up, "the connection")
+    carrier.show([updates.status("attic")])
+    carrier._to_remove = {"attic", "hall", "yard"}
+
+    def lose(topic: str, *_: Any, **__: Any) -> None:
+        carrier._up = "_hall" not in topic and carrier._up
+
+    with monkeypatch.context() as m:
+        m.setattr(carrier._client, "publish", lose)
+        carrier._show_all()
+    assert carrier._to_remove == {"yard"}, "the attic is there again, and the client sends the hall's removal"
+    carrier._up = True
+    carrier._show_all()
+    assert carrier._to_remove == set()
+    carrier.close()
+
+
 def test_what_was_announced_otherwise_or_of_a_source_that_is_not_wanted_goes(
     deliver: Any, broker: Any, listener: Any, updates: Any, until: Any
 ) -> None:

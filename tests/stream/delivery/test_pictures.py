@@ -14,13 +14,15 @@ from typing import Any
 import numpy as np
 import pytest
 from msgspec import structs
+from numpy.typing import NDArray
 from PIL import Image
 
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.skeletons.layout import Layout
 from dyadwatch.core.skeletons.layouts import UPPER11
-from dyadwatch.stream.codes import AttentionKind, IncidentReason, Severity
-from dyadwatch.stream.configuration.config import Config
+from dyadwatch.core.skeletons.pose import TrackId
+from dyadwatch.stream.codes import AttentionKind, IncidentReason, PairEnd, Severity
+from dyadwatch.stream.configuration.config import AlarmOptions, Config
 from dyadwatch.stream.configuration.delivery_options import WebhookOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.delivery import picture, picture_text
@@ -74,6 +76,21 @@ def test_windows_are_kept_by_source_pair_and_stamp_the_latest_of_them(updates: A
     moved = structs.replace(updates.incident().pairs[0], peak_stamp=updates.at + 1)
     assert kept.of(updates.incident(pairs=(moved,))) is None
     assert kept.of(updates.incident(pairs=())) is None
+
+
+def test_the_oldest_goes_once_there_are_too_many_and_what_is_put_again_is_new(updates: Any) -> None:
+    kept, window = PeakPoses(UPPER11, most=8), np.zeros((2, 5, 11, 3), np.float32)
+    names = [f"s{i}" for i in range(8)]
+
+    def there() -> list[str]:
+        return [s for s in [*names, "new"] if kept.of(updates.incident(source=s)) is not None]
+
+    for source in names:
+        kept.put(source, (1, 2), updates.at, window)
+    assert there() == names
+    kept.put("s0", (1, 2), updates.at, window)
+    kept.put("new", (1, 2), updates.at, window)
+    assert there() == ["s0", *names[2:], "new"]
 
 
 def test_the_floor_is_below_the_feet_below_who_stands_and_at_who_lies(updates: Any) -> None:
@@ -204,20 +221,23 @@ def test_what_cannot_be_drawn_costs_nobody_the_words(
     assert "1405dc-1 goes without its picture, which cannot be drawn" in caplog.text
 
 
-def test_the_window_of_a_peak_is_found_though_the_batch_went_on(scorer: Scorer, encounter: Any) -> None:
+def test_the_windows_of_all_peaks_are_kept_though_the_batch_went_on(scorer: Scorer, encounter: Any) -> None:
     """An event that opens names the peak of then, which a later window of the same batch may have beaten."""
     losses = DropLog(Counters())
     intake = Ingest(scorer.shape, Config(), losses)
-    judge = Scoring(scorer, Thresholds(raise_at=1.4, clear_at=1.0), Config(), losses)
-    items = [item for number, frame in enumerate(encounter(seconds=12.0)) for item in intake.push(frame, number)]
-    events = 0
-    for first in range(0, len(items), 16):
-        batch = items[first : first + 16]
-        for m in judge.judge(batch):
-            if isinstance(m, EventMessage) and m.type != "close":  # pictures go with nothing that is over
-                found = judge.peak(m)
-                assert found is not None
-                window = next(i for i in items if isinstance(i, Window) and i.end == m.peak_stamp)
-                np.testing.assert_array_equal(found, window.joints)
-                events += 1
-    assert events >= 2
+    peaks: dict[tuple[str, tuple[TrackId, TrackId], int], NDArray[np.float32]] = {}
+    judge = Scoring(
+        scorer,
+        Thresholds(raise_at=0.2, clear_at=0.1),
+        Config(alarm=AlarmOptions(min_duration_s=0, update_s=0.1)),
+        losses,
+        on_peak=lambda source, pair, stamp, joints: peaks.update({(source, pair, stamp): joints}),
+    )
+    batch = [item for number, frame in enumerate(encounter(seconds=12.0)) for item in intake.push(frame, number)]
+    batch += intake.finish(PairEnd.SHUTDOWN)  # the source has no pair any more
+    events = [m for m in judge.judge(batch) if isinstance(m, EventMessage)]
+    assert len(events) > 32
+    windows = {i.end: i.joints for i in batch if isinstance(i, Window)}
+    for m in events:
+        np.testing.assert_array_equal(peaks[m.source, m.pair, m.peak_stamp], windows[m.peak_stamp])
+    assert len(peaks) == len({m.peak_stamp for m in events})

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dyadwatch.core.errors import ConfigError
-from dyadwatch.stream.codes import Blindness, SourceState
+from dyadwatch.stream.codes import Blindness, MemoryState, SourceState
 from dyadwatch.stream.memory.memory_sink import MemorySink
 from dyadwatch.stream.memory.source_spans import source_spans
 from dyadwatch.stream.memory.store import Store
@@ -104,6 +104,32 @@ def test_the_sink_notes_that_it_goes_on_that_it_slept_and_that_a_source_left(wri
         ("hall", "watching", "", 5000, 5010),
     ]
     store.close()
+
+
+def test_a_note_that_could_not_be_kept_is_kept_later_and_nothing_is_said_to_fail_any_more(
+    writer: Begin, caplog: pytest.LogCaptureFixture
+) -> None:
+    one, clock = writer(), Clock()
+    sink, pragma = MemorySink(one, clock=clock), "PRAGMA query_only = {}"
+    clock.now = T0
+    sink.emit([status("hall")])
+
+    def idle(at_s: int, read_only: str) -> MemoryState:
+        clock.now = T0 + at_s * S
+        one.store.connection.execute(pragma.format(read_only))
+        sink.idle()
+        return sink.state.code
+
+    assert [idle(20, "off"), idle(40, "off"), idle(61, "on")] == [MemoryState.ON, MemoryState.ON, MemoryState.FAILS]
+    assert idle(62, "off") is MemoryState.ON
+    assert caplog.text.count("is written to again") == 1
+    assert idle(5000, "on") is MemoryState.FAILS  # it slept
+    assert idle(5001, "off") is MemoryState.ON
+    path = one.store.path
+    sink.close()
+    with Store(path) as store:
+        assert found(store) == [("hall", "watching", "", 0, 62)]
+        assert store.connection.execute("SELECT ended FROM runs").fetchall() == [(clock.now,)]
 
 
 def test_a_state_that_still_holds_outlives_what_is_forgotten(writer: Begin) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import shutil
 import socket
@@ -71,9 +72,8 @@ class Detector:
 
 @pytest.fixture
 def detector(page_config: Config, incident: Callable[..., IncidentMessage]) -> Iterator[Detector]:
-    one = Detector(page_config.sinks.bind, score(), score("yard"), EVENT, incident(began=5))
-    yield one
-    one.close()
+    with contextlib.closing(Detector(page_config.sinks.bind, score(), score("yard"), EVENT, incident(began=5))) as one:
+        yield one
 
 
 def hear_out(subscriber: Subscriber) -> None:
@@ -85,6 +85,20 @@ def hear_out(subscriber: Subscriber) -> None:
 def hear(subscriber: Subscriber) -> None:
     with subscriber:
         hear_out(subscriber)
+
+
+@contextlib.contextmanager
+def settled(page: Any, **options: Any) -> Iterator[Subscriber]:
+    """Somebody with a token who hears the page, which hears its detector: no quiet time is running out."""
+    until = time.monotonic() + WAIT_S
+    with page.client(Role.VIEWER) as viewer:
+        while not viewer.get("/api/v1/health").json()["detector"]:
+            assert time.monotonic() < until
+            time.sleep(0.02)
+    token = page.tokens.add("app", Role.VIEWER)
+    with Subscriber(page.url, token=token, wait_s=WAIT_S, **options) as subscriber:
+        assert subscriber.receive(WAIT_S) is not None
+        yield subscriber
 
 
 def first(subscriber: Subscriber, count: int) -> list[Message]:
@@ -126,9 +140,7 @@ def test_a_token_that_is_not_known_is_refused(page: Any, wait_s: float) -> None:
 
 def test_a_token_that_is_taken_away_ends_it(page: Any, detector: Detector, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dyadwatch.stream.page.api._STAYS_S", 0.1)
-    token = page.tokens.add("app", Role.VIEWER)
-    with Subscriber(page.url, token=token, wait_s=WAIT_S) as subscriber:
-        assert subscriber.receive(WAIT_S) is not None
+    with settled(page) as subscriber:
         page.tokens.remove("app")
         with pytest.raises(DyadwatchError, match=r"refuses this token"):
             hear_out(subscriber)
@@ -137,22 +149,19 @@ def test_a_token_that_is_taken_away_ends_it(page: Any, detector: Detector, monke
 def test_a_page_that_is_lost_is_told_once_and_heard_again(
     page_config: Config, serve: Serve, detector: Detector, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dyadwatch.stream.http_listener._QUIET_S", 0.6)
-    with serve(page_config) as page:
-        token = page.tokens.add("app", Role.VIEWER)
-        subscriber = Subscriber(page.url, token=token, kinds=("score",), wait_s=WAIT_S)
-        subscriber.__enter__()
-        assert subscriber.receive(WAIT_S) is not None
-    try:
-        with pytest.raises(
-            ServerLostError, match=rf"^the page at {page.url} has not answered for 0\.6 s \(.*\); it is tried again$"
-        ):
-            hear_out(subscriber)
-        assert subscriber.receive(1.5) is None, "told once"
+    with contextlib.ExitStack() as stack:
+        with serve(page_config) as page:
+            subscriber = stack.enter_context(settled(page, kinds=("score",)))
+        with monkeypatch.context() as patch:
+            patch.setattr("dyadwatch.stream.http_listener._QUIET_S", 0.6)
+            with pytest.raises(
+                ServerLostError,
+                match=rf"^the page at {page.url} has not answered for 0\.6 s \(.*\); it is tried again$",
+            ):
+                hear_out(subscriber)
+            assert subscriber.receive(1.5) is None, "told once"
         with serve(page_config):
             assert isinstance(subscriber.receive(WAIT_S), ScoreMessage)
-    finally:
-        subscriber.__exit__(None, None, None)
 
 
 def test_a_page_that_hangs_is_lost(page_config: Config, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,40 +183,36 @@ def test_a_page_that_hangs_is_lost(page_config: Config, monkeypatch: pytest.Monk
 def test_a_detector_that_the_page_does_not_hear_is_told(
     page_config: Config, serve: Serve, incident: Callable[..., IncidentMessage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dyadwatch.stream.page.hub._HEARD_S", 0.5)
-    detector = Detector(page_config.sinks.bind, score())
-    with serve(page_config) as page:
-        token = page.tokens.add("app", Role.VIEWER)
-        with Subscriber(page.url, token=token, wait_s=WAIT_S) as subscriber:
-            assert subscriber.receive(WAIT_S) is not None
-            detector.close()
-            lost = rf"^the page at {page.url} does not hear its detector; it goes on trying$"
+    lost = rf"^the page at http://{page_config.page.bind} does not hear its detector; it goes on trying$"
+    with serve(page_config) as page, contextlib.ExitStack() as stack:
+        with contextlib.closing(Detector(page_config.sinks.bind, score())):
+            subscriber = stack.enter_context(settled(page))
+        with monkeypatch.context() as patch:
+            patch.setattr("dyadwatch.stream.page.hub._HEARD_S", 0.5)
             with pytest.raises(ServerLostError, match=lost):
                 hear_out(subscriber)
-            again = Detector(page_config.sinks.bind, score())
+        with contextlib.closing(Detector(page_config.sinks.bind, score())):
             assert subscriber.receive(WAIT_S) is not None
-            again.close()
 
 
 def test_a_detector_that_is_down_from_the_beginning_is_told_and_waited_for(
     page_config: Config, serve: Serve, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dyadwatch.stream.page.hub._HEARD_S", 0.3)
     with serve(page_config) as page:
         token = page.tokens.add("app", Role.VIEWER)
-        for _ in range(2):  # the page found out only after the first had come
-            with pytest.raises(ServerLostError, match=r"does not hear its detector; it goes on trying$"):
-                hear(Subscriber(page.url, token=token))
-        none = rf"^the page at {page.url} hears no detector after 0\.3 s; start one with: dyadwatch up$"
-        subscriber = Subscriber(page.url, token=token, wait_s=0.3)
+        with monkeypatch.context() as patch:
+            patch.setattr("dyadwatch.stream.page.hub._HEARD_S", 0.3)
+            for _ in range(2):  # the page found out only after the first had come
+                with pytest.raises(ServerLostError, match=r"does not hear its detector; it goes on trying$"):
+                    hear(Subscriber(page.url, token=token))
+        none = rf"^the page at {page.url} hears no detector after 1 s; start one with: dyadwatch up$"
         with pytest.raises(DyadwatchError, match=none):
-            subscriber.__enter__()
-        detector = Detector(page_config.sinks.bind, score())
+            Subscriber(page.url, token=token, wait_s=1.0).__enter__()
         subscriber = Subscriber(page.url, token=token, wait_s=WAIT_S)
-        for _ in range(2):  # nothing of the first block comes in the second
-            with subscriber:
-                assert isinstance(subscriber.receive(WAIT_S), ScoreMessage)
-        detector.close()
+        with contextlib.closing(Detector(page_config.sinks.bind, score())):
+            for _ in range(2):
+                with subscriber:
+                    assert isinstance(subscriber.receive(WAIT_S), ScoreMessage)
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
@@ -254,6 +259,10 @@ def test_what_a_slow_program_misses_is_logged(
         ({"token": ""}, "token is empty; expected one that `dyadwatch page add-token NAME` prints"),
         ({"token": "a\nb"}, "token is no token; expected one that"),
         ({"keys": "a.key_secret"}, "keys are given with the address of a page; expected token, which a page asks for"),
+        (
+            {"certificate": "none.pem"},
+            "address is 'http://127.0.0.1:8090' with a certificate; expected one with https://, such as https://",
+        ),
         ({"address": "https://a", "certificate": "none.pem"}, "certificate is 'none.pem'; expected a PEM file"),
         (
             {"address": "tcp://127.0.0.1:5571"},
