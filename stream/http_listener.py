@@ -7,6 +7,7 @@ import http.client
 import json
 import logging
 import queue
+import socket
 import ssl
 import threading
 import time
@@ -62,30 +63,28 @@ class HttpListener:
                 f"address is {url!r:.120} with a certificate; expected one with https://, such as https://{self._host}"
             )
         self._tls = _tls(certificate) if self._secure else None
-        self._waiting: queue.Queue[bytes | DyadwatchError] = queue.Queue(most_waiting)
-        self._stop = threading.Event()
-        self._connected = threading.Event()
-        self._refused: DyadwatchError | None = None
-        self._thread: threading.Thread | None = None
-        self._connection: http.client.HTTPConnection | None = None
+        self._most_waiting = most_waiting
+        self._heard: _Heard | None = None  # while this is open
 
     def open(self, wait_s: float) -> None:
-        """Begins to listen, and waits for the page for so long.
+        """Begins to listen, and waits for a page that hears its detector for so long.
 
         Raises:
-            DyadwatchError: the page refuses the token, or does not answer in time.
+            DyadwatchError: the page refuses the token, does not answer in time, or hears no detector.
         """
-        self._stop.clear()
-        self._connected.clear()
-        self._refused = None
-        self._thread = threading.Thread(target=self._run, name="page stream", daemon=True)
-        self._thread.start()
-        if wait_s > 0 and not self._connected.wait(wait_s):
+        heard = self._heard = _Heard(self._most_waiting, waits=wait_s > 0)
+        heard.thread = threading.Thread(target=self._run, args=(heard,), name="page stream", daemon=True)
+        heard.thread.start()
+        if wait_s > 0 and not heard.connected.wait(wait_s):
+            lacks = (
+                f"the page at {self._url} hears no detector" if heard.answered else f"no page answers at {self._url}"
+            )
+            why = f" ({heard.why})" if heard.why and not heard.answered else ""
             self.close()
-            raise DyadwatchError(f"no page answers at {self._url} after {wait_s:g} s; start one with: dyadwatch up")
-        if self._refused is not None:
+            raise DyadwatchError(f"{lacks} after {wait_s:g} s{why}; start one with: dyadwatch up")
+        if heard.refused is not None:
             self.close()
-            raise self._refused
+            raise heard.refused
 
     def receive(self, until: float | None) -> bytes | None:
         """The next message as JSON; None where none came up to `until` (monotonic seconds).
@@ -94,15 +93,16 @@ class HttpListener:
             ServerLostError: the page, or the detector behind it, is not heard any more; it is tried again.
             DyadwatchError: the page refuses the token; or this is not open.
         """
-        if self._thread is None:
+        heard = self._heard
+        if heard is None:
             raise DyadwatchError("a Subscriber listens only inside its 'with' block")
         while True:
             left = _TURN_S if until is None else min(max(until - time.monotonic(), 0.0), _TURN_S)
             try:
-                got = self._waiting.get(timeout=left) if left else self._waiting.get_nowait()
+                got = heard.waiting.get(timeout=left) if left else heard.waiting.get_nowait()
             except queue.Empty:
-                if self._refused is not None:
-                    raise self._refused from None
+                if heard.refused is not None:
+                    raise heard.refused from None
                 if until is not None and time.monotonic() >= until:
                     return None
                 continue
@@ -112,54 +112,62 @@ class HttpListener:
 
     def close(self) -> None:
         """Ends the connection."""
-        self._stop.set()
-        thread, self._thread = self._thread, None
-        connection = self._connection
-        if connection is not None and connection.sock is not None:
+        heard, self._heard = self._heard, None
+        if heard is None:
+            return
+        heard.stop.set()
+        connection = heard.connection
+        sock = None if connection is None else connection.sock  # the thread may close it meanwhile
+        if sock is not None:
             with contextlib.suppress(OSError):
-                connection.sock.shutdown(2)
-        if thread is not None:
-            thread.join(_QUIET_S)
-        while not self._waiting.empty():
-            self._waiting.get_nowait()
+                sock.shutdown(socket.SHUT_RDWR)
+        if heard.thread is not None:
+            heard.thread.join(_QUIET_S)
 
-    def _run(self) -> None:
-        heard, told, wait = time.monotonic(), False, _FIRST_S
-        while not self._stop.is_set():
-            why = "it ended the stream"
+    def _run(self, heard: _Heard) -> None:
+        at, told, wait = time.monotonic(), False, _FIRST_S
+        while not heard.stop.is_set():
             try:
-                for name, data in self._events():
-                    heard, told, wait = time.monotonic(), False, _FIRST_S
-                    self._take(name, data)
-            except _RefusedError as e:
-                self._refused = DyadwatchError(str(e))
-                self._connected.set()
+                for name, data in self._events(heard):
+                    at, told, wait = time.monotonic(), False, _FIRST_S
+                    self._take(heard, name, data)
+                why = "it ended the stream"
+            except (_RefusedError, ssl.SSLCertVerificationError) as e:
+                heard.refused = DyadwatchError(str(e) if isinstance(e, _RefusedError) else self._untrusted(e))
+                heard.connected.set()
                 return
             except (OSError, http.client.HTTPException, ValueError) as e:
                 why = str(e) or type(e).__name__
-            if not told and time.monotonic() - heard > _QUIET_S:
+            heard.why, heard.answered = why, False
+            if not told and time.monotonic() - at > _QUIET_S:
                 told = True
                 text = f"the page at {self._url} has not answered for {_QUIET_S:g} s ({why}); it is tried again"
-                self._put(ServerLostError(text))
-            self._stop.wait(wait)
+                heard.put(ServerLostError(text))
+            heard.stop.wait(wait)
             wait = min(2 * wait, _LONGEST_S)
 
-    def _events(self) -> Iterator[tuple[str, bytes]]:
+    def _untrusted(self, error: ssl.SSLCertVerificationError) -> str:
+        return (
+            f"the page at {self._url} has a certificate that this machine does not trust "
+            f"({error.verify_message or error}); expected certificate to be its PEM file, or that of who signed it"
+        )
+
+    def _events(self, heard: _Heard) -> Iterator[tuple[str, bytes]]:
         """Names and data of one connection, to its end.
 
         Raises:
             _RefusedError: it makes no sense to try again.
             OSError, HTTPException, ValueError: it does.
         """
-        connection = self._connection = self._connect()
+        connection = heard.connection = self._connect()
         try:
             connection.request("GET", self._path, headers=self._headers)
             answer = connection.getresponse()
             if answer.status != HTTPStatus.OK:
                 raise self._refusal(answer)
-            self._connected.set()
+            heard.answered = True
             name, data = "", b""
-            while not self._stop.is_set() and (line := answer.readline(_LARGEST + 1)):
+            while not heard.stop.is_set() and (line := answer.readline(_LARGEST + 1)):
                 if len(line) > _LARGEST:
                     raise ValueError(f"a line of more than {_LARGEST} bytes")
                 key, _, value = line.rstrip(b"\r\n").partition(b": ")
@@ -188,23 +196,56 @@ class HttpListener:
             return _RefusedError(f"the page at {self._url} {_FINAL[HTTPStatus(answer.status)]} ({said})")
         return OSError(f"{answer.status} {said}")
 
-    def _take(self, name: str, data: bytes) -> None:
+    def _take(self, heard: _Heard, name: str, data: bytes) -> None:
         if name == "message":
-            self._put(data)
+            heard.put(data)
         elif name == "lost":
             _log.warning("%s left out %s messages: this program reads too slowly", self._url, data.decode())
-        elif name == "detector" and data == b"false":
-            self._put(
-                ServerLostError(f"the page at {self._url} does not hear its detector any more; it goes on trying")
-            )
+        elif name == "detector" and heard.turns(data == b"true"):
+            heard.put(ServerLostError(f"the page at {self._url} does not hear its detector; it goes on trying"))
 
-    def _put(self, what: bytes | DyadwatchError) -> None:
-        while not self._stop.is_set():
+
+class _Heard:
+    """What the thread of one `with` block tells its program; the next block has another.
+
+    Arguments:
+        most_waiting: as of an HttpListener.
+        waits: whether the block is entered only once a detector is heard.
+
+    Attributes:
+        connected: the detector is heard, or the page will not have us.
+        detector: whether the page hears it; None as long as it does not say.
+        answered: whether there is a connection.
+        why: there is none.
+    """
+
+    def __init__(self, most_waiting: int, *, waits: bool) -> None:
+        self.waiting: queue.Queue[bytes | DyadwatchError] = queue.Queue(most_waiting)
+        self.stop = threading.Event()
+        self.connected = threading.Event()
+        self.thread: threading.Thread | None = None
+        self.connection: http.client.HTTPConnection | None = None
+        self.refused: DyadwatchError | None = None
+        self.detector: bool | None = None
+        self.answered = False
+        self.why = ""
+        self._waits = waits
+
+    def put(self, what: bytes | DyadwatchError) -> None:
+        """Has it wait to be received."""
+        while not self.stop.is_set():
             try:
-                self._waiting.put(what, timeout=_TURN_S)
+                self.waiting.put(what, timeout=_TURN_S)
             except queue.Full:
                 continue
             return
+
+    def turns(self, detector: bool) -> bool:
+        """Takes up whether the page hears its detector; returns whether the program is to be told that it does not."""
+        before, self.detector = self.detector, detector
+        if detector:
+            self.connected.set()
+        return not detector and before is not False and (self.connected.is_set() or not self._waits)
 
 
 class _RefusedError(Exception):

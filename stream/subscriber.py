@@ -14,6 +14,7 @@ from dyadwatch.core.errors import ConfigError, WireError
 from dyadwatch.stream.codes import Refusal, SenderReason
 from dyadwatch.stream.http_listener import HttpListener
 from dyadwatch.stream.messages import VERSION, Message, decode_json
+from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.publishers.publisher import check_address, check_source
 from dyadwatch.stream.sockets.client_keys import ClientKeys, keys_of
 from dyadwatch.stream.zmq_listener import ZmqListener
@@ -69,7 +70,7 @@ class Subscriber:
         if isinstance(sources, str):
             raise ConfigError(f"sources is {sources!r:.80}; expected several names, such as ({sources!r:.80},)")
         for source in sources:
-            if source != "@detector":
+            if source != DETECTOR:
                 check_source(source)
         if timeout_s is not None and not timeout_s >= 0:
             raise ConfigError(f"timeout_s is {timeout_s!r}; expected seconds, 0 or more, or None to wait for ever")
@@ -88,8 +89,8 @@ class Subscriber:
 
         Raises:
             ConfigError: when the address cannot be connected to.
-            DyadwatchError: when no detector publishes, or no page answers, within `wait_s`; or none that takes this key
-                or token.
+            DyadwatchError: when no detector publishes, or no page answers that hears one, within `wait_s`; or none that
+                takes this key or token.
         """
         self._listener.open(self._wait_s)
         return self

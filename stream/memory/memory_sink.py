@@ -16,6 +16,7 @@ from dyadwatch.stream.memory.kept import Action, ConfigChange
 from dyadwatch.stream.memory.kept_first import KeptFirst
 from dyadwatch.stream.memory.writer import MemoryWriter
 from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, Message, NearMissMessage, StatusMessage
+from dyadwatch.stream.names import DETECTOR
 
 _log = logging.getLogger(__name__)
 _FORGET_S = 3600.0  # between two looks for what has been kept for long enough
@@ -23,7 +24,6 @@ _SEEN_S = 60.0  # between two notes that the run goes on
 _SLEPT_S = 30.0  # a clock that goes on by so much more between two looks: the machine slept
 _GONE_S = 30.0  # a source that statuses leave out for so long, while others come, is none any more
 _MOST_WAITING = 5000  # messages, while the file cannot be written
-_SOURCE = "@detector"
 
 
 class MemorySink:
@@ -140,7 +140,7 @@ class MemorySink:
         if now - self._seen >= _SEEN_S * NS:
             self._writer.goes_on(now)
             self._seen = now
-        if now - self._heard.get(_SOURCE, 0) < _GONE_S * NS:
+        if now - self._heard.get(DETECTOR, 0) < _GONE_S * NS:
             for source, heard in [*self._heard.items()]:
                 if now - heard > _GONE_S * NS:
                     self._writer.gone(heard, (source,))
@@ -166,7 +166,7 @@ class MemorySink:
     def _fails(self, error: sqlite3.Error) -> None:
         self._error = str(error)
         text = f"{self._writer.store.path} cannot be written to: {error}; what is told waits, and it is tried again"
-        self._log.warning(_SOURCE, OwnFault.SINK_FAILED, text)
+        self._log.warning(DETECTOR, OwnFault.SINK_FAILED, text)
 
     def _make_room(self) -> None:
         """Drops what later messages tell as well: older statuses of a source, and updates of an incident."""

@@ -41,16 +41,16 @@ def source_spans(store: Store, since: int, until: int, running: int = 0) -> list
         """
         WITH ends AS (
             SELECT id, max(
-                ifnull(ended, 0), ifnull(seen, 0), (SELECT max(at) FROM source_states WHERE run = runs.id),
+                ifnull(ended, 0), ifnull(seen, 0), latest,
                 iif(ended IS NULL AND started = (SELECT max(started) FROM runs), ?, 0)
-            ) AS over FROM runs
+            ) AS over FROM runs JOIN (SELECT run, max(at) AS latest FROM source_states GROUP BY run) ON run = id
         )
         SELECT source, state, ifnull(code, ''), at,
             ifnull(lead(at) OVER (PARTITION BY run, source ORDER BY at, s.id), ends.over)
-        FROM source_states s JOIN ends ON ends.id = s.run
-        WHERE source != ? ORDER BY at, s.id
+        FROM source_states s JOIN ends ON ends.id = s.run AND ends.over > ?
+        WHERE source != ? AND at < ? ORDER BY at, s.id
         """,
-        (running, DETECTOR),
+        (running, since, DETECTOR, until),
     )
     return [
         SourceSpan(source=source, state=state, code=code, start=max(start, since), end=min(end, until))

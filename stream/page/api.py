@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from http import HTTPStatus
-from typing import TypeVar
 
 import msgspec
 from msgspec import Struct, structs
@@ -36,7 +35,6 @@ _MOST_NEAR_MISSES = 200
 _MOST_NOTE = 2000  # characters
 _MOST_SNOOZE_MIN = 60 * 24 * 7
 _STAYS_S = 3.0  # between two looks whether who listens may still do so
-_T = TypeVar("_T")
 
 
 class Login(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -88,8 +88,9 @@ class Hub:
         self._people: dict[str, PeopleNow] = {}
         self._peaks: dict[str, float] = {}
         self._strips: dict[str, deque[float]] = {}
+        self._began = time.monotonic()
         self._heard = -_HEARD_S
-        self._connected = False
+        self._connected: bool | None = None  # not known yet
         self._run = ""
 
     @property
@@ -100,7 +101,7 @@ class Hub:
     @property
     def connected(self) -> bool:
         """Whether the detector is heard."""
-        return self._connected
+        return bool(self._connected)
 
     @property
     def sources(self) -> tuple[StatusMessage, ...]:
@@ -110,7 +111,7 @@ class Hub:
     def state(self) -> StateNow:
         """How everything stands."""
         return StateNow(
-            detector=self._connected,
+            detector=self.connected,
             sources=self.sources,
             incidents=tuple(self._incidents.values()),
             strips={source: tuple(strip) for source, strip in self._strips.items()},
@@ -118,10 +119,15 @@ class Hub:
         )
 
     def join(self, kinds: frozenset[str] | None = None) -> Client | None:
-        """A new browser, or with kinds a program that hears such messages alone; None where there are too many."""
+        """A new browser, or with kinds a program that hears such messages alone; None where there are too many.
+
+        A program is told first whether the detector is there; a browser asks for the whole state.
+        """
         if len(self._clients) >= MOST_CLIENTS:
             return None
         client = Client() if kinds is None else Client(MOST_OF_PROGRAM, kinds, looks=False)
+        if kinds is not None and self._connected is not None:
+            client.put(event("detector", b"true" if self._connected else b"false"))
         self._clients.add(client)
         return client
 
@@ -236,7 +242,7 @@ class Hub:
 
     def _look(self, now: float) -> None:
         connected = now - self._heard < _HEARD_S
-        if connected != self._connected:
+        if connected != self._connected and (connected or now - self._began >= _HEARD_S):
             self._connected = connected
             self.tell("detector", b"true" if connected else b"false")
         gone = [source for source, (at, _) in self._status.items() if now - at > _FORGET_S] if connected else []

@@ -198,6 +198,27 @@ def recorded_span(first: int, last: int, offset: int, earlier_s: float = _EARLIE
     return first + earliest - round(earlier_s * NS), last + offset + round(_LATER_S * NS)
 
 
+def recorded_playback(folder: Path, begin: int, end: int) -> Playback:
+    """What was recorded from the one moment up to before the other, unix ns.
+
+    Raises:
+        ClipUnavailableError: nothing was, or it is deleted by now or cannot be read.
+    """
+    paths = recordings_between(folder, begin, end)
+    if not paths:
+        raise ClipUnavailableError("not_recorded", "nothing was recorded at that time, or it is deleted by now")
+    try:
+        playback = Playback(paths)
+    except (DyadwatchError, OSError) as e:
+        raise _unreadable(e) from None
+    playback.start, playback.end = begin, end
+    return playback
+
+
+def _unreadable(error: Exception) -> ClipUnavailableError:
+    return ClipUnavailableError("unreadable", f"the recording cannot be read: {error}")
+
+
 def _recorded(
     folder: Path, source: str, offset: int, first: int, last: int
 ) -> tuple[Playback, tuple[Layout, int, list[TrackId], NDArray[np.float32]]]:
@@ -206,17 +227,12 @@ def _recorded(
     Raises:
         ClipUnavailableError: it was not recorded, or is deleted by now.
     """
-    begin, end = recorded_span(first, last, offset)
-    paths = recordings_between(folder, begin, end)
-    if not paths:
-        raise ClipUnavailableError("not_recorded", "nothing was recorded at that time, or it is deleted by now")
+    playback = recorded_playback(folder, *recorded_span(first, last, offset))
     try:
-        playback = Playback(paths)
-        playback.start, playback.end = begin, end
         config = config_of(r.about for r in playback.recordings)
         people = _people(playback, config, source, first, last)
     except (DyadwatchError, OSError) as e:
-        raise ClipUnavailableError("unreadable", f"the recording cannot be read: {e}") from None
+        raise _unreadable(e) from None
     if people is None:
         raise ClipUnavailableError("not_recorded", "nobody is seen in the recording at that time")
     return playback, people

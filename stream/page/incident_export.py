@@ -23,20 +23,19 @@ from dyadwatch.stream.page.incident_clip import (
     ClipUnavailableError,
     pair_clips,
     recorded_people,
+    recorded_playback,
     recorded_span,
 )
 from dyadwatch.stream.page.page_places import Film
 from dyadwatch.stream.page.queries import IncidentRecord
 from dyadwatch.stream.recordings.edit import copy
 from dyadwatch.stream.recordings.header import config_of
-from dyadwatch.stream.recordings.playback import Playback
-from dyadwatch.stream.recordings.recordings_folder import recordings_between
 
 
 class ExportFormat(StrEnum):
     """What a file holds; the value is what a request names."""
 
-    MCAP = "mcap"  # what was recorded, byte for byte: replays, is judged again, opens in Foxglove
+    MCAP = "mcap"  # messages as they were recorded: replays, is judged again, opens in Foxglove
     CLIPS = "clips"  # arrays of each pair, clips.npz and meta.json, in a zip beside what is known of the incident
     JSONL = "jsonl"  # a line for each frame, as `dyadwatch publish jsonl` reads it
     MP4 = "mp4"  # drawn skeletons with the score below
@@ -101,13 +100,10 @@ def export(
 def _cut(folder: Path, record: IncidentRecord, first: int, last: int, place: Path) -> Path:
     source = record.incident.message.source
     begin, end = recorded_span(first, last, record.clock_ahead, earlier_s=1.0)
-    paths = recordings_between(folder, begin, end)
-    if not paths:
-        raise ClipUnavailableError("not_recorded", "nothing was recorded at that time, or it is deleted by now")
-    playback = Playback(paths)
-    playback.start, playback.end = begin, end
+    playback = recorded_playback(folder, begin, end)
     members = config_of(r.about for r in playback.recordings).merge.groups.get(source, [])
-    copy(playback, place / "incident.mcap", (source, *members))
+    there = {e.source for e in playback.received()} if members else set[str | None]()
+    copy(playback, place / "incident.mcap", (source, *(m for m in members if m in there)), private=False)
     return place / "incident.mcap"
 
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -12,13 +10,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from dyadwatch.core.errors import DyadwatchError
 from dyadwatch.core.features.pair_frame import Anchors, anchors, canonical
 from dyadwatch.core.skeletons.layout import Layout
 from dyadwatch.core.skeletons.pose import TrackId
 from dyadwatch.core.units import NS
 from dyadwatch.stream.memory.kept import KeptIncident
-from dyadwatch.stream.messages import ScoreMessage
+from dyadwatch.stream.page.calm_windows import AROUND_S, CalmWindow, Pair, calm_slices
 from dyadwatch.stream.page.incident_clip import (
     FPS,
     ClipUnavailableError,
@@ -27,21 +24,12 @@ from dyadwatch.stream.page.incident_clip import (
     recorded_people,
     skeletons_of,
 )
-from dyadwatch.stream.recordings.reader import Recording
-from dyadwatch.stream.recordings.recordings_folder import recordings_between
+from dyadwatch.stream.windows.ring import fill_hidden
 
-CALM = 0.5  # of the evidence that raises an alarm; the page draws what is below in the colour of calm
-_BACK_S = 86_400.0
-_SLICE_S = 30.0  # of recordings that are read at once, the latest first: their poses take a second or two
-_ENOUGH = 30  # windows to choose from
-_AROUND_S = 1.5  # that is shown before and after the window
 _AFTER_S = 5.0  # a moment so shortly before the incident may be its beginning
-_SEARCH_S = 6.0  # of this machine's time, then it is given up
-_SEEN = 0.5  # of the joints, in both windows
+_SEEN = 0.5  # of the joints, of both people at the peak
 _SPARE = NS // 10  # read around a window, which need not begin on the grid
 _AT_ONCE = 256  # windows that are compared at once
-_decode_score = msgspec.json.Decoder(ScoreMessage).decode
-Pair = tuple[TrackId, TrackId]
 People = tuple[Layout, int, list[TrackId], NDArray[np.float32]]
 
 
@@ -67,15 +55,6 @@ class NormalMoment(Skeletons, frozen=True, kw_only=True):
     windows: int
 
 
-class CalmWindow(NamedTuple):
-    """A window among calm ones; ns of the source's clock."""
-
-    pair: Pair
-    start: int
-    end: int
-    evidence: float
-
-
 def normal_moment(folder: Path, kept: KeptIncident, offset: int, spans: Sequence[tuple[int, int]] = ()) -> NormalMoment:
     """Finds it in the recordings of the last day before the incident.
 
@@ -86,22 +65,28 @@ def normal_moment(folder: Path, kept: KeptIncident, offset: int, spans: Sequence
         spans: of all incidents of the source, ns of its clock: what is within is not taken for normal.
 
     Raises:
-        ClipUnavailableError: the incident has no pair, or is not recorded; or nothing calm is.
+        ClipUnavailableError: the incident has no pair, or is not recorded; or nothing calm is, or was found in time.
     """
     message = kept.message
     if not message.pairs:
         raise ClipUnavailableError("no_pair", "it is about the source itself, not about people")
     pair, peak = message.pairs[0].pair, message.pairs[0].peak_stamp
-    before, margin = message.start - round(_AFTER_S * NS), round(_AROUND_S * NS)
+    before, margin = message.start - round(_AFTER_S * NS), round(AROUND_S * NS)
     spans = (*spans, (before, 2**63))
     odd: People | None = None
-    for begin, end, windows in _slices(folder, message.source, before + offset, spans):
-        length = windows[0].end - windows[0].start
-        odd = odd or recorded_people(folder, message.source, offset, peak - length - _SPARE, peak + _SPARE)
+    longest = 0
+    for begin, end, windows in calm_slices(folder, message.source, before + offset, spans):
+        length = max(w.end - w.start for w in windows)  # the first of a pair may be shorter
+        if odd is None or length > longest:
+            odd = recorded_people(folder, message.source, offset, peak - length - _SPARE, peak + _SPARE)
+            longest = length
         wanted = _window(odd, pair, peak - length, peak)
-        if wanted is None:
+        if wanted is None or not _is_enough(wanted, anchors(odd[0])):
             raise ClipUnavailableError("unseen", "too little of the pair is seen at the peak to be compared")
-        people = recorded_people(folder, message.source, offset, begin - margin - _SPARE, end + margin + _SPARE)
+        try:
+            people = recorded_people(folder, message.source, offset, begin - margin - _SPARE, end + margin + _SPARE)
+        except ClipUnavailableError:
+            continue
         if people[0] != odd[0]:
             continue  # the source had other joints then
         found = _nearest(wanted, anchors(odd[0]), people, windows)
@@ -116,82 +101,57 @@ class _Found(NamedTuple):
     apart: float
 
 
-def _slices(
-    folder: Path, source: str, until: int, spans: Sequence[tuple[int, int]]
-) -> Iterator[tuple[int, int, list[CalmWindow]]]:
-    """First and last ns of calm windows, and the windows, of stretches of recordings, the latest first."""
-    give_up, size = time.monotonic() + _SEARCH_S, round(_SLICE_S * NS)
-    since = until - round(_BACK_S * NS)
-    windows: list[CalmWindow] = []
-    for path in reversed(recordings_between(folder, since, until)):
-        try:
-            recording = Recording(path)
-            first, last = recording.span or (until, until)
-            end = min(last + 1, until)
-            while end > max(first, since) and time.monotonic() < give_up:
-                windows += _calm(list(_scores(recording, source, end - size, end)), spans)
-                end -= size
-                if len(windows) >= _ENOUGH:
-                    yield _span(windows)
-                    windows = []
-        except (DyadwatchError, OSError):
-            continue  # a file that is damaged, or was deleted meanwhile
-        if windows:  # poses are not read across files
-            yield _span(windows)
-            windows = []
+def _window(
+    people: People, pair: Pair, start: int, end: int, needed: NDArray[np.bool_] | None = None
+) -> NDArray[np.float32] | None:
+    """Joints (2, T, J, 3) of two people, with what was hidden for a while filled as before a model.
 
+    Arguments:
+        people: who is seen.
+        pair, start, end: whom, and from when to when.
+        needed: joints (J,) that both must show; None for those that both show.
 
-def _span(windows: list[CalmWindow]) -> tuple[int, int, list[CalmWindow]]:
-    """Those of the latest stretch alone, where few lie hours apart."""
-    last = max(w.end for w in windows)
-    near = [w for w in windows if last - w.end < 2 * _SLICE_S * NS]
-    return min(w.start for w in near), last, near
-
-
-def _scores(recording: Recording, source: str, begin: int, end: int) -> Iterator[ScoreMessage]:
-    topic = f"score.{source}"
-    for raw in recording.messages(max(begin, 0), end):
-        if raw.channel.topic == topic:
-            try:
-                yield _decode_score(raw.data)
-            except msgspec.MsgspecError:
-                continue
-
-
-def _calm(scores: Sequence[ScoreMessage], spans: Sequence[tuple[int, int]]) -> list[CalmWindow]:
-    """The windows that are calm, and so are those around them, as far as they are shown."""
-    of: defaultdict[Pair, list[ScoreMessage]] = defaultdict(list)
-    for score in scores:
-        of[score.pair].append(score)
-    margin, out = round(_AROUND_S * NS), list[CalmWindow]()
-    for pair, own in of.items():
-        starts, ends = np.array([s.start for s in own]), np.array([s.end for s in own])
-        bad = np.array([s.evidence >= CALM or s.doubtful or s.learning or s.weight != 1 for s in own])
-        evidence = np.array([s.evidence for s in own])
-        for s in own:
-            low, high = s.start - margin, s.end + margin
-            near = (ends > low) & (starts < high)
-            if bad[near].any() or any(low < b and high > a for a, b in spans):
-                continue
-            out.append(CalmWindow(pair, s.start, s.end, float(evidence[near].max())))
-    return out
-
-
-def _window(people: People, pair: Pair, start: int, end: int) -> NDArray[np.float32] | None:
-    """Joints (2, T, J, 3) of two people; None where one of them is not there."""
+    Returns:
+        None where one of them, or a joint that is needed, is not there; other joints may be NaN.
+    """
     _, first, ids, places = people
     if not set(pair) <= set(ids):
         return None
-    k, n = round((start - first) / NS * FPS), round((end - start) / NS * FPS)
+    k, n = _frames(first, start, end)
     if k < 0 or k + n > len(places):
         return None
-    return np.moveaxis(places[k : k + n, [ids.index(who) for who in pair]], 0, 1)
+    joints = np.moveaxis(places[k : k + n, [ids.index(who) for who in pair]], 0, 1)  # a copy
+    both = np.asarray(np.isfinite(joints[..., 0]).any(axis=1).all(axis=0), np.bool_)
+    used = both if needed is None else needed
+    filled = joints[:, :, used]
+    if not fill_hidden(filled):
+        return None
+    joints[:, :, used] = filled
+    joints[:, :, ~used] = np.nan
+    return joints
+
+
+def _frames(first: int, start: int, end: int) -> tuple[int, int]:
+    """Where a window begins among frames from `first` on, and how many it has: one more than steps."""
+    return round((start - first) / NS * FPS), round((end - start) / NS * FPS) + 1
+
+
+def _is_enough(wanted: NDArray[np.float32], at: Anchors) -> bool:
+    """Whether a pair can be placed by what both show, and enough of it is left to compare."""
+    seen = _shown(wanted)
+    return bool(seen[[*at.pelvis, *at.neck]].all() and seen.mean() >= _SEEN)
+
+
+def _shown(wanted: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """The joints (J,) of a window that are there."""
+    return np.isfinite(wanted[0, 0, :, 0])
 
 
 def _nearest(wanted: NDArray[np.float32], at: Anchors, people: People, windows: Sequence[CalmWindow]) -> _Found | None:
     """The calm window whose people, in their own frame, are least far from those wanted; either may be the first."""
     odd = canonical(wanted, at)
-    cut = [(window, _window(people, window.pair, window.start, window.end)) for window in windows]
+    needed = _shown(wanted)
+    cut = [(window, _window(people, window.pair, window.start, window.end, needed)) for window in windows]
     there = [(window, joints) for window, joints in cut if joints is not None and joints.shape == wanted.shape]
     best: _Found | None = None
     for i in range(0, len(there), _AT_ONCE):
@@ -200,17 +160,14 @@ def _nearest(wanted: NDArray[np.float32], at: Anchors, people: People, windows: 
         for swapped in (False, True):
             apart = _apart(odd, canonical(joints[:, ::-1] if swapped else joints, at))
             k = int(np.argmin(apart))
-            if np.isfinite(apart[k]) and (best is None or apart[k] < best.apart):
+            if best is None or apart[k] < best.apart:
                 best = _Found(some[k][0], swapped, float(apart[k]))
     return best
 
 
 def _apart(a: NDArray[np.floating], b: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Mean distance of the joints that both have, (N,); infinity where those are too few."""
-    distance = np.linalg.norm(a - b, axis=-1).reshape(len(b), -1)
-    seen = np.isfinite(distance)
-    mean = np.where(seen, distance, 0).sum(axis=1) / np.maximum(seen.sum(axis=1), 1)
-    return np.where(seen.mean(axis=1) >= _SEEN, mean, np.inf)
+    """Mean distance of the joints that both have, (N,)."""
+    return np.nanmean(np.linalg.norm(a - b, axis=-1).reshape(len(b), -1), axis=1)
 
 
 def _moment(found: _Found, wanted: NDArray[np.float32], people: People, offset: int, windows: int) -> NormalMoment:
@@ -218,8 +175,8 @@ def _moment(found: _Found, wanted: NDArray[np.float32], people: People, offset: 
     window = found.window
     a, b = window.pair
     pair = (b, a) if found.swapped else (a, b)
-    k, n = round((window.start - first) / NS * FPS), round((window.end - window.start) / NS * FPS)
-    around = round(_AROUND_S * FPS)
+    k, n = _frames(first, window.start, window.end)
+    around = round(AROUND_S * FPS)
     low, high = max(k - around, 0), min(k + n + around, len(places))
     shown = places[low:high, [ids.index(who) for who in pair]]
     turned = _as_those(shown, shown[k - low : k - low + n], np.moveaxis(wanted, 1, 0), anchors(layout))

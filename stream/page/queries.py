@@ -206,7 +206,8 @@ def _day_counts(day: str, ends: tuple[int, int], spans: list[SourceSpan], runs: 
             of[span_.state] = of.get(span_.state, 0.0) + shared / NS / 3600
     watched = max((sum(of.get(state, 0.0) for state in _WATCHED) for of in hours.values()), default=0.0)
     last = next((run for run in runs if run.started < ends[1]), None)  # the latest comes first
-    per_h = None if last is None or not watched else last.evidence.get("budget_per_hour")
+    vouched = last is not None and watched > 0 and last.evidence.get("certified") is True
+    per_h = last.evidence.get("budget_per_hour") if last is not None and vouched else None
     rounded = {source: {state: round(h, 3) for state, h in of.items()} for source, of in sorted(hours.items())}
     budget = round(per_h * watched, 2) if isinstance(per_h, int | float) else None
     return DayCounts(day=day, severity={}, verdict={}, hours=rounded, budget=budget)

@@ -7,22 +7,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import nullcontext
 from http import HTTPStatus
 from pathlib import Path
 
-from anyio import to_thread
+from anyio import CapacityLimiter, to_thread
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from dyadwatch.core.errors import MemoryFileError
+from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.page.guard import problem
 from dyadwatch.stream.page.page_places import Places, T, ask_store, memory_problem
-from dyadwatch.stream.page.queries import IncidentRecord, Spans, with_spans
+from dyadwatch.stream.page.queries import incident_details, with_spans
 
 _MOST_MOMENTS = 30  # normal ones that are kept: to find one takes seconds
-_Reads = Callable[[Path, IncidentRecord, Spans], T]
+_MOST_READERS = 2  # at once; who wants a clip has one for himself
+_MOST_DEAR = 1  # at once, of what takes seconds: a search, a file
 
 
 class RecordingsApi:
@@ -34,7 +35,8 @@ class RecordingsApi:
 
     def __init__(self, places: Places) -> None:
         self._places = places
-        self._filming = asyncio.Lock()
+        self._readers = CapacityLimiter(_MOST_READERS)
+        self._dear = asyncio.Semaphore(_MOST_DEAR)
         self._moments: dict[tuple[str, int], object] = {}
 
     @property
@@ -47,53 +49,56 @@ class RecordingsApi:
             Route(f"{at}/export", self._export),
         ]
 
-    async def _from_recordings(self, request: Request, read: _Reads[object]) -> Response:
-        """What is read of the recordings about an incident, given their folder, the incident and its neighbours."""
-        from dyadwatch.stream.page.incident_clip import encode_clip
+    async def _found(self, request: Request, ask: Callable[[Store, str], T]) -> T | Response:
+        """What the memory knows of the incident; or what is wrong."""
+        try:
+            return await ask_store(self._places.memory, lambda store: ask(store, request.path_params["id"]))
+        except MemoryFileError as e:
+            return memory_problem(e)
 
-        asked = await self._read(request, read)
-        return asked if isinstance(asked, Response) else Response(encode_clip(asked), media_type="application/json")
-
-    async def _read(self, request: Request, read: _Reads[T]) -> T | Response:
-        """Likewise, as it is; or what is wrong."""
+    async def _read(self, read: Callable[[Path], T]) -> T | Response:
+        """What is read of the recordings, given their folder; or what is wrong."""
         from dyadwatch.stream.page.incident_clip import ClipUnavailableError
 
         folder = self._places.recordings
-        try:
-            found, spans = await ask_store(
-                self._places.memory, lambda store: with_spans(store, request.path_params["id"])
-            )
-        except MemoryFileError as e:
-            return memory_problem(e)
         if folder is None:
             return problem(HTTPStatus.NOT_FOUND, "no_recording", "nothing is recorded; set record.folder")
         try:
-            return await to_thread.run_sync(read, folder, found, spans)
+            return await to_thread.run_sync(read, folder, limiter=self._readers)
         except ClipUnavailableError as e:
             return problem(HTTPStatus.NOT_FOUND, e.code, str(e))
 
     async def _clip(self, request: Request) -> Response:
-        def read(folder: Path, found: IncidentRecord, spans: Spans) -> object:
-            from dyadwatch.stream.page.incident_clip import read_clip, span_of
+        from dyadwatch.stream.page.incident_clip import read_clip, span_of
 
-            first, last = span_of(found.incident.message, self._places.before_s, self._places.after_s)
-            return read_clip(folder, found.incident, found.clock_ahead, first, last)
-
-        return await self._from_recordings(request, read)
+        found = await self._found(request, incident_details)
+        if isinstance(found, Response):
+            return found
+        first, last = span_of(found.incident.message, self._places.before_s, self._places.after_s)
+        return _answer(
+            await self._read(lambda folder: read_clip(folder, found.incident, found.clock_ahead, first, last))
+        )
 
     async def _normal(self, request: Request) -> Response:
-        def read(folder: Path, found: IncidentRecord, spans: Spans) -> object:
-            from dyadwatch.stream.page.normal_moment import normal_moment
+        from dyadwatch.stream.page.normal_moment import normal_moment
 
-            key = found.incident.message.id, found.incident.message.peak_stamp
-            moment = self._moments.get(key)
-            if moment is None:
-                moment = self._moments[key] = normal_moment(folder, found.incident, found.clock_ahead, spans)
-                if len(self._moments) > _MOST_MOMENTS:
-                    self._moments.pop(next(iter(self._moments)), None)
-            return moment
-
-        return await self._from_recordings(request, read)
+        asked = await self._found(request, with_spans)
+        if isinstance(asked, Response):
+            return asked
+        found, spans = asked
+        key = found.incident.message.id, found.incident.message.peak_stamp
+        if key not in self._moments:
+            async with self._dear:
+                if key not in self._moments:  # nobody has found it meanwhile
+                    made = await self._read(
+                        lambda folder: normal_moment(folder, found.incident, found.clock_ahead, spans)
+                    )
+                    if isinstance(made, Response):
+                        return made
+                    self._moments[key] = made
+                    if len(self._moments) > _MOST_MOMENTS:
+                        self._moments.pop(next(iter(self._moments)))
+        return _answer(self._moments[key])
 
     async def _export(self, request: Request) -> Response:
         from dyadwatch.stream.page.incident_clip import span_of
@@ -106,16 +111,20 @@ class RecordingsApi:
             text = f"format is {given!r:.40}; expected one of {', '.join(ExportFormat)}"
             return problem(HTTPStatus.BAD_REQUEST, "query", text)
         p = self._places
+        found = await self._found(request, incident_details)
+        if isinstance(found, Response):
+            return found
+        first, last = span_of(found.incident.message, p.before_s, p.after_s)
+        async with self._dear:
+            data = await self._read(lambda folder: export(folder, found, first, last, wanted, p.film))
+        if isinstance(data, Response):
+            return data
+        told = {"Content-Disposition": f'attachment; filename="{file_name(found, wanted)}"'}
+        return Response(data, media_type=wanted.media_type, headers=told)
 
-        def read(folder: Path, found: IncidentRecord, spans: Spans) -> tuple[str, bytes]:
-            first, last = span_of(found.incident.message, p.before_s, p.after_s)
-            return file_name(found, wanted), export(folder, found, first, last, wanted, p.film)
 
-        async with self._filming if wanted is ExportFormat.MP4 else nullcontext():  # one film at a time: it is dear
-            made = await self._read(request, read)
-        if isinstance(made, Response):
-            return made
-        name, data = made
-        return Response(
-            data, media_type=wanted.media_type, headers={"Content-Disposition": f'attachment; filename="{name}"'}
-        )
+def _answer(read: object) -> Response:
+    """As JSON, unless it is what was wrong."""
+    from dyadwatch.stream.page.incident_clip import encode_clip
+
+    return read if isinstance(read, Response) else Response(encode_clip(read), media_type="application/json")

@@ -15,6 +15,7 @@ from dyadwatch.core.errors import RecordingError
 from dyadwatch.core.words import counted
 from dyadwatch.stream.recordings.channels import ENDED, POSE, Ended, EndReason, Schema
 from dyadwatch.stream.recordings.chunks import RawMessage
+from dyadwatch.stream.recordings.header import without_private
 from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.reader import Recording, source_of
@@ -29,7 +30,7 @@ class _Piece(NamedTuple):
     schema: Schema | None
 
 
-def copy(playback: Playback, out: Path, sources: Sequence[str] = ()) -> int:
+def copy(playback: Playback, out: Path, sources: Sequence[str] = (), *, private: bool = True) -> int:
     """Writes what is played into one new file.
 
     Runs of several recorders that overlap in time are interleaved by their receive times; every run keeps its own
@@ -40,6 +41,7 @@ def copy(playback: Playback, out: Path, sources: Sequence[str] = ()) -> int:
         playback: what to copy.
         out: a new file.
         sources: only these; all if empty.
+        private: whether the head keeps the whole configuration; else what decides on events alone.
 
     Returns:
         Messages written.
@@ -56,7 +58,9 @@ def copy(playback: Playback, out: Path, sources: Sequence[str] = ()) -> int:
     first = runs[0][0].about
     if len(runs) > 1:
         _check_apart(runs, playback, frozenset(sources))
-    about = msgspec.structs.replace(first, origin="cut" if len(playback.recordings) == 1 else "merged")
+    about = msgspec.structs.replace(
+        first if private else without_private(first), origin="cut" if len(playback.recordings) == 1 else "merged"
+    )
     streams = [_run(run, playback, frozenset(sources), alone=len(runs) == 1) for run in runs]
     try:
         file = RecordingFile(out, about)

@@ -80,6 +80,13 @@ def with_recorded(config: Config, recorded: Config) -> Config:
     return msgspec.structs.replace(config, wire=wire, **sections)
 
 
+def without_private(about: RecordingHeader) -> RecordingHeader:
+    """Likewise, for others: the configuration without where things lie, to whom and by which keys they are sent."""
+    recorded = recorded_config(about)
+    config = "" if recorded is None else _encode(with_recorded(Config(), recorded))
+    return msgspec.structs.replace(about, config=config)
+
+
 def as_recorded(
     config: Config, about: RecordingHeader, options: Sequence[str], model_path: Callable[[Config], Path]
 ) -> Config:

@@ -445,3 +445,15 @@ def test_every_text_is_there_in_every_language_and_every_text_that_is_used_is_th
     assert len(english) == len(set(english)), "a key twice"
     used = {key for file in static.glob("*.js") for key in re.findall(r"\bt\(\"([a-z_]+)\"", file.read_text("utf8"))}
     assert used - set(english) == set()
+
+
+def test_what_there_is_nothing_of_is_said_in_every_language(repo_root: Path) -> None:
+    page = repo_root / "stream" / "page"
+    texts = (page / "static" / "texts.js").read_text("utf8")
+    python = "".join(path.read_text("utf8") for path in page.glob("*.py"))
+    codes = set(re.findall(r'ClipUnavailableError\("(\w+)"', python)) | {"no_recording"}
+    assert {"no_calm", "unseen", "no_pair", "not_recorded", "gave_up"} <= codes
+    assert {code: texts.count(f" lacks_{code}: ") for code in codes} == dict.fromkeys(codes, 2)
+    incident = (page / "static" / "incident.js").read_text("utf8")
+    assert "lacks(error)" in incident
+    assert "/${id}" not in incident, "an id of the address may be anything"

@@ -4,7 +4,7 @@ import { badge, colours, el, floats, say } from "./dom.js";
 import { ClipCurve } from "./curve.js";
 import { heading, marks, span } from "./incidents.js";
 import { Refused, download, get, mayAct, post, state } from "./server.js";
-import { fullMoment, has, moment as momentOf, say as number, t, why } from "./texts.js";
+import { fullMoment, has, lacks, moment as momentOf, say as number, t, why } from "./texts.js";
 import { View3D } from "./view3d.js";
 
 const AROUND_S = 0.7;  // before and after an incident that the camera sees throughout
@@ -138,7 +138,7 @@ export function show(main, id) {
     try {
       say(status, t("made_file", { name: await download(`/incidents/${details.incident.message.id}/export?format=${format}`) }));
     } catch (error) {
-      say(status, t("failed", { why: error.message }));
+      say(status, t("failed", { why: lacks(error) }));
     }
   };
   const formats = ["mp4", "mcap", "clips", "jsonl"].filter(format => format !== "mp4" || state.session?.films);
@@ -183,7 +183,7 @@ export function show(main, id) {
   async function loadClip() {
     const [from, to] = [0, ((details.incident.message.end ?? details.incident.message.stamp) - details.incident.message.start) / 1e9];
     try {
-      const found = await get(`/incidents/${id}/clip`);
+      const found = await get(`/incidents/${encodeURIComponent(id)}/clip`);
       if (gone) return;
       player?.close();
       player = new Player(found, from, to);
@@ -196,19 +196,19 @@ export function show(main, id) {
       player.draw();
       loadNormal(player);
     } catch (error) {
-      if (!gone) clip.replaceChildren(el("p", { class: "card note" }, t("no_clip", { why: error.message })));
+      if (!gone) clip.replaceChildren(el("p", { class: "card note" }, t("no_clip", { why: lacks(error) })));
     }
   }
 
   async function loadNormal(into) {
     const m = details.incident.message;
     try {
-      const found = await get(`/incidents/${id}/normal`);
+      const found = await get(`/incidents/${encodeURIComponent(id)}/normal`);
       if (gone || into !== player) return;
       player.beside(found, (m.pairs[0].peak_stamp - m.start) / 1e9);
       noNormal.hidden = true;
     } catch (error) {
-      say(noNormal, t("no_normal", { why: error.message }));
+      say(noNormal, t("no_normal", { why: lacks(error) }));
     }
   }
 
@@ -233,9 +233,9 @@ export function show(main, id) {
   const fresh = event => {
     const m = event.detail;
     if (!m || m.id !== details?.incident.message.id || m.reason === "still_going_on") return;
-    setTimeout(() => { if (!gone) get(`/incidents/${id}`).then(take).then(() => { if (m.type === "close") setTimeout(() => { if (!gone) loadClip(); }, 6500); }).catch(() => {}); }, 400);
+    setTimeout(() => { if (!gone) get(`/incidents/${encodeURIComponent(id)}`).then(take).then(() => { if (m.type === "close") setTimeout(() => { if (!gone) loadClip(); }, 6500); }).catch(() => {}); }, 400);
   };
-  const acts = () => { if (!gone && details) get(`/incidents/${id}`).then(take).catch(() => {}); };
+  const acts = () => { if (!gone && details) get(`/incidents/${encodeURIComponent(id)}`).then(take).catch(() => {}); };
   state.addEventListener("incidents", fresh);
   state.addEventListener("acted", acts);
   load();

@@ -53,6 +53,9 @@ export const TEXTS = {
     pair: "{a} and {b}",
     play: "Play", pause: "Pause", speed: "Speed", scrubber: "Moment of the clip", at_second: "{s} s", begins: "it begins",
     no_clip: "There is no clip: {why}",
+    lacks_no_recording: "nothing is recorded; set record.folder", lacks_not_recorded: "nobody was recorded at that time, or it is deleted by now", lacks_unreadable: "the recording cannot be read",
+    lacks_no_pair: "it is about the source itself, not about people", lacks_unseen: "too little of the pair is seen at the peak to be compared", lacks_no_calm: "no calm moment of two people is recorded in the day before it",
+    lacks_gave_up: "none was found in time; not all of the day before was searched", lacks_no_film: "films need Pillow and ffmpeg, which are not installed there",
     save_as: "Save as a file", making: "Making it …", made_file: "Saved as {name}",
     file_mp4: "Film", file_help_mp4: "MP4: drawn skeletons with the score below", file_mcap: "Recording", file_help_mcap: "MCAP: what was recorded; replays, is judged again, opens in Foxglove",
     file_clips: "Arrays", file_help_clips: "Zip with NumPy arrays of each pair, clips.npz", file_jsonl: "JSON lines", file_help_jsonl: "A line for each frame, as dyadwatch publish jsonl reads it",
@@ -142,6 +145,9 @@ export const TEXTS = {
     pair: "{a} und {b}",
     play: "Abspielen", pause: "Anhalten", speed: "Tempo", scrubber: "Augenblick des Clips", at_second: "{s} s", begins: "es beginnt",
     no_clip: "Es gibt keinen Clip: {why}",
+    lacks_no_recording: "es wird nichts aufgenommen; record.folder setzen", lacks_not_recorded: "zu dieser Zeit wurde niemand aufgenommen, oder es ist schon gelöscht", lacks_unreadable: "die Aufnahme lässt sich nicht lesen",
+    lacks_no_pair: "es geht um die Quelle selbst, nicht um Menschen", lacks_unseen: "auf dem Höhepunkt ist von dem Paar zu wenig zu sehen, um es zu vergleichen", lacks_no_calm: "am Tag davor ist kein ruhiger Augenblick zweier Menschen aufgenommen",
+    lacks_gave_up: "in der Zeit wurde keiner gefunden; nicht der ganze Tag davor wurde durchsucht", lacks_no_film: "Filme brauchen Pillow und ffmpeg, die dort nicht installiert sind",
     save_as: "Als Datei sichern", making: "Wird gemacht …", made_file: "Gesichert als {name}",
     file_mp4: "Film", file_help_mp4: "MP4: gezeichnete Skelette, darunter die Bewertung", file_mcap: "Aufnahme", file_help_mcap: "MCAP: was aufgenommen wurde; lässt sich abspielen, neu beurteilen, in Foxglove öffnen",
     file_clips: "Felder", file_help_clips: "Zip mit NumPy-Feldern jedes Paares, clips.npz", file_jsonl: "JSON-Zeilen", file_help_jsonl: "Eine Zeile je Bild, wie dyadwatch publish jsonl sie liest",
@@ -240,4 +246,5 @@ function blame(message) {
 }
 
 // Why nothing of a source can be scored, short; the server's sentence where the table has none.
+export const lacks = error => has(`lacks_${error.code}`) ? t(`lacks_${error.code}`) : error.message;
 export const blindness = blind => !blind ? "" : has(`blind_${blind.code}`) ? t(`blind_${blind.code}`) : blind.text;

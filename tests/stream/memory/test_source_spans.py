@@ -53,6 +53,11 @@ def test_states_last_until_the_next_and_to_the_end_of_the_run(writer: Begin) -> 
         ("yard", "watching", "", 210, 220),
     ], "nobody watched between the runs"
     assert found(two.store, 50, 60) == [("hall", "watching", "", 50, 60), ("yard", "blind", "layout_unfit", 50, 60)]
+    taken: list[object] = []
+    two.store.connection.row_factory = lambda cursor, row: taken.append(row) or row
+    assert found(two.store, 150, 215) == [("yard", "watching", "", 210, 215)]
+    assert found(two.store, 5, 30) == [("hall", "watching", "", 10, 30), ("yard", "watching", "", 10, 30)]
+    assert len(taken) == 3, "nothing of runs that were over, nor of what came later"
     two.close()
 
 
@@ -160,15 +165,16 @@ def test_hours_are_those_of_the_day_here(writer: Begin, path: Path, monkeypatch:
     one.keep([status("hall"), status("yard", SourceState.LEARNING)], midnight - 3600 * S)
     one.keep([status("yard", SourceState.BEHIND)], midnight + 3600 * S)
     one.end(midnight + 30 * 3600 * S)
-    one.store.connection.execute(
-        "INSERT INTO calibrations VALUES ('run0.0', 1, '', '{}', '{\"budget_per_hour\": 0.5}')"
-    )
+    evidence = '{"budget_per_hour": 0.5, "certified": true}'
+    one.store.connection.execute("INSERT INTO calibrations VALUES ('run0.0', 1, '', '{}', ?)", (evidence,))
     monkeypatch.setattr(time, "time", lambda: midnight / S + 40 * 3600)
     by_day = {day.day: day for day in days(one.store)}
     assert by_day["2026-10-24"].hours == {"hall": {"watching": 1.0}, "yard": {"learning": 1.0}}
     assert by_day["2026-10-25"].hours == {"hall": {"watching": 25.0}, "yard": {"learning": 1.0, "behind": 24.0}}
     assert by_day["2026-10-26"].hours == {"hall": {"watching": 5.0}, "yard": {"behind": 5.0}}
     assert [by_day[day].budget for day in ("2026-10-23", "2026-10-24", "2026-10-25")] == [None, 0.5, 12.5]
+    one.store.connection.execute("UPDATE calibrations SET evidence = replace(evidence, 'true', 'false')")
+    assert {day.budget for day in days(one.store)} == {None}, "nobody vouches for it"
     spans = day_spans(one.store, "2026-10-25")
     assert (spans.since, spans.until) == (midnight, midnight + 25 * 3600 * S)
     assert [(s.source, s.state) for s in spans.spans] == [

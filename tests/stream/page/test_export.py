@@ -18,12 +18,16 @@ from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.configuration.config import Config, WireOptions
 from dyadwatch.stream.configuration.config_file import set_option
+from dyadwatch.stream.memory.kept import KeptIncident
 from dyadwatch.stream.memory.writer import MemoryWriter
 from dyadwatch.stream.messages import IncidentMessage, ScoreMessage
+from dyadwatch.stream.page.incident_export import ExportFormat, export
+from dyadwatch.stream.page.queries import IncidentRecord
 from dyadwatch.stream.page.tokens import Role
 from dyadwatch.stream.publishers.json_declaration import Declaration
 from dyadwatch.stream.publishers.json_lines import JsonSender
 from dyadwatch.stream.recordings.channels import RecordingHeader
+from dyadwatch.stream.recordings.header import recorded_config
 from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.recordings.playback import Playback
 from dyadwatch.stream.recordings.recordings_folder import recording_name
@@ -121,6 +125,36 @@ def test_json_lines_are_what_a_publisher_reads(take: Callable[[str], tuple[str, 
     assert poses[0].stamp == pytest.approx(START + 3 * S, abs=S // 20)
     assert poses[0].layout.joints == UPPER11.joints
     assert not np.isnan(poses[0].joints).any()
+
+
+def test_of_a_merged_source_what_is_recorded_goes_along_without_secrets(
+    tmp_path: Path, encounter: Callable[..., list[PoseFrame]], incident: Callable[..., IncidentMessage]
+) -> None:
+    """Of the two sources that are merged one was silent; the configuration has a token in it."""
+    config = msgspec.convert(
+        {
+            "merge": {"groups": {"room": ["hall", "yard"]}},
+            "delivery": {"to": {"them": {"kind": "webhook", "url": "https://example.org/hook?token=s3cr3t"}}},
+            "page": {"key": "/etc/keys/s3cr3t.pem"},
+        },
+        Config,
+    )
+    header = RecordingHeader(run="1", config=msgspec.json.encode(config).decode())
+    file = RecordingFile(tmp_path / recording_name(1, 1, START), header)
+    for frame in encounter("hall", seconds=4.0):
+        file.parts("pose.hall", encode_pose(frame), frame.stamp, frame.stamp + S // 100, frame.seq)
+    message = incident(began=START + S, source="room")
+    file.message(message, START + S)
+    file.close()
+    kept = KeptIncident(message=message, run="r", began=START, told=START)
+    record = IncidentRecord(incident=kept, updates=(), actions=(), clock_ahead=0)
+    data = export(tmp_path, record, START, START + 4 * S, ExportFormat.MCAP)
+    path = tmp_path / "taken.mcap"
+    path.write_bytes(data)
+    (taken,) = Playback([path]).recordings
+    assert recorded_config(taken.about) == msgspec.structs.replace(Config(), merge=config.merge)
+    assert b"s3cr3t" not in data
+    assert {e.source for e in Playback([path]).received()} == {"hall"}
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import base64
+import threading
+import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -12,6 +16,8 @@ import pytest
 
 from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.configuration.config_file import set_option
 from dyadwatch.stream.memory.kept import KeptIncident
 from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.memory.writer import MemoryWriter
@@ -26,7 +32,7 @@ from dyadwatch.stream.wire import encode_pose
 
 S = 1_000_000_000
 START = 1_700_000_000 * S
-WRIST = UPPER11.index["left_wrist"]
+WRIST, HIDDEN = UPPER11.index["left_wrist"], UPPER11.index["pelvis"]
 Make = Callable[..., IncidentMessage]
 # When the left wrist of somebody is raised, seconds: that one moment is calm; the last is the incident's.
 RAISED = (20.0, 50.0)
@@ -38,18 +44,32 @@ AWAY = np.array([4, 0, 6], np.float32)
 def folder(
     tmp_path_factory: pytest.TempPathFactory, person: Callable[..., np.ndarray], frame: Callable[..., PoseFrame]
 ) -> Iterator[Path]:
+    tmp_path = tmp_path_factory.mktemp("recordings")
+    with recorded(tmp_path, person, frame):
+        yield tmp_path
+
+
+@contextmanager
+def recorded(
+    folder: Path,
+    person: Callable[..., np.ndarray],
+    frame: Callable[..., PoseFrame],
+    hidden_s: tuple[float, float] = (0.0, 0.0),
+) -> Iterator[None]:
     """40 s of cal and dee, who raises an arm at 20 s; then ann and bob, of whom ann raises hers at 50 s.
 
-    Cal and dee stand elsewhere and are turned, and cal is seen first.
+    Cal and dee stand elsewhere and are turned, and cal is seen first. The window at 15 s is shorter, as the first of a
+    pair may be. In `hidden_s` the pelvis of ann, or dee, is hidden.
     """
-    tmp_path = tmp_path_factory.mktemp("recordings")
-    file = RecordingFile(tmp_path / recording_name(1, 1, START), RecordingHeader(run="1"))
+    file = RecordingFile(folder / recording_name(1, 1, START), RecordingHeader(run="1"))
     for k in range(60 * 30):
         t = k / 30
         up = max(np.exp(-(((t - at) / 0.3) ** 2)) for at in RAISED)
         calm = t < 40
         first, second = person(0.0), person(1.0)
         first[WRIST, 1] += 0.8 * up
+        if hidden_s[0] <= t < hidden_s[1]:
+            first[HIDDEN] = np.nan
         if calm:
             first, second = second @ TURN + AWAY, first @ TURN + AWAY
         one = frame(k, [first, second], ids=["cal", "dee"] if calm else ["ann", "bob"], stamp=START + round(t * S))
@@ -60,14 +80,17 @@ def folder(
         # calm, but for the incident and a near miss at 8 s
         evidence = 2.0 if 49 < t < 52 else 0.8 if 7.5 < t < 8.5 else 0.1
         pair = ("cal", "dee") if t < 40 else ("ann", "bob")
+        start = at - (S // 2 if t == 15 else S)
         score = ScoreMessage(
-            source="hall", pair=pair, start=at - S, end=at, score=1.0, relation=0.0, unusual=1.0, evidence=evidence,
+            source="hall", pair=pair, start=start, end=at, score=1.0, relation=0.0, unusual=1.0, evidence=evidence,
             model="m 1", latency_ms=1.0,
         )  # fmt: skip
         file.message(score, at + S // 50)
     file.flush()
-    yield tmp_path
-    file.close()
+    try:
+        yield
+    finally:
+        file.close()
 
 
 def about(incident: Make, start_s: float = 50.0, **changes: object) -> KeptIncident:
@@ -91,7 +114,7 @@ def test_the_calm_window_most_like_the_peak_is_found(folder: Path, incident: Mak
     assert moment.evidence == 0.1
     assert moment.windows > 200
     assert moment.start_s == pytest.approx(-2.5, abs=0.05)
-    assert moment.frames == pytest.approx(4 * 30, abs=2)
+    assert moment.frames == 4 * 30 + 1, "the last is the peak"
 
 
 @pytest.mark.parametrize("late_ms", [16, 17])
@@ -118,10 +141,39 @@ def test_what_is_part_of_an_incident_is_not_normal(folder: Path, incident: Make)
     assert moment.apart_m > 0.01
 
 
-def test_windows_near_an_alarm_are_not_normal(folder: Path, incident: Make) -> None:
-    everything_else = ((START, START + 6 * S), (START + 10 * S, START + 45 * S))
+@pytest.mark.parametrize(("begin_s", "from_s"), [(50.0, 10), (43.6, 12)])
+def test_windows_near_an_alarm_are_not_normal(folder: Path, incident: Make, begin_s: float, from_s: int) -> None:
+    """Even where the alarm was in what is read at another time."""
+    everything_else = ((START, START + 6 * S), (START + from_s * S, START + 45 * S))
     with pytest.raises(ClipUnavailableError, match=r"^no calm moment of two people is recorded in the day before it$"):
-        normal_moment(folder, about(incident), 0, everything_else)
+        normal_moment(folder, about(incident, begin_s), 0, everything_else)
+
+
+def test_a_joint_that_was_hidden_for_a_while_is_no_obstacle(
+    tmp_path: Path, incident: Make, person: Callable[..., np.ndarray], frame: Callable[..., PoseFrame]
+) -> None:
+    with recorded(tmp_path, person, frame, (49.6, 50.4)):
+        moment = normal_moment(tmp_path, about(incident), 0)
+        assert (moment.stamp - START) / S == pytest.approx(20.5, abs=0.05)
+
+
+def test_a_joint_that_is_never_seen_at_the_peak_is_said(
+    tmp_path: Path, incident: Make, person: Callable[..., np.ndarray], frame: Callable[..., PoseFrame]
+) -> None:
+    with recorded(tmp_path, person, frame, (48.0, 52.0)), pytest.raises(ClipUnavailableError) as caught:
+        normal_moment(tmp_path, about(incident), 0)
+    assert caught.value.code == "unseen"
+    assert str(caught.value) == "too little of the pair is seen at the peak to be compared"
+
+
+def test_a_search_that_takes_too_long_is_given_up(
+    folder: Path, incident: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dyadwatch.stream.page.calm_windows._SEARCH_S", 0.0)
+    with pytest.raises(ClipUnavailableError) as caught:
+        normal_moment(folder, about(incident), 0)
+    assert caught.value.code == "gave_up"
+    assert str(caught.value) == "no calm moment was found in 0 s; the rest of the day before it was not searched"
 
 
 def test_what_there_is_nothing_of_is_said(folder: Path, incident: Make) -> None:
@@ -141,6 +193,29 @@ def test_incidents_of_the_same_source_are_known_by_their_time(
         found, spans = with_spans(store, "a1b2")
     message = found.incident.message
     assert spans == ((message.start, message.end),), "the one of the yard is none of them"
+
+
+def test_one_search_or_file_is_made_at_a_time_and_what_was_found_is_kept(
+    page_config: Config, serve: Callable[..., object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    lock = threading.Lock()
+
+    def slow(folder: Path, of: object, *more: object) -> bytes:
+        assert lock.acquire(blocking=False), "another is at it"
+        made.append(type(of).__name__)
+        time.sleep(0.1)
+        lock.release()
+        return b"x"
+
+    monkeypatch.setattr("dyadwatch.stream.page.normal_moment.normal_moment", slow)
+    monkeypatch.setattr("dyadwatch.stream.page.incident_export.export", slow)
+    config = set_option(page_config, f"record.folder={tmp_path}")
+    with serve(config) as page, page.client("viewer") as viewer, ThreadPoolExecutor() as pool:  # type: ignore[attr-defined]
+        asked = ["normal", "export?format=mcap", "normal", "export?format=jsonl"]
+        answers = list(pool.map(lambda what: viewer.get(f"/api/v1/incidents/a1b2c3/{what}"), asked))
+    assert [answer.status_code for answer in answers] == [200] * 4
+    assert sorted(made) == ["IncidentRecord", "IncidentRecord", "KeptIncident"]
 
 
 def test_the_page_answers_with_it(page_config: msgspec.Struct, serve: Callable[..., object]) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shutil
 import socket
+import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +21,7 @@ from dyadwatch.core.decision.rules import ScorePart
 from dyadwatch.core.errors import ConfigError, DyadwatchError, ServerLostError
 from dyadwatch.stream.codes import EventReason
 from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.configuration.config_file import set_option
 from dyadwatch.stream.messages import EventMessage, EventRule, IncidentMessage, Message, ScoreMessage, encode_json
 from dyadwatch.stream.page.tokens import Role
 from dyadwatch.stream.subscriber import Subscriber
@@ -170,15 +174,16 @@ def test_a_page_that_hangs_is_lost(page_config: Config, monkeypatch: pytest.Monk
         with pytest.raises(ServerLostError, match=r"has not answered for 0\.3 s \(timed out\)"):
             hear(Subscriber(url, token="t"))
         with pytest.raises(
-            DyadwatchError, match=rf"^no page answers at {url} after 0\.2 s; start one with: dyadwatch up$"
+            DyadwatchError,
+            match=rf"^no page answers at {url} after 0\.5 s \(timed out\); start one with: dyadwatch up$",
         ):
-            Subscriber(url, token="t", wait_s=0.2).__enter__()
+            Subscriber(url, token="t", wait_s=0.5).__enter__()
 
 
 def test_a_detector_that_the_page_does_not_hear_is_told(
     page_config: Config, serve: Serve, incident: Callable[..., IncidentMessage], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lost = rf"^the page at http://{page_config.page.bind} does not hear its detector any more; it goes on trying$"
+    lost = rf"^the page at http://{page_config.page.bind} does not hear its detector; it goes on trying$"
     with serve(page_config) as page, contextlib.ExitStack() as stack:
         with contextlib.closing(Detector(page_config.sinks.bind, score())):
             subscriber = stack.enter_context(settled(page))
@@ -188,6 +193,48 @@ def test_a_detector_that_the_page_does_not_hear_is_told(
                 hear_out(subscriber)
         with contextlib.closing(Detector(page_config.sinks.bind, score())):
             assert subscriber.receive(WAIT_S) is not None
+
+
+def test_a_detector_that_is_down_from_the_beginning_is_told_and_waited_for(
+    page_config: Config, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serve(page_config) as page:
+        token = page.tokens.add("app", Role.VIEWER)
+        with monkeypatch.context() as patch:
+            patch.setattr("dyadwatch.stream.page.hub._HEARD_S", 0.3)
+            for _ in range(2):  # the page found out only after the first had come
+                with pytest.raises(ServerLostError, match=r"does not hear its detector; it goes on trying$"):
+                    hear(Subscriber(page.url, token=token))
+        none = rf"^the page at {page.url} hears no detector after 1 s; start one with: dyadwatch up$"
+        with pytest.raises(DyadwatchError, match=none):
+            Subscriber(page.url, token=token, wait_s=1.0).__enter__()
+        subscriber = Subscriber(page.url, token=token, wait_s=WAIT_S)
+        with contextlib.closing(Detector(page_config.sinks.bind, score())):
+            for _ in range(2):
+                with subscriber:
+                    assert isinstance(subscriber.receive(WAIT_S), ScoreMessage)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificate")
+def test_a_certificate_that_nobody_vouches_for_is_named_at_once(
+    page_config: Config, serve: Serve, tmp_path: Path
+) -> None:
+    certificate, key = tmp_path / "page.pem", tmp_path / "page.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+         "-subj", "/CN=page", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    with serve(set_option(page_config, f"page.certificate={certificate}", f"page.key={key}")):
+        url = f"https://{page_config.page.bind}"
+        said = (
+            rf"^the page at {url} has a certificate that this machine does not trust \(self.signed certificate\); "
+            r"expected certificate to be its PEM file, or that of who signed it$"
+        )
+        with pytest.raises(DyadwatchError, match=said):
+            hear(Subscriber(url, token="guess"))
+        with pytest.raises(DyadwatchError, match=r"refuses this token"):
+            hear(Subscriber(url, token="guess", certificate=certificate))
 
 
 def test_what_a_slow_program_misses_is_logged(
