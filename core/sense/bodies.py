@@ -57,11 +57,14 @@ class BodySense:
 
     Arguments:
         ignore: codes that are not looked for; where those are all, nobody is looked at.
+
+    Attributes:
+        looks: whether anybody is.
     """
 
     def __init__(self, ignore: Collection[str] = ()) -> None:
         self._ignored = frozenset(ignore)
-        self._looks = not self._ignored.issuperset(Oddity)
+        self.looks = not self._ignored.issuperset(Oddity)
         self._people: dict[int, PersonSense] = {}
         self._pairs: dict[tuple[int, int], Together] = {}
         self._anatomy: Anatomy | None = None
@@ -106,7 +109,7 @@ class BodySense:
             joints: metres, Y up, shape (P, J, 3), NaN where unseen.
             layout: what the J axis means.
         """
-        if not self._looks:
+        if not self.looks:
             return
         anatomy = self._anatomy
         if anatomy is None or (layout is not self._layout and layout.joints != anatomy.layout.joints):
@@ -211,7 +214,7 @@ class BodySense:
 
     def verdicts(self, pairs: Iterable[tuple[int, int]]) -> dict[tuple[int, int], BodyVerdict]:
         """On those pairs of which there is anything to say."""
-        if not (self._met or self._everybody()) and all(p.is_plain for p in self._people.values()):
+        if not self.looks or (not (self._met or self._everybody()) and all(p.is_plain for p in self._people.values())):
             return {}  # as nearly always
         return {keys: verdict for keys in pairs if (verdict := self.of_pair(keys)) is not FINE}
 

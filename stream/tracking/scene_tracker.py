@@ -275,7 +275,7 @@ class SceneTracker:
         if lost:
             self.sense.lost([track.key for track in lost])
         self._seen = tuple(s.track.key for s in seen)
-        if not seen:
+        if not seen or not self.sense.looks:
             return
         joints, rows = frame.joints, [s.row for s in seen]
         if frame.confidence.min() < self._min_confidence:
