@@ -249,7 +249,8 @@ def test_a_detector_shows_what_it_sees(
     assert not thread.is_alive()
     assert {entity["id"] for entity in seen["scene.hall"]["entities"]} == {"hall/ann", "hall/bob", "hall/pairs"}
     with socket.socket() as s:
-        s.bind(("127.0.0.1", port))  # the port is free again
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # what was connected may still be in TIME_WAIT
+        s.bind(("127.0.0.1", port))  # nobody listens there any more
 
 
 def test_addresses_that_cannot_be() -> None:
