@@ -117,7 +117,11 @@ class PushOptions(TargetOptions, frozen=True, kw_only=True, tag="push"):
     """Where push services reach who runs this, such as mailto:me@example.org; they ask for it and are sent it."""
     services: tuple[
         Annotated[
-            str, shaped(rf"(?:\*\.)?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::{PORT})?", "host names, without https://")
+            str,
+            shaped(
+                rf"(?:\*\.)?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::{PORT})?",
+                "a host such as push.example.org, without https://",
+            ),
         ],
         ...,
     ] = ("fcm.googleapis.com", "updates.push.services.mozilla.com", "*.push.apple.com", "*.notify.windows.com")

@@ -33,8 +33,8 @@ def service_of(endpoint: str, services: Sequence[str]) -> str:
     place = host if port in (None, 443) else f"{host}:{port}"
     if parts.scheme != "https" or not host or "@" in parts.netloc or not plain or not _listed(place, services):
         raise ConfigError(
-            f"the endpoint is at {parts.scheme}://{place:.80}; expected https and one of delivery.to's services: "
-            f"{', '.join(services)}"
+            f"the endpoint is no address at {', '.join(services)} over https but lies at {parts.scheme}://{place:.80}; "
+            "expected one as a browser gives it, or its push service among services of the target"
         )
     return f"https://{place}"
 

@@ -8,6 +8,7 @@ import json
 import shutil
 import socket
 import sqlite3
+import ssl
 import subprocess
 import threading
 import time
@@ -218,9 +219,13 @@ def listener(broker: Broker) -> Iterator[Listener]:
 
 
 class Server:
-    """A real HTTP server that answers what `answers` says next, 200 once that is empty; keeps what it took."""
+    """A real HTTP server that answers what `answers` says next, 200 once that is empty; keeps what it took.
 
-    def __init__(self, port: int = 0) -> None:
+    `of_path` prevails for a path; with `tls` it speaks HTTPS.
+    """
+
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        self.of_path: dict[str, int] = {}
         self.answers: list[int] = []
         self.always: int | None = None
         self.asked: list[tuple[dict[str, str], bytes]] = []  # every request
@@ -234,8 +239,9 @@ class Server:
                 request = ({k.lower(): v for k, v in self.headers.items()}, body)
                 outer.asked.append(request)
                 outer.paths.append(self.path)
-                status = outer.always or (outer.answers.pop(0) if outer.answers else 200)
-                if status == 200:
+                status = outer.of_path.get(self.path) or outer.always
+                status = status or (outer.answers.pop(0) if outer.answers else 200)
+                if status in (200, 201):
                     outer.taken.append(request)
                 self.send_response(status)
                 self.send_header("content-length", "0")
@@ -245,6 +251,8 @@ class Server:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
