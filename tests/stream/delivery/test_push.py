@@ -25,13 +25,14 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from msgspec import structs
 from py_vapid import Vapid02
 
-from dyadwatch.core.errors import ConfigError, DeliveryError
+from dyadwatch.core.errors import ConfigError, DeliveryError, UnreachableError
 from dyadwatch.stream.codes import AttentionKind, DeliveryLoss, DeliveryState, Severity
 from dyadwatch.stream.configuration.config_file import parse_config
 from dyadwatch.stream.configuration.delivery_options import DeliveryOptions, PushOptions
 from dyadwatch.stream.delivery.carrier import Surroundings
 from dyadwatch.stream.delivery.parcel import Parcel
 from dyadwatch.stream.delivery.push_message import push_body
+from dyadwatch.stream.delivery.push_sender import EveryDeviceCarrier
 from dyadwatch.stream.delivery.sink import DeliverySink
 from dyadwatch.stream.delivery.spool import Spool
 from dyadwatch.stream.delivery.spool_file import SpoolFile
@@ -425,3 +426,19 @@ def test_what_the_configuration_may_say(target: str, text: str) -> None:
     with pytest.raises(ConfigError) as caught:
         parse_config(f"delivery: {{file: x.db, to: {{a: {target}}}}}", "site.yaml")
     assert text in str(caught.value)
+
+
+def test_every_device_is_tried_at_once(service: Any, devices: DeviceFile, updates: Any) -> None:
+    good, bad = subscribe(devices, service, "push/good"), subscribe(devices, service, "push/bad")
+    service.of_path[bad.path] = 500
+    options = PushOptions(contact=CONTACT, services=(f"localhost:{service.port}",))
+    carrier = EveryDeviceCarrier(options, Wording(options, {}), devices.path)
+    parcel = Parcel(key="test-1", number=1, at=updates.at, message=updates.call(), test=True)
+    with pytest.raises(UnreachableError) as caught:
+        carrier.send(parcel)
+    assert str(caught.value).startswith("1 of 2 devices: phone of ann: https://localhost:")
+    del service.of_path[bad.path]
+    carrier.send(parcel)
+    carrier.close()
+    assert [(m["tag"], m["text"]) for m in taken_by(service, good)] == [("test", updates.call().explanation)] * 2
+    assert len(taken_by(service, bad)) == 1

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from dyadwatch.stream.page.tokens import Role
 from dyadwatch.stream.push.device_file import DeviceFile
 from dyadwatch.stream.push.push_device import device_id, from_base64url, to_base64url
 
-PUSH = "delivery.to={phones: {kind: push, contact: 'mailto:me@example.org', least: notice}}"
 AT = "/api/v1/push"
 POINT = ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
 
@@ -28,12 +26,6 @@ POINT = ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(Encodi
 def body(number: int = 1, **more: Any) -> dict[str, Any]:
     keys = {"p256dh": to_base64url(POINT), "auth": to_base64url(b"0123456789abcdef")}
     return {"endpoint": f"https://fcm.googleapis.com/fcm/send/{number}", "keys": keys, "name": "phone", **more}
-
-
-@pytest.fixture
-def pushing(page_config: Config, serve: Callable[..., Any]) -> Iterator[Any]:
-    with serve(set_option(page_config, PUSH)) as page:
-        yield page
 
 
 @pytest.fixture
@@ -141,14 +133,17 @@ def test_who_is_let_in_no_more_is_notified_no_more(pushing: Any, file: Path) -> 
             assert [d.endpoint for d in devices.all()] == [body(2)["endpoint"]]
 
 
-def test_it_is_off_until_it_is_configured(page: Any, page_config: Config, file: Path) -> None:
+def test_it_is_off_until_it_is_configured(page: Any, file: Path) -> None:
     with page.client(Role.ADMIN) as admin:
         assert admin.get("/api/v1/session").json()["push"] is False
         for answer in (admin.get(AT), admin.post(f"{AT}/devices", json=body())):
             assert (answer.status_code, answer.json()["code"]) == (409, "off")
             assert "expected a target of kind push in delivery.to of the configuration" in answer.json()["text"]
     assert not file.exists()
-    nowhere = set_option(page_config, "memory.file=off", "page.tokens=tokens.json", PUSH)
+
+
+def test_there_must_be_a_place_for_the_devices(pushing: Any) -> None:
+    nowhere = set_option(pushing.config, "memory.file=off", "page.tokens=tokens.json")
     with pytest.raises(ConfigError, match=r"delivery\.to\.phones\.file is empty, and no incidents are kept beside"):
         make_app(nowhere)
 
