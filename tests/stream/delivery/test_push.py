@@ -4,24 +4,16 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import datetime
-import ipaddress
 import json
-import os
 import sqlite3
-import ssl
 import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import http_ece
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from msgspec import structs
 from py_vapid import Vapid02
 
@@ -38,73 +30,11 @@ from dyadwatch.stream.delivery.spool import Spool
 from dyadwatch.stream.delivery.spool_file import SpoolFile
 from dyadwatch.stream.delivery.wording import Wording
 from dyadwatch.stream.push.device_file import MOST_OF_ONE, DeviceFile
-from dyadwatch.stream.push.push_device import PushDevice, device_id, to_base64url
 from dyadwatch.stream.push.push_services import service_of
 from dyadwatch.stream.push.signing import SigningKey
 
 CONTACT = "mailto:me@example.org"
 DEFAULT = PushOptions(contact=CONTACT).services
-
-
-class UserAgent(NamedTuple):
-    """A browser: what it subscribed with, and how it reads what it is sent."""
-
-    device: PushDevice
-    path: str
-    private: ec.EllipticCurvePrivateKey
-    auth: bytes
-
-    def read(self, body: bytes) -> Any:
-        plain = http_ece.decrypt(body, private_key=self.private, auth_secret=self.auth, version="aes128gcm")
-        return json.loads(plain)
-
-
-def user_agent(endpoint: str, who: str = "ann", least: Severity = Severity.NOTICE) -> UserAgent:
-    private, auth = ec.generate_private_key(ec.SECP256R1()), os.urandom(16)
-    point = private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
-    device = PushDevice(
-        id=device_id(endpoint), endpoint=endpoint, p256dh=to_base64url(point), auth=to_base64url(auth), name="phone",
-        who=who, token=1, until=0, least=least, since=time.time_ns(),
-    )  # fmt: skip
-    return UserAgent(device, "/" + endpoint.split("/", 3)[3], private, auth)
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Of `localhost`, with its key, trusted by nobody else."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name, now = (
-        x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")]),
-        datetime.datetime.now(datetime.UTC),
-    )
-    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(names), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = tmp_path_factory.mktemp("tls") / "both.pem"
-    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(made.public_bytes(Encoding.PEM) + pem)
-    return path
-
-
-@pytest.fixture
-def service(certificate: Path, server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A push service over HTTPS, whose certificate this process trusts."""
-    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    one = type(server)(0, context)
-    yield one
-    one.close()
 
 
 @pytest.fixture
@@ -131,13 +61,13 @@ def start(tmp_path: Path, service: Any) -> Iterator[Callable[..., DeliverySink]]
             one.close()
 
 
-def subscribe(devices: DeviceFile, service: Any, path: str = "push/a", **more: Any) -> UserAgent:
-    agent = user_agent(f"https://localhost:{service.port}/{path}", **more)
+def subscribe(devices: DeviceFile, service: Any, path: str = "push/a", **more: Any) -> Any:
+    agent = service.user_agent(path, **more)
     devices.add(agent.device)
     return agent
 
 
-def taken_by(service: Any, agent: UserAgent) -> list[Any]:
+def taken_by(service: Any, agent: Any) -> list[Any]:
     """What a device was sent and took, decrypted."""
     of = [request for path, request in zip(service.paths, service.asked, strict=True) if path == agent.path]
     return [agent.read(body) for headers, body in of if (headers, body) in service.taken]
@@ -177,7 +107,7 @@ def test_a_call_reaches_the_device_encrypted_and_signed(
         "key": "1405dc-1", "number": 1, "tag": "1405dc", "link": "/#/incident/1405dc", "loud": True,
     }  # fmt: skip
     with pytest.raises(http_ece.ECEException, match="Decryption error"):
-        user_agent("https://localhost/x/y").read(body)
+        service.user_agent("y").read(body)
     assert devices.all()[0].succeeded > 0
 
 
@@ -246,7 +176,13 @@ def test_a_service_that_fails_for_a_while_loses_and_doubles_nothing_and_holds_up
 
 @pytest.mark.parametrize("status", [404, 410])
 def test_a_device_that_its_push_service_does_not_know_any_more_is_removed(
-    start: Any, service: Any, devices: DeviceFile, updates: Any, until: Any, status: int
+    start: Any,
+    service: Any,
+    devices: DeviceFile,
+    updates: Any,
+    until: Any,
+    status: int,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     gone, good = subscribe(devices, service, "push/gone"), subscribe(devices, service, "push/good")
     service.of_path[gone.path] = status
@@ -255,6 +191,8 @@ def test_a_device_that_its_push_service_does_not_know_any_more_is_removed(
     until(lambda: account(sink).dropped == {DeliveryLoss.GONE: 3}, "the end of what waited")
     assert [d.id for d in devices.all()] == [good.device.id]
     assert service.paths.count(gone.path) == 1, "it is asked once"
+    assert f"answered {status}" in caplog.text
+    assert not any(gone.path in r.getMessage() for r in caplog.records if r.name.startswith("dyadwatch"))
     until(lambda: account(sink).delivered == 3, "the other")
     sink.emit([updates.call("d")])
     until(lambda: account(sink).delivered == 4, "the next, for the one who is there")
@@ -293,10 +231,26 @@ def test_devices_come_and_go_while_the_detector_runs(
     assert [m["key"] for m in taken_by(service, agent)] == ["a-1"]
 
 
+def test_what_waits_for_a_device_that_was_removed_while_no_detector_ran_goes(
+    start: Any, service: Any, devices: DeviceFile, updates: Any, until: Any
+) -> None:
+    agent = subscribe(devices, service)
+    service.always = 500
+    sink = start()
+    sink.emit([updates.call("a"), updates.call("b")])
+    until(lambda: service.asked, "a try")
+    sink.close()
+    devices.remove(agent.device.id)
+    service.always = None
+    sink = start()
+    until(lambda: account(sink).dropped == {DeliveryLoss.GONE: 2}, "the end of what waited")
+    assert service.taken == []
+
+
 def test_a_device_whose_token_has_ended_is_told_nothing(
     start: Any, service: Any, devices: DeviceFile, updates: Any, until: Any
 ) -> None:
-    ended = user_agent(f"https://localhost:{service.port}/push/ended").device
+    ended = service.user_agent("push/ended").device
     devices.add(structs.replace(ended, until=time.time_ns()))
     subscribe(devices, service, "push/good")
     sink = start()
@@ -383,20 +337,20 @@ def test_a_redirect_leads_nowhere(
     assert devices.all()[0].failed > 0
 
 
-def test_the_file_is_for_its_owner_alone_and_keeps_its_key(tmp_path: Path) -> None:
+def test_the_file_is_for_its_owner_alone_and_keeps_its_key(tmp_path: Path, service: Any) -> None:
     path = tmp_path / "push.db"
     with DeviceFile(path) as file, DeviceFile(path) as second:
         assert stat.S_IMODE(path.stat().st_mode) == 0o600
         assert SigningKey(file).public == SigningKey(second).public
         for i in range(MOST_OF_ONE):
-            file.add(user_agent(f"https://localhost/a/{i}").device)
-        again = user_agent("https://localhost/a/0", least=Severity.ALARM).device
+            file.add(service.user_agent(f"a/{i}").device)
+        again = service.user_agent("a/0", least=Severity.ALARM).device
         second.add(again)
         with pytest.raises(
             ConfigError, match="20 devices of ann are notified and 20 in all; expected fewer than 20 and 100"
         ):
-            file.add(user_agent("https://localhost/a/more").device)
-        file.add(user_agent("https://localhost/b/1", who="bea").device)
+            file.add(service.user_agent("a/more").device)
+        file.add(service.user_agent("b/1", who="bea").device)
         assert file.get(again.id) == again
     assert all(stat.S_IMODE(p.stat().st_mode) == 0o600 for p in tmp_path.iterdir())
     other = tmp_path / "spool.db"
