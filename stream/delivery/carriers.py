@@ -59,7 +59,7 @@ def make_carrier(
 
                 return CommandCarrier(target, wording)
             case PushOptions():
-                from dyadwatch.stream.delivery.push_sender import EveryDeviceCarrier
+                from dyadwatch.stream.delivery.push_carriers import EveryDeviceCarrier
 
                 return EveryDeviceCarrier(target, wording, around.device_file())
     except ModuleNotFoundError as e:

@@ -16,7 +16,8 @@ from dyadwatch.stream.delivery.carrier import StateBoard
 from dyadwatch.stream.delivery.courier import Courier
 from dyadwatch.stream.delivery.filters import Filter
 from dyadwatch.stream.delivery.parcel import Update
-from dyadwatch.stream.delivery.push_sender import DeviceCarrier, PushSender
+from dyadwatch.stream.delivery.push_carriers import DeviceCarrier
+from dyadwatch.stream.delivery.push_sender import PushSender
 from dyadwatch.stream.delivery.spool import Spool, TargetAccount
 from dyadwatch.stream.delivery.spool_file import receiver_name
 from dyadwatch.stream.push.push_device import PushDevice

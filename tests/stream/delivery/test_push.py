@@ -23,8 +23,8 @@ from dyadwatch.stream.configuration.config_file import parse_config
 from dyadwatch.stream.configuration.delivery_options import DeliveryOptions, PushOptions
 from dyadwatch.stream.delivery.carrier import Surroundings
 from dyadwatch.stream.delivery.parcel import Parcel
+from dyadwatch.stream.delivery.push_carriers import EveryDeviceCarrier
 from dyadwatch.stream.delivery.push_message import push_body
-from dyadwatch.stream.delivery.push_sender import EveryDeviceCarrier
 from dyadwatch.stream.delivery.sink import DeliverySink
 from dyadwatch.stream.delivery.spool import Spool
 from dyadwatch.stream.delivery.spool_file import SpoolFile
