@@ -17,6 +17,7 @@ DyadwatchError
 ├── DeliveryError        the spool of deliveries cannot be used
 │   ├── UnreachableError     the other side does not answer, or not now: to be tried again
 │   └── RefusedError         the other side will never take an update: not to be tried again
+│       └── GoneError            nor any other: who it was for is not there any more
 ├── ServerLostError      a page that is listened to does not answer any more; it is tried again
 ├── ProviderError        the inference engine cannot run where it was told to
 ├── ScoreError           a loaded model gave no usable scores; has a countable `reason`
@@ -126,6 +127,10 @@ class UnreachableError(DeliveryError):
 
 class RefusedError(DeliveryError):
     """The other side says that it will never take this update."""
+
+
+class GoneError(RefusedError):
+    """Who an update was for is not there any more, and will take no other either."""
 
 
 class ServerLostError(DyadwatchError):

@@ -298,6 +298,7 @@ class DeliveryLoss(StrEnum):
     EXPIRED = "expired"  # it waited for longer than delivery.keep_h
     FULL = "full"  # more waited than delivery.most_waiting
     UNREADABLE = "unreadable"  # another version of the program kept it
+    GONE = "gone"  # the device that it was for was removed, or its browser unsubscribed
 
 
 class FileLoss(StrEnum):

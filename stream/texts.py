@@ -302,6 +302,7 @@ DELIVERY_LOSS: dict[DeliveryLoss, str] = {
     DeliveryLoss.EXPIRED: "it could not be delivered for longer than delivery.keep_h",
     DeliveryLoss.FULL: "more wait than delivery.most_waiting; updates of what still goes on go first",
     DeliveryLoss.UNREADABLE: "another version of dyadwatch kept it in a form that this one does not know",
+    DeliveryLoss.GONE: "the device that it was for is not subscribed any more",
 }
 
 # What is lost, and why.

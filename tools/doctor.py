@@ -34,7 +34,7 @@ EXTRAS = {
     "train": ("torch", "onnx", "onnxscript", "scikit-learn"),
     "camera": ("mediapipe", "opencv-python"),
     "lsl": ("pylsl",),
-    "notify": ("apprise", "httpx", "paho-mqtt", "pillow", "prometheus-client"),
+    "notify": ("apprise", "cryptography", "http-ece", "httpx", "paho-mqtt", "pillow", "prometheus-client", "py-vapid"),
     "foxglove": ("foxglove-sdk",),
     "view": ("pillow", "imageio-ffmpeg"),
 }

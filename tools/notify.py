@@ -23,6 +23,7 @@ from dyadwatch.stream.configuration.delivery_options import (
     AppriseOptions,
     CommandOptions,
     MqttOptions,
+    PushOptions,
     Target,
     WebhookOptions,
 )
@@ -32,6 +33,7 @@ from dyadwatch.stream.delivery.parcel import Parcel
 from dyadwatch.stream.delivery.spool_file import SpoolFile
 from dyadwatch.stream.delivery.start import spool_path
 from dyadwatch.stream.messages import AttentionMessage
+from dyadwatch.stream.push.push_place import device_file_path
 from dyadwatch.stream.recordings.header import program
 from dyadwatch.tools.sample_pose import sample_pose
 
@@ -78,7 +80,9 @@ def try_(name: str, /, *, config: _Config = None, set_: _Set = ()) -> None:
     parcel = Parcel(key=f"test-{now // 1_000_000}", number=1, at=now, message=message, test=True)
     if target.picture:
         parcel = structs.replace(parcel, pose=sample_pose())
-    around = Surroundings(lambda action: None, settings.liveness.forget_s, program(), announce=False)
+    around = Surroundings(
+        lambda action: None, settings.liveness.forget_s, program(), device_file_path(settings), announce=False
+    )
     carrier = make_carrier(name, target, settings.delivery.names, around, lambda: None)
     began = time.monotonic()
     try:
@@ -110,6 +114,8 @@ def _about(target: Target) -> str:
             where = f"apprise, by {named}"
         case CommandOptions():
             where = f"command {' '.join(target.command)}"
+        case PushOptions():
+            where = f"push, to devices of the page, by {', '.join(target.services)}"
     words = [where, {"both": "incidents and calls"}.get(target.send, target.send)]
     if target.picture:
         words.append("with a picture")

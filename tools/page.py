@@ -19,8 +19,10 @@ from dyadwatch.core.errors import DyadwatchError
 from dyadwatch.core.iso_time import moment
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.config_file import load_config, set_option
+from dyadwatch.stream.page.push_api import forget_devices
 from dyadwatch.stream.page.server import base_url, make_server, tokens_of
 from dyadwatch.stream.page.tokens import Role
+from dyadwatch.stream.push.push_place import device_file_path
 from dyadwatch.tools.incident_film import can_film, film_incident
 from dyadwatch.tools.log_output import log_in_background
 
@@ -115,12 +117,19 @@ def tokens(*, config: _Config = None, set_: _Set = ()) -> None:
 def remove_token(name: str, /, *, config: _Config = None, set_: _Set = ()) -> None:
     """Take a token, or a browser that came by a link, out again; it is logged out at once.
 
+    Its devices are notified no more.
+
     Parameters
     ----------
     name
         As `dyadwatch page tokens` lists it.
     """
-    tokens_of(_configured(config, set_)).remove(name)
+    settings = _configured(config, set_)
+    known = tokens_of(settings)
+    known.remove(name)
+    devices = device_file_path(settings)
+    if devices is not None:
+        forget_devices(devices, known)
 
 
 @app.command

@@ -11,6 +11,7 @@ from dyadwatch.stream.configuration.delivery_options import (
     CommandOptions,
     DeliveryOptions,
     MqttOptions,
+    PushOptions,
     Target,
     TargetOptions,
     WebhookOptions,
@@ -26,6 +27,9 @@ _Problem = tuple[tuple[str, ...], object, str]  # keys, the culprit first; value
 
 def delivery_problems(delivery: DeliveryOptions) -> Iterator[_Problem]:
     """Every rule that the section breaks: (keys that it depends on, value, what was expected)."""
+    pushed = [name for name, target in delivery.to.items() if isinstance(target, PushOptions)]
+    if len(pushed) > 1:
+        yield (f"delivery.to.{pushed[1]}", "delivery.to"), "push", f"one target of this kind; {pushed[0]} is one"
     for name, target in delivery.to.items():
         if not _NAME.fullmatch(name):
             yield ("delivery.to",), name, f"names of 1 to 64 characters A-Z a-z 0-9 _ -, unlike {name!r:.80}"
@@ -42,14 +46,7 @@ def host_and_port(bind: str) -> tuple[str, int]:
 
 
 def _target_problems(target: Target) -> Iterator[tuple[str, object, str]]:
-    for span in target.hours:
-        try:
-            parse_hours(span)
-        except ValueError as e:
-            yield "hours", span, f"{e}, unlike {span!r:.40}"
-    for key in ("title", "text"):
-        if template_problem(getattr(target, key)):
-            yield key, getattr(target, key), f"text with no other fields than {{{'}, {'.join(FIELDS)}}}"
+    yield from _common_problems(target)
     match target:
         case MqttOptions():
             yield from _mqtt_problems(target)
@@ -63,6 +60,20 @@ def _target_problems(target: Target) -> Iterator[tuple[str, object, str]]:
         case CommandOptions():
             if not target.command or not target.command[0]:
                 yield "command", target.command, "a program and its arguments, such as [/usr/local/bin/page, --loud]"
+        case PushOptions():
+            if target.picture:
+                yield "picture", target.picture, "false: a push message has no room for one"
+
+
+def _common_problems(target: TargetOptions) -> Iterator[tuple[str, object, str]]:
+    for span in target.hours:
+        try:
+            parse_hours(span)
+        except ValueError as e:
+            yield "hours", span, f"{e}, unlike {span!r:.40}"
+    for key in ("title", "text"):
+        if template_problem(getattr(target, key)):
+            yield key, getattr(target, key), f"text with no other fields than {{{'}, {'.join(FIELDS)}}}"
 
 
 def _mqtt_problems(target: MqttOptions) -> Iterator[tuple[str, object, str]]:

@@ -103,7 +103,37 @@ class CommandOptions(TargetOptions, frozen=True, kw_only=True, tag="command"):
     """Tries of one update, before it is left out."""
 
 
-Target = MqttOptions | WebhookOptions | AppriseOptions | CommandOptions
+class PushOptions(TargetOptions, frozen=True, kw_only=True, tag="push"):
+    """Devices that were added on the page, through the push services of their browsers' makers."""
+
+    send: Send = "calls"
+    contact: Annotated[
+        str,
+        shaped(
+            r"mailto:[^\s@]+@[\w-]+(?:\.[\w-]+)+|https://[\w-]+(?:\.[\w-]+)+(?:/\S*)?",
+            "an address such as mailto:me@example.org or https://example.org",
+        ),
+    ]
+    """Where push services reach who runs this, such as mailto:me@example.org; they ask for it and are sent it."""
+    services: tuple[
+        Annotated[
+            str,
+            shaped(
+                rf"(?:\*\.)?[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*(?::{PORT})?",
+                "a host such as push.example.org, without https://",
+            ),
+        ],
+        ...,
+    ] = ("fcm.googleapis.com", "updates.push.services.mozilla.com", "*.push.apple.com", "*.notify.windows.com")
+    """Hosts of push services, *. in front for all below one, :port behind. No device makes the detector connect to
+    another: with hosts of your network in it, whoever may log in to the page can have it do so."""
+    file: str = ""
+    """File of the devices and of the key that messages are signed with. Empty: push.db beside the incidents."""
+    timeout_s: Positive = 10.0
+    """Seconds that a request may take."""
+
+
+Target = MqttOptions | WebhookOptions | AppriseOptions | CommandOptions | PushOptions
 
 
 class DeliveryOptions(Section, frozen=True):
@@ -111,8 +141,8 @@ class DeliveryOptions(Section, frozen=True):
 
     to: dict[str, Target] = {}
     """Targets by name, such as {home: {kind: mqtt, host: 192.168.1.5}, phone: {kind: apprise, url_file: phone.txt}}.
-    Kinds are mqtt, webhook, apprise and command; every target may have send, sources, least, hours, picture, title
-    and text. Empty: nothing is delivered."""
+    Kinds are mqtt, webhook, apprise, command and push; every target may have send, sources, least, hours, picture,
+    title and text. Empty: nothing is delivered."""
     file: str = ""
     """File in which updates wait until they are delivered, from the folder the service starts in. Empty: delivery.db
     beside the file of incidents."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.delivery.parcel import Parcel
 from dyadwatch.stream.memory.kept import Action
 from dyadwatch.stream.messages import Message
@@ -19,13 +21,25 @@ class Surroundings:
         act: takes what people do about incidents and sources, from any thread.
         forget_s: seconds after which the detector forgets a source that is silent.
         program: name and version.
+        devices: file of the devices that are notified by push; None where none are.
         announce: False for one that only tries whether an update arrives, beside a detector that may run.
     """
 
     act: Callable[[Action], None]
     forget_s: float
     program: str
+    devices: Path | None = None
     announce: bool = True
+
+    def device_file(self) -> Path:
+        """See `devices`, which a target of kind push takes.
+
+        Raises:
+            ConfigError: there is none.
+        """
+        if self.devices is None:
+            raise ConfigError("no file of devices is named; expected file of the target, or memory.file")
+        return self.devices
 
 
 class Carrier(Protocol):

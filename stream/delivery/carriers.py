@@ -9,11 +9,16 @@ from dyadwatch.stream.configuration.delivery_options import (
     AppriseOptions,
     CommandOptions,
     MqttOptions,
+    PushOptions,
     Target,
     WebhookOptions,
 )
 from dyadwatch.stream.delivery.carrier import Carrier, Surroundings
+from dyadwatch.stream.delivery.courier import Courier
+from dyadwatch.stream.delivery.spool import Spool
+from dyadwatch.stream.delivery.target_line import OneReceiverLine, TargetLine
 from dyadwatch.stream.delivery.wording import Wording
+from dyadwatch.stream.push.device_file import DeviceFile
 
 EXTRA = "notify"
 
@@ -53,7 +58,49 @@ def make_carrier(
                 from dyadwatch.stream.delivery.command import CommandCarrier
 
                 return CommandCarrier(target, wording)
+            case PushOptions():
+                from dyadwatch.stream.delivery.push_carriers import EveryDeviceCarrier
+
+                return EveryDeviceCarrier(target, wording, around.device_file())
     except ModuleNotFoundError as e:
-        if (e.name or "").startswith("dyadwatch"):
-            raise
-        raise MissingExtraError(e.name or "a library", EXTRA) from None
+        raise _missing(e) from None
+
+
+def make_line(
+    name: str,
+    target: Target,
+    names: Mapping[str, str],
+    around: Surroundings,
+    spool: Spool,
+    clock: Callable[[], int],
+    connected: Callable[[], None],
+) -> TargetLine:
+    """The way to a target, with the threads that bring updates there, not started yet.
+
+    Arguments:
+        name, target, names, around, connected: as for `make_carrier`.
+        spool: where updates wait.
+        clock: unix ns.
+
+    Raises:
+        ConfigError: a secret cannot be read, or an address is none.
+        DeliveryError: the file of devices cannot be used.
+        MissingExtraError: the library that it takes is not installed.
+    """
+    if not isinstance(target, PushOptions):
+        carrier = make_carrier(name, target, names, around, connected)
+        return OneReceiverLine(target, Courier(name, carrier, spool, clock))
+    try:
+        from dyadwatch.stream.delivery.devices_line import DevicesLine
+        from dyadwatch.stream.delivery.push_sender import PushSender
+    except ModuleNotFoundError as e:
+        raise _missing(e) from None
+    sender = PushSender(target, Wording(target, names), DeviceFile(around.device_file()), clock)
+    return DevicesLine(name, target, sender, spool, clock)
+
+
+def _missing(error: ModuleNotFoundError) -> Exception:
+    """What to say of a library that is not installed; of our own code the error itself."""
+    if (error.name or "").startswith("dyadwatch"):
+        return error
+    return MissingExtraError(error.name or "a library", EXTRA)

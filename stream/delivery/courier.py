@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from dyadwatch.core.errors import DeliveryError, RefusedError
+from dyadwatch.core.errors import DeliveryError, GoneError, RefusedError
 from dyadwatch.core.finding import Finding
 from dyadwatch.stream.codes import DeliveryLoss, DeliveryState
 from dyadwatch.stream.delivery.carrier import Carrier
@@ -75,16 +75,22 @@ class Courier:
         self._thread.join(within_s)
         return not self._thread.is_alive()
 
+    @property
+    def failing(self) -> tuple[str, float] | None:
+        """Why the last try failed, and for how many seconds it has been so; None where it did not. From any thread."""
+        failing = self._failing
+        return None if failing is None else (failing[0], round(time.monotonic() - failing[1], 1))
+
     def state(self) -> tuple[Finding[DeliveryState], TargetAccount]:
         """How it stands; from any thread.
 
         Raises:
             sqlite3.Error: the spool cannot be read.
         """
-        account, failing = self._spool.account(self.name), self._failing
+        account, failing = self._spool.account(self.name), self.failing
         if failing is not None and account.waiting:
-            seconds = round(time.monotonic() - failing[1], 1)
-            found = Finding(DeliveryState.FAILING, error=failing[0], seconds=seconds, waiting=account.waiting)
+            error, seconds = failing
+            found = Finding(DeliveryState.FAILING, error=error, seconds=seconds, waiting=account.waiting)
         elif account.waiting:
             found = Finding(DeliveryState.DELIVERING, waiting=account.waiting)
         else:
@@ -115,9 +121,9 @@ class Courier:
             try:
                 self.carrier.send(parcel)
             except RefusedError as e:
-                self._spool.drop(self.name, parcel, DeliveryLoss.REFUSED)
-                text = f"{parcel.key} is left out: {DELIVERY_LOSS[DeliveryLoss.REFUSED]} ({e})"
-                self._log.warning(self.name, DeliveryLoss.REFUSED, text)
+                loss = DeliveryLoss.GONE if isinstance(e, GoneError) else DeliveryLoss.REFUSED
+                self._spool.drop(self.name, parcel, loss)
+                self._log.warning(self.name, loss, f"{parcel.key} is left out: {DELIVERY_LOSS[loss]} ({e})")
             except Exception as e:  # noqa: BLE001 - whatever goes wrong there is reported, and tried again
                 self._spool.failed(self.name, parcel)
                 return self._fails(str(e) if isinstance(e, DeliveryError) else f"{type(e).__name__}: {e}", pause)

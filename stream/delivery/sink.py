@@ -5,17 +5,18 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
+from dyadwatch.core.errors import DeliveryError
 from dyadwatch.core.finding import Finding
 from dyadwatch.stream.codes import DeliveryState
 from dyadwatch.stream.configuration.delivery_options import DeliveryOptions
-from dyadwatch.stream.delivery.carrier import StateBoard, Surroundings
-from dyadwatch.stream.delivery.carriers import make_carrier
-from dyadwatch.stream.delivery.courier import Courier
-from dyadwatch.stream.delivery.filters import Filter
+from dyadwatch.stream.delivery.carrier import Surroundings
+from dyadwatch.stream.delivery.carriers import make_line
 from dyadwatch.stream.delivery.parcel import Update, asks_to_look, incidents_of
 from dyadwatch.stream.delivery.peak_poses import PeakPose, PeakPoses
 from dyadwatch.stream.delivery.spool import Spool, Taken, TargetAccount, TargetState
+from dyadwatch.stream.delivery.target_line import TargetLine
 from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, Message, ScoreMessage, StatusMessage
 
 _FORGET_S = 3600.0  # between two looks for what is no longer needed
@@ -35,6 +36,7 @@ class DeliverySink:
 
     Raises:
         ConfigError: a secret cannot be read, or an address is none.
+        DeliveryError: the file of devices cannot be used.
         MissingExtraError: a library is not installed.
     """
 
@@ -51,19 +53,18 @@ class DeliverySink:
     ) -> None:
         self._spool = spool
         self._clock = clock
-        self._filters = {name: Filter(target) for name, target in options.to.items()}
         self._incidents: dict[str, IncidentMessage] = {}  # those that are open
         self._peaks = peaks
         self._poses: dict[str, PeakPose] = {}  # of incidents, at their highest moment so far
         self._forgot = 0.0
-        self._couriers: dict[str, Courier] = {}
+        self._lines: dict[str, TargetLine] = {}
         for name, target in options.to.items():
-            carrier = make_carrier(name, target, options.names, around, lambda name=name: self._try_now(name))
-            self._couriers[name] = Courier(name, carrier, spool, clock)
-        self._boards = [c.carrier for c in self._couriers.values() if isinstance(c.carrier, StateBoard)]
+            connected = partial(self._try_now, name)
+            self._lines[name] = make_line(name, target, options.names, around, spool, clock, connected)
+        self._boards = [line.board for line in self._lines.values() if line.board is not None]
         self.takes = (IncidentMessage, AttentionMessage, StatusMessage, *((ScoreMessage,) if self._boards else ()))
-        for courier in self._couriers.values():
-            courier.start()
+        for line in self._lines.values():
+            line.start()
 
     def emit(self, messages: Sequence[Message]) -> None:
         """Takes messages; those that are to be delivered are on the disk when it returns."""
@@ -76,16 +77,17 @@ class DeliverySink:
             if isinstance(m, IncidentMessage | AttentionMessage):
                 taken.append(self._taken(m, at))
         if taken:
-            for name in self._spool.put(taken):
-                self._couriers[name].wake()
+            names = self._spool.put(taken)
+            for line in self._lines.values():
+                line.wake(names)
             self._let_go()
         for board in self._boards:
             board.show(messages)
 
     def idle(self) -> None:
         """What is due, messages or not."""
-        for board in self._boards:
-            board.tick()
+        for line in self._lines.values():
+            line.tick()
         self._spool.keep()
         if time.monotonic() - self._forgot > _FORGET_S:
             self._forgot = time.monotonic()
@@ -94,11 +96,13 @@ class DeliverySink:
     def states(self) -> list[TargetState]:
         """How it stands with each target; from any thread."""
         out: list[TargetState] = []
-        for name, courier in self._couriers.items():
+        for name, line in self._lines.items():
             try:
-                found, account = courier.state()
+                found, account = line.state()
             except sqlite3.Error as e:
                 found, account = self._failing(f"the spool cannot be read ({e})", 0), TargetAccount(0, None, 0, {})
+            except DeliveryError as e:
+                found, account = self._failing(str(e), 0), TargetAccount(0, None, 0, {})
             if self._spool.error:
                 found = self._failing(f"{self._spool.error}; what is new waits in memory", account.waiting)
             out.append((name, found, account))
@@ -107,21 +111,19 @@ class DeliverySink:
     def close(self) -> None:
         """Delivers for a moment what was reported last; what is not by then waits in the spool for the next run."""
         until = time.monotonic() + _LAST_S
-        while time.monotonic() < until and any(self._waits(courier) for courier in self._couriers.values()):
+        while time.monotonic() < until and any(self._waits(line) for line in self._lines.values()):
             time.sleep(0.02)
-        for courier in self._couriers.values():
-            courier.end()
-            courier.carrier.close()
-        for courier in self._couriers.values():
-            courier.join(max(until - time.monotonic(), 0.1))
+        for line in self._lines.values():
+            line.end()
+        for line in self._lines.values():
+            line.join(max(until - time.monotonic(), 0.1))
         self._spool.close()
 
     def _taken(self, m: Update, at: int) -> Taken:
         about = m if isinstance(m, IncidentMessage) else None
         if about is None and len(ids := incidents_of(m)) == 1:
             about = self._incidents.get(ids[0])
-        takes = {name: choice.takes(m, at) for name, choice in self._filters.items()}
-        to = {name: taken is None for name, taken in takes.items() if taken is not False}
+        to = {name: only for line in self._lines.values() for name, only in line.to(m, at).items()}
         return Taken(m, about, at, to, self._poses.get(about.id) if about is not None and asks_to_look(m) else None)
 
     def _look(self, m: IncidentMessage) -> None:
@@ -136,15 +138,15 @@ class DeliverySink:
             del self._incidents[id_]
             self._poses.pop(id_, None)
 
-    def _waits(self, courier: Courier) -> bool:
+    def _waits(self, line: TargetLine) -> bool:
         try:
-            return courier.state()[0].code is DeliveryState.DELIVERING
-        except sqlite3.Error:
+            return line.state()[0].code is DeliveryState.DELIVERING
+        except (sqlite3.Error, DeliveryError):
             return False
 
     def _try_now(self, name: str) -> None:
-        if name in self._couriers:
-            self._couriers[name].try_now()
+        if name in self._lines:
+            self._lines[name].try_now()
 
     def _failing(self, why: str, waiting: int) -> Finding[DeliveryState]:
         return Finding(DeliveryState.FAILING, error=why, seconds=0.0, waiting=waiting)

@@ -16,7 +16,7 @@ from dyadwatch.stream.codes import DeliveryLoss, DeliveryState
 from dyadwatch.stream.configuration.delivery_options import DeliveryOptions
 from dyadwatch.stream.delivery.parcel import Parcel, Update, group_of, incidents_of
 from dyadwatch.stream.delivery.peak_poses import PeakPose
-from dyadwatch.stream.delivery.spool_file import SpoolFile, SpoolRow
+from dyadwatch.stream.delivery.spool_file import SpoolFile, SpoolRow, receiver_name
 from dyadwatch.stream.messages import IncidentMessage
 
 _PAST_NS = 14 * 86_400 * NS  # after which it is forgotten what a target was notified of
@@ -159,7 +159,7 @@ class Spool:
                 self.error = ""
 
     def account(self, name: str) -> TargetAccount:
-        """How it stands with a target.
+        """How it stands with a target, with all its receivers; of one receiver alone what waits.
 
         Raises:
             sqlite3.Error: the file cannot be read.
@@ -167,12 +167,22 @@ class Spool:
         with self._lock:
             (waiting, since), (spared, spared_since) = self._disk.waiting(name), self._spare.waiting(name)
             counts = self._disk.totals(name) + self._spare.totals(name)
-            gone = [what for (target, _), what in self._gone.items() if target == name]
+            of_it = receiver_name(name, "")
+            gone = [what for (target, _), what in self._gone.items() if target == name or target.startswith(of_it)]
             counts.update(gone)
             waiting += spared - len(gone)
             oldest = min((at for at in (since, spared_since) if at is not None), default=None)
             dropped = {loss: counts[loss] for loss in DeliveryLoss if counts[loss]}
             return TargetAccount(waiting, oldest if waiting > 0 else None, counts[_DELIVERED], dropped)
+
+    def receivers(self, name: str) -> set[str]:
+        """Names in here of those receivers of a target for whom anything waits; none where the disk cannot be asked."""
+        with self._lock:
+            try:
+                return self._disk.receivers(name) | self._spare.receivers(name)
+            except sqlite3.Error as e:
+                self._fails(e)
+                return set()
 
     def forget(self, now: int) -> None:
         """Deletes what is no longer needed to number updates, and to know what a target was notified of."""

@@ -49,8 +49,17 @@ _ALL = (
 )
 
 
+# Of a target and its receivers: those of NAME are NAME/..., and 0 is the character behind /.
+_OF_TARGET = "(target = ?1 OR (target > ?1 || '/' AND target < ?1 || '0'))"
+
+
+def receiver_name(target: str, receiver: str) -> str:
+    """What stands in the place of the name of a target that has several receivers, each with updates of its own."""
+    return f"{target}/{receiver}"
+
+
 class SpoolRow(NamedTuple):
-    """One update that waits for one target."""
+    """One update that waits for one target, or for one receiver of it."""
 
     target: str
     key: str
@@ -151,7 +160,9 @@ class SpoolFile:
             db.executemany(_TOLD, [(*one, at) for one in told])
 
     def end(self, ends: Iterable[tuple[str, str, str]]) -> int:
-        """Takes updates out: (target, key, what became of it). Gives how many there were, which are counted.
+        """Takes updates out: (target, key, what became of it). Gives how many there were.
+
+        They are counted for the target, whichever of its receivers they were for.
 
         Raises:
             sqlite3.Error: none was.
@@ -161,7 +172,7 @@ class SpoolFile:
             for target, key, what in ends:
                 if db.execute("DELETE FROM waiting WHERE target = ? AND key = ?", (target, key)).rowcount:
                     found += 1
-                    db.execute(_COUNT, (target, what, 1))
+                    db.execute(_COUNT, (target.partition("/")[0], what, 1))
         return found
 
     def absorb(self, other: SpoolFile) -> None:
@@ -197,8 +208,13 @@ class SpoolFile:
         return row and row[0]
 
     def waiting(self, target: str) -> tuple[int, int | None]:
-        """How many updates wait for a target, and unix ns of the oldest."""
-        return self._db.execute("SELECT count(*), min(at) FROM waiting WHERE target = ?", (target,)).fetchone()
+        """How many updates wait for a target, with all its receivers, and unix ns of the oldest."""
+        return self._db.execute(f"SELECT count(*), min(at) FROM waiting WHERE {_OF_TARGET}", (target,)).fetchone()
+
+    def receivers(self, target: str) -> set[str]:
+        """For which of its receivers anything waits."""
+        query = f"SELECT DISTINCT target FROM waiting WHERE {_OF_TARGET}"
+        return {name for (name,) in self._db.execute(query, (target,))} - {target}
 
     def totals(self, target: str) -> Counter[str]:
         """What became of the updates for a target."""

@@ -22,6 +22,7 @@ from dyadwatch.stream.memory.kept import Action
 from dyadwatch.stream.memory.memory_place import memory_file
 from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.people_socket import PeopleQueue
+from dyadwatch.stream.push.push_place import device_file_path
 from dyadwatch.stream.recordings.header import program
 from dyadwatch.stream.sinks.sink_thread import Sink
 from dyadwatch.stream.sockets.exposure import is_local_host
@@ -60,13 +61,13 @@ def open_delivery(
 
     Raises:
         ConfigError: a secret cannot be read, or no file for the spool is named.
-        DeliveryError: the spool cannot be used.
+        DeliveryError: the spool, or the file of devices, cannot be used.
         MissingExtraError: a library is not installed.
     """
     if not config.delivery.to:
         return None
     memory = memory_file(config) if kept else None
-    around = Surroundings(Acting(memory, act), config.liveness.forget_s, program())
+    around = Surroundings(Acting(memory, act), config.liveness.forget_s, program(), device_file_path(config))
     spool = Spool(SpoolFile(spool_path(config)), config.delivery)
     try:
         return DeliverySink(config.delivery, spool, around, peaks)

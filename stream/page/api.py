@@ -64,6 +64,7 @@ class Session(Struct, frozen=True, kw_only=True):
     scenes: bool
     publish_to: str
     films: bool
+    push: bool
 
 
 class Api:
@@ -177,6 +178,7 @@ class Api:
             scenes=p.scenes,
             publish_to=p.publish_to,
             films=p.film is not None,
+            push=p.push,
         )
 
     async def _session(self, request: Request) -> Response:

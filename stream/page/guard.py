@@ -21,12 +21,12 @@ from dyadwatch.stream.sockets.exposure import is_local_host
 COOKIE = "dyadwatch"
 OPEN = frozenset({"/api/v1/login", "/api/v1/health", "/api/v1/openapi.json"})  # asked of nobody for a token
 SAFE = frozenset({"GET", "HEAD"})
-OWN_AFFAIRS = frozenset({"/api/v1/logout"})  # all else that changes anything takes an operator
+OWN_AFFAIRS = ("/api/v1/logout", "/api/v1/push/")  # all else that changes anything takes an operator
 MOST_BODY = 16_384  # bytes
 # Nothing but what the page itself brings: no script in a document, nothing of another host, no frame around it.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "manifest-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    "manifest-src 'self'; worker-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 _HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -135,7 +135,7 @@ class Guard:
             return problem(
                 HTTPStatus.UNAUTHORIZED, "login", "expected a token; `dyadwatch page link` prints a link that logs in"
             )
-        if method not in SAFE and path not in OWN_AFFAIRS and token.role.rank < Role.OPERATOR.rank:
+        if method not in SAFE and not path.startswith(OWN_AFFAIRS) and token.role.rank < Role.OPERATOR.rank:
             return problem(
                 HTTPStatus.FORBIDDEN,
                 "role",

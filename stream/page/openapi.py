@@ -15,6 +15,7 @@ from dyadwatch.stream.page.hub import StateNow
 from dyadwatch.stream.page.incident_clip import IncidentClip
 from dyadwatch.stream.page.learning_api import UseVersion
 from dyadwatch.stream.page.normal_moment import NormalMoment
+from dyadwatch.stream.page.push_api import AddDevice, PushNow
 from dyadwatch.stream.page.queries import DayCounts, DaySpans, IncidentRecord
 from dyadwatch.stream.page.tokens import Role
 
@@ -86,6 +87,9 @@ OPERATIONS = (
     Operation("post", "/api/v1/learning/use", "Use a version, at once.", SiteLearning, Role.OPERATOR, UseVersion),
     Operation("post", "/api/v1/learning/back", "Back to the version before.", SiteLearning, Role.OPERATOR),
     Operation("post", "/api/v1/learning/propose", "Ask for a proposal now.", SiteLearning, Role.OPERATOR),
+    Operation("get", "/api/v1/push", "Which devices are notified by push, own ones or to an admin all.", PushNow),
+    Operation("post", "/api/v1/push/devices", "Notify a device.", PushNow, Role.VIEWER, AddDevice),
+    Operation("post", "/api/v1/push/devices/{id}/remove", "Notify it no more.", PushNow),
     Operation("get", "/api/v1/openapi.json", "This description.", dict[str, Any], None),
 )  # fmt: skip
 

@@ -25,7 +25,7 @@ class Places(Struct, frozen=True, kw_only=True):
     """Where the page finds what is kept; None for what is not.
 
     `publish_to` is the address that sources send to; `before_s` and `after_s` are shown of a clip; `film` makes films,
-    where that can be done.
+    where that can be done; `push` is whether devices are notified.
     """
 
     memory: Path | None
@@ -36,6 +36,7 @@ class Places(Struct, frozen=True, kw_only=True):
     after_s: float
     secure: bool
     film: Film | None = None
+    push: bool = False
 
 
 def answer(value: object, status: HTTPStatus = HTTPStatus.OK) -> Response:

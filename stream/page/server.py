@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import FileResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -26,8 +26,10 @@ from dyadwatch.stream.page.guard import Guard
 from dyadwatch.stream.page.hub import Hub
 from dyadwatch.stream.page.learning_api import LearningApi
 from dyadwatch.stream.page.page_places import Film, Places
+from dyadwatch.stream.page.push_api import PushApi
 from dyadwatch.stream.page.recordings_api import RecordingsApi
 from dyadwatch.stream.page.tokens import Tokens
+from dyadwatch.stream.push.push_place import push_target
 from dyadwatch.stream.sockets.exposure import is_local_host
 
 TOKENS = "page-tokens.json"
@@ -110,7 +112,9 @@ def make_app(config: Config, film: Film | None = None) -> Starlette:
         after_s=config.page.after_s,
         secure=bool(config.page.certificate),
         film=film,
+        push=push_target(config) is not None,
     )
+    push = PushApi(config, tokens)
     api = Api(hub, tokens, places)
     static = files("dyadwatch.stream.page").joinpath("static")
     index = static.joinpath("index.html").read_bytes()
@@ -119,14 +123,18 @@ def make_app(config: Config, film: Film | None = None) -> Starlette:
         entered = await api.enter_by_link(request)
         return Response(index, media_type="text/html; charset=utf-8") if entered is None else entered
 
+    async def service_worker(request: Request) -> Response:  # from here it may act for the whole page
+        return FileResponse(str(static.joinpath("service-worker.js")), headers={"Cache-Control": "no-cache"})
+
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncGenerator[None]:
         feed.start(asyncio.get_running_loop())
-        task = asyncio.create_task(hub.run())
+        tasks = [asyncio.create_task(hub.run()), asyncio.create_task(push.run())]
         try:
             yield
         finally:
-            task.cancel()
+            for task in tasks:
+                task.cancel()
             hub.close()
             feed.close()
 
@@ -134,7 +142,9 @@ def make_app(config: Config, film: Film | None = None) -> Starlette:
         *api.routes,
         *RecordingsApi(places).routes,
         *LearningApi(config, hub).routes,
+        *push.routes,
         Route("/", document),
+        Route("/service-worker.js", service_worker),
         Mount("/static", StaticFiles(directory=str(static))),
     ]
     app = Starlette(routes=routes, lifespan=life)

@@ -29,7 +29,7 @@ class Role(StrEnum):
 
     VIEWER = "viewer"  # look
     OPERATOR = "operator"  # acknowledge, snooze, judge, note
-    ADMIN = "admin"  # what is yet to come: settings
+    ADMIN = "admin"  # see and remove the devices of others
 
     @property
     def rank(self) -> int:

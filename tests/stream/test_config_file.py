@@ -332,9 +332,9 @@ def test_a_wrong_rule_is_named_with_its_value(written: str, error: str) -> None:
         ("3", "line 3: delivery.to.a is 3; expected a mapping of keys, kind among them"),
         (
             "{host: x}",
-            "line 3: delivery.to.a has no kind; expected kind: one of apprise, command, mqtt, webhook",
+            "line 3: delivery.to.a has no kind; expected kind: one of apprise, command, mqtt, push, webhook",
         ),
-        ("{kind: fax}", "line 3: delivery.to.a.kind is fax; expected one of apprise, command, mqtt, webhook"),
+        ("{kind: fax}", "line 3: delivery.to.a.kind is fax; expected one of apprise, command, mqtt, push, webhook"),
         (
             "\n      kind: mqtt\n      port: 99999",
             "line 5: delivery.to.a.port is 99999; expected a whole number from 1 to 65535",

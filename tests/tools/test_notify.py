@@ -11,6 +11,10 @@ from typing import Any
 
 import pytest
 
+from dyadwatch.stream.codes import Severity
+from dyadwatch.stream.push.device_file import DeviceFile
+from dyadwatch.stream.push.push_device import PushDevice
+
 
 @pytest.fixture
 def notify(ran: Callable[..., Any]) -> Callable[..., tuple[int, str]]:
@@ -80,3 +84,25 @@ def test_what_does_not_arrive_is_said_with_its_cause(notify: Callable[..., tuple
     code, told = notify("test", "page", "--set", option)
     assert code == 1
     assert told == "page: not delivered: /nonexistent/page cannot be run (No such file or directory)\n"
+
+
+def test_push_is_tried_on_every_device(notify: Callable[..., tuple[int, str]], tmp_path: Path) -> None:
+    option = f"delivery.to={{phones: {{kind: push, contact: 'mailto:me@example.org', file: {tmp_path}/push.db}}}}"
+    words = ("--set", f"delivery.file={tmp_path}/delivery.db", "--set", option)
+    code, told = notify("list", *words)
+    assert (code, told.splitlines()[0]) == (
+        0, "phones: push, to devices of the page, by fcm.googleapis.com, updates.push.services.mozilla.com, "
+        "*.push.apple.com, *.notify.windows.com; calls",
+    )  # fmt: skip
+    assert notify("test", "phones", *words) == (
+        1, "phones: not delivered: no device is notified yet; add one on the page, under Incidents\n"
+    )  # fmt: skip
+    device = PushDevice(
+        id="1", endpoint="https://127.0.0.1/x", p256dh="", auth="", name="phone", who="ann", token=1, until=0,
+        least=Severity.NOTICE, since=1,
+    )  # fmt: skip
+    with DeviceFile(tmp_path / "push.db") as file:
+        file.add(device)
+    code, told = notify("test", "phones", *words)
+    assert code == 1
+    assert told.startswith("phones: not delivered: 1 of 1 devices: phone of ann: the endpoint is no address at fcm.")

@@ -69,7 +69,8 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
     data, into = folder / "data", f"tcp://127.0.0.1:{free_port()}"
     bind = f"127.0.0.1:{free_port()}"
     options = (f"wire.bind={into}", f"sinks.bind=tcp://127.0.0.1:{free_port()}", f"page.bind={bind}",
-               "record.min_free_mb=0", "incidents.silent_s=20", "liveness.silent_s=20")  # fmt: skip
+               "record.min_free_mb=0", "incidents.silent_s=20", "liveness.silent_s=20",
+               "delivery.to={phones: {kind: push, contact: 'mailto:me@example.org'}}")  # fmt: skip
     words = [word for option in options for word in ("--set", option)]
     log = folder / "log"
     with log.open("wb") as said:
@@ -377,7 +378,7 @@ def test_no_serious_fault_for_those_who_see_or_hear_it_otherwise(
     page = opened("#/live", width, height, color_scheme=theme).page
     views = {
         "#/live": ".tile",
-        "#/incidents": "a.incident",
+        "#/incidents": "main:has(.push button) a.incident",
         f"#/incident/{found}": ".player",
         "#/sources": ".source",
         "#/learning": ".headline",

@@ -33,6 +33,9 @@ async function show() {
   document.title = `${t(name)} · dyadwatch`;
 }
 
+// Who logs out is notified no more on this device; whoever is in the way of that, one is logged out.
+const leaving = () => state.session.push ? import("./push.js").then(push => push.leave()).catch(() => {}) : Promise.resolve();
+
 function chrome() {
   say($("#skip"), t("skip"));
   $("#nav").setAttribute("aria-label", "dyadwatch");
@@ -47,7 +50,7 @@ function chrome() {
       remember("theme", next);
       repaint();
     } }, "◐"),
-    el("button", { class: "quiet", onclick: () => post("/logout").finally(() => location.assign("/")) }, t("logout")),
+    el("button", { class: "quiet", onclick: () => leaving().then(() => post("/logout")).finally(() => location.assign("/")) }, t("logout")),
   );
 }
 
@@ -111,6 +114,7 @@ async function start() {
   summary();
   addEventListener("hashchange", () => { show(); $("#main").focus({ preventScroll: true }); scrollTo(0, 0); });
   state.start();
+  if (state.session.push) import("./push.js").then(push => push.listen());
   await show();
 }
 

@@ -80,8 +80,9 @@ export const tabs = what => el("div", { class: "tabs" }, [["", "incidents"], ["n
 export function show(main, what, of) {
   if (what === "days") return showDays(main, of);
   const list = el("ul", { class: "list" }), charts = el("div", { class: "charts" }), bar = el("form", { class: "filters" }), note = el("p", { class: "note", role: "status" });
-  const near = what === "near-misses";
-  main.append(el("h1", {}, near ? t("near_misses") : t("incidents")), tabs(near ? what : ""), near ? "" : charts, near ? "" : bar, note, list);
+  const near = what === "near-misses", notified = el("div", {});
+  if (state.session.push && !near) import("./push.js").then(push => notified.replaceChildren(push.card()));
+  main.append(el("h1", {}, near ? t("near_misses") : t("incidents")), tabs(near ? what : ""), near ? "" : notified, near ? "" : charts, near ? "" : bar, note, list);
   let day = null, waiting = null, gone = false;
 
   async function nearMisses() {

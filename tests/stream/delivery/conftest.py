@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import getpass
+import ipaddress
 import json
+import os
 import shutil
 import socket
 import sqlite3
+import ssl
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import http_ece
 import numpy as np
 import paho.mqtt.client as paho
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from numpy.typing import NDArray
 from paho.mqtt.enums import CallbackAPIVersion
 
@@ -44,6 +53,7 @@ from dyadwatch.stream.messages import (
     StatusMessage,
     encode_json,
 )
+from dyadwatch.stream.push.push_device import PushDevice, device_id, to_base64url
 from dyadwatch.stream.texts import ATTENTION, INCIDENT
 
 AT = 1_795_960_980 * NS  # 2026-11-29 14:03 UTC
@@ -218,9 +228,13 @@ def listener(broker: Broker) -> Iterator[Listener]:
 
 
 class Server:
-    """A real HTTP server that answers what `answers` says next, 200 once that is empty; keeps what it took."""
+    """A real HTTP server that answers what `answers` says next, 200 once that is empty; keeps what it took.
 
-    def __init__(self, port: int = 0) -> None:
+    `of_path` prevails for a path; with `tls` it speaks HTTPS.
+    """
+
+    def __init__(self, port: int = 0, tls: ssl.SSLContext | None = None) -> None:
+        self.of_path: dict[str, int] = {}
         self.answers: list[int] = []
         self.always: int | None = None
         self.asked: list[tuple[dict[str, str], bytes]] = []  # every request
@@ -234,8 +248,9 @@ class Server:
                 request = ({k.lower(): v for k, v in self.headers.items()}, body)
                 outer.asked.append(request)
                 outer.paths.append(self.path)
-                status = outer.always or (outer.answers.pop(0) if outer.answers else 200)
-                if status == 200:
+                status = outer.of_path.get(self.path) or outer.always
+                status = status or (outer.answers.pop(0) if outer.answers else 200)
+                if status in (200, 201):
                     outer.taken.append(request)
                 self.send_response(status)
                 self.send_header("content-length", "0")
@@ -245,6 +260,8 @@ class Server:
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        if tls is not None:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
         self.port = self._server.server_port
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
         self._thread.start()
@@ -364,3 +381,72 @@ def deliver(tmp_path: Path, around: tuple[Surroundings, list[Action]]) -> Iterat
     for one in made:
         with contextlib.suppress(sqlite3.ProgrammingError):  # closed by the test
             one.close()
+
+
+class UserAgent(NamedTuple):
+    """A browser: what it subscribed with, and how it reads what it is sent."""
+
+    device: PushDevice
+    path: str
+    private: ec.EllipticCurvePrivateKey
+    auth: bytes
+
+    def read(self, body: bytes) -> Any:
+        plain = http_ece.decrypt(body, private_key=self.private, auth_secret=self.auth, version="aes128gcm")
+        return json.loads(plain)
+
+
+def user_agent(endpoint: str, who: str = "ann", least: Severity = Severity.NOTICE) -> UserAgent:
+    private, auth = ec.generate_private_key(ec.SECP256R1()), os.urandom(16)
+    point = private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+    device = PushDevice(
+        id=device_id(endpoint), endpoint=endpoint, p256dh=to_base64url(point), auth=to_base64url(auth), name="phone",
+        who=who, token=1, until=0, least=least, since=time.time_ns(),
+    )  # fmt: skip
+    return UserAgent(device, "/" + endpoint.split("/", 3)[3], private, auth)
+
+
+class PushService(Server):
+    """A push service over HTTPS."""
+
+    def user_agent(self, path: str, who: str = "ann", least: Severity = Severity.NOTICE) -> UserAgent:
+        """A browser that subscribed with it."""
+        return user_agent(f"https://localhost:{self.port}/{path}", who, least)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of `localhost`, with its key, trusted by nobody else."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name, now = (
+        x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")]),
+        datetime.datetime.now(datetime.UTC),
+    )
+    names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "both.pem"
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(made.public_bytes(Encoding.PEM) + pem)
+    return path
+
+
+@pytest.fixture
+def service(certificate: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[PushService]:
+    """A push service over HTTPS, whose certificate this process trusts."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    one = PushService(0, context)
+    yield one
+    one.close()

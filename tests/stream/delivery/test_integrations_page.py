@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from dyadwatch.stream.configuration.config_file import parse_config
-from dyadwatch.stream.configuration.delivery_options import MqttOptions, TargetOptions, WebhookOptions
+from dyadwatch.stream.configuration.delivery_options import MqttOptions, PushOptions, TargetOptions, WebhookOptions
 from dyadwatch.stream.configuration.templates import FIELDS
 
 
@@ -78,4 +78,6 @@ def test_keys_and_fields_are_documented_and_no_other(page: str) -> None:
     assert keys("What holds for every target") == set(TargetOptions.__struct_fields__)
     own = set(MqttOptions.__struct_fields__) - set(TargetOptions.__struct_fields__)
     assert keys("MQTT and Home Assistant") - {"incidents", "calls"} == own
+    own = set(PushOptions.__struct_fields__) - set(TargetOptions.__struct_fields__)
+    assert keys("Push to phones and computers") - {"port"} == own
     assert f"with `{' '.join(FIELDS)}`" in page

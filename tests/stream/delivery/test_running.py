@@ -18,11 +18,18 @@ from dyadwatch.core.errors import ConfigError, DeliveryError
 from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.live_detector import free_address
 from dyadwatch.stream.configuration.config import Config, LivenessOptions, MemoryOptions, SinkOptions, WireOptions
-from dyadwatch.stream.configuration.delivery_options import DeliveryOptions, MqttOptions, Target, WebhookOptions
+from dyadwatch.stream.configuration.delivery_options import (
+    DeliveryOptions,
+    MqttOptions,
+    PushOptions,
+    Target,
+    WebhookOptions,
+)
 from dyadwatch.stream.memory.kept import ActionKind
 from dyadwatch.stream.memory.store import Store
 from dyadwatch.stream.messages import Message, StatusMessage
 from dyadwatch.stream.publishers.publisher import PosePublisher
+from dyadwatch.stream.push.device_file import DeviceFile
 from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.service import Service
 
@@ -109,6 +116,31 @@ def test_an_alarm_is_delivered_acknowledged_by_a_button_and_a_dead_source_is_see
         pictured
     )
     assert all("picture" not in m for m in listener.all_of("dyadwatch/dyadwatch/incidents"))
+
+
+def test_an_alarm_reaches_a_device_that_was_added_while_the_detector_runs(
+    scorer: Scorer, encounter: Frames, tmp_path: Path, service: Any, until: Any
+) -> None:
+    target = PushOptions(contact="mailto:me@example.org", services=(f"localhost:{service.port}",))
+    config = Config(
+        memory=MemoryOptions(file=str(tmp_path / "incidents.db")),
+        delivery=DeliveryOptions(to={"phones": target}, names={"hall": "Room hall"}),
+    )
+    agent = service.user_agent("push/a")
+    with running(scorer, config) as (statuses, address):
+        with DeviceFile(tmp_path / "push.db") as devices:
+            devices.add(agent.device)
+        with PosePublisher(address, wait_s=30) as publisher:
+            for frame in encounter(seconds=5.0):
+                publisher.send(frame)
+        until(lambda: service.taken, "the call")
+        until(lambda: (own := statuses.of.get("@detector")) and own.deliveries[0].delivered, "the state")
+    messages = [agent.read(body) for _, body in service.taken]
+    assert messages[0]["title"] == "Room hall: please look"
+    assert messages[0]["loud"]
+    with Store(tmp_path / "incidents.db") as store:
+        assert store.incident(messages[0]["link"].removeprefix("/#/incident/")).message.source == "hall"
+    assert len({m["key"] for m in messages}) == len(messages)
 
 
 def test_a_detector_without_a_place_for_the_spool_says_so(scorer: Scorer, tmp_path: Path) -> None:

@@ -151,3 +151,10 @@ def serve(kept: MemoryWriter) -> Callable[[Config], AbstractContextManager[Page]
 def page(page_config: Config, kept: MemoryWriter) -> Iterator[Page]:
     with served(page_config):
         yield Page(page_config)
+
+
+@pytest.fixture
+def pushing(page_config: Config, serve: Callable[[Config], AbstractContextManager[Page]]) -> Iterator[Page]:
+    """A page on which devices can be added that are notified by push."""
+    with serve(set_option(page_config, "delivery.to={phones: {kind: push, contact: 'mailto:me@example.org'}}")) as page:
+        yield page

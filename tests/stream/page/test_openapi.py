@@ -26,9 +26,9 @@ def test_every_request_that_is_answered_is_described(page: Any) -> None:
     assert {o.path for o in OPERATIONS if o.role is None} == OPEN
 
 
-def test_answers_are_as_described(page: Any) -> None:
+def test_answers_are_as_described(pushing: Any) -> None:
     document = openapi()
-    with page.client(Role.OPERATOR) as operator:
+    with pushing.client(Role.OPERATOR) as operator:
         for operation in OPERATIONS:
             if (
                 operation.method != "get"
