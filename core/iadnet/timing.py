@@ -27,8 +27,8 @@ def lag_frames(frames: int, fps: float) -> int:
 class TimingGain(nn.Module):
     """What the critic's logit falls by when one person's part of the window is read earlier than the other's.
 
-    With x[i:j] frames i to j of a window of T and n = T - lag, f the critic: the mean of f(a[:n], b[:n]) and
-    f(a[lag:], b[lag:]), less the smaller of f(a[lag:], b[:n]) and f(a[:n], b[lag:]).
+    With x[i:j] frames i to j of a window of T and n = T - lag, f the critic: f(a[lag:], b[lag:]) less the smaller of
+    f(a[lag:], b[:n]) and f(a[:n], b[lag:]).
 
     Arguments:
         critic: of broken pairs; its statistics are means over parts of a window, so it judges shorter ones as well.
@@ -51,12 +51,11 @@ class TimingGain(nn.Module):
     def forward(self, joints: Tensor) -> Tensor:
         """Raw windows (B, 2, T, J, 3) in metres to the gain (B,); above 0 where another timing fits better."""
         earlier, later = joints[:, :, : -self.lag], joints[:, :, self.lag :]
-        together = [self._logit(window) for window in (earlier, later)]
         apart = [
             self._logit(torch.stack([first[:, 0], second[:, 1]], 1))
             for first, second in ((earlier, later), (later, earlier))
         ]
-        return 0.5 * (together[0] + together[1]) - torch.minimum(*apart)
+        return self._logit(later) - torch.minimum(*apart)
 
     def _logit(self, windows: Tensor) -> Tensor:
         return self.critic(self.statistics(windows, self.frame(windows))[0])
