@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ArtefactError
-from dyadwatch.core.model_file.artefact import OUTPUTS
 from dyadwatch.core.model_file.onnx_runtime import OnnxSession, engine_errors, onnxruntime
-from dyadwatch.exporters.parity import BATCHES, batch_dependence, open_session, random_pairs, window_size
+from dyadwatch.exporters.parity import BATCHES, batch_dependence, open_session, outputs_of, random_pairs, window_size
 
 _BATCH = 64
 
@@ -45,9 +44,8 @@ def check_steady(model: bytes, what: str, seed: int = 0) -> dict[str, object]:
     """
     one, two = (_open(model, threads) for threads in (1, 2))
     windows = random_pairs(max(BATCHES), *window_size(one), seed)
-    outputs = {
-        name: np.asarray(v) for name, v in zip(OUTPUTS, one.run(list(OUTPUTS), {"joints": windows}), strict=True)
-    }
+    given = outputs_of(one)
+    outputs = {name: np.asarray(v) for name, v in zip(given, one.run(given, {"joints": windows}), strict=True)}
     for name, values in outputs.items():
         if not np.isfinite(values).all():
             raise ArtefactError(f"{what}: output {name!r} is not finite for an ordinary window")

@@ -36,7 +36,8 @@ def export(module: nn.Module, info: ArtefactInfo, path: str | Path) -> ParityRep
     """Writes a network as an artefact, proven to compute the same; the file appears whole or not at all.
 
     Arguments:
-        module: joints (B, 2, T, J, 3) in metres to score, relation, unusual (B,), joint_pairs, shift (B, J, J).
+        module: joints (B, 2, T, J, 3) in metres to score, relation, unusual, timing (B,), joint_pairs, shift
+            (B, J, J).
         info: the description; its `parity` is filled in here.
         path: where the artefact goes; an older file there is replaced.
 
@@ -115,7 +116,7 @@ def _check_outputs(module: nn.Module, example: Tensor) -> None:
     count, joints = example.shape[0], example.shape[3]
     outputs = module(example)
     have = [tuple(t.shape) for t in outputs]
-    want = [(count,)] * 3 + [(count, joints, joints)] * 2
+    want = [(count,)] * (len(OUTPUTS) - 2) + [(count, joints, joints)] * 2
     if have != want:
         raise ArtefactError(f"the network gives outputs of shapes {have}; expected {want} for {', '.join(OUTPUTS)}")
 

@@ -61,6 +61,9 @@ class ScoreMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="sco
     score: Annotated[float, _is("How unusual, all in all: -log10 of how rare a normal window scores so high.")]
     relation: Annotated[float, _is("How little the movements of the two belong together, likewise.")]
     unusual: Annotated[float, _is("How unlike normal either person or their distances are, likewise.")]
+    timing: Annotated[
+        float, _is("How much better the two would fit with one of them 0.2 s earlier, likewise; no part of score.")
+    ] = 0.0
     evidence: Annotated[float, _is("How near an alarm is by this and the windows before: 1 raises it.")] = 0.0
     doubtful: Annotated[bool, _is("Whether the bodies look odd; then it opens no event by itself.")] = False
     learning: Annotated[
@@ -76,6 +79,11 @@ class ScoreMessage(Struct, frozen=True, kw_only=True, tag_field="kind", tag="sco
     def topic(self) -> str:
         """Topic it is published under."""
         return f"score.{self.source}"
+
+    @property
+    def parts(self) -> tuple[float, ...]:
+        """What rules look at, in the order of `core.decision.rules.COLUMN`."""
+        return self.score, self.relation, self.unusual, self.timing
 
 
 class JointPairPart(Struct, frozen=True, kw_only=True):

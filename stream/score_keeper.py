@@ -31,7 +31,7 @@ class TrackKeeper:
         self.windows = 0
 
     def add(self, window: Window, parts: Sequence[float]) -> None:
-        """Takes score, relation and unusual of a pair's next window."""
+        """Takes the parts of the score of a pair's next window."""
         key = window.source, window.pair
         track = self._open.get(key)
         if track is None:
@@ -75,7 +75,7 @@ class ScoreKeeper:
             if isinstance(item, ScoredWindow):
                 window, score = item
                 weight, _ = self._site.weigh(window)
-                self._tracks.add(window, [weight * part for part in (score.score, score.relation, score.unusual)])
+                self._tracks.add(window, [weight * part for part in score.parts])
             elif isinstance(item, PairEnded):
                 self._tracks.end(item.source, item.pair)
                 self._site.ended(item.source, item.pair)

@@ -1,6 +1,6 @@
 """When the scores of a pair are enough for an alarm: running means of its parts, each against a level of its own.
 
-A blow lasts a third of a second, a partner who does not answer shows over seconds: so the two parts of a score are
+A blow lasts a third of a second, a partner who does not answer shows over seconds: so the parts of a score are
 averaged over a short and a long span, and every such mean has its own level (`Rule`). The evidence is the largest mean
 in units of its level: at 1 an alarm is raised. All is causal; what is not there yet counts as calm.
 """
@@ -26,9 +26,10 @@ class ScorePart(StrEnum):
     SCORE = "score"
     RELATION = "relation"
     UNUSUAL = "unusual"
+    TIMING = "timing"
 
 
-COLUMN = {part: column for column, part in enumerate(ScorePart)}  # of a window's surprise: score, relation, unusual
+COLUMN = {part: column for column, part in enumerate(ScorePart)}  # of a window's surprise
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ class PairEvidence:
         self._running = [_Running(rule, hop_s) for rule in thresholds.by_rule]
 
     def push(self, stamp: int, parts: Sequence[float]) -> Evidence:
-        """Takes the surprise of the pair's next window; `parts` are score, relation, unusual.
+        """Takes the surprise of the pair's next window; `parts` as in `COLUMN`.
 
         Arguments:
             stamp: end of the window, ns.

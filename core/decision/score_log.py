@@ -24,7 +24,7 @@ class PairScores:
         source, pair: whose they are.
         clock: name of the clock of its stamps.
         stamps: ends of the windows, ns, shape (N,), increasing.
-        parts: score, relation and unusual, shape (N, 3).
+        parts: as in `core.decision.rules.COLUMN`, shape (N, len(COLUMN)).
         doubtful: windows that open no event by themselves, shape (N,); None where there are none.
     """
 
@@ -49,14 +49,14 @@ class PairScoresBuilder:
         self._doubtful = bytearray()
 
     def add(self, stamp: int, parts: Iterable[float], *, doubtful: bool) -> None:
-        """Takes score, relation and unusual of the next window."""
+        """Takes the parts of the next window's score."""
         self.stamps.append(stamp)
         self._parts.extend(parts)
         self._doubtful.append(doubtful)
 
     def build(self, source: str, pair: tuple[TrackId, TrackId], clock: str) -> PairScores:
         """All of it; at least one window was taken."""
-        parts = np.frombuffer(self._parts, np.float64).reshape(-1, 3)
+        parts = np.frombuffer(self._parts, np.float64).reshape(-1, len(COLUMN))
         stamps, doubtful = np.frombuffer(self.stamps, np.int64), np.frombuffer(self._doubtful, np.bool_)
         return PairScores(source, pair, clock, stamps, parts, doubtful)
 
@@ -76,7 +76,7 @@ class ScoreLog:
         pause_s: after a longer pause the evidence of a pair begins anew.
 
     Attributes:
-        stamps, parts: of all tracks, shape (N,) and (N, 3).
+        stamps, parts: of all tracks, shape (N,) and (N, len(COLUMN)).
         track: number of the track, shape (N,).
         doubtful: as of the tracks, shape (N,).
         place: number of the window since its evidence began, shape (N,).
@@ -101,7 +101,7 @@ class ScoreLog:
         numbers = np.arange(len(stamps))
         set_ = object.__setattr__
         set_(self, "stamps", stamps)
-        set_(self, "parts", np.concatenate([np.zeros((0, 3)), *(t.parts for t in self.tracks)]))
+        set_(self, "parts", np.concatenate([np.zeros((0, len(COLUMN))), *(t.parts for t in self.tracks)]))
         doubts = [np.zeros(len(t.stamps), bool) if t.doubtful is None else t.doubtful for t in self.tracks]
         set_(self, "doubtful", np.concatenate([np.zeros(0, bool), *doubts]))
         set_(self, "track", track)

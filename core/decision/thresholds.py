@@ -18,6 +18,8 @@ from dyadwatch.core.decision.rules import CLEAR_PART, Rule, ScorePart, Threshold
 # Spans over which each part is averaged, seconds: a blow shows in the short one, not answering in the long one. Chosen
 # on edited clips of one half of the handover training clips, by models of the other half.
 SPANS_S = (0.4, 1.6)
+# Timing shows over seconds alone: a window by itself fits better a little earlier or later by chance.
+_SPANS_OF = {ScorePart.RELATION: SPANS_S, ScorePart.UNUSUAL: SPANS_S, ScorePart.TIMING: SPANS_S[1:]}
 BUDGET_PER_H = 6.0  # false events an hour that training may vouch for
 # Too few hours to vouch for the budget: one recording in 25 may exceed the level, and never more than five. A level
 # above the oddest of a hundred clips is blind to most of what it is for; that nothing is vouched for is said.
@@ -134,7 +136,7 @@ def _step(windows: Windows) -> int:
 
 
 def recording_peaks(scores: Mapping[str, NDArray[np.floating]], windows: Windows, hop_s: float) -> Peaks:
-    """The highest mean of each part over each span in each recording; of the score itself where no part has a say."""
+    """The highest mean of each part over each of its spans in each recording; of the score where no part has a say."""
     rules = rules_without_levels(lambda part: bool(np.any(scores.get(part, np.zeros(1)))))
     rows = [np.flatnonzero(windows.recording == r) for r in np.unique(windows.recording)]
     counts = [rule.windows(hop_s) for rule in rules]
@@ -144,13 +146,13 @@ def recording_peaks(scores: Mapping[str, NDArray[np.floating]], windows: Windows
 
 
 def rules_without_levels(says: Callable[[ScorePart], bool]) -> tuple[Rule, ...]:
-    """A rule for each part over each span, of the score itself where no part has a say; the levels are all 1.
+    """A rule for each part over each of its spans, of the score itself where no part has a say; the levels are all 1.
 
     Arguments:
         says: whether a part is anything but 0.
     """
-    parts = [part for part in (ScorePart.RELATION, ScorePart.UNUSUAL) if says(part)] or [ScorePart.SCORE]
-    return tuple(Rule(part, span, 1.0) for part in parts for span in SPANS_S)
+    said = [Rule(part, span, 1.0) for part, spans in _SPANS_OF.items() if says(part) for span in spans]
+    return tuple(said) or tuple(Rule(ScorePart.SCORE, span, 1.0) for span in SPANS_S)
 
 
 def events_bound(events: int, hours: float) -> float:

@@ -72,6 +72,12 @@ def relation_sentence(pair: tuple[TrackId, TrackId], found: LimbFinding | None, 
     return _with_rarity(pair, words if found is None else f"{words}; {_limb_words(pair, found)}", score)
 
 
+def timing_sentence(pair: tuple[TrackId, TrackId], found: LimbFinding | None) -> str:
+    """The same where one of the two is early or late; how rare that is their score does not say."""
+    words = f"{pair[0]} and {pair[1]} were out of step: a fifth of a second earlier or later one would fit the other"
+    return words if found is None else f"{words}; {_limb_words(pair, found)}"
+
+
 def _limb_words(pair: tuple[TrackId, TrackId], found: LimbFinding) -> str:
     me, other = pair[found.person], pair[1 - found.person]
     it, toward = f"{_words(found.joint)} of {me}", f"the {_words(found.toward)} of {other}"

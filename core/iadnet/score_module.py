@@ -4,6 +4,7 @@
                      |                     '-----------------------> critic --.                  |
                      '-> IADNet encoder -> pooled features -> broken-pair logit +-----> relation -+-> score
                                                   '----------------------------> flow -----------'
+    one earlier or later -> relational statistics -> critic, beside the two as they are -> timing
 
 Every arrow to the right of a part passes a `TailCalibration` map, fitted on normal windows that the part did not see;
 the logits of critic and encoder are summed before theirs.
@@ -24,6 +25,7 @@ from dyadwatch.core.iadnet.mismatch_classifier import MismatchClassifier
 from dyadwatch.core.iadnet.sizes import IADNetConfig
 from dyadwatch.core.iadnet.statistics_module import Neighbours, RelationalStatistics
 from dyadwatch.core.iadnet.tasm import IADNetEncoder, pool
+from dyadwatch.core.iadnet.timing import TimingGain
 from dyadwatch.core.scoring.memory_bank import NearestNeighbour
 from dyadwatch.core.scoring.tail_calibration import TailCalibration
 
@@ -106,6 +108,7 @@ class Weights:
         encoder, critic: of the logits, towards *relation*.
         unusual, relation, flow: towards the joined score. The features that the flow knows were learnt to tell who
             belongs together, so an odd walk has to be found by the other parts.
+        timing: of the surprise of `TimingGain`, which stands beside the score and is no part of it.
     """
 
     neighbours: float = 1.0
@@ -115,6 +118,7 @@ class Weights:
     critic: float = 0.0
     unusual: float = 1.0
     relation: float = 0.0
+    timing: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,7 @@ class Maps:
     whitened: TailCalibration = field(default_factory=TailCalibration.zero)
     flow: TailCalibration = field(default_factory=TailCalibration.zero)
     relation: TailCalibration = field(default_factory=TailCalibration.zero)
+    timing: TailCalibration = field(default_factory=TailCalibration.zero)
 
 
 class PairScorer(nn.Module):
@@ -163,23 +168,25 @@ class PairScorer(nn.Module):
         self.encoder = encoder if weights.encoder or weights.flow else None
         self.density = density if weights.flow else None
         self.critic = critic if weights.critic else None
+        self.timing = TimingGain(critic, statistics, frames) if critic is not None and weights.timing else None
         self.neighbours_map = SurpriseMap(maps.neighbours)
         self.whitened_map = SurpriseMap(maps.whitened)
         self.flow_map = SurpriseMap(maps.flow)
         self.unusual_map = SurpriseMap(maps.unusual)
         self.relation_map = SurpriseMap(maps.relation)
         self.score_map = SurpriseMap(maps.score)
+        self.timing_map = SurpriseMap(maps.timing)
 
-    def forward(self, joints: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, joints: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Raw windows to scores and their explanation.
 
         Arguments:
             joints: metres, shape (B, 2, T, J, 3).
 
         Returns:
-            score, relation, unusual: surprise, each (B,); joint_pairs: contributions >= 0 of joint i of person 0
-            with joint j of person 1 to being unusual (B, J, J); shift: mean distance of that joint pair less that
-            of the nearest normal window, metres (B, J, J).
+            score, relation, unusual, timing: surprise, each (B,); joint_pairs: contributions >= 0 of joint i of
+            person 0 with joint j of person 1 to being unusual (B, J, J); shift: mean distance of that joint pair less
+            that of the nearest normal window, metres (B, J, J).
         """
         placed = self.frame(joints)
         values, mean_distances = self.statistics(joints, placed)
@@ -201,4 +208,7 @@ class PairScorer(nn.Module):
         relation = self.relation_map(logit) if related else torch.zeros_like(distance)
         unusual = self.unusual_map(unusual)
         score = self.score_map(joined + self.weights.unusual * unusual + self.weights.relation * relation)
-        return score, relation, unusual, joint_pairs, shift
+        timing = torch.zeros_like(distance)
+        if self.timing is not None:
+            timing = self.weights.timing * self.timing_map(self.timing(joints))
+        return score, relation, unusual, timing, joint_pairs, shift

@@ -27,7 +27,8 @@ from dyadwatch.core.skeletons.layouts import LAYOUTS
 FORMAT = (
     2  # since 2 neck, pelvis and head lie where `core.skeletons.mapping` derives them, whatever the sensor calls so
 )
-OUTPUTS = ("score", "relation", "unusual", "joint_pairs", "shift")
+OUTPUTS = ("score", "relation", "unusual", "timing", "joint_pairs", "shift")
+LATER = ("timing",)  # files without are read all the same: what they do not give is 0
 
 _INFO_KEY, _SUM_KEY = b"dyadwatch", b"dyadwatch.sha256"
 _METADATA = 14  # field number of ModelProto.metadata_props

@@ -25,7 +25,7 @@ SUPPORT = tuple(f"{NEIGHBOURS}.{n}" for n in ("support", "compared", "residual",
 METRIC = tuple(f"{NEIGHBOURS}.{n}" for n in ("centre", "scale", "axes"))
 # only where windows are compared in directions of equal spread as well
 PRECISION, WHITENED_NORM = f"{NEIGHBOURS}.precision", f"{NEIGHBOURS}.whitened_norm"
-_SCORES = ("score", "relation", "unusual")
+_SCORES = ("score", "relation", "unusual", "timing")
 # The more a typical window of the new normal surprises a learnt part, the less it is believed: wholly up to the first
 # figure, not at all from the second on. Clips of its own sensor surprise it by 0.3 in the median, nine in ten of them
 # by less than 0.8; those of another by 2 and more, and then what it says is noise as loud as an alarm.
@@ -59,7 +59,8 @@ class Refitted:
 
     Arguments:
         maps: by name.
-        scores: what the windows they were fitted to then get: score, relation and unusual, each (N,).
+        scores: what the windows they were fitted to then get: score, relation, unusual and, where the model judges
+            it, timing, each (N,).
         belief: by name, how much of each learnt part is still believed, 0 to 1.
     """
 
@@ -157,8 +158,9 @@ def refit(
         for site in ready:
             fitted = _fitted(site, values[site.takes].ravel(), site.takes in near, keep)
             maps[site.name] = fitted.times(belief.get(site.name, 1.0))
-    whole = OnnxGraph(graph.replaced(_tensors(maps)), "part").part(leaves, _SCORES)
-    return Refitted(maps, dict(zip(_SCORES, run(whole, given, _SCORES), strict=True)), belief)
+    scores = [name for name in _SCORES if name in graph.makers]
+    whole = OnnxGraph(graph.replaced(_tensors(maps)), "part").part(leaves, scores)
+    return Refitted(maps, dict(zip(scores, run(whole, given, scores), strict=True)), belief)
 
 
 def _belief(before: TailCalibration, raw: NDArray[np.float32]) -> float:

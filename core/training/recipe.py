@@ -22,6 +22,7 @@ from dyadwatch.core.errors import CollapseError, TrainingError
 from dyadwatch.core.features.pair_statistics import mean_distances
 from dyadwatch.core.iadnet.mismatch_classifier import MismatchClassifier
 from dyadwatch.core.iadnet.score_module import FeatureDensity, Maps, PairEncoder, PairScorer, Weights
+from dyadwatch.core.iadnet.timing import lag_frames
 from dyadwatch.core.scoring.auroc import auroc
 from dyadwatch.core.scoring.memory_bank import NearestNeighbour, enough_to_whiten
 from dyadwatch.core.scoring.tail_calibration import TailCalibration
@@ -48,7 +49,7 @@ from dyadwatch.core.training.options import Listener, Progress, TrainOptions, si
 from dyadwatch.core.training.paper import train_paper
 from dyadwatch.core.training.report import make_report
 from dyadwatch.core.training.time_budget import Budget
-from dyadwatch.core.training.train_classifier import critic_logits, train_critic
+from dyadwatch.core.training.train_classifier import critic_logits, timing_gain, train_critic
 from dyadwatch.core.training.training_data import Prepared, Windows, cut, prepare, skipped_words
 
 _FEWEST_FOLDS = 2
@@ -182,7 +183,7 @@ def join(material: Material, learnt: LearntParts | None, options: TrainOptions) 
         unusual = np.maximum(unusual, weights.whitened * maps["whitened"](distances.whitened))
     maps["unusual"] = TailCalibration.fit(unusual)  # to all windows: their tail is too rare in those held back
     unusual = maps["unusual"](unusual)[mine]
-    relation = density = np.zeros(len(judges))
+    relation = density = timing = np.zeros(len(judges))
     if learnt is not None:
         if weights.flow:
             nll = feature_nll(learnt.density, learnt.encoder, judges.joints)
@@ -192,6 +193,10 @@ def join(material: Material, learnt: LearntParts | None, options: TrainOptions) 
             logit = _logit(learnt, weights, judges.joints, values[mine])
             maps["relation"] = TailCalibration.fit(logit)
             relation = maps["relation"](logit)
+        if weights.timing:
+            gain = timing_gain(learnt.critic, statistics, judges.joints)
+            maps["timing"] = TailCalibration.fit(gain)
+            timing = maps["timing"](gain)
     joined = weights.unusual * unusual + weights.relation * relation + weights.flow * density
     maps["score"] = TailCalibration.fit(joined)
     score = maps["score"](joined)
@@ -208,7 +213,7 @@ def join(material: Material, learnt: LearntParts | None, options: TrainOptions) 
         density=None if learnt is None else learnt.density,
         critic=None if learnt is None else learnt.critic,
     ).eval()
-    scores = {"score": score, "relation": relation, "unusual": unusual}
+    scores = {"score": score, "relation": relation, "unusual": unusual, "timing": timing}
     return Joined(scorer, judges, scores, judged, len(bank.support), fitted["whiten"])
 
 
@@ -286,8 +291,9 @@ def cross_fitted(
 
 @torch.no_grad()
 def scored(scorer: PairScorer, joints: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Score, relation and unusual of windows, shape (N, 3)."""
-    parts = [scorer(torch.from_numpy(joints[i : i + _CHUNK]))[:3] for i in range(0, len(joints), _CHUNK)]
+    """The parts of the score of windows, shape (N, len(ScorePart)), as in `core.decision.rules.COLUMN`."""
+    count = len(ScorePart)
+    parts = [scorer(torch.from_numpy(joints[i : i + _CHUNK]))[:count] for i in range(0, len(joints), _CHUNK)]
     return np.concatenate([torch.stack(p, dim=1).double().numpy() for p in parts])
 
 
@@ -332,6 +338,8 @@ def _weigh(mean: dict[str, float], learnt: LearntParts | None, options: TrainOpt
     weights = replace(weights, **dict.fromkeys(options.without, 0.0))
     if not weights.encoder and not weights.critic:
         weights = replace(weights, relation=0.0)
+    if weights.critic and lag_frames(options.frames, options.fps):
+        weights = replace(weights, timing=1.0)
     return weights
 
 

@@ -30,6 +30,7 @@ PARTS = {
     "critic": ("critic", "the same judgement from distances, speeds and postures alone"),
     "relation": ("relation", "encoder and critic together: whether these two belong together"),
     "unusual": ("unusual", "how unlike normal the two look, whatever part says so"),
+    "timing": ("timing", "whether the critic would believe in the two more with one of them 0.2 s earlier"),
 }
 
 

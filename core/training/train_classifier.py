@@ -11,6 +11,7 @@ from dyadwatch.core.features.pair_statistics import Statistics
 from dyadwatch.core.iadnet.frame_module import PairFrame
 from dyadwatch.core.iadnet.mismatch_classifier import MismatchClassifier
 from dyadwatch.core.iadnet.statistics_module import RelationalStatistics
+from dyadwatch.core.iadnet.timing import TimingGain
 from dyadwatch.core.training.augment_window import augment
 from dyadwatch.core.training.mismatched_pairs import PairSampler
 from dyadwatch.core.training.options import Listener, Progress, TrainOptions
@@ -122,4 +123,14 @@ def _middle_and_spread(intact: torch.Tensor, broken: torch.Tensor) -> tuple[NDAr
 def critic_logits(critic: MismatchClassifier, values: NDArray[np.floating]) -> NDArray[np.float64]:
     """How surely windows with these statistics (N, F) are broken; shape (N,)."""
     parts = [critic(torch.from_numpy(values[i : i + 1024].astype(np.float32))) for i in range(0, len(values), 1024)]
+    return torch.cat([torch.zeros(0), *parts]).double().numpy()
+
+
+@torch.no_grad()
+def timing_gain(
+    critic: MismatchClassifier, statistics: Statistics, windows: NDArray[np.float32]
+) -> NDArray[np.float64]:
+    """`TimingGain` of windows (N, 2, T, J, 3); shape (N,)."""
+    gain = TimingGain(critic, statistics, windows.shape[2])
+    parts = [gain(torch.from_numpy(windows[i : i + _CHUNK])) for i in range(0, len(windows), _CHUNK)]
     return torch.cat([torch.zeros(0), *parts]).double().numpy()

@@ -23,8 +23,10 @@ from dyadwatch.core.scoring.memory_bank import NearestNeighbour
 from dyadwatch.core.scoring.tail_calibration import TailCalibration
 from dyadwatch.core.training.material import Trained
 
-_FORMAT = 3  # since 3 derived joints lie elsewhere, see `core.model_file.artefact.FORMAT`
-_MAPS = ("neighbours", "whitened", "flow", "unusual", "relation", "score")
+_FORMAT = 4  # since 4 with timing
+_MAPS = ("neighbours", "whitened", "flow", "unusual", "relation", "score", "timing")
+# Made again of the bank, and of the critic.
+_MADE_AGAIN = ("neighbours.", "timing.")
 
 _Arrays = dict[str, NDArray[Any]]
 
@@ -111,7 +113,7 @@ def save_state(path: str | Path, state: TrainerState) -> None:
     arrays: _Arrays = {
         f"scorer.{name}": value.numpy()
         for name, value in scorer.state_dict().items()
-        if not name.startswith("neighbours.")
+        if not name.startswith(_MADE_AGAIN)
     }
     bank = scorer.bank
     arrays |= {"bank.centre": bank.scaling.centre, "bank.scale": bank.scaling.scale}
@@ -191,7 +193,7 @@ def _build(document: _Document, arrays: _Arrays) -> PairScorer:
     )
     tensors = {name: torch.from_numpy(a) for name, a in arrays.items() if not name.startswith("bank.")}
     missing, unexpected = scorer.load_state_dict(tensors, strict=False)
-    lost = [name for name in missing if not name.startswith("neighbours.")]
+    lost = [name for name in missing if not name.startswith(_MADE_AGAIN)]
     if lost or unexpected:
         raise ValueError(f"its arrays do not fit its sizes: {', '.join(lost + unexpected):.200}")
     return scorer.eval()

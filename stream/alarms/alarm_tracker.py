@@ -178,8 +178,8 @@ class AlarmTracker:
         alarm, now = self._alarm(window), window.end
         if not weight and alarm.state in (AlarmState.OPEN, AlarmState.FADING):
             weight = 1.0
-        parts = (score.score, score.relation, score.unusual)
-        evidence = alarm.evidence.push(now, parts if weight == 1 else tuple(part * weight for part in parts))
+        parts = score.parts if weight == 1 else tuple(part * weight for part in score.parts)
+        evidence = alarm.evidence.push(now, parts)
         alarm.now, alarm.last = evidence, score
         alarm.recent.append(_Seen(now, score, window.joints))
         level = level_of(evidence, self._thresholds)

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from dyadwatch.core.decision.rules import ScorePart
 from dyadwatch.core.explanation.explainer import LimbFinding
-from dyadwatch.core.explanation.sentences import JointPair, limb_sentence, relation_sentence, sentence
+from dyadwatch.core.explanation.sentences import (
+    JointPair,
+    limb_sentence,
+    relation_sentence,
+    sentence,
+    timing_sentence,
+)
 from dyadwatch.core.skeletons.pose import TrackId
 from dyadwatch.stream.messages import EventMessage, IncidentPair, OddLimb
 
@@ -23,7 +29,7 @@ def raised_by_relation(part: ScorePart, relation: float, unusual: float) -> bool
         part: of the score, whose mean raised it.
         relation, unusual: of the window with the highest score.
     """
-    return part is ScorePart.RELATION or (part is ScorePart.SCORE and relation > unusual)
+    return part in (ScorePart.RELATION, ScorePart.TIMING) or (part is ScorePart.SCORE and relation > unusual)
 
 
 def explained(event: EventMessage | IncidentPair, names: tuple[TrackId, TrackId] | None = None) -> str:
@@ -34,6 +40,8 @@ def explained(event: EventMessage | IncidentPair, names: tuple[TrackId, TrackId]
     """
     pair = names or event.pair
     limb = None if event.limb is None else finding_of(event.limb, event.pair)
+    if event.rule.part is ScorePart.TIMING:
+        return timing_sentence(pair, limb)
     if raised_by_relation(event.rule.part, event.relation, event.unusual):
         return relation_sentence(pair, limb, event.peak_score)
     if limb is not None:

@@ -71,10 +71,10 @@ class AlarmOptions(Section, frozen=True):
     calibration: str = ""
     """Path of a calibration file. Empty: the one beside the model."""
     rules: tuple[CalibratedRule, ...] | None = None
-    """What raises an alarm, such as [{part: unusual, over_s: 0.4, raise_at: 2.5}]: a part (score, relation or unusual),
-    the seconds it is averaged over, and the level that the mean must reach. Lower levels: more events, true and false;
-    higher: fewer of both. Lower spans: short acts show; higher: what is weak and lasts does, later. null takes the
-    calibration file's; [] compares the score of each window with raise_at, which then needs a value."""
+    """What raises an alarm, such as [{part: unusual, over_s: 0.4, raise_at: 2.5}]: a part (score, relation, unusual or
+    timing), the seconds it is averaged over, and the level that the mean must reach. Lower levels: more events, true
+    and false; higher: fewer of both. Lower spans: short acts show; higher: what is weak and lasts does, later. null
+    takes the calibration file's; [] compares the score of each window with raise_at, which then needs a value."""
     raise_at: Positive | None = None
     """Evidence from which an event may open, 1 as calibrated; null takes the calibration file's, which is 1. Without
     rules it is a score. Lower: more events, true and false; higher: fewer of both."""

@@ -90,6 +90,8 @@ def detail(about: IncidentMessage) -> str:
         return _limb(pair.pair, pair.limb)
     if pair.rule.part is ScorePart.RELATION:
         return f"{pair.pair[0]} and {pair.pair[1]} do not answer each other's movements"
+    if pair.rule.part is ScorePart.TIMING:
+        return f"{pair.pair[0]} and {pair.pair[1]} are out of step"
     return _joints(pair)
 
 

@@ -39,7 +39,7 @@ def scored_items(scorer: Scorer, items: Sequence[Item], drops: DropLog) -> list[
     for item in items:
         if not isinstance(item, Window):
             out.append(item)
-        elif math.isfinite((score := next(scores)).score + score.relation + score.unusual):
+        elif math.isfinite(sum((score := next(scores)).parts)):
             out.append(ScoredWindow(item, score))
         else:
             drops.add(item.source, Fault.SCORE_NOT_FINITE)

@@ -257,6 +257,7 @@ class SourceJudge:
             score=score.score,
             relation=score.relation,
             unusual=score.unusual,
+            timing=score.timing,
             evidence=round(evidence, 4),
             doubtful=window.doubtful,
             learning=self._basis.learning,

@@ -162,7 +162,7 @@ class _Reader:
                 self._steps[round(step, -3)] += 1
         if pair is None:
             pair = self._pairs[key] = PairScoresBuilder()
-        parts = (score.weight * part for part in (score.score, score.relation, score.unusual))
+        parts = (score.weight * part for part in score.parts)
         pair.add(score.end, parts, doubtful=score.doubtful)
 
     def _event(self, event: EventMessage) -> None:

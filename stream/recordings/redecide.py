@@ -52,10 +52,10 @@ def redecide(recorded: RecordedScores, thresholds: Thresholds, options: AlarmOpt
             if wanted or desk.open_events:
                 for i in range(start - offset, end - offset):
                     stamp = int(track.stamps[i])
-                    score, relation, unusual = track.parts[i].tolist()
+                    score, relation, unusual, timing = track.parts[i].tolist()
                     doubts = _DOUBT if log.doubtful[i + offset] else ()
                     window = Window(track.source, pair, stamp, stamp, _NO_JOINTS, track.clock, 0, doubts)
-                    events += desk.scored(window, Score(score, relation, unusual, _NOTHING, _NOTHING))
+                    events += desk.scored(window, Score(score, relation, unusual, _NOTHING, _NOTHING, timing))
         events += desk.ended(PairEnded(track.source, pair, ending.stamp, track.clock, ending.reason))
     return sorted(events, key=lambda e: (e.stamp, e.source, e.id))
 

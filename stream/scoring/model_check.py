@@ -18,6 +18,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from dyadwatch.core.decision.rules import ScorePart
 from dyadwatch.core.errors import ArtefactError, DyadwatchError
 from dyadwatch.core.model_file.artefact import read_info
 from dyadwatch.core.model_file.onnx_runtime import onnxruntime
@@ -88,13 +89,13 @@ def trial(path: Path, options: ScorerOptions) -> None:
     scorer = Scorer(path, msgspec.structs.replace(options, provider="cpu"))
     windows = trial_windows(scorer.shape, options.max_batch)
     (alone,), together = scorer.score(windows[:1]), scorer.score(windows)
-    worst = [s for s in (alone, *together) if not np.isfinite(s.score + s.relation + s.unusual)]
+    worst = [s for s in (alone, *together) if not np.isfinite(sum(s.parts))]
     if worst:
         raise ArtefactError(
             f"{path}: {len(worst)} of {1 + len(together)} scores of people who stand are no finite numbers, such as "
             f"{worst[0].score}"
         )
-    for name in ("score", "relation", "unusual"):
+    for name in ScorePart:
         one, other = getattr(alone, name), getattr(together[0], name)
         if abs(one - other) > _ALIKE * max(1.0, abs(one)):
             raise ArtefactError(

@@ -33,6 +33,7 @@ class Score:
         score, relation, unusual: surprise, -log10 of the tail probability of normal windows.
         joint_pairs: contributions >= 0, shape (J, J), rows are the first person's joints.
         shift: metres, shape (J, J), mean distance minus that of the most similar normal window.
+        timing: surprise, likewise; 0 of a model that does not judge it.
     """
 
     score: float
@@ -40,6 +41,12 @@ class Score:
     unusual: float
     joint_pairs: NDArray[np.float32]
     shift: NDArray[np.float32]
+    timing: float = 0.0
+
+    @property
+    def parts(self) -> tuple[float, ...]:
+        """What rules look at, in the order of `core.decision.rules.COLUMN`."""
+        return self.score, self.relation, self.unusual, self.timing
 
 
 class Scorer:
@@ -94,6 +101,8 @@ class Scorer:
                 "run 'dyadwatch doctor' to see which libraries are missing"
             )
         check_signature(str(path), self.info, self._session.get_inputs(), self._session.get_outputs())
+        given = {output.name for output in self._session.get_outputs()}
+        self._outputs = [name for name in OUTPUTS if name in given]
         self.explainer = Explainer.of_model(path.read_bytes(), self.info, f"model {path}")
 
     @property
@@ -112,11 +121,20 @@ class Scorer:
         out: list[Score] = []
         for at in range(0, len(windows), self._max_batch):
             batch = np.stack(windows[at : at + self._max_batch])
-            score, relation, unusual, pairs, shift = self._run(batch)
+            said = self._run(batch)
+            score, pairs, shift = said["score"], said["joint_pairs"], said["shift"]
+            timing = said.get("timing", np.zeros_like(score))
             usable = np.isfinite(pairs).all(axis=(1, 2)) & np.isfinite(shift).all(axis=(1, 2))
             score = np.where(usable, score, np.float32(np.nan))
             out += [
-                Score(_round(score[i]), _round(relation[i]), _round(unusual[i]), pairs[i], shift[i])
+                Score(
+                    _round(score[i]),
+                    _round(said["relation"][i]),
+                    _round(said["unusual"][i]),
+                    pairs[i],
+                    shift[i],
+                    _round(timing[i]),
+                )
                 for i in range(len(batch))
             ]
         return out
@@ -129,11 +147,11 @@ class Scorer:
         self._cancelled = True
         self._run_options.terminate = True
 
-    def _run(self, batch: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    def _run(self, batch: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
         if self._cancelled:
             raise ScoreError(Fault.SCORE_CANCELLED, f"{self.path}: scoring was cancelled")
         try:
-            outputs = [np.asarray(o) for o in self._session.run(OUTPUTS, {"joints": batch}, self._run_options)]
+            outputs = [np.asarray(o) for o in self._session.run(self._outputs, {"joints": batch}, self._run_options)]
         except self._engine_errors as e:
             if self._cancelled:
                 raise ScoreError(Fault.SCORE_CANCELLED, f"{self.path}: scoring was cancelled") from None
@@ -141,7 +159,8 @@ class Scorer:
                 Fault.SCORE_FAILED, f"{self.path}: ONNX Runtime failed on {len(batch)} windows: {e!s:.{_MAX_SAID}}"
             ) from None
         joints = len(self.info.joints)
-        for name, output in zip(OUTPUTS, outputs, strict=True):
+        said = dict(zip(self._outputs, outputs, strict=True))
+        for name, output in said.items():
             expected = (len(batch), joints, joints) if name in ("joint_pairs", "shift") else (len(batch),)
             if output.shape != expected or output.dtype != np.float32:
                 raise ScoreError(
@@ -149,7 +168,7 @@ class Scorer:
                     f"{self.path}: output {name!r} has shape {output.shape} of {output.dtype} for {len(batch)} "
                     f"windows; expected {expected} of float32",
                 )
-        return outputs
+        return said
 
 
 def _round(value: np.float32) -> float:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dyadwatch.core.decision.rules import Evidence, PairEvidence, Rule, ScorePart, Thresholds, running_means
 
 SURPRISE = st.floats(0, 8)
-PARTS = st.lists(st.tuples(SURPRISE, SURPRISE, SURPRISE), max_size=40)
+PARTS = st.lists(st.tuples(SURPRISE, SURPRISE, SURPRISE, SURPRISE), max_size=40)
 RULES = st.lists(
     st.builds(Rule, st.sampled_from(ScorePart), st.sampled_from([0.0, 0.4, 1.0, 1.6]), st.floats(0.5, 5)),
     min_size=1,
@@ -29,9 +29,9 @@ def played(thresholds: Thresholds, parts: Sequence[Sequence[float]], hop_s: floa
     return [pair.push(i, p) for i, p in enumerate(parts, 1)]
 
 
-def scored(*values: float) -> list[tuple[float, float, float]]:
+def scored(*values: float) -> list[tuple[float, ...]]:
     """Windows of which only the score says something."""
-    return [(v, 0.0, 0.0) for v in values]
+    return [(v, 0.0, 0.0, 0.0) for v in values]
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_span_is_so_many_windows(over_s: float, hop_s: float, windows: int) ->
 
 @given(PARTS, st.sampled_from(ScorePart), st.sampled_from([0.0, 0.4, 1.6]), HOP_S)
 def test_live_and_in_training_the_means_are_the_same(
-    parts: list[tuple[float, float, float]], part: ScorePart, over_s: float, hop_s: float
+    parts: list[tuple[float, ...]], part: ScorePart, over_s: float, hop_s: float
 ) -> None:
     rule = Rule(part, over_s, 2.0)
     column = np.asarray([p[list(ScorePart).index(part)] for p in parts], np.float64)
@@ -56,7 +56,7 @@ def test_live_and_in_training_the_means_are_the_same(
 
 @given(PARTS, RULES, st.sampled_from([0.5, 1.0, 2.0]), HOP_S)
 def test_the_evidence_is_the_highest_mean_in_units_of_its_level(
-    parts: list[tuple[float, float, float]], rules: tuple[Rule, ...], raise_at: float, hop_s: float
+    parts: list[tuple[float, ...]], rules: tuple[Rule, ...], raise_at: float, hop_s: float
 ) -> None:
     together = played(Thresholds(raise_at, raise_at / 2, rules), parts, hop_s)
     alone = [played(Thresholds(raise_at, raise_at / 2, (rule,)), parts, hop_s) for rule in rules]
@@ -68,7 +68,7 @@ def test_the_evidence_is_the_highest_mean_in_units_of_its_level(
 
 @given(PARTS, PARTS, RULES)
 def test_what_comes_later_changes_nothing(
-    before: list[tuple[float, float, float]], after: list[tuple[float, float, float]], rules: tuple[Rule, ...]
+    before: list[tuple[float, ...]], after: list[tuple[float, ...]], rules: tuple[Rule, ...]
 ) -> None:
     thresholds = Thresholds(1.0, 0.6, rules)
     assert played(thresholds, before + after)[: len(before)] == played(thresholds, before)

@@ -28,9 +28,9 @@ def calm_log(seed: int, bumps: int, hours: float = 1.0) -> ScoreLog:
     """Pairs that are calm but for some moments a minute apart, whose heights are exponential."""
     rng = np.random.default_rng(seed)
     windows = round(hours * 3600 / HOP_S)
-    parts = np.abs(rng.normal(0, 0.2, (windows, 3)))
+    parts = np.pad(np.abs(rng.normal(0, 0.2, (windows, 3))), ((0, 0), (0, 1)))  # no timing, as of a model without
     for at in rng.choice(np.arange(50, windows - 50, 60), bumps, replace=False):
-        parts[at : at + 8, 1:] += 1.5 + rng.exponential(0.5)
+        parts[at : at + 8, 1:3] += 1.5 + rng.exponential(0.5)
     stamps = np.arange(windows, dtype=np.int64) * round(HOP_S * NS)
     return ScoreLog((PairScores("hall", (1, 2), "unix", stamps, parts),), HOP_S, 1.0)
 

@@ -272,7 +272,7 @@ def test_groups_can_be_set_for_one_run() -> None:
 
 RULE = "{part: unusual, over_s: 0.4, raise_at: 2.5}"
 OF_A_RULE = (
-    "a mapping of part (one of score, relation, unusual), over_s (a number from 0 to 60), "
+    "a mapping of part (one of score, relation, unusual, timing), over_s (a number from 0 to 60), "
     "raise_at (a number > 0 <= 1000)"
 )
 
@@ -295,7 +295,7 @@ def test_rules_can_be_set_for_one_run_and_in_a_file() -> None:
         ("[3]", f"alarm.rules[0] is 3; expected {OF_A_RULE}"),
         (
             "[{part: odd, over_s: 0.4, raise_at: 2.5}]",
-            "alarm.rules[0].part is odd; expected one of score, relation, unusual",
+            "alarm.rules[0].part is odd; expected one of score, relation, unusual, timing",
         ),
         (
             f"[{RULE}, {{part: score, over_s: 90, raise_at: 2.5}}]",

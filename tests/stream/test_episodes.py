@@ -31,8 +31,8 @@ def random_log(seed: int, tracks: int = 6, windows: int = 400) -> ScoreLog:
     for k in range(tracks):
         steps = rng.choice([1, 1, 1, 1, 1, 1, 1, 1, 1, 2, 4, 5, 6, 20], windows)
         stamps = (np.cumsum(steps) * round(HOP_S * NS)).astype(np.int64)
-        slow = np.cumsum(rng.normal(0, 0.25, (windows, 3)), axis=0)
-        parts = 1.8 * np.sin(slow) ** 4 + np.abs(rng.normal(0, 0.1, (windows, 3)))
+        slow = np.cumsum(rng.normal(0, 0.25, (windows, 4)), axis=0)
+        parts = 1.8 * np.sin(slow) ** 4 + np.abs(rng.normal(0, 0.1, (windows, 4)))
         out.append(
             PairScores("hall", (k, k + 1), "unix", stamps, parts.round(4), rng.random(windows) < 0.2 * (seed % 2))
         )
@@ -48,8 +48,8 @@ def told_by_the_desk(log: ScoreLog, thresholds: Thresholds, options: AlarmOption
         for stamp, parts, doubtful in zip(track.stamps.tolist(), track.parts, track.doubtful, strict=True):
             doubts = DOUBT if doubtful else ()
             window = Window("hall", pair, stamp, stamp, np.zeros((2, 1, 1, 3), np.float32), "unix", 0, doubts)
-            score, relation, unusual = parts.tolist()
-            told += desk.scored(window, Score(score, relation, unusual, NOTHING, NOTHING))
+            score, relation, unusual, timing = parts.tolist()
+            told += desk.scored(window, Score(score, relation, unusual, NOTHING, NOTHING, timing))
         told += desk.ended(PairEnded("hall", pair, int(track.stamps[-1]), "unix", PairEnd.LOST))
     return told
 
@@ -75,9 +75,9 @@ def test_evidence_is_that_of_the_desk() -> None:
     for number, track in enumerate(log.tracks):
         desk = AlarmTracker(AlarmOptions(), thresholds, ("",), "m 1", HOP_S, PAUSE_S)
         pair = Pair(track.pair, (number, number))
-        for stamp, (score, relation, unusual) in zip(track.stamps.tolist(), track.parts.tolist(), strict=True):
+        for stamp, (score, relation, unusual, timing) in zip(track.stamps.tolist(), track.parts.tolist(), strict=True):
             window = Window("hall", pair, stamp, stamp, np.zeros((2, 1, 1, 3), np.float32), "unix", 0)
-            desk.scored(window, Score(score, relation, unusual, NOTHING, NOTHING))
+            desk.scored(window, Score(score, relation, unusual, NOTHING, NOTHING, timing))
             values.append(desk.evidence(pair))
     assert log.evidence(RULES) == pytest.approx(values, rel=1e-12)
 

@@ -148,7 +148,7 @@ def broken(tiny_artefact: Path, tmp_path: Path) -> Callable[..., Path]:
         (fixed_batch, {}, "input 'joints', for windows of 10 frames has the fixed batch size 1; expected a free one"),
         (score_column, {}, "output 'score' has shape ['B', 1]; its description says [batch]; export it again"),
         (doubles, {}, "output 'score' is tensor(double); expected tensor(float)"),
-        (no_shift, {}, "the graph has no output 'shift'; expected score, relation, unusual, joint_pairs, shift"),
+        (no_shift, {}, "no output 'shift'; expected score, relation, unusual, timing, joint_pairs, shift; export"),
         (second_input, {}, "the graph has the inputs joints, mask; expected one, 'joints'; export it again"),
         (other_joints, {}, "has shape ['B', 2, 10, 12, 3]; its description says [batch, 2, 10, 11, 3]"),
         (None, {"frames": 12}, "12 frames has shape ['B', 2, 10, 11, 3]; its description says [batch, 2, 12, 11, 3]"),

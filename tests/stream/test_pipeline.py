@@ -69,7 +69,7 @@ def test_every_score_comes_with_the_evidence_of_its_pair_so_far(scorer: Scorer, 
     messages = Pipeline(scorer, RULES, config).run([*encounter(), *encounter("yard")])
     by_source = {name: PairEvidence(RULES, hop / 15) for name in ("hall", "yard")}
     for m in scores_of(messages):
-        assert m.evidence == round(by_source[m.source].push(m.end, (m.score, m.relation, m.unusual)).value, 4)
+        assert m.evidence == round(by_source[m.source].push(m.end, m.parts).value, 4)
     assert max(m.evidence for m in scores_of(messages)) > 1
 
 

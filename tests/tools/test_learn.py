@@ -220,7 +220,7 @@ def test_a_model_is_trained_in_another_process_where_there_is_more(
 
 def hours(stamps_s: list[float], watched_h: float) -> NormalHours:
     stamps = np.asarray([round(s * NS) for s in stamps_s], np.int64)
-    parts = np.full((len(stamps), 3), 1.0)
+    parts = np.full((len(stamps), 4), 1.0)
     track = PairScores("hall", (1, 2), "unix", stamps, parts)
     return NormalHours(ScoreLog((track,), 0.2, 1.0), {"hall": watched_h}, Config())
 

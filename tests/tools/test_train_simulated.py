@@ -111,7 +111,7 @@ def test_export_from_the_state_computes_what_was_trained(model: Model, tmp_path:
     assert (info.name, info.version, info.training) == ("again", "8", model.learnt.summary)
     # `dyadwatch enrol` finds every part by name.
     base = Base.of_model(again.read_bytes(), info, "model m")
-    assert set(base.maps) == {"neighbours", "whitened", "flow", "relation", "unusual", "score"}
+    assert set(base.maps) == {"neighbours", "whitened", "flow", "relation", "unusual", "score", "timing"}
     calibration = read_calibration(calibration_path(again))
     assert calibration.model_sha256 == file_sha256(again)
     assert calibration == Calibration.of(calibration.model_sha256, model.learnt.calibration)

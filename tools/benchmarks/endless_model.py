@@ -53,6 +53,7 @@ def build_endless_model(path: Path) -> None:
         node("ReduceSum", ["nothing", "both"], "score", keepdims=0),
         node("Identity", ["score"], "relation"),
         node("Identity", ["score"], "unusual"),
+        node("Identity", ["score"], "timing"),
         node("Identity", ["nothing"], "joint_pairs"),
         node("Identity", ["nothing"], "shift"),
     ]

@@ -183,8 +183,8 @@ class Detector:
                 `windows()` cuts them from clips so.
 
         Returns:
-            One for each window: `score`, `relation`, `unusual` (-log10 of how rare a normal window scores so high),
-            `joint_pairs` and `shift`, shape (J, J).
+            One for each window: `score`, `relation`, `unusual`, `timing` (-log10 of how rare a normal window scores
+            so high), `joint_pairs` and `shift`, shape (J, J).
 
         Raises:
             LayoutError: naming the shape and what was expected.

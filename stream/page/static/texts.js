@@ -91,6 +91,7 @@ export const TEXTS = {
     blind_joints_misnamed: "no body has such limbs: wrong joint names?", blind_flat: "positions in an image, without a depth?",
     blind_layout_unfit: "the joints do not fit the model", blind_refused: "what it sends is refused", blind_nothing_sent: "no source has sent anything yet",
     why_relation: "{a} and {b} did not answer each other's movements as normal pairs do",
+    why_timing: "{a} and {b} were out of step: a fifth of a second earlier or later one would fit the other",
     why_fast: "{joint} of {me} moved at {speed} m/s, {distance} m from the {toward} of {other}; normal is below {usual} m/s",
     why_near: "{joint} of {me} came within {distance} m of the {toward} of {other}; normal is {usual} m or more",
     why_far: "{joint} of {me} stayed {distance} m from the {toward} of {other}; normal is within {usual} m",
@@ -188,6 +189,7 @@ export const TEXTS = {
     blind_joints_misnamed: "kein Körper hat solche Glieder: falsche Gelenknamen?", blind_flat: "Orte im Bild, ohne Tiefe?",
     blind_layout_unfit: "die Gelenke passen nicht zum Modell", blind_refused: "was sie sendet, wird abgelehnt", blind_nothing_sent: "noch keine Quelle hat etwas gesendet",
     why_relation: "{a} und {b} gingen nicht aufeinander ein, wie es normale Paare tun",
+    why_timing: "{a} und {b} waren nicht im Takt: eine Fünftelsekunde früher oder später passte eines zum anderen",
     why_fast: "{joint} von {me}: {speed} m/s, {distance} m vom Punkt „{toward}“ von {other}; normal ist unter {usual} m/s",
     why_near: "{joint} von {me} kam bis auf {distance} m an „{toward}“ von {other}; normal sind mindestens {usual} m",
     why_far: "{joint} von {me} blieb {distance} m von „{toward}“ von {other}; normal sind höchstens {usual} m",
@@ -239,7 +241,8 @@ export function why(message) {
   const pair = message.pairs?.[0] ?? message;
   if (language === "en" || !pair.rule) return blame(message);
   const [a, b] = pair.pair, relation = pair.rule.part === "relation" || (pair.rule.part === "score" && pair.relation > pair.unusual);
-  const words = relation ? [t("why_relation", { a, b })] : [];
+  const how = pair.rule.part === "timing" ? "why_timing" : relation ? "why_relation" : "";
+  const words = how ? [t(how, { a, b })] : [];
   if (pair.limb) {
     const l = pair.limb, other = l.person === a ? b : a;
     words.push(t(`why_${l.how}`, {

@@ -19,9 +19,9 @@ FRAMES = 8
 STATISTICS = Statistics.of_layout(UPPER11, 15)
 IDENTITY = TailCalibration(np.zeros(1), np.ones(1))
 EVERYTHING = Weights(
-    neighbours=0.5, whitened=0.25, flow=0.8, encoder=0.9, critic=0.3, unusual=0.7, relation=0.6
+    neighbours=0.5, whitened=0.25, flow=0.8, encoder=0.9, critic=0.3, unusual=0.7, relation=0.6, timing=0.4
 )  # fmt: skip
-_MAPS = ("neighbours", "whitened", "flow", "unusual", "relation", "score")
+_MAPS = ("neighbours", "whitened", "flow", "unusual", "relation", "score", "timing")
 
 
 def all_maps(surprise: TailCalibration) -> Maps:
@@ -68,10 +68,10 @@ def outputs(model: PairScorer, windows: np.ndarray) -> list[torch.Tensor]:
 def test_swapping_the_persons_keeps_the_scores_and_turns_the_explanation(flow):
     model, windows = scorer(EVERYTHING, flow=flow, maps=all_maps(IDENTITY)), people(6, 2)
     forth, back = outputs(model, windows), outputs(model, windows[:, ::-1])
-    assert [t.shape for t in forth] == [(6,)] * 3 + [(6, 11, 11)] * 2
-    for a, b in zip(forth[:3], back[:3], strict=True):
+    assert [t.shape for t in forth] == [(6,)] * 4 + [(6, 11, 11)] * 2
+    for a, b in zip(forth[:4], back[:4], strict=True):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
-    for a, b in zip(forth[3:], back[3:], strict=True):
+    for a, b in zip(forth[4:], back[4:], strict=True):
         torch.testing.assert_close(a, b.mT, rtol=1e-3, atol=1e-4)
         assert not torch.allclose(a, b, atol=1e-3)  # the turn is needed
 
@@ -141,3 +141,17 @@ def test_a_density_with_a_flow_follows_the_flow() -> None:
     mean, whiten, features, flow = torch.randn(6), torch.randn(3, 6), torch.randn(9, 6), QRFlow(3, 4)
     nll = FeatureDensity(mean, whiten, flow.folded())(features)
     torch.testing.assert_close(nll, -flow.log_prob((features - mean) @ whiten.mT), rtol=1e-4, atol=1e-4)
+
+
+def test_timing_stands_beside_the_score() -> None:
+    windows = people(5, 6)
+    with_it, without = scorer(EVERYTHING), scorer(replace(EVERYTHING, timing=0.0))
+    assert without.timing is None
+    score, *_, timing, _, _ = outputs(with_it, windows)
+    assert with_it.timing is not None
+    with torch.no_grad():
+        gain = with_it.timing(torch.from_numpy(windows))
+    torch.testing.assert_close(timing, 0.4 * (gain + 1e3), rtol=1e-5, atol=2e-2)
+    others = outputs(without, windows)
+    assert torch.equal(others[0], score)
+    assert not others[3].any()

@@ -10,6 +10,7 @@ import torch
 
 from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.data.windows import Windows, cut
+from dyadwatch.core.decision.rules import ScorePart
 from dyadwatch.core.errors import TrainingError
 from dyadwatch.core.iadnet.score_module import Weights
 from dyadwatch.core.scoring.auroc import auroc
@@ -87,9 +88,9 @@ def test_strange_people_score_higher(which, request, few_clips):
     with torch.no_grad():
         normal, odd = scorer(windows), scorer(strange)
     assert auroc(normal[0].numpy(), odd[0].numpy()) > 0.95
-    leading = odd[3].flatten(1).argmax(1) == UPPER11.index["head"] * 11 + UPPER11.index["right_wrist"]
+    leading = odd[4].flatten(1).argmax(1) == UPPER11.index["head"] * 11 + UPPER11.index["right_wrist"]
     assert leading.float().mean() > 0.8
-    assert (odd[4][:, UPPER11.index["head"], UPPER11.index["right_wrist"]] < -0.3).all()
+    assert (odd[5][:, UPPER11.index["head"], UPPER11.index["right_wrist"]] < -0.3).all()
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,7 @@ def test_all_windows_of_all_recordings_are_judged_once(crossed):
     order = np.lexsort((windows.start, windows.recording))
     for field in ("joints", "unit", "recording", "start"):
         np.testing.assert_array_equal(getattr(windows, field)[order], getattr(whole, field))
-    assert set(scores) == {"score", "relation", "unusual"}
+    assert set(scores) == set(ScorePart)
     assert {len(values) for values in scores.values()} == {len(whole)}
     assert {f"calibration {i} of 2: encoder" for i in (1, 2)} <= set(stages)
 
@@ -170,7 +171,7 @@ def test_what_the_levels_rest_on(few_clips, plain, learnt, monkeypatch):
 
 def test_rules_are_of_the_parts_that_say_something(plain, learnt):
     of_plain, of_learnt = ({r["part"] for r in t.calibration["rules"]} for t in (plain, learnt[0]))
-    assert (of_plain, of_learnt) == ({"unusual"}, {"relation", "unusual"})
+    assert (of_plain, of_learnt) == ({"unusual"}, {"relation", "unusual", "timing"})
 
 
 def test_held_out_normal_windows_are_ordinary(plain):
@@ -293,7 +294,7 @@ def test_a_state_of_an_older_meaning_of_joints_is_refused(tmp_path, plain):
     document = json.loads(arrays["document"].tobytes())
     arrays["document"] = np.frombuffer(json.dumps(document | {"format": 2}).encode(), np.uint8)
     np.savez(path, **arrays)
-    with pytest.raises(TrainingError, match=r"has format 2; this dyadwatch reads format 3: train it again$"):
+    with pytest.raises(TrainingError, match=r"has format 2; this dyadwatch reads format 4: train it again$"):
         load_state(path)
 
 
