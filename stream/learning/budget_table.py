@@ -87,6 +87,7 @@ class BudgetTable(Struct, frozen=True, kw_only=True):
     """What each budget would do.
 
     Arguments:
+        id: of this answer.
         made: unix ns.
         days: that were looked back.
         model: that made the scores.
@@ -101,6 +102,7 @@ class BudgetTable(Struct, frozen=True, kw_only=True):
         offers: one a budget, in the order of `BUDGETS`.
     """
 
+    id: str
     made: int
     days: int
     model: str

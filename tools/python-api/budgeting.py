@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -79,6 +80,7 @@ def work_out(
     model = model_path(config)
     thresholds, calibration = load_thresholds(config, model), load_calibration(config)
     table = BudgetTable(
+        id=secrets.token_hex(8),
         made=now,
         days=round(days),
         model=read_info(model).title,
@@ -147,7 +149,7 @@ class _Weighing:
                 self._by_pair.setdefault((one.message.source, frozenset(pair.pair)), []).append(one)
         self._real = [k for k in kept if k.verdict is Verdict.TRUE and k.message.pairs]
         info = read_info(model)
-        spans = [(k.message.source, k.message.start, k.message.end) for k in self._real]
+        spans = [(k.message.source, k.message.start, _end(k)) for k in self._real]
         whole = NormalHours(recorded.log, recorded.sources, recorded.config)
         self._normal = without(whole, spans, info.frames / info.fps)
         self._before = self._decided(thresholds)
@@ -223,7 +225,12 @@ class _Weighing:
             verdict=None if told is None else told.verdict,
         )
 
-    def _of(self, h: Happening) -> Iterable[KeptIncident]:
+    def _of(self, h: Happening) -> Iterator[KeptIncident]:
         for one in self._by_pair.get((h.source, frozenset(h.pair)), ()):
-            if one.message.start <= h.closed and h.start <= one.message.end:
+            if one.message.start <= h.closed and h.start <= _end(one):
                 yield one
+
+
+def _end(kept: KeptIncident) -> int:
+    """Ns of the source's clock at which an incident was over; up to now of one that is open."""
+    return kept.message.stamp if kept.message.end is None else kept.message.end
