@@ -59,9 +59,9 @@ function plot(canvas, table, level) {
 export function budgetCard({ act }) {
   let days = 7, due = 0, chosen = null, table = null, gone = false;
   const said = el("p", { role: "status" }), answer = el("div", {});
-  const span = el("select", { "aria-label": t("look_back") }, [1, 7, 28].map(n => el("option", { value: n, selected: n === days }, t(n === 1 ? "last_day" : "last_days", { n: number(n) }))));
+  const span = el("select", { "aria-label": t("look_back") }, [1, 7, 28].map(n => el("option", { value: n, selected: n === days }, t(n === 1 ? "one_day_back" : "days_back", { n: number(n) }))));
   const look = el("button", { onclick: () => { days = Number(span.value); ask(); } }, t("try_budgets"));
-  const card = el("section", { class: "card budget" }, el("header", {}, el("h2", {}, t("budget_title")), span, look), el("p", { class: "faint" }, t("budget_help")), said, answer);
+  const card = el("section", { class: "card budget" }, el("header", {}, el("h2", {}, t("budget_title")), span, look), el("p", { class: "faint" }, t("try_help")), said, answer);
 
   async function ask() {
     clearTimeout(due);
