@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -45,6 +46,8 @@ class BudgetProcess:
             finally:
                 keep.close()
         if process.returncode:
+            if process.returncode == -signal.SIGKILL:
+                raise DyadwatchError("reading was ended, perhaps for want of memory; look back fewer days")
             last = said.decode(errors="replace").strip().rpartition("\n")[2].removeprefix("dyadwatch: ")
             raise DyadwatchError(last or f"the process that looks into recordings ended with {process.returncode}")
         try:

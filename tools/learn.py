@@ -168,6 +168,8 @@ def budgets(
         threading.Thread(target=_stop_at_end_of_input, name="attached", daemon=True).start()
     with contextlib.suppress(OSError):
         os.nice(_NICE)
+        if attached:  # where memory runs short, this is what ends, and not the detector
+            Path("/proc/self/oom_score_adj").write_text("1000")
     settings = settings_of(config, set_, data)
     worked = work_out(settings, days)
     if use:
