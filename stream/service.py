@@ -188,7 +188,7 @@ class Service:
         self._judging, self._scorer = judging, scorer
         self._scoring.adopt(judging)
         self._receiving.watch.adopt(config.liveness)
-        self._outputs.adopt(config, change)
+        self._outputs.adopt(judging, scorer, change)
         self._status.adopt(config, model=scorer.info.title, learning=judging.learning)
         if self._recorder is not None:
             self._recorder.renew(about_detector(scorer, judging.thresholds, config))

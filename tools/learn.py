@@ -19,7 +19,9 @@ from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.iso_time import clock_moment
 from dyadwatch.loading import configure, is_learning, while_learning
 from dyadwatch.stream.configuration.config import Config
-from dyadwatch.stream.learning.learning_words import STATE, of_lesson, of_progress, of_version
+from dyadwatch.stream.learning.budget_table import DAYS
+from dyadwatch.stream.learning.learning_words import STATE, of_budgets, of_lesson, of_progress, of_version
+from dyadwatch.stream.learning.other_levels import use_budget
 from dyadwatch.stream.learning.standing import learning_now
 from dyadwatch.stream.learning.versions import SiteModels, WouldBe, site_models
 from dyadwatch.tools.log_output import log_in_background
@@ -130,6 +132,54 @@ def back(*, config: _Config = None, set_: _Set = (), data: _Data = None) -> None
     """Go back to the version that was in use before; before the first one nobody was judged."""
     table = models_of(settings_of(config, set_, data)).back(getpass.getuser())
     sys.stdout.write(f"version {table.current} is in use\n" if table.current else "nobody is judged\n")
+
+
+@app.command
+def budgets(
+    *,
+    days: int = 7,
+    use: str = "",
+    config: _Config = None,
+    set_: _Set = (),
+    data: _Data = None,
+    json: _Flag = False,
+    attached: Annotated[bool, Parameter(negative=(), show=False)] = False,
+) -> None:
+    """Say what each budget of false events would make of the hours that the model in use judged.
+
+    By the scores that were told then, in a process of low priority. What people judged real is not counted.
+
+    Parameters
+    ----------
+    days
+        How many to look back: 1, 7 or 28.
+    use
+        A budget, such as 1/day: its levels with the model in use become a version, which is used from now on.
+    json
+        Print one JSON object, with the alarms that would come, go and stay.
+    attached
+        Stop when standard input ends: for a program that started this one.
+    """
+    from dyadwatch.budgeting import work_out
+
+    if days not in DAYS:
+        raise ConfigError(f"--days is {days}; expected one of {', '.join(map(str, DAYS))}")
+    if attached:
+        threading.Thread(target=_stop_at_end_of_input, name="attached", daemon=True).start()
+    with contextlib.suppress(OSError):
+        os.nice(_NICE)
+        if attached:  # where memory runs short, this is what ends, and not the detector
+            Path("/proc/self/oom_score_adj").write_text("1000")
+    settings = settings_of(config, set_, data)
+    worked = work_out(settings, days)
+    if use:
+        use_budget(models_of(settings), worked, use, getpass.getuser(), settings.alarm)
+    if json:
+        sys.stdout.write(msgspec.json.encode(worked).decode() + "\n")
+    else:
+        sys.stdout.write("\n".join(of_budgets(worked.table)) + "\n")
+    if use and not json:
+        sys.stdout.write(f"the levels for {use} are in use\n")
 
 
 @app.command

@@ -23,6 +23,7 @@ from dyadwatch.stream.page.push_api import forget_devices
 from dyadwatch.stream.page.server import base_url, make_server, tokens_of
 from dyadwatch.stream.page.tokens import Role
 from dyadwatch.stream.push.push_place import device_file_path
+from dyadwatch.tools.budget_process import BudgetProcess
 from dyadwatch.tools.incident_film import can_film, film_incident
 from dyadwatch.tools.log_output import log_in_background
 
@@ -49,7 +50,7 @@ def serve(
         Print no link, and stop when standard input ends: for a program that started this one.
     """
     settings = _configured(config, set_)
-    server = make_server(settings, film_incident if can_film() else None)
+    server = make_server(settings, film_incident if can_film() else None, BudgetProcess(_words(config, set_)))
     log_in_background()
     logging.getLogger("asyncio").setLevel(logging.ERROR)  # it warns of every browser that left
     with contextlib.suppress(OSError):
@@ -69,6 +70,12 @@ def serve(
 def _configured(config: Path | None, options: Sequence[str]) -> Config:
     """The configuration, without what loads models: a page that is started again should be there at once."""
     return set_option(load_config(config), *options)
+
+
+def _words(config: Path | None, options: Sequence[str]) -> list[str]:
+    """The flags again, for another verb."""
+    words = [] if config is None else ["--config", str(config)]
+    return [*words, *(word for option in options for word in ("--set", option))]
 
 
 def _stop_at_end_of_input() -> None:

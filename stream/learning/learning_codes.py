@@ -20,6 +20,7 @@ class Origin(StrEnum):
     ENROLLED = "enrolled"  # from recorded clips, without training
     TRAINED = "trained"  # by `dyadwatch train`, on what was recorded
     TAUGHT = "taught"  # an earlier version, to which false alarms are normal now
+    RECALIBRATED = "recalibrated"  # an earlier version, with the levels of another budget
     GIVEN = "given"  # a model file that somebody brought
 
 

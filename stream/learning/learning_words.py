@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dyadwatch.core.words import counted
+from dyadwatch.stream.learning.budget_table import BudgetTable
 from dyadwatch.stream.learning.learning_codes import Origin, SiteState, TeachingOutcome
 from dyadwatch.stream.learning.progress import LearnerProgress, Lesson
 from dyadwatch.stream.learning.versions import Version
@@ -17,6 +18,7 @@ _HOW: dict[Origin, str] = {
     Origin.ENROLLED: "enrolled on {clips}",
     Origin.TRAINED: "trained on {clips}",
     Origin.TAUGHT: "version {on}, with {incidents} in what is normal",
+    Origin.RECALIBRATED: "version {on}, with levels for {budget} from {hours:.1f} h that it judged",
     Origin.GIVEN: "a model file that was given",
 }
 
@@ -27,8 +29,10 @@ def of_version(version: Version) -> str:
         clips=f"{counted(version.clips, 'clip')} of {version.minutes:.1f} minutes",
         on=version.on,
         incidents=counted(len(version.incidents), "false alarm"),
+        budget=version.budget,
+        hours=version.unseen_hours,
     )
-    if version.how in (Origin.GIVEN, Origin.TAUGHT):
+    if version.how in (Origin.GIVEN, Origin.TAUGHT, Origin.RECALIBRATED):
         return how
     unseen = f"tried on {version.unseen_hours:.2f} h that it did not see"
     vouched = f"vouches for {version.budget}" if version.budget else "vouches for no budget yet"
@@ -63,3 +67,18 @@ def of_lesson(lesson: Lesson) -> str:
             return "nothing was changed: no model of the site is in use"
         case TeachingOutcome.UNUSABLE:
             return "nothing was changed: its skeletons make no clip of two people"
+
+
+def of_budgets(table: BudgetTable) -> list[str]:
+    """What is there now, and a line for each budget."""
+    hours = f"{table.hours:.2f} h of {counted(len(table.sources), 'source')} judged by {table.model}"
+    now = f"; {counted(table.events, 'alarm')} at the present levels" if table.curve else "; no pair was scored"
+    lines = [hours + now]
+    for offer in table.offers:
+        if offer.level is None or offer.per_hour_95 is None:
+            lines.append(f"{offer.budget}: {offer.hours_missing:.1f} h are missing")
+            continue
+        changes = f"{offer.stay.count} stay, {offer.go.count} go, {offer.come.count} come"
+        bound = f"{counted(offer.events, 'event')} left, at most {offer.per_hour_95:.3g} an hour (95 % sure)"
+        lines.append(f"{offer.budget}: {offer.level:.2f} times the present levels; {bound}; {changes}")
+    return lines

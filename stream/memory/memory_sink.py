@@ -8,6 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
 
+from dyadwatch.core.decision.calibration_file import Calibration
+from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.finding import Finding
 from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import IncidentReason, MemoryState, OwnFault
@@ -58,7 +60,7 @@ class MemorySink:
         self._clock = clock
         self.kept_first = KeptFirst()
         self._log = LimitedLog(_log)
-        self._changes: SimpleQueue[ConfigChange] = SimpleQueue()
+        self._changes: SimpleQueue[tuple[ConfigChange, Calibration | None, Thresholds, str]] = SimpleQueue()
         self._waiting: list[Message] = []
         self._error = ""
         self._last_action = writer.store.last_action
@@ -74,9 +76,11 @@ class MemorySink:
             return Finding(MemoryState.ON)
         return Finding(MemoryState.FAILS, file=str(self._writer.store.path), error=error, waiting=len(self._waiting))
 
-    def note(self, change: ConfigChange) -> None:
-        """Takes note that the configuration was changed; from any thread."""
-        self._changes.put(change)
+    def note(
+        self, change: ConfigChange, calibration: Calibration | None, thresholds: Thresholds, model_sha256: str
+    ) -> None:
+        """Takes note that the configuration was changed, and what is judged by from then on; from any thread."""
+        self._changes.put((change, calibration, thresholds, model_sha256))
 
     def emit(self, messages: Sequence[Message]) -> None:
         """Keeps the messages, or lets them wait."""
@@ -90,7 +94,9 @@ class MemorySink:
             self._flush()
         try:
             while not self._changes.empty():
-                self._writer.keep_change(self._changes.get_nowait())
+                change, calibration, thresholds, model_sha256 = self._changes.get_nowait()
+                self._writer.keep_change(change)
+                self._writer.keep_calibration(calibration, thresholds, model_sha256, change.at)
             for action in self._writer.store.actions(self._last_action):
                 self._last_action = action.id
                 if self._acted is not None:

@@ -106,13 +106,16 @@ class MemoryWriter:
             self._states = states
             raise
 
-    def keep_calibration(self, calibration: Calibration | None, thresholds: Thresholds, model_sha256: str) -> None:
-        """Keeps what the run judges by.
+    def keep_calibration(
+        self, calibration: Calibration | None, thresholds: Thresholds, model_sha256: str, at: int = 0
+    ) -> None:
+        """Keeps what the run judges by, in the place of what it judged by before.
 
         Arguments:
             calibration: that its thresholds come from; None where they are of the configuration.
             thresholds: in force.
             model_sha256: of the model's file.
+            at: unix ns from which on; 0: from its beginning.
 
         Raises:
             sqlite3.Error: it could not be kept.
@@ -120,7 +123,7 @@ class MemoryWriter:
         rules = [rule.plain for rule in thresholds.rules]
         plain = {"raise_at": thresholds.raise_at, "clear_at": thresholds.clear_at, "rules": rules}
         evidence = {} if calibration is None else calibration.evidence
-        row = (self._run.id, self._run.started, model_sha256, _json(plain), _json(evidence))
+        row = (self._run.id, at or self._run.started, model_sha256, _json(plain), _json(evidence))
         with self.store.transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO calibrations VALUES (?, ?, ?, ?, ?)", row)
 

@@ -10,6 +10,7 @@ from dyadwatch.stream.learning.standing import SiteLearning
 from dyadwatch.stream.memory.kept import Action, KeptIncident
 from dyadwatch.stream.messages import NearMissMessage
 from dyadwatch.stream.page.api import Login, Said, Session
+from dyadwatch.stream.page.budget_api import BudgetsNow, UseBudget
 from dyadwatch.stream.page.guard import HttpProblem
 from dyadwatch.stream.page.hub import StateNow
 from dyadwatch.stream.page.incident_clip import IncidentClip
@@ -32,6 +33,7 @@ _KINDS = (
     "Then these come alone, beside `detector`, `lost` and `beat`."
 )
 _FORMATS = "mcap: its recording; clips: arrays of each pair, zipped; jsonl: a line a frame; mp4: a film."
+_DAYS_BACK = "1, 7 or 28 days to look back; 7 by default. While they are read the answer says so: ask again."
 _FILTERS = {
     "source": "Only this source.",
     "from": "Only what was not over by then, such as 2026-11-21T14:30:00+01:00.",
@@ -87,6 +89,14 @@ OPERATIONS = (
     Operation("post", "/api/v1/learning/use", "Use a version, at once.", SiteLearning, Role.OPERATOR, UseVersion),
     Operation("post", "/api/v1/learning/back", "Back to the version before.", SiteLearning, Role.OPERATOR),
     Operation("post", "/api/v1/learning/propose", "Ask for a proposal now.", SiteLearning, Role.OPERATOR),
+    Operation(
+        "get", "/api/v1/learning/budgets", "What each budget of false events would make of the recorded hours.",
+        BudgetsNow, query={"days": _DAYS_BACK},
+    ),
+    Operation(
+        "post", "/api/v1/learning/budgets/use", "Use the levels of a budget, at once.", SiteLearning, Role.OPERATOR,
+        UseBudget,
+    ),
     Operation("get", "/api/v1/push", "Which devices are notified by push, own ones or to an admin all.", PushNow),
     Operation("post", "/api/v1/push/devices", "Notify a device.", PushNow, Role.VIEWER, AddDevice),
     Operation("post", "/api/v1/push/devices/{id}/remove", "Notify it no more.", PushNow),

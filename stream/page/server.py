@@ -19,8 +19,10 @@ from starlette.staticfiles import StaticFiles
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.learning.budget_table import WorkOut
 from dyadwatch.stream.memory.memory_place import memory_file
 from dyadwatch.stream.page.api import Api
+from dyadwatch.stream.page.budget_api import BudgetApi
 from dyadwatch.stream.page.feed import Feed, address_to_listen
 from dyadwatch.stream.page.guard import Guard
 from dyadwatch.stream.page.hub import Hub
@@ -89,12 +91,13 @@ def tokens_of(config: Config) -> Tokens:
     return Tokens(memory.with_name(TOKENS))
 
 
-def make_app(config: Config, film: Film | None = None) -> Starlette:
+def make_app(config: Config, film: Film | None = None, work_out: WorkOut | None = None) -> Starlette:
     """The application.
 
     Arguments:
         config: of the detector.
         film: makes films of incidents; None where that cannot be done.
+        work_out: tries budgets on what was recorded; None where that cannot be done.
 
     Raises:
         ConfigError: something of the configuration cannot be.
@@ -142,6 +145,7 @@ def make_app(config: Config, film: Film | None = None) -> Starlette:
         *api.routes,
         *RecordingsApi(places).routes,
         *LearningApi(config, hub).routes,
+        *BudgetApi(config, hub, work_out).routes,
         *push.routes,
         Route("/", document),
         Route("/service-worker.js", service_worker),
@@ -161,12 +165,13 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)  # pyright: ignore
 
 
-def make_server(config: Config, film: Film | None = None) -> uvicorn.Server:
+def make_server(config: Config, film: Film | None = None, work_out: WorkOut | None = None) -> uvicorn.Server:
     """The server, checked and not yet bound; `run` binds and serves, a signal ends it.
 
     Arguments:
         config: of the detector.
         film: makes films of incidents; None where that cannot be done.
+        work_out: tries budgets on what was recorded; None where that cannot be done.
 
     Raises:
         ConfigError: something of the configuration cannot be.
@@ -182,7 +187,7 @@ def make_server(config: Config, film: Film | None = None) -> uvicorn.Server:
                 f"together ({e})"
             ) from None
     options = uvicorn.Config(
-        make_app(config, film),
+        make_app(config, film, work_out),
         host=host,
         port=port,
         log_level="warning",

@@ -62,11 +62,14 @@ class RecordedScores:
     model_sha256: str
 
 
-def read_scores(playback: Playback, progress: Callable[[float], None] = lambda seconds: None) -> RecordedScores:
+def read_scores(
+    playback: Playback, progress: Callable[[float], None] = lambda seconds: None, *, none_too: bool = False
+) -> RecordedScores:
     """The scores in recordings of a detector.
 
     Arguments:
         progress: called with the seconds of the recording that are read, now and then.
+        none_too: whether hours without any score are an answer, too.
 
     Raises:
         RecordingError: no detector ran, it told no scores, or they are of several models.
@@ -93,7 +96,7 @@ def read_scores(playback: Playback, progress: Callable[[float], None] = lambda s
             if isinstance(entry, Published):
                 reader.said(entry)
     reader.end_all(PairEnd.END_OF_STREAM)
-    if not reader.tracks:
+    if not reader.tracks and not none_too:
         raise RecordingError(
             f"{where}: there are no scores in it; expected a recording of a detector with sinks.scores: true that had "
             "pairs to score"

@@ -16,7 +16,6 @@ from dyadwatch.core.model_file.artefact import file_sha256
 from dyadwatch.core.units import NS
 from dyadwatch.stream.alarms.operator_sink import OperatorSink
 from dyadwatch.stream.codes import MemoryState, OwnFault
-from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.delivery_options import wants_pictures
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.delivery.inside import Inside
@@ -127,11 +126,11 @@ class Outputs:
         except (sqlite3.Error, msgspec.MsgspecError) as e:
             _log.warning("%s: what was told before this run is not taken up: %s", writer.store.path, e)
 
-    def adopt(self, config: Config, change: ConfigChange) -> None:
-        """Switches to another configuration, and keeps what changed and who asked for it."""
-        self._operator.adopt(config.attention)
+    def adopt(self, judging: Judging, scorer: Scorer, change: ConfigChange) -> None:
+        """Switches to another configuration, and keeps what changed, who asked for it and what is judged by."""
+        self._operator.adopt(judging.config.attention)
         if self._memory is not None:
-            self._memory.note(change)
+            self._memory.note(change, judging.calibration, judging.thresholds, file_sha256(scorer.path))
 
     def memory_state(self) -> Finding[MemoryState] | None:
         """Whether incidents are kept now; None where they are not to be."""

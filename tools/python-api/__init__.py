@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         ConfigError,
         DeliveryError,
         DyadwatchError,
+        GoneError,
         LayoutError,
         MemoryFileError,
         MissingExtraError,
@@ -73,7 +74,7 @@ _NAMES = {
     "core.data.clip_files": "Clip ClipSet read_clips write_clips",
     "core.decision.rules": "Thresholds",
     "core.errors": "ArtefactError CalibrationError ClipError CollapseError ConfigError DeliveryError DyadwatchError "
-    "LayoutError MemoryFileError MissingExtraError ProviderError RecordingError RefusedError ScoreError "
+    "GoneError LayoutError MemoryFileError MissingExtraError ProviderError RecordingError RefusedError ScoreError "
     "ServerLostError TooShortError "
     "TrainingError UnknownFormatError UnknownIncidentError UnreachableError WireError",
     "core.model_file.artefact": "ArtefactInfo",
@@ -119,6 +120,7 @@ __all__ = [
     "DyadwatchError",
     "EnrolledModel",
     "EventMessage",
+    "GoneError",
     "IncidentMessage",
     "Layout",
     "LayoutError",

@@ -1,5 +1,6 @@
 // How far the site is learnt: what is heard, the model that is proposed, and the versions there are.
 
+import { budgetCard, budgetWords } from "./budget.js";
 import { badge, el, say } from "./dom.js";
 import { get, mayAct, post, state } from "./server.js";
 import { fullMoment, moment, say as number, t } from "./texts.js";
@@ -10,9 +11,9 @@ const heardOf = h => t(h.pairs === 1 ? "heard_one" : "heard_of", { minutes: minu
 
 function facts(version) {
   return el("dl", {},
-    el("dt", {}, t("made_of")), el("dd", {}, version.how === "given" ? t("origin_given") : version.how === "taught" ? t("origin_taught", { n: version.on }) : `${t("clips_of", { clips: version.clips, minutes: minutes(version.minutes) })} · ${t(`origin_${version.how}`)}`),
-    el("dt", {}, t("unseen")), el("dd", {}, version.unseen_hours < 1 ? `${minutes(60 * version.unseen_hours)} min` : t("hours_of", { h: number(Math.round(version.unseen_hours * 10) / 10) })),
-    el("dt", {}, t("budget")), el("dd", {}, version.budget || t("budget_none")),
+    el("dt", {}, t("made_of")), el("dd", {}, version.how === "given" ? t("origin_given") : ["taught", "recalibrated"].includes(version.how) ? t(`origin_${version.how}`, { n: version.on }) : `${t("clips_of", { clips: version.clips, minutes: minutes(version.minutes) })} · ${t(`origin_${version.how}`)}`),
+    el("dt", {}, t(version.how === "recalibrated" ? "judged_hours" : "unseen")), el("dd", {}, version.unseen_hours < 1 ? `${minutes(60 * version.unseen_hours)} min` : t("hours_of", { h: number(Math.round(version.unseen_hours * 10) / 10) })),
+    el("dt", {}, t("budget")), el("dd", {}, version.budget ? budgetWords(version.budget) : t("budget_none")),
     el("dt", {}, t("made")), el("dd", {}, fullMoment(version.made), version.by ? ` ${t("by", { who: version.by })}` : ""));
 }
 
@@ -20,7 +21,7 @@ function facts(version) {
 const when = w => w.clock === "unix" ? moment(w.stamp) : `${number(Math.round(w.stamp / 1e8) / 10)} s`;
 
 function wouldBe(version) {
-  if (version.how === "given" || version.how === "taught") return "";
+  if (["given", "taught", "recalibrated"].includes(version.how)) return "";
   const n = version.events, title = n === 1 ? t("would_be_one") : n ? t("would_be", { n: number(n) }) : t("would_be_none");
   return el("section", {}, el("h3", {}, title), el("ul", { class: "would-be" }, version.would_be.map(w => el("li", {},
     el("time", {}, when(w)), el("b", {}, w.source), ` ${t("pair", { a: w.pair[0], b: w.pair[1] })}`, el("span", { class: "faint" }, t("of_alarm", { percent: number(Math.round(100 * w.evidence)) }))))));
@@ -30,10 +31,13 @@ export function show(main) {
   let gone = false, due = 0, drawn = "";
   const said = el("p", { class: "note", role: "status" }), body = el("div", { class: "learning" });
   main.append(el("h1", {}, t("learning")), el("p", { class: "note" }, t("learning_help")), body, said);
-  const act = (what, words, done = t("saved")) => async () => {
+  const tried = async (ask, done) => {
     if (!mayAct()) { say(said, t("may_not")); return; }
-    try { draw(await post(`/learning/${what}`, words)); say(said, done); } catch (error) { say(said, t("failed", { why: error.message })); }
+    try { draw(await ask()); done(); } catch (error) { say(said, t("failed", { why: error.message })); }
   };
+  const act = (what, words, done = t("saved")) => () => tried(() => post(`/learning/${what}`, words), () => say(said, done));
+  const budget = budgetCard({ act: (ask, done) => tried(ask, () => { say(said, t("saved")); done(); }) });
+  budget.card.hidden = true;
   const button = (label, onclick, main = false) => el("button", { class: main ? "main" : "", onclick }, label);
 
   function progress(now) {
@@ -76,6 +80,8 @@ export function show(main) {
     drawn = asItIs;
     const open = new Set([...body.querySelectorAll("details[open] summary b")].map(b => b.textContent));
     const headline = el("p", { class: `headline ${now.state}` }, t(`site_${now.state}`, { n: now.current }));
+    budget.card.hidden = !(now.state === "fixed" || now.current);
+    if (!budget.card.isConnected) body.after(el("div", { class: "learning" }, budget.card));
     if (now.state === "fixed") { body.replaceChildren(headline); return; }
     body.replaceChildren(headline, el("div", { class: "cards" }, proposal(now), progress(now), versions(now), lessons(now)));
     for (const d of body.querySelectorAll("details")) d.open = open.has(d.querySelector("summary b").textContent);
@@ -88,5 +94,5 @@ export function show(main) {
   };
   state.addEventListener("acted", look);
   look();
-  return () => { gone = true; clearTimeout(due); state.removeEventListener("acted", look); };
+  return () => { gone = true; budget.close(); clearTimeout(due); state.removeEventListener("acted", look); };
 }

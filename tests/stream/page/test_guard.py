@@ -186,3 +186,23 @@ def test_addresses_that_cannot_be(options: list[str], said: str) -> None:
 def test_others_may_reach_it_where_that_is_wished_for() -> None:
     assert place_of(set_option(Config(), "page.bind=0.0.0.0:1", "page.insecure=true")) == ("0.0.0.0", 1)
     assert place_of(set_option(Config(), "page.bind=[::1]:1")) == ("::1", 1)
+
+
+def test_a_proxy_that_ends_tls_is_believed_where_the_page_is_bound_for_it(page_config: Config, serve: Any) -> None:
+    """As docs/operations.md has it: Host unchanged, and the scheme in X-Forwarded-Proto."""
+    port = page_config.page.bind.rpartition(":")[2]
+    through = {"Host": "watch.example.org", "X-Forwarded-Proto": "https", "X-Forwarded-For": "192.0.2.7"}
+    origin = {"Origin": "https://watch.example.org"}
+    bound = set_option(page_config, f"page.bind=0.0.0.0:{port}", "page.insecure=true")
+    with serve(bound) as page, httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as browser:
+        browser.headers.update(through)
+        login = browser.post("/api/v1/login", json={"token": page.tokens.add("ann", Role.OPERATOR)}, headers=origin)
+        assert login.status_code == 200
+        cookie = {"Cookie": login.headers["set-cookie"].partition(";")[0]}
+        done = browser.post("/api/v1/incidents/a1b2c3/acknowledge", json={}, headers={**origin, **cookie})
+        assert done.status_code == 200
+        for other in ("http://watch.example.org", "https://elsewhere.example.org"):
+            refused = browser.post("/api/v1/incidents/a1b2c3/note", json={}, headers={"Origin": other, **cookie})
+            assert (refused.status_code, refused.json()["code"]) == (403, "origin")
+    with serve(page_config), httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as browser:
+        assert browser.get("/api/v1/health", headers=through).json()["code"] == "host", "not on loopback"

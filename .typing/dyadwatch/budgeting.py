@@ -1,0 +1,1 @@
+../../tools/python-api/budgeting.py
