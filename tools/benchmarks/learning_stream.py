@@ -14,6 +14,7 @@ from typing import Any
 from dyadwatch.core.data.clip_files import Clip
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import DyadwatchError
+from dyadwatch.core.model_file.artefact import read_info
 from dyadwatch.core.skeletons.pose import PoseFrame, TrackId
 from dyadwatch.core.units import NS
 from dyadwatch.heard_clips import heard_lately
@@ -36,6 +37,7 @@ _READY_S = 60.0
 _QUIET_S = 4.0  # after the last score
 _AFTER_S = 5.0  # of stream by the model that was trained
 _MOST_S = 900.0  # that a training may take
+_END_S = 120.0  # the learner ends its turn first
 Cut = set[tuple[tuple[TrackId, TrackId], int]]  # pair and end of windows
 
 
@@ -115,7 +117,7 @@ def _running(config: Config, *verbs: tuple[str, ...]) -> Generator[tuple[str, st
         for process in started:
             process.terminate()
         for process in started:
-            process.wait(30)
+            process.wait(_END_S)
 
 
 def learnt_live(
@@ -206,5 +208,5 @@ def _trained(config: Config, models: SiteModels, steps: int, began: float, secon
     seconds["training_s"] = round(time.monotonic() - began, 1)
     if not training.result:
         raise DyadwatchError(training.error)
-    heard = heard_lately(folder, 15.0)
+    heard = heard_lately(folder, read_info(out).fps)
     return propose_trained(models, out, heard.paths, minutes=minutes, clips=len(heard.clips)).number

@@ -14,7 +14,7 @@ from dyadwatch.core.decision.calibration_file import calibration_path, read_cali
 from dyadwatch.core.decision.episodes import Episodes, episodes
 from dyadwatch.core.decision.score_log import ScoreLog
 from dyadwatch.core.enrolment.normal_clips import evenly
-from dyadwatch.core.evaluation.edits import EDITS, edited
+from dyadwatch.core.evaluation.edits import EDITS, Edit, edited
 from dyadwatch.core.evaluation.event_material import ODD, PlayedClip
 from dyadwatch.core.evaluation.scored_clips import on_grid
 from dyadwatch.core.model_file.artefact import read_info
@@ -47,7 +47,10 @@ class FalseAlarm:
 
 
 def anomalies(normal: Sequence[Clip], odd: Sequence[Clip]) -> list[PlayedClip]:
-    """Odd clips, and normal clips with each edit of the event protocol."""
+    """Odd clips, and normal clips with each edit of the event protocol.
+
+    But for partners who freeze: what stands still bit for bit is not scored live, and told as a fault of the source.
+    """
     whole = [
         on_grid(normal[i], JointMap.between(normal[i].layout, normal[i].layout), normal[i].fps)
         for i in evenly(len(normal), _EACH)
@@ -56,6 +59,7 @@ def anomalies(normal: Sequence[Clip], odd: Sequence[Clip]) -> list[PlayedClip]:
     found = [
         PlayedClip(made.clip, str(edit), made.onset_s)
         for edit in EDITS
+        if edit is not Edit.FROZEN
         for i in range(len(clips))
         if (made := edited(clips, i, edit)) is not None
     ]
