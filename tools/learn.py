@@ -222,18 +222,20 @@ def run(
 
 
 @app.command(show=False)
-def train(*, out: Path, config: _Config = None, set_: _Set = (), data: _Data = None) -> None:
+def train(*, out: Path, steps: int | None = None, config: _Config = None, set_: _Set = (), data: _Data = None) -> None:
     """Train a model on what was recorded, with windows as those of the model that comes along; the learner starts it.
 
     Parameters
     ----------
     out
         The model file to write.
+    steps
+        Of the encoder; those of `dyadwatch train` if not given.
     """
     from dyadwatch.core.model_file.artefact import read_info
     from dyadwatch.core.training.options import Progress as Step
+    from dyadwatch.heard_clips import heard_lately
     from dyadwatch.model_files import shipped_model
-    from dyadwatch.proposing import heard_lately
     from dyadwatch.site_training import told, train_like
     from dyadwatch.stream.learning.progress import Training
 
@@ -246,7 +248,7 @@ def train(*, out: Path, config: _Config = None, set_: _Set = (), data: _Data = N
         sys.stdout.buffer.write(told(Training(what=step.stage, done=step.done, total=step.total)))
         sys.stdout.buffer.flush()
 
-    train_like(heard_lately(Path(settings.record.folder), like.fps), out, like, tell)
+    train_like(heard_lately(Path(settings.record.folder), like.fps), out, like, tell, steps)
 
 
 def _stop_at_end_of_input() -> None:

@@ -52,6 +52,7 @@ def thresholds(
     hop_s: float,
     budget_per_h: float = BUDGET_PER_H,
     method: str = "normal recordings that no judge of them knew",
+    may_exceed: int | None = None,
 ) -> dict[str, Any]:
     """The rules that raise an alarm, and what they rest on.
 
@@ -66,6 +67,7 @@ def thresholds(
             has no say.
         hop_s: seconds from one window to the next.
         budget_per_h: false events an hour.
+        may_exceed: k is no more than that; None leaves it to the budget.
 
     Returns:
         `raise_at`, `clear_at` in units of the rules' levels, `rules` as plain values, and `evidence`: what was
@@ -78,6 +80,7 @@ def thresholds(
     certified = allowed is not None
     unvouched = min(int(_UNVOUCHED * count), _UNVOUCHED_MOST)
     most = unvouched if allowed is None else min(allowed, int(_RARE * count))
+    most = most if may_exceed is None else min(most, may_exceed)
     above = STEP if most else 1 + _MARGIN / math.sqrt(count)
     levels = np.maximum(_highest_without(peaks.values, most) * above, LEAST)
     events = int((peaks.values >= levels).any(axis=1).sum())

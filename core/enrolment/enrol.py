@@ -51,14 +51,28 @@ from dyadwatch.core.model_file.onnx_graph import OnnxGraph
 from dyadwatch.core.scoring.memory_bank import ENOUGH_FOR_NEAREST
 from dyadwatch.core.scoring.nearest import Metric, Support
 
-_MOST_SUPPORT = 1024
-_MOST_JUDGED = 600
 _MOST_ASKED = 200  # windows that the learnt parts are tried on
 _HOP_S = 0.2  # between windows that are judged
 _FEW_WINDOWS = 10  # fewer are judged together with variations of themselves
 _VARIATIONS = 8
 _CHECKED = 8  # windows on which graph and metric are compared
 _SAME = 0.02
+
+
+@dataclass(frozen=True)
+class Extent:
+    """How much of the clips enters a model.
+
+    Arguments:
+        support: windows that it compares with, about, at most.
+        judged: windows that its maps and levels are fitted to, at most: where the clips are longer, they lie farther
+            apart than `_HOP_S`, and a mean over several is one over a longer time.
+        may_exceed: so many clips at most may exceed the levels; None leaves it to the budget.
+    """
+
+    support: int = 1024
+    judged: int = 600
+    may_exceed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -161,20 +175,28 @@ class Enrolled:
 
 
 def enrol(
-    base: Base, normal: Normal, run: Run, *, keep: bool = False, least: Sequence[Rule] = (), seed: int = 0
+    base: Base,
+    normal: Normal,
+    run: Run,
+    *,
+    keep: bool = False,
+    least: Sequence[Rule] = (),
+    extent: Extent | None = None,
+    seed: int = 0,
 ) -> Enrolled:
     """The model whose normal is `normal`; with `keep`, besides what the base finds normal.
 
     Arguments:
         run: an inference engine.
         least: rules that stay, at their levels or above: those of the base where its normal is kept.
+        extent: how much of the clips enters; None: what suits twenty.
         seed: of the variations of a single clip.
 
     Raises:
         ArtefactError: when the base does not compute what its tensors say.
     """
-    info, metric = base.info, base.metric
-    windows = _at_most(_MOST_SUPPORT, normal.recordings, info.frames, 1)
+    info, metric, extent = base.info, base.metric, extent or Extent()
+    windows = _at_most(extent.support, normal.recordings, info.frames, 1)
     real = len(windows)
     seen = windows.joints[:: math.ceil(real / _MOST_ASKED)]
     if not keep:
@@ -185,14 +207,14 @@ def enrol(
     if keep:
         support, own = base.support + support, np.concatenate([np.full(len(base.support), -1), windows.unit])
 
-    judged, hop, guessed = _judged(normal, metric.statistics, info, seed)
+    judged, hop, guessed = _judged(normal, metric.statistics, info, extent.judged, seed)
     alone = normal.units == 1
     allowed = None if alone else judged.unit[:, None] != own
     base.check(judged.joints[:_CHECKED], run)
     distances = metric.distances(metric.statistics(judged.joints), support, allowed)
     fitted = refit(base.graph, base.maps, judged.joints, distances, run, seen=seen, keep=keep)
 
-    calibration = thresholds(fitted.scores, judged, hop / info.fps)
+    calibration = thresholds(fitted.scores, judged, hop / info.fps, may_exceed=extent.may_exceed)
     calibration["rules"] = _not_below(calibration["rules"], least)
     evidence = calibration["evidence"]
     # variations are no time that anybody watched: the bound rests on the real recordings alone
@@ -254,7 +276,9 @@ def _at_most(most: int, recordings: Sequence[CleanRecording], frames: int, hop: 
     return cut(recordings, frames, max(hop, math.ceil(steps / most)))
 
 
-def _judged(normal: Normal, statistics: Statistics, info: ArtefactInfo, seed: int) -> tuple[Windows, int, bool]:
+def _judged(
+    normal: Normal, statistics: Statistics, info: ArtefactInfo, most: int, seed: int
+) -> tuple[Windows, int, bool]:
     """Windows that stand for the new normal, the frames between them, and whether variations are among them."""
     recordings = list(normal.recordings)
     hop = max(1, round(_HOP_S * info.fps))
@@ -269,7 +293,7 @@ def _judged(normal: Normal, statistics: Statistics, info: ArtefactInfo, seed: in
         if normal.units == 1:
             recordings = recordings[len(normal.recordings) :]  # against itself a clip is at no distance
     steps = sum(len(r.joints) - info.frames + 1 for r in recordings)
-    hop = max(hop, math.ceil(steps / _MOST_JUDGED))
+    hop = max(hop, math.ceil(steps / most))
     return cut(recordings, info.frames, hop), hop, guessed
 
 

@@ -44,26 +44,29 @@ class Normal:
         return len({r.unit for r in self.recordings})
 
 
-def take_clips(named: Sequence[tuple[str, Clip]], info: ArtefactInfo, take: int | None = None) -> Normal:
-    """Maps, resamples and cleans 1 to 20 clips.
+def take_clips(
+    named: Sequence[tuple[str, Clip]], info: ArtefactInfo, take: int | None = None, most: int = MOST_CLIPS
+) -> Normal:
+    """Maps, resamples and cleans 1 to `most` clips.
 
     Arguments:
         named: what to call each clip, such as its file and id, and the clip.
         take: use so many of those that can be used, evenly spread over them; all where there are no more. None: all,
-            of which there may be 20.
+            of which there may be `most`.
+        most: clips.
 
     Raises:
         ClipError: when there is none or there are too many, or none can be used; names each with the reason.
         LayoutError: when joints do not map onto the model's layout.
     """
-    if take is not None and not 1 <= take <= MOST_CLIPS:
-        raise ClipError(f"take is {take}; expected 1 to {MOST_CLIPS} clips")
+    if take is not None and not 1 <= take <= most:
+        raise ClipError(f"take is {take}; expected 1 to {most} clips")
     if not named:
-        raise ClipError(f"0 clips to enrol; expected 1 to {MOST_CLIPS} of a new normal")
-    if take is None and len(named) > MOST_CLIPS:
+        raise ClipError(f"0 clips to enrol; expected 1 to {most} of a new normal")
+    if take is None and len(named) > most:
         raise ClipError(
-            f"{len(named)} clips to enrol; expected 1 to {MOST_CLIPS}: use {MOST_CLIPS} of them, evenly spread, with "
-            f"--take {MOST_CLIPS}, or choose some with --label, --split or --clip, or learn from all of them with "
+            f"{len(named)} clips to enrol; expected 1 to {most}: use {most} of them, evenly spread, with "
+            f"--take {most}, or choose some with --label, --split or --clip, or learn from all of them with "
             "'dyadwatch train'"
         )
     fps, frames, least = info.fps, info.frames, info.frames - info.lead
@@ -80,7 +83,7 @@ def take_clips(named: Sequence[tuple[str, Clip]], info: ArtefactInfo, take: int 
         reasons = "; ".join(f"{name}: {of_clip(why)}" for name, why in skipped[:_MOST_REASONS])
         reasons += f"; and {len(skipped) - _MOST_REASONS} more" if len(skipped) > _MOST_REASONS else ""
         raise ClipError(
-            f"none of {len(named)} clips can be enrolled; expected 1 to {MOST_CLIPS} of {least / fps:g} s or longer "
+            f"none of {len(named)} clips can be enrolled; expected 1 to {most} of {least / fps:g} s or longer "
             f"in which both people are seen ({reasons})"
         )
     taken = evenly(len(usable), take or len(usable))

@@ -50,3 +50,5 @@ class TeachingOutcome(StrEnum):
     NOT_RECORDED = "not_recorded"  # its skeletons are not there
     NO_MODEL = "no_model"  # no model of the site judged it
     UNUSABLE = "unusable"  # its skeletons make no clip
+    RENEWED = "renewed"  # after verdicts, another model was enrolled on all that was heard, and is in use
+    NOT_RENEWED = "not_renewed"  # it is only proposed: by it a verified incident would not be told any more

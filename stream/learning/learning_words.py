@@ -67,6 +67,13 @@ def of_lesson(lesson: Lesson) -> str:
             return "nothing was changed: no model of the site is in use"
         case TeachingOutcome.UNUSABLE:
             return "nothing was changed: its skeletons make no clip of two people"
+        case TeachingOutcome.RENEWED:
+            return f"version {lesson.version} is enrolled on all that was heard, false alarms among it, and in use"
+        case TeachingOutcome.NOT_RENEWED:
+            return (
+                f"version {lesson.version}, enrolled on all that was heard, is only proposed: by it "
+                f"{', '.join(lesson.hidden)}, judged real, would not be told any more"
+            )
 
 
 def of_budgets(table: BudgetTable) -> list[str]:

@@ -54,6 +54,11 @@ def test_too_many_are_refused_with_the_ways_on() -> None:
         "--label, --split or --clip, or learn from all of them with 'dyadwatch train'"
     )
     assert take_clips(clips(21), INFO, 20).left == 1
+    assert take_clips(clips(21), INFO, most=21).clips == 21
+    with pytest.raises(
+        ClipError, match=r"^21 clips to enrol; expected 1 to 9: use 9 of them, evenly spread, with --take 9"
+    ):
+        take_clips(clips(21), INFO, most=9)
 
 
 @pytest.mark.parametrize("take", [0, -1, 21])

@@ -16,7 +16,7 @@ from dyadwatch.core.data.clip_files import Clip, ClipSet, read_clips, write_clip
 from dyadwatch.core.data.windows import usable_runs
 from dyadwatch.core.decision.calibration_file import Calibration, calibration_path, read_calibration, write_calibration
 from dyadwatch.core.decision.thresholds import events_bound
-from dyadwatch.core.enrolment.enrol import Base
+from dyadwatch.core.enrolment.enrol import Base, Extent
 from dyadwatch.core.enrolment.enrol import enrol as enrol_clips
 from dyadwatch.core.enrolment.normal_clips import take_clips
 from dyadwatch.core.errors import ArtefactError, ClipError, LayoutError
@@ -262,6 +262,18 @@ class TestFewWindows:
         check_steady(made.model, "model m")
         own = np.concatenate([_windows(c, UPPER11) for _, c in clips])
         assert run_model(made.model, {"joints": own}, ["score"])[0].max() < 0.5
+
+    def test_how_much_of_the_clips_enters(self, base: Path) -> None:
+        data = base.read_bytes()
+        info = read_sealed(data, "base")
+        of_base = Base.of_model(data, info, "base")
+        normal = take_clips([(f"g{i}", greeting(i)) for i in range(6)], info)
+        few = enrol_clips(of_base, normal, run_model, extent=Extent(support=60, judged=24, may_exceed=0))
+        whole = enrol_clips(of_base, normal, run_model)
+        assert few.support <= 60 < whole.support <= 1024
+        told = [e.calibration["evidence"]["windows"] for e in (few, whole)]
+        assert told[0] <= 24 + 6 < told[1], "a window more each clip"
+        assert few.calibration["evidence"]["events"] == 0
 
     def test_the_same_clips_give_the_same_file(self, base: Path) -> None:
         data, info = base.read_bytes(), read_info(base)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -11,25 +12,33 @@ import numpy as np
 import pytest
 from msgspec import structs
 
-from dyadwatch import proposing
+from dyadwatch import heard_clips, proposing
 from dyadwatch.calibrating import NormalHours
+from dyadwatch.core.data.clip_files import Clip
 from dyadwatch.core.decision.calibration_file import calibration_path, read_calibration
+from dyadwatch.core.decision.rules import ScorePart
 from dyadwatch.core.decision.score_log import PairScores, ScoreLog
 from dyadwatch.core.errors import ClipError, ConfigError
 from dyadwatch.core.model_file.artefact import read_info
+from dyadwatch.core.skeletons.layouts import UPPER11
 from dyadwatch.loading import at_site, configure, is_learning
 from dyadwatch.model_files import shipped_model
 from dyadwatch.site_learner import SiteLearner
-from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.codes import IncidentKind, IncidentReason, Severity
+from dyadwatch.stream.configuration.config import Config, MemoryOptions, ScorerOptions
 from dyadwatch.stream.configuration.config_file import set_option
-from dyadwatch.stream.learning.learning_codes import Doing, LearnerTrouble, Origin
+from dyadwatch.stream.learning.learning_codes import Doing, LearnerTrouble, Origin, TeachingOutcome
 from dyadwatch.stream.learning.progress import Training
 from dyadwatch.stream.learning.versions import SiteModels, Version, site_models
-from dyadwatch.stream.messages import ScoreMessage
+from dyadwatch.stream.memory.kept import Action, ActionKind, Verdict
+from dyadwatch.stream.memory.store import Store
+from dyadwatch.stream.memory.writer import MemoryWriter
+from dyadwatch.stream.messages import EventRule, IncidentMessage, IncidentPair, ScoreMessage
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.recordings.channels import RecordingHeader
 from dyadwatch.stream.recordings.mcap_file import RecordingFile
 from dyadwatch.stream.recordings.recordings_folder import recording_name
+from dyadwatch.stream.run import Run
 from dyadwatch.stream.wire import encode_pose
 from dyadwatch.tools import learn
 from dyadwatch.tools import models as models_verb
@@ -128,7 +137,7 @@ def test_what_makes_no_model_is_said_and_tried_again_later(
 ) -> None:
     models = SiteModels(tmp_path / "models")
     learner = SiteLearner(site, models)
-    monkeypatch.setattr("dyadwatch.site_learner.heard_lately", lambda *_, **__: proposing.HeardClips((), ()))
+    monkeypatch.setattr("dyadwatch.site_learner.heard_lately", lambda *_, **__: heard_clips.HeardClips((), ()))
     learner.turn()
     progress = learner.progress
     assert progress.trouble is LearnerTrouble.UNUSABLE
@@ -136,7 +145,7 @@ def test_what_makes_no_model_is_said_and_tried_again_later(
     assert progress.next_minutes == pytest.approx(progress.minutes + 0.5)
     assert models.read().versions == ()
     with pytest.raises(ClipError, match=r"^nothing was recorded in .* in the last 24 h; expected recordings of pairs$"):
-        proposing.heard_lately(tmp_path, 15.0)
+        heard_clips.heard_lately(tmp_path, 15.0)
 
 
 def stub(models: SiteModels, at: int = 1) -> Version:
@@ -187,7 +196,7 @@ def test_a_model_is_trained_in_another_process_where_there_is_more(
     program.write_text(f'#!/bin/sh\necho "$@" > {tmp_path}/words\n{tell}\nread _\nexit {int(fails)}\n')
     program.chmod(0o700)
     monkeypatch.setattr("dyadwatch.site_training.sys.executable", str(program))
-    monkeypatch.setattr("dyadwatch.site_learner.heard_lately", lambda *_, **__: proposing.HeardClips((), ()))
+    monkeypatch.setattr("dyadwatch.site_learner.heard_lately", lambda *_, **__: heard_clips.HeardClips((), ()))
     monkeypatch.setattr("dyadwatch.site_learner.propose", lambda models, *_, **__: stub(models))
     monkeypatch.setattr("dyadwatch.site_learner.read_info", lambda path: info)
     monkeypatch.setattr("dyadwatch.site_learner.propose_trained", lambda models, *_, **__: stub(models))
@@ -216,6 +225,81 @@ def test_a_model_is_trained_in_another_process_where_there_is_more(
     assert learner.progress.trouble_text == ("3 clips can be used" if fails else "")
     assert [v.number for v in models.read().versions] == ([1] if fails else [1, 2])
     assert learner._training is None, "not again before twice as much is heard"
+
+
+def test_after_a_verdict_all_that_was_heard_is_normal(recorded: Path, tmp_path: Path) -> None:
+    for path in recorded.glob("*.mcap"):
+        shutil.copy2(path, tmp_path)
+    memory = tmp_path / "incidents.db"
+    config = structs.replace(
+        set_option(Config(), f"record.folder={tmp_path}"),
+        memory=MemoryOptions(file=str(memory)),
+        scorer=ScorerOptions(),
+    )
+    models = SiteModels(tmp_path / "models")
+    models.folder.mkdir()
+    stub(models)
+    shutil.copyfile(shipped_model(), models.path(1))
+    shutil.copyfile(calibration_path(shipped_model()), calibration_path(models.path(1)))
+    models.use(1, "ann")
+    learner = SiteLearner(structs.replace(config, learning=structs.replace(config.learning, enough_min=60.0)), models)
+    now = time.time_ns()
+    begins = [now - 60 * S, now - 40 * S]
+    writer = MemoryWriter(memory, MemoryOptions(), Run("r", 1), "dyadwatch", "m 1")
+    for id_, begin in zip(("f", "u"), begins, strict=True):
+        writer.keep([incident(id_, begin, begin + 2 * S)], begin + 2 * S)
+    with Store(memory) as store:
+        store.act(Action(at=now, kind=ActionKind.VERDICT, incident="f", verdict=Verdict.FALSE, who="ann"))
+    learner.turn()
+    table, lessons = models.read(), learner.progress.lessons
+    assert [(x.incident, x.outcome, x.version) for x in lessons] == [
+        ("f", TeachingOutcome.RENEWED, 3),
+        ("f", TeachingOutcome.TAUGHT, 2),
+    ]
+    version = table.version(3)
+    assert (version.how, version.incidents, table.current, table.by) == (Origin.ENROLLED, ("f",), 3, "ann")
+    assert version.minutes == pytest.approx(learner.progress.minutes, abs=0.01)
+    unjudged = [("simulator", begins[1], begins[1] + 2 * S)]
+    left, whole = (len(heard_clips.heard_lately(tmp_path, 15.0, odd=odd).clips) for odd in (unjudged, []))
+    assert version.clips == left < whole
+    assert learner.progress.doing is Doing.LISTENING
+    learner.turn()
+    assert models.read().current == 3
+    writer.close()
+
+
+def incident(id_: str, start: int, stamp: int) -> IncidentMessage:
+    rule = EventRule(part=ScorePart.UNUSUAL, over_s=0.4, mean=3.0)
+    pair = IncidentPair(
+        pair=(1, 2), events=("e1",), open=False, start=start, end=stamp, peak_score=4.0, peak_stamp=start, relation=0.1,
+        unusual=4.0, rule=rule, evidence=1.5, apart_m=1.2, joints=(), limb=None, explanation="",
+    )  # fmt: skip
+    return IncidentMessage(
+        type="close", id=id_, about=IncidentKind.INTERACTION, source="simulator", clock="unix", severity=Severity.ALARM,
+        start=start, end=stamp, stamp=stamp, peak_score=4.0, peak_stamp=start, people=(1, 2), pairs=(pair,), events=1,
+        explanation="", reason=IncidentReason.CALM_AGAIN, text="", model="m 1",
+    )  # fmt: skip
+
+
+def pieces(count: int) -> heard_clips.HeardClips:
+    """So many clips of a second, one behind the other; the third, the ninth and the last are of false alarms."""
+    clip = Clip(np.zeros((15, 2, len(UPPER11.joints), 3), np.float32), UPPER11, 15.0)
+    spans = [("hall", k * S, (k + 1) * S) for k in range(count)]
+    false = tuple(("hall", k * S + S // 4, k * S + S // 2) for k in (2, 8, count - 1))
+    return heard_clips.HeardClips((), tuple((span, clip) for span in spans), (), false)
+
+
+@pytest.mark.parametrize(
+    ("count", "half", "taken"), [(15, False, 15), (100, False, 100), (500, False, 200), (100, True, 50), (30, True, 20)]
+)
+def test_the_clips_that_a_model_is_enrolled_on(count: int, half: bool, taken: int) -> None:
+    heard = pieces(count)
+    chosen = [span[1] // S for span, _ in heard_clips.chosen_clips(heard, half=half)]
+    assert len(set(chosen)) == taken
+    assert chosen == sorted(chosen)
+    assert {2, 8, count - 1} <= set(chosen), "those with false alarms"
+    assert max(np.diff(chosen)) <= 2 * -(-count // taken), "and evenly spread of the others"
+    assert heard.hours == pytest.approx(count / 3600)
 
 
 def hours(stamps_s: list[float], watched_h: float) -> NormalHours:

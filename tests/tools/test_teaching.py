@@ -6,13 +6,14 @@ import shutil
 import time
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 from msgspec import structs
 
 from dyadwatch import teaching
 from dyadwatch.core.data.clip_files import Clip
-from dyadwatch.core.decision.calibration_file import calibration_path, read_calibration
+from dyadwatch.core.decision.calibration_file import calibration_path, read_calibration, write_calibration
 from dyadwatch.core.model_file.artefact import read_info
 from dyadwatch.model_files import shipped_model
 from dyadwatch.site_learner import SiteLearner
@@ -125,6 +126,57 @@ def test_what_cannot_be_taught_is_said(
         TeachingOutcome.NO_MODEL,
         "nothing was changed: no model of the site is in use",
     )
+
+
+def version_of(models: SiteModels, raise_at: float) -> Version:
+    """Another model, proposed: the one that comes along at another level."""
+    made = models.folder / "anew.onnx"
+    shutil.copyfile(shipped_model(), made)
+    was = read_calibration(calibration_path(shipped_model()))
+    write_calibration(calibration_path(made), structs.replace(was, raise_at=raise_at, clear_at=0.5 * raise_at))
+    return models.add(Version(made=2, how=Origin.ENROLLED, clips=30, minutes=4.0), made, propose=True)
+
+
+@pytest.mark.parametrize(("raise_at", "outcome"), [(1.0, TeachingOutcome.RENEWED), (50.0, TeachingOutcome.NOT_RENEWED)])
+def test_what_is_enrolled_anew_is_used_unless_it_hides_a_verified_incident(
+    models: SiteModels, punch: Clip, raise_at: float, outcome: TeachingOutcome
+) -> None:
+    version = version_of(models, raise_at)
+    lesson = teacher(models, {}).renew(version, "f", [IncidentMoment("t", (punch,))], "ann")
+    hides = outcome is TeachingOutcome.NOT_RENEWED
+    assert (lesson.incident, lesson.outcome, lesson.version) == ("f", outcome, 2)
+    assert lesson.hidden == (("t",) if hides else ())
+    assert lesson.text == (
+        "version 2, enrolled on all that was heard, is only proposed: by it t, judged real, would not be told any more"
+        if hides
+        else "version 2 is enrolled on all that was heard, false alarms among it, and in use"
+    )
+    table = models.read()
+    assert (table.current, table.proposed) == ((1, 2) if hides else (2, 0))
+
+
+@pytest.mark.parametrize(
+    ("how", "budget", "renews"),
+    [
+        (Origin.ENROLLED, "", True),
+        (Origin.ENROLLED, "6/hour", False),
+        (Origin.TRAINED, "", False),
+        (Origin.GIVEN, "", False),
+    ],
+)
+@pytest.mark.parametrize("taught", [False, True])
+def test_only_what_was_enrolled_here_and_vouches_for_nothing_is_enrolled_anew(
+    models: SiteModels, how: Origin, budget: str, renews: bool, taught: bool
+) -> None:
+    number = version_of(models, 1.0).number
+    table = models.read()
+    made = [structs.replace(v, how=how, budget=budget) if v.number == number else v for v in table.versions]
+    if taught:
+        made.append(structs.replace(made[-1], number=number + 1, how=Origin.TAUGHT, on=number))
+        shutil.copyfile(models.path(number), models.path(number + 1))
+    (models.folder / "models.json").write_bytes(msgspec.json.encode(structs.replace(table, versions=tuple(made))))
+    models.use(made[-1].number, "ann")
+    assert teacher(models, {}).renews is renews
 
 
 def test_the_learner_finds_verdicts_once(

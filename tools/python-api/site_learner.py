@@ -15,14 +15,15 @@ from dyadwatch.core.errors import DyadwatchError
 from dyadwatch.core.extras import install_command
 from dyadwatch.core.model_file.artefact import read_info
 from dyadwatch.core.units import NS
+from dyadwatch.heard_clips import Span, heard_lately
 from dyadwatch.model_files import shipped_model
-from dyadwatch.proposing import Span, heard_lately, propose, propose_trained
+from dyadwatch.proposing import propose, propose_trained
 from dyadwatch.site_training import BackgroundTraining
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.learning.heard import RecordedTime
-from dyadwatch.stream.learning.learning_codes import Doing, LearnerTrouble, Origin
+from dyadwatch.stream.learning.learning_codes import Doing, LearnerTrouble, Origin, TeachingOutcome
 from dyadwatch.stream.learning.learning_words import of_version
-from dyadwatch.stream.learning.progress import read_progress, write_progress
+from dyadwatch.stream.learning.progress import Lesson, read_progress, write_progress
 from dyadwatch.stream.learning.versions import SiteModels, Version, VersionTable
 from dyadwatch.stream.memory.kept import KeptIncident, Verdict, Wanted
 from dyadwatch.stream.memory.memory_place import memory_file
@@ -149,14 +150,20 @@ class SiteLearner:
         return wanted
 
     def _propose(self, minutes: float, by: str) -> None:
+        version = self._enrolled(minutes, by)
+        if version is not None:
+            self._proposed(version)
+
+    def _enrolled(self, minutes: float, by: str) -> Version | None:
+        """A version enrolled on what was heard, which is proposed; None where none could be made."""
         self._tell(doing=Doing.PROPOSING)
         try:
             odd, false = self._judged()
             normal = [clip for moment in self._moments(false) for clip in moment.clips]
-            fps = read_info(shipped_model()).fps
-            heard = heard_lately(self._folder, fps, odd=odd, normal=normal, now=self._clock())
+            fps, spans = read_info(shipped_model()).fps, [_span(kept) for kept in false]
+            heard = heard_lately(self._folder, fps, odd=odd, normal=normal, false=spans, now=self._clock())
             ids = [kept.message.id for kept in false]
-            version = propose(self._models, heard, minutes=minutes, incidents=ids, by=by)
+            return propose(self._models, heard, minutes=minutes, incidents=ids, by=by)
         except (DyadwatchError, OSError) as e:
             _log.warning("no model could be made of what was heard: %s", e)
             self._models.answered()
@@ -164,18 +171,19 @@ class SiteLearner:
                 doing=Doing.LISTENING, trouble=LearnerTrouble.UNUSABLE, trouble_text=str(e),
                 next_minutes=minutes + _AGAIN_MIN,
             )  # fmt: skip
-            return
-        self._proposed(version)
+            return None
 
     def _judged(self) -> tuple[list[Span], list[KeptIncident]]:
-        """Spans of incidents that nobody said were false, and those that were said to be."""
+        """Spans of incidents that are not known to be normal, and those that were said to be false alarms."""
         if self._memory is None or not self._memory.is_file():
             return [], []
         with Store(self._memory) as store:
             found = store.incidents(Wanted(since=self._clock() - _LATELY_NS, most=10_000))
         among = [kept for kept in found if kept.message.pairs]
-        odd = [_span(kept) for kept in among if kept.verdict is not Verdict.FALSE]
-        return odd, [kept for kept in among if kept.verdict is Verdict.FALSE]
+        refused = {x.incident for x in self.progress.lessons if x.outcome is TeachingOutcome.HIDES_TRUE}
+        false = [kept for kept in among if kept.verdict is Verdict.FALSE and kept.message.id not in refused]
+        normal = {kept.message.id for kept in false}
+        return [_span(kept) for kept in among if kept.message.id not in normal], false
 
     def _moments(self, incidents: Sequence[KeptIncident]) -> Iterator[IncidentMoment]:
         """What is recorded of incidents; what is not is left out."""
@@ -190,7 +198,7 @@ class SiteLearner:
         return moment_of(self._folder, kept, ahead)
 
     def _learn_from_verdicts(self) -> None:
-        """Makes the false alarms normal that were judged since the last turn."""
+        """Makes the false alarms normal that were judged since the last turn, and then all that was heard."""
         if self._memory is None or not self._memory.is_file():
             return
         with Store(self._memory) as store:
@@ -200,14 +208,25 @@ class SiteLearner:
             true = store.incidents(Wanted(verdict=Verdict.TRUE)) if judged else []
         if not actions:
             return
+        judged = [kept for kept in judged if kept.message.pairs]
+        true = [kept for kept in true if kept.message.pairs]
         for kept in judged:
-            if not kept.message.pairs:
-                continue
             self._tell(doing=Doing.TEACHING)
-            lesson = self._teacher.teach(kept, [t for t in true if t.message.pairs], wanted[kept.message.id])
-            _log.info("%s was no alarm: %s", kept.message.id, lesson.text)
-            self._tell(lessons=(lesson, *self.progress.lessons)[:_MOST_LESSONS])
+            self._keep(self._teacher.teach(kept, true, wanted[kept.message.id]))
         self._tell(doing=Doing.LISTENING, acted=actions[-1].id)
+        if judged and self._teacher.renews:
+            self._renew(judged[-1].message.id, true, wanted[judged[-1].message.id])
+
+    def _renew(self, incident: str, true: Sequence[KeptIncident], by: str) -> None:
+        """Enrols another model on all that was heard, now that its false alarms are known, and uses it."""
+        version = self._enrolled(self.progress.minutes, by)
+        if version is not None:
+            self._keep(self._teacher.renew(version, incident, self._teacher.moments(true), by))
+            self._tell(doing=Doing.LISTENING, trouble=None, trouble_text="", next_minutes=self._next_minutes())
+
+    def _keep(self, lesson: Lesson) -> None:
+        _log.info("%s was no alarm: %s", lesson.incident, lesson.text)
+        self._tell(lessons=(lesson, *self.progress.lessons)[:_MOST_LESSONS])
 
     def _tell(self, **changes: object) -> None:
         self.progress = structs.replace(self.progress, at=self._clock(), **changes)

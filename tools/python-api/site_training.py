@@ -14,7 +14,7 @@ import msgspec
 from dyadwatch.core.data.clip_files import ClipSet
 from dyadwatch.core.model_file.artefact import ArtefactInfo
 from dyadwatch.core.training.options import Listener, TrainOptions
-from dyadwatch.proposing import HeardClips
+from dyadwatch.heard_clips import HeardClips
 from dyadwatch.stream.learning.progress import Training
 from dyadwatch.training import train
 
@@ -22,7 +22,7 @@ _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Training).decode
 
 
-def train_like(heard: HeardClips, out: Path, like: ArtefactInfo, progress: Listener) -> None:
+def train_like(heard: HeardClips, out: Path, like: ArtefactInfo, progress: Listener, steps: int | None = None) -> None:
     """Trains a model whose windows have the shape of another's, so that a detector can swap the one for the other.
 
     Arguments:
@@ -30,6 +30,7 @@ def train_like(heard: HeardClips, out: Path, like: ArtefactInfo, progress: Liste
         out: the model file to write; its thresholds rest on two halves, each judged by a model of the other.
         like: description of the model whose place it may take.
         progress: called with each step.
+        steps: of the encoder; None: as many as by default.
 
     Raises:
         TrainingError: too little can be used.
@@ -45,6 +46,7 @@ def train_like(heard: HeardClips, out: Path, like: ArtefactInfo, progress: Liste
         fps=like.fps,
         window_s=like.frames / like.fps,
         least_s=(like.frames - like.lead) / like.fps,
+        steps=TrainOptions.steps if steps is None else steps,
     )
     train(list(by_layout.values()), out, options=options, fit_windows=False, progress=progress)
 

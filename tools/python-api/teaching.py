@@ -22,7 +22,7 @@ from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.learning.learning_codes import Origin, TeachingOutcome
 from dyadwatch.stream.learning.learning_words import of_lesson
 from dyadwatch.stream.learning.progress import Lesson
-from dyadwatch.stream.learning.versions import SiteModels
+from dyadwatch.stream.learning.versions import SiteModels, Version
 from dyadwatch.stream.memory.kept import KeptIncident
 from dyadwatch.stream.page.incident_clip import ClipUnavailableError as NotRecordedError
 from dyadwatch.stream.page.incident_clip import pair_clips
@@ -88,15 +88,48 @@ class Teacher:
         except (NotRecordedError, OSError):
             lost = Lesson(incident=false.message.id, at=time.time_ns(), outcome=TeachingOutcome.NOT_RECORDED)
             return structs.replace(lost, text=of_lesson(lost))
+        return self.teach_moment(moment, self.moments(true), by)
+
+    def moments(self, true: Sequence[KeptIncident]) -> list[IncidentMoment]:
+        """What is recorded of verified incidents, the latest of which come first."""
         there: list[IncidentMoment] = []
         for kept in true[:_MOST_TRUE]:
             with contextlib.suppress(NotRecordedError, OSError):  # what is deleted cannot be tried
                 there.append(self._moment(kept))
-        return self.teach_moment(moment, there, by)
+        return there
 
     def teach_moment(self, false: IncidentMoment, true: Sequence[IncidentMoment], by: str) -> Lesson:
         """The same with what is recorded of the incidents."""
         lesson = self._taught(false, true, by)
+        return structs.replace(lesson, text=of_lesson(lesson))
+
+    @property
+    def renews(self) -> bool:
+        """Whether verdicts call for another model: the one in use was enrolled here, and vouches for no budget yet."""
+        table = self._models.read()
+        known = {v.number: v for v in table.versions}
+        version = known.get(table.current)
+        while version is not None and version.how is Origin.TAUGHT:
+            version = known.get(version.on)
+        return version is not None and version.how is Origin.ENROLLED and not version.budget
+
+    def renew(self, version: Version, incident: str, true: Sequence[IncidentMoment], by: str) -> Lesson:
+        """Uses a version that was enrolled on all that was heard, unless a verified incident would go unseen.
+
+        Arguments:
+            version: the one that is proposed.
+            incident: that was judged a false alarm last.
+            true: verified incidents; those that the present version tells must go on being told.
+            by: who judged.
+        """
+        table = self._models.read()
+        hidden = self._hidden(self._models.path(table.current), self._models.path(version.number), true)
+        outcome = TeachingOutcome.NOT_RENEWED if hidden else TeachingOutcome.RENEWED
+        if not hidden:
+            self._models.use(version.number, by)
+        lesson = Lesson(
+            incident=incident, at=time.time_ns(), outcome=outcome, version=version.number, hidden=hidden
+        )  # fmt: skip
         return structs.replace(lesson, text=of_lesson(lesson))
 
     def _taught(self, false: IncidentMoment, true: Sequence[IncidentMoment], by: str) -> Lesson:

@@ -63,6 +63,15 @@ def alarms(scores: Scores, where: Windows, raised_by: Thresholds) -> int:
     return count
 
 
+@pytest.mark.parametrize(("may_exceed", "exceed"), [(None, 5), (9, 5), (2, 2), (0, 0)])
+def test_fewer_recordings_may_exceed_the_levels_than_the_budget_allows(may_exceed: int | None, exceed: int) -> None:
+    heights = np.random.default_rng(1).permutation(np.linspace(1, 5, 200))
+    where = windows(200, 10)
+    found = thresholds(flat(heights, 10), where, HOP_S, may_exceed=may_exceed)
+    assert found["evidence"]["certified"] is False, "seven minutes vouch for nothing"
+    assert found["evidence"]["events"] == exceed
+
+
 def in_force(found: dict) -> Thresholds:
     return Calibration.of("0" * 64, found).thresholds
 

@@ -1,0 +1,1 @@
+../../tools/python-api/heard_clips.py
