@@ -9,7 +9,7 @@ new_enough := 'import sys; sys.exit(sys.version_info < (3, 11))'
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
-WORKERS ?= 3
+WORKERS ?= 4
 
 # The detector needs no torch and is ready in a fraction of the time; developing adds the rest to the same place.
 DETECTOR := $(VENV)/.installed-detector
@@ -20,7 +20,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # One thread a process: the tests run side by side, and a pool of threads in each would only fight for the cores.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
-# A file stays with one worker: what its tests share, a trained model or a running detector, is made once.
+# More workers than cores, for many tests wait for programs that they started. A file stays with one worker: what its tests share, a trained model or a running detector, is made once.
 PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=40 --durations-min=2
 
 # The tests of the page drive a real browser; they say so and skip where there is none.
