@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,14 +23,9 @@ from dyadwatch.stream.messages import EventRule, IncidentMessage, IncidentPair
 from dyadwatch.stream.page.server import make_server, tokens_of
 from dyadwatch.stream.page.tokens import Role
 from dyadwatch.stream.run import Run
+from dyadwatch.stream.sockets.free_port import free_port
 
 S = 1_000_000_000
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def incident(id_: str = "a1b2c3", began: int = 0, **changes: Any) -> IncidentMessage:
