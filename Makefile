@@ -9,7 +9,7 @@ new_enough := 'import sys; sys.exit(sys.version_info < (3, 11))'
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
-WORKERS ?= 3
+WORKERS ?= 4
 
 # The detector needs no torch and is ready in a fraction of the time; developing adds the rest to the same place.
 DETECTOR := $(VENV)/.installed-detector
@@ -20,7 +20,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # One thread a process: the tests run side by side, and a pool of threads in each would only fight for the cores.
 ONE_THREAD := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 MKL_NUM_THREADS=1
-# A file stays with one worker: what its tests share, a trained model or a running detector, is made once.
+# More workers than cores, for many tests wait for programs that they started. A file stays with one worker: what its
+# tests share, a trained model or a running detector, is made once.
 PYTEST := $(ONE_THREAD) $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder --durations=40 --durations-min=2
 
 # The tests of the page drive a real browser; they say so and skip where there is none.
@@ -39,11 +40,13 @@ help: ## list the goals
 demo: $(DETECTOR) ## simulated people over real ZeroMQ into the detector, two minutes; ARGS='--rate 8' is shorter
 	@$(BIN)/dyadwatch demo $(ARGS)
 
-# Types are checked on one core while the tests run; pytest's closing line is the last unless a type is wrong.
-test: lint layers figures ## everything that must hold: lint, types, layers, no class name twice, tests
-	@echo "checking types beside the tests; errors are printed after them"
+CHECKS := $(MAKE) --no-print-directory lint layers figures
+
+# Types are checked on one core while all else runs; pytest's closing line is the last unless a type is wrong.
+test: $(EVERYTHING) ## everything that must hold: lint, types, layers, no class name twice, tests
+	@echo "checking types beside all else; errors are printed after the tests"
 	@$(BIN)/basedpyright >$(VENV)/types.log 2>&1 & types=$$!; trap 'kill $$types 2>/dev/null' EXIT INT TERM; \
-	$(PYTEST); tests=$$?; wait $$types || { cat $(VENV)/types.log; exit 1; }; exit $$tests
+	$(CHECKS) || exit; $(PYTEST); tests=$$?; wait $$types || { cat $(VENV)/types.log; exit 1; }; exit $$tests
 
 check-fast: lint layers ## seconds instead of minutes: lint, layers, and the tests not marked slow
 	@$(PYTEST) -q -m "not slow"

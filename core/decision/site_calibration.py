@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betainc
 
 from dyadwatch.core.decision.episodes import AlarmTimes, Episodes, episodes
 from dyadwatch.core.decision.pareto_tail import FEWEST_PEAKS, Tail, fit_tail
@@ -245,6 +244,8 @@ def events_again(events: int) -> int:
 
     Their rate is known only as well as the hours tell it, so that the count is negative binomial.
     """
+    from scipy.special import betainc
+
     most = events
     while betainc(events + 1, most + 1, 0.5) < 0.95:
         most += 1

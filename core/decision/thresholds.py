@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaincinv
 
 from dyadwatch.core.data.windows import Windows
 from dyadwatch.core.decision.drift import quiet_evidence
@@ -160,6 +159,8 @@ def rules_without_levels(says: Callable[[ScorePart], bool]) -> tuple[Rule, ...]:
 
 def events_bound(events: int, hours: float) -> float:
     """One-sided 95 % Poisson bound on the rate of events an hour, of which so many were seen in so many hours."""
+    from scipy.special import gammaincinv
+
     return float(gammaincinv(events + 1, 0.95)) / max(hours, 1e-9)
 
 

@@ -12,12 +12,12 @@ Normal windows are those of the support set, as a model file keeps them: nothing
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaln
 
 from dyadwatch.core.features.pair_statistics import SEGMENTS, Scaling, Statistics
 from dyadwatch.core.scoring.memory_bank import spread_subset, squared_distances
@@ -143,8 +143,8 @@ class LimbReference:
         covariance = self._hanging(self._hanging(common, limb).T, limb).T
         covariance = covariance + _NOISE * np.eye(len(covariance))
         d = len(covariance)
-        norm = gammaln((_TAIL + d) / 2) - gammaln(_TAIL / 2) - 0.5 * d * np.log(_TAIL * np.pi)
-        return _inverse(covariance), float(norm) - 0.5 * float(np.linalg.slogdet(covariance)[1])
+        norm = math.lgamma((_TAIL + d) / 2) - math.lgamma(_TAIL / 2) - 0.5 * d * np.log(_TAIL * np.pi)
+        return _inverse(covariance), norm - 0.5 * float(np.linalg.slogdet(covariance)[1])
 
     def _part(self, weight: float, mean: NDArray[np.float64], covariance: NDArray[np.float64]) -> _Part:
         precision = _inverse(covariance)

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linear_sum_assignment
 
+from dyadwatch.core.assignment import assign
 from dyadwatch.core.skeletons.pose import PoseFrame, TrackId
 from dyadwatch.core.units import NS
 from dyadwatch.stream.codes import Circumstance, Fault
@@ -280,8 +280,6 @@ class Tracker:
         distance = np.linalg.norm(np.asarray(roots)[:, None] - expected[None], axis=2)
         # The longer a person was out of sight, the farther off they may be.
         gate = self._options.gate_m * (1.0 + ages / self._options.max_gap_s)
-        cost = np.where(distance <= gate, distance, 1e3)
-        for i, j in zip(*linear_sum_assignment(cost), strict=True):
-            if cost[i, j] < 1e3:
-                found[i] = tracks[j]
+        for i, j in assign(distance, gate[None]).items():
+            found[i] = tracks[j]
         return found

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy.optimize import linear_sum_assignment
 
 from dyadwatch.core.assignment import assign
 
@@ -36,6 +37,15 @@ def choices(cost: np.ndarray, rows: int, columns: int, order: tuple[int, ...]) -
     return [
         [float(cost[r, c]) for r, c in zip(mine, order, strict=True)] for mine in permutations(range(rows), len(order))
     ]
+
+
+@given(st.integers(0, 99), st.integers(1, 7), st.integers(1, 7), st.integers(1, 9))
+def test_a_crowd_costs_what_scipy_finds(seed: int, rows: int, columns: int, worths: int) -> None:
+    """Few worths: many are nearest to the same one, and there is more than one best way."""
+    cost = np.random.default_rng(seed).integers(0, worths, (rows, columns)).astype(np.float64)
+    found = assign(cost)
+    assert len(found) == len(set(found.values())) == min(rows, columns)
+    assert sum(cost[r, c] for r, c in found.items()) == cost[linear_sum_assignment(cost)].sum()
 
 
 def test_nobody_and_limits_of_each() -> None:

@@ -13,19 +13,13 @@ from typing import TypedDict, Unpack
 
 import pytest
 import zmq
+from testing_waits import until
 
 from dyadwatch.stream.receiving.connections import ConnectionGuard, wire_size
 
 WAIT_S = 20
 KIB = 1 << 10
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the kernel tells what a connection brought on Linux")
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come about in {WAIT_S} s"
-        time.sleep(0.005)
 
 
 class Limits(TypedDict, total=False):

@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import groupby
 from pathlib import Path
 
 import pytest
 from msgspec import structs
+from testing_sinks import Kept
+from testing_waits import until
 
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.model_file.artefact import read_info, read_sealed, seal
@@ -26,7 +28,7 @@ from dyadwatch.stream.configuration.config import (
 )
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.memory.store import Store
-from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage
+from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage
 from dyadwatch.stream.pipeline import DropLog, Ingest, Pipeline, Scoring
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.recordings.playback import Playback
@@ -47,34 +49,6 @@ def another(artefact: Path, out: Path, **changes: object) -> Scorer:
 
     out.write_bytes(seal(OnnxGraph(data, "tiny").replaced({}), info))
     return Scorer(out, ScorerOptions(threads=1))
-
-
-class Kept:
-    """A sink that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.all: list[Message] = []
-
-    def emit(self, messages: Sequence[Message]) -> None:
-        self.all += messages
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-    @property
-    def scores(self) -> list[ScoreMessage]:
-        return [m for m in self.all if isinstance(m, ScoreMessage)]
-
-    @property
-    def statuses(self) -> list[StatusMessage]:
-        return [m for m in self.all if isinstance(m, StatusMessage)]
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, f"did not come about in {WAIT_S} s: {what}"
-        time.sleep(0.005)
 
 
 def test_an_open_event_goes_on_by_another_model_and_learning_ends(

@@ -9,13 +9,14 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from msgspec import structs
+from testing_sinks import Kept
+from testing_waits import until
 
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import ConfigError
@@ -91,19 +92,6 @@ def test_levels_change_between_two_windows_and_open_events_go_on(scorer: Scorer,
     assert len(closed) == 1
 
 
-class Kept:
-    """A sink that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.all: list[Message] = []
-
-    def emit(self, messages: Sequence[Message]) -> None:
-        self.all += messages
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-
 @contextmanager
 def running(scorer: Scorer, config: Config, reread: Callable[[Scorer], Judging]) -> Iterator[tuple[Service, Kept, str]]:
     """A detector in a thread: itself, what it tells, and where it listens."""
@@ -117,13 +105,6 @@ def running(scorer: Scorer, config: Config, reread: Callable[[Scorer], Judging])
         service.stop()
         thread.join(WAIT_S)
         assert not thread.is_alive()
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, f"did not come about in {WAIT_S} s: {what}"
-        time.sleep(0.01)
 
 
 def test_a_running_detector_takes_it_up_whole_or_not_at_all(

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import zmq
+from testing_waits import until
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.skeletons.pose import PoseFrame
@@ -122,13 +123,6 @@ def guarded(keys: KeyFolder) -> Iterator[Guarded]:
 @pytest.fixture
 def message(frame: Callable[..., PoseFrame], person: Callable[..., object]) -> Callable[[str], list[bytes]]:
     return lambda source: list(encode_pose(replace(frame(0, [person(0)]), source=source)))
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come about in {WAIT_S} s"
-        time.sleep(0.005)
 
 
 def heard(socket: zmq.Socket[bytes], timeout_s: float) -> bool:

@@ -17,10 +17,12 @@ import pytest
 import zmq
 from msgspec import structs
 from numpy.typing import NDArray
+from testing_waits import until
 
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.live_detector import free_address
 from dyadwatch.stream.configuration.config import Config, LivenessOptions, ScorerOptions, SinkOptions, WireOptions
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage, decode_json
@@ -34,22 +36,6 @@ from dyadwatch.stream.wire import encode_pose
 THRESHOLDS = Thresholds(6.0, 4.0)
 WAIT_S = 30
 Encounter = Callable[..., list[PoseFrame]]
-
-
-def free_ports() -> tuple[str, str]:
-    """Two loopback addresses that nobody uses just now."""
-    with zmq.Context() as context, context.socket(zmq.REP) as one, context.socket(zmq.REP) as two:
-        for socket in (one, two):
-            socket.setsockopt(zmq.LINGER, 0)
-            socket.bind("tcp://127.0.0.1:0")
-        return one.getsockopt_string(zmq.LAST_ENDPOINT), two.getsockopt_string(zmq.LAST_ENDPOINT)
-
-
-def until(condition: Callable[[], Any], what: str) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come about in {WAIT_S} s"
-        time.sleep(0.005)
 
 
 class Running:
@@ -142,7 +128,7 @@ Start = Callable[..., AbstractContextManager[Running]]
 
 
 def configured(**sections: Any) -> Config:
-    into, out = free_ports()
+    into, out = free_address(), free_address()
     sinks = structs.replace(sections.pop("sinks", SinkOptions(status_s=0.05)), bind=out)
     return Config(wire=structs.replace(sections.pop("wire", WireOptions()), bind=into), sinks=sinks, **sections)
 

@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from dyadwatch.core.errors import ConfigError, DyadwatchError
+from dyadwatch.stream.sockets.free_port import free_port
 from dyadwatch.tools import background, up_lock
 from dyadwatch.tools.up import up
 
@@ -29,12 +30,6 @@ os.setsid()
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execvp("sh", ["sh", "-c", sys.argv[1]])
 """
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Site:

@@ -22,6 +22,7 @@ import numpy as np
 import pytest
 import zmq
 from pythonosc.udp_client import SimpleUDPClient
+from testing_waits import until
 
 from dyadwatch.core.data.clip_files import Clip, write_clips
 from dyadwatch.core.skeletons.layouts import UPPER11
@@ -97,13 +98,6 @@ def door(tmp_path: Path) -> Iterator[Door]:
     one = Door(tmp_path)
     yield one
     one.close()
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, f"{what} did not come about in {WAIT_S} s"
-        time.sleep(0.01)
 
 
 @dataclass

@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -21,6 +20,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from dyadwatch.stream.memory.kept import Verdict, Wanted
 from dyadwatch.stream.memory.store import Store
+from dyadwatch.stream.sockets.free_port import free_port
 from dyadwatch.tools.incident_film import can_film
 
 pytestmark = [pytest.mark.slow]
@@ -35,12 +35,6 @@ FLAGS = (
 AXE = Path(__file__).parents[1] / "stream" / "page" / "axe"
 PATIENCE_MS = 60_000  # the machine may be busy
 expect.set_options(timeout=PATIENCE_MS)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def program(*words: str) -> list[str]:

@@ -72,9 +72,9 @@ def test_importing_it_takes_a_fraction_of_what_numpy_takes(tmp_path: Path) -> No
     assert seconds("dyadwatch") < seconds("numpy")
 
 
-def test_a_detector_is_loaded_without_torch_or_a_camera(tmp_path: Path) -> None:
+def test_a_detector_is_loaded_without_torch_scipy_or_a_camera(tmp_path: Path) -> None:
     loaded = python("import dyadwatch, sys; dyadwatch.load_detector(); print(*sys.modules)", tmp_path).split()
-    assert {"torch", "mediapipe", "cv2", "onnx", "sklearn"} & set(loaded) == set()
+    assert {"torch", "mediapipe", "cv2", "onnx", "scipy", "sklearn"} & set(loaded) == set()
 
 
 def test_every_name_is_there_and_type_checkers_are_told_the_same(repo_root: Path) -> None:

@@ -40,7 +40,7 @@ class Model(NamedTuple):
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    """Two simulated minutes, three steps; the model file is left to `export`, for translating a network is slow."""
+    """A simulated minute, three steps; the model file is left to `export`, for translating a network is slow."""
     out = tmp_path_factory.mktemp("model") / "tiny.onnx"
     threads = torch.get_num_threads()
     printed: list[str] = []
@@ -54,7 +54,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
         patch.setattr(training, "write_model", lambda *told: asked.append(told))
         patch.setattr(sys.stdout, "write", printed.append)
         verb.train(
-            out=out, simulated=2.0, version="7", threads=1, json=True,
+            out=out, simulated=1.0, version="7", threads=1, json=True,
             learning=LearningFlags(layout="upper11", window_s=0.8, hop=4, steps=3, support=40, least_trust=0.2,
                                    width=8, units=1),
         )  # fmt: skip
@@ -67,13 +67,13 @@ def test_what_train_writes(model: Model) -> None:
     folder = model.state.parent
     assert model.asked == (folder / "tiny.onnx", "tiny", "7")
     assert (model.learnt.layout, model.learnt.frames, model.learnt.fps) == ("upper11", 12, 15.0)
-    assert model.learnt.summary["simulated_minutes"] == 2.0
+    assert model.learnt.summary["simulated_minutes"] == 1.0
     assert json.loads((folder / "tiny.report.json").read_text("utf8")) == model.printed
     assert model.printed["options"]["least_trust"] == 0.2
     assert model.printed["skipped_clips"] == 0
-    assert (model.printed["name"], model.printed["simulated_minutes"]) == ("tiny", 2.0)
+    assert (model.printed["name"], model.printed["simulated_minutes"]) == ("tiny", 1.0)
     page = (folder / "tiny.report.html").read_text("utf8")
-    assert "2 minutes of it simulated" in page
+    assert "1 minutes of it simulated" in page
     assert "While it learnt" in page
 
 

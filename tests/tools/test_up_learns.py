@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import signal
-import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+from testing_waits import until
+
+from dyadwatch.stream.sockets.free_port import free_port
 
 pytestmark = [pytest.mark.slow]
 PATIENCE_S = 240.0  # the machine may be busy
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+patiently = partial(until, within_s=PATIENCE_S)
 
 
 def program(*words: str) -> list[str]:
@@ -38,7 +35,7 @@ def page(tmp_path: Path) -> Iterator[httpx.Client]:
     words = [word for option in options for word in ("--set", option)]
     with log.open("wb") as said:
         up = subprocess.Popen(program("up", "--data", str(data), *words), cwd=tmp_path, stdout=said, stderr=said)
-    until(lambda: "?token=" in log.read_text() or up.poll() is not None, "the start")
+    patiently(lambda: "?token=" in log.read_text() or up.poll() is not None, "the start")
     sends = (
         "publish",
         "simulator",
@@ -69,26 +66,19 @@ def page(tmp_path: Path) -> Iterator[httpx.Client]:
     assert "Traceback" not in log.read_text()
 
 
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < deadline, f"did not come about in {PATIENCE_S} s: {what}"
-        time.sleep(0.2)
-
-
 def test_a_site_is_heard_proposed_and_watched(page: httpx.Client) -> None:
     def hall() -> dict[str, Any]:
         found = [s for s in page.get("/state").json()["sources"] if s["source"] == "hall"]
         return found[0] if found else {}
 
-    until(lambda: hall().get("learning"), "the source")
-    until(lambda: page.get("/learning").json()["state"] == "proposed", "a proposal")
+    patiently(lambda: hall().get("learning"), "the source")
+    patiently(lambda: page.get("/learning").json()["state"] == "proposed", "a proposal")
     now = page.get("/learning").json()
     assert now["alive"]
     assert now["progress"]["heard"][0]["source"] == "hall"
     assert hall()["learning"] is not None, "nobody is judged before somebody says so"
     used = page.post("/learning/use", json={}).json()
     assert (used["state"], used["current"]) == ("watching", 1)
-    until(lambda: hall()["model"] == "site-v1 1" and hall()["learning"] is None, "the detector")
+    patiently(lambda: hall()["model"] == "site-v1 1" and hall()["learning"] is None, "the detector")
     assert page.post("/learning/back").json()["state"] in ("learning", "proposed")
-    until(lambda: hall()["learning"] is not None, "learning again")
+    patiently(lambda: hall()["learning"] is not None, "learning again")

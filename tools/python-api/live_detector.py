@@ -12,13 +12,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-import zmq
-
 from dyadwatch.core.errors import DyadwatchError
 from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.messages import Message, StatusMessage
 from dyadwatch.stream.publishers.publisher import PosePublisher, pace
 from dyadwatch.stream.sockets.client_keys import ClientKeys
+from dyadwatch.stream.sockets.free_port import free_port
 from dyadwatch.stream.subscriber import Subscriber
 
 _START_S = 30
@@ -27,10 +26,7 @@ _QUIET_S = 1.5
 
 def free_address() -> str:
     """A loopback address that nobody uses now."""
-    with zmq.Context() as context, context.socket(zmq.REP) as socket:
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.bind("tcp://127.0.0.1:0")
-        return socket.getsockopt_string(zmq.LAST_ENDPOINT)
+    return f"tcp://127.0.0.1:{free_port()}"
 
 
 @contextmanager

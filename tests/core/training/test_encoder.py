@@ -27,7 +27,7 @@ SMALL = TrainOptions(window_s=0.8, hop=4, steps=30, batch=16, width=8, units=1, 
 @pytest.fixture(scope="module")
 def material(few_clips: ClipSet) -> Material:
     found = gather([few_clips], SMALL)
-    few = {kind: (intact[:20], broken[:20]) for kind, (intact, broken) in found.broken.items()}
+    few = {kind: (intact[:8], broken[:8]) for kind, (intact, broken) in found.broken.items()}
     return replace(found, broken=few)
 
 

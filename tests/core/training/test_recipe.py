@@ -37,9 +37,9 @@ def windows_of(clips: ClipSet) -> torch.Tensor:
 
 @pytest.fixture(scope="module", autouse=True)
 def few_broken():
-    """Parts that learn are judged on 48 broken pairs of each kind instead of 400, at each look."""
+    """Parts that learn are judged on 20 broken pairs of each kind instead of 400, at each look."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(material, "_BROKEN_PER_KIND", 48)
+        patch.setattr(material, "_BROKEN_PER_KIND", 20)
         yield
 
 

@@ -30,6 +30,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from numpy.typing import NDArray
 from paho.mqtt.enums import CallbackAPIVersion
+from testing_waits import until
 
 from dyadwatch.core.decision.rules import ScorePart
 from dyadwatch.core.explanation.explainer import How
@@ -54,22 +55,10 @@ from dyadwatch.stream.messages import (
     encode_json,
 )
 from dyadwatch.stream.push.push_device import PushDevice, device_id, to_base64url
+from dyadwatch.stream.sockets.free_port import free_port
 from dyadwatch.stream.texts import ATTENTION, INCIDENT
 
 AT = 1_795_960_980 * NS  # 2026-11-29 14:03 UTC
-
-
-def free_port() -> int:
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def until(holds: Callable[[], Any], what: str, within_s: float = 20.0) -> None:
-    end = time.monotonic() + within_s
-    while not holds():
-        assert time.monotonic() < end, f"{what} did not come in {within_s:g} s"
-        time.sleep(0.02)
 
 
 LIMB = OddLimb(

@@ -38,18 +38,22 @@ class Viewer:
     def __init__(self, socket: ClientConnection) -> None:
         self.socket = socket
         self.channels: dict[int, dict[str, Any]] = {}
+        self._passed: list[bytes] = []
 
     def until(self, topic: str) -> None:
-        """Reads until a channel is there, and subscribes to it under its own number."""
+        """Reads until a channel is there, and subscribes to it under its own number; what comes meanwhile is next."""
         while not any(c["topic"] == topic for c in self.channels.values()):
-            self._note(self.socket.recv(timeout=20))
+            told = self.socket.recv(timeout=20)
+            self._note(told)
+            if isinstance(told, bytes):
+                self._passed.append(told)
         number = next(n for n, c in self.channels.items() if c["topic"] == topic)
         wanted = [{"id": number, "channelId": number}]
         self.socket.send(json.dumps({"op": "subscribe", "subscriptions": wanted}))
 
     def next(self) -> tuple[str, int, Any]:
         """Topic, time and content of the next message."""
-        while isinstance(told := self.socket.recv(timeout=20), str):
+        while isinstance(told := self._passed.pop(0) if self._passed else self.socket.recv(timeout=20), str):
             self._note(told)
         opcode, number, at = struct.unpack("<BIQ", told[:13])
         assert opcode == 1

@@ -6,13 +6,14 @@ import json
 import re
 import threading
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.resources import files
 from typing import Any
 
 import numpy as np
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from testing_sinks import Kept
 
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import ConfigError
@@ -25,7 +26,7 @@ from dyadwatch.stream.delivery.inside import Inside
 from dyadwatch.stream.delivery.metrics import Figures, MetricsSink
 from dyadwatch.stream.delivery.start import open_metrics
 from dyadwatch.stream.items import Moment, Pair, Window
-from dyadwatch.stream.messages import DeliveryNow, MemoryNow, Message, ScoreMessage
+from dyadwatch.stream.messages import DeliveryNow, MemoryNow, ScoreMessage
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.service import Service
@@ -212,23 +213,10 @@ def test_what_was_judged_is_published_though_its_times_cannot_be_counted(
         with PosePublisher(address, wait_s=30) as publisher:
             for frame in encounter(seconds=4.0):
                 publisher.send(frame)
-        until(lambda: any(isinstance(m, ScoreMessage) for m in list(kept.taken)), "scores")
+        until(lambda: any(isinstance(m, ScoreMessage) for m in list(kept.all)), "scores")
     finally:
         service.stop()
         thread.join(30)
     counts = [counts for source, counts in service.counters.snapshot().items() if source in ("hall", "@detector")]
     assert not {"score_failed", "scoring_failed"} & {reason for of_source in counts for reason in of_source}
     assert "how long a batch took is not counted: KeyError: 'queued'" in caplog.text
-
-
-class Kept:
-    """A sink that takes all."""
-
-    def __init__(self) -> None:
-        self.taken: list[Message] = []
-
-    def emit(self, messages: Sequence[Message]) -> None:
-        self.taken += messages
-
-    def close(self) -> None:
-        pass

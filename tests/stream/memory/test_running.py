@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
+from testing_sinks import Kept
+from testing_waits import until
 
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import MemoryFileError
@@ -25,42 +27,12 @@ from dyadwatch.stream.configuration.config import (
 )
 from dyadwatch.stream.memory.kept import Action, ActionKind, Wanted
 from dyadwatch.stream.memory.store import Store
-from dyadwatch.stream.messages import AttentionMessage, IncidentMessage, Message, StatusMessage
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.service import Service
 
 WAIT_S = 30
 Frames = Callable[..., list[PoseFrame]]
-
-
-class Kept:
-    """A sink that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.all: list[Message] = []
-
-    def emit(self, messages: Sequence[Message]) -> None:
-        self.all += messages
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-    def incidents(self, about: str = "interaction") -> list[IncidentMessage]:
-        return [m for m in list(self.all) if isinstance(m, IncidentMessage) and m.about == about]
-
-    def attention(self) -> list[str]:
-        return [str(m.what) for m in list(self.all) if isinstance(m, AttentionMessage)]
-
-    def status(self, source: str) -> StatusMessage | None:
-        return next((m for m in reversed(self.all) if isinstance(m, StatusMessage) and m.source == source), None)
-
-
-def until(condition: Callable[[], object], what: str) -> None:
-    deadline = time.monotonic() + WAIT_S
-    while not condition():
-        assert time.monotonic() < deadline, f"did not come about in {WAIT_S} s: {what}"
-        time.sleep(0.01)
 
 
 @contextmanager
@@ -99,25 +71,25 @@ def test_what_is_told_is_kept_and_an_acknowledgement_reaches_the_running_detecto
         with Store(path) as store:
             assert store.incident(opened.id).message.type in ("open", "update")
             store.act(Action(at=time.time_ns(), kind=ActionKind.ACKNOWLEDGE, incident=opened.id, who="ann"))
-        until(lambda: "acknowledged" in kept.attention(), "the acknowledgement")
-        until(lambda: (s := kept.status("hall")) and s.incidents == (opened.id,), "the id in the status")
-        own = kept.status("@detector")
+        until(lambda: "acknowledged" in kept.attention, "the acknowledgement")
+        until(lambda: (s := kept.last_status("hall")) and s.incidents == (opened.id,), "the id in the status")
+        own = kept.last_status("@detector")
         assert own is not None
         assert own.memory is not None
         assert own.memory.code == "on"
-        hall = kept.status("hall")
+        hall = kept.last_status("hall")
         assert hall is not None
         assert hall.run == own.run != ""
         with pytest.raises(MemoryFileError, match=r"is written by another detector"):
             Service(scorer, Thresholds(2.0, 1.0), another)
-    assert kept.attention()[-1] == "cleared"
+    assert kept.attention[-1] == "cleared"
     with Store(path) as store:
         (one,) = [k for k in store.incidents() if k.message.pairs]
         assert (one.message.type, one.message.reason, one.acknowledged_by) == ("close", "shutdown", "ann")
         (ended,) = store.connection.execute("SELECT ended FROM runs").fetchone()
         assert ended is not None
         calls = store.connection.execute("SELECT count(*) FROM calls").fetchone()[0]
-        assert calls == len(kept.attention())
+        assert calls == len(kept.attention)
 
 
 def test_after_a_run_without_an_end_the_next_tells_what_it_left_open(

@@ -8,13 +8,13 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
-import zmq
 from msgspec import structs
+from testing_sinks import Kept
 
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.skeletons.pose import PoseFrame
+from dyadwatch.live_detector import free_address
 from dyadwatch.stream.configuration.config import Config, RecordOptions, ScorerOptions, SinkOptions
-from dyadwatch.stream.messages import EventMessage, Message, ScoreMessage, StatusMessage
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.service import Service
@@ -25,39 +25,8 @@ _WAIT_S = 60
 _LAST = "last-one"
 
 
-def free_address() -> str:
-    with zmq.Context() as context, context.socket(zmq.REP) as socket:
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.bind("tcp://127.0.0.1:0")
-        return socket.getsockopt_string(zmq.LAST_ENDPOINT)
-
-
 def record_options(folder: Path | None, **options: float) -> RecordOptions:
     return RecordOptions(folder=str(folder or ""), **{"min_free_mb": 0.0, **options})
-
-
-class Kept:
-    """A sink that keeps what it is told."""
-
-    def __init__(self) -> None:
-        self.all: list[Message] = []
-
-    def emit(self, messages: Sequence[Message]) -> None:
-        self.all += messages
-
-    def close(self) -> None:
-        """Nothing is held."""
-
-    @property
-    def events(self) -> list[EventMessage]:
-        return [m for m in self.all if isinstance(m, EventMessage)]
-
-    @property
-    def scores(self) -> list[ScoreMessage]:
-        return [m for m in self.all if isinstance(m, ScoreMessage)]
-
-    def last_status(self, source: str) -> StatusMessage | None:
-        return next((m for m in reversed(self.all) if isinstance(m, StatusMessage) and m.source == source), None)
 
 
 class Live:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from testing_waits import until
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.skeletons.pose import PoseFrame
@@ -36,13 +37,6 @@ def noisy(frames: list[PoseFrame]) -> list[list[bytes]]:
     """Messages that hardly compress."""
     rng = np.random.default_rng(0)
     return [encode_pose(replace(f, joints=f.joints + rng.normal(0, 1e-3, f.joints.shape).astype("f4"))) for f in frames]
-
-
-def until(condition: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 20
-    while not condition():
-        assert time.monotonic() < deadline, "did not come about in 20 s"
-        time.sleep(0.01)
 
 
 def test_files_are_begun_anew_by_size_and_nothing_is_lost(
