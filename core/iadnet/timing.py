@@ -51,11 +51,10 @@ class TimingGain(nn.Module):
     def forward(self, joints: Tensor) -> Tensor:
         """Raw windows (B, 2, T, J, 3) in metres to the gain (B,); above 0 where another timing fits better."""
         earlier, later = joints[:, :, : -self.lag], joints[:, :, self.lag :]
-        apart = [
-            self._logit(torch.stack([first[:, 0], second[:, 1]], 1))
-            for first, second in ((earlier, later), (later, earlier))
+        pairs = [
+            torch.stack([first[:, 0], second[:, 1]], 1)
+            for first, second in ((later, later), (earlier, later), (later, earlier))
         ]
-        return self._logit(later) - torch.minimum(*apart)
-
-    def _logit(self, windows: Tensor) -> Tensor:
-        return self.critic(self.statistics(windows, self.frame(windows))[0])
+        windows = torch.stack(pairs, 1).flatten(0, 1)  # in one batch: the graph holds the statistics once
+        logit = self.critic(self.statistics(windows, self.frame(windows))[0]).unflatten(0, (-1, 3))
+        return logit[:, 0] - torch.minimum(logit[:, 1], logit[:, 2])
