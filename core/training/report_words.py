@@ -81,9 +81,8 @@ def _learnt(report: Report) -> list[TrainingVerdict]:
     if report.get("collapse"):
         return []
     parts = [p for p in {**means, **weights} if p != "unusual"]
-    untrained = [
-        p for p in parts if p not in ("neighbours", "whitened") and not weights.get(p) and means.get(p) is None
-    ]
+    alone = ("neighbours", "whitened", "timing")  # nothing is learnt for these
+    untrained = [p for p in parts if p not in alone and not weights.get(p) and means.get(p) is None]
     out = [_said_of(p, weights.get(p), means.get(p), report) for p in parts if p not in untrained]
     if untrained and (report.get("options") or {}).get("recipe") != "paper":
         names = listed([part_title(p) for p in untrained])

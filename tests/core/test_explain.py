@@ -13,6 +13,7 @@ from dyadwatch.core.explanation.sentences import (
     limb_sentence,
     relation_sentence,
     sentence,
+    timing_sentence,
 )
 from dyadwatch.core.skeletons.limbs import Limb
 
@@ -131,6 +132,14 @@ def finding(how: How, usual: float | None) -> LimbFinding:
 def test_a_limb_in_words(found: LimbFinding, said: str) -> None:
     assert limb_sentence(("anna", 2), found, None) == said
     assert limb_sentence(("anna", 2), found, 2.0) == f"{said}; rarer than 1 normal window in 100"
+
+
+def test_timing_in_words() -> None:
+    words = "1 and 2 were out of step: a fifth of a second earlier or later one would fit the other"
+    assert timing_sentence((1, 2), None) == words
+    assert timing_sentence((1, 2), finding(How.NEAR, 0.5)) == (
+        f"{words}; right wrist of 2 came within 0.21 m of the head of 1; in normal pairs it stays 0.50 m away"
+    )
 
 
 def test_a_relation_in_words() -> None:

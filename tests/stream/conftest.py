@@ -105,8 +105,8 @@ def tiny_model() -> bytes:
     """A real ONNX graph with the inputs and outputs of an artefact; its scores can be worked out by hand.
 
     relation: three times how much nearer than a metre the two come. unusual: metres a second of the fastest joint.
-    score: the sum. All alike in both orders of the persons. Made of steps that round the same in every batch: sums of
-    several numbers do not, their order depends on the shape.
+    timing: half of that. score: relation and unusual. All alike in both orders of the persons. Made of steps that
+    round the same in every batch: sums of several numbers do not, their order depends on the shape.
     """
     joints = len(UPPER11)
     consts = {
@@ -124,6 +124,7 @@ def tiny_model() -> bytes:
         "end": np.array([FRAMES], np.int64),
         "metre": np.float32(1),
         "three": np.float32(3),
+        "half": np.float32(0.5),
         "fps": np.float32(FPS),
     }
 
@@ -158,9 +159,10 @@ def tiny_model() -> bytes:
         *length("step"),
         ("ReduceMax", ["step_length", "all_steps"], "longest", {"keepdims": 0}),
         ("Mul", ["longest", "fps"], "unusual", {}),
+        ("Mul", ["unusual", "half"], "timing", {}),
         ("Add", ["relation", "unusual"], "score", {}),
     ]
-    shapes = {"score": ["B"], "relation": ["B"], "unusual": ["B"]}
+    shapes = {"score": ["B"], "relation": ["B"], "unusual": ["B"], "timing": ["B"]}
     shapes |= {"joint_pairs": ["B", joints, joints], "shift": ["B", joints, joints]}
     graph = helper.make_graph(
         [helper.make_node(op, ins, [out], **attributes) for op, ins, out, attributes in steps],

@@ -255,6 +255,16 @@ def test_what_raised_the_alarm_is_what_it_is_explained_by() -> None:
     assert silence.explanation.startswith("anna and 7 did not answer each other's movements as normal pairs do; rarer")
 
 
+def test_an_alarm_of_timing_says_so() -> None:
+    told_by = ruled(Thresholds(1.0, 0.6, (BLOW, SILENCE, Rule(ScorePart.TIMING, 1.6, 1.5))))
+    late = replace(two_parts(0.2, 0.2), timing=2.0)
+    event = next(e for i in range(10) for e in told_by.scored(window(10_000 + 200 * i), late))
+    assert (event.rule.part, event.stamp) == (ScorePart.TIMING, 11_000 * MS)
+    assert event.explanation == (
+        "anna and 7 were out of step: a fifth of a second earlier or later one would fit the other"
+    )
+
+
 def test_the_limb_is_that_of_the_window_with_the_highest_score() -> None:
     asked: list[int] = []
 

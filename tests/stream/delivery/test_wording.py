@@ -97,6 +97,7 @@ def test_what_the_leading_pair_does(updates: Any) -> None:
     assert told(limb=None) == "1 and 2"
     relation = structs.replace(pair.rule, part=ScorePart.RELATION)
     assert told(limb=None, rule=relation) == "1 and 2 do not answer each other's movements"
+    assert told(limb=None, rule=structs.replace(relation, part=ScorePart.TIMING)) == "1 and 2 are out of step"
 
 
 def test_titles_say_what_has_changed(updates: Any) -> None:
