@@ -287,11 +287,16 @@ MEMORY: dict[MemoryState, Sentence] = {
     ),
 }
 
+
+def _of_devices(detail: Detail) -> str:
+    return f"{detail['failing']} of {detail['receivers']} devices: " if "receivers" in detail else ""
+
+
 DELIVERY: dict[DeliveryState, Sentence] = {
     DeliveryState.READY: "ready",
     DeliveryState.DELIVERING: lambda detail: f"delivering {counted(detail['waiting'], 'update')}",
     DeliveryState.FAILING: lambda detail: (
-        f"failing for {detail['seconds']:.0f} s: {detail['error']}; "
+        f"failing for {detail['seconds']:.0f} s: {_of_devices(detail)}{detail['error']}; "
         f"{counted(detail['waiting'], 'update')} wait{'s' * (detail['waiting'] == 1)}"
     ),
 }

@@ -52,7 +52,7 @@ class DevicesLine:
         }
         self._devices: dict[str, PushDevice] = {}  # by their names in the spool
         self._couriers: dict[str, Courier] = {}  # replaced, never changed: others read it meanwhile
-        self._error = ""
+        self._unread: tuple[str, float] | None = None  # why the file cannot be read, and monotonic seconds since when
 
     def start(self) -> None:
         """See `TargetLine`."""
@@ -84,23 +84,31 @@ class DevicesLine:
 
     def state(self) -> tuple[Finding[DeliveryState], TargetAccount]:
         """See `TargetLine`. A failure names how many devices and the push service of one, no device and nobody."""
-        if self._error:
-            raise DeliveryError(self._error)
-        account, couriers = self._spool.account(self._name), self._couriers
+        account, couriers, unread = self._spool.account(self._name), self._couriers, self._unread
         failing = [failing for courier in couriers.values() if (failing := courier.failing) is not None]
-        if failing and account.waiting:
+        if unread is not None:
+            error, since = unread
+            seconds = round(time.monotonic() - since, 1)
+            found = Finding(DeliveryState.FAILING, error=error, seconds=seconds, waiting=account.waiting)
+        elif failing and account.waiting:
             error, seconds = max(failing, key=lambda one: one[1])
             found = Finding(
                 DeliveryState.FAILING,
-                error=f"{len(failing)} of {len(couriers)} devices: {error}",
+                error=error,
                 seconds=seconds,
                 waiting=account.waiting,
+                failing=len(failing),
+                receivers=len(couriers),
             )
         elif account.waiting:
             found = Finding(DeliveryState.DELIVERING, waiting=account.waiting)
         else:
             found = Finding(DeliveryState.READY)
         return found, account
+
+    def delivers(self) -> bool:
+        """See `TargetLine`."""
+        return any(c.failing is None and self._spool.account(name).waiting for name, c in self._couriers.items())
 
     def end(self) -> None:
         """See `TargetLine`."""
@@ -123,9 +131,9 @@ class DevicesLine:
                 receiver_name(self._name, d.id): d for d in self._sender.file.all() if not d.until or d.until > now
             }
         except DeliveryError as e:
-            self._error = str(e)
+            self._unread = (str(e), time.monotonic() if self._unread is None else self._unread[1])
             return
-        self._error, self._devices = "", devices
+        self._unread, self._devices = None, devices
         self._hire({name for name in devices if name not in self._couriers})
         self._dismiss({name for name in self._couriers if name not in devices})
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import time
 from collections.abc import Callable
+from itertools import islice
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -23,6 +25,7 @@ from dyadwatch.stream.push.push_services import service_of
 from dyadwatch.stream.push.signing import SigningKey
 
 _log = logging.getLogger(__name__)
+_MOST_PIECES = 2  # of an answer's body, each as it arrives
 _KEPT_S = 24 * 3600  # by the push service, for a device that is off
 _GONE = (httpx.codes.NOT_FOUND, httpx.codes.GONE)  # the subscription is none any more
 # Of 4xx those that may pass without another message; a push service answers 401 or 403 to a signature that it refuses.
@@ -111,7 +114,9 @@ class PushSender:
         # Of the endpoint what stands behind the host alone, so that no reading of it leads elsewhere.
         url = service + urlsplit(device.endpoint)._replace(scheme="", netloc="", fragment="").geturl()
         try:
-            status = self._client.post(url, content=body, headers=headers).status_code
+            status = self._status(url, body, headers)
+        except httpx.InvalidURL as e:
+            raise RefusedError(f"the endpoint is no address at {service} ({e})") from None
         except httpx.HTTPError as e:
             raise UnreachableError(f"{service} does not answer ({type(e).__name__}: {e})") from None
         if 200 <= status < 300:
@@ -122,6 +127,14 @@ class PushSender:
         if 400 <= status < 500 and status not in _MAY_PASS:
             raise RefusedError(answered)
         raise UnreachableError(answered)
+
+    def _status(self, url: str, body: bytes, headers: dict[str, str]) -> int:
+        """What is answered. A body is nobody's business: a short one is read for the connection to be used again."""
+        with self._client.stream("POST", url, content=body, headers=headers) as response:
+            with contextlib.suppress(httpx.HTTPError):
+                for _ in islice(response.iter_raw(), _MOST_PIECES):
+                    pass
+            return response.status_code
 
 
 def _encrypted(body: bytes, device: PushDevice) -> bytes:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from dyadwatch.core.errors import DeliveryError
 from dyadwatch.core.finding import Finding
 from dyadwatch.stream.codes import DeliveryState
 from dyadwatch.stream.configuration.delivery_options import DeliveryOptions
@@ -101,8 +100,6 @@ class DeliverySink:
                 found, account = line.state()
             except sqlite3.Error as e:
                 found, account = self._failing(f"the spool cannot be read ({e})", 0), TargetAccount(0, None, 0, {})
-            except DeliveryError as e:
-                found, account = self._failing(str(e), 0), TargetAccount(0, None, 0, {})
             if self._spool.error:
                 found = self._failing(f"{self._spool.error}; what is new waits in memory", account.waiting)
             out.append((name, found, account))
@@ -111,7 +108,7 @@ class DeliverySink:
     def close(self) -> None:
         """Delivers for a moment what was reported last; what is not by then waits in the spool for the next run."""
         until = time.monotonic() + _LAST_S
-        while time.monotonic() < until and any(self._waits(line) for line in self._lines.values()):
+        while time.monotonic() < until and any(self._delivers(line) for line in self._lines.values()):
             time.sleep(0.02)
         for line in self._lines.values():
             line.end()
@@ -138,10 +135,10 @@ class DeliverySink:
             del self._incidents[id_]
             self._poses.pop(id_, None)
 
-    def _waits(self, line: TargetLine) -> bool:
+    def _delivers(self, line: TargetLine) -> bool:
         try:
-            return line.state()[0].code is DeliveryState.DELIVERING
-        except (sqlite3.Error, DeliveryError):
+            return line.delivers()
+        except sqlite3.Error:
             return False
 
     def _try_now(self, name: str) -> None:

@@ -52,7 +52,14 @@ class TargetLine(Protocol):
         """How it stands; from any thread.
 
         Raises:
-            DeliveryError: who the receivers are cannot be read.
+            sqlite3.Error: the spool cannot be read.
+        """
+        ...
+
+    def delivers(self) -> bool:
+        """Whether anything waits for a receiver whose last try did not fail; from any thread.
+
+        Raises:
             sqlite3.Error: the spool cannot be read.
         """
         ...
@@ -92,6 +99,10 @@ class OneReceiverLine:
         """See `TargetLine`."""
         if self._courier.name in names:
             self._courier.wake()
+
+    def delivers(self) -> bool:
+        """See `TargetLine`."""
+        return self.state()[0].code is DeliveryState.DELIVERING
 
     def tick(self) -> None:
         """See `TargetLine`."""

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 from anyio import to_thread
@@ -28,7 +27,6 @@ from dyadwatch.stream.push.push_device import PushDevice, check_keys, device_id
 from dyadwatch.stream.push.push_place import device_file_path, push_target
 from dyadwatch.stream.push.push_services import service_of
 
-T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _MOST_NAME = 64  # characters
 _LOOK_S = 5.0  # between two looks for devices whose token was removed
@@ -87,7 +85,7 @@ class PushApi:
     def __init__(self, config: Config, tokens: Tokens) -> None:
         self._target = push_target(config)
         self._path = device_file_path(config)
-        self._tokens = tokens
+        self._tokens = tokens.path
 
     @property
     def routes(self) -> list[Route]:
@@ -104,7 +102,7 @@ class PushApi:
         while self._path is not None:
             try:
                 await to_thread.run_sync(forget_devices, self._path, self._tokens)
-            except (DeliveryError, ConfigError) as e:
+            except (DeliveryError, ConfigError, OSError) as e:
                 _log.warning("%s", e)
             await asyncio.sleep(_LOOK_S)
 
@@ -173,22 +171,22 @@ class PushApi:
             return problem(HTTPStatus.SERVICE_UNAVAILABLE, "devices", str(e))
 
 
-def forget_devices(path: Path, tokens: Tokens) -> None:
-    """Removes the devices of tokens that were removed, or have ended.
+def forget_devices(path: Path, tokens: Path) -> None:
+    """Removes the devices of tokens that were removed, or have ended. From any thread.
 
     Arguments:
-        path: the file of devices; nothing happens where there is none.
-        tokens: those there are.
+        path: the file of devices.
+        tokens: the file of tokens. Where one of the two is not there, nobody is removed: it may be back in a moment.
 
     Raises:
         ConfigError: the tokens cannot be read; nobody is removed.
         DeliveryError: the devices cannot be.
     """
-    if not path.exists():
+    if not (path.exists() and tokens.exists()):
         return
     with DeviceFile(path) as file:
         devices = file.all()  # before the tokens: who adds one has a token by then
-        there = {(token.name, token.made) for token in tokens.all()}
+        there = {(token.name, token.made) for token in Tokens(tokens).all()}
         gone = [device.id for device in devices if (device.who, device.token) not in there]
         if gone:
             file.remove(*gone)

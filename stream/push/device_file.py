@@ -22,6 +22,9 @@ APPLICATION = 0x64796164 + 2
 VERSION = 1
 MOST, MOST_OF_ONE = 100, 20  # devices in all, and of one token
 _COLUMNS = ", ".join(PushDevice.__struct_fields__)
+_GIVEN_ANEW = ", ".join(
+    f"{name} = excluded.{name}" for name in ("endpoint", "p256dh", "auth", "name", "who", "token", "until", "least")
+)
 _SCHEMA = """
     CREATE TABLE signing (one INTEGER PRIMARY KEY CHECK (one = 1), private TEXT NOT NULL) STRICT;
     CREATE TABLE devices (
@@ -79,14 +82,17 @@ class DeviceFile:
             except sqlite3.Error as e:
                 raise self._failure(e) from None
         fields = PushDevice.__struct_fields__
-        return [msgspec.convert(dict(zip(fields, row, strict=True)), PushDevice) for row in rows]
+        try:
+            return [msgspec.convert(dict(zip(fields, row, strict=True)), PushDevice) for row in rows]
+        except msgspec.ValidationError as e:
+            raise self._failure(e) from None
 
     def get(self, id_: str) -> PushDevice | None:
         """One device; None where it is not there any more."""
         return next((d for d in self.all() if d.id == id_), None)
 
     def add(self, device: PushDevice) -> None:
-        """Adds a device, or puts it in the place of the one with its id.
+        """Adds a device, or changes the one with its id; when that was added and how it went stays.
 
         Raises:
             ConfigError: there are too many.
@@ -103,7 +109,7 @@ class DeviceFile:
             marks = ", ".join("?" * len(PushDevice.__struct_fields__))
             values = msgspec.to_builtins(device)
             db.execute(
-                f"INSERT OR REPLACE INTO devices ({_COLUMNS}) VALUES ({marks})",
+                f"INSERT INTO devices ({_COLUMNS}) VALUES ({marks}) ON CONFLICT (id) DO UPDATE SET {_GIVEN_ANEW}",
                 [values[name] for name in PushDevice.__struct_fields__],
             )
 
@@ -144,6 +150,7 @@ class DeviceFile:
 
     def _prepare(self) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")  # what a power cut takes is noted again, or asked for again
         with transaction(self._db) as db:
             (application,) = db.execute("PRAGMA application_id").fetchone()
             (version,) = db.execute("PRAGMA user_version").fetchone()
@@ -159,6 +166,6 @@ class DeviceFile:
                 db.execute(f"PRAGMA application_id = {APPLICATION}")
                 db.execute(f"PRAGMA user_version = {VERSION}")
 
-    def _failure(self, error: OSError | sqlite3.Error) -> DeliveryError:
+    def _failure(self, error: OSError | sqlite3.Error | msgspec.ValidationError) -> DeliveryError:
         why = error.strerror if isinstance(error, OSError) else str(error)
         return DeliveryError(f"{self.path} cannot be used ({why}); expected a file of devices, or none")

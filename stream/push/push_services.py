@@ -6,12 +6,14 @@ connect to whatever it reaches.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from dyadwatch.core.errors import ConfigError
 
 MOST_ENDPOINT = 2048  # characters
+_HOST = re.compile(r"[a-z0-9-]+(\.[a-z0-9-]+)*")
 
 
 def service_of(endpoint: str, services: Sequence[str]) -> str:
@@ -31,7 +33,8 @@ def service_of(endpoint: str, services: Sequence[str]) -> str:
         host, port, parts = "", None, urlsplit("")
     plain = len(endpoint) <= MOST_ENDPOINT and endpoint.isascii() and endpoint.isprintable() and "\\" not in endpoint
     place = host if port in (None, 443) else f"{host}:{port}"
-    if parts.scheme != "https" or not host or "@" in parts.netloc or not plain or not _listed(place, services):
+    named = _HOST.fullmatch(host) is not None and "@" not in parts.netloc and _listed(place, services)
+    if parts.scheme != "https" or not plain or not named:
         raise ConfigError(
             f"the endpoint is no address at {', '.join(services)} over https but lies at {parts.scheme}://{place:.80}; "
             "expected one as a browser gives it, or its push service among services of the target"
@@ -40,4 +43,5 @@ def service_of(endpoint: str, services: Sequence[str]) -> str:
 
 
 def _listed(place: str, services: Sequence[str]) -> bool:
-    return any(place.endswith(s[1:]) if s.startswith("*.") else place == s for s in map(str.lower, services))
+    names = [s.lower().removesuffix(":443") for s in services]
+    return any(place.endswith(s[1:]) if s.startswith("*.") else place == s for s in names)

@@ -26,6 +26,8 @@ class SigningKey:
 
     def __init__(self, file: DeviceFile) -> None:
         self._vapid = cast(Any, Vapid02).from_pem(file.private_key(_made).encode())
+        # The configuration has checked the contact; the library takes addresses with a path for none.
+        self._vapid.conf = {"no-strict": True}
 
     @property
     def public(self) -> str:

@@ -46,10 +46,9 @@ const add = (subscription, name, least) => {
   return post("/push/devices", { endpoint, keys: { p256dh: keys.p256dh, auth: keys.auth }, name, least });
 };
 
+// Where the server cannot be asked, the push service tells it that nobody is there any more.
 async function remove(subscription) {
-  const now = await post(`/push/devices/${await idOf(subscription)}/remove`);
-  await subscription.unsubscribe();
-  return now;
+  try { return await post(`/push/devices/${await idOf(subscription)}/remove`); } finally { await subscription.unsubscribe(); }
 }
 
 // Who logs out is notified no more on this device.

@@ -229,6 +229,7 @@ class Server:
         self.asked: list[tuple[dict[str, str], bytes]] = []  # every request
         self.paths: list[str] = []  # of every request, with its query
         self.taken: list[tuple[dict[str, str], bytes]] = []  # those answered with 200
+        self.promised = 0  # bytes of an answer's body, which never come
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -242,7 +243,7 @@ class Server:
                 if status in (200, 201):
                     outer.taken.append(request)
                 self.send_response(status)
-                self.send_header("content-length", "0")
+                self.send_header("content-length", str(outer.promised))
                 self.end_headers()
 
             def log_message(self, format: str, *args: Any) -> None:

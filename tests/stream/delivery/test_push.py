@@ -32,6 +32,7 @@ from dyadwatch.stream.delivery.wording import Wording
 from dyadwatch.stream.push.device_file import MOST_OF_ONE, DeviceFile
 from dyadwatch.stream.push.push_services import service_of
 from dyadwatch.stream.push.signing import SigningKey
+from dyadwatch.stream.texts import text_of
 
 CONTACT = "mailto:me@example.org"
 DEFAULT = PushOptions(contact=CONTACT).services
@@ -158,11 +159,14 @@ def test_a_service_that_fails_for_a_while_loses_and_doubles_nothing_and_holds_up
     until(lambda: account(sink).delivered == 8, "its account")
     found = sink.states()[0][1]
     assert found.code is DeliveryState.FAILING
-    expected = f"1 of 2 devices: https://localhost:{service.port} answered 500 Internal Server Error"
-    assert found.detail["error"] == expected
+    expected = f"https://localhost:{service.port} answered 500 Internal Server Error"
+    assert {k: found.detail[k] for k in ("error", "failing", "receivers")} == {
+        "error": expected, "failing": 1, "receivers": 2,
+    }  # fmt: skip
+    assert f" s: 1 of 2 devices: {expected}; 8 updates wait" in text_of(found)
     assert account(sink).waiting == 8
     of = {d.id: d for d in devices.all()}
-    assert of[slow.device.id].error == expected.removeprefix("1 of 2 devices: ")
+    assert of[slow.device.id].error == expected
     assert of[slow.device.id].failed > 0 == of[slow.device.id].succeeded
     sink.close()
     sink = start()  # a detector that starts again knows what each device has
@@ -172,6 +176,58 @@ def test_a_service_that_fails_for_a_while_loses_and_doubles_nothing_and_holds_up
     assert [m["key"] for m in taken_by(service, slow)] == [m["key"] for m in taken_by(service, good)] == keys
     assert sink.states()[0][1].code is DeliveryState.READY
     assert devices.all()[0].error == ""
+
+
+def test_a_device_that_fails_takes_no_other_the_last_moment_of_a_stop(
+    start: Any, service: Any, devices: DeviceFile, updates: Any, until: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dyadwatch.stream.delivery.sink._LAST_S", 20.0)  # the machine may be busy
+    slow, good = subscribe(devices, service, "push/slow"), subscribe(devices, service, "push/good")
+    service.of_path[slow.path] = 500
+    sink = start()
+    sink.emit([updates.call("a")])
+    until(lambda: len(taken_by(service, good)) == 1 and sink.states()[0][1].code is DeliveryState.FAILING, "a failure")
+    sink.emit([updates.call(f"i{i}") for i in range(4)])
+    sink.close()
+    assert [m["key"] for m in taken_by(service, good)] == ["a-1", "i0-1", "i1-1", "i2-1", "i3-1"]
+
+
+def test_while_the_devices_cannot_be_read_what_waits_is_counted(
+    start: Any, service: Any, devices: DeviceFile, updates: Any, until: Any
+) -> None:
+    subscribe(devices, service)
+    sink = start()
+    sink.emit([updates.call("a")])
+    until(lambda: account(sink).delivered == 1, "the first")
+    service.always = 500
+    sink.emit([updates.call("b")])
+    until(lambda: service.paths.count("/push/a") > 1, "a failure")
+    with contextlib.closing(sqlite3.connect(devices.path)) as db:
+        db.execute("ALTER TABLE devices RENAME TO elsewhere")
+    sink.idle()
+    _, found, counted = sink.states()[0]
+    assert (found.code, counted.delivered, counted.waiting) == (DeliveryState.FAILING, 1, 1)
+    assert "push.db cannot be used (no such table: devices); expected a file of devices" in str(found.detail["error"])
+
+
+def test_what_a_push_service_says_in_its_body_is_not_waited_for(
+    start: Any, service: Any, devices: DeviceFile, updates: Any, until: Any
+) -> None:
+    subscribe(devices, service)
+    service.promised = 100
+    sink = start()
+    sink.emit([updates.call()])
+    until(lambda: service.asked and account(sink).waiting == 0, "the call")
+    assert len(service.asked) == 1
+    assert devices.all()[0].error == ""
+
+
+@pytest.mark.parametrize("contact", [CONTACT, "https://example.org", "https://example.org/contact"])
+def test_whatever_contact_the_configuration_takes_is_signed(devices: DeviceFile, contact: str) -> None:
+    parse_config(f"delivery: {{file: x.db, to: {{a: {{kind: push, contact: '{contact}'}}}}}}", "site.yaml")
+    signed = SigningKey(devices).authorization("https://x.org", contact)
+    assert signed.startswith("vapid t=")
+    assert Vapid02.verify(signed)
 
 
 @pytest.mark.parametrize("status", [404, 410])
@@ -292,6 +348,9 @@ def test_each_device_has_a_severity_of_its_own_within_that_of_the_target(
         "https://example.org#@fcm.googleapis.com/x",
         "https://fcm.googleapis.com\n.example.org/x",
         "https://fcm.googleapis.com:99999/x",
+        "https://[fe80::1%x.push.apple.com]/a",
+        "https://evil.com%2f.push.apple.com/",
+        "https://.push.apple.com/",
         "https://ｆcm.googleapis.com/x",
         "file:///etc/passwd",
         "",
@@ -313,6 +372,23 @@ def test_the_push_services_of_browsers_are_known() -> None:
         "https://wns2-par02p.notify.windows.com/w/?token=x": "https://wns2-par02p.notify.windows.com",
     }.items():
         assert service_of(endpoint, DEFAULT) == service
+
+
+def test_the_usual_port_may_be_named() -> None:
+    for services in (("Push.example.org:443",), ("*.example.org:443",)):
+        assert service_of("https://push.example.org/x", services) == "https://push.example.org"
+        with pytest.raises(ConfigError, match=r"lies at https://push\.example\.org:8443"):
+            service_of("https://push.example.org:8443/x", services)
+
+
+def test_what_no_request_can_be_made_to_is_refused_for_good(
+    start: Any, service: Any, devices: DeviceFile, updates: Any, until: Any
+) -> None:
+    devices.add(structs.replace(service.user_agent("a").device, endpoint="https://999.1.1.1/x"))
+    sink = start(services=("999.1.1.1",))
+    sink.emit([updates.call()])
+    until(lambda: account(sink).dropped == {DeliveryLoss.REFUSED: 1}, "the refusal")
+    assert "the endpoint is no address at https://999.1.1.1 (" in devices.all()[0].error
 
 
 def test_a_device_that_lies_elsewhere_by_now_is_not_asked(
@@ -344,14 +420,25 @@ def test_the_file_is_for_its_owner_alone_and_keeps_its_key(tmp_path: Path, servi
         assert SigningKey(file).public == SigningKey(second).public
         for i in range(MOST_OF_ONE):
             file.add(service.user_agent(f"a/{i}").device)
-        again = service.user_agent("a/0", least=Severity.ALARM).device
-        second.add(again)
+        first = file.all()[0]
+        file.succeeded(first.id, 5)
+        file.failed(first.id, 6, "why")
+        again = service.user_agent("a/0", who="bea", least=Severity.ALARM).device
+        second.add(structs.replace(again, name="tablet", token=2, until=3))
+        now = structs.replace(again, name="tablet", token=2, until=3, since=first.since)
+        assert file.get(again.id) == structs.replace(now, succeeded=5, failed=6, error="why"), "its past stays"
+        second.add(structs.replace(again, who="ann"))
         with pytest.raises(
             ConfigError, match="20 devices of ann are notified and 20 in all; expected fewer than 20 and 100"
         ):
             file.add(service.user_agent("a/more").device)
         file.add(service.user_agent("b/1", who="bea").device)
-        assert file.get(again.id) == again
+        file.remove(first.id)
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("UPDATE devices SET least = 'dire' WHERE who = 'bea'")
+            db.commit()
+        with pytest.raises(DeliveryError, match=r"push.db cannot be used \(Invalid enum value 'dire'.*expected a file"):
+            second.all()
     assert all(stat.S_IMODE(p.stat().st_mode) == 0o600 for p in tmp_path.iterdir())
     other = tmp_path / "spool.db"
     SpoolFile(other).close()

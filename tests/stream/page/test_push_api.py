@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from pathlib import Path
 from typing import Any
 
 import pytest
+from anyio import move_on_after
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.config_file import set_option
-from dyadwatch.stream.page.push_api import forget_devices
-from dyadwatch.stream.page.server import make_app
+from dyadwatch.stream.page.push_api import PushApi, forget_devices
+from dyadwatch.stream.page.server import make_app, tokens_of
 from dyadwatch.stream.page.tokens import Role
 from dyadwatch.stream.push.device_file import DeviceFile
 from dyadwatch.stream.push.push_device import device_id, from_base64url, to_base64url
@@ -122,7 +124,7 @@ def test_who_is_let_in_no_more_is_notified_no_more(pushing: Any, file: Path) -> 
         browser.post(f"{AT}/devices", json=body(2), headers={"Origin": pushing.url})
         with DeviceFile(file) as devices:
             assert sorted(bool(d.until) for d in devices.all()) == [False, True], "a link ends in a month"
-        forget_devices(file, pushing.tokens)
+        forget_devices(file, pushing.tokens.path)
         with DeviceFile(file) as devices:
             assert len(devices.all()) == 2
         pushing.tokens.remove(next(t.name for t in pushing.tokens.all() if t.role is Role.VIEWER))
@@ -131,6 +133,28 @@ def test_who_is_let_in_no_more_is_notified_no_more(pushing: Any, file: Path) -> 
             while len(devices.all()) == 2 and time.monotonic() < until:
                 time.sleep(0.1)
             assert [d.endpoint for d in devices.all()] == [body(2)["endpoint"]]
+
+
+def test_no_device_goes_while_the_file_of_tokens_is_away_for_a_moment(pushing: Any, file: Path) -> None:
+    with pushing.client(Role.VIEWER) as ann:
+        ann.post(f"{AT}/devices", json=body())
+    forget_devices(file, pushing.tokens.path.with_name("away.json"))
+    with DeviceFile(file) as devices:
+        assert len(devices.all()) == 1
+
+
+def test_a_place_that_cannot_be_looked_at_does_not_end_the_looking(
+    page_config: Config, caplog: pytest.LogCaptureFixture
+) -> None:
+    target = f"{{phones: {{kind: push, contact: 'mailto:me@example.org', file: {'x' * 300}}}}}"
+    config = set_option(page_config, f"delivery.to={target}")
+
+    async def look() -> None:
+        with move_on_after(0.3):
+            await PushApi(config, tokens_of(config)).run()
+
+    asyncio.run(look())
+    assert "File name too long" in caplog.text
 
 
 def test_it_is_off_until_it_is_configured(page: Any, file: Path) -> None:

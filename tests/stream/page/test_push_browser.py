@@ -96,9 +96,9 @@ def opened(browser: Browser, pushing: Any) -> Iterator[Callable[..., Page]]:
         context.close()
 
 
-def saying(number: int, what: AttentionKind = AttentionKind.CALL, id_: str = "a1b2c3") -> str:
+def saying(number: int, what: AttentionKind = AttentionKind.CALL, id_: str = "a1b2c3", later_s: int = 0) -> str:
     """The bytes that a device decrypts, as text."""
-    at = 1_795_960_980 * 10**9
+    at = (1_795_960_980 + later_s) * 10**9
     message = AttentionMessage(
         what=what, source="hall", at=at, severity=Severity.ALARM, incidents=(id_,), text="look", explanation="a blow"
     )
@@ -210,6 +210,58 @@ def test_a_message_is_shown_in_the_place_of_the_one_before_and_leads_to_the_inci
     }""")
     expect(page).to_have_url(re.compile("#/incident/a1b2c3$"), timeout=PATIENCE_MS)
     expect(page.get_by_role("heading", level=1)).to_contain_text("1 and 2", timeout=PATIENCE_MS)
+
+
+def test_a_new_message_is_not_hidden_by_one_with_a_higher_number_from_before(
+    opened: Callable[..., Page], pushing: Any
+) -> None:
+    page = opened()
+    page.get_by_role("button", name="Tell me on this device").click()
+    expect(page.get_by_text("This device is told")).to_be_visible(timeout=PATIENCE_MS)
+    worker = Worker(page, pushing.url)
+    worker.push(saying(7))
+    assert len(worker.shown("a1b2c3-7")) == 1
+    worker.push(saying(1, later_s=60))  # the spool was lost: numbers begin anew
+    assert [(n["key"], n["silent"]) for n in worker.shown("a1b2c3-1")] == [("a1b2c3-1", False)]
+
+
+def test_who_logs_out_while_the_server_forgets_nobody_is_reached_no_more(
+    opened: Callable[..., Page],
+) -> None:
+    page = opened()
+    page.get_by_role("button", name="Tell me on this device").click()
+    expect(page.get_by_text("This device is told")).to_be_visible(timeout=PATIENCE_MS)
+    page.route("**/api/v1/push/devices/*/remove", lambda route: route.abort())
+    page.get_by_role("button", name="Log out").click()
+    expect(page.get_by_role("heading", name="Log in")).to_be_visible(timeout=PATIENCE_MS)
+    assert page.evaluate("localStorage.getItem('stub')") is None
+
+
+def test_a_device_follows_its_address(opened: Callable[..., Page], pushing: Any, page_config: Config) -> None:
+    page = opened()
+    page.locator(".push-least select").select_option("alarm")
+    page.get_by_role("button", name="Tell me on this device").click()
+    expect(page.get_by_text("This device is told")).to_be_visible(timeout=PATIENCE_MS)
+    page.evaluate("navigator.serviceWorker.ready.then(() => true)")
+    (background,) = page.context.service_workers
+    # No push service is here that would change it: the event is made, what follows is real.
+    change = """([old, anew, keys]) => {
+        const of = endpoint => ({endpoint, options: {}, toJSON: () => ({endpoint, keys})});
+        const said = {oldSubscription: old && of(old), newSubscription: of(anew)};
+        dispatchEvent(Object.assign(new ExtendableEvent("pushsubscriptionchange"), said));
+    }"""
+    with DeviceFile(Path(page_config.memory.file).with_name("push.db")) as devices:
+        before = devices.all()[0]
+        background.evaluate(change, [None, f"{ENDPOINT}/lost", KEYS])
+        background.evaluate(change, [f"{ENDPOINT}/unknown", f"{ENDPOINT}/lost", KEYS])
+        background.evaluate(change, [ENDPOINT, f"{ENDPOINT}/anew", KEYS])
+        for _ in range(200):
+            if [d.endpoint for d in devices.all()] == [f"{ENDPOINT}/anew"]:
+                break
+            page.wait_for_timeout(50)
+        (after,) = devices.all()
+    assert (after.endpoint, after.id) == (f"{ENDPOINT}/anew", device_id(f"{ENDPOINT}/anew"))
+    assert (after.name, after.least, after.who) == (before.name, Severity.ALARM, before.who)
 
 
 def test_what_is_in_the_way_is_said(opened: Callable[..., Page]) -> None:
