@@ -25,7 +25,8 @@ from dyadwatch.tools.up import up
 PATIENCE_S = 120.0  # the machine may be busy
 # A shell in a session whose terminal is standard input, as a terminal emulator starts one.
 SHELL = """
-import fcntl, os, sys, termios
+import fcntl, os, signal, sys, termios
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # the tests may run under nohup
 os.setsid()
 fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 os.execvp("sh", ["sh", "-c", sys.argv[1]])
