@@ -136,7 +136,7 @@ def remove_token(name: str, /, *, config: _Config = None, set_: _Set = ()) -> No
     known.remove(name)
     devices = device_file_path(settings)
     if devices is not None:
-        forget_devices(devices, known)
+        forget_devices(devices, known.path)
 
 
 @app.command

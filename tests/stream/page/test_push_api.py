@@ -20,6 +20,7 @@ from dyadwatch.stream.page.server import make_app, tokens_of
 from dyadwatch.stream.page.tokens import Role
 from dyadwatch.stream.push.device_file import DeviceFile
 from dyadwatch.stream.push.push_device import device_id, from_base64url, to_base64url
+from dyadwatch.tools.page import remove_token
 
 AT = "/api/v1/push"
 POINT = ec.generate_private_key(ec.SECP256R1()).public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
@@ -133,6 +134,16 @@ def test_who_is_let_in_no_more_is_notified_no_more(pushing: Any, file: Path) -> 
             while len(devices.all()) == 2 and time.monotonic() < until:
                 time.sleep(0.1)
             assert [d.endpoint for d in devices.all()] == [body(2)["endpoint"]]
+
+
+def test_a_token_that_a_command_removes_takes_its_devices_along(pushing: Any, page_config: Config, file: Path) -> None:
+    with pushing.client(Role.VIEWER) as ann:
+        ann.post(f"{AT}/devices", json=body())
+    (name,) = (t.name for t in pushing.tokens.all() if t.role is Role.VIEWER)
+    target = "delivery.to={phones: {kind: push, contact: 'mailto:me@example.org'}}"
+    remove_token(name, set_=(f"memory.file={page_config.memory.file}", target))
+    with DeviceFile(file) as devices:
+        assert devices.all() == []
 
 
 def test_no_device_goes_while_the_file_of_tokens_is_away_for_a_moment(pushing: Any, file: Path) -> None:
