@@ -9,7 +9,7 @@ new_enough := 'import sys; sys.exit(sys.version_info < (3, 11))'
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install -qq --constraint constraints.txt
-WORKERS ?= 4
+WORKERS ?= 3
 
 # The detector needs no torch and is ready in a fraction of the time; developing adds the rest to the same place.
 DETECTOR := $(VENV)/.installed-detector

@@ -16,6 +16,7 @@ import zmq
 from testing_waits import until
 
 from dyadwatch.core.errors import ConfigError
+from dyadwatch.core.files.atomic import write_atomically
 from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.stream.configuration.config import SecurityOptions, WireOptions
 from dyadwatch.stream.counters import Counters
@@ -311,7 +312,7 @@ def test_an_edit_of_the_list_by_hand_is_heeded(
     publisher = guarded.publisher(client(keys, "yard"))
     assert heard(publisher, WAIT_S)
     path = keys.path / "allowed.yaml"
-    path.write_text(path.read_text().replace("- yard", "- garden"))
+    write_atomically(path, path.read_text().replace("- yard", "- garden").encode())
     guard = guarded.security.guard
     assert guard is not None
     until(lambda: guard.check(client(keys, "yard").public.decode(), "garden"), "the new right")
@@ -329,12 +330,12 @@ def test_a_slip_in_the_list_leaves_the_one_before_in_force_and_a_lost_one_lets_n
     live, yard = authentication.list, client(keys, "yard").public.decode()
     path = keys.path / "allowed.yaml"
     text = path.read_text()
-    path.write_text("cam: [")
+    write_atomically(path, b"cam: [")  # a list that is empty for a moment is a list of nobody
     until(lambda: "the allow-list cannot be used, the one before stays in force" in caplog.text, "the complaint")
     assert live.refresh().may_speak(yard, "yard")
     path.unlink()
     until(lambda: not live.now.may_speak(yard, "yard"), "the end of all rights")
-    path.write_text(text)
+    write_atomically(path, text.encode())
     until(lambda: live.now.may_speak(yard, "yard"), "the way back")
     assert caplog.text.count("the one before stays in force") == 1
 
