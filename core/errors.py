@@ -154,6 +154,13 @@ class MissingExtraError(DyadwatchError):
         self.package = package
         self.extra = extra
 
+    @classmethod
+    def of(cls, error: ModuleNotFoundError, extra: str) -> Exception:
+        """What to raise in the place of an import that failed: of a module of our own the error itself."""
+        if (error.name or "").startswith("dyadwatch"):
+            return error
+        return cls(error.name or "a library", extra)
+
 
 class ScoreError(DyadwatchError):
     """A loaded model did not score a batch of windows; the next batch may go well.

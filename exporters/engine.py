@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ArtefactError
-from dyadwatch.core.model_file.onnx_runtime import OnnxSession, engine_errors, onnxruntime
-from dyadwatch.exporters.parity import BATCHES, batch_dependence, open_session, outputs_of, random_pairs, window_size
+from dyadwatch.core.model_file.onnx_runtime import OnnxSession, engine_errors, onnxruntime, outputs_of
+from dyadwatch.exporters.parity import BATCHES, batch_dependence, open_session, random_pairs, window_size
 
 _BATCH = 64
 

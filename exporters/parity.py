@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import ArtefactError, MissingExtraError
-from dyadwatch.core.model_file.artefact import LATER, OUTPUTS
-from dyadwatch.core.model_file.onnx_runtime import OnnxSession, onnxruntime
+from dyadwatch.core.model_file.artefact import OUTPUTS
+from dyadwatch.core.model_file.onnx_runtime import OnnxSession, onnxruntime, outputs_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -164,9 +164,3 @@ def window_size(session: OnnxSession) -> tuple[int, int]:
 def _run(session: OnnxSession, windows: NDArray[np.float32]) -> Outputs:
     given = outputs_of(session)
     return dict(zip(given, session.run(given, {"joints": windows}), strict=True))
-
-
-def outputs_of(session: OnnxSession) -> list[str]:
-    """Those of `OUTPUTS` that the graph gives; older files lack some of `LATER`."""
-    names = {output.name for output in session.get_outputs()}
-    return [name for name in OUTPUTS if name in names or name not in LATER]

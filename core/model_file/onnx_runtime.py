@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dyadwatch.core.errors import MissingExtraError
+from dyadwatch.core.model_file.artefact import LATER, OUTPUTS
 
 
 class Tensor(Protocol):
@@ -51,6 +52,12 @@ class OnnxSession(Protocol):
     ) -> Sequence[NDArray[np.float32]]:
         """The outputs of that name."""
         ...
+
+
+def outputs_of(session: OnnxSession) -> list[str]:
+    """Those of `OUTPUTS` that the graph gives; older files lack some of `LATER`."""
+    names = {output.name for output in session.get_outputs()}
+    return [name for name in OUTPUTS if name in names or name not in LATER]
 
 
 def onnxruntime(extra: str = "cpu") -> Any:

@@ -63,7 +63,7 @@ def make_carrier(
 
                 return EveryDeviceCarrier(target, wording, around.device_file())
     except ModuleNotFoundError as e:
-        raise _missing(e) from None
+        raise MissingExtraError.of(e, EXTRA) from None
 
 
 def make_line(
@@ -94,13 +94,6 @@ def make_line(
         from dyadwatch.stream.delivery.devices_line import DevicesLine
         from dyadwatch.stream.delivery.push_sender import PushSender
     except ModuleNotFoundError as e:
-        raise _missing(e) from None
+        raise MissingExtraError.of(e, EXTRA) from None
     sender = PushSender(target, Wording(target, names), DeviceFile(around.device_file()), clock)
     return DevicesLine(name, target, sender, spool, clock)
-
-
-def _missing(error: ModuleNotFoundError) -> Exception:
-    """What to say of a library that is not installed; of our own code the error itself."""
-    if (error.name or "").startswith("dyadwatch"):
-        return error
-    return MissingExtraError(error.name or "a library", EXTRA)

@@ -90,9 +90,7 @@ def open_metrics(options: MetricsOptions, inside: Inside) -> Sink:
     try:
         from dyadwatch.stream.delivery.metrics import MetricsSink
     except ModuleNotFoundError as e:
-        if (e.name or "").startswith("dyadwatch"):
-            raise
-        raise MissingExtraError(e.name or "a library", EXTRA) from None
+        raise MissingExtraError.of(e, EXTRA) from None
     return MetricsSink(options, inside)
 
 
@@ -115,9 +113,7 @@ def open_foxglove(options: FoxgloveOptions, people: PeopleQueue) -> Sink:
     try:
         from dyadwatch.stream.delivery.foxglove_sink import FoxgloveSink
     except ModuleNotFoundError as e:
-        if (e.name or "").startswith("dyadwatch"):
-            raise
-        raise MissingExtraError(e.name or "a library", "foxglove") from None
+        raise MissingExtraError.of(e, "foxglove") from None
     return FoxgloveSink(options, people)
 
 

@@ -216,7 +216,5 @@ def _signing() -> Callable[[DeviceFile], str]:
     try:
         from dyadwatch.stream.push.signing import SigningKey
     except ModuleNotFoundError as e:
-        if (e.name or "").startswith("dyadwatch"):
-            raise
-        raise MissingExtraError(e.name or "a library", "notify") from None
+        raise MissingExtraError.of(e, "notify") from None
     return lambda file: SigningKey(file).public

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from dyadwatch.core.errors import ArtefactError, ProviderError, ScoreError
 from dyadwatch.core.explanation.explainer import Explainer
 from dyadwatch.core.extras import install_command
-from dyadwatch.core.model_file.artefact import OUTPUTS, ArtefactInfo, read_info
-from dyadwatch.core.model_file.onnx_runtime import OnnxSession, engine_errors, onnxruntime
+from dyadwatch.core.model_file.artefact import ArtefactInfo, read_info
+from dyadwatch.core.model_file.onnx_runtime import OnnxSession, engine_errors, onnxruntime, outputs_of
 from dyadwatch.stream.codes import Fault
 from dyadwatch.stream.configuration.config import ScorerOptions
 from dyadwatch.stream.items import WindowShape
@@ -101,8 +101,7 @@ class Scorer:
                 "run 'dyadwatch doctor' to see which libraries are missing"
             )
         check_signature(str(path), self.info, self._session.get_inputs(), self._session.get_outputs())
-        given = {output.name for output in self._session.get_outputs()}
-        self._outputs = [name for name in OUTPUTS if name in given]
+        self._outputs = outputs_of(self._session)
         self.explainer = Explainer.of_model(path.read_bytes(), self.info, f"model {path}")
 
     @property

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -16,7 +15,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
+from testing_browser import chromium, needs_chromium
 
 from dyadwatch.stream.memory.kept import Verdict, Wanted
 from dyadwatch.stream.memory.store import Store
@@ -24,14 +24,6 @@ from dyadwatch.stream.sockets.free_port import free_port
 from dyadwatch.tools.incident_film import can_film
 
 pytestmark = [pytest.mark.slow]
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-needs_chromium = pytest.mark.skipif(
-    CHROMIUM is None, reason="no chromium is installed; on Debian and Ubuntu: apt install chromium"
-)
-FLAGS = (
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-)  # fmt: skip
 AXE = Path(__file__).parents[1] / "stream" / "page" / "axe"
 PATIENCE_MS = 60_000  # the machine may be busy
 expect.set_options(timeout=PATIENCE_MS)
@@ -119,10 +111,8 @@ def watch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watch]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        one = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(FLAGS))
+    with chromium() as one:
         yield one
-        one.close()
 
 
 @pytest.fixture(scope="module")

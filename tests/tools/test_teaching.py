@@ -10,6 +10,7 @@ import msgspec
 import numpy as np
 import pytest
 from msgspec import structs
+from testing_models import site_of_shipped_model
 
 from dyadwatch import teaching
 from dyadwatch.core.data.clip_files import Clip
@@ -37,14 +38,7 @@ CONFIG = Config(scorer=ScorerOptions(threads=1))
 @pytest.fixture
 def models(tmp_path: Path) -> SiteModels:
     """The model that comes along as version 1, in use."""
-    found = SiteModels(tmp_path / "site-models")
-    found.folder.mkdir()
-    copy = found.folder / "copy.onnx"
-    shutil.copyfile(shipped_model(), copy)
-    shutil.copyfile(calibration_path(shipped_model()), calibration_path(copy))
-    found.add(Version(made=1, how=Origin.ENROLLED, clips=6, minutes=0.5), copy)
-    found.use(1, "ann")
-    return found
+    return site_of_shipped_model(tmp_path / "site-models")
 
 
 @pytest.fixture(scope="module")

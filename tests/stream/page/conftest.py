@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -13,6 +12,7 @@ import httpx
 import msgspec
 import pytest
 import uvicorn
+from testing_page import serving
 
 from dyadwatch.core.decision.rules import ScorePart
 from dyadwatch.stream.codes import IncidentKind, IncidentReason, Severity
@@ -75,18 +75,8 @@ def incident(id_: str = "a1b2c3", began: int = 0, **changes: Any) -> IncidentMes
 def served(config: Config) -> Iterator[uvicorn.Server]:
     """The page, on a thread, until the block ends."""
     server = make_server(config)
-    thread = threading.Thread(target=server.run, name="page")
-    thread.start()
-    try:
-        until = time.monotonic() + 20
-        while not server.started and time.monotonic() < until:
-            time.sleep(0.01)
-        assert server.started
+    with serving(server):
         yield server
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        assert not thread.is_alive()
 
 
 class Page:

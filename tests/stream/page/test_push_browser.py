@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,8 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from testing_browser import chromium, needs_chromium
 
 from dyadwatch.stream.codes import AttentionKind, Severity
 from dyadwatch.stream.configuration.config import Config
@@ -28,12 +28,10 @@ from dyadwatch.stream.messages import AttentionMessage
 from dyadwatch.stream.push.device_file import DeviceFile
 from dyadwatch.stream.push.push_device import device_id, to_base64url
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed; on Debian and Ubuntu: apt install chromium"),
+    needs_chromium,
 ]
-FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 PATIENCE_MS = 30_000  # the machine may be busy
 CONTACT = "mailto:me@example.org"
 ENDPOINT = "https://updates.push.services.mozilla.com/wpush/v2/one"
@@ -65,10 +63,8 @@ PUSH_SERVICE = f"""
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        one = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(FLAGS))
+    with chromium() as one:
         yield one
-        one.close()
 
 
 @pytest.fixture
@@ -143,6 +139,11 @@ class Worker:
         return self._page.evaluate(script, key)
 
 
+def tell_me(page: Page) -> None:
+    page.get_by_role("button", name="Tell me on this device").click()
+    expect(page.get_by_text("This device is told")).to_be_visible(timeout=PATIENCE_MS)
+
+
 def test_a_device_is_added_by_the_button_and_taken_out_again(
     opened: Callable[..., Page], pushing: Any, page_config: Config
 ) -> None:
@@ -150,8 +151,7 @@ def test_a_device_is_added_by_the_button_and_taken_out_again(
     complaints: list[str] = []
     page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
     page.locator(".push-least select").select_option("alarm")
-    page.get_by_role("button", name="Tell me on this device").click()
-    expect(page.get_by_text("This device is told")).to_be_visible(timeout=PATIENCE_MS)
+    tell_me(page)
     expect(page.get_by_text("Told here from now on, whether a page is open or not.")).to_be_visible()
     with DeviceFile(Path(page_config.memory.file).with_name("push.db")) as devices:
         (device,) = devices.all()
@@ -174,8 +174,7 @@ def test_a_device_is_added_by_the_button_and_taken_out_again(
         page.get_by_role("button", name="No longer on this device").click()
         expect(page.get_by_role("button", name="Tell me on this device")).to_be_visible(timeout=PATIENCE_MS)
         assert devices.all() == []
-        page.get_by_role("button", name="Tell me on this device").click()
-        expect(page.get_by_text("This device is told")).to_be_visible(timeout=PATIENCE_MS)
+        tell_me(page)
         page.get_by_role("button", name="Log out").click()
         expect(page.get_by_role("heading", name="Log in")).to_be_visible(timeout=PATIENCE_MS)
         assert devices.all() == [], "who logs out is notified no more"
@@ -186,8 +185,7 @@ def test_a_message_is_shown_in_the_place_of_the_one_before_and_leads_to_the_inci
     opened: Callable[..., Page], pushing: Any
 ) -> None:
     page = opened()
-    page.get_by_role("button", name="Tell me on this device").click()
-    expect(page.get_by_text("This device is told")).to_be_visible(timeout=PATIENCE_MS)
+    tell_me(page)
     worker = Worker(page, pushing.url)
     worker.push(saying(1))
     (call,) = worker.shown("a1b2c3-1")
@@ -216,8 +214,7 @@ def test_a_new_message_is_not_hidden_by_one_with_a_higher_number_from_before(
     opened: Callable[..., Page], pushing: Any
 ) -> None:
     page = opened()
-    page.get_by_role("button", name="Tell me on this device").click()
-    expect(page.get_by_text("This device is told")).to_be_visible(timeout=PATIENCE_MS)
+    tell_me(page)
     worker = Worker(page, pushing.url)
     worker.push(saying(7))
     assert len(worker.shown("a1b2c3-7")) == 1
@@ -229,8 +226,7 @@ def test_who_logs_out_while_the_server_forgets_nobody_is_reached_no_more(
     opened: Callable[..., Page],
 ) -> None:
     page = opened()
-    page.get_by_role("button", name="Tell me on this device").click()
-    expect(page.get_by_text("This device is told")).to_be_visible(timeout=PATIENCE_MS)
+    tell_me(page)
     page.route("**/api/v1/push/devices/*/remove", lambda route: route.abort())
     page.get_by_role("button", name="Log out").click()
     expect(page.get_by_role("heading", name="Log in")).to_be_visible(timeout=PATIENCE_MS)
@@ -240,8 +236,7 @@ def test_who_logs_out_while_the_server_forgets_nobody_is_reached_no_more(
 def test_a_device_follows_its_address(opened: Callable[..., Page], pushing: Any, page_config: Config) -> None:
     page = opened()
     page.locator(".push-least select").select_option("alarm")
-    page.get_by_role("button", name="Tell me on this device").click()
-    expect(page.get_by_text("This device is told")).to_be_visible(timeout=PATIENCE_MS)
+    tell_me(page)
     page.evaluate("navigator.serviceWorker.ready.then(() => true)")
     (background,) = page.context.service_workers
     # No push service is here that would change it: the event is made, what follows is real.

@@ -10,15 +10,13 @@ from pathlib import Path
 
 import pytest
 from msgspec import structs
+from testing_models import site_of_shipped_model
 
-from dyadwatch.core.decision.calibration_file import calibration_path
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.loading import load_scorer
-from dyadwatch.model_files import shipped_model
 from dyadwatch.stream.configuration.config import Config, MemoryOptions, RecordOptions, ScorerOptions
-from dyadwatch.stream.learning.learning_codes import Origin
-from dyadwatch.stream.learning.versions import FOLDER, SiteModels, Version
+from dyadwatch.stream.learning.versions import FOLDER, SiteModels
 from dyadwatch.stream.memory.writer import MemoryWriter
 from dyadwatch.stream.messages import IncidentMessage
 from dyadwatch.stream.pipeline import Pipeline, events_of
@@ -86,23 +84,11 @@ def frames(began: int) -> Iterator[PoseFrame]:
                       confidence=one.confidence[:1], ids=(1,))  # fmt: skip
 
 
-def _models(folder: Path) -> SiteModels:
-    """The shipped model as version 1, in use."""
-    models = SiteModels(folder / FOLDER)
-    models.folder.mkdir()
-    copy = models.folder / "copy.onnx"
-    shutil.copyfile(shipped_model(), copy)
-    shutil.copyfile(calibration_path(shipped_model()), calibration_path(copy))
-    models.add(Version(made=1, how=Origin.ENROLLED, clips=6, minutes=0.5), copy)
-    models.use(1, "ann")
-    return models
-
-
 @pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> JudgedSite:
     folder, now = tmp_path_factory.mktemp("site"), time.time_ns() // NS * NS
     began = now - 2400 * NS
-    config, model = at(folder), _models(folder).path(1)
+    config, model = at(folder), site_of_shipped_model(folder / FOLDER).path(1)
     scorer, thresholds = load_scorer(structs.replace(config, scorer=ScorerOptions(model=str(model), threads=1)))
     about = structs.replace(about_detector(scorer, thresholds, config), run="5")
     file = RecordingFile(folder / recording_name(began, 1, began), about)

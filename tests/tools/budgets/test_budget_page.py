@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -13,7 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
+from testing_browser import chromium, needs_chromium
+from testing_page import serving
 
 from dyadwatch.core.errors import DyadwatchError
 from dyadwatch.stream.configuration.config import Config
@@ -21,19 +20,12 @@ from dyadwatch.stream.configuration.config_file import set_option
 from dyadwatch.stream.learning.budget_table import BUDGETS
 from dyadwatch.stream.page.server import make_server, tokens_of
 from dyadwatch.stream.page.tokens import Role
+from dyadwatch.stream.sockets.free_port import free_port
 from dyadwatch.tools.budget_process import BudgetProcess
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 AXE = Path(__file__).parents[2] / "stream" / "page" / "axe" / "axe.min.js"
 PATIENCE_S = 60.0  # the machine may be busy
 AT = "/api/v1/learning/budgets"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @contextmanager
@@ -43,18 +35,8 @@ def served(folder: Path, *options: str) -> Iterator[Config]:
     own = (f"page.bind=127.0.0.1:{free_port()}", f"sinks.bind=tcp://127.0.0.1:{free_port()}")
     config = set_option(Config(), *options, *own)
     server = make_server(config, work_out=BudgetProcess([word for option in options for word in ("--set", option)]))
-    thread = threading.Thread(target=server.run, name="page")
-    thread.start()
-    try:
-        until = time.monotonic() + PATIENCE_S
-        while not server.started and time.monotonic() < until:
-            time.sleep(0.01)
-        assert server.started
+    with serving(server, PATIENCE_S, PATIENCE_S):
         yield config
-    finally:
-        server.should_exit = True
-        thread.join(PATIENCE_S)
-        assert not thread.is_alive()
 
 
 def client(config: Config, role: Role) -> httpx.Client:
@@ -140,8 +122,7 @@ def test_what_cannot_be_worked_out_is_said(tmp_path: Path) -> None:
 @pytest.fixture
 def opened() -> Iterator[Callable[..., Page]]:
     """A browser that is logged in and looks at Learning."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=list(FLAGS))
+    with chromium() as browser:
 
         def make(config: Config, role: Role = Role.OPERATOR, width: int = 1280, **more: Any) -> Page:
             context = browser.new_context(viewport={"width": width, "height": 800}, **{"locale": "en-GB", **more})
@@ -152,11 +133,10 @@ def opened() -> Iterator[Callable[..., Page]]:
             return page
 
         yield make
-        browser.close()
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed; on Debian and Ubuntu: apt install chromium")
+@needs_chromium
 def test_the_slider_shows_what_comes_and_goes_before_it_is_used(own_site: Any, opened: Callable[..., Page]) -> None:
     with served(own_site.folder) as config:
         page = opened(config)
@@ -189,7 +169,7 @@ def test_the_slider_shows_what_comes_and_goes_before_it_is_used(own_site: Any, o
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(CHROMIUM is None, reason="no chromium is installed; on Debian and Ubuntu: apt install chromium")
+@needs_chromium
 def test_a_viewer_on_a_phone_sees_it_in_german(site: Any, opened: Callable[..., Page]) -> None:
     with served(site.folder) as config:
         page = opened(config, Role.VIEWER, 390, locale="de-DE", color_scheme="light")
