@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from msgspec import inspect
 
 from dyadwatch.core.site.unfit import UnfitError
+from dyadwatch.stream.configuration.browser_ports import REFUSED_BY_BROWSERS
 from dyadwatch.stream.configuration.config import Config, SiteRule
 from dyadwatch.stream.configuration.config_keys import KEYS, lookup
 from dyadwatch.stream.configuration.delivery_check import delivery_problems
@@ -65,6 +66,10 @@ def problems(config: Config) -> Iterator[Problem]:
         yield Problem(
             ("security.insecure", "security.keys"), True, "false where security.keys is set: everybody needs a key then"
         )
+    for key in ("page.bind", "foxglove.bind"):
+        port = str(lookup(config, key)).rpartition(":")[2]
+        if port.isascii() and port.isdigit() and int(port) in REFUSED_BY_BROWSERS - {0}:
+            yield Problem((key,), lookup(config, key), f"another port, for browsers refuse to open {port}")
     if config.wire.bind == config.sinks.bind and not config.wire.bind.endswith((":*", ":0")):
         yield Problem(("sinks.bind", "wire.bind"), config.sinks.bind, "another address than wire.bind")
 

@@ -199,6 +199,8 @@ class KeyFolder:
             raw = self._list.read_bytes()
             if len(raw) > _MOST_BYTES:
                 raise ConfigError(f"{self._list} has {len(raw)} bytes; expected at most {_MOST_BYTES}")
+            if not raw.strip():  # what an editor or a full disk leaves for a moment, or for good, revokes nobody
+                raise ConfigError(f"{self._list} is empty; expected peers, or {{}} where nobody may connect")
             entries = msgspec.convert(_tree(raw.decode()), dict[str, _Entry])
         except OSError as e:
             raise ConfigError(f"{self._list} cannot be read ({e.strerror or e}); expected the allow-list") from None

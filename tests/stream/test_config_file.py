@@ -105,6 +105,10 @@ TABLE = [
         "sinks:\n  bind: tcp://127.0.0.1:5570\n",
         "config.yaml line 2: sinks.bind is tcp://127.0.0.1:5570; expected another address than wire.bind",
     ),
+    (
+        "page:\n  bind: 127.0.0.1:10080\n",
+        "config.yaml line 2: page.bind is 127.0.0.1:10080; expected another port, for browsers refuse to open 10080",
+    ),
     ("alarm:\n  hold: 3\n", "config.yaml line 2: alarm.hold is not a key; did you mean 'alarm.hold_s'?"),
     ("\nalarms:\n  hold_s: 3\n", "config.yaml line 2: alarms is not a key; did you mean 'alarm'?"),
     ("hold_s: 3\n", "config.yaml line 1: hold_s is not a key; did you mean 'alarm.hold_s'?"),

@@ -38,3 +38,10 @@ def test_the_system_names_one_where_there_are_no_others(
     (tmp_path / "range").write_text(text)
     monkeypatch.setattr(module, "_OUTGOING", tmp_path / "range")
     assert 1024 <= free_port() < 65536
+
+
+def test_one_that_browsers_refuse_is_passed_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "range").write_text("10082 60999")
+    monkeypatch.setattr(module, "_OUTGOING", tmp_path / "range")
+    monkeypatch.setattr(module, "_FIRST", 10_079)
+    assert {free_port() for _ in range(9)} <= {10_079, 10_081}

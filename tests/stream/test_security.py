@@ -330,14 +330,15 @@ def test_a_slip_in_the_list_leaves_the_one_before_in_force_and_a_lost_one_lets_n
     live, yard = authentication.list, client(keys, "yard").public.decode()
     path = keys.path / "allowed.yaml"
     text = path.read_text()
-    write_atomically(path, b"cam: [")  # a list that is empty for a moment is a list of nobody
-    until(lambda: "the allow-list cannot be used, the one before stays in force" in caplog.text, "the complaint")
-    assert live.refresh().may_speak(yard, "yard")
+    for slip, said in ((b"cam: [", "is no allow-list: "), (b"", "is empty; expected peers, or {} where nobody may")):
+        write_atomically(path, slip)
+        until(lambda said=said: f"{path} {said}" in caplog.text, "the complaint")
+        assert live.refresh().may_speak(yard, "yard")
     path.unlink()
     until(lambda: not live.now.may_speak(yard, "yard"), "the end of all rights")
     write_atomically(path, text.encode())
     until(lambda: live.now.may_speak(yard, "yard"), "the way back")
-    assert caplog.text.count("the one before stays in force") == 1
+    assert caplog.text.count("the one before stays in force") == 2
 
 
 def test_without_its_authenticator_a_socket_lets_nobody_in(guarded: Guarded, keys: KeyFolder) -> None:
