@@ -34,6 +34,7 @@ _OTHERS = {
     "delivery": "Latency of scores with and without deliveries that hang or fail, run alternately.",
     "kill": "Detectors killed with SIGKILL under load: no incident that was shown or acknowledged may be lost.",
     "learning": "A site learnt from clips that are played: time to a first model, windows lost, what verdicts change.",
+    "liveness": "An hour of the live page in a browser: its memory, and how soon deaths of sources are shown.",
     "page": "What open pages cost the detector, and how fast a browser paints and draws.",
     "recordings": "What recording costs, what kills lose, and how fast a recording is run again.",
     "compare": "Message-to-window cost and scoring rate of this checkout and another, run alternately.",

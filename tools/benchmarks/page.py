@@ -16,18 +16,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import msgspec
 from cyclopts import Parameter
 
-from dyadwatch.core.errors import DyadwatchError
+from dyadwatch.core.errors import DyadwatchError, MissingExtraError
 from dyadwatch.live_detector import free_address
 from dyadwatch.stream.messages import ScoreMessage
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.subscriber import Subscriber
 from dyadwatch.tools.benchmarks.machine import describe_machine, spread
+
+try:
+    import psutil
+except ImportError:
+    raise MissingExtraError("psutil", "dev") from None
 
 _START_S = 120.0
 _ROUNDS = 3
@@ -79,16 +84,16 @@ def page(
     json
         Print one JSON object instead.
     """
-    with tempfile.TemporaryDirectory(prefix="dyadwatch-bench-") as folder, _up(Path(folder)) as (into, out, url, token):
+    with tempfile.TemporaryDirectory(prefix="dyadwatch-bench-") as folder, running_page(Path(folder)) as up:
         stop = threading.Event()
-        sender = threading.Thread(target=_send, args=(into, sources, stop), name="sender")
+        sender = threading.Thread(target=_send, args=(up.into, sources, stop), name="sender")
         sender.start()
         try:
             time.sleep(5.0)
             report = {
                 "machine": describe_machine(),
-                **_latency(out, url, token, pages, seconds),
-                **_browser(url, token),
+                **_latency(up.out, up.url, up.token, pages, seconds),
+                **_browser(up.url, up.token),
             }
         finally:
             stop.set()
@@ -100,11 +105,36 @@ def page(
         sys.stdout.write(f"{name}: {value}\n")
 
 
+class RunningPage(NamedTuple):
+    """A detector with its page.
+
+    Arguments:
+        into, out: where it takes poses and tells results.
+        url: of the page, with a slash at its end.
+        token: that the page knows.
+        server: the process that serves the page.
+    """
+
+    into: str
+    out: str
+    url: str
+    token: str
+    server: psutil.Process
+
+
 @contextmanager
-def _up(folder: Path) -> Iterator[tuple[str, str, str, str]]:
-    """`dyadwatch up`; its addresses, its page, and a token for that."""
+def running_page(folder: Path, more: Sequence[str] = ()) -> Iterator[RunningPage]:
+    """`dyadwatch up` with the simulated model, on free ports.
+
+    Arguments:
+        folder: for what it keeps.
+        more: further `--set` options.
+
+    Raises:
+        DyadwatchError: it does not start; the text says what it said.
+    """
     into, out, bind = free_address(), free_address(), free_address().removeprefix("tcp://")
-    options = (f"wire.bind={into}", f"sinks.bind={out}", f"page.bind={bind}", "record.min_free_mb=0")
+    options = (f"wire.bind={into}", f"sinks.bind={out}", f"page.bind={bind}", "record.min_free_mb=0", *more)
     settings = [word for option in options for word in ("--set", option)]
     program = [sys.executable, "-m", "dyadwatch.tools.main"]
     log = folder / "log"
@@ -124,7 +154,8 @@ def _up(folder: Path) -> Iterator[tuple[str, str, str, str]]:
         made = subprocess.run(
             [*program, "page", "add-token", "bench", "--set", memory], capture_output=True, check=True
         )
-        yield into, out, f"http://{bind}/", made.stdout.decode().strip()
+        server = next(p for p in psutil.Process(process.pid).children(recursive=True) if "page" in p.cmdline())
+        yield RunningPage(into, out, f"http://{bind}/", made.stdout.decode().strip(), server)
     finally:
         process.terminate()
         process.wait(30)
