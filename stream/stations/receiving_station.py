@@ -27,6 +27,7 @@ _POLL_MS = 50
 _ASLEEP_NS = NS  # a turn that took longer was none of the sources' silence
 _ON_THEIR_WAY_S = 2.0  # what publishers sent before the stop comes without a pause this long after it
 _PAUSE_MS = 200
+_VIEWS_PART = 20  # of the time of this thread, one in so many parts may go into views
 
 
 class ReceivingStation:
@@ -121,6 +122,8 @@ class ReceivingStation:
                 self._forget(source)
             self.views = self.watch.views()
             self.viewed = (now, self.views)
+            # Of hundreds of sources they take long: less often then, so that messages do not wait for them.
+            self._next_views = max(self._next_views, now + _VIEWS_PART * (time.monotonic_ns() - now))
 
     def _forget(self, source: str) -> None:
         self._put(self.ingest.forget(source))

@@ -229,9 +229,9 @@ class _States:
 
     def __enter__(self) -> Self:
         self._client = paho.Client(CallbackAPIVersion.VERSION2)
-        self._client.on_connect = lambda client, *_: client.subscribe(_STATES, 1)
+        self._client.on_connect = self._connected
         self._client.on_subscribe = lambda *_: self._ready.set()
-        self._client.on_message = lambda _, __, message: self._take(message.topic, message.payload)
+        self._client.on_message = lambda _, __, message: self._take(message.topic, bytes(message.payload))
         self._client.connect_async("127.0.0.1", self._port)
         self._client.loop_start()
         if not self._ready.wait(10):
@@ -241,6 +241,9 @@ class _States:
     def __exit__(self, *error: object) -> None:
         self._client.disconnect()
         self._client.loop_stop()
+
+    def _connected(self, client: paho.Client, *_: Any) -> None:
+        client.subscribe(_STATES, 1)
 
     def _take(self, topic: str, body: bytes) -> None:
         came, source = time.time(), topic.split("/")[3]
