@@ -42,7 +42,7 @@ from dyadwatch.stream.stations.status_station import StatusStation
 from dyadwatch.stream.stations.stopping import FLUSH_S, RECORDED_S, RECORDER_S, SCORED_S, SINKS_S, Stopping
 
 _log = logging.getLogger(__name__)
-_LOOK_S = 0.25  # between two looks at sources that may be silent
+_LOOK_S = 0.1  # what is found about a source is reported so much later at most
 
 
 class Service:

@@ -114,7 +114,7 @@ class ReceivingStation:
             self.watch.pause(now - self._turned)
         self._turned = now
         if now >= self._next_views:
-            self._next_views = now + round(min(self._config.sinks.status_s, 1.0) * NS / 4)
+            self._next_views = now + round(min(self._config.sinks.status_s, 1.0) * NS / 8)
             for source in self.watch.forgotten():
                 self._counters.add(DETECTOR, OwnFault.SOURCE_FORGOTTEN)
                 text = f"{source} is silent for long, and forgotten"

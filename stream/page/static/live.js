@@ -6,6 +6,7 @@ import { AT_REST, state } from "./server.js";
 import { blindness, say as number, t, why } from "./texts.js";
 import { View3D } from "./view3d.js";
 
+const GONE = new Set(["source_silent", "source_missing"]);
 const SIGNS = { watching: "●", behind: "◔", blind: "◌", silent: "✕", learning: "◐", alarm: "▲" };
 
 class Tile {
@@ -34,13 +35,14 @@ class Tile {
     const status = state.sources.get(this.source), open = [...state.incidents.values()].filter(i => i.source === this.source);
     if (!status) return;
     const worst = open.toSorted((a, b) => rank(b) - rank(a))[0], rest = AT_REST.has(status.blind?.code);
-    const kind = worst?.about === "interaction" ? "alarm" : status.state === "blind" && rest ? "watching" : status.state;
+    const gone = open.find(i => GONE.has(i.about));  // known sooner than its status says so
+    const kind = worst?.about === "interaction" ? "alarm" : gone ? "silent" : status.state === "blind" && rest ? "watching" : status.state;
     this.element.dataset.state = kind;
     this.element.dataset.severity = worst?.severity ?? "";
     say(this.state, `${SIGNS[kind] ?? "●"} ${worst && kind === "alarm" ? t(`severity_${worst.severity}`) : t(`state_${kind}`)}`);
     const people = status.people === 1 ? t("people_one") : t("people_many", { n: status.people });
     const odd = status.odd.map(o => o.text).join("; ");
-    say(this.reason, worst?.about === "interaction" ? why(worst) : status.blind ? blindness(status.blind) : odd || people);
+    say(this.reason, worst?.about === "interaction" ? why(worst) : gone ? why(gone) : status.blind ? blindness(status.blind) : odd || people);
     this.reason.classList.toggle("link", Boolean(worst));
   }
 
