@@ -23,6 +23,7 @@ from dyadwatch.stream.learning.budget_table import WorkOut
 from dyadwatch.stream.memory.memory_place import memory_file
 from dyadwatch.stream.page.api import Api
 from dyadwatch.stream.page.budget_api import BudgetApi
+from dyadwatch.stream.page.configuration_api import ConfigurationApi
 from dyadwatch.stream.page.feed import Feed, address_to_listen
 from dyadwatch.stream.page.guard import Guard
 from dyadwatch.stream.page.hub import Hub
@@ -146,6 +147,7 @@ def make_app(config: Config, film: Film | None = None, work_out: WorkOut | None 
         *RecordingsApi(places).routes,
         *LearningApi(config, hub).routes,
         *BudgetApi(config, hub, work_out).routes,
+        *ConfigurationApi(config, hub).routes,
         *push.routes,
         Route("/", document),
         Route("/service-worker.js", service_worker),

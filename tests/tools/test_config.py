@@ -76,8 +76,8 @@ def test_what_was_set_is_what_is_read(text: str) -> None:
          "'alarm.hold_s'?"),
         ("pairs: {enter_m: 3.5}", "pairs.leave_m=3.2", "site.yaml line 1: pairs.leave_m is 3.2; expected more than "
          "pairs.enter_m, which is 3.5"),
-        ("zones:\n  hall:\n    - {name: a, corners: [[0, 0], [1, 0], [1, 1]], factor: 2}\n", "zones={}",
-         "site.yaml line 2: zones stands on several lines; change it there by hand"),
+        ("zones:\n  hall:  # the mat\n    - {name: a, corners: [[0, 0], [1, 0], [1, 1]], factor: 2}\n", "zones={}",
+         "site.yaml line 2: zones has remarks on its lines; change it there by hand"),
     ],
 )  # fmt: skip
 def test_what_would_not_be_sound_is_not_written(text: str, option: str, said: str) -> None:

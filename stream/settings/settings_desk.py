@@ -1,0 +1,119 @@
+"""The detector's side: takes wishes for its configuration, and says what became of them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from msgspec import structs
+
+from dyadwatch.core.errors import ConfigError, DyadwatchError
+from dyadwatch.core.files.atomic import write_atomically
+from dyadwatch.stream.config_difference import Difference, plain_value
+from dyadwatch.stream.configuration.config import Config
+from dyadwatch.stream.log_limit import LimitedLog
+from dyadwatch.stream.memory.kept import ConfigChange
+from dyadwatch.stream.names import DETECTOR
+from dyadwatch.stream.reload_request import ReloadRequest
+from dyadwatch.stream.settings.exchange import Account, Exchange, StaleError, Wish, check_revision, revision_of, write
+
+_log = logging.getLogger(__name__)
+
+
+class SettingsDesk:
+    """Where the page leaves wishes; a `Desk` of the service.
+
+    Arguments:
+        exchange: the files.
+        file: that the detector reads; None for none.
+        config: that it was started with.
+        fixed: keys that its command line sets.
+    """
+
+    def __init__(self, exchange: Exchange, file: Path | None, config: Config, fixed: Sequence[str]) -> None:
+        self._exchange = exchange
+        self._file = None if file is None else file.absolute()
+        self._told = LimitedLog(_log)
+        self._lock = threading.Lock()
+        self._wish: Wish | None = None
+        self._seen = self._mark()  # a wish from before is nobody's any more
+        self._account = Account(
+            file="" if self._file is None else str(self._file),
+            revision="" if self._file is None else revision_of(self._file),
+            fixed={key: plain_value(config, key) for key in fixed},
+        )
+        self._write(self._account)
+
+    def asked(self) -> ReloadRequest | None:
+        """The next wish."""
+        mark = self._mark()
+        if mark == self._seen:
+            return None
+        self._seen = mark
+        try:
+            self._wish = self._exchange.read_wish()
+        except OSError as e:
+            self._told.warning(DETECTOR, "wish", f"{self._exchange.wish} cannot be read ({e.strerror})")
+            return None
+        wish = self._wish
+        if wish is None:
+            return None
+        request = ReloadRequest(wish.who, wish.text, partial(self._keep, wish))
+        if wish.file != self._account.file or self._file is None:
+            reads = self._account.file or "no file"
+            self.refused(request, ConfigError(f"the detector reads {reads}, and not {wish.file}; nothing was changed"))
+            return None
+        return request
+
+    def refused(self, request: ReloadRequest, error: DyadwatchError | OSError) -> None:
+        """Says why nothing changed."""
+        if request.text is None or self._wish is None:
+            return
+        file, why = self._file, str(error)
+        if isinstance(error, OSError):
+            why = f"{file} cannot be written ({error.strerror}); expected a file that the detector may change"
+        stale = isinstance(error, StaleError)
+        self._write(structs.replace(self._account, answers=self._wish.id, refused=why, stale=stale, changes=(), at=0))
+
+    def taken_up(self, request: ReloadRequest, found: Difference, change: ConfigChange | None) -> None:
+        """Says what changed; on a thread of its own, for a disk may hold it up."""
+        account = structs.replace(
+            self._account,
+            revision="" if self._file is None else revision_of(self._file),
+            waiting=found.waiting,
+            changes=() if change is None else change.changes,
+            at=0 if change is None else change.at,
+        )
+        if request.text is not None and self._wish is not None:
+            account = structs.replace(account, answers=self._wish.id, refused="", stale=False)
+        threading.Thread(target=self._write, args=(account,), name="settings", daemon=True).start()
+
+    def _mark(self) -> tuple[int, int]:
+        try:
+            status = self._exchange.wish.stat()
+        except OSError:
+            return 0, 0
+        return status.st_ino, status.st_mtime_ns
+
+    def _keep(self, wish: Wish) -> None:
+        """Puts the text of a wish into the file.
+
+        Raises:
+            StaleError: the file is another by now.
+            OSError: it cannot be written.
+        """
+        file = Path(wish.file)
+        check_revision(file, wish.revision)
+        write_atomically(file, wish.text.encode())
+
+    def _write(self, account: Account) -> None:
+        with self._lock:
+            self._account = account
+            try:
+                write(self._exchange.account, account)
+            except OSError as e:
+                why = f"{self._exchange.account} cannot be written ({e.strerror}); the page cannot change settings"
+                self._told.warning(DETECTOR, "settings", why)
