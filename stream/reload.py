@@ -74,7 +74,7 @@ class Reloader:
         """Begins to read.
 
         Arguments:
-            request: whose wish it is.
+            request: who wants it, and how.
             present: the model that scores; another one must cut windows of the same shape.
         """
         if self._reread is None:
@@ -86,7 +86,7 @@ class Reloader:
         self._thread.start()
 
     def take(self) -> tuple[ReloadRequest, Judging] | None:
-        """Whose wish it was and what was read, once it is; None before, and where it was not sound."""
+        """Who wanted it and what was read, once it is; None before, and where it was not sound."""
         return None if self._read.empty() else self._read.get_nowait()
 
     def _work(self, request: ReloadRequest, present: Scorer, reread: Reread) -> None:

@@ -13,7 +13,7 @@ from dyadwatch.stream.memory.kept import ConfigChange
 
 @dataclass(frozen=True)
 class ReloadRequest:
-    """A wish.
+    """That the configuration be read again.
 
     Arguments:
         who: asks, as the log and the memory tell it.
@@ -28,10 +28,10 @@ class ReloadRequest:
 
 
 class Desk(Protocol):
-    """Where wishes come from beside signals, and where it is told what became of any."""
+    """Where requests come from beside signals, and where it is told what became of any."""
 
     def asked(self) -> ReloadRequest | None:
-        """The next wish; called a few times a second."""
+        """The next one; called a few times a second."""
 
     def refused(self, request: ReloadRequest, error: DyadwatchError | OSError) -> None:
         """Nothing changed, and why; called on the thread that reads."""

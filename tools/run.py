@@ -36,7 +36,7 @@ from dyadwatch.stream.settings.settings_desk import SettingsDesk
 from dyadwatch.stream.signals import stop_on_signals
 from dyadwatch.stream.sinks.live_table import IncidentLinesSink, TableSink
 from dyadwatch.stream.sinks.sinks import JsonLinesSink, Sink
-from dyadwatch.stream.start_check import check_start
+from dyadwatch.stream.start_check import check_exposure, check_start
 from dyadwatch.tools.log_output import log_in_background
 from dyadwatch.tools.security_flags import security_options
 
@@ -171,6 +171,8 @@ class Reread:
             DyadwatchError: something of it is not sound.
         """
         again = configure(*self._asked, text=text)
+        if text is not None:
+            check_exposure(again)  # or the next start would refuse what is written now
         if not again.record.folder:
             again = structs.replace(again, record=self._settings.record)
         again = at_site(again)

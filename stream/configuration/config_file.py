@@ -107,6 +107,23 @@ def set_option(config: Config, *options: str) -> Config:
     return _convert(tree, origins, "options", "")
 
 
+def with_values(config: Config, values: Mapping[str, Any]) -> Config:
+    """The configuration with plain values, such as {"alarm.hold_s": 3}, put over it.
+
+    Raises:
+        ConfigError: naming key, value and what was expected.
+    """
+    tree: dict[str, Any] = msgspec.to_builtins(config)
+    for key, value in values.items():
+        section, _, name = key.partition(".")
+        if name:
+            tree[section][name] = value
+        else:
+            tree[section] = value
+    origins = {key: _Origin("settings", str(value)[:80]) for key, value in values.items()}
+    return _convert(tree, origins, "settings", "")
+
+
 def _scalar(option: str, written: str) -> object:
     try:
         return plain_yaml.parse(written).value if written else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from dyadwatch.core.errors import MemoryFileError
+from dyadwatch.core.errors import ConfigError, MemoryFileError
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.config_edit import with_settings, wrong_settings
+from dyadwatch.stream.configuration.config_file import parse_config, with_values
 from dyadwatch.stream.memory.kept import ChangedKey
 from dyadwatch.stream.memory.memory_place import memory_file
 from dyadwatch.stream.page.configuration_now import (
@@ -32,7 +34,7 @@ from dyadwatch.stream.page.guard import problem, token_of
 from dyadwatch.stream.page.hub import Hub
 from dyadwatch.stream.page.page_places import answer, memory_problem
 from dyadwatch.stream.page.tokens import Role
-from dyadwatch.stream.settings.exchange import Account, Exchange, StaleError, Wish, check_revision, write
+from dyadwatch.stream.settings.exchange import Account, Exchange, SettingsRequest, StaleError, check_revision, write
 
 _ANSWERED_S = 60.0  # a model that is loaded and tried may take half a minute
 _KEPT_S = 3.0
@@ -74,12 +76,16 @@ class ConfigurationApi:
     Arguments:
         config: that the page was started with.
         hub: knows whether the detector is there, and tells every page that something changed.
+        check: raises a ConfigError where a page could not be started with a configuration.
         answered_s: seconds that the detector may take.
     """
 
-    def __init__(self, config: Config, hub: Hub, answered_s: float = _ANSWERED_S) -> None:
+    def __init__(
+        self, config: Config, hub: Hub, check: Callable[[Config], None], answered_s: float = _ANSWERED_S
+    ) -> None:
         self._config = config
         self._hub = hub
+        self._check = check
         self._answered_s = answered_s
         self._memory = memory_file(config)
         self._exchange = Exchange.of(config)
@@ -129,14 +135,9 @@ class ConfigurationApi:
             check_revision(file, wanted.revision or now.revision)
         except StaleError as e:
             return problem(HTTPStatus.CONFLICT, "revision", str(e))
-        wish = Wish(
-            id=secrets.token_hex(8),
-            who=who,
-            file=now.file,
-            revision=now.revision,
-            text=with_settings(text, file.name, wanted.settings),
-        )
-        account = await self._asked(self._exchange, wish)
+        made = with_settings(text, file.name, wanted.settings)
+        asked = SettingsRequest(id=secrets.token_hex(8), who=who, file=now.file, revision=now.revision, text=made)
+        account = await self._asked(self._exchange, asked)
         if account is None:
             said = f"the detector has not answered for {self._answered_s:g} s; what is wanted was withdrawn"
             return problem(HTTPStatus.GATEWAY_TIMEOUT, "detector", f"{said}; its log may say more")
@@ -166,27 +167,35 @@ class ConfigurationApi:
         return read_configuration(account, self._config, locked, self._memory, all_of_it)
 
     def _wrong(self, text: str, name: str, wanted: ChangeSettings, now: ConfigurationNow) -> dict[str, str]:
-        fixed = {setting.key: setting for section in now.sections for setting in section.settings if setting.fixed}
+        """What is wrong, by key; the detector sees the rest."""
+        fixed = {s.key: s.value for section in now.sections for s in section.settings if s.fixed}
         wrong = {
             key: f"{key} is set by the command line of the detector; expected a change there, with --set or its flag"
             for key in wanted.settings
             if key in fixed
-        }
-        return wrong or wrong_settings(text, name, wanted.settings)
+        } or wrong_settings(text, name, wanted.settings)
+        if wrong:
+            return wrong
+        config = parse_config(with_settings(text, name, wanted.settings), name)
+        try:
+            self._check(with_values(config, fixed))
+        except ConfigError as e:
+            return {e.key: str(e)}
+        return {}
 
-    async def _asked(self, exchange: Exchange, wish: Wish) -> Account | None:
-        """What the detector says of a wish; None where it does not, and then the wish is withdrawn."""
-        await to_thread.run_sync(write, exchange.wish, wish)
+    async def _asked(self, exchange: Exchange, asked: SettingsRequest) -> Account | None:
+        """What the detector says of a request; None where it does not, and then it is withdrawn."""
+        await to_thread.run_sync(write, exchange.request, asked)
         until = time.monotonic() + self._answered_s
         try:
             while time.monotonic() < until:
                 account = await to_thread.run_sync(exchange.read_account)
-                if account is not None and account.answers == wish.id:
+                if account is not None and account.answers == asked.id:
                     return account
                 await anyio.sleep(_LOOK_S)
             return None
         finally:
-            exchange.wish.unlink(missing_ok=True)
+            exchange.request.unlink(missing_ok=True)
 
     async def _is_kept(self, at: int) -> bool:
         """Whether the memory has a change; the detector keeps it within a second."""

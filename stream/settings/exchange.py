@@ -19,7 +19,7 @@ from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.memory.kept import ChangedKey
 from dyadwatch.stream.memory.memory_place import memory_file
 
-T = TypeVar("T", "Account", "Wish")
+T = TypeVar("T", "Account", "SettingsRequest")
 
 
 class StaleError(ConfigError):
@@ -34,10 +34,10 @@ class Account(Struct, frozen=True, kw_only=True):
         revision: of that file, as it was read.
         fixed: keys that its command line sets over the file, and to what.
         waiting: keys that wait for a restart, with the value in force before and the one that is wanted.
-        answers: id of the wish that was answered last.
+        answers: id of the request that was answered last.
         refused: why nothing changed; empty where it did.
         stale: whether that is because somebody else changed the file meanwhile.
-        changes: of the wish.
+        changes: that it made.
         at: unix ns of the change as it is kept; 0 where nothing is to be kept.
     """
 
@@ -52,7 +52,7 @@ class Account(Struct, frozen=True, kw_only=True):
     at: int = 0
 
 
-class Wish(Struct, frozen=True, kw_only=True):
+class SettingsRequest(Struct, frozen=True, kw_only=True):
     """What somebody wants of the configuration.
 
     Arguments:
@@ -79,7 +79,7 @@ class Exchange:
 
     def __init__(self, memory: Path) -> None:
         self.account = memory.with_name(f"{memory.stem}.configuration.json")
-        self.wish = memory.with_name(f"{memory.stem}.configuration-wish.json")
+        self.request = memory.with_name(f"{memory.stem}.configuration-request.json")
 
     @classmethod
     def of(cls, config: Config) -> Exchange | None:
@@ -95,13 +95,13 @@ class Exchange:
         """
         return _read(self.account, Account)
 
-    def read_wish(self) -> Wish | None:
-        """The latest wish; None for none.
+    def read_request(self) -> SettingsRequest | None:
+        """The latest request; None for none.
 
         Raises:
             OSError: it cannot be read.
         """
-        return _read(self.wish, Wish)
+        return _read(self.request, SettingsRequest)
 
 
 def _read(path: Path, kind: type[T]) -> T | None:
@@ -111,12 +111,13 @@ def _read(path: Path, kind: type[T]) -> T | None:
         return None
 
 
-def write(path: Path, value: Account | Wish) -> None:
-    """Writes one of the files, for its owner alone.
+def write(path: Path, value: Account | SettingsRequest) -> None:
+    """Writes one of the files, for its owner alone; its folder is made if need be.
 
     Raises:
         OSError: it cannot be written.
     """
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     write_private(path, msgspec.json.encode(value))
 
 

@@ -1,4 +1,4 @@
-"""The detector's side: takes wishes for its configuration, and says what became of them."""
+"""The detector's side: takes requests for its configuration, and says what became of them."""
 
 from __future__ import annotations
 
@@ -18,13 +18,21 @@ from dyadwatch.stream.log_limit import LimitedLog
 from dyadwatch.stream.memory.kept import ConfigChange
 from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.reload_request import ReloadRequest
-from dyadwatch.stream.settings.exchange import Account, Exchange, StaleError, Wish, check_revision, revision_of, write
+from dyadwatch.stream.settings.exchange import (
+    Account,
+    Exchange,
+    SettingsRequest,
+    StaleError,
+    check_revision,
+    revision_of,
+    write,
+)
 
 _log = logging.getLogger(__name__)
 
 
 class SettingsDesk:
-    """Where the page leaves wishes; a `Desk` of the service.
+    """Where the page asks for changes; a `Desk` of the service.
 
     Arguments:
         exchange: the files.
@@ -38,8 +46,8 @@ class SettingsDesk:
         self._file = None if file is None else file.absolute()
         self._told = LimitedLog(_log)
         self._lock = threading.Lock()
-        self._wish: Wish | None = None
-        self._seen = self._mark()  # a wish from before is nobody's any more
+        self._asked_for: SettingsRequest | None = None
+        self._seen = self._mark()  # one from before is nobody's any more
         self._account = Account(
             file="" if self._file is None else str(self._file),
             revision="" if self._file is None else revision_of(self._file),
@@ -48,35 +56,39 @@ class SettingsDesk:
         self._write(self._account)
 
     def asked(self) -> ReloadRequest | None:
-        """The next wish."""
+        """The next request."""
         mark = self._mark()
         if mark == self._seen:
             return None
         self._seen = mark
         try:
-            self._wish = self._exchange.read_wish()
+            self._asked_for = self._exchange.read_request()
         except OSError as e:
-            self._told.warning(DETECTOR, "wish", f"{self._exchange.wish} cannot be read ({e.strerror})")
+            self._told.warning(DETECTOR, "request", f"{self._exchange.request} cannot be read ({e.strerror})")
             return None
-        wish = self._wish
-        if wish is None:
+        wanted = self._asked_for
+        if wanted is None:
             return None
-        request = ReloadRequest(wish.who, wish.text, partial(self._keep, wish))
-        if wish.file != self._account.file or self._file is None:
+        request = ReloadRequest(wanted.who, wanted.text, partial(self._keep, wanted))
+        if wanted.file != self._account.file or self._file is None:
             reads = self._account.file or "no file"
-            self.refused(request, ConfigError(f"the detector reads {reads}, and not {wish.file}; nothing was changed"))
+            self.refused(
+                request, ConfigError(f"the detector reads {reads}, and not {wanted.file}; nothing was changed")
+            )
             return None
         return request
 
     def refused(self, request: ReloadRequest, error: DyadwatchError | OSError) -> None:
         """Says why nothing changed."""
-        if request.text is None or self._wish is None:
+        if request.text is None or self._asked_for is None:
             return
         file, why = self._file, str(error)
         if isinstance(error, OSError):
             why = f"{file} cannot be written ({error.strerror}); expected a file that the detector may change"
         stale = isinstance(error, StaleError)
-        self._write(structs.replace(self._account, answers=self._wish.id, refused=why, stale=stale, changes=(), at=0))
+        self._write(
+            structs.replace(self._account, answers=self._asked_for.id, refused=why, stale=stale, changes=(), at=0)
+        )
 
     def taken_up(self, request: ReloadRequest, found: Difference, change: ConfigChange | None) -> None:
         """Says what changed; on a thread of its own, for a disk may hold it up."""
@@ -87,27 +99,30 @@ class SettingsDesk:
             changes=() if change is None else change.changes,
             at=0 if change is None else change.at,
         )
-        if request.text is not None and self._wish is not None:
-            account = structs.replace(account, answers=self._wish.id, refused="", stale=False)
+        if request.text is not None and self._asked_for is not None:
+            account = structs.replace(account, answers=self._asked_for.id, refused="", stale=False)
         threading.Thread(target=self._write, args=(account,), name="settings", daemon=True).start()
 
     def _mark(self) -> tuple[int, int]:
         try:
-            status = self._exchange.wish.stat()
+            status = self._exchange.request.stat()
         except OSError:
             return 0, 0
         return status.st_ino, status.st_mtime_ns
 
-    def _keep(self, wish: Wish) -> None:
-        """Puts the text of a wish into the file.
+    def _keep(self, wanted: SettingsRequest) -> None:
+        """Puts the text that is wanted into the file.
 
         Raises:
             StaleError: the file is another by now.
+            ConfigError: nobody waits for it any more.
             OSError: it cannot be written.
         """
-        file = Path(wish.file)
-        check_revision(file, wish.revision)
-        write_atomically(file, wish.text.encode())
+        if self._exchange.read_request() != wanted:
+            raise ConfigError(f"{wanted.who} does not wait for it any more; nothing was changed")
+        file = Path(wanted.file)
+        check_revision(file, wanted.revision)
+        write_atomically(file, wanted.text.encode())
 
     def _write(self, account: Account) -> None:
         with self._lock:

@@ -110,7 +110,7 @@ export function show(main) {
       if (gone) return;
       const errors = Object.entries(error.errors ?? {});
       for (const [key, text] of errors) fields.get(key)?.say(text);
-      say(said, error.code === "revision" ? t("settings_meanwhile") : t("failed", { why: errors.length ? t("settings_wrong") : error.message }));
+      say(said, error.code === "revision" ? t("settings_meanwhile") : t("failed", { why: errors.some(([key]) => fields.has(key)) ? t("settings_wrong") : error.message }));
       if (error.code === "revision") await look();
       const at = errors.map(([key]) => fields.get(key)).find(Boolean);
       if (at) { at.row.closest("details").open = true; at.focus(); }

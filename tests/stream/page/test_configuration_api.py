@@ -140,10 +140,13 @@ def test_a_change_is_taken_up_kept_and_told(site: Site) -> None:
           "pairs.enter_m": "hall.yaml line 7: pairs.enter_m is 'far'; expected a number > 0"}),
         ({"settings": {"alarm.hold": 3}}, 422, "settings",
          {"alarm.hold": "hall.yaml: alarm.hold is not a key; did you mean 'alarm.hold_s'?"}),
-        ({"settings": {"alarm": {}}}, 422, "settings", {"alarm": "hall.yaml: alarm is a section; expected a key of it, as alarm.hold_s is"}),
+        ({"settings": {"alarm": {}}}, 422, "settings",
+         {"alarm": "hall.yaml: alarm is a section; expected a key of it, as alarm.hold_s is"}),
         ({"settings": {"sinks.status_s": 3}}, 422, "settings",
          {"sinks.status_s": "sinks.status_s is set by the command line of the detector; expected a change there, with "
           "--set or its flag"}),
+        ({"settings": {"page.certificate": "chain.pem"}}, 422, "settings",
+         {"page.key": "page.certificate is set and page.key is not; expected both for TLS, or neither"}),
         ({"settings": {"alarm.calibration": "missing.yaml"}}, 409, "refused", None),
         ({"settings": {"alarm.hold_s": 3}, "revision": "of yesterday"}, 409, "revision", None),
         ({"settings": {}}, 400, "body", None),
@@ -186,7 +189,7 @@ def test_a_page_without_its_detector_says_so(page_config: Config, page: Any) -> 
     assert (refused.status_code, refused.json()["code"]) == (409, "locked")
     exchange = Exchange.of(page_config)
     assert exchange is not None
-    assert not exchange.wish.exists()
+    assert not exchange.request.exists()
 
 
 def test_a_file_that_is_not_there_has_no_revision(tmp_path: Path) -> None:
