@@ -82,13 +82,8 @@ class SettingsDesk:
         """Says why nothing changed."""
         if request.text is None or self._asked_for is None:
             return
-        file, why = self._file, str(error)
-        if isinstance(error, OSError):
-            why = f"{file} cannot be written ({error.strerror}); expected a file that the detector may change"
-        stale = isinstance(error, StaleError)
-        self._write(
-            structs.replace(self._account, answers=self._asked_for.id, refused=why, stale=stale, changes=(), at=0)
-        )
+        answers, stale = self._asked_for.id, isinstance(error, StaleError)
+        self._write(structs.replace(self._account, answers=answers, refused=str(error), stale=stale, changes=(), at=0))
 
     def taken_up(self, request: ReloadRequest, found: Difference, change: ConfigChange | None) -> None:
         """Says what changed; on a thread of its own, for a disk may hold it up."""
@@ -115,14 +110,18 @@ class SettingsDesk:
 
         Raises:
             StaleError: the file is another by now.
-            ConfigError: nobody waits for it any more.
-            OSError: it cannot be written.
+            ConfigError: nobody waits for it any more, or the file cannot be written.
         """
         if self._exchange.read_request() != wanted:
             raise ConfigError(f"{wanted.who} does not wait for it any more; nothing was changed")
         file = Path(wanted.file)
         check_revision(file, wanted.revision)
-        write_atomically(file, wanted.text.encode())
+        try:
+            write_atomically(file, wanted.text.encode())
+        except OSError as e:
+            raise ConfigError(
+                f"{file} cannot be written ({e.strerror}); expected a file that the detector may change"
+            ) from None
 
     def _write(self, account: Account) -> None:
         with self._lock:
