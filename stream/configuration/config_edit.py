@@ -68,17 +68,22 @@ def wrong_settings(text: str, name: str, settings: Mapping[str, object]) -> dict
     """What is wrong, by key; "" for what belongs to none of them. Empty where `with_settings` would not raise."""
     wrong: dict[str, str] = {}
     rest = dict(settings)
-    while True:
-        try:
-            with_settings(text, name, rest)
-        except ConfigError as e:
-            culprit = e.key if e.key in rest else ""
-            wrong[culprit] = str(e)
-            if not culprit:
-                return wrong
-            del rest[culprit]
-        else:
-            return wrong
+    while (found := _problem(text, name, rest)) is not None:
+        culprit = found.key if found.key in rest else ""
+        # By itself, if that is as wrong: then its line is not moved by those that would come above it.
+        alone = _problem(text, name, {culprit: rest.pop(culprit)}) if culprit else None
+        wrong[culprit] = str(alone if alone is not None and alone.key == culprit else found)
+        if not culprit:
+            break
+    return wrong
+
+
+def _problem(text: str, name: str, settings: Mapping[str, object]) -> ConfigError | None:
+    try:
+        with_settings(text, name, settings)
+    except ConfigError as e:
+        return e
+    return None
 
 
 def is_blank(text: str) -> bool:
