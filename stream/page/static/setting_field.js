@@ -52,23 +52,26 @@ export function field(setting, admin, edits, changed) {
     try { value = parts.read(); say(wrong, ""); } catch (error) { say(wrong, error.message); edits.set(setting.key, { setting, broken: error.message }); changed(); return; }
     if (same(value, setting.value)) edits.delete(setting.key); else edits.set(setting.key, { setting, value });
     row.classList.toggle("edited", edits.has(setting.key));
+    reset.hidden = same(value, setting.default);
     changed();
   }
   if (may) {
     parts = control(setting, id, take);
     edit = parts.box;
-    reset = el("button", { class: "quiet", type: "button", onclick: () => { parts.put(setting.default); take(); } }, t("setting_reset", { value: written(setting.default) }));
-    parts.put(edits.has(setting.key) && "value" in edits.get(setting.key) ? edits.get(setting.key).value : setting.value);
+    reset = el("button", { class: "quiet", type: "button", onclick: () => { parts.put(setting.default); take(); } }, t("setting_reset"));
+    const value = edits.has(setting.key) && "value" in edits.get(setting.key) ? edits.get(setting.key).value : setting.value;
+    parts.put(value);
+    reset.hidden = same(value, setting.default);
   }
   const label = may ? el("label", { for: id }, setting.key) : el("b", {}, setting.key);
   const row = el("div", { class: `setting${edits.has(setting.key) ? " edited" : ""}`, "data-key": setting.key },
     el("div", { class: "line" }, label, marks),
     el("p", { class: "faint", id: `${id}-more`, lang: "en" }, setting.text, " ", el("span", {}, `(${setting.expected})`)),
-    el("div", { class: "setting-edit" }, edit, reset, may || same(setting.value, setting.default) || setting.hidden ? "" : el("span", { class: "faint" }, t("setting_default", { value: written(setting.default) }))), wrong);
+    el("div", { class: "setting-edit" }, edit, setting.hidden || (!may && same(setting.value, setting.default)) ? "" : el("span", { class: "faint" }, t("setting_default", { value: written(setting.default) })), reset), wrong);
   return {
     row, setting,
     say: text => { say(wrong, text); if (parts) parts.box.setAttribute("aria-invalid", text ? "true" : "false"); },
-    undo: () => { if (parts) { parts.put(setting.value); say(wrong, ""); row.classList.remove("edited"); } },
+    undo: () => { if (parts) { parts.put(setting.value); say(wrong, ""); row.classList.remove("edited"); reset.hidden = same(setting.value, setting.default); } },
     focus: () => edit.focus?.(),
   };
 }

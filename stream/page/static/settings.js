@@ -30,7 +30,7 @@ export function show(main) {
   const bar = el("section", { class: "settings-bar card", "aria-label": t("settings_apply") }, el("div", {}, count, planned), el("div", { class: "buttons" }, discard, apply));
   bar.hidden = true;
   main.append(el("h1", {}, t("settings")), el("p", { class: "note" }, t(admin ? "settings_help" : "settings_look")), top,
-    el("p", { class: "settings-find" }, el("label", { for: "settings-find" }, t("settings_find")), find), none, body, past, bar, said);
+    el("p", { class: "settings-find" }, el("label", { for: "settings-find" }, t("settings_find")), find), none, body, past, el("div", { class: "settings-foot" }, said, bar));
 
   function plan() {
     const all = [...edits.values()], n = all.length;
@@ -60,7 +60,7 @@ export function show(main) {
 
   function group(title, text, settings, open) {
     const made = settings.map(setting => {
-      const f = field(setting, admin && !now.locked, edits, plan);
+      const f = field(setting, admin && !now.locked, edits, () => { say(said, ""); plan(); });
       f.row.dataset.text = `${setting.key} ${setting.text}`.toLowerCase();
       fields.set(setting.key, f);
       return f.row;
@@ -74,8 +74,9 @@ export function show(main) {
   function draw() {
     const opened = new Set([...body.querySelectorAll("details")].filter(d => d.dataset.open === "1").map(d => d.querySelector("h2").textContent));
     fields = new Map();
-    const first = now.sections.flatMap(s => s.settings).filter(differs);
-    const sections = [...now.sections].sort((a, b) => place(a.name) - place(b.name)).map(s => ({ ...s, settings: s.settings.filter(x => !differs(x)) })).filter(s => s.settings.length);
+    const all = [...now.sections].sort((a, b) => place(a.name) - place(b.name));
+    const first = all.flatMap(s => s.settings).filter(differs).sort((a, b) => a.fixed - b.fixed);
+    const sections = all.map(s => ({ ...s, settings: s.settings.filter(x => !differs(x)) })).filter(s => s.settings.length);
     top.replaceChildren(
       now.file ? el("p", { class: "faint" }, t("settings_file"), " ", el("code", {}, now.file)) : "",
       now.locked ? el("p", { class: "warning" }, t(`settings_${now.locked}`), now.locked === "unreadable" ? ` ${now.why}` : "") : "",
