@@ -34,7 +34,14 @@ from dyadwatch.stream.page.guard import problem, token_of
 from dyadwatch.stream.page.hub import Hub
 from dyadwatch.stream.page.page_places import answer, memory_problem
 from dyadwatch.stream.page.tokens import Role
-from dyadwatch.stream.settings.exchange import Account, Exchange, SettingsRequest, StaleError, check_revision, write
+from dyadwatch.stream.settings.exchange import (
+    ConfigurationAccount,
+    Exchange,
+    SettingsRequest,
+    StaleError,
+    check_revision,
+    write,
+)
 
 _ANSWERED_S = 60.0  # a model that is loaded and tried may take half a minute
 _KEPT_S = 3.0
@@ -183,7 +190,7 @@ class ConfigurationApi:
             return {e.key: str(e)}
         return {}
 
-    async def _asked(self, exchange: Exchange, asked: SettingsRequest) -> Account | None:
+    async def _asked(self, exchange: Exchange, asked: SettingsRequest) -> ConfigurationAccount | None:
         """What the detector says of a request; None where it does not, and then it is withdrawn."""
         await to_thread.run_sync(write, exchange.request, asked)
         until = time.monotonic() + self._answered_s

@@ -22,7 +22,7 @@ from dyadwatch.stream.configuration.config_keys import KEYS, expectation
 from dyadwatch.stream.configuration.config_template import config_schema
 from dyadwatch.stream.memory.kept import ConfigChange
 from dyadwatch.stream.memory.store import Store
-from dyadwatch.stream.settings.exchange import Account, revision_of
+from dyadwatch.stream.settings.exchange import ConfigurationAccount, revision_of
 
 _MOST_RUNS, _MOST_CHANGES = 20, 30
 
@@ -115,7 +115,7 @@ def text_of(file: Path) -> str:
 
 
 def read_configuration(
-    account: Account | None, started: Config, locked: Locked | None, memory: Path | None, all_of_it: bool
+    account: ConfigurationAccount | None, started: Config, locked: Locked | None, memory: Path | None, all_of_it: bool
 ) -> ConfigurationNow:
     """How it stands now.
 
@@ -126,7 +126,7 @@ def read_configuration(
         memory: the file of incidents, which changes are kept in.
         all_of_it: whether values that are for admins alone are given.
     """
-    account = account or Account()
+    account = account or ConfigurationAccount()
     config, why = started, ""
     if account.file:
         try:
@@ -161,7 +161,7 @@ def latest_changes(memory: Path | None) -> tuple[ConfigChange, ...]:
     return tuple(sorted(found, key=lambda change: -change.at)[:_MOST_CHANGES])
 
 
-def _sections(config: Config, account: Account, all_of_it: bool) -> Iterator[SettingSection]:
+def _sections(config: Config, account: ConfigurationAccount, all_of_it: bool) -> Iterator[SettingSection]:
     in_force = {change.key: change.before for change in account.waiting}
     for name, text in _texts().items():
         keys = [key for key in _settings() if key == name or key.startswith(f"{name}.")]

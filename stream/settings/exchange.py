@@ -19,14 +19,14 @@ from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.memory.kept import ChangedKey
 from dyadwatch.stream.memory.memory_place import memory_file
 
-T = TypeVar("T", "Account", "SettingsRequest")
+T = TypeVar("T", "ConfigurationAccount", "SettingsRequest")
 
 
 class StaleError(ConfigError):
     """Somebody else changed the file meanwhile: look again."""
 
 
-class Account(Struct, frozen=True, kw_only=True):
+class ConfigurationAccount(Struct, frozen=True, kw_only=True):
     """What a detector says of its configuration, at its start and whenever it was read.
 
     Arguments:
@@ -87,13 +87,13 @@ class Exchange:
         memory = memory_file(config)
         return None if memory is None else cls(memory)
 
-    def read_account(self) -> Account | None:
+    def read_account(self) -> ConfigurationAccount | None:
         """What the detector said last; None where it never did.
 
         Raises:
             OSError: it cannot be read.
         """
-        return _read(self.account, Account)
+        return _read(self.account, ConfigurationAccount)
 
     def read_request(self) -> SettingsRequest | None:
         """The latest request; None for none.
@@ -111,7 +111,7 @@ def _read(path: Path, kind: type[T]) -> T | None:
         return None
 
 
-def write(path: Path, value: Account | SettingsRequest) -> None:
+def write(path: Path, value: ConfigurationAccount | SettingsRequest) -> None:
     """Writes one of the files, for its owner alone; its folder is made if need be.
 
     Raises:

@@ -19,7 +19,7 @@ from dyadwatch.stream.memory.kept import ConfigChange
 from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.reload_request import ReloadRequest
 from dyadwatch.stream.settings.exchange import (
-    Account,
+    ConfigurationAccount,
     Exchange,
     SettingsRequest,
     StaleError,
@@ -48,7 +48,7 @@ class SettingsDesk:
         self._lock = threading.Lock()
         self._asked_for: SettingsRequest | None = None
         self._seen = self._mark()  # one from before is nobody's any more
-        self._account = Account(
+        self._account = ConfigurationAccount(
             file="" if self._file is None else str(self._file),
             revision="" if self._file is None else revision_of(self._file),
             fixed={key: plain_value(config, key) for key in fixed},
@@ -123,7 +123,7 @@ class SettingsDesk:
                 f"{file} cannot be written ({e.strerror}); expected a file that the detector may change"
             ) from None
 
-    def _write(self, account: Account) -> None:
+    def _write(self, account: ConfigurationAccount) -> None:
         with self._lock:
             self._account = account
             try:
