@@ -348,7 +348,7 @@ def test_settings_are_looked_through_changed_and_refused_beside_the_key(
     page = one.page
     expect(page.get_by_text("settings.yaml")).to_be_visible()
     expect(page.locator("[data-key='incidents.silent_s']")).to_contain_text("set by the command line")
-    page.get_by_label("Find a setting").fill("most_calls")
+    page.get_by_label("Find a setting").fill("attention.most_calls")
     expect(page.locator(".setting:visible")).to_have_count(1)
     page.get_by_label("attention.most_calls").fill("0")
     bar = page.get_by_role("region", name="Apply")
