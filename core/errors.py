@@ -102,7 +102,16 @@ class TooShortError(CalibrationError):
 
 
 class ConfigError(DyadwatchError):
-    """A configuration value is wrong; the message names key, value, expectation and line."""
+    """A configuration value is wrong; the message names key, value, expectation and line.
+
+    Arguments:
+        text: one sentence.
+        key: of the configuration that is the culprit, such as `alarm.hold_s`; empty where it is none, or not known.
+    """
+
+    def __init__(self, text: str = "", *, key: str = "") -> None:
+        super().__init__(text)
+        self.key = key
 
 
 class RecordingError(DyadwatchError):

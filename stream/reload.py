@@ -1,32 +1,28 @@
-"""A configuration that is changed while the detector runs: what takes effect at once, and what waits for a restart."""
+"""A configuration that is read again while the detector runs: on a thread of its own, and tried before it is used."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from queue import SimpleQueue
 
-import msgspec
 import numpy as np
-from msgspec import inspect
 
 from dyadwatch.core.decision.calibration_file import Calibration
 from dyadwatch.core.decision.drift import QuietScores
 from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import ArtefactError, DyadwatchError
 from dyadwatch.stream.configuration.config import Config
-from dyadwatch.stream.configuration.config_keys import KEYS, lookup
 from dyadwatch.stream.items import WindowShape
-from dyadwatch.stream.memory.kept import ChangedKey
+from dyadwatch.stream.reload_request import ReloadRequest
 from dyadwatch.stream.scoring.scorer import Scorer
 
 _log = logging.getLogger(__name__)
-# Sections, and single keys of others, that take effect at once.
-LIVE_SECTIONS = ("alarm", "incidents", "attention", "liveness")
-LIVE_KEYS = ("zones", "schedules", "learning.enough_min", "scorer.model")
-_LONGEST = 60  # characters of a value in a line
+# Reads a configuration, and what follows from it, given the model that scores; behind that the text that its file is to
+# have, where there is another.
+Reread = Callable[..., "Judging"]
 
 
 @dataclass(frozen=True)
@@ -53,115 +49,61 @@ class Judging:
         return None if self.calibration is None else QuietScores.from_evidence(self.calibration.evidence)
 
 
-@dataclass(frozen=True)
-class Difference:
-    """What differs between two configurations.
-
-    Arguments:
-        live: keys that take effect at once, before and after.
-        restart: keys that wait for a restart.
-        config: the present one with the live keys of the other.
-    """
-
-    live: tuple[ChangedKey, ...]
-    restart: tuple[str, ...]
-    config: Config
-
-    def __str__(self) -> str:
-        """For people: what changes, and what waits."""
-        parts = [f"{c.key} from {_written(c.before)} to {_written(c.after)}" for c in self.live]
-        if self.restart:
-            parts.append(f"only after a restart: {', '.join(self.restart)}")
-        return "; ".join(parts) or "nothing changed"
-
-
-def is_live(key: str) -> bool:
-    """Whether a change of a key, such as `alarm.hold_s`, takes effect at once."""
-    return key.partition(".")[0] in LIVE_SECTIONS or key in LIVE_KEYS
-
-
-def difference(present: Config, wanted: Config) -> Difference:
-    """What differs, key by key."""
-    keys = [key for key, kind in KEYS.items() if not isinstance(kind, inspect.StructType)]
-    changed = [key for key in keys if lookup(present, key) != lookup(wanted, key)]
-    live = tuple(
-        ChangedKey(key=key, before=_plain(lookup(present, key)), after=_plain(lookup(wanted, key)))
-        for key in changed
-        if is_live(key)
-    )
-    restart = tuple(key for key in changed if not is_live(key))
-    return Difference(live, restart, _with(present, wanted, [change.key for change in live]))
-
-
-def _with(config: Config, other: Config, keys: Sequence[str]) -> Config:
-    """A configuration with some keys of another."""
-    for key in keys:
-        section, _, name = key.partition(".")
-        value = lookup(other, key)
-        if name:
-            value = msgspec.structs.replace(getattr(config, section), **{name: value})
-        config = msgspec.structs.replace(config, **{section: value})
-    return config
-
-
-def _plain(value: object) -> object:
-    return msgspec.to_builtins(value)
-
-
-def _written(value: object) -> str:
-    text = msgspec.json.encode(value).decode()
-    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
-
-
 class Reloader:
     """Reads a configuration again on a thread of its own: a model that is loaded and tried may take half a minute.
 
     Arguments:
-        reread: reads it, and what follows from it, given the model that scores; raises a DyadwatchError where it is not
-            sound. None: it cannot be.
+        reread: raises a DyadwatchError where it is not sound. None: it cannot be.
+        refused: is told of what is not sound, on that thread.
     """
 
-    def __init__(self, reread: Callable[[Scorer], Judging] | None) -> None:
+    def __init__(
+        self, reread: Reread | None, refused: Callable[[ReloadRequest, DyadwatchError | OSError], None]
+    ) -> None:
         self._reread = reread
+        self._refused = refused
         self._thread: threading.Thread | None = None
-        self._read: SimpleQueue[tuple[str, Judging]] = SimpleQueue()
+        self._read: SimpleQueue[tuple[ReloadRequest, Judging]] = SimpleQueue()
 
     @property
     def busy(self) -> bool:
         """Whether it is being read just now, or what was read waits to be taken."""
         return (self._thread is not None and self._thread.is_alive()) or not self._read.empty()
 
-    def begin(self, who: str, present: Scorer) -> None:
+    def begin(self, request: ReloadRequest, present: Scorer) -> None:
         """Begins to read.
 
         Arguments:
-            who: asks for it.
+            request: who wants it, and how.
             present: the model that scores; another one must cut windows of the same shape.
         """
         if self._reread is None:
-            _log.warning("%s: this detector was not started from a configuration that could be read again", who)
+            _log.warning("%s: this detector was not started from a configuration that could be read again", request.who)
             return
         self._thread = threading.Thread(
-            target=self._work, args=(who, present, self._reread), name="reload", daemon=True
+            target=self._work, args=(request, present, self._reread), name="reload", daemon=True
         )
         self._thread.start()
 
-    def take(self) -> tuple[str, Judging] | None:
-        """Who asked and what was read, once it is; None before, and where it was not sound."""
+    def take(self) -> tuple[ReloadRequest, Judging] | None:
+        """Who wanted it and what was read, once it is; None before, and where it was not sound."""
         return None if self._read.empty() else self._read.get_nowait()
 
-    def _work(self, who: str, present: Scorer, reread: Callable[[Scorer], Judging]) -> None:
+    def _work(self, request: ReloadRequest, present: Scorer, reread: Reread) -> None:
         try:
-            wanted = reread(present)
+            wanted = reread(present) if request.text is None else reread(present, request.text)
             if wanted.scorer is not None:
                 _check_shape(wanted.scorer, present)
                 warm_up(wanted.scorer, wanted.config.scorer.max_batch)
                 if wanted.scorer.explainer is not None:
                     wanted.scorer.explainer.prepare()
+            if request.keep is not None:
+                request.keep()
         except (DyadwatchError, OSError) as e:
-            _log.error("%s: the configuration stays as it was: %s", who, e)
+            _log.error("%s: the configuration stays as it was: %s", request.who, e)
+            self._refused(request, e)
         else:
-            self._read.put((who, wanted))
+            self._read.put((request, wanted))
 
 
 def _check_shape(scorer: Scorer, present: Scorer) -> None:

@@ -15,7 +15,9 @@ import zmq
 
 from dyadwatch.core.decision.calibration_file import Calibration
 from dyadwatch.core.decision.rules import Thresholds
+from dyadwatch.core.errors import DyadwatchError
 from dyadwatch.stream.codes import OwnFault
+from dyadwatch.stream.config_difference import difference
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.counters import Counters
 from dyadwatch.stream.drop_log import DropLog
@@ -27,7 +29,8 @@ from dyadwatch.stream.names import DETECTOR
 from dyadwatch.stream.people_socket import PeopleQueue
 from dyadwatch.stream.recordings.header import about_detector
 from dyadwatch.stream.recordings.recorder import Recorder
-from dyadwatch.stream.reload import Judging, Reloader, difference
+from dyadwatch.stream.reload import Judging, Reloader, Reread
+from dyadwatch.stream.reload_request import Desk, ReloadRequest
 from dyadwatch.stream.run import Run
 from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.sinks.sinks import Sink
@@ -54,9 +57,9 @@ class Service:
         config: the whole configuration.
         sinks: further sinks by name, beside the PUB socket of the configuration.
         calibration: that the thresholds come from, to see whether it still holds, and to be kept; None for none.
-        reread: reads the configuration again, and what follows from it, given the model that scores; raises a
-            DyadwatchError where it is not sound.
+        reread: reads the configuration again; raises a DyadwatchError where it is not sound. None: it cannot be.
         changed: says who asks for the configuration to be read again, empty for nobody; called a few times a second.
+        desk: where people ask for it with a text of their own, and are told what became of it; None for none.
         learning: nobody named the model for the people who will be seen, so that nobody is judged by it.
 
     Attributes:
@@ -77,15 +80,18 @@ class Service:
         *,
         learning: bool = False,
         calibration: Calibration | None = None,
-        reread: Callable[[Scorer], Judging] | None = None,
+        reread: Reread | None = None,
         changed: Callable[[], str] = lambda: "",
+        desk: Desk | None = None,
     ) -> None:
         self.counters = Counters()
         self.left_behind: list[str] = []
         self._scorer = scorer
         self._judging = Judging(config, thresholds, calibration, scorer, learning)
-        self._reloader = Reloader(reread)
+        self._reloader = Reloader(reread, self._refused)
+        self._read = config  # the latest that was taken up, with the keys that wait for a restart
         self._changed = changed
+        self._desk = desk
         self._wants_reload = ""
         self._stopping = Stopping(waits=config.scorer.overload == "wait")
         self._recorder: Recorder | None = None
@@ -169,18 +175,30 @@ class Service:
         """
         self._wants_reload = who
 
-    def _take_up(self, who: str, wanted: Judging) -> None:
+    def _refused(self, request: ReloadRequest, error: DyadwatchError | OSError) -> None:
+        if self._desk is not None:
+            self._desk.refused(request, error)
+
+    def _take_up(self, request: ReloadRequest, wanted: Judging) -> None:
         """Switches to a configuration that was read again, where it says anything else."""
-        present = self._judging
+        present, who = self._judging, request.who
         found = difference(present.config, wanted.config)
+        changes = (*found.live, *difference(self._read, wanted.config).waiting)  # what waits is kept once
+        self._read = wanted.config
         same = (wanted.thresholds, wanted.calibration) == (present.thresholds, present.calibration)
         _log.info("%s: configuration read again: %s%s", who, found, "" if same else f"; alarm by {wanted.thresholds}")
         if wanted.scorer is not None:
             _log.info("%s: from the next batch on model %s scores", who, wanted.scorer.info.title)
-        if found.live or not same or wanted.scorer is not None or wanted.learning != present.learning:
+        change = ConfigChange(at=time.time_ns(), who=who, changes=changes)
+        adopts = bool(found.live) or not same or wanted.scorer is not None or wanted.learning != present.learning
+        if adopts:
             scorer = wanted.scorer or self._scorer
             judging = Judging(found.config, wanted.thresholds, wanted.calibration, scorer, wanted.learning)
-            self._adopt(judging, scorer, ConfigChange(at=time.time_ns(), who=who, changes=found.live))
+            self._adopt(judging, scorer, change)
+        elif changes:
+            self._outputs.note(present, self._scorer, change)
+        if self._desk is not None:
+            self._desk.taken_up(request, found, change if adopts or changes else None)
 
     def _adopt(self, judging: Judging, scorer: Scorer, change: ConfigChange) -> None:
         """Hands over to every part what it uses from then on; the judge takes it up on its own thread."""
@@ -227,10 +245,9 @@ class Service:
     def _tell_until_stopped(self, period: float) -> None:
         due = time.monotonic() + period
         while not self._stopping.wait(min(max(due - time.monotonic(), 0), _LOOK_S)):
-            self._wants_reload = self._wants_reload or self._changed()
-            if self._wants_reload and not self._reloader.busy:
-                who, self._wants_reload = self._wants_reload, ""
-                self._reloader.begin(who, self._scorer)
+            request = None if self._reloader.busy else self._next_request()
+            if request is not None:
+                self._reloader.begin(request, self._scorer)
             read = self._reloader.take()
             if read is not None:
                 self._take_up(*read)
@@ -238,6 +255,12 @@ class Service:
                 self._status.tell()
                 due = max(due + period, time.monotonic())
             self._status.look()
+
+    def _next_request(self) -> ReloadRequest | None:
+        who, self._wants_reload = self._wants_reload or self._changed(), ""
+        if who:
+            return ReloadRequest(who)
+        return None if self._desk is None else self._desk.asked()
 
     def _join(self, receiving: threading.Thread, scoring: threading.Thread) -> None:
         """Waits for both threads, for as long as a stop may take; leaves behind what does not come back."""

@@ -15,11 +15,11 @@ from dyadwatch.core.files.atomic import write_atomically
 from dyadwatch.core.files.plain_yaml import PlainYamlError
 from dyadwatch.core.words import counted
 from dyadwatch.loading import configure, load_thresholds, model_path
+from dyadwatch.stream.config_difference import difference, is_live
 from dyadwatch.stream.configuration.config import Config
 from dyadwatch.stream.configuration.config_edit import is_blank, with_options
 from dyadwatch.stream.configuration.config_file import load_config
 from dyadwatch.stream.configuration.config_template import config_schema, default_text
-from dyadwatch.stream.reload import difference, is_live
 
 app = App(name="config", help="Look at a configuration, check it, and change keys of a file.")
 _Set = Annotated[tuple[str, ...], Parameter(name="--set", negative=())]

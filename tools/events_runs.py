@@ -58,7 +58,10 @@ def _lines(run: KeptRun, write: When) -> list[str]:
         lines.append(f"  alarm by {Thresholds(plain['raise_at'], plain['clear_at'], rules)}")
         lines.append(f"  calibrated on {_rests_on(run)}")
     for change in run.changes:
-        said = "; ".join(f"{c.key} from {_json(c.before)} to {_json(c.after)}" for c in change.changes)
+        said = "; ".join(
+            f"{c.key} from {_json(c.before)} to {_json(c.after)}{' after a restart' if c.waits else ''}"
+            for c in change.changes
+        )
         lines.append(f"  {write(change.at)}  {change.who}: {said or 'other thresholds'}")
     return lines
 

@@ -31,10 +31,12 @@ from dyadwatch.stream.receiving.heap import map_large_blocks
 from dyadwatch.stream.reload import Judging
 from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.service import Service
+from dyadwatch.stream.settings.exchange import Exchange
+from dyadwatch.stream.settings.settings_desk import SettingsDesk
 from dyadwatch.stream.signals import stop_on_signals
 from dyadwatch.stream.sinks.live_table import IncidentLinesSink, TableSink
 from dyadwatch.stream.sinks.sinks import JsonLinesSink, Sink
-from dyadwatch.stream.start_check import check_start
+from dyadwatch.stream.start_check import check_exposure, check_start
 from dyadwatch.tools.log_output import log_in_background
 from dyadwatch.tools.security_flags import security_options
 
@@ -116,6 +118,7 @@ def service_of(config: Path | None, options: Sequence[str], model: Path | None, 
     calibration = None if learning else load_calibration(settings)
 
     reread = Reread(config, options, model, settings)
+    exchange = Exchange.of(settings)
     service = Service(
         scorer,
         thresholds,
@@ -125,6 +128,7 @@ def service_of(config: Path | None, options: Sequence[str], model: Path | None, 
         calibration=calibration,
         reread=reread,
         changed=VersionWatch(models),
+        desk=None if exchange is None else SettingsDesk(exchange, config, settings, fixed_keys(options, model)),
     )
     if learning:
         _log.info(
@@ -156,13 +160,19 @@ class Reread:
         self._asked = config, options, model
         self._settings = settings
 
-    def __call__(self, present: Scorer) -> Judging:
+    def __call__(self, present: Scorer, text: str | None = None) -> Judging:
         """Reads it, and loads the model where it is another than the present one.
+
+        Arguments:
+            present: the model that scores.
+            text: that the file is to have; None: it is read as it is.
 
         Raises:
             DyadwatchError: something of it is not sound.
         """
-        again = configure(*self._asked)
+        again = configure(*self._asked, text=text)
+        if text is not None:
+            check_exposure(again)  # or the next start would refuse what is written now
         if not again.record.folder:
             again = structs.replace(again, record=self._settings.record)
         again = at_site(again)
@@ -175,6 +185,12 @@ class Reread:
             return Judging(again, load_thresholds(judged, path), calibration, learning=learning)
         scorer, thresholds = load_scorer(judged)
         return Judging(again, thresholds, calibration, scorer=scorer, learning=learning)
+
+
+def fixed_keys(options: Sequence[str], model: Path | None) -> list[str]:
+    """The keys that flags set over the file."""
+    keys = [option.partition("=")[0].strip() for option in options]
+    return list(dict.fromkeys([*keys, *(["scorer.model"] if model is not None else [])]))
 
 
 def sinks_for(json: bool, no_table: bool, console: Console, sinks: dict[str, Sink]) -> dict[str, Sink]:

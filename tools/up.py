@@ -25,6 +25,8 @@ from dyadwatch.stream.learning.versions import site_models
 from dyadwatch.stream.memory.memory_place import OFF, memory_file
 from dyadwatch.stream.page.server import base_url, place_of, tokens_of
 from dyadwatch.stream.receiving.heap import map_large_blocks
+from dyadwatch.stream.settings.own_file import NAME as OWN_FILE
+from dyadwatch.stream.settings.own_file import make_own_file
 from dyadwatch.stream.signals import stop_on_signals
 from dyadwatch.stream.start_check import check_start
 from dyadwatch.tools import background
@@ -55,7 +57,8 @@ def up(
     Parameters
     ----------
     config
-        Configuration file; without one the defaults hold, see `dyadwatch config show`.
+        Configuration file; without one settings.yaml among the data, which is made if need be and holds what was
+        changed on the page.
     data
         Folder for recordings, incidents and tokens, where the configuration names none; by default
         ~/.local/share/dyadwatch.
@@ -80,6 +83,10 @@ def up(
     try:
         options = (*set_, *_filled_in(configure(config, set_, model), data, private, not stop))
         settings = configure(config, options, model)
+        file = config or _own_file(_home(settings), not stop)
+        if file != config:
+            options = (*set_, *_filled_in(configure(file, set_, model), data, private, not stop))
+            settings = configure(file, options, model)
         home = _home(settings)
         if stop:  # makes nothing
             sys.stdout.write(f"stopped; it was process {background.stop(home)}\n")
@@ -92,7 +99,7 @@ def up(
         else:
             lock = UpLock(home)
             try:
-                _run(settings, config, options, model, in_background)
+                _run(settings, file, options, model, in_background)
             finally:
                 lock.release()
     finally:
@@ -104,6 +111,14 @@ def _home(settings: Config) -> Path:
     memory = memory_file(settings)
     assert memory is not None, "_filled_in sees to it"
     return memory.parent.absolute()
+
+
+def _own_file(home: Path, make: bool) -> Path | None:
+    """The configuration file among the data, for want of another; None where there is none and none is to be made."""
+    if make:
+        _made(home)
+        return make_own_file(home)
+    return home / OWN_FILE if (home / OWN_FILE).is_file() else None
 
 
 def _made(folder: Path) -> None:

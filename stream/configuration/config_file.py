@@ -107,6 +107,23 @@ def set_option(config: Config, *options: str) -> Config:
     return _convert(tree, origins, "options", "")
 
 
+def with_values(config: Config, values: Mapping[str, Any]) -> Config:
+    """The configuration with plain values, such as {"alarm.hold_s": 3}, put over it.
+
+    Raises:
+        ConfigError: naming key, value and what was expected.
+    """
+    tree: dict[str, Any] = msgspec.to_builtins(config)
+    for key, value in values.items():
+        section, _, name = key.partition(".")
+        if name:
+            tree[section][name] = value
+        else:
+            tree[section] = value
+    origins = {key: _Origin("settings", str(value)[:80]) for key, value in values.items()}
+    return _convert(tree, origins, "settings", "")
+
+
 def _scalar(option: str, written: str) -> object:
     try:
         return plain_yaml.parse(written).value if written else None
@@ -172,22 +189,24 @@ def _convert(tree: object, origins: Mapping[str, _Origin], name: str, if_not_giv
         found = entry_problem(key, _inner(tree, key), KEYS[key])
         if found is not None:
             where = origins.get(found.key) or origins.get(found.key.rpartition(".")[0]) or origins[key]
-            raise ConfigError(f"{where.where}: {found.key} {found.text}") from None
+            raise ConfigError(f"{where.where}: {found.key} {found.text}", key=key) from None
         origin = origins[key]
         steps = _steps(tree, key, path)
         if steps is not None:
             where = key + "".join(f"[{s}]" if isinstance(s, int) else f".{s}" for s in steps)
-            raise ConfigError(f"{origin.where}: {where} is {_inner_problem(tree, key, steps)}") from None
-        raise ConfigError(f"{origin.where}: {key} is {origin.written}; expected {_expected(key, origin)}") from None
+            raise ConfigError(f"{origin.where}: {where} is {_inner_problem(tree, key, steps)}", key=key) from None
+        text = f"{origin.where}: {key} is {origin.written}; expected {_expected(key, origin)}"
+        raise ConfigError(text, key=key) from None
     for problem in problems(config):
-        given = next((origins[key] for key in problem.keys if key in origins), None)
-        where = name if given is None else given.where
+        culprit = next((key for key in problem.keys if key in origins), "")
+        where = origins[culprit].where if culprit else name
         if problem.inside:
             key = problem.keys[0] + problem.inside
-            raise ConfigError(f"{where}: {key} is {problem.value}; expected {problem.expected}")
+            raise ConfigError(f"{where}: {key} is {problem.value}; expected {problem.expected}", key=culprit)
         own = origins.get(problem.keys[0])
         written = f"{lookup(config, problem.keys[0])!r}{if_not_given}" if own is None else own.written
-        raise ConfigError(f"{where}: {problem.keys[0]} is {written}; expected {problem.expected}")
+        text = f"{where}: {problem.keys[0]} is {written}; expected {problem.expected}"
+        raise ConfigError(text, key=culprit)
     return config
 
 

@@ -104,12 +104,18 @@ class KeptRun(Struct, frozen=True, kw_only=True):
     changes: tuple[ConfigChange, ...] = ()
 
 
-class ChangedKey(Struct, frozen=True, kw_only=True):
-    """A key of the configuration that was changed; both values as the configuration has them."""
+class ChangedKey(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A key of the configuration that was changed.
+
+    Arguments:
+        before, after: as the configuration has them; of targets of deliveries their names alone.
+        waits: for a restart.
+    """
 
     key: str
     before: Any
     after: Any
+    waits: bool = False
 
 
 class ConfigChange(Struct, frozen=True, kw_only=True):
@@ -117,7 +123,7 @@ class ConfigChange(Struct, frozen=True, kw_only=True):
 
     Arguments:
         at: unix ns.
-        who: what asked for it, such as SIGHUP.
+        who: asked for it, such as SIGHUP or the name of a token.
         changes: key by key.
     """
 

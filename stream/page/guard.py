@@ -21,7 +21,8 @@ from dyadwatch.stream.sockets.exposure import is_local_host
 COOKIE = "dyadwatch"
 OPEN = frozenset({"/api/v1/login", "/api/v1/health", "/api/v1/openapi.json"})  # asked of nobody for a token
 SAFE = frozenset({"GET", "HEAD"})
-OWN_AFFAIRS = ("/api/v1/logout", "/api/v1/push/")  # all else that changes anything takes an operator
+OWN_AFFAIRS = ("/api/v1/logout", "/api/v1/push/")  # to change anything else takes an operator
+ADMIN_AFFAIRS = ("/api/v1/configuration",)  # and this an admin
 MOST_BODY = 16_384  # bytes
 # Nothing but what the page itself brings: no script in a document, nothing of another host, no frame around it.
 POLICY = (
@@ -38,16 +39,34 @@ _HEADERS = {
 }
 
 
-class HttpProblem(Struct, frozen=True, kw_only=True):
-    """What is wrong with a request: a code for programs, a sentence for people."""
+class HttpProblem(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What is wrong with a request: a code for programs, a sentence for people.
+
+    `errors` has a sentence for each key of the configuration that is wrong, of a change of settings.
+    """
 
     code: str
     text: str
+    errors: dict[str, str] = {}
 
 
-def problem(status: HTTPStatus, code: str, text: str, headers: dict[str, str] | None = None) -> Response:
+def problem(
+    status: HTTPStatus,
+    code: str,
+    text: str,
+    headers: dict[str, str] | None = None,
+    errors: dict[str, str] | None = None,
+) -> Response:
     """An answer that says what is wrong."""
-    return Response(msgspec.json.encode(HttpProblem(code=code, text=text)), status, headers, "application/json")
+    made = HttpProblem(code=code, text=text, errors=errors or {})
+    return Response(msgspec.json.encode(made), status, headers, "application/json")
+
+
+def least_role(method: str, path: str) -> Role:
+    """Who may make a request at all."""
+    if method in SAFE or path.startswith(OWN_AFFAIRS):
+        return Role.VIEWER
+    return Role.ADMIN if path.startswith(ADMIN_AFFAIRS) else Role.OPERATOR
 
 
 class LoginLimit:
@@ -135,12 +154,10 @@ class Guard:
             return problem(
                 HTTPStatus.UNAUTHORIZED, "login", "expected a token; `dyadwatch page link` prints a link that logs in"
             )
-        if method not in SAFE and not path.startswith(OWN_AFFAIRS) and token.role.rank < Role.OPERATOR.rank:
-            return problem(
-                HTTPStatus.FORBIDDEN,
-                "role",
-                f"{token.name} is a {token.role}; expected a token of the role {Role.OPERATOR} for that",
-            )
+        least = least_role(method, path)
+        if token.role.rank < least.rank:
+            text = f"{token.name} is a {token.role}; expected a token of the role {least} for that"
+            return problem(HTTPStatus.FORBIDDEN, "role", text)
         return None
 
     def _own(self, headers: Headers, scheme: str, host: str) -> bool:

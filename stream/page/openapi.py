@@ -11,6 +11,8 @@ from dyadwatch.stream.memory.kept import Action, KeptIncident
 from dyadwatch.stream.messages import NearMissMessage
 from dyadwatch.stream.page.api import Login, Said, Session
 from dyadwatch.stream.page.budget_api import BudgetsNow, UseBudget
+from dyadwatch.stream.page.configuration_api import ChangeSettings, SettingsChanged
+from dyadwatch.stream.page.configuration_now import ConfigurationNow
 from dyadwatch.stream.page.guard import HttpProblem
 from dyadwatch.stream.page.hub import StateNow
 from dyadwatch.stream.page.incident_clip import IncidentClip
@@ -96,6 +98,14 @@ OPERATIONS = (
     Operation(
         "post", "/api/v1/learning/budgets/use", "Use the levels of a budget, at once.", SiteLearning, Role.OPERATOR,
         UseBudget,
+    ),
+    Operation(
+        "get", "/api/v1/configuration", "Every setting with its text and value, and what changed lately.",
+        ConfigurationNow,
+    ),
+    Operation(
+        "post", "/api/v1/configuration", "Change settings: all of them or none.", SettingsChanged, Role.ADMIN,
+        ChangeSettings,
     ),
     Operation("get", "/api/v1/push", "Which devices are notified by push, own ones or to an admin all.", PushNow),
     Operation("post", "/api/v1/push/devices", "Notify a device.", PushNow, Role.VIEWER, AddDevice),

@@ -23,6 +23,7 @@ from dyadwatch.stream.learning.budget_table import WorkOut
 from dyadwatch.stream.memory.memory_place import memory_file
 from dyadwatch.stream.page.api import Api
 from dyadwatch.stream.page.budget_api import BudgetApi
+from dyadwatch.stream.page.configuration_api import ConfigurationApi
 from dyadwatch.stream.page.feed import Feed, address_to_listen
 from dyadwatch.stream.page.guard import Guard
 from dyadwatch.stream.page.hub import Hub
@@ -52,14 +53,18 @@ def place_of(config: Config) -> tuple[str, int]:
     except ValueError:
         host, port = "", None
     if not host or port is None:
-        raise ConfigError(f"page.bind is {page.bind!r}; expected host and port, such as 127.0.0.1:8090")
+        raise ConfigError(
+            f"page.bind is {page.bind!r}; expected host and port, such as 127.0.0.1:8090", key="page.bind"
+        )
     if bool(page.certificate) != bool(page.key):
         given, missing = ("certificate", "key") if page.certificate else ("key", "certificate")
-        raise ConfigError(f"page.{given} is set and page.{missing} is not; expected both for TLS, or neither")
+        text = f"page.{given} is set and page.{missing} is not; expected both for TLS, or neither"
+        raise ConfigError(text, key=f"page.{missing}")
     if not is_local_host(host) and not page.certificate and not page.insecure:
         raise ConfigError(
             f"page.bind is {page.bind!r}, which other machines can reach; expected page.certificate and page.key for "
-            "TLS, a loopback address such as 127.0.0.1, or page.insecure: true to let others read what is sent"
+            "TLS, a loopback address such as 127.0.0.1, or page.insecure: true to let others read what is sent",
+            key="page.bind",
         )
     return host, port
 
@@ -89,6 +94,16 @@ def tokens_of(config: Config) -> Tokens:
             "page.tokens is empty; expected a file for the tokens, or memory.file, beside which it is put"
         )
     return Tokens(memory.with_name(TOKENS))
+
+
+def check_page(config: Config) -> None:
+    """Finds what would keep a page from its next start.
+
+    Raises:
+        ConfigError: it has no place, or there is none for its tokens.
+    """
+    place_of(config)
+    tokens_of(config)
 
 
 def make_app(config: Config, film: Film | None = None, work_out: WorkOut | None = None) -> Starlette:
@@ -146,6 +161,7 @@ def make_app(config: Config, film: Film | None = None, work_out: WorkOut | None 
         *RecordingsApi(places).routes,
         *LearningApi(config, hub).routes,
         *BudgetApi(config, hub, work_out).routes,
+        *ConfigurationApi(config, hub, check_page).routes,
         *push.routes,
         Route("/", document),
         Route("/service-worker.js", service_worker),

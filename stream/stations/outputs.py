@@ -129,6 +129,10 @@ class Outputs:
     def adopt(self, judging: Judging, scorer: Scorer, change: ConfigChange) -> None:
         """Switches to another configuration, and keeps what changed, who asked for it and what is judged by."""
         self._operator.adopt(judging.config.attention)
+        self.note(judging, scorer, change)
+
+    def note(self, judging: Judging, scorer: Scorer, change: ConfigChange) -> None:
+        """Keeps what changed, who asked for it and what is judged by."""
         if self._memory is not None:
             self._memory.note(change, judging.calibration, judging.thresholds, file_sha256(scorer.path))
 

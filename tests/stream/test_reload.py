@@ -22,6 +22,7 @@ from dyadwatch.core.decision.rules import Thresholds
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.skeletons.pose import PoseFrame
 from dyadwatch.live_detector import free_address
+from dyadwatch.stream.config_difference import difference, is_live
 from dyadwatch.stream.configuration.config import (
     AlarmOptions,
     Config,
@@ -43,7 +44,7 @@ from dyadwatch.stream.messages import EventMessage, IncidentMessage, Message, St
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.recordings.header import recorded_config
 from dyadwatch.stream.recordings.playback import Playback
-from dyadwatch.stream.reload import Judging, difference, is_live
+from dyadwatch.stream.reload import Judging
 from dyadwatch.stream.scoring.scorer import Scorer
 from dyadwatch.stream.service import Service
 
@@ -163,9 +164,9 @@ def test_a_running_detector_takes_it_up_whole_or_not_at_all(
     with Store(path) as store:
         (run,) = store.runs()
     ((change),) = run.changes
-    assert (change.who, [c.key for c in change.changes]) == (
+    assert (change.who, [(c.key, c.waits) for c in change.changes]) == (
         "ann",
-        ["alarm.hold_s", "alarm.shadow", "liveness.expected"],
+        [("alarm.hold_s", False), ("alarm.shadow", False), ("liveness.expected", False), ("wire.max_people", True)],
     )
     first, second = Playback([folder]).recordings
     was, now = recorded_config(first.about), recorded_config(second.about)

@@ -11,7 +11,7 @@ import pytest
 from dyadwatch.core.errors import ConfigError
 from dyadwatch.core.files import plain_yaml
 from dyadwatch.stream.configuration.config import Config
-from dyadwatch.stream.configuration.config_edit import is_blank, with_options
+from dyadwatch.stream.configuration.config_edit import is_blank, with_options, with_settings
 from dyadwatch.stream.configuration.config_file import load_config, parse_config, set_option
 from dyadwatch.stream.configuration.config_template import default_text
 from dyadwatch.tools.config import check, schema, set_keys, show
@@ -76,14 +76,28 @@ def test_what_was_set_is_what_is_read(text: str) -> None:
          "'alarm.hold_s'?"),
         ("pairs: {enter_m: 3.5}", "pairs.leave_m=3.2", "site.yaml line 1: pairs.leave_m is 3.2; expected more than "
          "pairs.enter_m, which is 3.5"),
-        ("zones:\n  hall:\n    - {name: a, corners: [[0, 0], [1, 0], [1, 1]], factor: 2}\n", "zones={}",
-         "site.yaml line 2: zones stands on several lines; change it there by hand"),
+        ("zones:\n  hall:  # the mat\n    - {name: a, corners: [[0, 0], [1, 0], [1, 1]], factor: 2}\n", "zones={}",
+         "site.yaml line 2: zones has remarks on its lines; change it there by hand"),
     ],
 )  # fmt: skip
 def test_what_would_not_be_sound_is_not_written(text: str, option: str, said: str) -> None:
     with pytest.raises(ConfigError) as raised:
         with_options(text, "site.yaml", option)
     assert str(raised.value) == said
+
+
+def test_what_only_fits_together_is_set_together() -> None:
+    made = with_options("", "site.yaml", "pairs.enter_m=5", "pairs.leave_m=6")
+    assert parse_config(made, "site.yaml") == set_option(Config(), "pairs.enter_m=5", "pairs.leave_m=6")
+
+
+def test_a_value_on_several_lines_is_put_on_one_and_remarks_around_it_stay() -> None:
+    text = (
+        "liveness:\n  expected:\n  - hall\n  - yard\n\n# of the mat\nzones:\n  hall:\n    - name: mat\n"
+        "      corners: [[0, 0], [1, 0], [1, 1]]\n      factor: 2\n\n# the end\nalarm: {}\n"
+    )
+    made = with_settings(text, "site.yaml", {"liveness.expected": ["hall"], "zones": {}})
+    assert made == 'liveness:\n  expected: ["hall"]\n\n# of the mat\nzones: {}\n\n# the end\nalarm: {}\n'
 
 
 def test_set_says_what_takes_effect_when(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

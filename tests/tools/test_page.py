@@ -341,6 +341,38 @@ def test_sources_say_how_they_do_and_how_to_send(opened: Callable[..., Opened], 
 
 
 @needs_chromium
+def test_settings_are_looked_through_changed_and_refused_beside_the_key(
+    opened: Callable[..., Opened], watch: Watch
+) -> None:
+    one = opened("#/settings")
+    page = one.page
+    expect(page.get_by_text("settings.yaml")).to_be_visible()
+    expect(page.locator("[data-key='incidents.silent_s']")).to_contain_text("set by the command line")
+    page.get_by_label("Find a setting").fill("attention.most_calls")
+    expect(page.locator(".setting:visible")).to_have_count(1)
+    page.get_by_label("attention.most_calls").fill("0")
+    bar = page.get_by_role("region", name="Apply")
+    expect(bar).to_contain_text("attention.most_calls: 12 → 0 (at once)")
+    bar.get_by_role("button", name="Apply").press("Enter")
+    wrong = page.locator("[data-key='attention.most_calls']").get_by_role("alert")
+    expect(wrong).to_contain_text("attention.most_calls is 0; expected a whole number >= 1")
+    expect(page.get_by_label("attention.most_calls")).to_be_focused()
+    assert "most_calls" not in (watch.data / "settings.yaml").read_text()
+    page.get_by_label("attention.most_calls").fill("9")
+    page.get_by_label("Find a setting").fill("max_joints")
+    page.get_by_label("wire.max_joints").fill("200")
+    expect(bar).to_contain_text("2 changes")
+    bar.get_by_role("button", name="Apply").click()
+    expect(page.get_by_text("Applied; 1 of 2 wait for a restart.")).to_be_visible()
+    expect(bar).to_be_hidden()
+    page.get_by_label("Find a setting").fill("")
+    expect(page.locator("[data-key='wire.max_joints']")).to_contain_text("waits for a restart; until then 256")
+    expect(page.locator(".history li").first).to_contain_text(re.compile("link-.*attention.most_calls: 12 → 9"))
+    assert "most_calls: 9" in (watch.data / "settings.yaml").read_text()
+    assert [c for c in one.complaints if "422" not in c] == []
+
+
+@needs_chromium
 def test_it_speaks_german(opened: Callable[..., Opened], found: str) -> None:
     page = opened(f"#/incident/{found}", locale="de-DE").page
     expect(page.get_by_role("link", name="Vorfälle").first).to_be_visible()
@@ -366,6 +398,7 @@ def test_no_serious_fault_for_those_who_see_or_hear_it_otherwise(
         f"#/incident/{found}": ".player",
         "#/sources": ".source",
         "#/learning": ".headline",
+        "#/settings": ".setting",
         "#/incidents/near-misses": "h1",
         "#/incidents/days": ".watched td small",
         f"#/incidents/days/{time.strftime('%Y-%m-%d')}": ".ribbon",

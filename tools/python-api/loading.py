@@ -14,7 +14,7 @@ from dyadwatch.core.errors import CalibrationError, ConfigError
 from dyadwatch.core.model_file.artefact import file_sha256, read_info
 from dyadwatch.model_files import named_model, shipped_model
 from dyadwatch.stream.configuration.config import Config
-from dyadwatch.stream.configuration.config_file import load_config, set_option
+from dyadwatch.stream.configuration.config_file import load_config, parse_config, set_option
 from dyadwatch.stream.learning.versions import site_models
 from dyadwatch.stream.recordings.recordings_folder import make_writable
 from dyadwatch.stream.scoring.model_check import check_model
@@ -23,13 +23,18 @@ from dyadwatch.stream.scoring.scorer import Scorer
 _log = logging.getLogger(__name__)
 
 
-def configure(path: Path | None, options: Sequence[str], model: Path | None) -> Config:
+def configure(path: Path | None, options: Sequence[str], model: Path | None, *, text: str | None = None) -> Config:
     """The configuration from a file (the defaults without one), `--set key=value` and `--model`.
+
+    Arguments:
+        path, options, model: as flags give them.
+        text: that the file is to have; None: it is read as it is.
 
     Raises:
         ConfigError: naming key, value, expectation and line.
     """
-    config = set_option(load_config(path), *options)
+    base = load_config(path) if text is None or path is None else parse_config(text, path.name)
+    config = set_option(base, *options)
     return config if model is None else with_model(config, model)
 
 

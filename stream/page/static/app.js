@@ -8,7 +8,7 @@ if (theme) document.documentElement.dataset.theme = theme;
 document.documentElement.lang = language;
 
 const VIEWS = {
-  live: () => import("./live.js"), incidents: () => import("./incidents.js"), incident: () => import("./incident.js"), sources: () => import("./sources.js"), learning: () => import("./learning.js"),
+  live: () => import("./live.js"), incidents: () => import("./incidents.js"), incident: () => import("./incident.js"), sources: () => import("./sources.js"), learning: () => import("./learning.js"), settings: () => import("./settings.js"),
 };
 let leave = null, shown = 0;
 
@@ -39,7 +39,7 @@ const leaving = () => state.session.push ? import("./push.js").then(push => push
 function chrome() {
   say($("#skip"), t("skip"));
   $("#nav").setAttribute("aria-label", "dyadwatch");
-  $("#nav").replaceChildren(...["live", "incidents", "learning", "sources"].map(name => el("a", { href: `#/${name}` }, t(name))));
+  $("#nav").replaceChildren(...["live", "incidents", "learning", "sources", "settings"].map(name => el("a", { href: `#/${name}` }, t(name))));
   const dark = () => document.documentElement.dataset.theme
     ?? (matchMedia("(prefers-color-scheme: light)").matches ? "light" : "dark");
   $("#tools").replaceChildren(

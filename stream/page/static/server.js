@@ -7,7 +7,7 @@ const QUIET_MS = 6000;  // without a sign of life for so long the server is lost
 export const AT_REST = new Set(["nobody", "one_person", "filling"]);
 
 export class Refused extends Error {
-  constructor(status, code, text) { super(text); this.status = status; this.code = code; }
+  constructor(status, code, text, errors = {}) { super(text); this.status = status; this.code = code; this.errors = errors; }
 }
 
 async function ask(path, options = {}) {
@@ -18,7 +18,7 @@ async function ask(path, options = {}) {
     throw new Refused(0, "lost", error.message);
   }
   const body = await response.json().catch(() => ({ code: "answer", text: response.statusText }));
-  if (!response.ok) throw new Refused(response.status, body.code, body.text);
+  if (!response.ok) throw new Refused(response.status, body.code, body.text, body.errors);
   return body;
 }
 

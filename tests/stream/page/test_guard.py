@@ -184,8 +184,8 @@ def test_addresses_that_cannot_be(options: list[str], said: str) -> None:
 
 
 def test_others_may_reach_it_where_that_is_wished_for() -> None:
-    assert place_of(set_option(Config(), "page.bind=0.0.0.0:1", "page.insecure=true")) == ("0.0.0.0", 1)
-    assert place_of(set_option(Config(), "page.bind=[::1]:1")) == ("::1", 1)
+    assert place_of(set_option(Config(), "page.bind=0.0.0.0:8090", "page.insecure=true")) == ("0.0.0.0", 8090)
+    assert place_of(set_option(Config(), "page.bind=[::1]:8090")) == ("::1", 8090)
 
 
 def test_a_proxy_that_ends_tls_is_believed_where_the_page_is_bound_for_it(page_config: Config, serve: Any) -> None:
