@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,11 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from dyadwatch.core.errors import ConfigError, MemoryFileError
+from dyadwatch.stream.config_difference import CONFIDENTIAL
 from dyadwatch.stream.configuration.config import Config
-from dyadwatch.stream.configuration.config_edit import with_settings, wrong_settings
+from dyadwatch.stream.configuration.config_edit import is_blank, with_settings, wrong_settings
 from dyadwatch.stream.configuration.config_file import parse_config, with_values
+from dyadwatch.stream.configuration.delivery_options import CommandOptions
 from dyadwatch.stream.memory.kept import ChangedKey
 from dyadwatch.stream.memory.memory_place import memory_file
 from dyadwatch.stream.page.configuration_now import (
@@ -184,6 +186,11 @@ class ConfigurationApi:
         if wrong:
             return wrong
         config = parse_config(with_settings(text, name, wanted.settings), name)
+        present = Config() if is_blank(text) else parse_config(text, name)
+        for target, command in _programs(config).items():
+            if _programs(present).get(target) != command:
+                said = f"{CONFIDENTIAL}.{target} runs a program, {command[0]}; expected a change of that by hand"
+                return {CONFIDENTIAL: f"{said}, in {name}: whoever steals a token must not run programs"}
         try:
             self._check(with_values(config, fixed))
         except ConfigError as e:
@@ -213,3 +220,8 @@ class ConfigurationApi:
                 return True
             await anyio.sleep(_LOOK_S)
         return False
+
+
+def _programs(config: Config) -> dict[str, Sequence[str]]:
+    """The commands that a configuration has run, by target."""
+    return {name: target.command for name, target in config.delivery.to.items() if isinstance(target, CommandOptions)}

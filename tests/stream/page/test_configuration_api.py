@@ -105,6 +105,19 @@ def test_addresses_of_targets_are_for_admins_alone(site: Site) -> None:
     assert site.file.read_text() == TEXT
 
 
+def test_a_program_that_is_run_is_named_by_hand_alone(site: Site) -> None:
+    """Whoever steals an admin's token must not run programs; what the file names already may stay."""
+    present = settings(site.now())["delivery.to"]["value"]
+    bell = {"bell": {"kind": "command", "command": ["/bin/true"]}}
+    refused = site.change(settings={"delivery.to": {**present, **bell}})
+    assert refused.status_code == 422
+    assert refused.json()["errors"] == {
+        "delivery.to": "delivery.to.bell runs a program, /bin/true; expected a change of that by hand, in hall.yaml: "
+        "whoever steals a token must not run programs"
+    }
+    assert site.file.read_text() == TEXT
+
+
 def test_a_change_is_taken_up_kept_and_told(site: Site) -> None:
     zones = {"hall": [{"name": "mat", "corners": [[0, 0], [1, 0], [1, 1]], "ignore": True}]}
     wanted = {"alarm.hold_s": 3, "wire.max_people": 4, "zones": zones}
