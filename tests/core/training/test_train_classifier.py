@@ -49,7 +49,7 @@ def test_it_tells_pairs_that_belong_together_and_says_how_far_it_is() -> None:
 
 def test_the_same_seed_learns_the_same() -> None:
     values = STATISTICS(sampler(2).validation_set(ValidationKind.PARTNER, 10, 0)[0])
-    few = replace(OPTIONS, steps=40)
+    few = replace(OPTIONS, steps=8)
     first, second = (critic_logits(train_critic(sampler(1), STATISTICS, few, print), values) for _ in range(2))
     assert (first == second).all()
 
