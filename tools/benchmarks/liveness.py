@@ -34,7 +34,7 @@ try:
     import psutil
     from paho.mqtt.enums import CallbackAPIVersion
 
-    from dyadwatch.tools.benchmarks.wall import Shown, Wall
+    from dyadwatch.tools.benchmarks.wall import ShownState, Wall
 except ModuleNotFoundError as e:
     raise MissingExtraError.of(e, "dev") from None
 
@@ -171,14 +171,14 @@ def _watch(
 
 
 def _delay(wall: Wall, states: _States, since: float, silent: bool) -> Delay:
-    def first(shown: Sequence[Shown]) -> float:
+    def first(shown: Sequence[ShownState]) -> float:
         found = [s.at for s in shown if s.source == _MORTAL and s.at > since and (s.state == _SILENT) == silent]
         return found[0] - since if found else math.inf
 
     return Delay(first(wall.shown()), first(states.shown))
 
 
-def _false(shown: Sequence[Shown]) -> int:
+def _false(shown: Sequence[ShownState]) -> int:
     """How often a source that was sending was shown as silent."""
     return sum(s.state == _SILENT and s.source != _MORTAL for s in shown)
 
@@ -225,7 +225,7 @@ class _States:
         self._port = port
         self._now: dict[str, str] = {}
         self._ready = threading.Event()
-        self.shown: list[Shown] = []
+        self.shown: list[ShownState] = []
 
     def __enter__(self) -> Self:
         self._client = paho.Client(CallbackAPIVersion.VERSION2)
@@ -250,7 +250,7 @@ class _States:
         state = msgspec.json.decode(body)["state"] if body else ""
         if self._now.get(source) != state:
             self._now[source] = state
-            self.shown.append(Shown(source, state, came))
+            self.shown.append(ShownState(source, state, came))
 
 
 @contextmanager

@@ -22,7 +22,7 @@ _NOTE = """() => {
 }"""
 
 
-class Shown(NamedTuple):
+class ShownState(NamedTuple):
     """A source in another state than before.
 
     Arguments:
@@ -88,10 +88,10 @@ class Wall:
         self._browser.close()
         self._playwright.stop()
 
-    def shown(self) -> list[Shown]:
+    def shown(self) -> list[ShownState]:
         """All changes of state since the beginning."""
         found: list[Any] = self._tab.evaluate("() => window.shown")
-        return [Shown(*one) for one in found]
+        return [ShownState(*one) for one in found]
 
     def wait(self, seconds: float) -> None:
         """Lets the page live on."""
