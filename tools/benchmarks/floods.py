@@ -11,8 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
+import msgspec
+
+from dyadwatch.stream.wire import encode_pose
 from dyadwatch.tools.benchmarks.hostile import BIG, big_messages, header, message, people, small_messages, varied
 from dyadwatch.tools.benchmarks.outlet import Bare, Outlet
+from dyadwatch.tools.benchmarks.steady import Steady
 
 VICTIM = "victim"  # the well-behaved source whose name others take
 _LAST_EPOCH = 2**63 - 1
@@ -128,13 +132,16 @@ def _unfinished(out: Outlet) -> None:
 
 
 def _crowds(out: Outlet) -> None:
-    """Sixty-four sources of four people at 30 frames a second: more windows than can be scored."""
-    payload, epoch, seq = people(4), time.time_ns(), 0
+    """Sixty-four sources of four people at 30 frames a second: more than can be looked at."""
+    frames = [encode_pose(frame) for frame in Steady("crowd", seed=4).base()]
+    heads = [msgspec.msgpack.decode(parts[1]) for parts in frames]
+    epoch, seq = time.time_ns(), 0
     while not out.done:
         began = time.time()
         for i in range(64):
-            keys = {"shape": [4, 11, 3], "ids": [1, 2, 3, 4], "epoch": epoch, "seq": seq, "stamp": time.time_ns()}
-            out.send(message(header(f"crowd{i}", **keys), payload, f"crowd{i}"))
+            at = (seq + 25 * i) % len(frames)  # each elsewhere in the same minute
+            own = {"source": f"crowd{i}", "epoch": epoch, "seq": seq, "stamp": time.time_ns()}
+            out.send(message(heads[at] | own, frames[at][2], f"crowd{i}"))
         seq += 1
         time.sleep(max(0.0, began + 1 / 30 - time.time()))
 
