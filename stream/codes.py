@@ -59,7 +59,6 @@ class Fault(StrEnum):
     PAIRS_CAPPED = "pairs_capped"
     SHED_OVERLOAD = "shed_overload"
     INBOX_FULL = "inbox_full"
-    INBOX_LATE = "inbox_late"
     PART_COUNT = "part_count"
     UNFINISHED_MESSAGE = "unfinished_message"
     BACKLOG_BYTES = "backlog_bytes"

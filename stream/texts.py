@@ -65,7 +65,6 @@ REASONS: dict[Fault | Circumstance | PeerRefusal | RecordingLoss | OwnFault, str
     Fault.PAIRS_CAPPED: "more pairs are near each other than pairs.max_pairs; the farthest are not scored",
     Fault.SHED_OVERLOAD: "windows came faster than they can be scored; the oldest are left out",
     Fault.INBOX_FULL: "messages came faster than they can be decoded; the oldest of the busiest connection are dropped",
-    Fault.INBOX_LATE: "messages came faster than the detector looks at them; some are passed over, evenly",
     Fault.PART_COUNT: "a message has far more than three parts; its connection is cut",
     Fault.UNFINISHED_MESSAGE: "a message grew beyond wire.max_bytes and was not finished; its connection is cut",
     Fault.BACKLOG_BYTES: "too many bytes wait to be received; its connection is cut",

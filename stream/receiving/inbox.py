@@ -11,12 +11,6 @@ from typing import NamedTuple
 # the order stays for longer: a replay sends many sources by one, whose order means something where they are merged.
 _IN_ORDER_NS = 300_000_000
 _IN_ORDER_WITHIN_NS = 2_000_000_000
-# Where the detector is slower than the sources for longer, an old frame is worth less than a new one: of a line whose
-# first message waits for so long every other one is passed over, two of three for twice as long, and so on. Steps that
-# lack a frame are bridged, and nobody's age grows without end. What comes faster than any camera is a recording that is
-# sent as fast as it goes, which is late for nobody.
-_THIN_NS = 500_000_000
-_LIVE_PER_S = 250
 _MOST_PASSED_OVER = 1000  # messages that have left and are still kept for the order of those that wait
 _MOST_LINES = 512  # of one connection, one a topic; what further topics bring shares a line
 
@@ -76,27 +70,12 @@ class _Connection:
             self._order = deque(sorted(waiting, key=lambda entry: entry[1].arrived))
 
     def take(self, now: int) -> Raw:
-        return self._out(self._next(now))
-
-    def too_old(self, now: int) -> list[Raw]:
-        """Takes out what is to be passed over before the next message of the line whose turn it is."""
-        topic = self._next(now)
-        line = self.lines[topic]
-        span = line[-1].arrived - line[0].arrived
-        live = topic and len(line) * 1_000_000_000 <= _LIVE_PER_S * span
-        many = min((now - line[0].arrived) // _THIN_NS, len(line) - 1) if live else 0
-        passed = [line.popleft() for _ in range(many)]
-        self.count -= len(passed)
-        self.size -= sum(message.size for message in passed)
-        return passed
+        topic, message = self.oldest
+        return self._out(topic if now - message.arrived < _IN_ORDER_WITHIN_NS else next(iter(self.lines)))
 
     def drop(self) -> Raw:
         """The oldest message of the longest line, or of all where no line stands out."""
         return self._out(self._longest if self._longest in self.lines else self.oldest[0])
-
-    def _next(self, now: int) -> bytes:
-        topic, message = self.oldest
-        return topic if now - message.arrived < _IN_ORDER_WITHIN_NS else next(iter(self.lines))
 
     def _out(self, topic: bytes) -> Raw:
         line = self.lines.pop(topic)
@@ -113,25 +92,16 @@ class Inbox:
 
     Connections with a source that is watched take turns, and so do those of strangers; the two kinds alternate, so that
     no number of strangers takes more than half of the time from who is being watched. What exceeds a bound costs the
-    connection with most waiting the oldest message of its longest line. Of sources that are watched and wait for long
-    only some messages are taken, evenly.
+    connection with most waiting the oldest message of its longest line.
 
     Arguments:
         dropped: called with a message that had to go.
-        passed_over: called with one that was passed over because it waited for long; None: none is.
         most: messages that may wait.
         most_bytes: bytes that may wait.
     """
 
-    def __init__(
-        self,
-        dropped: Callable[[Raw], None],
-        passed_over: Callable[[Raw], None] | None = None,
-        most: int = 10_000,
-        most_bytes: int = 16 << 20,
-    ) -> None:
+    def __init__(self, dropped: Callable[[Raw], None], most: int = 10_000, most_bytes: int = 16 << 20) -> None:
         self._dropped = dropped
-        self._passed_over = passed_over
         self._most = most
         self._most_bytes = most_bytes
         self._known: dict[int, _Connection] = {}  # in the order in which their turn comes
@@ -168,11 +138,6 @@ class Inbox:
         now = time.monotonic_ns()
         ring, number = self._next(now)
         connection = ring.pop(number)
-        if self._passed_over is not None and ring is self._known:
-            for old in connection.too_old(now):
-                self._count -= 1
-                self._size -= old.size
-                self._passed_over(old)
         message = connection.take(now)
         if connection.count:
             ring[number] = connection  # its next turn is after all others

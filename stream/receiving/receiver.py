@@ -106,7 +106,7 @@ class Receiver(Generic[T]):
         self._waits = waits
         self._refusals = LimitedLog(_log, max_texts=2)  # anybody may think of new ways to be wrong
         self._strangers: set[str] = set()
-        self._inbox = Inbox(self._overflowed, None if waits else self._passed_over)
+        self._inbox = Inbox(self._overflowed)
         self._came_by: dict[str, int] = {}
         self._filled = 0
         self._taken_bytes = 0  # in the present go
@@ -239,20 +239,13 @@ class Receiver(Generic[T]):
 
     def _overflowed(self, message: Raw) -> None:
         """Counts a message that was dropped because too many wait; nobody has looked into it."""
-        self._lost(message, Fault.INBOX_FULL)
-
-    def _passed_over(self, message: Raw) -> None:
-        """Counts a message that was passed over because it waited for long; nobody has looked into it."""
-        self._lost(message, Fault.INBOX_LATE)
-
-    def _lost(self, message: Raw, reason: Fault) -> None:
         try:
             claimed = topic_source(message.parts[0])
         except WireError:
             claimed = DETECTOR
         blamed = claimed if self._known(claimed) else DETECTOR
-        self._counters.add(blamed, reason)
-        self._refusals.warning(blamed, reason, REASONS[reason])
+        self._counters.add(blamed, Fault.INBOX_FULL)
+        self._refusals.warning(blamed, Fault.INBOX_FULL, REASONS[Fault.INBOX_FULL])
 
     def _connection_cut(self, reason: Fault, address: str) -> None:
         """Counts a connection that was cut; called by the guard on its own thread."""

@@ -43,6 +43,7 @@ _FPS, _JITTER, _LOSS = 30.0, 0.20, 0.05
 _MORTAL = "mortal"
 _DEAD_S = 8.0
 _SILENT = "silent"
+_WHERE = ("page", "mqtt")
 _STATES = "dyadwatch/dyadwatch/sources/+/state"
 # A pair of simulated people that raises an alarm would stand in the place of a state.
 _OPTIONS = ("alarm.raise_at=1000", "alarm.clear_at=1000")
@@ -123,7 +124,11 @@ def liveness(
                 dead, back, readings = _watch(wall, states, sender, page.server, minutes, deaths, every, progress)
                 false = _false(wall.shown()), _false(states.shown)
                 late = sender.late_s
+                if any(false):
+                    for line in page.log.read_text("utf8").splitlines():
+                        progress.print(f"the detector said: {line}", markup=False, highlight=False)
     report["readings"] = [asdict(r) for r in readings]
+    report["false_silences"] = {w: [[s.source, s.at] for s in f] for w, f in zip(_WHERE, false, strict=True)}
     report["seconds_to_silent"], report["seconds_to_recovered"] = [asdict(d) for d in dead], [asdict(d) for d in back]
     print_verdict(report, _bars(dead, back, false, readings, minutes, late), _tables(readings, minutes), json)
 
@@ -178,27 +183,27 @@ def _delay(wall: Wall, states: _States, since: float, silent: bool) -> Delay:
     return Delay(first(wall.shown()), first(states.shown))
 
 
-def _false(shown: Sequence[ShownState]) -> int:
-    """How often a source that was sending was shown as silent."""
-    return sum(s.state == _SILENT and s.source != _MORTAL for s in shown)
+def _false(shown: Sequence[ShownState]) -> list[ShownState]:
+    """Where a source that was sending was shown as silent."""
+    return [s for s in shown if s.state == _SILENT and s.source != _MORTAL]
 
 
 def _bars(
     dead: Sequence[Delay],
     back: Sequence[Delay],
-    false: tuple[int, int],
+    false: Sequence[Sequence[ShownState]],
     readings: Sequence[WallReading],
     minutes: float,
     late_s: float,
 ) -> list[Bar]:
     bars: list[Bar] = []
     for what, delays, most in (("death shown", dead, DEATH_S), ("recovery shown", back, RECOVERY_S)):
-        for where in ("page", "mqtt"):
+        for where in _WHERE:
             seconds = [getattr(d, where) for d in delays]
             figure = f"{statistics.median(seconds):.2f} s, worst {max(seconds):.2f} s of {len(seconds)}"
             bars.append(Bar(f"{what}, {where}", figure, f"<= {most:g} s", max(seconds) <= most))
-    for where, count in zip(("page", "mqtt"), false, strict=True):
-        bars.append(Bar(f"false silences in {minutes:g} minutes, {where}", str(count), "0", not count))
+    for where, found in zip(_WHERE, false, strict=True):
+        bars.append(Bar(f"false silences in {minutes:g} minutes, {where}", str(len(found)), "0", not found))
     after = [r for r in readings if r.minute >= min(SETTLED_MINUTES, minutes / 6)]
     for what, key in (("objects of the page", "heap_mb"), ("server of the page", "server_mb")):
         values = [getattr(r, key) for r in after]

@@ -113,6 +113,7 @@ class RunningPage(NamedTuple):
         url: of the page, with a slash at its end.
         token: that the page knows.
         server: the process that serves the page.
+        log: file of what the detector says.
     """
 
     into: str
@@ -120,6 +121,7 @@ class RunningPage(NamedTuple):
     url: str
     token: str
     server: psutil.Process
+    log: Path
 
 
 @contextmanager
@@ -155,7 +157,7 @@ def running_page(folder: Path, more: Sequence[str] = ()) -> Iterator[RunningPage
             [*program, "page", "add-token", "bench", "--set", memory], capture_output=True, check=True
         )
         server = next(p for p in psutil.Process(process.pid).children(recursive=True) if "page" in p.cmdline())
-        yield RunningPage(into, out, f"http://{bind}/", made.stdout.decode().strip(), server)
+        yield RunningPage(into, out, f"http://{bind}/", made.stdout.decode().strip(), server, log)
     finally:
         process.terminate()
         process.wait(30)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import psutil
 from playwright.sync_api import sync_playwright
@@ -90,8 +90,14 @@ class Wall:
 
     def shown(self) -> list[ShownState]:
         """All changes of state since the beginning."""
-        found: list[Any] = self._tab.evaluate("() => window.shown")
-        return [ShownState(*one) for one in found]
+        noted = [ShownState(*one) for one in self._tab.evaluate("() => window.shown")]
+        now: dict[str, str] = {}
+        changes: list[ShownState] = []
+        for one in noted:  # a tile notes its state with every status
+            if now.get(one.source) != one.state:
+                now[one.source] = one.state
+                changes.append(one)
+        return changes
 
     def wait(self, seconds: float) -> None:
         """Lets the page live on."""
