@@ -29,6 +29,9 @@ def record_options(folder: Path | None, **options: float) -> RecordOptions:
     return RecordOptions(folder=str(folder or ""), **{"min_free_mb": 0.0, **options})
 
 
+_AHEAD = 30  # messages that are sent and not yet looked at
+
+
 class Live:
     """A detector in a thread with a publisher connected over a real socket."""
 
@@ -56,14 +59,21 @@ class Live:
         assert not self._thread.is_alive()
 
     def take(self, messages: Sequence[list[bytes]], epoch: int = 1) -> None:
-        """Sends messages and returns once the detector has taken them all in."""
+        """Sends messages and returns once the detector has taken them all in.
+
+        Hardly faster than they are taken, as cameras do: of what waits for seconds, topics take turns.
+        """
         name = f"{_LAST}-{epoch}"
         blank = PoseFrame(name, epoch, 0, 1, "unix", BLANK.layout, BLANK.joints, BLANK.confidence, None)
         with PosePublisher(self.address, wait_s=_WAIT_S) as publisher:
             for parts in messages:
                 publisher.send_parts(parts)
+                self.until(lambda: self._waiting() < _AHEAD)
             publisher.send_parts(encode_pose(blank))
-            self.until(lambda: self.kept.last_status(name) is not None)
+            self.until(lambda: self.kept.last_status(name) is not None and not self._waiting())
+
+    def _waiting(self) -> int:
+        return self.service._receiving.waiting()["messages"]
 
     def until(self, condition: Callable[[], object]) -> None:
         deadline = time.monotonic() + _WAIT_S
