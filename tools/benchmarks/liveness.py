@@ -25,7 +25,7 @@ from dyadwatch.core.errors import ConfigError, DyadwatchError, MissingExtraError
 from dyadwatch.stream.sockets.free_port import free_port
 from dyadwatch.tools.benchmarks.machine import describe_machine
 from dyadwatch.tools.benchmarks.page import running_page
-from dyadwatch.tools.benchmarks.soak import RSS_MB, SETTLED_MINUTES, sparkline
+from dyadwatch.tools.benchmarks.soak import RSS_MB, settled, sparkline
 from dyadwatch.tools.benchmarks.unsteady import UnsteadySources
 from dyadwatch.tools.benchmarks.verdict import Bar, print_verdict, table
 
@@ -204,7 +204,7 @@ def _bars(
             bars.append(Bar(f"{what}, {where}", figure, f"<= {most:g} s", max(seconds) <= most))
     for where, found in zip(_WHERE, false, strict=True):
         bars.append(Bar(f"false silences in {minutes:g} minutes, {where}", str(len(found)), "0", not found))
-    after = [r for r in readings if r.minute >= min(SETTLED_MINUTES, minutes / 6)]
+    after = settled(readings, minutes)
     for what, key in (("objects of the page", "heap_mb"), ("server of the page", "server_mb")):
         values = [getattr(r, key) for r in after]
         grown = max(values) - values[0]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 import re
 import select
-import shutil
 import socket
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from dyadwatch.stream.messages import ScoreMessage
 from dyadwatch.stream.publishers.publisher import PosePublisher
 from dyadwatch.stream.publishers.simulator.scenario import make_scenario
 from dyadwatch.stream.subscriber import Subscriber
+from dyadwatch.tools.benchmarks.chromium import FLAGS, find_chromium
 from dyadwatch.tools.benchmarks.machine import describe_machine, spread
 
 try:
@@ -37,7 +37,6 @@ except ImportError:
 _START_S = 120.0
 _ROUNDS = 3
 _READS = 0.8  # of the pages that are open; the others never read
-_BROWSER = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 # How often the browser comes round to draw on a page that draws nothing.
 _EMPTY = """() => new Promise(done => {
   let n = 0; const began = performance.now();
@@ -232,7 +231,7 @@ def _read(pages: Sequence[socket.socket], stop: threading.Event) -> None:
 
 def _browser(url: str, token: str) -> dict[str, Any]:
     """First paint and pictures a second; nothing where there is no browser."""
-    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    chromium = find_chromium()
     try:
         from playwright.sync_api import sync_playwright
     except ImportError:
@@ -240,7 +239,7 @@ def _browser(url: str, token: str) -> dict[str, Any]:
     if chromium is None:
         return {}
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=list(_BROWSER))
+        browser = playwright.chromium.launch(executable_path=chromium, headless=True, args=list(FLAGS))
         tab = browser.new_page(viewport={"width": 1920, "height": 1080})
         tab.goto("about:blank")
         empty = tab.evaluate(_EMPTY)

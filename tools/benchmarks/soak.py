@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol, TypeVar
 
 import numpy as np
 from cyclopts import Parameter
@@ -143,7 +143,19 @@ def watch(
     return readings, late.value, alive
 
 
-def settled(readings: Sequence[SoakReading], minutes: float) -> list[SoakReading]:
+class Reading(Protocol):
+    """Of any kind, with when it was taken."""
+
+    @property
+    def minute(self) -> float:
+        """Minutes since the beginning."""
+        ...
+
+
+R = TypeVar("R", bound=Reading)
+
+
+def settled(readings: Sequence[R], minutes: float) -> list[R]:
     """The readings from the tenth minute on, or from a sixth of a shorter run on."""
     return [r for r in readings if r.minute >= min(SETTLED_MINUTES, minutes / 6)]
 

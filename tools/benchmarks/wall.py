@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -10,8 +9,8 @@ import psutil
 from playwright.sync_api import sync_playwright
 
 from dyadwatch.core.errors import DyadwatchError
+from dyadwatch.tools.benchmarks.chromium import FLAGS, find_chromium
 
-_FLAGS = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 # Every change of a tile's state, with when it was drawn.
 _NOTE = """() => {
   window.shown = [];
@@ -63,7 +62,7 @@ class Wall:
     """
 
     def __init__(self, url: str, token: str, tiles: int) -> None:
-        self._chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+        self._chromium = find_chromium()
         if self._chromium is None:
             raise DyadwatchError("no chromium is installed; on Debian and Ubuntu: apt install chromium")
         self._url, self._token, self._tiles = url, token, tiles
@@ -72,7 +71,7 @@ class Wall:
     def __enter__(self) -> Self:
         self._playwright = sync_playwright().start()
         self._browser = self._playwright.chromium.launch(
-            executable_path=self._chromium, headless=True, args=list(_FLAGS)
+            executable_path=self._chromium, headless=True, args=list(FLAGS)
         )
         self._tab = self._browser.new_page(viewport={"width": 1920, "height": 1080})
         self._tab.goto(f"{self._url}?token={self._token}")
